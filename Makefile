@@ -1,0 +1,47 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: install demo test check bench mini docs golden clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), sys.version' || \
+		(echo 'ilk needs Python 3.11 or later: make PYTHON=python3.12 install' && exit 1)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet -e .[dev]
+	touch $@
+
+# The versions that continuous integration uses; any that pyproject.toml allows will do.
+TORCH ?= torch==2.14.1 torchvision==0.29.1
+
+demo: install
+	$(BIN)/ilk demo
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+test: check
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -q
+
+golden: install
+	$(BIN)/python -m tests.golden.remake
+
+mini: install
+	$(BIN)/python benchmarks/mini.py
+
+bench: mini
+
+docs: install
+	$(BIN)/python docs/generate.py
+	$(BIN)/zensical build
+
+clean:
+	rm -rf site build dist .pytest_cache .ruff_cache .hypothesis

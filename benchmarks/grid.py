@@ -1,0 +1,137 @@
+"""A grid of training runs that can be stopped at any time and started again.
+
+Each finished cell is a JSON file under ``results/<grid>/``; a cell that was cut short goes on
+from its checkpoint. Cells are counted in epochs, so a busy machine changes nothing but the time.
+"""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from ilk.cli.display import TrainDisplay
+from ilk.core.errors import UserError
+from ilk.data import open_source
+from ilk.embedding import embed
+from ilk.evaluate import evaluate, pixels
+from ilk.networks import load_encoder
+from ilk.train import Settings, resume, train
+
+RESULTS = Path(__file__).parent / "results"
+RUNS = Path(__file__).parent.parent / "runs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One run and its scores.
+
+    Args:
+        name: of the cell, without the seed.
+        settings: of the run; empty for the untrained network and for raw pixels.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """All cells over all seeds on one data set.
+
+    Args:
+        name: of the folder of results.
+        backbone: settings that all runs share.
+        train: data that is learned from and that the probes are trained on.
+        test: data that is scored.
+        cells: in the order in which they are run.
+    """
+
+    name: str
+    shared: Mapping[str, Any]
+    train: Any
+    test: Any
+    cells: tuple[Cell, ...]
+
+    def run(self, seeds: int, only: str | None = None) -> None:
+        """Finish every cell that is not finished yet, first all cells of the first seed."""
+        console = Console()
+        for seed in range(seeds):
+            for cell in self.cells:
+                if only and only != cell.name:
+                    continue
+                path = RESULTS / self.name / f"{cell.name}-seed{seed}.json"
+                if path.exists():
+                    continue
+                console.rule(f"{cell.name}, seed {seed}")
+                result = self._cell(cell, seed, console)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                beside = path.with_suffix(".tmp")
+                beside.write_text(json.dumps(result, indent=1, default=str) + "\n")
+                beside.replace(path)
+
+    def _cell(self, cell: Cell, seed: int, console: Console) -> dict[str, Any]:
+        directory = RUNS / self.name / f"{cell.name}-seed{seed}"
+        began = time.perf_counter()
+        record: dict[str, Any] = {}
+        if cell.settings or cell.name == "untrained":
+            record = self._trained(cell, seed, directory, console)
+            encoder = load_encoder(str(directory))
+            parts = [embed(encoder, open_source(part)) for part in (self.train, self.test)]
+        else:
+            parts = [pixels(open_source(part)) for part in (self.train, self.test)]
+        scores = [asdict(result) for result in evaluate(*parts, seed=seed)]
+        for score in scores:
+            score.pop("correct", None)
+            console.print(f"{cell.name}: {score['protocol']} {score['value']:.4f}")
+        return {
+            "cell": cell.name,
+            "seed": seed,
+            "command": f"make {self.name}",
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": {
+                "platform": platform.platform(), "processors": os.cpu_count(),
+                "threads": torch.get_num_threads(),
+            },
+            "seconds": round(time.perf_counter() - began, 1),
+            "train_seconds": record.get("seconds"),
+            "settings": record.get("settings"),
+            "length": record.get("length"),
+            "versions": record.get("versions"),
+            "commit": record.get("commit"),
+            "online_knn": online_scores(directory / "metrics.jsonl"),
+            "results": scores,
+        }  # fmt: skip
+
+    def _trained(
+        self, cell: Cell, seed: int, directory: Path, console: Console
+    ) -> dict[str, Any]:
+        record = directory / "run.json"
+        status = json.loads(record.read_text())["status"] if record.exists() else None
+        with TrainDisplay(console, cell.name) as display:
+            if status is None:
+                settings = Settings(seed=seed, **{**self.shared, **cell.settings})
+                train(settings, self.train, directory, display)
+            elif status != "finished":
+                resume(directory, display, self.train)
+        return json.loads(record.read_text())
+
+
+def online_scores(path: Path) -> list[tuple[float, float]]:
+    """Epoch and online k-NN accuracy over a run."""
+    if not path.exists():
+        return []
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return [(round(line["epoch"], 2), line["knn"]) for line in lines if "knn" in line]
+
+
+def absent(path: Path) -> UserError:
+    """The data of a benchmark is not there."""
+    return UserError(f"benchmark: {path} must exist; see benchmarks/README.md for its layout")

@@ -1,0 +1,75 @@
+"""``ilk embed``: images in, a table of vectors out."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from ilk.cli.display import TrainDisplay
+from ilk.core.errors import UserError
+
+
+def embed(  # noqa: PLR0913  the flags of a command
+    encoder: str,
+    data: Annotated[tuple[str, ...], Parameter(negative=())],
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    dtype: Literal["float16", "float32"] = "float16",
+    batch_size: int = 256,
+    shard_rows: int = 100_000,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    workers: int | None = None,
+) -> None:
+    """Turn images into vectors, kept as parquet: path, vector, and label where it is known.
+
+    Call it again after an interruption and it goes on where it stopped.
+
+    Parameters
+    ----------
+    encoder
+        A run directory, timm:NAME for any timm model, or random:NAME for one without training.
+    data
+        A folder, several folders, a zip, tar shards or a parquet file; file.parquet:train
+        chooses a split.
+    output
+        A parquet file, or a directory of shards where images outnumber a shard; the name of
+        the data with .parquet when not given.
+    dtype
+        Of the numbers in a vector.
+    batch_size
+        Images that go through the encoder at once.
+    shard_rows
+        Images in a shard.
+    device
+        Where to compute.
+    workers
+        Threads that read and decode; one per core when not given.
+    """
+    from ilk.data import open_source  # noqa: PLC0415
+    from ilk.embedding import embed_to_parquet  # noqa: PLC0415
+    from ilk.networks import load_encoder  # noqa: PLC0415
+    from ilk.train import default_workers  # noqa: PLC0415
+
+    if not data:
+        raise UserError("embed: needs images, got no DATA; give a folder, archive or parquet")
+    source = open_source(data[0] if len(data) == 1 else list(data))
+    path = output or Path(Path(data[0].partition(":")[0]).name).with_suffix(".parquet")
+    console = Console()
+    with TrainDisplay(console, "embed") as display:
+        try:
+            written = embed_to_parquet(
+                load_encoder(encoder),
+                source,
+                path,
+                shard_rows=shard_rows,
+                dtype=dtype,
+                progress=lambda done, of: display.stepped(done, of, {}),
+                batch_size=batch_size,
+                device=device,
+                workers=workers or default_workers(),
+            )
+        except KeyboardInterrupt:
+            display.told("what is done is kept; the same command goes on from here")
+            raise
+    console.print(f"vectors in {written}", highlight=False)

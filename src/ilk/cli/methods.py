@@ -1,0 +1,108 @@
+"""``ilk methods``: every method and mix: what it is, its paper, what it needs."""
+
+import dataclasses
+import inspect
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ilk.core.errors import UserError
+
+
+def methods(name: Annotated[str | None, Parameter()] = None, /) -> None:
+    """List every method and mix, or show one whole.
+
+    Parameters
+    ----------
+    name
+        Of a method or a mix; all of them in a table when not given.
+    """
+    from ilk.methods import METHODS  # noqa: PLC0415
+    from ilk.mixes import MIXES  # noqa: PLC0415
+
+    console = Console()
+    if name is None:
+        console.print(_table("method", METHODS))
+        console.print(_table("mix", MIXES))
+        return
+    kinds = {**METHODS, **MIXES}
+    if name not in kinds:
+        raise UserError(f"methods: {name!r} is not known; there are {', '.join(kinds)}")
+    _show(console, name, kinds[name])
+
+
+def header(kind: type) -> dict[str, str]:
+    """The fields at the head of a recipe's file: title, Paper, Idea, Against, Departures, Checked."""
+    lines = inspect.getdoc(sys.modules[kind.__module__]) or ""
+    title, _, rest = lines.partition("\n")
+    out, key = {"title": title}, ""
+    for line in rest.splitlines():
+        word, colon, text = line.partition(":")
+        if colon and word.split(" ")[0] in {"Paper", "Idea", "Against", "Departures", "Checked"}:
+            key = word.split(" ")[0]
+            out[key] = text.strip() if key != "Against" else line.removeprefix("Against ")
+        elif key:
+            out[key] += " " + line.strip()
+    return out
+
+
+def needs(name: str) -> str:
+    """What a method asks for, read off its record; of a mix, which methods it fits."""
+    from ilk.methods import METHODS, recipe  # noqa: PLC0415
+    from ilk.mixes import MIXES, mixture  # noqa: PLC0415
+
+    if name in MIXES:
+        fitting = []
+        for other in METHODS:
+            try:
+                mixture(name, {}).apply(_small(other))
+            except UserError:
+                continue
+            fitting.append(other)
+        return "fits " + ", ".join(fitting)
+    method = recipe(name, {}).build(8, 224)
+    reasons = {term.objective.one_hot_only for term in method.terms} - {""}
+    parts = [
+        f"{len(method.views)} views",
+        "teacher" if method.teacher else "",
+        *method.memory,
+        f"batch {method.batch_size}",
+        f"no mixing: {reasons.pop()}" if reasons else "takes mixes",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _small(name: str):  # noqa: ANN202
+    from ilk.methods import recipe  # noqa: PLC0415
+
+    return recipe(name, {}).build(8, 224)
+
+
+def _table(kind: str, entries) -> Table:  # noqa: ANN001
+    table = Table(title=f"{kind}s", title_justify="left", show_lines=False)
+    for column in (kind, "what it is", "paper", "needs"):
+        table.add_column(column, overflow="fold")
+    for name, recipe in entries.items():
+        head = header(recipe)
+        title = head["title"].partition(": ")[2]
+        table.add_row(name, escape(title), escape(head["Paper"]), escape(needs(name)))
+    return table
+
+
+def _show(console: Console, name: str, kind: type) -> None:
+    head = header(kind)
+    console.print(f"[bold]{name}[/]  {escape(head.pop('title'))}", highlight=False)
+    for key, text in head.items():
+        console.print(f"[dim]{key:>11}[/]  {escape(text)}", highlight=False)
+    console.print(f"[dim]{'Needs':>11}[/]  {escape(needs(name))}", highlight=False)
+    table = Table(title="fields for --set", title_justify="left")
+    for column in ("field", "default", "type"):
+        table.add_column(column)
+    for field in dataclasses.fields(kind):
+        of_type = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+        table.add_row(field.name, escape(repr(field.default)), escape(of_type))
+    console.print(table)

@@ -1,0 +1,213 @@
+"""``ilk train``: a folder of images in, a run directory with an encoder out."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from ilk.cli.display import TrainDisplay
+from ilk.core.errors import UserError
+
+Pairs = Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=True)]
+
+
+def train(  # noqa: PLR0913  the flags of a command
+    data: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    method: str = "moco-v3",
+    mix: str | None = None,
+    backbone: str = "vit_small_patch16_224",
+    backbone_set: Pairs = (),
+    set: Pairs = (),  # noqa: A002
+    epochs: float | None = None,
+    steps: int | None = None,
+    time: str | None = None,
+    image_size: int | None = None,
+    channels: int = 3,
+    batch_size: int | None = None,
+    accumulate: int = 1,
+    lr: float | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    checkpoint_every: int | None = None,
+    knn_every: float | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto",
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto",
+    compile: bool = False,  # noqa: A002
+    max_bad_share: float = 0.1,
+    stop_on_collapse: bool = False,
+    dry_run: bool = False,
+    resume: Path | None = None,
+) -> None:
+    """Train an encoder on unlabelled images.
+
+    Ctrl-C and SIGTERM save a checkpoint and leave with status 130 and 143; a collapse that ends
+    the run leaves with status 3.
+
+    Parameters
+    ----------
+    data
+        A folder, several folders, a zip, tar shards or a parquet file; file.parquet:train
+        chooses a split.
+    output
+        Directory of the run; runs/<method>-<mix> when not given.
+    method
+        See `ilk methods`.
+    mix
+        Mix pictures: sdmp, i-mix, un-mix or mixco.
+    backbone
+        Any timm model, or one of our own small ones.
+    backbone_set
+        field=value for any argument of the backbone.
+    set
+        field=value for any field of the method; mix.field=value for one of the mix.
+    epochs
+        Length of the run; 100 when nothing is given.
+    steps
+        Length of the run in optimiser steps.
+    time
+        Length of the run on the clock, such as 90s, 10m or 2.5h.
+    image_size
+        Side of the views in pixels; 224 for photos, the pictures' own for small ones.
+    channels
+        Of the images.
+    batch_size
+        Over all devices.
+    accumulate
+        Micro-batches per step.
+    lr
+        Peak learning rate; the method's own, scaled to the batch, when not given.
+    seed
+        Of everything random.
+    workers
+        Threads that make views; one per core when not given.
+    checkpoint_every
+        Steps between checkpoints; an epoch when not given.
+    knn_every
+        Epochs between online k-NN scores where labels exist; 0 for never.
+    device
+        Where to train.
+    precision
+        bf16-mixed on GPUs that have it, else 32-true.
+    strategy
+        How several devices, started by torchrun or Slurm, share the work.
+    compile
+        Compile the backbones.
+    max_bad_share
+        Share of unreadable files that the run puts up with.
+    stop_on_collapse
+        End the run when features collapse.
+    dry_run
+        Print the plan and the record, and stop.
+    resume
+        Go on with the run in this directory.
+    """
+    from ilk.train import Settings  # noqa: PLC0415
+
+    if resume is not None:
+        _resume(resume)
+        return
+    if not data:
+        raise UserError("train: needs images, got no DATA; give a folder, archive or parquet")
+    own, mixed = _split_options(set)
+    settings = Settings(
+        method=method, method_options=own, mix=mix, mix_options=mixed,
+        backbone=backbone, backbone_options=_literals(backbone_set),
+        epochs=epochs, steps=steps, minutes=None if time is None else minutes(time),
+        image_size=image_size, channels=channels, batch_size=batch_size, accumulate=accumulate,
+        lr=lr, seed=seed, workers=workers, checkpoint_every=checkpoint_every,
+        knn_every=knn_every, device=device, precision=precision, strategy=strategy,
+        compile=compile, max_bad_share=max_bad_share, stop_on_collapse=stop_on_collapse,
+    )  # fmt: skip
+    spec = data[0] if len(data) == 1 else list(data)
+    if dry_run:
+        _print_plan(settings, spec)
+        return
+    name = method if mix is None else f"{method}-{mix}"
+    directory = output or Path("runs") / name
+    _follow(name, directory, lambda run, display: run.train(settings, spec, directory, display))
+
+
+def _resume(directory: Path) -> None:
+    _follow(directory.name, directory, lambda run, display: run.resume(directory, display))
+
+
+def _follow(title: str, directory: Path, start) -> None:  # noqa: ANN001
+    import ilk.train as run  # noqa: PLC0415
+
+    console = Console()
+    try:
+        with TrainDisplay(console, title) as display:
+            start(run, display)
+    except run.Interrupted as stop:
+        console.print(f"stopped by {stop}; go on with: ilk train --resume {directory}")
+        sys.exit(stop.exit_code)
+    except run.Collapsed:
+        console.print(f"stopped by the collapse alarm; everything up to it is in {directory}")
+        sys.exit(3)
+    record = json.loads((directory / "run.json").read_text())
+    bad = len(record["bad_files"])
+    if bad:
+        console.print(f"{bad} unreadable files were replaced; see bad_files in {directory}/run.json")
+    console.print(f"encoder in {directory} after {record['seconds']:.0f} s")
+
+
+def _print_plan(settings, spec) -> None:  # noqa: ANN001
+    from ilk.train import dry_run  # noqa: PLC0415
+
+    record, plan = dry_run(settings, spec)
+    console = Console()
+    console.print_json(data=record, default=str)
+    console.print(
+        f"{plan.steps} steps of {plan.seconds:.3f} s: about {plan.steps * plan.seconds / 60:.1f} "
+        f"minutes; {plan.parameters / 1e6:.1f} M parameters, {plan.multiply_adds / 1e6:.1f} M "
+        f"multiply-adds a view, {plan.memory / 2**30:.1f} GiB",
+        highlight=False,
+    )
+
+
+def minutes(text: str) -> float:
+    """Minutes from 90s, 10m or 2.5h."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if not found:
+        raise UserError(f"--time: must be a number with s, m or h such as 10m, got {text!r}")
+    return float(found[1]) * {"s": 1 / 60, "m": 1.0, "h": 60.0}[found[2]]
+
+
+def _pairs(words: tuple[str, ...]) -> dict[str, str]:
+    out = {}
+    for word in words:
+        field, equals, given = word.partition("=")
+        if not equals:
+            raise UserError(f"--set: must be field=value, got {word!r}")
+        out[field.replace("-", "_")] = given
+    return out
+
+
+def _split_options(words: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str]]:
+    """Fields of the method and fields of the mix."""
+    pairs = _pairs(words)
+    own = {name: given for name, given in pairs.items() if not name.startswith("mix.")}
+    mixed = {
+        name.removeprefix("mix."): given for name, given in pairs.items() if name not in own
+    }
+    return own, mixed
+
+
+def _literals(words: tuple[str, ...]) -> dict[str, object]:
+    """Values as Python literals where they are, else as text."""
+    import ast  # noqa: PLC0415
+
+    out: dict[str, object] = {}
+    for field, given in _pairs(words).items():
+        try:
+            out[field] = ast.literal_eval(given)
+        except (ValueError, SyntaxError):
+            out[field] = given
+    return out

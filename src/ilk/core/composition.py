@@ -1,0 +1,83 @@
+"""What a view is made of: the rule that makes mixing free.
+
+Axes: B rows, S shares per row.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+NOBODY = -1  # the source of a row whose origin is not known; never kin of anyone by source
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """Sparse rows of source shares; each row sums to one and names a source once at most.
+
+    A plain crop of image i is ``{i: 1}``, a mix of i and j ``{i: lam, j: 1 - lam}``. A source
+    is anything that views can share: an image, a place, an object proposal, a class.
+
+    Args:
+        sources: ids, ``NOBODY`` where a share belongs to no known source.
+        shares: non-negative.
+    """
+
+    sources: Int[Tensor, "B S"]
+    shares: Float[Tensor, "B S"]
+
+    @staticmethod
+    def plain(items: Int[Tensor, " B"]) -> "Composition":
+        """Every row wholly made of its own item."""
+        return Composition(items[:, None], torch.ones(len(items), 1, device=items.device))
+
+    @staticmethod
+    def mixed(
+        items: Int[Tensor, " B"], partners: Int[Tensor, " B"], share: Float[Tensor, " B"]
+    ) -> "Composition":
+        """``share`` of the item, the rest of its partner; a row mixed with itself is plain."""
+        alone = items == partners
+        own = torch.where(alone, torch.ones_like(share), share)
+        return Composition(torch.stack([items, partners], 1), torch.stack([own, 1 - own], 1))
+
+    @staticmethod
+    def unknown(rows: int, device: torch.device) -> "Composition":
+        """Rows that nobody is kin of by source."""
+        return Composition.plain(torch.full((rows,), NOBODY, dtype=torch.long, device=device))
+
+    @staticmethod
+    def cat(parts: "list[Composition]") -> "Composition":
+        """Rows of all parts, one after the other; short rows are filled with empty shares."""
+        width = max(part.sources.shape[1] for part in parts)
+        dtype = torch.stack([part.shares.new_zeros(()) for part in parts]).dtype
+        return Composition(
+            torch.cat([_widen(part.sources, width, NOBODY) for part in parts]),
+            torch.cat([_widen(part.shares.to(dtype), width, 0.0) for part in parts]),
+        )
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.sources)
+
+
+def overlap(a: Composition, b: Composition) -> Float[Tensor, "A B"]:
+    """How much two views are made of the same: the sum over sources of the smaller share.
+
+    SDMP, Ren et al., CVPR 2022, https://arxiv.org/abs/2206.07692, Eq. 3 and 4: against plain
+    keys this is lambda and 1 - lambda, against mixed keys 1 and lambda^c.
+    """
+    dtype = torch.promote_types(a.shares.dtype, b.shares.dtype)
+    mine, theirs = a.shares.to(dtype), b.shares.to(dtype)
+    total = mine.new_zeros(len(a), len(b))
+    for s in range(a.sources.shape[1]):
+        for r in range(b.sources.shape[1]):
+            same = a.sources[:, None, s] == b.sources[None, :, r]
+            same &= (a.sources[:, s] != NOBODY)[:, None]
+            total += torch.minimum(mine[:, None, s], theirs[None, :, r]).masked_fill(~same, 0.0)
+    return total
+
+
+def _widen(table: Tensor, width: int, fill: float) -> Tensor:
+    missing = width - table.shape[1]
+    return torch.nn.functional.pad(table, (0, missing), value=fill)

@@ -1,0 +1,133 @@
+"""What the algebra speaks about: outputs of networks, their rows, and who is kin to whom.
+
+Axes: N rows, D embedding, Q queries, K candidates.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from ilk.core.composition import Composition
+from ilk.core.schedules import Progress
+
+Role = Literal["student", "teacher"]
+Field = Literal["feature", "projection", "prediction", "scores"]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A reference: what one network says of one view.
+
+    Args:
+        network: whose output.
+        view: the view's name; ``mixed("a")`` names the mixed version of ``a``.
+        field: ``feature`` of the backbone, ``projection``, ``prediction`` on top of it, or
+            ``scores`` over prototypes.
+        stopped: no gradient flows through it; always so for the teacher.
+    """
+
+    network: Role
+    view: str
+    field: Field
+    stopped: bool = False
+
+
+def mixed(view: str) -> str:
+    """The name of the mixed version of a view."""
+    return f"{view}~"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Embeddings with what is known of each row.
+
+    Args:
+        vectors: one embedding a row.
+        composition: what each row is made of.
+        slots: one number per picture shown in this step, so that a row can be told from its
+            own copy; -1 for rows from a memory.
+    """
+
+    vectors: Float[Tensor, "N D"]
+    composition: Composition
+    slots: Int[Tensor, " N"]
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.vectors)
+
+
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """Who is kin, who is left out; everyone else is foreign.
+
+    Args:
+        weights: T, non-negative; a row sums to one, or to zero when it has no kin. Nobody who
+            is left out has a weight.
+        left_out: M, pairs that take no part at all, in the denominator neither; None is nobody.
+    """
+
+    weights: Float[Tensor, "Q K"]
+    left_out: Bool[Tensor, "Q K"] | None = None
+
+
+@runtime_checkable
+class Look(Protocol):
+    """What a kin rule may look at besides its queries and candidates."""
+
+    @property
+    def progress(self) -> Progress:
+        """Where the run stands."""
+        ...
+
+    def rows(self, output: Output) -> Rows:
+        """The rows of another output of this step, without gradient."""
+        ...
+
+    def memory(self, name: str) -> nn.Module:
+        """A memory of the method, by name."""
+        ...
+
+    def scores(self, vectors: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
+        """The student's prototype scores of some projections, without gradient."""
+        ...
+
+
+@runtime_checkable
+class KinRule(Protocol):
+    """Decides, for every query, who of the candidates is kin and who is left out."""
+
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Weights and left-out pairs; never carries a gradient."""
+        ...
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """Turns queries, candidates and their kin into a loss."""
+
+    @property
+    def one_hot_only(self) -> str:
+        """Why the objective cannot take soft kin weights; empty when it can."""
+        ...
+
+    @property
+    def joint(self) -> bool:
+        """Whether the loss needs the queries of all ranks at once, for their statistics."""
+        ...
+
+    def __call__(
+        self,
+        queries: Float[Tensor, "Q D"],
+        candidates: tuple[Tensor, ...],
+        kin: Kin,
+        progress: Progress,
+    ) -> Float[Tensor, ""]:
+        """The mean loss over rows that have kin.
+
+        ``candidates`` are shared blocks [K, D] or per-query blocks [Q, m, D], in the order of
+        the columns of ``kin``; empty when the queries themselves are scores over classes.
+        """
+        ...

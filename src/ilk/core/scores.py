@@ -1,0 +1,39 @@
+"""Similarities of rows, always in full precision.
+
+Axes: Q queries, K candidates that all queries share, m candidates of a query's own, D features.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+
+def full(tensor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """The same numbers in float32 at least; float64 stays."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def similarities(
+    queries: Float[Tensor, "Q D"], candidates: tuple[Tensor, ...], *, cosine: bool = True
+) -> Float[Tensor, "Q columns"]:
+    """Cosines (or dot products) of every query with its candidates, block after block.
+
+    Args:
+        queries: one row a query.
+        candidates: blocks, shared [K, D] or one per query [Q, m, D].
+        cosine: compare directions only.
+    """
+    # A half-precision product would round cosines near 1 by 4e-3, a tenth of a temperature.
+    with torch.autocast(queries.device.type, enabled=False):
+        rows = _ready(queries, cosine)
+        return torch.cat([_against(rows, _ready(block, cosine)) for block in candidates], 1)
+
+
+def _ready(tensor: Tensor, cosine: bool) -> Tensor:
+    return F.normalize(full(tensor), dim=-1) if cosine else full(tensor)
+
+
+def _against(rows: Tensor, block: Tensor) -> Tensor:
+    own = block.ndim == 3  # noqa: PLR2004 - [Q, m, D]: every query has its own candidates
+    return torch.einsum("qd,qmd->qm", rows, block) if own else rows @ block.T

@@ -1,0 +1,19 @@
+"""Images from anywhere: sources, decoding, and reading that survives bad files."""
+
+from ilk.data.archive import Zip
+from ilk.data.arrays import Arrays
+from ilk.data.datasets import HuggingFace, MapStyle
+from ilk.data.decode import decode
+from ilk.data.encoded import MAX_PIXELS
+from ilk.data.folder import Folder
+from ilk.data.joined import Joined
+from ilk.data.open import open_source
+from ilk.data.parquet import Parquet
+from ilk.data.reader import Bad, Reader
+from ilk.data.shards import Shards
+from ilk.data.source import BadItem, Source, labels
+
+__all__ = [
+    "MAX_PIXELS", "Arrays", "Bad", "BadItem", "Folder", "HuggingFace", "Joined", "MapStyle",
+    "Parquet", "Reader", "Shards", "Source", "Zip", "decode", "labels", "open_source",
+]  # fmt: skip

@@ -1,0 +1,49 @@
+"""Which column of a table is which."""
+
+from collections.abc import Sequence
+
+from ilk.core.errors import UserError
+
+IMAGES = ("image", "img", "images", "picture", "photo", "jpg", "png", "image_bytes", "bytes")
+LABELS = ("label", "labels", "fine_label", "target", "class", "category", "cls", "class_id")
+SPLITS = ("split", "subset", "partition", "fold")
+
+
+def image_column(
+    fitting: Sequence[str], every: Sequence[str], asked: str | None, table: str
+) -> str:
+    """The column of images that was asked for, or the only fitting one, or a usual name.
+
+    Args:
+        fitting: columns whose type fits.
+        every: all columns.
+        asked: by the caller, None to find it.
+        table: what the person called the table.
+    """
+    if asked is not None:
+        return existing(asked, every, table)
+    if len(fitting) == 1:
+        return fitting[0]
+    for name in IMAGES:
+        if name in fitting:
+            return name
+    found = f"{', '.join(fitting)} all do" if fitting else f"only found {', '.join(every)}"
+    raise UserError(
+        f"{table}: one column must hold encoded images, {found}; say which with image=..."
+    )
+
+
+def label_column(
+    fitting: Sequence[str], every: Sequence[str], asked: str | None, table: str
+) -> str | None:
+    """The column of labels that was asked for, or the first with a usual name, if any."""
+    if asked is not None:
+        return existing(asked, every, table)
+    return next((name for name in LABELS if name in fitting), None)
+
+
+def existing(column: str, every: Sequence[str], table: str) -> str:
+    """The column, if it is there."""
+    if column not in every:
+        raise UserError(f"{table}: must have a column {column!r}, found {', '.join(every)}")
+    return column

@@ -1,0 +1,56 @@
+"""From what a source gives to pixels of one kind. Axes: H W C pixels."""
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from ilk.data.encoded import MAX_PIXELS, check_pixels, pixels_of
+from ilk.data.source import BadItem
+from ilk.data.values import as_bytes, over_white
+
+_IMAGE_DIMS = (2, 3)
+
+
+def decode(
+    item: bytes | np.ndarray, *, channels: int | None = 3, max_pixels: int = MAX_PIXELS
+) -> np.ndarray:
+    """The pixels of an item, [H, W, C] uint8.
+
+    A file is turned upright by its EXIF orientation; of an animation the first frame counts.
+    Arrays [H, W] or [H, W, C] of uint8, uint16, bool or floats in [0, 1] become uint8 (see
+    ``as_bytes``); arrays of other dimensions, such as clips and signals, come back untouched.
+
+    Args:
+        item: an encoded file or an array.
+        channels: 3 gives RGB, gray is repeated; 1 gives luma (ITU-R 601). For both, the alpha
+            of a file is laid over white; a fourth channel of an array is nobody knows what,
+            and refused. Another number must be what the item has. None leaves a file the
+            channels that it has, and an array altogether as it is.
+        max_pixels: a larger picture is refused, a file before it is decoded.
+
+    Raises:
+        BadItem: with the reason.
+    """
+    if isinstance(item, bytes):
+        pixels, alpha = pixels_of(item, max_pixels)
+        if alpha and channels in (1, 3):
+            pixels = over_white(pixels)
+        return pixels if channels is None else _with(pixels, channels)
+    if channels is None or item.ndim not in _IMAGE_DIMS:
+        return item
+    check_pixels(item.shape[0], item.shape[1], max_pixels)
+    if not item.size:
+        raise BadItem(f"empty: an array of shape {item.shape}")
+    return _with(as_bytes(item if item.ndim == _IMAGE_DIMS[1] else item[..., None]), channels)
+
+
+def _with(pixels: UInt8[np.ndarray, "H W C"], channels: int) -> UInt8[np.ndarray, "H W D"]:
+    """Another number of channels, if there is a way."""
+    stored = pixels.shape[2]
+    if stored == channels:
+        return pixels
+    if (stored, channels) == (1, 3):
+        return np.repeat(pixels, 3, axis=2)
+    if (stored, channels) == (3, 1):
+        return cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)[..., None]
+    raise BadItem(f"has {stored} channels, {channels} are wanted")

@@ -1,0 +1,52 @@
+"""Several sources as one. Axes: N items."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ilk.data.source import UNKNOWN, Source, digest
+
+
+class Joined:
+    """The items of all parts, part after part; classes of the same name are the same class.
+
+    Keys begin with the name of the part.
+    """
+
+    def __init__(self, parts: Sequence[Source], name: str | None = None) -> None:
+        self.name = " + ".join(part.name for part in parts) if name is None else name
+        self._parts = tuple(parts)
+        self._ends = np.cumsum([len(part) for part in parts])
+        self.classes = tuple(dict.fromkeys(name for part in parts for name in part.classes))
+        place = {name: number for number, name in enumerate(self.classes)}
+        self._moved = [[place[name] for name in part.classes] for part in parts]
+
+    def __len__(self) -> int:
+        """N, over all parts."""
+        return int(self._ends[-1])
+
+    def item(self, index: int) -> bytes | np.ndarray:
+        """The item of the part that holds it."""
+        part, at = self._find(index)
+        return self._parts[part].item(at)
+
+    def label(self, index: int) -> int:
+        """The class by name."""
+        part, at = self._find(index)
+        number = self._parts[part].label(at)
+        return UNKNOWN if number < 0 else self._moved[part][number]
+
+    def key(self, index: int) -> str:
+        """The part's name and its key."""
+        part, at = self._find(index)
+        return f"{self._parts[part].name}/{self._parts[part].key(at)}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all fingerprints."""
+        return digest([part.fingerprint.encode() for part in self._parts])
+
+    def _find(self, index: int) -> tuple[int, int]:
+        index = range(len(self))[index]
+        part = int(np.searchsorted(self._ends, index, side="right"))
+        return part, index - (int(self._ends[part - 1]) if part else 0)

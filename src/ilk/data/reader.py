@@ -1,0 +1,128 @@
+"""Reading that survives bad files. Axes: N items."""
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ilk.core.errors import UserError
+from ilk.data.decode import decode
+from ilk.data.encoded import MAX_PIXELS
+from ilk.data.source import BadItem, Source
+
+_ENOUGH = 20  # items read before the share of bad ones means anything
+_SIGMAS = 3.0  # certainty before the run is stopped while items are still unread
+_SHOWN = 3  # reasons in the error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bad:
+    """An item that cannot be used, and why."""
+
+    index: int
+    key: str
+    reason: str
+
+
+class Reader:
+    """Decoded items of a source; a bad one is replaced by the next good one and recorded.
+
+    Many threads may read at once.
+
+    Args:
+        source: what to read.
+        channels: of the pixels, see ``decode``.
+        max_bad_share: in [0, 1]; reading stops once more of the items are bad. While items
+            are still unread it stops only when that is sure (three standard deviations above
+            the share, at least 20 items read), so that an unlucky start ends no run.
+        max_pixels: a larger picture is bad.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        channels: int | None = 3,
+        *,
+        max_bad_share: float = 0.1,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self.source = source
+        self._channels = channels
+        self._max_bad_share = max_bad_share
+        self._max_pixels = max_pixels
+        self._bad: dict[int, Bad] = {}
+        self._seen = np.zeros(len(source), np.bool_)
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """N, the number of items, the bad ones too."""
+        return len(self.source)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the lock, which cannot be pickled."""
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
+    @property
+    def bad(self) -> list[Bad]:
+        """Every bad item that was met so far, by index."""
+        with self._lock:
+            return [self._bad[index] for index in sorted(self._bad)]
+
+    def read(self, index: int) -> tuple[np.ndarray, int]:
+        """The pixels of an item, or of the next good one, and the index really read.
+
+        After the last item comes the first again.
+
+        Raises:
+            UserError: too many items are bad.
+        """
+        size = len(self.source)
+        for place in range(index, index + size):
+            at = place % size
+            if at in self._bad:
+                continue
+            try:
+                pixels = decode(
+                    self.source.item(at), channels=self._channels, max_pixels=self._max_pixels
+                )
+            except BadItem as reason:
+                self._note(at, str(reason))
+            else:
+                self._note(at, None)
+                return pixels, at
+        raise self._too_many()
+
+    def _note(self, index: int, reason: str | None) -> None:
+        with self._lock:
+            if self._seen[index]:
+                return
+            self._seen[index] = True
+            self._count += 1
+            if reason is not None:
+                key = self.source.key(index)
+                self._bad[index] = Bad(index=index, key=key, reason=reason)
+            hopeless = self._is_hopeless()
+        if hopeless:
+            raise self._too_many()
+
+    def _is_hopeless(self) -> bool:
+        share, seen, bad = self._max_bad_share, self._count, len(self._bad)
+        if share > 0 and seen < min(_ENOUGH, len(self.source)):
+            return False
+        certain = seen == len(self.source)
+        margin = 0.0 if certain else _SIGMAS * (share * (1 - share) * seen) ** 0.5
+        return bad > share * seen + margin
+
+    def _too_many(self) -> UserError:
+        bad = self.bad
+        shown = "; ".join(f"{record.key}: {record.reason}" for record in bad[:_SHOWN])
+        return UserError(
+            f"{self.source.name}: at most {self._max_bad_share:.0%} of the items may be bad, "
+            f"but {len(bad)} of the {self._count} read are; mend or remove them, or allow a "
+            f"larger share. The first: {shown}"
+        )

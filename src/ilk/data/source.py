@@ -1,0 +1,154 @@
+"""What every part asks of a set of images, and how an image is refused. Axes: N items."""
+
+import errno
+import stat
+from collections.abc import Iterable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int64
+
+UNKNOWN = -1  # the label of an item that nobody labelled
+MAX_BYTES = 2**30  # a larger file cannot hold a picture below Pillow's limit of pixels
+ENDINGS = frozenset(
+    b".jpg .jpeg .jpe .jfif .mpo .png .apng .webp .gif .bmp .dib .tif .tiff "
+    b".ppm .pgm .pbm .pnm .jp2 .j2k .jpx .avif .tga .ico".split()
+)
+
+
+class BadItem(Exception):  # noqa: N818 - a fact about the data, not an error of the program
+    """One item cannot be used; the message is the reason, for a person to read."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A numbered set of items; reading one never depends on what was read before.
+
+    A source can be read by many threads at once, and pickled.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the person called it."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the labels, empty when nothing is labelled."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal digits that stay the same as long as the content does."""
+        ...
+
+    def __len__(self) -> int:
+        """N, the number of items."""
+        ...
+
+    def item(self, index: int) -> bytes | np.ndarray:
+        """An encoded file, or an array: an image [H, W, C], or anything else.
+
+        Raises:
+            BadItem: it cannot be read.
+        """
+        ...
+
+    def label(self, index: int) -> int:
+        """Position in ``classes``; -1 when not known."""
+        ...
+
+    def key(self, index: int) -> str:
+        """The path or id by which a person finds the item again."""
+        ...
+
+
+def labels(source: Source, classes: tuple[str, ...] | None = None) -> Int64[np.ndarray, " N"]:
+    """Every label of a source, -1 where not known.
+
+    Args:
+        source: labelled or not.
+        classes: number the labels by position in these names rather than the source's own, so
+            that two sources agree; a class that is not among them becomes -1.
+    """
+    found = np.fromiter(map(source.label, range(len(source))), np.int64, len(source))
+    if classes is None:
+        return found
+    place = {name: number for number, name in enumerate(classes)}
+    table = np.array([place.get(name, UNKNOWN) for name in source.classes] + [UNKNOWN])
+    return table[found].astype(np.int64)
+
+
+def digest(parts: Iterable[bytes | np.ndarray]) -> str:
+    """A fingerprint of bytes, in order; where one part ends matters."""
+    total = blake2b(digest_size=16)
+    for part in parts:
+        data = part if isinstance(part, bytes) else part.tobytes()
+        total.update(len(data).to_bytes(8, "little"))
+        total.update(data)
+    return total.hexdigest()
+
+
+def spread(count: int, most: int) -> Int64[np.ndarray, " K"]:
+    """At most ``most`` different indices, evenly spread over ``count`` items, both ends too."""
+    return np.unique(np.linspace(0, max(count - 1, 0), min(count, most)).astype(np.int64))
+
+
+def is_image(path: str) -> bool:
+    """Whether a member of an archive is a visible image, by its name."""
+    parts = path.split("/")
+    if any(part.startswith(".") or part == "__MACOSX" for part in parts):
+        return False
+    return parts[-1][parts[-1].rfind(".") :].lower().encode(errors="replace") in ENDINGS
+
+
+def read_file(path: Path) -> bytes:
+    """The whole of a regular file.
+
+    Raises:
+        BadItem: it vanished, may not be read, is no regular file or is larger than 1 GiB.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise BadItem("unreadable: not a regular file")
+        check_size(status.st_size)
+        return path.read_bytes()
+    except OSError as error:
+        raise BadItem(_reason(error)) from error
+
+
+def read_span(path: Path, offset: int, size: int) -> bytes:
+    """Some bytes of an archive; opens it anew, so that threads and forks share nothing.
+
+    Raises:
+        BadItem: the archive vanished, may not be read, or ends too early.
+    """
+    check_size(size)
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(size)
+    except OSError as error:
+        raise BadItem(_reason(error)) from error
+    if len(data) < size:
+        raise BadItem(f"truncated: {path.name} ends after {len(data)} of its {size} bytes")
+    return data
+
+
+def check_size(size: int) -> None:
+    """Refuse what is too large to be read at all."""
+    if size > MAX_BYTES:
+        raise BadItem(f"too large: {size / 2**30:.1f} GiB, at most {MAX_BYTES / 2**30:.0f}")
+
+
+def _reason(error: OSError) -> str:
+    known = {
+        errno.ENOENT: "the file has vanished",
+        errno.EACCES: "permission denied",
+        errno.ELOOP: "a symbolic link to itself",
+    }
+    number = error.errno or 0
+    return f"unreadable: {known.get(number, error.strerror or str(error))}"

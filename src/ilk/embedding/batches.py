@@ -1,0 +1,209 @@
+"""From images to vectors, a batch at a time. Axes: B images, N rows, D features, C S S pixels."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import pyarrow as pa
+import torch
+from jaxtyping import Float32, Int64, UInt8
+from torch import Tensor, nn
+
+from ilk.core import UserError
+from ilk.data import Bad, BadItem, Source, decode
+from ilk.embedding.record import Embeddings
+from ilk.networks import Encoder
+from ilk.views import Plain, normalise
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """The vectors of some consecutive items, of those that could be read.
+
+    Args:
+        items: which were asked for.
+        vectors: one row for each item that could be read.
+        labels: of those; -1 when not known.
+        keys: of those.
+        bad: the items without a row.
+    """
+
+    items: range
+    vectors: Float32[np.ndarray, "B D"]
+    labels: Int64[np.ndarray, " B"]
+    keys: list[str]
+    bad: tuple[Bad, ...]
+
+
+def embed(
+    encoder: Encoder,
+    source: Source,
+    *,
+    batch_size: int = 256,
+    device: str = "auto",
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> Embeddings:
+    """The vectors of a whole source, held in memory; unreadable items have no row and are listed.
+
+    Args:
+        encoder: used in evaluation mode and left as it was.
+        source: of images.
+        batch_size: images that go through the encoder at once.
+        device: ``auto`` is where the encoder is, or an accelerator if there is one.
+        workers: threads that read and decode.
+        progress: called with the items done and their number.
+
+    Raises:
+        UserError: nothing could be read.
+    """
+    vectors = np.empty((len(source), encoder.feature_dim), np.float32)
+    labels = np.empty(len(source), np.int64)
+    keys = [pa.array([], pa.large_string())]
+    bad: list[Bad] = []
+    rows = 0
+    for batch in embed_batches(
+        encoder, source, batch_size=batch_size, device=device, workers=workers
+    ):
+        place = slice(rows, rows + len(batch.keys))
+        vectors[place], labels[place] = batch.vectors, batch.labels
+        keys.append(pa.array(batch.keys, pa.large_string()))
+        bad += batch.bad
+        rows = place.stop
+        if progress:
+            progress(batch.items.stop, len(source))
+    if not rows:
+        raise nothing_readable(source, bad)
+    return Embeddings(
+        vectors=vectors[:rows],
+        labels=labels[:rows],
+        keys=pa.concat_arrays(keys),
+        classes=source.classes,
+        encoder=encoder.hash,
+        data=source.fingerprint,
+        bad=tuple(bad),
+    )
+
+
+def embed_batches(
+    encoder: Encoder,
+    source: Source,
+    *,
+    items: range | None = None,
+    batch_size: int = 256,
+    device: str = "auto",
+    workers: int = 2,
+) -> Iterator[Batch]:
+    """Vectors in order, batch after batch; no more than ``workers`` + 1 batches wait in memory.
+
+    Args:
+        encoder: used in evaluation mode and left as it was when the iteration ends.
+        source: of images.
+        items: consecutive items to embed; all when None.
+        batch_size: items in a batch; the last has the rest.
+        device: as for ``embed``.
+        workers: as for ``embed``.
+    """
+    items = range(len(source)) if items is None else items
+    view = Plain(size=encoder.image_size)
+    waiting: deque[Future[_Read]] = deque()
+    pool = ThreadPoolExecutor(max(workers, 1), thread_name_prefix="ilk-embed")
+    try:
+        with _measuring(encoder.module, device) as place:
+            for start in range(0, len(items), batch_size):
+                part = items[start : start + batch_size]
+                waiting.append(pool.submit(_read, source, part, view, encoder.channels))
+                if len(waiting) > max(workers, 1):
+                    yield _encoded(encoder, waiting.popleft().result(), place)
+            while waiting:
+                yield _encoded(encoder, waiting.popleft().result(), place)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def nothing_readable(source: Source, bad: list[Bad]) -> UserError:
+    """The error for a source without a single readable item."""
+    first = f"; first {bad[0].key}: {bad[0].reason}" if bad else ""
+    return UserError(
+        f"embed: {source.name} must hold images that can be read, got {len(bad)} bad items and"
+        f" no good one{first}"
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Read:
+    items: range
+    views: list[UInt8[Tensor, "1 C S S"]]
+    labels: list[int]
+    keys: list[str]
+    bad: tuple[Bad, ...]
+
+
+def _read(source: Source, items: range, view: Plain, channels: int) -> _Read:
+    views: list[Tensor] = []
+    good: list[int] = []
+    bad: list[Bad] = []
+    for index in items:
+        try:
+            pixels = decode(source.item(index), channels=channels)
+        except BadItem as error:
+            bad.append(Bad(index=index, key=_key(source, index), reason=str(error)))
+            continue
+        views.append(view.render([pixels], np.array([index])))  # one large image at a time
+        good.append(index)
+    return _Read(
+        items=items,
+        views=views,
+        labels=[source.label(index) for index in good],
+        keys=[_key(source, index) for index in good],
+        bad=tuple(bad),
+    )
+
+
+def _encoded(encoder: Encoder, read: _Read, device: torch.device) -> Batch:
+    vectors = np.empty((0, encoder.feature_dim), np.float32)
+    if read.views:
+        with torch.inference_mode():
+            batch = torch.cat(read.views).to(device)
+            batch = encoder.module(normalise(batch, encoder.mean, encoder.std))
+            vectors = batch.float().cpu().numpy()
+    return Batch(
+        items=read.items,
+        vectors=vectors,
+        labels=np.array(read.labels, np.int64),
+        keys=read.keys,
+        bad=read.bad,
+    )
+
+
+def _key(source: Source, index: int) -> str:
+    """The item's key as valid Unicode: file names may be bytes that no text is."""
+    return source.key(index).encode(errors="surrogateescape").decode(errors="replace")
+
+
+@contextmanager
+def _measuring(module: nn.Module, device: str) -> Iterator[torch.device]:
+    """The module on a device and in evaluation mode, for a while."""
+    tensors = chain(module.parameters(), module.buffers())
+    home = next((tensor.device for tensor in tensors), torch.device("cpu"))
+    place = torch.device(device) if device != "auto" else _best(home)
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval().to(place)
+    try:
+        yield place
+    finally:
+        module.to(home)
+        for part, training in modes:
+            part.training = training
+
+
+def _best(home: torch.device) -> torch.device:
+    if home.type != "cpu":
+        return home
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -1,0 +1,145 @@
+"""Exact nearest neighbours by cosine, and what they vote. Axes: Q queries, G gallery, D features.
+
+Weighted k-NN as in Wu et al., CVPR 2018, https://arxiv.org/abs/1805.01978, section 3.4, with the
+settings of DINO, Caron et al., ICCV 2021, https://arxiv.org/abs/2104.14294.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float32, Int, Int64
+from torch import Tensor
+
+QUERY_BLOCK = 256
+GALLERY_BLOCK = 16_384  # a block of similarities is then at most 16 MiB
+
+
+def nearest(
+    queries: Float[Tensor, "Q D"],
+    gallery: Float[Tensor, "G D"],
+    k: int,
+    block: tuple[int, int] = (QUERY_BLOCK, GALLERY_BLOCK),
+) -> tuple[Int64[Tensor, "Q k"], Float32[Tensor, "Q k"]]:
+    """The ``min(k, G)`` rows of the gallery with the largest cosine, most similar first.
+
+    Exact; of equal similarities the lower gallery row comes first. Rows need not have unit
+    length; a row of zeros has similarity 0 to everything. Besides the result it holds one block
+    of similarities and one block of the gallery.
+
+    Args:
+        k: at least 1.
+        block: rows of the queries and of the gallery compared at once.
+
+    Returns:
+        Gallery rows and their cosines.
+    """
+    k = min(k, len(gallery))
+    indices = torch.empty(len(queries), k, dtype=torch.long, device=queries.device)
+    cosines = torch.empty(len(queries), k, device=queries.device)
+    for start in range(0, len(queries), block[0]):
+        rows = slice(start, start + block[0])
+        indices[rows], cosines[rows] = _nearest(_unit(queries[rows]), gallery, k, block[1])
+    return indices, cosines
+
+
+def vote(
+    labels: Int64[Tensor, "Q k"],
+    cosines: Float[Tensor, "Q k"],
+    *,
+    temperature: float,
+    classes: int,
+) -> Int64[Tensor, " Q"]:
+    """The class with the largest sum of ``exp(cosine / temperature)``; ties go to the lowest.
+
+    Args:
+        labels: class of every neighbour, in [0, classes).
+        cosines: of every neighbour, in [-1, 1].
+        temperature: tau, positive; smaller trusts the closest more.
+        classes: how many there are.
+    """
+    # one factor for a whole row changes no winner and keeps exp finite at any temperature
+    nearness = (cosines.double() - cosines.amax(1, keepdim=True).double()) / temperature
+    totals = nearness.new_zeros(len(labels), classes)
+    return totals.scatter_add_(1, labels, nearness.exp()).argmax(1)
+
+
+def knn_accuracy(
+    train_vectors: Float[Tensor, "G D"],
+    train_labels: Int64[Tensor, " G"],
+    test_vectors: Float[Tensor, "Q D"],
+    test_labels: Int64[Tensor, " Q"],
+    *,
+    k: int = 20,
+    temperature: float = 0.07,
+    classes: int,
+) -> float:
+    """Share of test rows, in [0, 1], that their ``k`` nearest training rows name rightly.
+
+    Args:
+        train_labels: in [0, classes).
+        test_labels: in [0, classes).
+        k: neighbours that vote; all training rows when there are fewer.
+        temperature: of the vote.
+        classes: how many there are.
+    """
+    indices, cosines = nearest(test_vectors, train_vectors, k)
+    named = vote(train_labels[indices], cosines, temperature=temperature, classes=classes)
+    return (named == test_labels).float().mean().item()
+
+
+def leave_one_out(
+    vectors: Float[np.ndarray, "N D"],
+    labels: Int[np.ndarray, " N"],
+    *,
+    k: int = 20,
+    temperature: float = 0.07,
+) -> float:
+    """Share of rows, in [0, 1], that their ``k`` nearest other rows name rightly.
+
+    Args:
+        vectors: at least two rows.
+        labels: non-negative.
+        k: neighbours that vote; all others when there are fewer.
+        temperature: of the vote.
+    """
+    rows, known = torch.from_numpy(np.require(vectors, requirements="W")), torch.tensor(labels)
+    indices, cosines = nearest(rows, rows, k + 1)
+    itself = indices == torch.arange(len(rows))[:, None]
+    others = itself.int().argsort(dim=1, stable=True)[:, : max(indices.shape[1] - 1, 1)]
+    named = vote(
+        known.long()[indices.gather(1, others)],
+        cosines.gather(1, others),
+        temperature=temperature,
+        classes=int(known.max()) + 1,
+    )
+    return (named == known).float().mean().item()
+
+
+def _nearest(
+    queries: Float[Tensor, "Q D"], gallery: Float[Tensor, "G D"], k: int, block: int
+) -> tuple[Tensor, Tensor]:
+    indices = torch.empty(len(queries), 0, dtype=torch.long, device=queries.device)
+    cosines = torch.empty(len(queries), 0, device=queries.device)
+    for start in range(0, len(gallery), block):
+        rows = _unit(gallery[start : start + block])
+        columns, best = _largest(queries @ rows.T, min(k, len(rows)))
+        indices = torch.cat([indices, columns + start], 1)  # ascending blocks: ties stay in order
+        cosines = torch.cat([cosines, best], 1)
+        columns, cosines = _largest(cosines, min(k, cosines.shape[1]))
+        indices = indices.gather(1, columns)
+    return indices, cosines
+
+
+def _largest(scores: Float[Tensor, "Q C"], k: int) -> tuple[Tensor, Tensor]:
+    """Columns and values of the k largest of each row; of equal values the lower column first."""
+    values, columns = scores.topk(k, dim=1)
+    crowded = (scores >= values[:, -1:]).sum(1) > k  # a tie at the border: topk takes any of it
+    if crowded.any():
+        columns[crowded] = scores[crowded].argsort(dim=1, descending=True, stable=True)[:, :k]
+    columns = columns.sort(1).values
+    values, order = scores.gather(1, columns).sort(dim=1, descending=True, stable=True)
+    return columns.gather(1, order), values
+
+
+def _unit(rows: Float[Tensor, "N D"]) -> Float32[Tensor, "N D"]:
+    return F.normalize(rows.float(), dim=1)

@@ -1,0 +1,271 @@
+"""Embeddings as parquet, written so that a stopped run loses little. Axes: N rows, D features.
+
+A table holds ``key`` (string), ``label`` (int64, null when unknown) and ``label_name`` (string)
+when the source has classes, and ``vector`` (fixed_size_list of float16 or float32). What made it
+stands as JSON under ``ilk`` in the schema's metadata.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, TypedDict, Unpack
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import ilk
+from ilk.core import UserError
+from ilk.data import Bad, Source
+from ilk.embedding.batches import Batch, embed_batches, nothing_readable
+from ilk.embedding.record import Embeddings
+from ilk.networks import Encoder
+
+PIECE = 4096  # items that an interruption can cost at most; a row group each
+
+
+class Reading(TypedDict, total=False):
+    """How the images are read and encoded: see ``embed``."""
+
+    batch_size: int
+    device: str
+    workers: int
+
+
+def embed_to_parquet(
+    encoder: Encoder,
+    source: Source,
+    path: str | Path,
+    *,
+    shard_rows: int = 100_000,
+    dtype: Literal["float16", "float32"] = "float16",
+    progress: Callable[[int, int], None] | None = None,
+    **reading: Unpack[Reading],
+) -> Path:
+    """Embed a source into one parquet file or, when it has more items, a directory of shards.
+
+    Call it again after an interruption: finished shards and pieces of 4,096 items are kept. A
+    file appears under its name only when it is whole; until then its pieces lie beside it in
+    ``NAME.partial``. Memory holds a piece at most, however large the source.
+
+    Args:
+        encoder: used in evaluation mode and left as it was.
+        source: of images; unreadable items have no row and stand in the metadata.
+        path: a file ``photos.parquet``, or a directory for ``part-00000.parquet`` and so on,
+            which is made when the items do not fit one shard.
+        shard_rows: items in a shard.
+        dtype: of the vectors.
+        progress: called with the items done and their number; what was kept counts as done.
+        reading: ``batch_size``, ``device`` and ``workers`` of ``embed``.
+
+    Returns:
+        The file or directory.
+
+    Raises:
+        UserError: another encoder or other data was embedded there, a vector does not fit
+            float16, nothing could be read, or the disk is full.
+    """
+    path = Path(path)
+    job = _Job(encoder, source, dtype, shard_rows, reading, progress)
+    shards = max(-(-len(source) // shard_rows), 1)
+    targets = [path]
+    if shards > 1 or path.is_dir():
+        for found in [path] if path.is_file() else sorted(path.glob("part-*.parquet")):
+            job.verify(found)
+        targets = [path / f"part-{number:05d}.parquet" for number in range(shards)]
+    for number, target in enumerate(targets):
+        first = number * shard_rows
+        _write_shard(job, target, range(first, min(first + shard_rows, len(source))))
+    if not any(pq.read_metadata(target).num_rows for target in targets):
+        bad = [skipped for target in targets for skipped in _bad(target)]
+        for target in targets:
+            target.unlink()
+        raise nothing_readable(source, bad)
+    return path
+
+
+def read_embeddings(path: str | Path) -> Embeddings:
+    """Read what ``embed_to_parquet`` wrote, a file or a directory of shards, into memory.
+
+    Raises:
+        UserError: nothing is there, it is not ours, or shards are missing or do not belong
+            together.
+    """
+    path = Path(path)
+    files = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
+    if not files or not files[0].exists():
+        raise UserError(f"embeddings: {path} must be a file or directory that ilk embed wrote")
+    made = [_made(file) for file in files]
+    shards = -(-made[0]["items"] // made[0]["shard_rows"])
+    if len(files) != max(shards, 1) or any(other != made[0] for other in made):
+        raise UserError(
+            f"embeddings: {path} must hold the {shards} shards of one run, got {len(files)};"
+            " call ilk embed again with the same output to finish it"
+        )
+    rows = sum(pq.read_metadata(file).num_rows for file in files)
+    vectors = np.empty((rows, made[0]["dim"]), np.float32)
+    labels = np.full(rows, -1, np.int64)
+    keys = [pa.array([], pa.large_string())]
+    row = 0
+    for file in files:
+        for batch in pq.ParquetFile(file).iter_batches(batch_size=PIECE):
+            place = slice(row, row + len(batch))
+            flat = batch.column("vector").flatten().to_numpy(zero_copy_only=False)
+            vectors[place] = flat.reshape(len(batch), -1)
+            if "label" in batch.schema.names:
+                labels[place] = batch.column("label").fill_null(-1).to_numpy()
+            keys.append(batch.column("key").cast(pa.large_string()))
+            row = place.stop
+    return Embeddings(
+        vectors=vectors,
+        labels=labels,
+        keys=pa.concat_arrays(keys),
+        classes=tuple(made[0]["classes"]),
+        encoder=made[0]["encoder"],
+        data=made[0]["data"],
+        bad=tuple(bad for file in files for bad in _bad(file)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is to be written, and all that makes two tables the same."""
+
+    encoder: Encoder
+    source: Source
+    dtype: Literal["float16", "float32"]
+    shard_rows: int
+    reading: Reading
+    progress: Callable[[int, int], None] | None
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """What makes the table; equal for all shards of one run."""
+        return {
+            "encoder": self.encoder.hash,
+            "encoder_name": self.encoder.name,
+            "image_size": self.encoder.image_size,
+            "dim": self.encoder.feature_dim,
+            "dtype": self.dtype,
+            "data": self.source.fingerprint,
+            "items": len(self.source),
+            "classes": list(self.source.classes),
+            "shard_rows": self.shard_rows,
+        }
+
+    def schema(self, bad: Iterable[Bad]) -> pa.Schema:
+        """Columns and metadata."""
+        number = pa.float16() if self.dtype == "float16" else pa.float32()
+        vector = pa.field("vector", pa.list_(number, self.encoder.feature_dim))
+        label = [pa.field("label", pa.int64()), pa.field("label_name", pa.string())]
+        columns = [pa.field("key", pa.string()), *(label if self.source.classes else []), vector]
+        facts = {"made": self.made, "bad": [asdict(b) for b in bad], "version": ilk.__version__}
+        return pa.schema(columns, {"ilk": json.dumps(facts)})
+
+    def verify(self, file: Path) -> None:
+        """Refuse to go on with a file that was not made like this."""
+        found, wanted = _made(file), self.made
+        other = [name for name in wanted if found.get(name) != wanted[name]]
+        if other:
+            raise UserError(
+                f"embed: {file} must have been made with the same encoder, data and settings,"
+                f" got another {', '.join(other)}; choose another output or delete it"
+            )
+
+    def tell(self, done: int) -> None:
+        """Report progress."""
+        if self.progress:
+            self.progress(done, len(self.source))
+
+
+def _write_shard(job: _Job, target: Path, items: range) -> None:
+    """One shard from its pieces, making those that are missing."""
+    if target.exists():
+        job.verify(target)
+        job.tell(items.stop)
+        return
+    partial = target.with_name(f"{target.name}.partial")
+    pieces: list[Path] = []
+    for start in range(0, max(len(items), 1), PIECE):
+        part = items[start : start + PIECE]
+        pieces.append(partial / f"{part.start:012d}.parquet")
+        if pieces[-1].exists():
+            job.verify(pieces[-1])
+            job.tell(part.stop)
+        else:
+            _write_piece(job, pieces[-1], part)
+    bad = [skipped for piece in pieces for skipped in _bad(piece)]
+    _save(target, map(pq.read_table, pieces), job.schema(bad))
+    shutil.rmtree(partial)
+
+
+def _write_piece(job: _Job, target: Path, items: range) -> None:
+    batches: list[Batch] = []
+    for batch in embed_batches(job.encoder, job.source, items=items, **job.reading):
+        batches.append(batch)
+        job.tell(batch.items.stop)
+    schema = job.schema(bad for batch in batches for bad in batch.bad)
+    _save(target, (_table(batch, job, schema) for batch in batches), schema)
+
+
+def _table(batch: Batch, job: _Job, schema: pa.Schema) -> pa.Table:
+    with np.errstate(over="ignore"):
+        vectors = batch.vectors.astype(job.dtype)
+    if np.isinf(vectors).any() and not np.isinf(batch.vectors).any():
+        row = int(np.abs(batch.vectors).max(1).argmax())
+        raise UserError(
+            f"embed: vectors must stay below 65504 to fit float16, {batch.keys[row]} has"
+            f" {np.abs(batch.vectors[row]).max():.4g}; use float32"
+        )
+    unknown = batch.labels < 0
+    names = [*job.source.classes, None]
+    columns = {
+        "key": pa.array(batch.keys, pa.string()),
+        "label": pa.array(batch.labels, pa.int64(), mask=unknown),
+        "label_name": pa.array([names[label] for label in batch.labels], pa.string()),
+        "vector": pa.FixedSizeListArray.from_arrays(
+            pa.array(vectors.ravel()), job.encoder.feature_dim
+        ),
+    }
+    return pa.table([columns[name] for name in schema.names], schema=schema)
+
+
+def _save(target: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+    """Write beside, sync, rename: the name never stands for half a file."""
+    beside = target.with_name(f".{target.name}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with pq.ParquetWriter(beside, schema, use_dictionary=["label_name"]) as writer:
+            for table in tables:
+                writer.write_table(table)
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(target)
+    except OSError as error:
+        raise UserError(
+            f"embed: {target} must be writable, got '{error}'; finished pieces are kept,"
+            " free some space and call it again"
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    try:
+        metadata = pq.read_schema(file).metadata or {}
+        return json.loads(metadata[b"ilk"])
+    except (pa.ArrowInvalid, KeyError) as error:
+        raise UserError(
+            f"embeddings: {file} must be a parquet file that ilk embed wrote, it is not"
+        ) from error
+
+
+def _made(file: Path) -> dict[str, Any]:
+    return _facts(file)["made"]
+
+
+def _bad(file: Path) -> list[Bad]:
+    return [Bad(**entry) for entry in _facts(file)["bad"]]

@@ -1,0 +1,12 @@
+"""Protocols that can be trusted: frozen, versioned, everything chosen on train alone."""
+
+from ilk.evaluate.baselines import pixels
+from ilk.evaluate.interval import wilson
+from ilk.evaluate.protocol import Labelled, Measured, Procedure, Protocol, Task, top1
+from ilk.evaluate.result import Result
+from ilk.evaluate.suite import PROTOCOLS, evaluate, protocol
+
+__all__ = [
+    "PROTOCOLS", "Labelled", "Measured", "Procedure", "Protocol", "Result", "Task", "evaluate",
+    "pixels", "protocol", "top1", "wilson",
+]  # fmt: skip

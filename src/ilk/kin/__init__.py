@@ -1,0 +1,23 @@
+"""Who is kin: rules from queries and candidates to weights and left-out pairs."""
+
+from ilk.kin.algebra import Evenly, LeaveOut, Restrict, Union, evened
+from ilk.kin.assignment import Assigned, Sinkhorn, sinkhorn
+from ilk.kin.resemblance import Neighbours, SameCluster, Similar
+from ilk.kin.source import Batchmates, CommonSource, Itself
+
+__all__ = [
+    "Assigned",
+    "Batchmates",
+    "CommonSource",
+    "Evenly",
+    "Itself",
+    "LeaveOut",
+    "Neighbours",
+    "Restrict",
+    "SameCluster",
+    "Similar",
+    "Sinkhorn",
+    "Union",
+    "evened",
+    "sinkhorn",
+]

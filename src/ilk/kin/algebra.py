@@ -1,0 +1,134 @@
+"""How kin rules combine: either, both, without.
+
+Rules over rows carry three operators: ``a | b`` is kin by either, ``a & b`` kin of ``a`` that
+are kin of ``b`` too, ``a - b`` kin by ``a`` with all kin of ``b`` left out of everything.
+Axes: Q queries, K candidates.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ilk.core import Kin, KinRule, Look, Rows
+
+
+def union(a: KinRule, b: KinRule) -> "Union":
+    """``a | b``."""
+    return Union(rules=(a, b))
+
+
+def restrict(a: KinRule, b: KinRule) -> "Restrict":
+    """``a & b``."""
+    return Restrict(rule=a, to=b)
+
+
+def leave_out(a: KinRule, b: KinRule) -> "LeaveOut":
+    """``a - b``."""
+    return LeaveOut(rule=a, those=b)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Union:
+    """Kin by any of the rules; the closest kin of each rule counts as much as that of another.
+
+    Rows are scaled to a maximum of one before the larger weight is taken, so that sets unite:
+    one own view and three neighbours give a quarter to each (FNC, Huynh et al., WACV 2022).
+    A pair that one rule leaves out is left out, whatever the others say.
+    """
+
+    rules: tuple[KinRule, ...]
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Larger weights and all left-out pairs."""
+        kins = [rule(queries, candidates, look) for rule in self.rules]
+        weights, left_out = _peaked(kins[0].weights), kins[0].left_out
+        for kin in kins[1:]:
+            weights = torch.maximum(weights, _peaked(kin.weights))
+            left_out = _either(left_out, kin.left_out)
+        return without(weights, left_out)
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Restrict:
+    """Kin of ``rule`` that are kin of ``to`` as well, with the weights of ``rule``."""
+
+    rule: KinRule
+    to: KinRule
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Weights of the one where the other agrees."""
+        kin, to = self.rule(queries, candidates, look), self.to(queries, candidates, look)
+        return without(kin.weights * (to.weights > 0), _either(kin.left_out, to.left_out))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeaveOut:
+    """Kin by ``rule``; the kin of ``those`` take no part, in the denominator neither."""
+
+    rule: KinRule
+    those: KinRule
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Weights of what remains, and the pairs left out."""
+        kin, those = self.rule(queries, candidates, look), self.those(queries, candidates, look)
+        return without(kin.weights, _either(kin.left_out, those.weights > 0))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evenly:
+    """The kin of ``rule``, all with the same weight: how much is shared does not count.
+
+    Over common sources this freezes the label of a mix at one half each, whatever its pixels
+    are: the static lambda of SDMP's ablation (Ren et al., CVPR 2022, Tables 6 and 7).
+    """
+
+    rule: KinRule
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Uniform weights over the same kin."""
+        kin = self.rule(queries, candidates, look)
+        return without((kin.weights > 0).to(kin.weights.dtype), kin.left_out)
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+def evened(rule: KinRule) -> KinRule:
+    """The same kin, all of one weight; where kin are classes, even shares of who decides."""
+    shares = getattr(rule, "shares", None)
+    return Evenly(rule=rule) if shares is None else replace(rule, shares=Evenly(rule=shares))
+
+
+def rows_to_one(weights: Float[Tensor, "Q K"]) -> Float[Tensor, "Q K"]:
+    """Each row divided by its sum; rows of zeros stay."""
+    sums = weights.sum(1, keepdim=True)
+    return weights / torch.where(sums > 0, sums, torch.ones_like(sums))
+
+
+def without(weights: Float[Tensor, "Q K"], left_out: Bool[Tensor, "Q K"] | None) -> Kin:
+    """Kin of non-negative weights, rows normalised over the pairs that are not left out."""
+    if left_out is not None:
+        weights = weights.masked_fill(left_out, 0.0)
+    return Kin(rows_to_one(weights), left_out)
+
+
+def _peaked(weights: Tensor) -> Tensor:
+    top = weights.amax(1, keepdim=True)
+    return weights / torch.where(top > 0, top, torch.ones_like(top))
+
+
+def _either(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return a | b

@@ -1,0 +1,144 @@
+"""Kin over classes: what the teacher says, or a balanced assignment to prototypes.
+
+The queries are scores over K classes; so the candidates of these rules are the classes, and the
+candidate rows are not looked at. Axes: Q queries, N rows that decide, K classes or prototypes.
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol, cast, runtime_checkable
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ilk.core import Kin, KinRule, Look, Output, Rows, Scalar, full, value
+from ilk.kin.source import CommonSource
+
+
+@runtime_checkable
+class _Centred(Protocol):
+    value: Tensor
+
+
+@runtime_checkable
+class _Pool(Protocol):
+    def rows(self) -> Rows: ...
+    def written(self) -> Bool[Tensor, " M"]: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Assigned:
+    """The teacher's class probabilities, as far as a query shares sources with its rows.
+
+    ``T = shares @ softmax((scores - centre) / temperature)``: on plain views DINO (Caron et
+    al., ICCV 2021, https://arxiv.org/abs/2104.14294), on mixed ones SDMP on DINO (Ren et al.,
+    CVPR 2022, Eq. 7 and 8), because cross-entropy is linear in its target.
+
+    Args:
+        by: scores of the network that decides.
+        temperature: positive; smaller is sharper.
+        centre: name of the memory with the running mean of those scores; None is zero.
+        shares: how much each of the deciding rows counts for a query.
+    """
+
+    by: Output
+    temperature: Scalar
+    centre: str | None = None
+    shares: KinRule = field(default_factory=CommonSource)
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Probabilities over classes."""
+        teacher = look.rows(self.by)
+        scores = full(teacher.vectors)
+        if self.centre is not None:
+            scores = scores - cast(_Centred, cast(object, look.memory(self.centre))).value
+        codes = torch.softmax(scores / value(self.temperature, look.progress), dim=1)
+        return _spread(self.shares(queries, teacher, look), codes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sinkhorn:
+    """A balanced soft assignment to prototypes, as far as a query shares sources with its rows.
+
+    SwAV, Caron et al., NeurIPS 2020, https://arxiv.org/abs/2006.09882. The rows of a step are
+    balanced together, on all ranks: a memory must hold the same on each of them.
+
+    Args:
+        by: scores over prototypes of the view that decides.
+        epsilon: entropy of the assignment; smaller is sharper.
+        iterations: rounds of balancing, at least one.
+        pool: name of a memory of projections that are balanced along with the batch; entries
+            that were never written do not count.
+        pool_from: epoch at which the pool is first used.
+        shares: how much each of the deciding rows counts for a query.
+    """
+
+    by: Output
+    epsilon: float = 0.05
+    iterations: int = 3
+    pool: str | None = None
+    pool_from: float = 0.0
+    shares: KinRule = field(default_factory=CommonSource)
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Codes over prototypes."""
+        deciding = look.rows(self.by)
+        scores = full(deciding.vectors)
+        counts = scores.new_ones(len(deciding))
+        if self.pool is not None and look.progress.epoch >= self.pool_from:
+            pool = cast(_Pool, cast(object, look.memory(self.pool)))
+            scores = torch.cat([scores, full(look.scores(pool.rows().vectors)).to(scores)])
+            # Every rank adds the same pool; divided by their number it counts once in all.
+            counts = torch.cat([counts, pool.written().to(counts) / _ranks()])
+        codes = sinkhorn(scores, counts, epsilon=self.epsilon, iterations=self.iterations)
+        return _spread(self.shares(queries, deciding, look), codes[: len(deciding)])
+
+
+def sinkhorn(
+    scores: Float[Tensor, "N K"],
+    counts: Float[Tensor, " N"],
+    *,
+    epsilon: float,
+    iterations: int,
+) -> Float[Tensor, "N K"]:
+    """Codes whose rows sum to one while every prototype gets about the same in total.
+
+    Sinkhorn-Knopp on ``exp(scores / epsilon)`` in logarithms, which cannot overflow; rows of
+    all ranks are balanced together. The last step scales rows, so only they are exact.
+
+    Args:
+        scores: over prototypes.
+        counts: how much a row weighs in the balance; zero takes no part, yet gets a code.
+        epsilon: positive.
+        iterations: at least one.
+    """
+    if iterations < 1:
+        raise ValueError(f"sinkhorn: iterations must be at least 1, got {iterations}")
+    log = full(scores) / epsilon
+    weigh = counts.log()[:, None]
+    for _ in range(iterations):
+        log = log - _sum_over_ranks(torch.logsumexp(log + weigh, dim=0))
+        log = torch.log_softmax(log, dim=1)
+    return log.exp()
+
+
+def _sum_over_ranks(log: Float[Tensor, " K"]) -> Float[Tensor, " K"]:
+    """Logarithm of the sum over ranks of the exponentials."""
+    if _ranks() == 1:
+        return log
+    top = log.clone()
+    dist.all_reduce(top, dist.ReduceOp.MAX)
+    total = (log - top).exp()
+    dist.all_reduce(total)
+    return top + total.log()
+
+
+def _ranks() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def _spread(shares: Kin, codes: Float[Tensor, "N K"]) -> Kin:
+    return Kin(shares.weights.to(codes.dtype) @ codes)

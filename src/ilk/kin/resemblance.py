@@ -1,0 +1,128 @@
+"""Kin by resemblance: nearest neighbours, false negatives, the same cluster.
+
+Axes: Q queries, K candidates, D features.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, cast, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ilk.core import Kin, KinRule, Look, Output, Rows, Scalar, overlap, similarities, value
+from ilk.kin.algebra import leave_out, restrict, rows_to_one, union, without
+
+
+@runtime_checkable
+class _Rowed(Protocol):
+    def rows(self) -> Rows: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Neighbours:
+    """The k candidates most like the query, by cosine.
+
+    Mean shift over a memory is MSF (Koohpayegani et al., ICCV 2021); a search inside another
+    rule is its constrained form, CMSF (Navaneet et al., ECCV 2022).
+
+    Args:
+        k: fewer where there are fewer candidates, or fewer within.
+        by: what is compared in place of the queries, row for row, such as a teacher's output.
+        among: name of a memory whose rows are compared in place of the candidates, row for row:
+            the same entries in another field.
+        within: only kin of this rule are searched.
+    """
+
+    k: int
+    by: Output | None = None
+    among: str | None = None
+    within: KinRule | None = None
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Equal weights on the nearest."""
+        others = candidates
+        if self.among is not None:
+            others = cast(_Rowed, cast(object, look.memory(self.among))).rows()
+        scores = similarities(_judged(queries, self.by, look), (others.vectors,))
+        if self.within is None:
+            return Kin(_nearest(scores, self.k))
+        within = self.within(queries, candidates, look)
+        scores = scores.masked_fill(within.weights == 0, -torch.inf)
+        return without(_nearest(scores, self.k), within.left_out)
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Similar:
+    """False negatives: of another origin, yet among the most alike and alike enough.
+
+    FNC, Huynh et al., WACV 2022, https://arxiv.org/abs/2011.11765: ``CommonSource() |
+    Similar()`` attracts them, ``CommonSource() - Similar()`` eliminates them. All views of an
+    image find the same ones when ``over`` names the same outputs.
+
+    Args:
+        top: at most so many for a query.
+        above: cosine that must be exceeded.
+        over: the support views, compared in place of the query; () is the query alone.
+        reduce: a candidate is as alike as to its best support view, or to the mean of them.
+    """
+
+    top: int = 10
+    above: Scalar = 0.7
+    over: tuple[Output, ...] = ()
+    reduce: Literal["max", "mean"] = "max"
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Equal weights on those found."""
+        supports = [look.rows(output).vectors for output in self.over] or [queries.vectors]
+        views = [similarities(support, (candidates.vectors,)) for support in supports]
+        scores = torch.stack(views)
+        scores = scores.amax(0) if self.reduce == "max" else scores.mean(0)
+        known = overlap(queries.composition, candidates.composition) > 0
+        low = scores <= value(self.above, look.progress)
+        return Kin(_nearest(scores.masked_fill(known | low, -torch.inf), self.top))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SameCluster:
+    """Candidates whose best prototype is the query's.
+
+    Args:
+        by: projections that choose in place of the queries, row for row.
+    """
+
+    by: Output | None = None
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Equal weights on cluster mates."""
+        own = look.scores(_judged(queries, self.by, look)).argmax(1)
+        theirs = look.scores(candidates.vectors).argmax(1)
+        same = own[:, None] == theirs[None, :]
+        return Kin(rows_to_one(same.to(queries.composition.shares.dtype)))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+def _judged(queries: Rows, by: Output | None, look: Look) -> Float[Tensor, "Q D"]:
+    if by is None:
+        return queries.vectors
+    rows = look.rows(by)
+    if len(rows) != len(queries):
+        raise ValueError(
+            f"{by}: must have a row for each of {len(queries)} queries, got {len(rows)}"
+        )
+    return rows.vectors
+
+
+def _nearest(scores: Float[Tensor, "Q K"], k: int) -> Float[Tensor, "Q K"]:
+    """Equal weights on the k best of each row; minus infinity is never chosen."""
+    top = scores.topk(min(k, scores.shape[1]), dim=1)
+    chosen = (top.values > -torch.inf).to(scores.dtype)
+    return rows_to_one(torch.zeros_like(scores).scatter(1, top.indices, chosen))

@@ -1,0 +1,60 @@
+"""Kin by origin: what views are made of, and which picture they show.
+
+Axes: Q queries, K candidates.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from ilk.core import Kin, Look, Rows, overlap
+from ilk.kin.algebra import leave_out, restrict, rows_to_one, union
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommonSource:
+    """Views are kin as far as they are made of the same: row-normalised overlap.
+
+    Plain views give the identity of InfoNCE; mixed ones the soft labels of SDMP, Ren et al.,
+    CVPR 2022, Eq. 3 (against plain candidates) and Eq. 4 (against mixed ones). Rows of a memory
+    that does not keep sources are foreign to all.
+    """
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Weights in proportion to the shares in common."""
+        return Kin(rows_to_one(overlap(queries.composition, candidates.composition)))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Itself:
+    """The candidate that shows the same picture: ``CommonSource() - Itself()`` is SimCLR."""
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Equal weights on equal slots."""
+        same = queries.slots[:, None] == candidates.slots[None, :]
+        same &= queries.slots[:, None] >= 0
+        return Kin(rows_to_one(same.to(queries.composition.shares.dtype)))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batchmates:
+    """Candidates of this step that share nothing with the query.
+
+    ``CommonSource() - Batchmates()`` contrasts with a memory alone, own key against queue, as
+    MoCo v2 does (Chen et al., 2020, https://arxiv.org/abs/2003.04297).
+    """
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Equal weights on strangers with a slot."""
+        shared = overlap(queries.composition, candidates.composition)
+        mates = (shared == 0) & (candidates.slots >= 0)[None, :]
+        return Kin(rows_to_one(mates.to(shared.dtype)))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out

@@ -1,0 +1,10 @@
+"""What a method remembers from step to step; all of it in buffers, so a resumed run agrees.
+
+Every memory has ``remember(rows)``, to be called once a step after backward.
+"""
+
+from ilk.memory.bank import Bank
+from ilk.memory.centre import Centre
+from ilk.memory.queue import Queue
+
+__all__ = ["Bank", "Centre", "Queue"]

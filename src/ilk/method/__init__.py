@@ -1,0 +1,39 @@
+"""The frozen record of parts that every recipe returns, and what can be read off it."""
+
+from ilk.method.options import typed_options
+from ilk.method.outputs import Pass, is_mixed, outputs_in, passes, query_views, substituted
+from ilk.method.record import (
+    Averaged,
+    Frozen,
+    Method,
+    Mixable,
+    Optimisation,
+    Remember,
+    Remembered,
+    Source,
+    StandIn,
+    Term,
+)
+from ilk.method.rewrite import Rewriting, with_mixed_queries
+
+__all__ = [
+    "Averaged",
+    "Frozen",
+    "Method",
+    "Mixable",
+    "Optimisation",
+    "Pass",
+    "Remember",
+    "Remembered",
+    "Rewriting",
+    "Source",
+    "StandIn",
+    "Term",
+    "is_mixed",
+    "outputs_in",
+    "passes",
+    "query_views",
+    "substituted",
+    "typed_options",
+    "with_mixed_queries",
+]

@@ -1,0 +1,72 @@
+"""Fields of a recipe from the words of a command line, checked by their type."""
+
+import ast
+import dataclasses
+import difflib
+import types
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ilk.core import UserError
+
+R = TypeVar("R")
+
+
+def typed_options(kind: type[R], name: str, options: Mapping[str, Any]) -> R:
+    """An instance of a settings dataclass with some fields given, as values or as text.
+
+    Args:
+        kind: the dataclass.
+        name: what a person calls it.
+        options: by field.
+
+    Raises:
+        UserError: a field is not known, or its value has the wrong type.
+    """
+    hints = get_type_hints(kind)
+    fields = [field.name for field in dataclasses.fields(kind)]  # pyright: ignore[reportArgumentType]
+    given = {}
+    for field, raw in options.items():
+        if field not in fields:
+            close = difflib.get_close_matches(field, fields, 1)
+            hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(fields)}"
+            raise UserError(f"{name}: --set needs one of its fields, got {field!r}; {hint}")
+        parsed = _parsed(raw)
+        if not _fits(parsed, hints[field]):
+            raise UserError(
+                f"{name}: {field} must be {_words(hints[field])}, got {raw!r}"
+            )
+        given[field] = tuple(parsed) if isinstance(parsed, list) else parsed
+    return kind(**given)
+
+
+def _parsed(raw: Any) -> Any:
+    if not isinstance(raw, str):
+        return raw
+    if raw.lower() in {"true", "false", "none"}:
+        return {"true": True, "false": False, "none": None}[raw.lower()]
+    try:
+        return ast.literal_eval(raw)
+    except (ValueError, SyntaxError):
+        return raw
+
+
+def _fits(given: Any, hint: Any) -> bool:
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return given in inner
+    if origin in {Union, types.UnionType}:
+        return any(_fits(given, option) for option in inner)
+    if origin is tuple:
+        return isinstance(given, tuple | list) and all(_fits(e, inner[0]) for e in given)
+    if hint is float:
+        return isinstance(given, int | float) and not isinstance(given, bool)
+    if hint is int:
+        return isinstance(given, int) and not isinstance(given, bool)
+    return isinstance(given, hint)
+
+
+def _words(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(map(str, get_args(hint)))}"
+    return getattr(hint, "__name__", str(hint)) if get_origin(hint) is None else str(hint)

@@ -1,0 +1,92 @@
+"""Which passes through which networks a method needs: read off its terms, never declared twice."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+from ilk.core import Field, Output, Role
+from ilk.method.record import Method
+
+MIXED_MARK = "~"
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One view through one network.
+
+    Args:
+        network: student or teacher.
+        view: its name.
+        fields: what is read off.
+        gradient: whether any term learns through it.
+    """
+
+    network: Role
+    view: str
+    fields: frozenset[Field]
+    gradient: bool
+
+
+def outputs_in(part: Any) -> Iterator[Output]:
+    """Every output that a term, a kin rule or any tuple of them refers to."""
+    if isinstance(part, Output):
+        yield part
+    elif isinstance(part, tuple | list):
+        for entry in part:
+            yield from outputs_in(entry)
+    elif is_dataclass(part):
+        for entry in fields(part):
+            yield from outputs_in(getattr(part, entry.name))
+
+
+def substituted(part: Any, views: Mapping[str, str]) -> Any:
+    """The same part with other views in the place of some."""
+    if isinstance(part, Output):
+        return replace(part, view=views.get(part.view, part.view))
+    if isinstance(part, tuple):
+        return tuple(substituted(entry, views) for entry in part)
+    if is_dataclass(part) and any(True for _ in outputs_in(part)):
+        changed = {entry.name: getattr(part, entry.name) for entry in fields(part)}
+        return replace(part, **{k: substituted(v, views) for k, v in changed.items()})
+    return part
+
+
+def passes(method: Method) -> tuple[Pass, ...]:
+    """The passes of one step, in the order in which terms first name them."""
+    wanted: dict[tuple[Role, str], tuple[set[Field], bool]] = {}
+    for output, learns in _uses(method):
+        key = (output.network, output.view)
+        # The feature comes with every pass at no cost; monitors look at it.
+        names, gradient = wanted.get(key, ({"feature"}, False))
+        wanted[key] = (names | {output.field}, gradient or learns)
+    return tuple(
+        Pass(network, view, frozenset(names), gradient)
+        for (network, view), (names, gradient) in wanted.items()
+    )
+
+
+def query_views(method: Method) -> tuple[str, ...]:
+    """Views that are shown to a network as queries, in order."""
+    asked = (query for term in method.terms for query in term.queries)
+    return tuple(dict.fromkeys(query.view for query in asked if isinstance(query, Output)))
+
+
+def is_mixed(view: str) -> bool:
+    """Whether a view's name says that it is a mix."""
+    return view.endswith(MIXED_MARK)
+
+
+def _uses(method: Method) -> Iterator[tuple[Output, bool]]:
+    for term in method.terms:
+        for part, may_learn in ((term.queries, True), (term.candidates, True), (term.kin, False)):
+            for output in outputs_in(part):
+                # Inside a stand-in an output is only looked up, so nothing flows back to it.
+                learns = may_learn and output in part and _open(output)
+                yield output, learns
+    for remember in method.remember:
+        for output in remember.outputs:
+            yield output, False
+
+
+def _open(output: Output) -> bool:
+    return output.network == "student" and not output.stopped

@@ -1,0 +1,217 @@
+"""The record that every recipe returns and one loop interprets."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from torch import nn
+
+from ilk.core import KinRule, Objective, Output, Scalar
+from ilk.views import Mixing, View
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """All rows of a memory, as candidates.
+
+    Args:
+        memory: its name in ``Method.memory``.
+    """
+
+    memory: str
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """For each row of an output its nearest neighbour in a memory, which keeps the row's composition.
+
+    Args:
+        of: the output whose rows are looked up.
+        memory: name of the memory that is searched.
+    """
+
+    of: Output
+    memory: str
+
+
+Source = Output | Remembered | StandIn
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Term:
+    """One summand of the loss: who asks, who may answer, who of them is kin, and what it costs.
+
+    Args:
+        name: under which the loss is logged; terms of one name are logged as their sum.
+        queries: whose rows are the queries, one after the other.
+        candidates: whose rows are the columns; empty when the queries are scores over classes.
+        kin: decides weights and left-out pairs.
+        objective: turns them into a loss.
+        weight: factor of the summand.
+    """
+
+    name: str
+    queries: tuple[Output | StandIn, ...]
+    candidates: tuple[Source, ...] = ()
+    kin: KinRule
+    objective: Objective
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Averaged:
+    """A teacher that is a moving average of the student.
+
+    Args:
+        momentum: share of the old teacher kept at each step.
+        update: before the teacher's pass of a step, with the weights the student uses in it
+            (MoCo), or after the optimiser's step (BYOL, DINO).
+    """
+
+    momentum: Scalar
+    update: Literal["before", "after"] = "after"
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """What is written into a memory once a step is done.
+
+    Args:
+        memory: its name in ``Method.memory``.
+        outputs: whose rows are written, in this order.
+    """
+
+    memory: str
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Frozen:
+    """Parameters that do not move at first.
+
+    Args:
+        part: of the student: ``prototypes``, ``predictor``, ``projector`` or ``backbone``.
+        epochs: for how long, in epochs.
+        steps: for how long, in steps; the longer of the two counts.
+    """
+
+    part: str
+    epochs: float = 0.0
+    steps: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mixable:
+    """How a mix may change a method; totals are shares of the method's summed term weights.
+
+    Args:
+        queries: views whose queries SDMP mixes.
+        replace: whether the mixed query takes the clean one's place, or comes on top of it.
+        clean: total of the clean terms once mixed ones stand beside them.
+        source: total of the terms against clean candidates.
+        mix: total of the terms against mixed candidates.
+        swap: two views that change roles with probability one half in each step.
+        caution: told to whoever mixes this method; empty when there is nothing to say.
+    """
+
+    queries: tuple[str, ...]
+    replace: bool = True
+    clean: float = 0.5
+    source: float = 0.25
+    mix: float = 0.25
+    swap: tuple[str, str] | None = None
+    caution: str = ""
+
+    @staticmethod
+    def of_crops(names: Sequence[str]) -> "Mixable":
+        """Multi-crop with two large crops first: the last half of the small ones is mixed.
+
+        SDMP, Ren et al., CVPR 2022, section 3.3; Table 10 shows that it hurts without small crops.
+        """
+        few = len(names) < 4  # noqa: PLR2004  two large crops and less than two small ones
+        return Mixable(
+            queries=("g2",) if few else tuple(names[2 + (len(names) - 1) // 2 :]),
+            clean=1.0,
+            source=1.0,
+            mix=1.0,
+            caution="mixing a large crop hurt in the paper, use two or more local_views" if few else "",
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Optimisation:
+    """How the student's weights move.
+
+    Args:
+        name: of the optimiser.
+        lr: peak learning rate for a batch of 256.
+        scaling: how the peak grows with the batch: linearly, with its square root, or not.
+        warmup_epochs: of linear growth from zero.
+        end_lr: what the cosine ends at, for a batch of 256.
+        weight_decay: may change while training.
+        decay_all: also decay biases and normalisation parameters.
+        momentum: of SGD and LARS.
+        trust: LARS's trust coefficient.
+        betas: of AdamW.
+        clip: largest norm of one parameter's gradient; None does not clip.
+        constant_lr: parts of the student whose learning rate stays at the peak.
+    """
+
+    name: Literal["adamw", "sgd", "lars"]
+    lr: float
+    scaling: Literal["linear", "sqrt", "none"] = "linear"
+    warmup_epochs: float = 10.0
+    end_lr: float = 0.0
+    weight_decay: Scalar = 0.0
+    decay_all: bool = False
+    momentum: float = 0.9
+    trust: float = 0.001
+    betas: tuple[float, float] = (0.9, 0.999)
+    clip: float | None = None
+    constant_lr: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Method:
+    """All parts of a way of learning; built for one feature width and image size.
+
+    Args:
+        views: what is made of each item; names are what outputs refer to.
+        projector: on top of the backbone's feature; part of the teacher too.
+        predictor: on top of the projection; the student's alone.
+        prototypes: scores a projection against classes; part of the teacher too.
+        teacher: None for methods that have none.
+        terms: the loss is their weighted sum.
+        memory: queues, banks and centres by name.
+        remember: what is written into them after each step.
+        frozen: parameters that stand still at first.
+        prepare: changes made to the backbone once, before the teacher is copied from it.
+        drop_path: rate of stochastic depth in the student's backbone.
+        stacked: views of one size go through a network in one pass, clean and mixed apart; else
+            each view has its own pass, and with it its own batch statistics.
+        optimisation: defaults for the optimiser.
+        batch_size: the paper's, over all devices.
+        encoder: which network is kept as the encoder.
+        mixable: how mixes change this method.
+        mixing: how mixed views are made; None when there are none.
+        swap: two views that change roles with probability one half in each step.
+    """
+
+    views: tuple[View, ...]
+    projector: nn.Module
+    predictor: nn.Module | None = None
+    prototypes: nn.Module | None = None
+    teacher: Averaged | None = None
+    terms: tuple[Term, ...]
+    memory: Mapping[str, nn.Module] = field(default_factory=dict)
+    remember: tuple[Remember, ...] = ()
+    frozen: tuple[Frozen, ...] = ()
+    prepare: tuple[Callable[[nn.Module], None], ...] = ()
+    drop_path: float = 0.0
+    stacked: bool = False
+    optimisation: Optimisation
+    batch_size: int
+    encoder: Literal["student", "teacher"] = "student"
+    mixable: Mixable
+    mixing: Mixing | None = None
+    swap: tuple[str, str] | None = None

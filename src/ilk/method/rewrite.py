@@ -1,0 +1,149 @@
+"""Mixing as an axis: a method in, the same method with mixed queries out."""
+
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ilk.core import Output, UserError, mixed
+from ilk.method.outputs import outputs_in, substituted
+from ilk.method.record import Method, Term
+from ilk.views import Mixing, View
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rewriting:
+    """What a mix asks of a method.
+
+    Args:
+        name: of the mix, for messages.
+        mixing: how pictures are mixed.
+        queries: views whose queries are mixed.
+        clean: which of the method's terms stay: those of other queries, all of them, or none.
+        extra: whether each mixed query comes from a further view of its own.
+        totals: summed weights of the clean, source and mix terms, as shares of the method's;
+            zero drops the terms.
+        teachers: views that may be mixed on the other side of mix terms; None is all of them.
+        source: last change to every source term.
+        mix: last change to every mix term.
+        swap: two views that change roles with probability one half in each step.
+    """
+
+    name: str
+    mixing: Mixing
+    queries: tuple[str, ...]
+    clean: Literal["others", "all", "none"]
+    extra: bool = False
+    totals: tuple[float, float, float]
+    teachers: tuple[str, ...] | None = None
+    source: Callable[[Term], Term] = lambda term: term
+    mix: Callable[[Term], Term] = lambda term: term
+    swap: tuple[str, str] | None = None
+
+
+def with_mixed_queries(method: Method, rewriting: Rewriting) -> Method:
+    """The method whose chosen queries are mixed pictures.
+
+    A term ``queries -> candidates`` becomes a source term, the mixed queries against the clean
+    candidates, and a mix term, the mixed queries against the candidates' mixed versions. Nothing
+    else changes: kin by common source weighs both as their compositions overlap.
+
+    Raises:
+        UserError: the method is mixed already, or an objective takes no soft kin weights.
+    """
+    _check(method, rewriting)
+    views, renamed = _further_views(method, rewriting)
+    asked = _with_queries(method.terms, lambda view: view in rewriting.queries)
+    kept = {
+        "all": list(method.terms),
+        "others": _with_queries(method.terms, lambda view: view not in rewriting.queries),
+        "none": [],
+    }[rewriting.clean]
+    source = [rewriting.source(_source_term(term, renamed)) for term in asked]
+    mix = [rewriting.mix(_mix_term(term, renamed)) for term in asked]
+    if rewriting.teachers is not None:
+        allowed = {mixed(view) for view in rewriting.teachers}
+        mix = [term for term in mix if _views_of((term.candidates, term.kin)) <= allowed]
+    total = sum(term.weight for term in method.terms)
+    groups = zip((kept, source, mix), rewriting.totals, strict=True)
+    return replace(
+        method,
+        views=views,
+        terms=tuple(term for group, share in groups for term in _scaled(group, share * total)),
+        mixing=rewriting.mixing,
+        swap=rewriting.swap,
+    )
+
+
+def _check(method: Method, rewriting: Rewriting) -> None:
+    if method.mixing is not None:
+        raise UserError(f"mix {rewriting.name}: the method is mixed already, give one mix only")
+    reasons = {term.objective.one_hot_only for term in method.terms} - {""}
+    if reasons:
+        raise UserError(
+            f"mix {rewriting.name}: the method must take soft kin weights, but {reasons.pop()}"
+        )
+    if method.mixable.caution:
+        warnings.warn(f"mix {rewriting.name}: {method.mixable.caution}", stacklevel=4)
+
+
+def _with_queries(terms: Iterable[Term], wanted: Callable[[str], bool]) -> list[Term]:
+    """The terms reduced to the queries of some views; a query's share of the weight stays.
+
+    Stand-ins are looked up, not shown to the network, and stay as they are.
+    """
+    out = []
+    for term in terms:
+        chosen = tuple(
+            query
+            for query in term.queries
+            if wanted(query.view if isinstance(query, Output) else "")
+        )
+        if chosen:
+            weight = term.weight * len(chosen) / len(term.queries)
+            out.append(replace(term, queries=chosen, weight=weight))
+    return out
+
+
+def _views_of(part: object) -> set[str]:
+    return {output.view for output in outputs_in(part)}
+
+
+def _further_views(
+    method: Method, rewriting: Rewriting
+) -> tuple[tuple[View, ...], dict[str, str]]:
+    """The views of the new method, and which view each mixed query is made from."""
+    if not rewriting.extra:
+        return method.views, {name: name for name in rewriting.queries}
+    renamed = {name: f"{name}-extra" for name in rewriting.queries}
+    further = (replace(v, name=renamed[v.name]) for v in method.views if v.name in renamed)
+    return (*method.views, *further), renamed
+
+
+def _source_term(term: Term, renamed: dict[str, str]) -> Term:
+    """The mixed queries against the clean candidates.
+
+    The student's own views among the candidates (SimCLR) are left out: only mixes of them are
+    seen.
+    """
+    own = _views_of(term.queries)
+    others = tuple(
+        entry
+        for entry in term.candidates
+        if not (isinstance(entry, Output) and entry.network == "student" and entry.view in own)
+    )
+    queries = substituted(term.queries, {view: mixed(renamed[view]) for view in own})
+    return replace(term, name="source", queries=queries, candidates=others)
+
+
+def _mix_term(term: Term, renamed: dict[str, str]) -> Term:
+    """The mixed queries against the mixed candidates."""
+    views = {view: mixed(renamed.get(view, view)) for view in _views_of(term)}
+    return replace(substituted(term, views), name="mix")
+
+
+def _scaled(terms: list[Term], total: float) -> list[Term]:
+    if total == 0 or not terms:
+        return []
+    factor = total / sum(term.weight for term in terms)
+    return [replace(term, weight=term.weight * factor) for term in terms]

@@ -1,0 +1,46 @@
+"""Barlow Twins: two views agree in every dimension, and no dimension repeats another.
+
+Paper: Zbontar et al., ICML 2021, https://arxiv.org/abs/2103.03230
+Idea: the cross-correlation of the two views' projections should be the identity.
+Against SimCLR: rows are contrasted by dimension, not by picture; kin only choose partners.
+Departures: none known; the authors' lower learning rate of biases is the loss's factor 0.024,
+    which LARS takes out of all other weights.
+Checked: tests/golden/losses.json
+"""
+
+from dataclasses import dataclass
+
+from ilk import networks, views
+from ilk.core import Output
+from ilk.kin import CommonSource
+from ilk.method import Method, Mixable, Optimisation, Term
+from ilk.objectives import RedundancyReduction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BarlowTwins:
+    """Settings of Barlow Twins; defaults are the paper's for ImageNet."""
+
+    dim: int = 8192
+    redundancy_weight: float = 0.0051
+    scale: float = 0.024
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        return Method(
+            views=views.fitted(views.byol_pair(image_size)),
+            projector=networks.mlp(feature_dim, self.dim, self.dim, layers=3, bias=False),
+            terms=(
+                Term(
+                    name="clean",
+                    queries=(Output("student", "a", "projection"),),
+                    candidates=(Output("student", "b", "projection"),),
+                    kin=CommonSource(),
+                    objective=RedundancyReduction(redundancy_weight=self.redundancy_weight),
+                    weight=self.scale,
+                ),
+            ),
+            optimisation=Optimisation(name="lars", lr=0.2, weight_decay=1.5e-6),
+            batch_size=2048,
+            mixable=Mixable(queries=("a",)),
+        )

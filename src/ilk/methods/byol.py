@@ -1,0 +1,48 @@
+"""BYOL: predict the teacher's projection of the other view; nobody is foreign.
+
+Paper: Grill et al., NeurIPS 2020, https://arxiv.org/abs/2006.07733
+Idea: a predictor and a moving average keep the student from collapsing without any negatives.
+Against MoCo v3: mean shift in place of the softmax; heavier projector momentum.
+Departures: none known.
+Checked: tests/golden/losses.json
+"""
+
+from dataclasses import dataclass
+
+from ilk import networks, views
+from ilk.core import Cosine, Output
+from ilk.kin import CommonSource
+from ilk.method import Averaged, Method, Mixable, Optimisation, Term
+from ilk.objectives import MeanShift
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BYOL:
+    """Settings of BYOL; defaults are the paper's for 1000 epochs of ImageNet."""
+
+    hidden: int = 4096
+    dim: int = 256
+    momentum: float = 0.996  # of the teacher's moving average, rising to 1
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        terms = tuple(
+            Term(
+                name="clean",
+                queries=(Output("student", query, "prediction"),),
+                candidates=(Output("teacher", key, "projection"),),
+                kin=CommonSource(),
+                objective=MeanShift(),
+            )
+            for query, key in (("a", "b"), ("b", "a"))
+        )
+        return Method(
+            views=views.fitted(views.byol_pair(image_size)),
+            projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
+            predictor=networks.mlp(self.dim, self.hidden, self.dim, layers=2),
+            teacher=Averaged(momentum=Cosine(self.momentum, 1.0), update="after"),
+            terms=terms,
+            optimisation=Optimisation(name="lars", lr=0.2, weight_decay=1.5e-6),
+            batch_size=4096,
+            mixable=Mixable(queries=("b",), swap=("a", "b")),
+        )

@@ -1,0 +1,85 @@
+"""DINO: every crop predicts what the teacher says of a large crop.
+
+Paper: Caron et al., ICCV 2021, https://arxiv.org/abs/2104.14294
+Idea: self-distillation over many classes that nobody named; centring keeps one class from
+    winning, sharpening keeps all from winning alike.
+Against MoCo v3: kin over classes in place of pictures; small crops are further queries.
+Departures: none known.
+Checked: tests/golden/losses.json, benchmarks/results/mini.json (k-NN and linear accuracy).
+"""
+
+from dataclasses import dataclass
+
+from ilk import networks, views
+from ilk.core import Cosine, Output, Ramp
+from ilk.kin import Assigned
+from ilk.memory import Centre
+from ilk.method import Averaged, Frozen, Method, Mixable, Optimisation, Remember, Term
+from ilk.objectives import SoftCrossEntropy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DINO:
+    """Settings of DINO; defaults are the paper's for 300 epochs of ViT-S on ImageNet."""
+
+    hidden: int = 2048
+    bottleneck: int = 256
+    classes: int = 65_536
+    student_temperature: float = 0.1
+    teacher_temperature: float = 0.07
+    warmup_teacher_temperature: float = 0.04
+    warmup_teacher_epochs: float = 30
+    centre_momentum: float = 0.9
+    momentum: float = 0.996  # of the teacher's moving average, rising to 1
+    local_views: int = 8
+    last_layer_epochs: float = 1  # for which the last layer does not move
+    norm_last_layer: bool = False  # True for runs of 100 epochs
+    drop_path: float = 0.1
+    base_lr: float = 5e-4  # for a batch of 256
+    warmup_epochs: float = 10
+    clip: float = 3.0
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        small = views.local_size(image_size)
+        crops = views.fitted(views.dino_multicrop(image_size, small, self.local_views))
+        names = tuple(crop.name for crop in crops)
+        sharpening = Ramp(
+            self.warmup_teacher_temperature, self.teacher_temperature, self.warmup_teacher_epochs
+        )
+        teachers = {g: Output("teacher", g, "scores") for g in ("g1", "g2")}
+        terms = tuple(
+            Term(
+                name="clean",
+                queries=tuple(Output("student", n, "scores") for n in names if n != g),
+                kin=Assigned(by=by, temperature=sharpening, centre="centre"),
+                objective=SoftCrossEntropy(temperature=self.student_temperature),
+                weight=0.5,
+            )
+            for g, by in teachers.items()
+        )
+        return Method(
+            views=crops,
+            projector=networks.dino_head(feature_dim, self.hidden, self.bottleneck),
+            prototypes=networks.Prototypes(
+                self.bottleneck, self.classes, learn_scale=not self.norm_last_layer
+            ),
+            teacher=Averaged(momentum=Cosine(self.momentum, 1.0), update="after"),
+            terms=terms,
+            memory={"centre": Centre(self.classes, momentum=self.centre_momentum)},
+            remember=(Remember("centre", tuple(teachers.values())),),
+            frozen=(Frozen(part="prototypes", epochs=self.last_layer_epochs),),
+            drop_path=self.drop_path,
+            stacked=True,
+            optimisation=Optimisation(
+                name="adamw",
+                lr=self.base_lr,
+                end_lr=1e-6,
+                weight_decay=Cosine(0.04, 0.4),
+                warmup_epochs=self.warmup_epochs,
+                clip=self.clip,
+            ),
+            batch_size=1024,
+            encoder="teacher",
+            mixable=Mixable.of_crops(names),
+        )

@@ -1,0 +1,68 @@
+"""FNC: past keys that resemble any view of a picture are kin too, or at least not foreign.
+
+Paper: Huynh et al., WACV 2022, https://arxiv.org/abs/2011.11765
+Idea: some negatives show the same thing; find them by a support set of views, then attract
+    them or leave them out.
+Against MoCo v2: many views, and kin beyond the own picture.
+Departures: views are SimCLR's in place of RandAugment with jitter.
+Checked: tests/golden/losses.json
+"""
+
+from dataclasses import dataclass, replace
+
+from ilk import networks, views
+from ilk.core import Output
+from ilk.kin import CommonSource, Itself, Similar
+from ilk.memory import Queue
+from ilk.method import Averaged, Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.objectives import SoftCrossEntropy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FNC:
+    """Settings of FNC; defaults are the authors' for ImageNet."""
+
+    hidden: int = 2048
+    dim: int = 128
+    temperature: float = 0.1
+    momentum: float = 0.999  # of the teacher's moving average
+    bank_size: int = 65_536
+    view_count: int = 10  # two and a support set of eight, all trained alike
+    top: int = 10  # false negatives per picture, at most
+    above: float = 0.7  # cosine to the most similar view
+    attract: bool = True  # False leaves false negatives out
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        first = views.simclr_pair(image_size)[0]
+        shown = tuple(replace(first, name=f"v{n + 1}") for n in range(self.view_count))
+        keys = tuple(Output("teacher", view.name, "projection") for view in shown)
+        similar = Similar(top=self.top, above=self.above, over=keys)
+        origin = CommonSource()
+        kin = (origin | similar) if self.attract else (origin - similar)
+        terms = tuple(
+            Term(
+                name="clean",
+                queries=(Output("student", view.name, "projection"),),
+                candidates=(*keys, Remembered("bank")),
+                kin=kin - Itself(),
+                objective=SoftCrossEntropy(temperature=self.temperature),
+                weight=2 / self.view_count,
+            )
+            for view in shown
+        )
+        return Method(
+            views=views.fitted(shown),
+            projector=networks.mlp(
+                feature_dim, self.hidden, self.dim, layers=3, last_batch_norm="affine"
+            ),
+            teacher=Averaged(momentum=self.momentum, update="before"),
+            terms=terms,
+            memory={"bank": Queue(self.bank_size, self.dim, keep_sources=True)},
+            remember=(Remember("bank", keys),),
+            optimisation=Optimisation(
+                name="lars", lr=1.6, scaling="sqrt", weight_decay=1e-4
+            ),
+            batch_size=4096,
+            mixable=Mixable(queries=tuple(v.name for v in shown[self.view_count // 2 :])),
+        )

@@ -1,0 +1,69 @@
+"""MoCo v3: the other view's key is kin, all other keys of the batch are foreign.
+
+Paper: Chen, Xie and He, ICCV 2021, https://arxiv.org/abs/2104.02057
+Idea: momentum contrast without a queue, made stable for vision transformers by a patch
+    projection that never learns.
+Against SimCLR: a teacher makes the keys, a predictor sits on the queries.
+Departures: none known; `vit_small` has 12 heads in the paper: --backbone-set num_heads=12.
+Checked: tests/golden/losses.json, benchmarks/results/mini.json (k-NN and linear accuracy).
+"""
+
+from dataclasses import dataclass
+
+from ilk import networks, views
+from ilk.core import Cosine, Output
+from ilk.kin import CommonSource
+from ilk.method import Averaged, Method, Mixable, Optimisation, Term
+from ilk.objectives import SoftCrossEntropy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MoCoV3:
+    """Settings of MoCo v3; defaults are the paper's for vision transformers on ImageNet."""
+
+    hidden: int = 4096
+    dim: int = 256
+    projector_layers: int = 3
+    temperature: float = 0.2
+    momentum: float = 0.99  # of the teacher's moving average, rising to 1
+    min_scale: float = 0.08  # of a crop's area; 0.2 for ResNet-50
+    optimiser: str = "adamw"  # "lars" for ResNet-50, with lr 0.3 and weight_decay 1e-6
+    base_lr: float = 1.5e-4  # for a batch of 256
+    weight_decay: float = 0.1
+    warmup_epochs: float = 40
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        terms = tuple(
+            Term(
+                name="clean",
+                queries=(Output("student", query, "prediction"),),
+                candidates=(Output("teacher", key, "projection"),),
+                kin=CommonSource(),
+                objective=SoftCrossEntropy(temperature=self.temperature),
+                weight=2 * self.temperature,
+            )
+            for query, key in (("a", "b"), ("b", "a"))
+        )
+        return Method(
+            views=views.fitted(views.byol_pair(image_size, self.min_scale)),
+            projector=networks.mlp(
+                feature_dim, self.hidden, self.dim,
+                layers=self.projector_layers, bias=False, last_batch_norm="plain",
+            ),
+            predictor=networks.mlp(
+                self.dim, self.hidden, self.dim, layers=2, bias=False, last_batch_norm="plain"
+            ),
+            teacher=Averaged(momentum=Cosine(self.momentum, 1.0), update="before"),
+            terms=terms,
+            prepare=(networks.moco_v3_stem,),
+            optimisation=Optimisation(
+                name=self.optimiser,
+                lr=self.base_lr,
+                weight_decay=self.weight_decay,
+                decay_all=True,
+                warmup_epochs=self.warmup_epochs,
+            ),
+            batch_size=4096,
+            mixable=Mixable(queries=("b",), swap=("a", "b")),
+        )  # fmt: skip

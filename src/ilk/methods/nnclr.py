@@ -1,0 +1,65 @@
+"""NNCLR: the nearest neighbour of one view, among past ones, is kin of the other view.
+
+Paper: Dwibedi et al., ICCV 2021, https://arxiv.org/abs/2104.14548
+Idea: a neighbour stands in for the picture, so kin differ by more than augmentation can make.
+Against SimCLR: keys are replaced by their neighbours in a queue; a predictor sits on queries.
+Departures: the views are BYOL's; the paper's crops and colours were not confirmed.
+Checked: tests/golden/losses.json
+"""
+
+from dataclasses import dataclass
+
+from ilk import networks, views
+from ilk.core import Output
+from ilk.kin import CommonSource
+from ilk.memory import Queue
+from ilk.method import Method, Mixable, Optimisation, Remember, StandIn, Term
+from ilk.objectives import SoftCrossEntropy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NNCLR:
+    """Settings of NNCLR; defaults are the paper's for ImageNet."""
+
+    hidden: int = 2048
+    dim: int = 256
+    predictor_hidden: int = 4096
+    temperature: float = 0.1
+    queue_size: int = 98_304
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        seen = {v: Output("student", v, "projection", stopped=True) for v in ("a", "b")}
+        guess = {v: Output("student", v, "prediction") for v in ("a", "b")}
+        pairs = [
+            pair
+            for x, y in (("a", "b"), ("b", "a"))
+            for pair in (
+                (StandIn(seen[x], "queue"), guess[y]),  # Eq. 4
+                (guess[y], StandIn(seen[x], "queue")),  # its mirror image
+            )
+        ]
+        terms = tuple(
+            Term(
+                name="clean",
+                queries=(query,),
+                candidates=(candidate,),
+                kin=CommonSource(),
+                objective=SoftCrossEntropy(temperature=self.temperature),
+                weight=0.25,
+            )
+            for query, candidate in pairs
+        )
+        return Method(
+            views=views.fitted(views.byol_pair(image_size)),
+            projector=networks.mlp(
+                feature_dim, self.hidden, self.dim, layers=3, last_batch_norm="affine"
+            ),
+            predictor=networks.mlp(self.dim, self.predictor_hidden, self.dim, layers=2),
+            terms=terms,
+            memory={"queue": Queue(self.queue_size, self.dim)},
+            remember=(Remember("queue", (seen["a"],)),),
+            optimisation=Optimisation(name="lars", lr=0.3, weight_decay=1e-6),
+            batch_size=4096,
+            mixable=Mixable(queries=("b",)),
+        )

@@ -1,0 +1,55 @@
+"""SimCLR: two views of a picture are kin, all other views of the batch are foreign.
+
+Paper: Chen et al., ICML 2020, https://arxiv.org/abs/2002.05709
+Idea: contrast within a large batch, through a projector that is thrown away.
+Against MoCo v3: no teacher and no predictor; both views are candidates of both queries.
+Departures: none known.
+Checked: tests/golden/losses.json
+"""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from ilk import networks, views
+from ilk.core import Output
+from ilk.kin import CommonSource, Itself
+from ilk.method import Method, Mixable, Optimisation, Term
+from ilk.objectives import SoftCrossEntropy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SimCLR:
+    """Settings of SimCLR; defaults are the paper's for ImageNet."""
+
+    hidden: int = 2048
+    dim: int = 128
+    temperature: float = 0.1
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        a, b = (Output("student", view, "projection") for view in ("a", "b"))
+        terms = tuple(
+            Term(
+                name="clean",
+                queries=(query,),
+                candidates=(a, b),
+                kin=CommonSource() - Itself(),
+                objective=SoftCrossEntropy(temperature=self.temperature),
+                weight=0.5,
+            )
+            for query in (a, b)
+        )
+        return Method(
+            views=views.fitted(views.simclr_pair(image_size)),
+            projector=self._projector(feature_dim),
+            terms=terms,
+            optimisation=Optimisation(name="lars", lr=0.3, weight_decay=1e-6),
+            batch_size=4096,
+            mixable=Mixable(queries=("b",), swap=("a", "b")),
+        )
+
+    def _projector(self, feature_dim: int) -> nn.Module:
+        return networks.mlp(
+            feature_dim, self.hidden, self.dim, layers=2, last_batch_norm="affine"
+        )

@@ -1,0 +1,56 @@
+"""SimSiam: predict the other view's projection, which is held still; nobody is foreign.
+
+Paper: Chen and He, CVPR 2021, https://arxiv.org/abs/2011.10566
+Idea: stopping the gradient is enough to keep two equal networks from collapsing.
+Against BYOL: no teacher; the student is its own.
+Departures: none known; the paper's -cos is a quarter of both mean shifts, up to a constant.
+Checked: tests/golden/losses.json
+"""
+
+from dataclasses import dataclass
+
+from ilk import networks, views
+from ilk.core import Output
+from ilk.kin import CommonSource
+from ilk.method import Method, Mixable, Optimisation, Term
+from ilk.objectives import MeanShift
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SimSiam:
+    """Settings of SimSiam; defaults are the paper's for ImageNet."""
+
+    dim: int = 2048
+    predictor_hidden: int = 512
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        terms = tuple(
+            Term(
+                name="clean",
+                queries=(Output("student", query, "prediction"),),
+                candidates=(Output("student", key, "projection", stopped=True),),
+                kin=CommonSource(),
+                objective=MeanShift(),
+                weight=0.25,
+            )
+            for query, key in (("a", "b"), ("b", "a"))
+        )
+        return Method(
+            views=views.fitted(views.moco_v2_pair(image_size)),
+            projector=networks.mlp(
+                feature_dim, self.dim, self.dim, layers=3, last_batch_norm="affine"
+            ),
+            predictor=networks.mlp(self.dim, self.predictor_hidden, self.dim, layers=2),
+            terms=terms,
+            optimisation=Optimisation(
+                name="sgd",
+                lr=0.05,
+                weight_decay=1e-4,
+                decay_all=True,
+                warmup_epochs=0,
+                constant_lr=("predictor",),
+            ),
+            batch_size=512,
+            mixable=Mixable(queries=("b",), swap=("a", "b")),
+        )

@@ -1,0 +1,75 @@
+"""SwAV: every view predicts to which prototypes another view was assigned.
+
+Paper: Caron et al., NeurIPS 2020, https://arxiv.org/abs/2006.09882
+Idea: assignments are balanced over prototypes by optimal transport, so none can take all;
+    many small crops are cheap further queries.
+Against DINO: no teacher; codes are balanced over the batch in place of centred and sharpened.
+Departures: none known; the queue is off by default, as for large batches in the paper.
+Checked: tests/golden/losses.json
+"""
+
+from dataclasses import dataclass
+
+from ilk import networks, views
+from ilk.core import Output
+from ilk.kin import Sinkhorn
+from ilk.memory import Queue
+from ilk.method import Frozen, Method, Mixable, Optimisation, Remember, Term
+from ilk.objectives import SoftCrossEntropy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SwAV:
+    """Settings of SwAV; defaults are the paper's for ImageNet and large batches."""
+
+    hidden: int = 2048
+    dim: int = 128
+    prototypes: int = 3000
+    temperature: float = 0.1
+    epsilon: float = 0.05
+    iterations: int = 3
+    local_views: int = 6
+    queue_size: int = 0  # 3840 for a batch of 256
+    queue_from: float = 15  # epoch
+    frozen_steps: int = 313  # 5005 for a batch of 256
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        crops = views.fitted(
+            views.swav_multicrop(image_size, views.local_size(image_size), self.local_views)
+        )
+        pool = "queue" if self.queue_size else None
+        terms = tuple(
+            Term(
+                name="clean",
+                queries=tuple(
+                    Output("student", crop.name, "scores") for crop in crops if crop.name != g
+                ),
+                kin=Sinkhorn(
+                    by=Output("student", g, "scores"),
+                    epsilon=self.epsilon,
+                    iterations=self.iterations,
+                    pool=pool,
+                    pool_from=self.queue_from,
+                ),
+                objective=SoftCrossEntropy(temperature=self.temperature),
+                weight=0.5,
+            )
+            for g in ("g1", "g2")
+        )
+        seen = tuple(Output("student", g, "projection", stopped=True) for g in ("g1", "g2"))
+        return Method(
+            views=crops,
+            projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
+            prototypes=networks.Prototypes(self.dim, self.prototypes),
+            terms=terms,
+            memory={pool: Queue(self.queue_size, self.dim)} if pool else {},
+            remember=(Remember(pool, seen),) if pool else (),
+            frozen=(Frozen(part="prototypes", steps=self.frozen_steps),),
+            stacked=True,
+            optimisation=Optimisation(
+                name="lars", lr=0.3, end_lr=3e-4, weight_decay=1e-6, decay_all=True
+            ),
+            batch_size=4096,
+            mixable=Mixable.of_crops([crop.name for crop in crops]),
+        )

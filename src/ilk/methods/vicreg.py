@@ -1,0 +1,49 @@
+"""VICReg: two views agree, every dimension varies, and no two dimensions vary together.
+
+Paper: Bardes, Ponce and LeCun, ICLR 2022, https://arxiv.org/abs/2105.04906
+Idea: variance and covariance of each view alone prevent collapse; the views only need to agree.
+Against Barlow Twins: the branches are regularised separately, so they need not be alike.
+Departures: none known.
+Checked: tests/golden/losses.json
+"""
+
+from dataclasses import dataclass
+
+from ilk import networks, views
+from ilk.core import Output
+from ilk.kin import CommonSource
+from ilk.method import Method, Mixable, Optimisation, Term
+from ilk.objectives import VarianceCovariance
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VICReg:
+    """Settings of VICReg; defaults are the paper's for ImageNet."""
+
+    dim: int = 8192
+    invariance: float = 25.0
+    variance: float = 25.0
+    covariance: float = 1.0
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        return Method(
+            views=views.fitted(views.byol_pair(image_size)),
+            projector=networks.mlp(feature_dim, self.dim, self.dim, layers=3),
+            terms=(
+                Term(
+                    name="clean",
+                    queries=(Output("student", "a", "projection"),),
+                    candidates=(Output("student", "b", "projection"),),
+                    kin=CommonSource(),
+                    objective=VarianceCovariance(
+                        invariance=self.invariance,
+                        variance=self.variance,
+                        covariance=self.covariance,
+                    ),
+                ),
+            ),
+            optimisation=Optimisation(name="lars", lr=0.2, end_lr=0.002, weight_decay=1e-6),
+            batch_size=2048,
+            mixable=Mixable(queries=("a",)),
+        )

@@ -1,0 +1,46 @@
+"""Every mix by name: the one list of them."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from ilk.core import UserError
+from ilk.method import Method, typed_options
+from ilk.mixes.i_mix import IMix
+from ilk.mixes.mixco import MixCo
+from ilk.mixes.sdmp import SDMP
+from ilk.mixes.un_mix import UnMix
+
+
+@runtime_checkable
+class Mixture(Protocol):
+    """Settings of a mix; the defaults are its paper's."""
+
+    def apply(self, method: Method) -> Method:
+        """The method with mixed queries.
+
+        Raises:
+            UserError: the method cannot take soft kin weights.
+        """
+        ...
+
+
+MIXES: Mapping[str, type[Mixture]] = {
+    "sdmp": SDMP,
+    "i-mix": IMix,
+    "un-mix": UnMix,
+    "mixco": MixCo,
+}
+
+
+def mixture(name: str, options: Mapping[str, Any]) -> Mixture:
+    """A mix's settings with some of them changed.
+
+    Raises:
+        UserError: the mix or a field is not known, or a value has the wrong type.
+    """
+    if name not in MIXES:
+        close = difflib.get_close_matches(name, MIXES, 1)
+        hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(MIXES)}"
+        raise UserError(f"--mix: must be a known mix, got {name!r}; {hint}")
+    return typed_options(MIXES[name], name, options)

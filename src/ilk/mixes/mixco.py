@@ -1,0 +1,42 @@
+"""MixCo: beside the clean loss, mixes of the two halves of a batch resemble both sources.
+
+Paper: Kim et al., NeurIPS 2020 workshop, https://arxiv.org/abs/2010.06300
+Idea: semi-positive pairs from mixed pictures, with a sharper temperature of their own.
+Against SDMP: half as many mixes, no mixes among the keys, shares uniform.
+Departures: none known; the temperature applies to methods that have one.
+Checked: tests/mixes.
+"""
+
+from dataclasses import dataclass, replace
+
+from ilk.method import Method, Rewriting, Term, query_views, with_mixed_queries
+from ilk.objectives import SoftCrossEntropy
+from ilk.views import Mixing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MixCo:
+    """Settings of MixCo; defaults are the authors'."""
+
+    weight: float = 1.0
+    temperature: float = 0.05  # of the mixed terms
+
+    def apply(self, method: Method) -> Method:
+        """The method with mixed queries on top."""
+        return with_mixed_queries(
+            method,
+            Rewriting(
+                name="mixco",
+                mixing=Mixing(strategies=("mixup",), partner="halves"),
+                queries=query_views(method),
+                clean="all",
+                totals=(1.0, self.weight, 0.0),
+                source=self._sharper,
+            ),
+        )
+
+    def _sharper(self, term: Term) -> Term:
+        if isinstance(term.objective, SoftCrossEntropy) and term.candidates:
+            sharp = replace(term.objective, temperature=self.temperature)
+            return replace(term, objective=sharp)
+        return term

@@ -1,0 +1,98 @@
+"""SDMP: mixed pictures that share sources are kin, by the share they have in common.
+
+Paper: Ren et al., CVPR 2022, https://arxiv.org/abs/2206.07692
+Idea: a mixed query resembles both of its sources (Eq. 3, 7), and every mix of the same two
+    sources as far as their shares overlap (Eq. 4, 8); both are asked for beside the clean loss.
+Against i-Mix: mixes are kin of one another too, shares are drawn per picture, clean pairs stay.
+Departures: the two halves of the weight of mixed terms are the authors' code's; box positions
+    never leave the picture, so both views have the same share; pairing is within each device.
+Checked: tests/golden/sdmp.json, benchmarks/results/mini.json (k-NN and linear accuracy).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ilk.core import mixed
+from ilk.kin import evened
+from ilk.method import Method, Remember, Rewriting, Term, with_mixed_queries
+from ilk.views import Mixing, Strategy
+
+SNAP = 32  # box sides in 32nds of a view, exact at 224, 96 and 32 pixels
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SDMP:
+    """Settings of SDMP; defaults are the paper's.
+
+    Args:
+        version: replace one symmetric half of the loss, or add a mixed view of its own.
+        strategies: one is drawn for each batch.
+        alpha: of the Beta distribution of shares.
+        per_sample: a share for each picture; False is one for the batch (Tables 6 and 7).
+        static_source: hold source labels at one half each (Tables 6 and 7).
+        static_mix: hold mix labels at one half each (Tables 6 and 7).
+        source_weight: factor of the source terms.
+        mix_weight: factor of the mix terms.
+        mixed_teachers: how many of the teacher's views are mixed too; None is all of them.
+        remember_mixed: memories and centres also see mixed outputs.
+    """
+
+    version: Literal["replace", "extra"] = "replace"
+    strategies: tuple[Strategy, ...] = ("mixup", "cutmix", "resizemix")
+    alpha: float = 1.0
+    per_sample: bool = True
+    static_source: bool = False
+    static_mix: bool = False
+    source_weight: float = 1.0
+    mix_weight: float = 1.0
+    mixed_teachers: int | None = None
+    remember_mixed: bool = False
+
+    def apply(self, method: Method) -> Method:
+        """The method with mixed queries."""
+        mixable = method.mixable
+        extra = self.version == "extra" or not mixable.replace
+        sizes = {view.size for view in method.views}
+        teachers = tuple(view.name for view in method.views)[: self.mixed_teachers]
+        made = with_mixed_queries(
+            method,
+            Rewriting(
+                name="sdmp",
+                mixing=Mixing(
+                    strategies=self.strategies,
+                    alpha=self.alpha,
+                    per_sample=self.per_sample,
+                    snap=SNAP if len(sizes) > 1 else 0,
+                ),
+                queries=mixable.queries,
+                clean="all" if extra else "others",
+                extra=self.version == "extra",
+                totals=(
+                    1.0 if extra else mixable.clean,
+                    mixable.source * self.source_weight,
+                    mixable.mix * self.mix_weight,
+                ),
+                teachers=None if self.mixed_teachers is None else teachers,
+                source=_static if self.static_source else _as_it_is,
+                mix=_static if self.static_mix else _as_it_is,
+                swap=mixable.swap,
+            ),
+        )
+        return replace(made, remember=_with_mixed(made)) if self.remember_mixed else made
+
+
+def _as_it_is(term: Term) -> Term:
+    return term
+
+
+def _static(term: Term) -> Term:
+    return replace(term, kin=evened(term.kin))
+
+
+def _with_mixed(method: Method) -> tuple[Remember, ...]:
+    return tuple(
+        replace(entry, outputs=entry.outputs + tuple(
+            replace(output, view=mixed(output.view)) for output in entry.outputs
+        ))
+        for entry in method.remember
+    )  # fmt: skip

@@ -1,0 +1,39 @@
+"""Backbones, heads, averaged teachers, surgery and encoders."""
+
+from ilk.networks.backbone import OWN, backbone
+from ilk.networks.cost import multiply_adds
+from ilk.networks.encoder import Encoder, encode
+from ilk.networks.export import export_onnx, export_timm
+from ilk.networks.heads import Prototypes, dino_head, mlp
+from ilk.networks.network import Network
+from ilk.networks.storage import load_encoder, save_encoder
+from ilk.networks.surgery import (
+    fixed_sincos_positions,
+    frozen_patch_projection,
+    moco_v3_stem,
+    moco_v3_weights,
+)
+from ilk.networks.sync import sync_batch_norm
+from ilk.networks.teacher import Teacher
+
+__all__ = [
+    "OWN",
+    "Encoder",
+    "Network",
+    "Prototypes",
+    "Teacher",
+    "backbone",
+    "dino_head",
+    "encode",
+    "export_onnx",
+    "export_timm",
+    "fixed_sincos_positions",
+    "frozen_patch_projection",
+    "load_encoder",
+    "mlp",
+    "moco_v3_stem",
+    "moco_v3_weights",
+    "multiply_adds",
+    "save_encoder",
+    "sync_batch_norm",
+]

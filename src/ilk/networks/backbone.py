@@ -1,0 +1,207 @@
+"""Backbones: any timm model, at any image size and with any number of channels.
+
+Axes: B images, C channels, F features.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from ilk.core import UserError
+from ilk.networks.hub import offline_if_unreachable
+
+Stem = Literal["small", "pooled", "plain"]
+STEMS: tuple[Stem, ...] = ("small", "pooled", "plain")
+SMALL, MEDIUM = 48, 96  # largest image sizes, in pixels, of the small and of the pooled stem
+
+OWN: Mapping[str, Mapping[str, Sequence[int]]] = {
+    # A ResNet of basic blocks for 32 to 64 px on a CPU: 6.4 million multiply-adds at 32 px, since
+    # timm's smallest ResNets need 37 million and more there.
+    "resnet_mini": {"stem": (24,), "widths": (48, 96, 192), "depths": (1, 1, 1)},
+}
+
+
+def backbone(
+    name: str,
+    *,
+    image_size: int,
+    channels: int = 3,
+    options: Mapping[str, object] | None = None,
+    drop_path: float = 0.0,
+) -> nn.Module:
+    """Build a network from images [B, C, image_size, image_size] to features [B, F].
+
+    F is its attribute ``num_features``. Weights are random unless asked otherwise, and nothing
+    is then fetched. Vision transformers take images of other sizes too: positions are
+    interpolated, edges are padded to whole patches.
+
+    A timm ResNet halves the image twice before its first block, which was made for 224 px. Up
+    to 48 px its stem becomes a 3x3 convolution of stride 1 without max-pool, as is usual for
+    CIFAR (He et al., CVPR 2016, section 4.2): 32 px then end as 4x4 and not as 1x1. From 49 to
+    96 px the convolution is the same but the max-pool stays: 64 and 96 px end as 4x4 and 6x6,
+    close to the 7x7 of 224 px, at a quarter of the cost that no pool would have. Larger images
+    and pretrained weights keep the stem as it is.
+
+    Args:
+        name: a timm model, or one of ``OWN``.
+        image_size: side of the square images it will mostly see, in pixels.
+        channels: C.
+        options: arguments of the timm model, e.g. ``patch_size=4``, ``num_heads=12`` (MoCo v3's
+            ViT-S), ``global_pool="avg"``; besides ``pretrained=True`` to start from published
+            weights, and ``stem="small" | "pooled" | "plain"`` to overrule the choice above. For
+            our own networks: their entries in ``OWN``.
+        drop_path: rate of stochastic depth of the last block, in [0, 1).
+
+    Raises:
+        UserError: the name is not known, timm refuses an option, or the network cannot read
+            images of this size.
+    """
+    settings = dict(options or {})
+    stem = stem_for(image_size, settings)
+    settings.pop("stem", None)
+    if drop_path > 0:
+        settings["drop_path_rate"] = drop_path
+    if name in OWN:
+        network = _own(name, stem, channels, settings)
+    else:
+        sizes = {"img_size": image_size, "dynamic_img_size": True, "dynamic_img_pad": True}
+        network, _ = timm_network(name, {"in_chans": channels, **settings}, sizes)
+        _fit_stem(network, stem)
+    network.num_features = _width(network, name, channels, image_size)
+    return network
+
+
+def stem_for(image_size: int, options: Mapping[str, object]) -> Stem:
+    """The stem that a ResNet gets: the option if given, else by image size.
+
+    Raises:
+        UserError: the option is none of ``STEMS``.
+    """
+    given = options.get("stem")
+    for stem in STEMS:
+        if given == stem:
+            return stem
+    if given is not None:
+        raise UserError(f"backbone: stem must be one of {', '.join(STEMS)}, got {given!r}")
+    if image_size > MEDIUM or options.get("pretrained"):
+        return "plain"
+    return "small" if image_size <= SMALL else "pooled"
+
+
+def recorded_options(options: Mapping[str, object], image_size: int) -> dict[str, object]:
+    """Options that build the same network again, later and without network access."""
+    kept = {key: value for key, value in options.items() if key != "pretrained"}
+    return {**kept, "stem": stem_for(image_size, options)}
+
+
+def timm_network(
+    name: str, needed: Mapping[str, object], optional: Mapping[str, object]
+) -> tuple[nn.Module, dict[str, object]]:
+    """Build a timm model without classifier, and tell which arguments it was built with.
+
+    Args:
+        name: of the model.
+        needed: arguments it must take.
+        optional: arguments left out where the model has no use for them.
+
+    Raises:
+        UserError: the name is not known, or timm cannot build it like this.
+    """
+    import timm  # noqa: PLC0415  slow to import
+
+    if not timm.is_model(name):
+        known = [*timm.list_models(), *OWN]
+        close = difflib.get_close_matches(name, known, n=4, cutoff=0.5) or ["resnet50"]
+        raise UserError(f"backbone: {name!r} is not a timm model; try {', '.join(close)}")
+    used: dict[str, Any] = {**optional, **needed}
+    fetching = offline_if_unreachable() if used.get("pretrained") else nullcontext()
+    with fetching:
+        while True:
+            try:
+                return timm.create_model(name, num_classes=0, **used), used
+            except Exception as error:
+                refused = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+                if refused is None or refused[1] not in optional or refused[1] not in used:
+                    raise _unbuildable(name, needed, error) from error
+                del used[refused[1]]
+
+
+def _unbuildable(name: str, needed: Mapping[str, object], error: Exception) -> UserError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    if needed.get("pretrained") and isinstance(error, OSError | RuntimeError):
+        return UserError(
+            f"backbone: published weights of {name} must be in the local cache or within reach, "
+            f"got '{reason[:200]}'; go online once, or use random weights (random:{name})"
+        )
+    given = ", ".join(f"{key}={value!r}" for key, value in needed.items())
+    return UserError(
+        f"backbone: timm must be able to build {name} with {given}, got '{reason}'"
+    )
+
+
+def _own(name: str, stem: Stem, channels: int, settings: Mapping[str, Any]) -> nn.Module:
+    """A chain of basic residual blocks; every stage halves the resolution.
+
+    The stem is a 3x3 convolution of stride 2, with a max-pool behind it for images above 48 px,
+    so that 32 and 64 px reach the first stage at the same resolution and cost much the same.
+    """
+    from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg  # noqa: PLC0415
+
+    unknown = set(settings) - {*OWN[name], "drop_path_rate"}
+    if unknown:
+        raise UserError(
+            f"backbone: {name} takes {', '.join(OWN[name])}, got {', '.join(sorted(unknown))}"
+        )
+    widths, depths = (settings.get(key, OWN[name][key]) for key in ("widths", "depths"))
+    config = ByoModelCfg(
+        blocks=tuple(
+            ByoBlockCfg("basic", d=depth, c=width, s=2, gs=0, br=1.0)
+            for width, depth in zip(widths, depths, strict=True)
+        ),
+        stem_chs=widths[0] // 2,
+        stem_pool="" if stem == "small" else "maxpool",
+    )
+    rate = settings.get("drop_path_rate", 0.0)
+    return ByobNet(config, num_classes=0, in_chans=channels, drop_path_rate=rate)
+
+
+def _fit_stem(network: nn.Module, stem: Stem) -> None:
+    """Replace the first convolution of a timm ResNet, and its max-pool, as the stem says."""
+    from timm.models.resnet import ResNet  # noqa: PLC0415
+
+    if stem == "plain" or not isinstance(network, ResNet):
+        return
+    first = network.conv1
+    if isinstance(first, nn.Conv2d):
+        network.conv1 = nn.Conv2d(
+            first.in_channels, first.out_channels, kernel_size=3, padding=1, bias=False
+        )
+        nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
+    else:  # three 3x3 convolutions, of which the first has stride 2
+        first[0].stride = (1, 1)
+    if stem == "small":
+        network.maxpool = nn.Identity()
+
+
+@torch.no_grad()
+def _width(network: nn.Module, name: str, channels: int, image_size: int) -> int:
+    """F, by trying: timm's ``num_features`` is another layer's width in some families."""
+    try:
+        features = network.eval()(torch.zeros(1, channels, image_size, image_size))
+    except Exception as error:
+        raise UserError(
+            f"backbone: {name} must be able to read {image_size} px images of {channels} channels, "
+            f"got '{' '.join(str(error).split())}'; take another size or backbone"
+        ) from error
+    if features.ndim != 2:  # noqa: PLR2004  [B, F]
+        raise UserError(
+            f"backbone: {name} must give one vector per image, got shape {tuple(features.shape)}; "
+            f"give it a global_pool"
+        )
+    network.train()
+    return features.shape[1]

@@ -1,0 +1,131 @@
+"""Encoders: a backbone with everything needed to turn pixels into features.
+
+Axes: B images, C channels, F features.
+"""
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float32, UInt8
+from torch import Tensor, nn
+
+from ilk.core import UserError
+from ilk.networks.backbone import recorded_options
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Encoder:
+    """A frozen copy of a backbone, in evaluation mode.
+
+    Args:
+        module: normalised images [B, C, H, W] to features [B, F].
+        name: of the backbone.
+        options: it was built with; JSON values.
+        image_size: side of the images it was trained on, in pixels.
+        channels: C.
+        mean: of each channel, for pixels in [0, 1].
+        std: likewise.
+        feature_dim: F.
+        fingerprint: changes with any weight and any of the above.
+    """
+
+    module: nn.Module
+    name: str
+    options: Mapping[str, Any]
+    image_size: int
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    feature_dim: int
+    fingerprint: str
+
+    @staticmethod
+    def of(
+        module: nn.Module,
+        *,
+        name: str,
+        options: Mapping[str, object],
+        image_size: int,
+        channels: int,
+        statistics: tuple[Sequence[float], Sequence[float]],
+    ) -> "Encoder":
+        """Copy a backbone as it stands; the original keeps its mode and goes on learning.
+
+        Args:
+            module: built by `backbone` with this name, these options, size and channels.
+            name: of the backbone.
+            options: given to `backbone`.
+            image_size: in pixels.
+            channels: C.
+            statistics: mean and standard deviation of each channel, for pixels in [0, 1].
+        """
+        frozen = copy.deepcopy(module).eval().requires_grad_(False)
+        # On CPUs convolutions are up to 1.6 times as fast with channels last.
+        frozen = frozen.to(memory_format=torch.channels_last)
+        mean, std = (tuple(float(number) for number in numbers) for numbers in statistics)
+        facts = {
+            "name": name,
+            "options": json.loads(json.dumps(recorded_options(options, image_size))),
+            "image_size": image_size,
+            "channels": channels,
+            "mean": mean,
+            "std": std,
+            "feature_dim": int(module.num_features),
+        }
+        return Encoder(module=frozen, fingerprint=_fingerprint(frozen, facts), **facts)
+
+    def facts(self) -> dict[str, Any]:
+        """Everything but the weights, as JSON values."""
+        names = [name for name in Encoder.__dataclass_fields__ if name != "module"]
+        return json.loads(json.dumps({name: getattr(self, name) for name in names}))
+
+
+@torch.inference_mode()
+def encode(encoder: Encoder, images: UInt8[Tensor, "B C *pixels"]) -> Float32[Tensor, "B F"]:
+    """Features of images, on the encoder's device.
+
+    Args:
+        encoder: stays as it is.
+        images: already cut to the encoder's size; on any device.
+
+    Raises:
+        UserError: the number of channels is not the encoder's.
+    """
+    return PixelsToFeatures(encoder)(images.to(next(encoder.module.parameters()).device))
+
+
+class PixelsToFeatures(nn.Module):
+    """Normalisation and backbone in one module, as exports need it."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.module = encoder.module
+        device = next(encoder.module.parameters()).device
+        std = 255 * torch.tensor(encoder.std, dtype=torch.float64)
+        mean = 255 * torch.tensor(encoder.mean, dtype=torch.float64)
+        self.register_buffer("scale", (1 / std).to(device, torch.float32))
+        self.register_buffer("shift", (-mean / std).to(device, torch.float32))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pixels [B, C, H, W] of 0 to 255 to float32 features [B, F]."""
+        if images.shape[1] != len(self.scale):
+            raise UserError(
+                f"encoder: reads images of {len(self.scale)} channels, got {images.shape[1]}"
+            )
+        axes = (-1,) + (1,) * (images.ndim - 2)
+        pixels = images.float() * self.scale.view(axes) + self.shift.view(axes)
+        return self.module(pixels).float()
+
+
+def _fingerprint(module: nn.Module, facts: Mapping[str, Any]) -> str:
+    digest = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16)
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        flat = tensor.cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy())
+    return digest.hexdigest()

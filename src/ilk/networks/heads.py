@@ -1,0 +1,93 @@
+"""Heads on top of a backbone. Axes: N rows, D features, K prototypes."""
+
+import math
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ilk.core import similarities
+
+
+def mlp(
+    in_dim: int,
+    hidden: int,
+    out_dim: int,
+    *,
+    layers: int,
+    batch_norm: bool = True,
+    activation: Literal["relu", "gelu"] = "relu",
+    bias: bool = True,
+    last_batch_norm: Literal["affine", "plain"] | None = None,
+) -> nn.Sequential:
+    """Build the projector or predictor of most methods: linear layers with something in between.
+
+    A layer that batch norm follows has no bias, which the norm would cancel.
+
+    Args:
+        in_dim: width of the input.
+        hidden: width between layers.
+        out_dim: width of the output.
+        layers: number of linear layers, at least 1.
+        batch_norm: whether each hidden layer is followed by it, before the activation.
+        activation: after each hidden layer.
+        bias: of layers that no batch norm follows.
+        last_batch_norm: after the last layer, with or without learnt scale and shift.
+    """
+    if layers < 1:
+        raise ValueError(f"mlp: layers must be at least 1, got {layers}")
+    widths = [in_dim, *[hidden] * (layers - 1)]
+    steps: list[nn.Module] = []
+    for before, after in zip(widths, widths[1:], strict=False):
+        steps.append(nn.Linear(before, after, bias=bias and not batch_norm))
+        if batch_norm:
+            steps.append(nn.BatchNorm1d(after))
+        steps.append(nn.ReLU(inplace=True) if activation == "relu" else nn.GELU())
+    steps.append(nn.Linear(widths[-1], out_dim, bias=bias and last_batch_norm is None))
+    if last_batch_norm is not None:
+        steps.append(nn.BatchNorm1d(out_dim, affine=last_batch_norm == "affine"))
+    return nn.Sequential(*steps)
+
+
+def dino_head(in_dim: int, hidden: int = 2048, bottleneck: int = 256) -> nn.Sequential:
+    """Build DINO's projector: three layers with GELU, truncated-normal weights (std 0.02).
+
+    Caron et al., ICCV 2021, appendix C. The L2 normalisation and the weight-normalised layer
+    that follow there are `Prototypes`.
+    """
+    head = mlp(in_dim, hidden, bottleneck, layers=3, batch_norm=False, activation="gelu")
+    for layer in head:
+        if isinstance(layer, nn.Linear):
+            nn.init.trunc_normal_(layer.weight, std=0.02)
+            nn.init.zeros_(layer.bias)
+    return head
+
+
+class Prototypes(nn.Module):
+    """Scores of projections against K directions: the cosine, times a scale if one is learnt.
+
+    Rows of the weight are normalised in each forward, in float32 at least, so that only their
+    direction counts: the weight-normalised last layer of DINO, and SwAV's prototypes up to the
+    length that its stored rows gather between steps.
+
+    Args:
+        dim: D, width of a projection.
+        count: K.
+        learn_scale: one factor for each prototype, first 1, learnt: DINO without
+            ``norm_last_layer``.
+    """
+
+    weight: Float[Tensor, "K D"]
+    scale: Float[Tensor, " K"] | None
+
+    def __init__(self, dim: int, count: int, *, learn_scale: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(count, dim))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))  # as nn.Linear does
+        self.scale = nn.Parameter(torch.ones(count)) if learn_scale else None
+
+    def forward(self, projections: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
+        """One score for each row and prototype, in [-1, 1] unless a scale is learnt."""
+        cosines = similarities(projections, (self.weight,))
+        return cosines if self.scale is None else cosines * self.scale

@@ -1,0 +1,17 @@
+"""Losses from queries, candidates and their kin."""
+
+from ilk.objectives.average import mean_with_kin
+from ilk.objectives.cross_entropy import SoftCrossEntropy, soft_cross_entropy_rows
+from ilk.objectives.margin import Margin
+from ilk.objectives.mean_shift import MeanShift
+from ilk.objectives.redundancy import RedundancyReduction, VarianceCovariance
+
+__all__ = [
+    "Margin",
+    "MeanShift",
+    "RedundancyReduction",
+    "SoftCrossEntropy",
+    "VarianceCovariance",
+    "mean_with_kin",
+    "soft_cross_entropy_rows",
+]

@@ -1,0 +1,12 @@
+"""How rows become one loss. Axes: Q queries, K candidates."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ilk.core import Kin
+
+
+def mean_with_kin(rows: Float[Tensor, " Q"], kin: Kin) -> Float[Tensor, ""]:
+    """The mean over rows that have kin; zero when none has. No row without kin is looked at."""
+    related = kin.weights.sum(dim=1) > 0
+    return rows.masked_fill(~related, 0.0).sum() / related.sum().clamp(min=1)

@@ -1,0 +1,63 @@
+"""Soft cross-entropy over candidates or classes. Axes: Q queries, K columns, D features."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ilk.core import Kin, Progress, Scalar, full, similarities, value
+from ilk.objectives.average import mean_with_kin
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SoftCrossEntropy:
+    """``-sum T log softmax(scores / temperature)``, over pairs that are not left out.
+
+    One-hot weights give InfoNCE (van den Oord et al., 2018, https://arxiv.org/abs/1807.03748);
+    the weights of mixed views the losses of SDMP (Ren et al., CVPR 2022, Eq. 3 and 4), whose
+    sum stands outside the logarithm; those of a teacher are distillation, which has the
+    gradient of the Kullback-Leibler divergence because its entropy is a constant.
+
+    Args:
+        temperature: positive; smaller is sharper.
+        cosine: whether directions alone are compared; scores over classes stay as they are.
+    """
+
+    temperature: Scalar
+    cosine: bool = True
+
+    one_hot_only: ClassVar[str] = ""
+    joint: ClassVar[bool] = False
+
+    def __call__(
+        self,
+        queries: Float[Tensor, "Q D"],
+        candidates: tuple[Tensor, ...],
+        kin: Kin,
+        progress: Progress,
+    ) -> Float[Tensor, ""]:
+        """The mean over rows with kin; queries without candidates are scores themselves."""
+        if candidates:
+            scores = similarities(queries, candidates, cosine=self.cosine)
+        else:
+            scores = full(queries)
+        rows = soft_cross_entropy_rows(scores / value(self.temperature, progress), kin)
+        return mean_with_kin(rows, kin)
+
+
+def soft_cross_entropy_rows(scores: Float[Tensor, "Q K"], kin: Kin) -> Float[Tensor, " Q"]:
+    """Cross-entropy of each row, in float32 at least; zero for rows without kin.
+
+    Args:
+        scores: already divided by the temperature.
+        kin: a pair that is left out takes no part, in the denominator neither.
+    """
+    scores = full(scores)
+    if kin.left_out is not None:
+        # A row with nothing left would be all minus infinity, and its gradient not a number.
+        left_out = kin.left_out & ~kin.left_out.all(dim=1, keepdim=True)
+        scores = scores.masked_fill(left_out, -torch.inf)
+    logs = scores.log_softmax(dim=1).masked_fill(kin.weights == 0, 0.0)
+    return -(kin.weights * logs).sum(dim=1)

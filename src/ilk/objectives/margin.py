@@ -1,0 +1,41 @@
+"""Pairs up to a margin. Axes: Q queries, D features."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ilk.core import Kin, Progress, similarities
+from ilk.objectives.average import mean_with_kin
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Margin:
+    """``sum T (1 - cos)`` over kin, plus ``sum max(0, cos - margin)`` over foreign pairs.
+
+    Hadsell et al., CVPR 2006, on cosines: foreign pairs that are far enough cost nothing.
+
+    Args:
+        margin: cosine up to which foreign pairs are left in peace, in [-1, 1).
+    """
+
+    margin: float = 0.4
+
+    one_hot_only: ClassVar[str] = ""
+    joint: ClassVar[bool] = False
+
+    def __call__(
+        self,
+        queries: Float[Tensor, "Q D"],
+        candidates: tuple[Tensor, ...],
+        kin: Kin,
+        progress: Progress,
+    ) -> Float[Tensor, ""]:
+        """The mean over rows with kin."""
+        scores = similarities(queries, candidates)
+        foreign = kin.weights == 0
+        if kin.left_out is not None:
+            foreign = foreign & ~kin.left_out
+        push = (scores - self.margin).relu() * foreign
+        return mean_with_kin((kin.weights * (1 - scores) + push).sum(dim=1), kin)

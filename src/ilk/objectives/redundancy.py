@@ -1,0 +1,111 @@
+"""Statistics over the batch; kin only choose partners. Axes: Q queries, D features."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ilk.core import Kin, Progress, full
+
+_REASON = "its loss is a statistic across dimensions, for which a row needs exactly one partner"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RedundancyReduction:
+    """``sum_a (1 - C_aa)^2 + weight * sum_{a != b} C_ab^2`` of the cross-correlation C.
+
+    Barlow Twins, Zbontar et al., ICML 2021, https://arxiv.org/abs/2103.03230, Eq. 1 and 2.
+
+    Args:
+        redundancy_weight: lambda.
+        scale: factor of the whole; the authors' first release used 0.024.
+        eps: added to variances, as batch normalisation does.
+    """
+
+    redundancy_weight: float = 0.0051
+    scale: float = 1.0
+    eps: float = 1e-5
+
+    one_hot_only: ClassVar[str] = _REASON
+    joint: ClassVar[bool] = True
+
+    def __call__(
+        self,
+        queries: Float[Tensor, "Q D"],
+        candidates: tuple[Tensor, ...],
+        kin: Kin,
+        progress: Progress,
+    ) -> Float[Tensor, ""]:
+        """The loss over rows with kin; give the rows of all ranks."""
+        with torch.autocast(queries.device.type, enabled=False):
+            a, b = partners(queries, candidates, kin)
+            correlation = self._standard(a).T @ self._standard(b) / len(a)
+        diagonal = correlation.diagonal()
+        off = correlation.square().sum() - diagonal.square().sum()
+        return self.scale * ((1 - diagonal).square().sum() + self.redundancy_weight * off)
+
+    def _standard(self, rows: Float[Tensor, "Q D"]) -> Float[Tensor, "Q D"]:
+        variance, mean = torch.var_mean(rows, dim=0, correction=0)
+        return (rows - mean) * (variance + self.eps).rsqrt()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VarianceCovariance:
+    """Invariance between partners; variance and decorrelation of each branch on its own.
+
+    VICReg, Bardes et al., ICLR 2022, https://arxiv.org/abs/2105.04906, Eq. 1 to 6 with the
+    averages of the authors' code: the squared error is a mean over dimensions too, and the
+    variance term is the mean of the branches, the covariance term their sum.
+
+    Args:
+        invariance: lambda.
+        variance: mu.
+        covariance: nu.
+        gamma: standard deviation up to which a dimension is stretched.
+        eps: added to variances.
+    """
+
+    invariance: float = 25.0
+    variance: float = 25.0
+    covariance: float = 1.0
+    gamma: float = 1.0
+    eps: float = 1e-4
+
+    one_hot_only: ClassVar[str] = _REASON
+    joint: ClassVar[bool] = True
+
+    def __call__(
+        self,
+        queries: Float[Tensor, "Q D"],
+        candidates: tuple[Tensor, ...],
+        kin: Kin,
+        progress: Progress,
+    ) -> Float[Tensor, ""]:
+        """The loss over rows with kin; give the rows of all ranks."""
+        with torch.autocast(queries.device.type, enabled=False):
+            a, b = partners(queries, candidates, kin)
+            apart = (a - b).square().mean()
+            narrow = (self._narrow(a) + self._narrow(b)) / 2
+            shared = _covariance(a) + _covariance(b)
+        return self.invariance * apart + self.variance * narrow + self.covariance * shared
+
+    def _narrow(self, rows: Float[Tensor, "Q D"]) -> Float[Tensor, ""]:
+        return (self.gamma - (rows.var(dim=0) + self.eps).sqrt()).relu().mean()
+
+
+def partners(
+    queries: Float[Tensor, "Q D"], candidates: tuple[Tensor, ...], kin: Kin
+) -> tuple[Float[Tensor, "R D"], Float[Tensor, "R D"]]:
+    """Queries that have kin, each beside its closest kin among shared candidates."""
+    chosen = kin.weights.argmax(dim=1)
+    related = kin.weights.sum(dim=1) > 0
+    return full(queries)[related], torch.cat([full(c) for c in candidates])[chosen][related]
+
+
+def _covariance(rows: Float[Tensor, "R D"]) -> Float[Tensor, ""]:
+    """Squared covariances of different dimensions, summed and divided by D."""
+    centred = rows - rows.mean(dim=0)
+    matrix = centred.T @ centred / (len(rows) - 1)
+    return (matrix.square().sum() - matrix.diagonal().square().sum()) / rows.shape[1]

@@ -1,0 +1,17 @@
+"""One loop that interprets any method: settings and a source in, a directory with an encoder out."""
+
+from ilk.train.fit import dry_run, resume, train
+from ilk.train.run import Collapsed, Interrupted, Watcher
+from ilk.train.settings import Settings
+from ilk.train.setup import Plan
+
+__all__ = [
+    "Collapsed",
+    "Interrupted",
+    "Plan",
+    "Settings",
+    "Watcher",
+    "dry_run",
+    "resume",
+    "train",
+]

@@ -1,0 +1,47 @@
+"""From names and settings to a method and its student."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from ilk.core import seeding
+from ilk.method import Method
+from ilk.methods import recipe
+from ilk.mixes import mixture
+from ilk.networks import Network, backbone
+from ilk.train.settings import Settings
+
+
+def assemble(settings: Settings, image_size: int) -> tuple[Method, Network]:
+    """The method for a backbone's width, and the student that it trains.
+
+    Weights depend on the seed and the settings alone.
+
+    Raises:
+        UserError: a name or a setting is not known, or the mix does not fit the method.
+    """
+    torch.manual_seed(seeding.integer(settings.seed, 0, "weights"))
+    trunk = _trunk(settings, image_size, drop_path=0.0)
+    method = recipe(settings.method, settings.method_options).build(
+        trunk.num_features, image_size
+    )
+    if settings.mix is not None:
+        method = mixture(settings.mix, settings.mix_options).apply(method)
+    if method.drop_path > 0:
+        trunk = _trunk(settings, image_size, drop_path=method.drop_path)
+    for change in method.prepare:
+        change(trunk)
+    return method, Network(trunk, method.projector, method.predictor, method.prototypes)
+
+
+def _trunk(settings: Settings, image_size: int, *, drop_path: float) -> nn.Module:
+    options: Mapping[str, Any] = settings.backbone_options
+    return backbone(
+        settings.backbone,
+        image_size=image_size,
+        channels=settings.channels,
+        options=options,
+        drop_path=drop_path,
+    )

@@ -1,0 +1,103 @@
+"""Checkpoints: one safetensors file, written whole or not at all, nothing to unpickle.
+
+Tensors have the names of the state they belong to; numbers and names stand as JSON in the
+file's header, so that one rename replaces both together.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ilk.core import UserError
+
+FORMAT = 1
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Write a checkpoint beside its place, sync it to the disk, then rename it.
+
+    Raises:
+        UserError: it cannot be written (a full disk, say); the old checkpoint stays.
+    """
+    from safetensors.torch import save_file  # noqa: PLC0415
+
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    header = {"ilk": json.dumps({"format": FORMAT, **facts})}
+    try:
+        save_file(_owned(tensors), beside, header)
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+        sync_directory(path.parent)
+    except Exception as error:
+        beside.unlink(missing_ok=True)
+        kept = "the previous one is kept" if path.exists() else "none is kept"
+        raise UserError(
+            f"checkpoint: {path} must be writable, got '{error}'; {kept}, free some space and "
+            f"resume"
+        ) from error
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors on the CPU and the facts of a checkpoint.
+
+    Raises:
+        UserError: there is none, or it is not one of ours.
+    """
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+
+    if not path.exists():
+        raise UserError(f"checkpoint: {path} must exist, got nothing there; was a run started?")
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {}).get("ilk", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise UserError(f"checkpoint: {path} must be a whole checkpoint, got {error}") from error
+    if facts.get("format") != FORMAT:
+        raise UserError(
+            f"checkpoint: {path} must have format {FORMAT}, got {facts.get('format')}; "
+            f"use the version of ilk that wrote it"
+        )
+    return tensors, facts
+
+
+def flattened_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's state by ``optimiser.<parameter number>.<name>``."""
+    state = optimiser.state_dict()["state"]
+    return {
+        f"optimiser.{number}.{name}": entry if isinstance(entry, Tensor) else torch.tensor(entry)
+        for number, entries in state.items()
+        for name, entry in entries.items()
+        if entry is not None
+    }
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `flattened_optimiser` took; groups keep the settings they have now."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        if key.startswith("optimiser."):
+            _, number, name = key.split(".", 2)
+            state.setdefault(int(number), {})[name] = tensor
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
+
+
+def sync_directory(directory: Path) -> None:
+    """Make a rename in a directory last through a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _owned(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Contiguous copies on the CPU; the format refuses tensors that share memory."""
+    return {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}

@@ -1,0 +1,79 @@
+"""Devices, precision and distribution: what Lightning Fabric is told."""
+
+import os
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+
+from ilk.core import UserError
+from ilk.train.settings import Settings
+
+
+def launch_fabric(settings: Settings) -> tuple[Fabric, str]:
+    """A launched Fabric and the precision it uses.
+
+    One process drives one device. Several processes come from ``torchrun`` or Slurm, whose
+    environment is read; they share the work by DDP, or by FSDP when asked.
+
+    Raises:
+        UserError: the device is not there.
+    """
+    device = _device(settings)
+    precision = _precision(settings, device)
+    world, local = _processes()
+    if settings.strategy == "fsdp":
+        strategy = _fsdp(device)
+    else:
+        # Batch statistics are shared by synchronised normalisation, so buffers need no copying.
+        strategy = DDPStrategy(broadcast_buffers=False) if world > 1 else "auto"
+    fabric = Fabric(
+        accelerator=device,
+        devices=local,
+        num_nodes=max(world // local, 1),
+        strategy=strategy,
+        precision=precision,
+    )
+    fabric.launch()
+    return fabric, precision
+
+
+def _device(settings: Settings) -> str:
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if settings.device == "auto":
+        return next(name for name, present in there.items() if present)
+    if not there[settings.device]:
+        raise UserError(
+            f"--device: {settings.device} must be there, torch sees none; use --device cpu"
+        )
+    return settings.device
+
+
+def _precision(settings: Settings, device: str) -> str:
+    if settings.precision != "auto":
+        return settings.precision
+    # On processors without native support bfloat16 is many times slower than single precision.
+    fast = device == "cuda" and torch.cuda.is_bf16_supported()
+    return "bf16-mixed" if fast else "32-true"
+
+
+def _processes() -> tuple[int, int]:
+    """All processes and those of this machine, as torchrun or Slurm tell them."""
+    if "TORCHELASTIC_RUN_ID" in os.environ or "LOCAL_WORLD_SIZE" in os.environ:
+        return int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
+    if "SLURM_NTASKS" in os.environ and os.environ.get("SLURM_JOB_NAME") != "interactive":
+        world = int(os.environ["SLURM_NTASKS"])
+        return world, int(os.environ.get("SLURM_NTASKS_PER_NODE", world))
+    return 1, 1
+
+
+def _fsdp(device: str) -> object:
+    from lightning_fabric.strategies import FSDPStrategy  # noqa: PLC0415
+
+    if device != "cuda":
+        raise UserError(f"--strategy fsdp: needs CUDA devices, got {device}; use --strategy ddp")
+    return FSDPStrategy(state_dict_type="full", use_orig_params=True)

@@ -1,0 +1,110 @@
+"""Start a run, go on with one, or find out what one would take."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from ilk.core import UserError
+from ilk.data import Source, open_source
+from ilk.train.devices import launch_fabric
+from ilk.train.length import Length
+from ilk.train.record import now, read_record, surroundings
+from ilk.train.run import CHECKPOINT, Run, Watcher
+from ilk.train.settings import Settings
+from ilk.train.setup import Plan, Setup, timed_step
+
+
+def train(settings: Settings, data: Any, directory: Path, watcher: Watcher) -> None:
+    """Train from the beginning.
+
+    Args:
+        settings: of the run.
+        data: anything that `ilk.data.open_source` takes.
+        directory: made if need be; must not hold a run.
+        watcher: sees the run go by.
+
+    Raises:
+        UserError: the directory holds a run, or something cannot be done as asked.
+        Interrupted: by SIGTERM or Ctrl-C, after a checkpoint.
+        Collapsed: when the settings say so.
+    """
+    if (directory / "run.json").exists():
+        raise UserError(
+            f"-o: {directory} must not hold a run yet; go on with it by "
+            f"--resume {directory}, or choose another directory"
+        )
+    source = open_source(data)
+    setup = Setup(settings, source)
+    directory.mkdir(parents=True, exist_ok=True)
+    Run(setup, directory, watcher, _record(setup, data)).go()
+
+
+def resume(directory: Path, watcher: Watcher, data: Any = None) -> None:
+    """Go on with a run, bit for bit as if it had never stopped.
+
+    Args:
+        directory: of the run.
+        watcher: sees the run go by.
+        data: needed when the run's data was not named by a path.
+
+    Raises:
+        UserError: there is no run, it has ended, or its data has changed.
+    """
+    record = read_record(directory)
+    if record["status"] == "finished":
+        raise UserError(f"--resume: {directory} must be unfinished, but the run is complete")
+    data = record["data"]["spec"] if data is None else data
+    if data is None:
+        raise UserError("--resume: the run's data was given in memory and must be given again")
+    source = open_source(data)
+    if source.fingerprint != record["data"]["fingerprint"]:
+        raise UserError(
+            f"--resume: {source.name} must hold what it held when the run began "
+            f"({record['data']['items']} items), got {len(source)} items and another "
+            f"fingerprint; put the old files back or start a new run"
+        )
+    length = Length(record["length"]["steps"], record["length"]["steps_per_epoch"])
+    setup = Setup(Settings(**record["settings"]), source, length=length)
+    run = Run(setup, directory, watcher, record)
+    if (directory / CHECKPOINT).exists():
+        run.resume()
+    run.go()
+
+
+def dry_run(settings: Settings, data: Any) -> tuple[dict[str, Any], Plan]:
+    """The record a run would have, and what it would take, measured on a few steps."""
+    source = open_source(data)
+    fabric = launch_fabric(settings)
+    plan = timed_step(settings, source, fabric)
+    if settings.minutes is not None:
+        steps = max(int(settings.minutes * 60 / plan.seconds), 1)
+        settings = replace(settings, minutes=None, steps=steps)
+    setup = Setup(settings, source, fabric=fabric)
+    return _record(setup, data) | {"plan": asdict(plan)}, plan
+
+
+def _record(setup: Setup, data: Any) -> dict[str, Any]:
+    """Everything that was decided, before the first step."""
+    source, plain = setup.source, isinstance(data, str | Path | list)
+    return {
+        "status": "started",
+        "started": now(),
+        "settings": setup.settings.as_record(),
+        "length": asdict(setup.length),
+        "peak_lr": setup.trainer.pace.peak,
+        "device": str(setup.fabric.device),
+        "processes": setup.fabric.world_size,
+        "precision": setup.precision,
+        "data": {
+            "spec": _plain(data) if plain else None,
+            "name": source.name,
+            "items": len(source),
+            "classes": len(source.classes),
+            "fingerprint": source.fingerprint,
+        },
+        **surroundings(),
+    }
+
+
+def _plain(data: Any) -> Any:
+    return [str(entry) for entry in data] if isinstance(data, list) else str(data)

@@ -1,0 +1,44 @@
+"""How long a run is: all durations become steps."""
+
+from dataclasses import dataclass
+
+from ilk.core import Progress
+from ilk.train.settings import Settings
+
+DEFAULT_EPOCHS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """A run in steps.
+
+    Args:
+        steps: of the optimiser.
+        steps_per_epoch: may be fractional when micro-batches are accumulated.
+    """
+
+    steps: int
+    steps_per_epoch: float
+
+    def progress(self, step: int) -> Progress:
+        """Where the run stands after ``step`` steps."""
+        return Progress(step, self.steps, self.steps_per_epoch)
+
+
+def length_of(settings: Settings, steps_per_epoch: float, step_seconds: float | None) -> Length:
+    """Steps of a run.
+
+    Args:
+        settings: give epochs, steps or minutes; none of them means 100 epochs.
+        steps_per_epoch: of the data and batch size.
+        step_seconds: measured on this machine; needed for minutes only.
+    """
+    if settings.steps is not None:
+        steps = settings.steps
+    elif settings.minutes is not None:
+        assert step_seconds is not None
+        steps = int(settings.minutes * 60 / step_seconds)
+    else:
+        epochs = DEFAULT_EPOCHS if settings.epochs is None else settings.epochs
+        steps = round(epochs * steps_per_epoch)
+    return Length(max(steps, 1), steps_per_epoch)

@@ -1,0 +1,105 @@
+"""Optimisers and what changes in them at every step."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ilk.core import Progress, WarmCosine, value
+from ilk.method import Frozen, Optimisation
+
+BASE_BATCH = 256
+
+
+def peak_lr(plan: Optimisation, batch_size: int) -> float:
+    """The peak learning rate for a batch over all devices (Goyal et al., arXiv 1706.02677)."""
+    return plan.lr * _scale(plan, batch_size)
+
+
+def build_optimiser(
+    plan: Optimisation, parts: dict[str, nn.Module], *, capturable: bool = False
+) -> torch.optim.Optimizer:
+    """An optimiser over the parameters of the student's parts that may move.
+
+    Args:
+        plan: which optimiser and its constants.
+        parts: of the student, by name.
+        capturable: use the fused kernels of an accelerator.
+    """
+    groups = list(_groups(plan, parts))
+    if plan.name == "adamw":
+        return torch.optim.AdamW(groups, lr=0.0, betas=plan.betas, fused=capturable or None)
+    if plan.name == "sgd":
+        return torch.optim.SGD(groups, lr=0.0, momentum=plan.momentum)
+    from timm.optim import Lars  # noqa: PLC0415  timm is slow to import
+
+    return Lars(groups, lr=0.0, momentum=plan.momentum, trust_coeff=plan.trust)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Learning rate and weight decay as functions of progress.
+
+    Args:
+        plan: the optimiser's settings.
+        peak: learning rate at the end of the warm-up.
+        batch_size: over all devices.
+    """
+
+    plan: Optimisation
+    peak: float
+    batch_size: int
+
+    def apply(self, optimiser: torch.optim.Optimizer, progress: Progress) -> float:
+        """Set this step's values; the learning rate is returned."""
+        end = self.plan.end_lr * _scale(self.plan, self.batch_size)
+        lr = WarmCosine(self.peak, self.plan.warmup_epochs, end)(progress)
+        decay = value(self.plan.weight_decay, progress)
+        for group in optimiser.param_groups:
+            group["lr"] = self.peak if group["constant_lr"] else lr
+            group["weight_decay"] = decay if group["decays"] else 0.0
+        return lr
+
+
+def frozen_now(frozen: tuple[Frozen, ...], progress: Progress) -> set[str]:
+    """Parts of the student that do not move in this step."""
+    return {
+        entry.part
+        for entry in frozen
+        if progress.epoch < entry.epochs or progress.step < entry.steps
+    }
+
+
+def clip_gradients(parameters: list[Tensor], largest: float | None) -> Tensor:
+    """Scale each parameter's gradient down to a norm of ``largest``, as DINO does.
+
+    Returns the norm of all gradients together before clipping, on their device.
+    """
+    grads = [p.grad for p in parameters if p.grad is not None]
+    if not grads:
+        return torch.zeros(())
+    norms = torch.stack(torch._foreach_norm(grads))  # noqa: SLF001  torch's own clipping uses it
+    if largest is not None:
+        factors = (largest / (norms + 1e-6)).clamp(max=1.0)
+        torch._foreach_mul_(grads, list(factors.unbind()))  # noqa: SLF001
+    return torch.linalg.vector_norm(norms)
+
+
+def _scale(plan: Optimisation, batch_size: int) -> float:
+    share = batch_size / BASE_BATCH
+    return {"linear": share, "sqrt": math.sqrt(share), "none": 1.0}[plan.scaling]
+
+
+def _groups(plan: Optimisation, parts: dict[str, nn.Module]) -> Iterator[dict[str, object]]:
+    for name, part in parts.items():
+        for decays in (True, False):
+            chosen = [
+                p
+                for p in part.parameters()
+                if p.requires_grad and (plan.decay_all or p.ndim > 1) == decays
+            ]
+            if chosen:
+                constant = name in plan.constant_lr
+                yield {"params": chosen, "decays": decays, "constant_lr": constant, "part": name}

@@ -1,0 +1,239 @@
+"""The loop: from settings and a source to a directory with an encoder in it."""
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol, runtime_checkable
+
+from ilk.core import UserError
+from ilk.networks import save_encoder
+from ilk.train.checkpoint import flattened_optimiser, load, restore_optimiser, save
+from ilk.train.loader import Batch
+from ilk.train.monitor import CollapseAlarm, signs
+from ilk.train.record import Metrics, now, write_json
+from ilk.train.setup import Setup
+from ilk.train.trainer import NonFiniteLoss, Outcome
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """Whoever wants to see a run go by."""
+
+    def stepped(self, step: int, steps: int, numbers: dict[str, float]) -> None:
+        """A step is done; ``numbers`` holds what was logged last."""
+        ...
+
+    def told(self, message: str) -> None:
+        """Something a person should read."""
+        ...
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; everything is saved."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.exit_code = 128 + signum
+
+
+class Collapsed(Exception):
+    """The collapse alarm ended the run; everything is saved."""
+
+
+class Run:
+    """A run in a directory, from wherever it stands to its end.
+
+    Args:
+        setup: all parts, built.
+        directory: where everything is written.
+        watcher: sees steps and messages.
+        record: what run.json holds so far.
+    """
+
+    def __init__(
+        self, setup: Setup, directory: Path, watcher: Watcher, record: dict[str, Any]
+    ) -> None:
+        self.setup = setup
+        self.directory = directory
+        self.watcher = watcher
+        self.record = record
+        self.alarm = CollapseAlarm()
+        self.numbers: dict[str, float] = {}
+        self.seconds_before = 0.0
+
+    def resume(self) -> None:
+        """Take everything back from the checkpoint."""
+        tensors, facts = load(self.directory / CHECKPOINT)
+        trainer = self.setup.trainer
+        trainer.load_state(tensors)
+        restore_optimiser(trainer.optimiser.optimizer, tensors)
+        trainer.step = facts["step"]
+        self.alarm = CollapseAlarm(**facts["alarm"])
+        self.seconds_before = facts["seconds"]
+        self.setup.load_scaler(facts["scaler"])
+
+    def go(self) -> None:
+        """Train to the end.
+
+        Raises:
+            Interrupted: by SIGTERM or Ctrl-C, after a checkpoint.
+            Collapsed: when the settings say that a collapse ends the run.
+            UserError: the loss is not finite, too many files are bad, or a disk is full.
+        """
+        self.began = time.perf_counter()
+        metrics = Metrics(self.directory, self.setup.trainer.step) if self._first else None
+        try:
+            with _signals() as asked:
+                self._steps(metrics, asked)
+        except NonFiniteLoss as error:
+            self._note("failed", reason=str(error))
+            raise UserError(self._explain(error)) from error
+        except (UserError, OSError) as error:
+            self._note("failed", reason=str(error))
+            raise
+        finally:
+            if metrics is not None:
+                metrics.close()
+        self._note("finished")
+
+    def _steps(self, metrics: Metrics | None, asked: list[int]) -> None:
+        setup, trainer = self.setup, self.setup.trainer
+        steps, micro = setup.length.steps, setup.settings.accumulate
+        batches = setup.loader.batches(trainer.step * micro, steps * micro)
+        with contextlib.closing(batches):
+            mark = time.perf_counter()
+            while trainer.step < steps:
+                progress = setup.length.progress(trainer.step)
+                taken = [next(batches) for _ in range(micro)]
+                outcome = trainer.take_step(taken, progress)
+                seconds, mark = time.perf_counter() - mark, time.perf_counter()
+                self._log(metrics, outcome, taken, seconds)
+                self.watcher.stepped(trainer.step, steps, self.numbers)
+                stop = setup.agreed(max(asked, default=0))
+                if stop or trainer.step == steps or trainer.step % setup.checkpoint_every == 0:
+                    self.save()
+                if stop:
+                    self._note("interrupted")
+                    raise Interrupted(stop)
+
+    def _log(
+        self, metrics: Metrics | None, outcome: Outcome, taken: list[Batch], seconds: float
+    ) -> None:
+        """Numbers of this step; ``step`` counts the steps that came before it."""
+        setup, step = self.setup, self.setup.trainer.step - 1
+        last = step + 1 == setup.length.steps
+        if not (last or step % setup.log_every == 0 or self._knn_due(step)):
+            return
+        waited = sum(batch.waited for batch in taken)
+        images = sum(len(batch.items) for batch in taken) * setup.fabric.world_size
+        line = {
+            "step": step,
+            "epoch": (step + 1) / setup.length.steps_per_epoch,
+            "loss": outcome.loss,
+            **{f"loss/{name}": part for name, part in outcome.terms.items()},
+            "grad_norm": outcome.grad_norm,
+            "lr": outcome.lr,
+            "images_per_second": images / seconds,
+            "data_wait": min(waited / seconds, 1.0),
+            "bad_files": len(setup.reader.bad),
+        }
+        if last or step % setup.signs_every == 0:
+            line |= signs(setup.method, outcome.scene, setup.labels)
+            self._sound_alarm(step, line)
+        if self._knn_due(step):
+            line["knn"] = setup.probe(setup.encoder())
+        self.numbers = self.numbers | line
+        if metrics is not None:
+            metrics.write(line)
+
+    def _knn_due(self, step: int) -> bool:
+        setup = self.setup
+        if setup.probe is None:
+            return False
+        return (step + 1) % setup.knn_every == 0 or step + 1 == setup.length.steps
+
+    def _sound_alarm(self, step: int, line: dict[str, float]) -> None:
+        message = self.alarm.check(step, line)
+        if message is None:
+            return
+        self.watcher.told(message)
+        self.record.setdefault("alarms", []).append({"step": step, "message": message})
+        if self.setup.settings.stop_on_collapse:
+            self.save()
+            self._note("collapsed", reason=message)
+            raise Collapsed(message)
+
+    def save(self) -> None:
+        """Write checkpoint, encoder and record; the old ones stay until the new are whole."""
+        trainer = self.setup.trainer
+        state = trainer.state() | flattened_optimiser(trainer.optimiser.optimizer)
+        if not self._first:
+            return
+        alarm = {"since": self.alarm.since, "bad": self.alarm.bad, "sounded": self.alarm.sounded}
+        facts = {
+            "step": trainer.step,
+            "alarm": alarm,
+            "seconds": self._seconds(),
+            "scaler": self.setup.scaler_state(),
+        }
+        save(self.directory / CHECKPOINT, state, facts)
+        save_encoder(self.setup.encoder(), self.directory)
+        self._note("running")
+
+    def _note(self, status: str, **facts: Any) -> None:
+        """Bring run.json up to date."""
+        self.record |= {
+            "status": status,
+            "step": self.setup.trainer.step,
+            "seconds": round(self._seconds(), 3),
+            "updated": now(),
+            "bad_files": self.setup.reader.bad,
+            "last": self.numbers,
+            **facts,
+        }
+        if self._first:
+            write_json(self.directory / "run.json", self.record)
+
+    def _explain(self, error: NonFiniteLoss) -> str:
+        saved = self.directory / CHECKPOINT
+        kept = f"the last good checkpoint is {saved}" if saved.exists() else "none was saved yet"
+        half = self.setup.precision != "32-true"
+        cure = "--precision 32-true or a lower --lr" if half else "a lower --lr or longer warm-up"
+        return (
+            f"training: the loss must be finite, got {error}; the weights were not touched, "
+            f"{kept}; try {cure}"
+        )
+
+    def _seconds(self) -> float:
+        return self.seconds_before + time.perf_counter() - self.began
+
+    @property
+    def _first(self) -> bool:
+        return self.setup.fabric.is_global_zero
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGTERM and SIGINT instead of dying; a second Ctrl-C stops at once."""
+    asked: list[int] = []
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        if asked and signum == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.append(signum)
+
+    try:
+        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not in the main thread: signals are somebody else's
+        yield asked
+        return
+    try:
+        yield asked
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

@@ -1,0 +1,141 @@
+"""One step seen by the kin rules: rows of every output, memories, progress."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ilk.core import Composition, Kin, Output, Progress, Rows, full
+from ilk.method import Remembered, Source, StandIn, Term
+from ilk.networks import Network
+from ilk.train.distributed import gathered
+from ilk.train.passes import Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whom a term held for kin, for monitors.
+
+    Args:
+        term: the term.
+        queries: its rows.
+        candidates: its columns; the queries once more where columns are classes.
+        kin: what its rule decided.
+    """
+
+    term: Term
+    queries: Rows
+    candidates: Rows
+    kin: Kin
+
+
+class Scene:
+    """What the networks said of this step's views.
+
+    Args:
+        fields: by network, view and field.
+        compositions: by view.
+        items: of this batch, by view; mixed views name the item that each row is a mix of.
+        networks: student, for prototype scores.
+        memory: by name.
+        progress: where the run stands.
+    """
+
+    def __init__(
+        self,
+        *,
+        fields: Mapping[str, Fields],
+        compositions: Mapping[str, Composition],
+        student: Network,
+        memory: nn.ModuleDict,
+        progress: Progress,
+    ) -> None:
+        self._fields = fields
+        self._compositions = compositions
+        self._numbers = {view: i for i, view in enumerate(sorted(compositions))}
+        self._student = student
+        self._memory = memory
+        self._progress = progress
+        self.verdicts: list[Verdict] = []
+
+    @property
+    def progress(self) -> Progress:
+        """Where the run stands."""
+        return self._progress
+
+    def rows(self, output: Output) -> Rows:
+        """The rows of an output on this rank, without gradient."""
+        rows = self.learning_rows(output)
+        return Rows(rows.vectors.detach(), rows.composition, rows.slots)
+
+    def learning_rows(self, output: Output) -> Rows:
+        """The rows of an output on this rank, with gradient unless it is stopped."""
+        vectors = self._fields[output.network][output.view][output.field]
+        composition = self._compositions[output.view]
+        # The first source of a row is the item it shows, so (item, view) names one picture.
+        slots = composition.sources[:, 0] * len(self._numbers) + self._numbers[output.view]
+        return Rows(vectors.detach() if output.stopped else vectors, composition, slots)
+
+    def memory(self, name: str) -> nn.Module:
+        """A memory by name."""
+        return self._memory[name]
+
+    @torch.no_grad()
+    def scores(self, vectors: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
+        """The student's prototype scores of projections."""
+        return self._student.scores(vectors)
+
+    def joined_rows(self, outputs: Sequence[Output]) -> Rows:
+        """The rows of some outputs on all ranks, without gradient."""
+        return _joined([gathered(self.rows(output)) for output in outputs])
+
+    def source_rows(self, source: Source) -> Rows:
+        """The rows of anything that may be a query or a candidate, on this rank."""
+        if isinstance(source, Output):
+            return self.learning_rows(source)
+        if isinstance(source, Remembered):
+            return self._memory[source.memory].rows()
+        return self._stand_ins(source)
+
+    @torch.no_grad()
+    def _stand_ins(self, source: StandIn) -> Rows:
+        rows = self.rows(source.of)
+        past = self._memory[source.memory].rows().vectors
+        vectors = F.normalize(rows.vectors.float(), dim=-1)
+        nearest = (vectors @ past.T.to(vectors.dtype)).argmax(dim=1)
+        return Rows(past[nearest], rows.composition, rows.slots)
+
+    def loss(self, term: Term) -> Float[Tensor, ""]:
+        """The loss of one term, before its weight, in single precision or better."""
+        queries = _joined([self.source_rows(entry) for entry in term.queries])
+        if term.objective.joint:
+            queries = gathered(queries)
+        blocks = [
+            self.source_rows(entry)
+            if isinstance(entry, Remembered)
+            else gathered(self.source_rows(entry))
+            for entry in term.candidates
+        ]
+        candidates = _joined(blocks) if blocks else queries
+        with torch.no_grad():
+            kin = term.kin(_still(queries), _still(candidates), self)
+        self.verdicts.append(Verdict(term, _still(queries), _still(candidates), kin))
+        vectors = tuple(full(block.vectors) for block in blocks)
+        return term.objective(full(queries.vectors), vectors, kin, self._progress)
+
+
+def _still(rows: Rows) -> Rows:
+    return Rows(rows.vectors.detach(), rows.composition, rows.slots)
+
+
+def _joined(blocks: list[Rows]) -> Rows:
+    if len(blocks) == 1:
+        return blocks[0]
+    return Rows(
+        torch.cat([full(block.vectors) for block in blocks]),
+        Composition.cat([block.composition for block in blocks]),
+        torch.cat([block.slots for block in blocks]),
+    )

@@ -1,0 +1,80 @@
+"""Everything that decides a run, as plain values that go into its record."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from ilk.core import UserError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What a person sets; None means that `ilk` decides and records what it decided.
+
+    Args:
+        method: its name.
+        method_options: fields of the method that differ from the paper's.
+        mix: its name, or None for no mixing.
+        mix_options: fields of the mix that differ from its defaults.
+        backbone: any timm model, or one of our own small ones.
+        backbone_options: further arguments of the backbone.
+        image_size: side of the full-size views in pixels.
+        channels: of a picture.
+        epochs: length of the run; give one of epochs, steps and minutes.
+        steps: length of the run in optimiser steps.
+        minutes: length of the run on the clock; the schedule is fitted to it.
+        batch_size: over all devices; None takes the method's, as far as data and memory allow.
+        accumulate: micro-batches per step.
+        lr: peak learning rate; None takes the method's, scaled to the batch.
+        seed: of everything random.
+        workers: threads that make views; None is one per core.
+        checkpoint_every: steps between checkpoints; None is once an epoch.
+        device: auto, cpu, cuda or mps.
+        precision: auto, 32-true, bf16-mixed or 16-mixed.
+        compile: compile the backbones.
+        knn_every: epochs between online k-NN scores; 0 is never, None about twenty in a run.
+        max_bad_share: of unreadable files that a run puts up with.
+        stop_on_collapse: end the run when the collapse alarm sounds.
+        strategy: how several devices share the work.
+    """
+
+    method: str = "moco-v3"
+    method_options: Mapping[str, Any] = field(default_factory=dict)
+    mix: str | None = None
+    mix_options: Mapping[str, Any] = field(default_factory=dict)
+    backbone: str = "vit_small_patch16_224"
+    backbone_options: Mapping[str, Any] = field(default_factory=dict)
+    image_size: int | None = None
+    channels: int = 3
+    epochs: float | None = None
+    steps: int | None = None
+    minutes: float | None = None
+    batch_size: int | None = None
+    accumulate: int = 1
+    lr: float | None = None
+    seed: int = 0
+    workers: int | None = None
+    checkpoint_every: int | None = None
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    compile: bool = False
+    knn_every: float | None = None
+    max_bad_share: float = 0.1
+    stop_on_collapse: bool = False
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+
+    def __post_init__(self) -> None:
+        lengths = {"epochs": self.epochs, "steps": self.steps, "minutes": self.minutes}
+        given = {name: length for name, length in lengths.items() if length is not None}
+        if len(given) > 1:
+            raise UserError(
+                f"length of the run: one of epochs, steps and time must be given, got {given}"
+            )
+        for name in ("batch_size", "accumulate", "image_size", "channels", "workers", *given):
+            number = getattr(self, name)
+            if number is not None and number <= 0:
+                raise UserError(f"{name}: must be above zero, got {number}")
+
+    def as_record(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)

@@ -1,0 +1,219 @@
+"""All parts of a run, built from its settings and its source."""
+
+import statistics
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from ilk.core import UserError
+from ilk.data import BadItem, Reader, Source, decode, labels
+from ilk.networks import Encoder, multiply_adds, sync_batch_norm
+from ilk.train.assemble import assemble
+from ilk.train.devices import launch_fabric
+from ilk.train.length import Length, length_of
+from ilk.train.loader import Loader, default_workers
+from ilk.train.probe import online_probe
+from ilk.train.settings import Settings
+from ilk.train.trainer import Trainer
+from ilk.views import moments
+
+DEVICE_BATCH = 256  # images per device when nothing is said: fits most backbones
+PROBES_PER_RUN = 20
+TIMED_STEPS = 5
+LARGE = 160  # pixels; pictures with a longer short side are photos, trained at 224
+
+
+class Setup:
+    """Builds and holds everything that a run needs.
+
+    Args:
+        settings: as given; what is left open is decided here, see ``settings`` afterwards.
+        source: the pictures.
+        length: known when a run is resumed; None works it out.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        source: Source,
+        *,
+        length: Length | None = None,
+        fabric: tuple[Fabric, str] | None = None,
+    ) -> None:
+        self.fabric, self.precision = fabric or launch_fabric(settings)
+        self.source = source
+        size = settings.image_size or natural_size(source, settings.channels)
+        workers = settings.workers or default_workers()
+        settings = replace(settings, image_size=size, workers=workers)
+        self.method, student = assemble(settings, size)
+        batch_size = settings.batch_size or self._fitting_batch(settings)
+        self.settings = replace(settings, batch_size=batch_size)
+        if self.fabric.world_size > 1:
+            student = sync_batch_norm(student)
+        self.statistics = moments(settings.channels)
+        self.trainer = Trainer(
+            self.method,
+            student,
+            fabric=self.fabric,
+            batch_size=batch_size,
+            lr=settings.lr,
+            statistics=self.statistics,
+            seed=settings.seed,
+            compiled=settings.compile,
+        )
+        self.labels = torch.from_numpy(labels(source))
+        self.reader = Reader(
+            source, channels=settings.channels, max_bad_share=settings.max_bad_share
+        )
+        self.loader = self._loader()
+        per_epoch = self.loader.steps_per_epoch / settings.accumulate
+        seconds = None
+        if length is None and settings.minutes is not None:
+            seconds = timed_step(settings, source, (self.fabric, self.precision)).seconds
+        self.length = length or length_of(settings, per_epoch, seconds)
+        self._pace_extras(per_epoch)
+
+    def _fitting_batch(self, settings: Settings) -> int:
+        joint = DEVICE_BATCH * self.fabric.world_size * settings.accumulate
+        return min(self.method.batch_size, joint, max(len(self.source) // 2 * 2, 1))
+
+    def _loader(self) -> Loader:
+        settings, world = self.settings, self.fabric.world_size
+        share, rest = divmod(settings.batch_size, world * settings.accumulate)
+        if rest:
+            raise UserError(
+                f"--batch-size: must divide by {world} processes x {settings.accumulate} "
+                f"micro-batches, got {settings.batch_size}"
+            )
+        return Loader(
+            self.reader,
+            self.method.views,
+            batch_size=share,
+            seed=settings.seed,
+            rank=self.fabric.global_rank,
+            world=world,
+            workers=settings.workers,
+        )
+
+    def _pace_extras(self, per_epoch: float) -> None:
+        """How often to save, log, look for collapse and score, in steps."""
+        steps = self.length.steps
+        self.checkpoint_every = self.settings.checkpoint_every or max(round(per_epoch), 1)
+        self.log_every = max(steps // 1000, 1)
+        self.signs_every = max(steps // 100, self.log_every)
+        every = self.settings.knn_every
+        if every is None:
+            every = max(steps / per_epoch / PROBES_PER_RUN, 1.0)
+        self.knn_every = max(round(every * per_epoch), 1)
+        self.probe = None
+        if every > 0 and self.fabric.is_global_zero:
+            self.probe = online_probe(
+                self.source,
+                seed=self.settings.seed,
+                workers=self.settings.workers,
+                device=self.fabric.device,
+            )
+
+    def encoder(self) -> Encoder:
+        """The encoder as it stands."""
+        return Encoder.of(
+            self.trainer.encoder_network,
+            name=self.settings.backbone,
+            options=dict(self.settings.backbone_options),
+            image_size=self.settings.image_size,
+            channels=self.settings.channels,
+            statistics=self.statistics,
+        )
+
+    def agreed(self, signum: int) -> int:
+        """The largest number that any rank brings: all ranks stop at the same step."""
+        if self.fabric.world_size == 1:
+            return signum
+        asked = torch.tensor(float(signum), device=self.fabric.device)
+        return int(self.fabric.all_reduce(asked, reduce_op="max"))
+
+    def scaler_state(self) -> dict[str, Any] | None:
+        """State of fp16's loss scaling."""
+        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        return None if scaler is None else scaler.state_dict()
+
+    def load_scaler(self, state: dict[str, Any] | None) -> None:
+        """Put back what `scaler_state` took."""
+        if state is not None:
+            self.fabric.strategy.precision.scaler.load_state_dict(state)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will take.
+
+    Args:
+        steps: of the optimiser.
+        steps_per_epoch: batches in an epoch.
+        parameters: of the student.
+        multiply_adds: of the backbone for one full-size view.
+        seconds: median time of a step, measured.
+        memory: largest resident memory in bytes so far; of the device where it has its own.
+    """
+
+    steps: int
+    steps_per_epoch: float
+    parameters: int
+    multiply_adds: int
+    seconds: float
+    memory: int
+
+
+def timed_step(settings: Settings, source: Source, fabric: tuple[Fabric, str]) -> Plan:
+    """Take a few steps on a copy that is thrown away, and measure them."""
+    wanted = settings.steps
+    if wanted is None and settings.epochs is None:
+        wanted = TIMED_STEPS
+    short = replace(settings, minutes=None, steps=wanted, knn_every=0)
+    if wanted is not None:
+        short = replace(short, epochs=None)
+    setup = Setup(short, source, fabric=fabric)
+    micro = setup.settings.accumulate
+    batches = setup.loader.batches(0, (TIMED_STEPS + 1) * micro)
+    seconds = []
+    for _ in range(TIMED_STEPS + 1):
+        mark = time.perf_counter()
+        taken = [next(batches) for _ in range(micro)]
+        setup.trainer.take_step(taken, setup.length.progress(setup.trainer.step))
+        seconds.append(time.perf_counter() - mark)
+    batches.close()
+    student = setup.trainer.student
+    size = setup.settings.image_size
+    return Plan(
+        steps=setup.length.steps,
+        steps_per_epoch=setup.length.steps_per_epoch,
+        parameters=sum(p.numel() for p in student.parameters()),
+        multiply_adds=multiply_adds(student.backbone, (setup.settings.channels, size, size)),
+        seconds=statistics.median(seconds[1:]),
+        memory=_memory(setup.fabric.device),
+    )
+
+
+def natural_size(source: Source, channels: int) -> int:
+    """The size to train at: 224 for photos, else the pictures' own, in steps of 16 from 32."""
+    shorter = []
+    for index in np.linspace(0, len(source) - 1, num=min(len(source), 32), dtype=int):
+        try:
+            pixels = decode(source.item(int(index)), channels=channels)
+        except BadItem:
+            continue
+        shorter.append(min(pixels.shape[:2]))
+    side = statistics.median(shorter) if shorter else LARGE
+    return 224 if side >= LARGE else max(int(side) // 16 * 16, 32)
+
+
+def _memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    import resource  # noqa: PLC0415  not on every platform
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

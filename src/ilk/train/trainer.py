@@ -1,0 +1,244 @@
+"""One training step of any method, and the whole state between two steps."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from ilk.core import Composition, Progress, seeding, value
+from ilk.method import Method, Pass, is_mixed, passes
+from ilk.networks import Network, Teacher
+from ilk.train.loader import Batch
+from ilk.train.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
+from ilk.train.passes import Runner
+from ilk.train.scene import Scene
+from ilk.views import mix, normalise
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one step did.
+
+    Args:
+        loss: weighted sum of all terms, averaged over ranks.
+        terms: weighted sums by name, of this rank.
+        grad_norm: before clipping.
+        lr: learning rate used.
+        scene: the step as the kin rules saw it, for monitors.
+    """
+
+    loss: float
+    terms: dict[str, float]
+    grad_norm: float
+    lr: float
+    scene: Scene
+
+
+class NonFiniteLoss(Exception):
+    """The loss is not a number any more; the weights are as they were before the step."""
+
+    def __init__(self, step: int, terms: dict[str, float]) -> None:
+        super().__init__(f"step {step}: {terms}")
+        self.step = step
+        self.terms = terms
+
+
+class Trainer:
+    """Interprets a method: passes, terms, backward, teacher, memory, in the paper's order.
+
+    Args:
+        method: what to do.
+        student: its network, with the method's heads.
+        fabric: devices, precision and distribution.
+        batch_size: over all devices and micro-batches.
+        lr: peak learning rate; None takes the method's, scaled to the batch.
+        statistics: mean and standard deviation of each channel, for pixels in [0, 1].
+        seed: of the run.
+        compiled: whether the backbones are compiled.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        student: Network,
+        *,
+        fabric: Fabric,
+        batch_size: int,
+        lr: float | None,
+        statistics: tuple[Sequence[float], Sequence[float]],
+        seed: int,
+        compiled: bool = False,
+    ) -> None:
+        self.method = method
+        self.fabric = fabric
+        self.mean, self.std = statistics
+        self.seed = seed
+        self.step = 0
+        asked = passes(method)
+        teacher = Teacher(student) if method.teacher else None
+        self.student = student
+        for network in (student, teacher.network if teacher else None):
+            if compiled and network is not None:
+                network.backbone.compile()
+        self._student_runner = fabric.setup_module(_runner(student, asked, method, "student"))
+        self.teacher = teacher
+        self._teacher_runner = None
+        if teacher is not None:
+            self._teacher_runner = _runner(teacher.network, asked, method, "teacher")
+            self._teacher_runner.to(fabric.device)
+        self.memory = nn.ModuleDict(dict(method.memory)).to(fabric.device)
+        self._views = {entry.view for entry in asked}
+        plan = method.optimisation
+        capturable = fabric.device.type == "cuda"
+        optimiser = build_optimiser(plan, student.parts(), capturable=capturable)
+        self.optimiser = fabric.setup_optimizers(optimiser)
+        peak = peak_lr(plan, batch_size) if lr is None else lr
+        self.pace = Pace(plan, peak, batch_size)
+
+    def take_step(self, batches: Sequence[Batch], progress: Progress) -> Outcome:
+        """Forward, backward and update on the micro-batches of one step.
+
+        Raises:
+            NonFiniteLoss: before anything has been changed but the teacher.
+        """
+        torch.manual_seed(
+            seeding.integer(self.seed, self.step, f"network/{self.fabric.global_rank}")
+        )
+        lr = self.pace.apply(self.optimiser.optimizer, progress)
+        self.optimiser.zero_grad(set_to_none=True)
+        total: dict[str, Tensor] = {}
+        for number, batch in enumerate(batches):
+            last = number == len(batches) - 1
+            with self.fabric.no_backward_sync(self._student_runner, enabled=not last):
+                scene = self._look(batch, progress, first=number == 0)
+                losses = self._losses(scene)
+                loss = torch.stack(list(losses.values())).sum() / len(batches)
+                self.fabric.backward(loss)
+            for name, part in losses.items():
+                total[name] = total.get(name, 0) + part.detach() / len(batches)
+        return self._update(total, scene, progress, lr)
+
+    def _look(self, batch: Batch, progress: Progress, *, first: bool) -> Scene:
+        views, compositions = self._pictures(batch, progress)
+        teacher = self.method.teacher
+        with self.fabric.autocast():
+            fields = {"student": self._student_runner(views)}
+            if teacher is not None:
+                if teacher.update == "before" and first:
+                    self._move_teacher(progress)
+                with torch.no_grad():
+                    fields["teacher"] = self._teacher_runner(views)
+        return Scene(
+            fields=fields,
+            compositions=compositions,
+            student=self.student,
+            memory=self.memory,
+            progress=progress,
+        )
+
+    def _pictures(
+        self, batch: Batch, progress: Progress
+    ) -> tuple[dict[str, Tensor], dict[str, Composition]]:
+        """Normalised clean and mixed views on the device, with what they are made of."""
+        device = self.fabric.device
+        clean = {
+            name: normalise(pixels.to(device, non_blocking=True), self.mean, self.std)
+            for name, pixels in batch.views.items()
+        }
+        if self.method.swap and seeding.uniform(self.seed, self.step, "swap") < 0.5:  # noqa: PLR2004
+            a, b = self.method.swap
+            clean[a], clean[b] = clean[b], clean[a]
+        items = torch.from_numpy(batch.items).to(device, non_blocking=True)
+        compositions = {name: Composition.plain(items) for name in clean}
+        mixed_views = sorted(view for view in self._views if is_mixed(view))
+        if not mixed_views:
+            return clean, compositions
+        epoch = int(progress.epoch)
+        draw = self.method.mixing.draw(
+            batch.items, epoch=epoch, step=self.step, seed=self.seed
+        )
+        for view in mixed_views:
+            made = mix(clean[view.removesuffix("~")], draw, view=view)
+            clean[view], compositions[view] = made.images, made.composition
+        return clean, compositions
+
+    def _losses(self, scene: Scene) -> dict[str, Float[Tensor, ""]]:
+        losses: dict[str, Tensor] = {}
+        for term in self.method.terms:
+            part = term.weight * scene.loss(term)
+            losses[term.name] = losses[term.name] + part if term.name in losses else part
+        return losses
+
+    def _update(
+        self, total: dict[str, Tensor], scene: Scene, progress: Progress, lr: float
+    ) -> Outcome:
+        scaled = self._unscale()
+        for part in frozen_now(self.method.frozen, progress):
+            for parameter in self.student.parts()[part].parameters():
+                parameter.grad = None
+        clip = self.method.optimisation.clip
+        norm = clip_gradients(list(self.student.parameters()), clip)
+        loss = self.fabric.all_reduce(torch.stack(list(total.values())).sum(), reduce_op="mean")
+        # The one point where the host waits for the device: nothing may move on a broken loss.
+        loss_now, norm_now, *terms = torch.stack(
+            [loss, norm.to(loss), *total.values()]
+        ).tolist()
+        terms_now = dict(zip(total, terms, strict=True))
+        if not (math.isfinite(loss_now) and (scaled or math.isfinite(norm_now))):
+            raise NonFiniteLoss(self.step, terms_now | {"gradient norm": norm_now})
+        self.optimiser.step()
+        self._remember(scene)
+        if self.method.teacher is not None and self.method.teacher.update == "after":
+            self._move_teacher(progress)
+        self.step += 1
+        return Outcome(loss_now, terms_now, norm_now, lr, scene)
+
+    def _unscale(self) -> bool:
+        """Undo fp16's loss scaling before gradients are looked at; whether there was any."""
+        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        if scaler is not None:
+            self.fabric.strategy.precision.unscale_gradients(self.optimiser.optimizer)
+        return scaler is not None
+
+    def _move_teacher(self, progress: Progress) -> None:
+        assert self.method.teacher is not None and self.teacher is not None
+        self.teacher.update(self.student, value(self.method.teacher.momentum, progress))
+
+    def _remember(self, scene: Scene) -> None:
+        for entry in self.method.remember:
+            self.memory[entry.memory].remember(scene.joined_rows(entry.outputs))
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that training changes, by name."""
+        out = {f"student.{k}": v for k, v in self.student.state_dict().items()}
+        if self.teacher is not None:
+            out |= {f"teacher.{k}": v for k, v in self.teacher.network.state_dict().items()}
+        return out | {f"memory.{k}": v for k, v in self.memory.state_dict().items()}
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Put back what `state` took."""
+        parts: dict[str, nn.Module] = {"student": self.student, "memory": self.memory}
+        if self.teacher is not None:
+            parts["teacher"] = self.teacher.network
+        for name, module in parts.items():
+            start = f"{name}."
+            module.load_state_dict(
+                {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+            )
+
+    @property
+    def encoder_network(self) -> nn.Module:
+        """The backbone that is kept."""
+        keeper = self.teacher.network if self.method.encoder == "teacher" else self.student
+        return keeper.backbone
+
+
+def _runner(
+    network: Network, asked: Sequence[Pass], method: Method, role: str
+) -> Runner:
+    own = [entry for entry in asked if entry.network == role]
+    return Runner(network, own, stacked=method.stacked)

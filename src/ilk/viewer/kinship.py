@@ -1,0 +1,83 @@
+"""Whom an encoder holds for kin: images and their nearest neighbours."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from ilk.data import Reader, Source
+from ilk.embedding import Embeddings, nearest
+from ilk.viewer.report import Lookup, Neighbour, Picture
+
+UNNAMED = "image"
+
+
+def lookups(
+    spaces: Mapping[str, tuple[Embeddings, Embeddings]],
+    known: Source,
+    asked: Source,
+    *,
+    queries: int = 6,
+    neighbours: int = 8,
+) -> tuple[Lookup, ...]:
+    """Some test images with their nearest training images in every space.
+
+    Args:
+        spaces: by name, the vectors of ``known`` and of ``asked``.
+        known: where neighbours are looked for.
+        asked: where queries come from: the first image of each of some classes.
+        queries: how many, at most.
+        neighbours: of each.
+    """
+    first = next(iter(spaces.values()))[1]
+    rows = _chosen(first, queries)
+    books = (Reader(known), Reader(asked))
+    found = {name: _found(pair, rows, neighbours, books[0]) for name, pair in spaces.items()}
+    return tuple(
+        Lookup(
+            query=_picture(books[1], first, row),
+            found=tuple((name, entries[number]) for name, entries in found.items()),
+        )
+        for number, row in enumerate(rows)
+    )
+
+
+def _chosen(asked: Embeddings, queries: int) -> list[int]:
+    """Rows of the first image of every class, evenly spread over the classes."""
+    _, firsts = np.unique(asked.labels, return_index=True)
+    places = np.linspace(0, len(firsts) - 1, min(queries, len(firsts))).round().astype(int)
+    return firsts[places].tolist()
+
+
+def _found(
+    pair: tuple[Embeddings, Embeddings], rows: list[int], neighbours: int, book: Reader
+) -> list[tuple[Neighbour, ...]]:
+    known, asked = pair
+    vectors = torch.from_numpy(asked.vectors[rows])
+    indices, _ = nearest(vectors, torch.from_numpy(known.vectors), neighbours)
+    return [
+        tuple(
+            Neighbour(picture=_picture(book, known, at), agrees=_agrees(known, at, asked, row))
+            for at in near
+        )
+        for row, near in zip(rows, indices.tolist(), strict=True)
+    ]
+
+
+def _agrees(known: Embeddings, at: int, asked: Embeddings, row: int) -> bool | None:
+    theirs, mine = _label(known, at), _label(asked, row)
+    return None if UNNAMED in (theirs, mine) else theirs == mine
+
+
+def _picture(book: Reader, vectors: Embeddings, row: int) -> Picture:
+    skipped = [entry.index for entry in vectors.bad]
+    index = int(np.delete(np.arange(len(book)), skipped)[row])
+    name = _label(vectors, row)
+    key = vectors.keys[row].as_py()
+    return Picture(pixels=book.read(index)[0], caption=name, alt=f"{name}, {key}")
+
+
+def _label(vectors: Embeddings, row: int) -> str:
+    label = int(vectors.labels[row])
+    named = 0 <= label < len(vectors.classes)
+    return vectors.classes[label] if named else UNNAMED

@@ -1,0 +1,50 @@
+"""Images inside a page. Axes: H W C pixels."""
+
+import base64
+from xml.etree.ElementTree import Element
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from ilk.viewer.markup import element
+from ilk.viewer.report import Picture
+
+HELD = "\N{NO-BREAK SPACE}"
+LARGEST = 160  # pixels of the longer side: sharp at the size pages show, on fine screens too
+
+
+def figure(picture: Picture, *extra: Element) -> Element:
+    """An image with its caption, and what it is mixed of in words and as a bar."""
+    height, width = picture.pixels.shape[:2]
+    image = element(
+        "img",
+        {
+            "src": data_uri(picture.pixels),
+            "alt": picture.alt,
+            "width": str(width),
+            "height": str(height),
+        },
+    )
+    caption = element("figcaption", None, *extra, picture.caption)
+    if not picture.shares:
+        return element("figure", None, image, caption)
+    told = " + ".join(f"{share:.2f}{HELD}of{HELD}{name}" for name, share in picture.shares)
+    caption.append(element("span", {"class": "made"}, told))
+    return element("figure", None, image, _bar(picture.shares), caption)
+
+
+def data_uri(pixels: UInt8[np.ndarray, "H W C"]) -> str:
+    """The picture as an address that holds its own PNG."""
+    shown = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., :1]  # noqa: PLR2004  colours
+    scale = LARGEST / max(shown.shape[:2])
+    if scale < 1:
+        size = [max(round(side * scale), 1) for side in shown.shape[1::-1]]
+        shown = cv2.resize(shown, size, interpolation=cv2.INTER_AREA).reshape(*size[::-1], -1)
+    coded = cv2.imencode(".png", np.ascontiguousarray(shown[..., ::-1]))[1]
+    return f"data:image/png;base64,{base64.b64encode(coded.tobytes()).decode('ascii')}"
+
+
+def _bar(shares: tuple[tuple[str, float], ...]) -> Element:
+    parts = [element("span", {"style": f"flex-grow:{share:.4f}"}) for _, share in shares]
+    return element("div", {"class": "shares", "aria-hidden": "true"}, *parts)

@@ -1,0 +1,164 @@
+"""Plots as SVG elements, drawn in the page's own colours so that they follow light and dark."""
+
+import itertools
+from collections.abc import Sequence
+from xml.etree.ElementTree import Element
+
+from ilk.viewer.markup import element
+from ilk.viewer.report import Contender, Figure, Line
+from ilk.viewer.ticks import label, ticks
+
+WIDTH, HEIGHT = 340.0, 190.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 10.0, 10.0, 36.0  # margins of a curve
+ROW, AXIS = 46.0, 30.0  # heights in a plot of intervals
+CROWDED = 120  # points from which on a running mean is drawn over a curve
+NARROW = "\N{NARROW NO-BREAK SPACE}"
+Point = tuple[float, float]
+
+
+def curves(figure: Figure) -> Element:
+    """Curves over one x axis; a noisy curve is drawn faintly below its running mean."""
+    xs, ys = zip(*(point for line in figure.lines for point in line.points), strict=True)
+    across, up = ticks(min(xs), max(xs), 5), ticks(min(ys), max(ys), 4)
+    place = _Frame(min(xs), max(*xs, min(xs) + 1e-9), up[0], up[-1])
+    drawn = [_horizontal(place, tick, figure.form) for tick in up]
+    drawn += [_vertical(place, tick) for tick in across if min(xs) <= tick <= max(xs)]
+    drawn.append(_text(figure.x, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "middle"))
+    for number, line in enumerate(figure.lines):
+        drawn += _drawn(line, place, number)
+    return _canvas(HEIGHT, f"{figure.title} over {figure.x}", _told(figure), drawn)
+
+
+def intervals(
+    title: str, rows: Sequence[Contender], measure: int, chance: float | None
+) -> Element:
+    """A dot and its interval for each row, from 0 to 100 %.
+
+    Args:
+        title: what is measured.
+        rows: from top to bottom.
+        measure: position of the score that is drawn.
+        chance: drawn as a dashed line.
+    """
+    bottom = ROW * len(rows)
+    drawn: list[Element] = []
+    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
+        x = _share(tick)
+        drawn.append(_line(x, 4, x, bottom + 4, "grid"))
+        drawn.append(_text(shown(tick, "{:.0%}"), x, bottom + 20, "middle"))
+    if chance is not None:
+        drawn.append(_line(_share(chance), 4, _share(chance), bottom + 4, "chance"))
+    for number, row in enumerate(rows):
+        drawn += _whiskers(row, measure, ROW * number)
+    told = "; ".join(f"{row.name} {percent(row.scores[measure].value)}" for row in rows)
+    return _canvas(bottom + AXIS, title, told, drawn)
+
+
+def percent(share: float) -> str:
+    """A share as a person reads it."""
+    return f"{100 * share:.1f}{NARROW}%"
+
+
+def shown(number: float, form: str) -> str:
+    """A number in a form, its percent sign held close by."""
+    return form.format(number).replace("%", f"{NARROW}%")
+
+
+class _Frame:
+    """From numbers to places on the canvas."""
+
+    def __init__(self, left: float, right: float, low: float, high: float) -> None:
+        self.left, self.low = left, low
+        self.across = (WIDTH - LEFT - RIGHT) / (right - left)
+        self.up = (HEIGHT - TOP - BOTTOM) / (high - low)
+
+    def x(self, number: float) -> float:
+        return LEFT + (number - self.left) * self.across
+
+    def y(self, number: float) -> float:
+        return HEIGHT - BOTTOM - (number - self.low) * self.up
+
+
+def _drawn(line: Line, place: _Frame, number: int) -> list[Element]:
+    """A curve and a dot at its end; its colour goes by its number."""
+    colour = f"series-{number % 4 + 1}"
+    crowded = len(line.points) > CROWDED
+    out = [_path(line.points, place, f"curve {colour}{' faint' if crowded else ''}")]
+    smooth = _running_mean(line.points) if crowded else line.points
+    if crowded:
+        out.append(_path(smooth, place, f"curve {colour}"))
+    x, y = smooth[-1]
+    out.append(element("circle", {"cx": place.x(x), "cy": place.y(y), "r": 3, "class": colour}))
+    return out
+
+
+def _path(points: Sequence[Point], place: _Frame, kind: str) -> Element:
+    pairs = " ".join(f"{place.x(x):.2f},{place.y(y):.2f}" for x, y in points)
+    return element("polyline", {"points": pairs, "class": kind})
+
+
+def _running_mean(points: Sequence[Point]) -> list[Point]:
+    """The mean over a window of a fortieth of the curve around each point."""
+    half = max(len(points) // 80, 2)
+    sums = [0.0, *itertools.accumulate(y for _, y in points)]
+    spans = ((max(i - half, 0), min(i + half + 1, len(points))) for i in range(len(points)))
+    means = ((sums[stop] - sums[start]) / (stop - start) for start, stop in spans)
+    return [(x, mean) for (x, _), mean in zip(points, means, strict=True)]
+
+
+def _whiskers(row: Contender, measure: int, top: float) -> list[Element]:
+    score, kind = row.scores[measure], "ours" if row.ours else "other"
+    y, low, high = top + 32, _share(score.low), _share(score.high)
+    ends = f"{percent(score.low)} to {percent(score.high)}"
+    told = f"{row.name}: {percent(score.value)}, 95 % interval {ends}"
+    return [
+        _text(row.name, _share(0), top + 18, "start", f"name {kind}"),
+        _text(percent(score.value), _share(1), top + 18, "end", f"value {kind}"),
+        element(
+            "g", {"class": f"interval {kind}"},
+            element("title", None, told),
+            _line(low, y, high, y, "span"),
+            _line(low, y - 4, low, y + 4, "end"),
+            _line(high, y - 4, high, y + 4, "end"),
+            element("circle", {"cx": _share(score.value), "cy": y, "r": 4.5}),
+        ),
+    ]  # fmt: skip
+
+
+def _share(share: float) -> float:
+    return 14 + share * (WIDTH - 28)
+
+
+def _horizontal(place: _Frame, tick: float, form: str) -> Element:
+    told = shown(tick, form) if form.endswith("%}") else label(tick)
+    y = place.y(tick)
+    return element(
+        "g", None,
+        _line(LEFT, y, WIDTH - RIGHT, y, "grid"),
+        _text(told, LEFT - 7, y + 4, "end"),
+    )  # fmt: skip
+
+
+def _vertical(place: _Frame, tick: float) -> Element:
+    return _text(label(tick), place.x(tick), HEIGHT - BOTTOM + 16, "middle")
+
+
+def _told(figure: Figure) -> str:
+    return "; ".join(
+        f"{line.name} from {line.points[0][1]:.3g} to {line.points[-1][1]:.3g}".strip()
+        for line in figure.lines
+    )
+
+
+def _canvas(height: float, title: str, told: str, drawn: list[Element]) -> Element:
+    box = f"0 0 {WIDTH:g} {height:g}"
+    described = f"{title}: {told}"
+    return element("svg", {"viewBox": box, "role": "img", "aria-label": described}, *drawn)
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Element:
+    return element("line", {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "class": kind})
+
+
+def _text(told: str, x: float, y: float, anchor: str, kind: str = "tick") -> Element:
+    return element("text", {"x": x, "y": y, "text-anchor": anchor, "class": kind}, told)

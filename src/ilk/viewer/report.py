@@ -1,0 +1,177 @@
+"""What a report says, before anybody lays it out. Axes: H W C pixels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """A measured share with its interval, all in [0, 1].
+
+    Args:
+        value: what was measured.
+        low: lower end of the 95 % interval.
+        high: upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contender:
+    """A row of the result table.
+
+    Args:
+        name: of what was measured.
+        scores: one a measure.
+        ours: whether the report is about this row.
+    """
+
+    name: str
+    scores: tuple[Score, ...]
+    ours: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Results:
+    """The result table.
+
+    Args:
+        measures: what each column is.
+        rows: one a contender.
+        chance: what guessing would reach, None when not known.
+        note: how it was measured, below the table.
+    """
+
+    measures: tuple[str, ...]
+    rows: tuple[Contender, ...]
+    chance: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """A curve.
+
+    Args:
+        name: told in the legend when a figure has several.
+        points: x and y, ascending in x.
+    """
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """A plot of curves over one x axis.
+
+    Args:
+        title: what is plotted.
+        lines: at least one, each with at least one point.
+        note: what a reader should look for.
+        form: how the last values are written, as for ``str.format``; empty leaves them out.
+        x: name of the x axis.
+    """
+
+    title: str
+    lines: tuple[Line, ...]
+    note: str = ""
+    form: str = "{:.3g}"
+    x: str = "epoch"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """An image with what is said of it.
+
+    Args:
+        pixels: of any number of channels; the first three are shown, or the first alone.
+        caption: below it.
+        alt: for who cannot see it.
+        shares: names of what it is mixed of and their shares, which sum to one; else empty.
+    """
+
+    pixels: UInt8[np.ndarray, "H W C"]
+    caption: str
+    alt: str
+    shares: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Looks:
+    """An image and what the method makes of it.
+
+    Args:
+        image: as it is in the data.
+        made: its views.
+    """
+
+    image: Picture
+    made: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Neighbour:
+    """A nearest neighbour.
+
+    Args:
+        picture: of it.
+        agrees: whether it has the query's label; None when not known.
+    """
+
+    picture: Picture
+    agrees: bool | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lookup:
+    """An image and its nearest neighbours in one or more spaces.
+
+    Args:
+        query: the image.
+        found: by the name of the space, nearest first.
+    """
+
+    query: Picture
+    found: tuple[tuple[str, tuple[Neighbour, ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """Names and values, kept folded until somebody asks.
+
+    Args:
+        title: of the group.
+        rows: name and value.
+    """
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """A whole report; what is empty is left out.
+
+    Args:
+        title: of the page.
+        verdict: what was found, in one paragraph.
+        results: the result table.
+        figures: learning curves.
+        looks: images and their views.
+        lookups: images and their neighbours.
+        facts: of the run.
+    """
+
+    title: str
+    verdict: str
+    results: Results | None = None
+    figures: tuple[Figure, ...] = ()
+    looks: tuple[Looks, ...] = ()
+    lookups: tuple[Lookup, ...] = ()
+    facts: tuple[Facts, ...] = ()

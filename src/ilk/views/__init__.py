@@ -1,0 +1,54 @@
+"""How images are looked at: random views with torchvision's semantics, and plain ones."""
+
+from ilk.views.draws import Draws, Interpolation
+from ilk.views.mixing import Draw, Mixed, Mixing, Strategy, mix
+from ilk.views.normalise import (
+    CIFAR_MEAN,
+    CIFAR_STD,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    moments,
+    normalise,
+)
+from ilk.views.pixels import apply
+from ilk.views.recipes import (
+    byol_pair,
+    cifar_pair,
+    dino_multicrop,
+    fitted,
+    local_size,
+    moco_v2_pair,
+    simclr_pair,
+    swav_multicrop,
+    weak,
+    without_blur,
+)
+from ilk.views.view import Plain, View, draw
+
+__all__ = [
+    "CIFAR_MEAN",
+    "CIFAR_STD",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "Draw",
+    "Draws",
+    "Interpolation",
+    "Mixed",
+    "Mixing",
+    "Plain",
+    "Strategy",
+    "View",
+    "apply",
+    "byol_pair",
+    "cifar_pair",
+    "dino_multicrop",
+    "draw",
+    "mix",
+    "moco_v2_pair",
+    "moments",
+    "normalise",
+    "simclr_pair",
+    "swav_multicrop",
+    "weak",
+    "without_blur",
+]  # fmt: skip

@@ -1,0 +1,97 @@
+"""What chance decided for a batch, as plain arrays, so that any engine can apply it.
+
+Axes: B images.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+Interpolation = Literal["bilinear", "bicubic"]
+BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)  # columns of ``jitter``, values of ``order``
+TRIES = 10  # candidate boxes before the central fallback, as in torchvision
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draws:
+    """One random view of each image, in the order in which it is applied.
+
+    Args:
+        size: side of the view in pixels.
+        interpolation: of the crop.
+        boxes: top, left, height and width in pixels of the image.
+        flip: mirror left and right.
+        order: the four jitter operations in the order of their application.
+        jitter: factors of brightness, contrast and saturation (1 leaves alone) and the shift of
+            hue in turns (0 leaves alone).
+        gray: drop the colour.
+        sigma: of the blur in pixels of the view; 0 leaves alone.
+        blur_kernel: side of the widest blur kernel, odd; None is as wide as sigma asks for.
+        solarize: invert what is at or above ``solarize_threshold``.
+    """
+
+    size: int
+    interpolation: Interpolation
+    boxes: Int[np.ndarray, "B 4"]
+    flip: Bool[np.ndarray, " B"]
+    order: Int[np.ndarray, "B 4"]
+    jitter: Float[np.ndarray, "B 4"]
+    gray: Bool[np.ndarray, " B"]
+    sigma: Float[np.ndarray, " B"]
+    blur_kernel: int | None
+    solarize: Bool[np.ndarray, " B"]
+    solarize_threshold: int
+
+
+def resized_crops(
+    uniforms: Float[np.ndarray, "B 22"],
+    heights: Int[np.ndarray, " B"],
+    widths: Int[np.ndarray, " B"],
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+) -> Int[np.ndarray, "B 4"]:
+    """Boxes of torchvision's RandomResizedCrop: top, left, height, width.
+
+    The first of ten candidates that fits the image is taken, else the largest central box whose
+    aspect is allowed.
+
+    Args:
+        uniforms: in [0, 1): area and aspect of each of the ten candidates, then top and left.
+        heights: of the images.
+        widths: of the images.
+        scale: share of the image's area, smallest and largest.
+        ratio: width over height, smallest and largest; its logarithm is uniform.
+    """
+    areas = (heights * widths)[:, None] * between(uniforms[:, 0:20:2], *scale)
+    aspects = np.exp(between(uniforms[:, 1:20:2], math.log(ratio[0]), math.log(ratio[1])))
+    wide = np.rint(np.sqrt(areas * aspects)).astype(np.int64)
+    high = np.rint(np.sqrt(areas / aspects)).astype(np.int64)
+    fits = (wide > 0) & (wide <= widths[:, None]) & (high > 0) & (high <= heights[:, None])
+
+    rows, first = np.arange(len(fits)), fits.argmax(1)
+    found = fits[rows, first]
+    central = _central(heights, widths, ratio)
+    height = np.where(found, high[rows, first], central[0])
+    width = np.where(found, wide[rows, first], central[1])
+    top = np.where(found, uniforms[:, 20] * (heights - height + 1), (heights - height) // 2)
+    left = np.where(found, uniforms[:, 21] * (widths - width + 1), (widths - width) // 2)
+    return np.stack([top.astype(np.int64), left.astype(np.int64), height, width], 1)
+
+
+def between(
+    uniforms: Float[np.ndarray, "*shape"], low: float, high: float
+) -> Float[np.ndarray, "*shape"]:
+    """Uniforms in [0, 1) stretched to [low, high)."""
+    return low + (high - low) * uniforms
+
+
+def _central(
+    heights: np.ndarray, widths: np.ndarray, ratio: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    aspect = widths / heights
+    height = np.where(aspect < ratio[0], np.rint(widths / ratio[0]), heights)
+    width = np.where(aspect > ratio[1], np.rint(heights * ratio[1]), widths)
+    return height.astype(np.int64), width.astype(np.int64)

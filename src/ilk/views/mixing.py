@@ -1,0 +1,196 @@
+"""Mixup, CutMix and ResizeMix of a whole batch, with what each mixed picture is made of.
+
+Which share, which partner and where a box lies are drawn on the host as pure functions of
+(seed, epoch, item) and (seed, step); pixels are mixed on the device without waiting for it.
+Axes: B images, R mixed images, C channels, d spatial axes: of windows, pictures or clips.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int
+from scipy import special
+from torch import Tensor
+
+from ilk.core import Composition
+from ilk.core.seeding import uniform, uniforms
+from ilk.views.pasting import box_share, box_sides, box_starts, cutmix, mixup, resizemix
+
+Strategy = Literal["mixup", "cutmix", "resizemix"]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What chance decided for one batch; all its views share it, except where boxes lie.
+
+    Args:
+        strategy: how pictures are mixed.
+        share: of the first picture, as wanted; boxes of whole pixels come close to it.
+        rows: which picture of the batch is the first.
+        partners: which picture of the batch is the second.
+        items: of the whole batch.
+        seed: of the run.
+        epoch: of the run.
+        snap: side ratios of boxes are multiples of its inverse; 0 is any ratio.
+    """
+
+    strategy: Strategy
+    share: Float64[np.ndarray, " R"]
+    rows: Int[np.ndarray, " R"]
+    partners: Int[np.ndarray, " R"]
+    items: Int[np.ndarray, " B"]
+    seed: int
+    epoch: int
+    snap: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """Mixed pictures.
+
+    Args:
+        images: of the kind that came in.
+        composition: sources are items.
+        share: of the first picture, counted in pixels.
+    """
+
+    images: Float[Tensor, "R C *spatial"]
+    composition: Composition
+    share: Float[Tensor, " R"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mixing:
+    """How pictures of a batch are mixed; the defaults are those of SDMP.
+
+    SDMP, Ren et al., CVPR 2022, https://arxiv.org/abs/2206.07692, section 3: a strategy per
+    batch, a share per picture, the reversed batch as partners. A last picture without a partner
+    of its own is mixed with itself.
+
+    Args:
+        strategies: one is chosen for each step, all with the same chance.
+        alpha: shares are Beta(alpha, alpha); ResizeMix takes 0.1 + 0.8 of it.
+        per_sample: a share for each picture, or one for the step (Un-Mix).
+        partner: "reversed" mixes i with B-1-i; "shuffled" with a random permutation (i-Mix);
+            "halves" mixes the first half with the second, which gives half as many (MixCo).
+        fold: the first picture always has the larger share (i-Mix).
+        snap: sides of boxes are k / snap of the view, so that views whose sizes it divides have
+            the very same shares; 0 is any side.
+        resizemix_scale: draw ResizeMix's side ratio uniformly from this range instead
+            (Qin et al., 2020, https://arxiv.org/abs/2012.11101); of two axes.
+        groups: partners are found inside consecutive groups of the batch, as by so many ranks.
+    """
+
+    strategies: tuple[Strategy, ...] = ("mixup", "cutmix", "resizemix")
+    alpha: float = 1.0
+    per_sample: bool = True
+    partner: Literal["reversed", "shuffled", "halves"] = "reversed"
+    fold: bool = False
+    snap: int = 0
+    resizemix_scale: tuple[float, float] | None = None
+    groups: int = 1
+
+    def draw(self, items: Int[np.ndarray, " B"], *, epoch: int, step: int, seed: int) -> Draw:
+        """Decide for one batch.
+
+        Args:
+            items: index of each picture in its data set.
+            epoch: shares and boxes are functions of (seed, epoch, item).
+            step: strategy and shuffled partners are functions of (seed, step).
+            seed: of the run.
+
+        Raises:
+            ValueError: the groups do not divide the batch.
+        """
+        choice = int(uniform(seed, step, "mix/strategy") * len(self.strategies))
+        rows, partners = self._pairs(len(items), step, seed)
+        if self.per_sample:
+            chance = uniforms(seed, epoch, items[rows], "mix/lambda", 1)[:, 0]
+        else:
+            chance = np.full(len(rows), uniform(seed, step, "mix/lambda"))
+        strategy = self.strategies[choice]
+        share = self._shares(strategy, chance)
+        return Draw(strategy, share, rows, partners, items, seed, epoch, self.snap)
+
+    def _shares(
+        self, strategy: Strategy, chance: Float64[np.ndarray, " R"]
+    ) -> Float64[np.ndarray, " R"]:
+        if strategy == "resizemix" and self.resizemix_scale is not None:
+            low, high = self.resizemix_scale
+            share = 1 - (low + (high - low) * chance) ** 2
+        else:
+            share = _beta(chance, self.alpha)
+            if strategy == "resizemix":
+                share = 0.1 + 0.8 * share
+        return np.maximum(share, 1 - share) if self.fold else share
+
+    def _pairs(self, count: int, step: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        size, rest = divmod(count, self.groups)
+        if rest:
+            raise ValueError(
+                f"Mixing: groups must divide the batch, got {self.groups} for {count}"
+            )
+        rows = np.arange(size)
+        if self.partner == "reversed":
+            partners = rows[::-1]
+        elif self.partner == "shuffled":
+            partners = uniforms(seed, step, rows, "mix/partner", 1)[:, 0].argsort()
+        else:
+            rows, partners = rows[: size // 2], rows[: size // 2] + size // 2
+        starts = np.arange(self.groups)[:, None] * size
+        return (starts + rows).reshape(-1), (starts + partners).reshape(-1)
+
+
+def mix(images: Float[Tensor, "B C *spatial"], draw: Draw, *, view: str) -> Mixed:
+    """Mix one view of a batch; the input is not changed.
+
+    Args:
+        images: of any size; all sizes get the share that was drawn, up to whole pixels.
+        draw: of this batch.
+        view: boxes lie elsewhere in a view of another name.
+    """
+    rows, partners = _sent(draw.rows, images), _sent(draw.partners, images)
+    everyone = np.array_equal(draw.rows, np.arange(len(images)))
+    first, second = images if everyone else images[rows], images[partners]
+    if draw.strategy == "mixup":
+        share = _share(draw.share, images)
+        blended = mixup(first, second, share)
+    else:
+        starts, sides = _boxes(draw, images.shape[2:], view)
+        share = _share(box_share(sides, images.shape[2:]), images)
+        paste = cutmix if draw.strategy == "cutmix" else resizemix
+        blended = paste(first, second, _sent(starts, images), _sent(sides, images))
+    items = _sent(draw.items, images)
+    return Mixed(blended, Composition.mixed(items[rows], items[partners], share), share)
+
+
+def _boxes(
+    draw: Draw, sizes: Sequence[int], view: str
+) -> tuple[Int[np.ndarray, "R d"], Int[np.ndarray, "R d"]]:
+    """First pixel and extent of each box: extents are the same in all views of one size."""
+    sides = box_sides(draw.share, sizes, snap=draw.snap)
+    items = draw.items[draw.rows]
+    chance = uniforms(draw.seed, draw.epoch, items, f"mix/box/{view}", len(sizes))
+    return box_starts(chance, sides, sizes), sides
+
+
+def _beta(chance: Float64[np.ndarray, " R"], alpha: float) -> Float64[np.ndarray, " R"]:
+    """Uniform numbers turned into Beta(alpha, alpha) ones."""
+    return chance if alpha == 1 else special.betaincinv(alpha, alpha, chance)
+
+
+def _share(share: Float64[np.ndarray, " R"], images: Tensor) -> Float[Tensor, " R"]:
+    """On the device, in single precision unless the pixels are double."""
+    double = images.dtype == torch.float64
+    return _sent(share if double else share.astype(np.float32), images)
+
+
+def _sent(array: np.ndarray, images: Tensor) -> Tensor:
+    """A small array on the device of the images; the host does not wait for the copy."""
+    tensor = torch.tensor(array)
+    if images.device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(images.device, non_blocking=True)

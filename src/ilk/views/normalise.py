@@ -1,0 +1,49 @@
+"""From pixels to what a network reads. Axes: B images, C channels."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Num
+from torch import Tensor
+
+from ilk.core.errors import UserError
+
+Moments = tuple[tuple[float, ...], tuple[float, ...]]
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+
+
+def moments(channels: int) -> Moments:
+    """Mean and standard deviation to use when nothing better is known.
+
+    ImageNet's for three channels; 0.5 and 0.25 for any other number, whose bands are unknown.
+    """
+    known = channels == len(IMAGENET_MEAN)
+    return (IMAGENET_MEAN, IMAGENET_STD) if known else ((0.5,) * channels, (0.25,) * channels)
+
+
+def normalise(
+    batch: Num[Tensor, "B C *pixels"], mean: Sequence[float], std: Sequence[float]
+) -> Float[Tensor, "B C *pixels"]:
+    """Pixels of 0 to 255 in any type, on any device, to (pixel / 255 - mean) / std in float32.
+
+    Args:
+        batch: any number of channels and of axes after them; never modified.
+        mean: of pixel / 255, one a channel or one for all.
+        std: of pixel / 255, likewise.
+
+    Raises:
+        UserError: if there are neither one nor C means or deviations.
+    """
+    channels = batch.shape[1]
+    for name, values in (("mean", mean), ("std", std)):
+        if len(values) not in {1, channels}:
+            raise UserError(
+                f"normalise: {name} must have 1 or {channels} values,"
+                f" got {len(values)}: give one for each channel of the images"
+            )
+    axes = (-1,) + (1,) * (batch.ndim - 2)
+    scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
+    shift = -torch.tensor(mean, dtype=torch.float64) * 255 * scale
+    scale, shift = (t.to(batch.device, torch.float32).view(axes) for t in (scale, shift))
+    return (batch.float() if batch.is_floating_point() else batch).mul(scale).add_(shift)

@@ -1,0 +1,141 @@
+"""The views of the papers, by name.
+
+All crops have an aspect of 3/4 to 4/3 and half of them are mirrored. Sizes are free; no recipe
+changes its parameters with the size, except that a blur kernel of "10 % of the image" follows
+it. For images of 64 pixels or less use ``cifar_pair``, or ``without_blur``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ilk.views.view import View
+
+SMALL = 64  # pixels
+
+
+def byol_pair(size: int = 224, min_scale: float = 0.08) -> tuple[View, View]:
+    """Views a and b of BYOL, Grill et al., NeurIPS 2020, https://arxiv.org/abs/2006.07733, B.
+
+    MoCo v3 (https://arxiv.org/abs/2104.02057) uses them with min_scale 0.08 for ViT and 0.2 for
+    ResNet-50.
+    """
+    a = _byol("a", size, (min_scale, 1.0), blur_p=1.0)
+    return a, replace(a, name="b", blur_p=0.1, solarize_p=0.2)
+
+
+def cifar_pair(size: int = 32, min_scale: float = 0.08) -> tuple[View, View]:
+    """Views a and b of BYOL without the blur, for small images; b is solarized at times.
+
+    As solo-learn sets CIFAR up for MoCo v3, https://github.com/vturrisi/solo-learn.
+    """
+    a = _byol("a", size, (min_scale, 1.0), blur_p=0.0)
+    return a, replace(a, name="b", solarize_p=0.2)
+
+
+def simclr_pair(
+    size: int = 224, min_scale: float = 0.08, strength: float = 1.0
+) -> tuple[View, View]:
+    """Views a and b of SimCLR, Chen et al., ICML 2020, https://arxiv.org/abs/2002.05709, A.
+
+    ``strength`` multiplies the colour jitter: 1 for ImageNet, 0.5 for CIFAR.
+    """
+    a = View(
+        name="a",
+        size=size,
+        scale=(min_scale, 1.0),
+        jitter=(0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength),
+        jitter_p=0.8,
+        gray_p=0.2,
+        blur_p=0.5,
+        blur_kernel=_tenth(size),
+    )
+    return a, replace(a, name="b")
+
+
+def moco_v2_pair(size: int = 224, min_scale: float = 0.2) -> tuple[View, View]:
+    """Views a and b of MoCo v2, Chen et al., 2020, https://arxiv.org/abs/2003.04297."""
+    a = View(
+        name="a",
+        size=size,
+        scale=(min_scale, 1.0),
+        jitter=(0.4, 0.4, 0.4, 0.1),
+        jitter_p=0.8,
+        gray_p=0.2,
+        blur_p=0.5,
+    )
+    return a, replace(a, name="b")
+
+
+def dino_multicrop(
+    global_size: int = 224, local_size: int = 96, local_views: int = 8
+) -> tuple[View, ...]:
+    """Views g1, g2, l1, l2, ... of DINO, Caron et al., 2021, https://arxiv.org/abs/2104.14294."""
+    g1 = replace(
+        _byol("g1", global_size, (0.4, 1.0), blur_p=1.0),
+        interpolation="bicubic",
+        blur_kernel=None,
+    )
+    g2 = replace(g1, name="g2", blur_p=0.1, solarize_p=0.2)
+    local = replace(g1, size=local_size, scale=(0.05, 0.4), blur_p=0.5)
+    return g1, g2, *(replace(local, name=f"l{n + 1}") for n in range(local_views))
+
+
+def swav_multicrop(
+    global_size: int = 224, local_size: int = 96, local_views: int = 6
+) -> tuple[View, ...]:
+    """Views g1, g2, l1, l2, ... of SwAV, Caron et al., 2020, https://arxiv.org/abs/2006.09882."""
+    g1 = View(
+        name="g1",
+        size=global_size,
+        scale=(0.14, 1.0),
+        jitter=(0.8, 0.8, 0.8, 0.2),
+        jitter_p=0.8,
+        gray_p=0.2,
+        blur_p=0.5,
+    )
+    local = replace(g1, size=local_size, scale=(0.05, 0.14))
+    return (
+        g1,
+        replace(g1, name="g2"),
+        *(replace(local, name=f"l{n + 1}") for n in range(local_views)),
+    )
+
+
+def weak(size: int = 224, min_scale: float = 0.2, name: str = "weak") -> View:
+    """A crop and a flip, as a teacher sees them in ReSSL, https://arxiv.org/abs/2107.09282."""
+    return View(name=name, size=size, scale=(min_scale, 1.0))
+
+
+def without_blur(views: tuple[View, ...]) -> tuple[View, ...]:
+    """The same views without their blur, which leaves little of images of 64 pixels or less."""
+    return tuple(replace(view, blur_p=0.0) for view in views)
+
+
+def fitted(views: Sequence[View]) -> tuple[View, ...]:
+    """The same views, those of 64 pixels or less without their blur, of which little would remain."""
+    return tuple(replace(v, blur_p=0.0) if v.size <= SMALL else v for v in views)
+
+
+def local_size(global_size: int) -> int:
+    """Side of the small crops beside large ones: 96 for 224, in steps of 16; half of small sides."""
+    return (
+        global_size // 2 if global_size < 96 else max(round(global_size * 3 / 7 / 16) * 16, 32)
+    )
+
+
+def _byol(name: str, size: int, scale: tuple[float, float], blur_p: float) -> View:
+    return View(
+        name=name,
+        size=size,
+        scale=scale,
+        jitter=(0.4, 0.4, 0.2, 0.1),
+        jitter_p=0.8,
+        gray_p=0.2,
+        blur_p=blur_p,
+        blur_kernel=_tenth(size),
+    )
+
+
+def _tenth(size: int) -> int:
+    """A kernel of 10 % of the image, made odd: 23 pixels at 224."""
+    return size // 10 | 1

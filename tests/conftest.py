@@ -1,0 +1,26 @@
+"""Fixtures that every part of the suite may use."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# The same examples in every run, and no verdict from a busy machine's clock.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.load_profile("steady")
+
+REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def shared_data() -> Callable[[str], Path]:
+    """The path of a real data set kept beside the checkout; skips where it is not."""
+
+    def find(name: str) -> Path:
+        path = REAL_DATA / name
+        if not path.exists():
+            pytest.skip(f"{name} is not beside this checkout")
+        return path
+
+    return find

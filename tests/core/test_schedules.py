@@ -1,0 +1,46 @@
+import math
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from ilk.core import Cosine, Progress, Ramp, WarmCosine, value
+
+runs = st.tuples(st.integers(0, 500), st.integers(1, 400), st.floats(0.5, 50))
+
+
+@given(runs, st.floats(-2, 2), st.floats(-2, 2), st.floats(0, 30))
+def test_schedules_start_end_and_stay_between(run, start, end, epochs):
+    progress = Progress(*run)
+    low, high = min(start, end) - 1e-9, max(start, end) + 1e-9
+    for schedule in (Cosine(start, end), Ramp(start, end, epochs)):
+        assert low <= schedule(progress) <= high
+    assert Cosine(start, end)(Progress(0, *run[1:])) == pytest.approx(start)
+    assert Cosine(start, end)(Progress(run[1], *run[1:])) == pytest.approx(end)
+    assert 0 <= WarmCosine(1.0, epochs)(progress) <= 1 + 1e-9
+
+
+def test_a_ramp_is_linear_and_then_constant():
+    ramp = Ramp(1.0, 3.0, 4)
+    found = [ramp(Progress(step, 100, 2.0)) for step in (0, 2, 4, 8, 50)]
+    assert found == [1.0, 1.5, 2.0, 3.0, 3.0]
+    assert Ramp(1.0, 3.0, 0)(Progress(0, 10, 1.0)) == 3.0
+
+
+def test_warm_up_is_linear_and_the_rest_half_a_cosine():
+    schedule = WarmCosine(2.0, 5, end=1.0)
+    found = [schedule(Progress(step, 150, 10.0)) for step in (0, 25, 50, 75, 100, 150)]
+    quarter = 1 + 0.5 * (1 + math.cos(math.pi / 4))
+    assert found == pytest.approx([0.0, 1.0, 2.0, quarter, 1.5, 1.0])
+    assert schedule(Progress(400, 150, 10.0)) == pytest.approx(1.0)
+
+
+def test_a_run_shorter_than_its_warm_up_still_ends_at_the_peak():
+    schedule = WarmCosine(2.0, 50)
+    assert schedule(Progress(5, 10, 1.0)) == 1.0
+    assert schedule(Progress(10, 10, 1.0)) == 2.0
+
+
+def test_plain_numbers_are_schedules_too():
+    assert value(3, Progress(1, 2, 1.0)) == 3
+    assert value(Cosine(1.0, 0.0), Progress(1, 2, 1.0)) == pytest.approx(0.5)

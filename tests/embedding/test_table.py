@@ -1,0 +1,186 @@
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ilk.core import UserError
+from ilk.embedding import embed, embed_to_parquet, read_embeddings, table
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch):
+    monkeypatch.setattr(table, "PIECE", 4)
+
+
+def same(a, b):
+    assert np.array_equal(a.vectors, b.vectors)
+    assert np.array_equal(a.labels, b.labels)
+    assert a.keys.equals(b.keys)
+    assert (a.classes, a.encoder, a.data, a.bad) == (b.classes, b.encoder, b.data, b.bad)
+
+
+@pytest.mark.parametrize("shard_rows", [100, 10, 7, 4, 3])
+def test_what_is_read_is_what_was_embedded(encoder, arrays, tmp_path, shard_rows):
+    source = arrays(10, bad=frozenset({3, 8}))
+    out = tmp_path / "sub" / "photos.parquet"
+    made = embed_to_parquet(
+        encoder(), source, out, shard_rows=shard_rows, dtype="float32", batch_size=3
+    )
+    assert made == out
+    shards = -(-10 // shard_rows)
+    assert out.is_file() == (shards == 1)
+    if shards > 1:
+        names = [f"part-{number:05d}.parquet" for number in range(shards)]
+        assert sorted(file.name for file in out.iterdir()) == names, "nothing else is left"
+    same(read_embeddings(out), embed(encoder(), source, batch_size=3))
+
+
+def test_columns_and_metadata(encoder, arrays, tmp_path):
+    out = embed_to_parquet(encoder(), arrays(6), tmp_path / "a.parquet")
+    found = pq.read_table(out)
+    assert found.schema.field("vector").type == pa.list_(pa.float16(), 3)
+    assert found.schema.field("label").type == pa.int64()
+    assert found["key"].type == pa.string()
+    assert found["label"].to_pylist() == [0, 1, 0, 1, None, 1]
+    assert found["label_name"].to_pylist() == ["cat", "dog", "cat", "dog", None, "dog"]
+    facts = json.loads(found.schema.metadata[b"ilk"])
+    assert facts["made"]["encoder"] == "c0de"
+    assert facts["made"]["data"] == "f00d"
+    assert facts["made"]["image_size"] == 4
+    assert facts["made"]["dim"] == 3
+    assert facts["version"]
+
+
+def test_half_precision_is_close(encoder, arrays, colours, tmp_path):
+    out = embed_to_parquet(encoder(), arrays(10), tmp_path / "a.parquet")
+    found = read_embeddings(out).vectors
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, colours(range(10)), rtol=2**-10, atol=1e-6)
+
+
+def test_an_unlabelled_source_has_no_label_column(encoder, arrays, tmp_path):
+    out = embed_to_parquet(encoder(), arrays(5, classes=()), tmp_path / "a.parquet")
+    assert pq.read_schema(out).names == ["key", "vector"]
+    assert (read_embeddings(out).labels == -1).all()
+
+
+@pytest.mark.parametrize("shard_rows", [100, 9])
+@pytest.mark.parametrize("stop_at", [1, 5, 13, 21])
+def test_an_interrupted_run_goes_on_where_it_stopped(
+    encoder, arrays, tmp_path, shard_rows, stop_at
+):
+    out, settings = tmp_path / "a", {"shard_rows": shard_rows, "batch_size": 2, "workers": 1}
+    whole = embed_to_parquet(encoder(), arrays(22), tmp_path / "whole", **settings)
+    with pytest.raises(KeyboardInterrupt):
+        embed_to_parquet(encoder(), arrays(22, stop_at=stop_at), out, **settings)
+    assert not out.is_file(), "half a file must not have the name of a whole one"
+    source, told = arrays(22), []
+    embed_to_parquet(encoder(), source, out, progress=lambda *now: told.append(now), **settings)
+    same(read_embeddings(out), read_embeddings(whole))
+    assert min(source.read) > stop_at - 4, "finished pieces are not embedded again"
+    assert min(source.read) <= stop_at
+    assert told == sorted(told)
+    assert told[-1] == (22, 22)
+    assert not list(tmp_path.rglob("*.partial")) + list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_finished_run_does_nothing(encoder, arrays, tmp_path):
+    embed_to_parquet(encoder(), arrays(9), tmp_path / "a", shard_rows=4)
+    source = arrays(9)
+    embed_to_parquet(encoder(), source, tmp_path / "a", shard_rows=4)
+    assert source.read == []
+
+
+@pytest.mark.parametrize("shard_rows", [100, 4])
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"encoder": {"fingerprint": "beef"}}, "encoder"),
+        ({"source": {"fingerprint": "beef"}}, "data"),
+        ({"settings": {"dtype": "float32"}}, "dtype"),
+    ],
+)
+def test_vectors_of_another_making_are_refused(
+    encoder, arrays, tmp_path, shard_rows, change, named
+):
+    out = embed_to_parquet(encoder(), arrays(9), tmp_path / "a", shard_rows=shard_rows)
+    before = read_embeddings(out)
+    with pytest.raises(UserError, match=f"got another {named}; choose another output"):
+        embed_to_parquet(
+            encoder(**change.get("encoder", {})),
+            arrays(9, **change.get("source", {})),
+            out,
+            shard_rows=shard_rows,
+            **change.get("settings", {}),
+        )
+    same(read_embeddings(out), before)
+
+
+def test_pieces_of_another_encoder_are_refused(encoder, arrays, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        embed_to_parquet(encoder(), arrays(22, stop_at=13), tmp_path / "a", batch_size=2)
+    with pytest.raises(UserError, match="got another encoder"):
+        embed_to_parquet(encoder(fingerprint="beef"), arrays(22), tmp_path / "a")
+
+
+def test_a_directory_that_exists_is_filled(encoder, arrays, tmp_path):
+    out = embed_to_parquet(encoder(), arrays(5), tmp_path)
+    assert [file.name for file in out.iterdir()] == ["part-00000.parquet"]
+    assert len(read_embeddings(out)) == 5
+
+
+def test_too_large_for_half_precision(encoder, arrays, tmp_path):
+    loud = encoder(weight=1e6)
+    with pytest.raises(UserError, match=r"to fit float16, pictures/0.png has .*use float32"):
+        embed_to_parquet(loud, arrays(5), tmp_path / "a")
+    assert list(tmp_path.rglob("*.parquet")) == []
+    out = embed_to_parquet(loud, arrays(5), tmp_path / "b", dtype="float32")
+    assert read_embeddings(out).vectors.max() > 9e5
+
+
+def test_a_shard_of_bad_items_is_empty_and_nothing_but_bad_items_is_an_error(
+    encoder, arrays, tmp_path
+):
+    bad = frozenset(range(4, 8))
+    out = embed_to_parquet(encoder(), arrays(10, bad=bad), tmp_path / "a", shard_rows=4)
+    found = read_embeddings(out)
+    assert len(found) == 6
+    assert [skipped.index for skipped in found.bad] == [4, 5, 6, 7]
+    with pytest.raises(UserError, match="3 bad items and no good one"):
+        embed_to_parquet(encoder(), arrays(3, bad=frozenset(range(3))), tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_reading_what_is_missing_foreign_or_unfinished(encoder, arrays, tmp_path):
+    with pytest.raises(UserError, match="must be a file or directory that ilk embed wrote"):
+        read_embeddings(tmp_path / "nothing.parquet")
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "foreign.parquet")
+    (tmp_path / "text.parquet").write_text("no parquet at all")
+    for name in ("foreign.parquet", "text.parquet"):
+        with pytest.raises(UserError, match="must be a parquet file that ilk embed wrote"):
+            read_embeddings(tmp_path / name)
+        with pytest.raises(UserError, match="must be a parquet file that ilk embed wrote"):
+            embed_to_parquet(encoder(), arrays(3), tmp_path / name)
+    out = embed_to_parquet(encoder(), arrays(9), tmp_path / "a", shard_rows=4)
+    (out / "part-00001.parquet").unlink()
+    with pytest.raises(UserError, match="must hold the 3 shards of one run, got 2"):
+        read_embeddings(out)
+
+
+def test_a_full_disk_keeps_what_is_finished(encoder, arrays, tmp_path, monkeypatch):
+    real, written = table.pq.ParquetWriter, []
+
+    def second_fails(where, *args, **kwargs):
+        written.append(where)
+        if len(written) == 2:
+            raise OSError(28, "No space left on device")
+        return real(where, *args, **kwargs)
+
+    monkeypatch.setattr(table.pq, "ParquetWriter", second_fails)
+    with pytest.raises(UserError, match="No space left on device.*finished pieces are kept"):
+        embed_to_parquet(encoder(), arrays(12), tmp_path / "a")
+    source = arrays(12)
+    embed_to_parquet(encoder(), source, tmp_path / "a")
+    assert min(source.read) == 4

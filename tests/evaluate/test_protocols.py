@@ -1,0 +1,137 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression as Reference
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ilk.core import UserError
+from ilk.evaluate import PROTOCOLS, Labelled, Task, protocol
+from ilk.evaluate.heldout import held_out
+
+FROZEN = {  # a changed hash means changed settings: make a new version instead
+    "knn@1": "?",
+    "linear@1": "?",
+}
+
+
+def task(train, test, seed=0):
+    parts = (
+        Labelled(vectors=torch.from_numpy(p.vectors), labels=torch.from_numpy(p.labels))
+        for p in (train, test)
+    )
+    return Task(train=next(parts), test=next(parts), classes=train.classes, seed=seed)
+
+
+def test_settings_never_change_under_a_name():
+    assert {name: found.hash for name, found in PROTOCOLS.items()} == FROZEN
+
+
+def test_the_hash_covers_name_and_settings():
+    knn = PROTOCOLS["knn@1"]
+    assert replace(knn, name="knn@2").hash != knn.hash
+    assert replace(knn, procedure=replace(knn.procedure, held_out=0.3)).hash != knn.hash
+    assert knn.settings == {"neighbours": (20, 200), "temperature": 0.07, "held_out": 0.2}
+
+
+def test_a_bare_name_is_the_latest_version(monkeypatch):
+    assert protocol("knn").name == "knn@1"
+    for version in (2, 10):
+        later = replace(PROTOCOLS["knn@1"], name=f"knn@{version}")
+        monkeypatch.setitem(PROTOCOLS, later.name, later)
+    assert protocol("knn").name == "knn@10"
+    assert protocol("knn@1").name == "knn@1"
+    for name in ("knnn", "knn@3", "", "@1"):
+        with pytest.raises(UserError, match="protocols are knn@1, linear@1"):
+            protocol(name)
+
+
+def knn_reference(k):
+    def weigh(distance):
+        return np.exp((1 - distance) / 0.07)
+
+    return KNeighborsClassifier(k, metric="cosine", algorithm="brute", weights=weigh)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_knn_chooses_k_on_held_out_train_as_a_slow_reading_would(pair, seed):
+    train, test = pair(n_train=600, signal=0.6)
+    found = PROTOCOLS["knn@1"].procedure.measure(task(train, test, seed))
+    aside = held_out(torch.from_numpy(train.labels), 0.2, seed).numpy()
+    x, y = train.vectors, train.labels
+    scores = {
+        k: knn_reference(k).fit(x[~aside], y[~aside]).score(x[aside], y[aside])
+        for k in (20, 200)
+    }
+    k = max(scores, key=lambda k: (scores[k], -k))
+    right = knn_reference(k).fit(x, y).predict(test.vectors) == test.labels
+    assert found.selected == {"k": k}
+    assert found.selected_on == f"120 held-out train items, accuracy {scores[k]:.4f}"
+    assert (found.correct.numpy() == right).mean() > 0.99
+    assert found.value == found.correct.double().mean().item()
+    assert 0.3 < found.value < 0.95
+
+
+def test_linear_chooses_its_strength_on_held_out_train_as_a_slow_reading_would(pair):
+    train, test = pair(n_train=200, dim=60, signal=0.3)
+    linear = PROTOCOLS["linear@1"].procedure
+    found = linear.measure(task(train, test))
+    aside = held_out(torch.from_numpy(train.labels), 0.2, 0).numpy()
+    x, y = train.vectors, train.labels
+
+    def reference(strength, rows):
+        model = Reference(C=1 / (rows.sum() * strength), tol=1e-6, max_iter=5000)
+        return make_pipeline(StandardScaler(), model).fit(x[rows], y[rows])
+
+    scores = [
+        reference(strength, ~aside).score(x[aside], y[aside]) for strength in linear.strengths
+    ]
+    best = linear.strengths[scores.index(max(scores))]
+    assert found.selected == {"strength": best}
+    expected = reference(best, np.ones(200, bool)).score(test.vectors, test.labels)
+    assert found.value == pytest.approx(expected, abs=0.01)
+    assert 0.3 < found.value < 0.95
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_nothing_is_chosen_on_test(pair, name):
+    """Whatever the test set, the choice is the same."""
+    train, test = pair(signal=0.5)
+    shuffled = replace(test, labels=np.roll(test.labels, 1), vectors=-3 * test.vectors)
+    measure = PROTOCOLS[name].procedure.measure
+    first, second = measure(task(train, test)), measure(task(train, shuffled))
+    assert first.selected == second.selected
+    assert first.selected_on == second.selected_on
+    assert first.value != second.value
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_perfect_and_useless_features(pair, embeddings, name):
+    train, test = pair()
+    measure = PROTOCOLS[name].procedure.measure
+    eye = np.eye(4)
+    perfect = [replace(p, vectors=eye[p.labels].astype(np.float32)) for p in (train, test)]
+    assert measure(task(*perfect)).value == 1.0
+    constant = [replace(p, vectors=np.ones_like(p.vectors)) for p in (train, test)]
+    assert measure(task(*constant)).value == pytest.approx(0.25, abs=0.05)
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_the_same_twice_and_with_more_neighbours_than_items(pair, name):
+    train, test = pair(n_train=12)
+    measure = PROTOCOLS[name].procedure.measure
+    first, second = measure(task(train, test)), measure(task(train, test))
+    assert torch.equal(first.correct, second.correct)
+    assert first.selected.get("k", 12) == 12
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_one_item_a_class_leaves_nothing_to_choose_on(embeddings, name):
+    train = embeddings(np.eye(4), np.arange(4), "train")
+    test = embeddings(np.eye(4)[[0, 1, 2, 3, 0]], np.array([0, 1, 2, 3, 1]), "test")
+    found = PROTOCOLS[name].procedure.measure(task(train, test))
+    assert found.selected_on.startswith("nothing")
+    assert found.value == pytest.approx(0.8)

@@ -1,0 +1,174 @@
+"""Nearest, similar, same cluster: against loops and worked examples."""
+
+import math
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import given
+from torch.nn import functional as F
+
+from ilk.core import Output, Progress, Ramp
+from ilk.kin import CommonSource, Itself, Neighbours, SameCluster, Similar
+from ilk.objectives import MeanShift, soft_cross_entropy_rows
+from ilk.memory import Queue
+from tests.kin.look import FakeLook, joined, plain, stale
+
+NOW = Progress(0, 1, 1.0)
+TEACHER = Output("teacher", "b", "projection")
+
+
+@given(st.integers(1, 6), st.integers(1, 7), st.integers(1, 9), st.integers(0, 99))
+def test_neighbours_are_the_nearest_by_a_loop(queries, candidates, k, seed):
+    torch.manual_seed(seed)
+    q, c = torch.randn(queries, 4).double(), torch.randn(candidates, 4).double()
+    kin = Neighbours(k=k)(plain(q), stale(c), FakeLook())
+    for i in range(queries):
+        cosines = [float(F.cosine_similarity(q[i], c[j], dim=0)) for j in range(candidates)]
+        nearest = sorted(range(candidates), key=lambda j: -cosines[j])[:k]  # noqa: B023
+        expected = [1 / len(nearest) if j in nearest else 0.0 for j in range(candidates)]
+        assert kin.weights[i].tolist() == pytest.approx(expected)
+
+
+def test_mean_shift_pulls_to_the_neighbours_of_the_teacher():
+    """Worked example: the query is pulled to whom the teacher's row is near."""
+    query = torch.tensor([[1.0, 0.0]]).double()
+    teacher = plain(torch.tensor([[0.9, 0.1]]).double())
+    bank = stale(torch.tensor([[0.9, 0.1], [0.8, 0.3], [0.0, 1.0], [0.7, -0.7]]).double())
+    look = FakeLook({TEACHER: teacher})
+    kin = Neighbours(k=2, by=TEACHER)(plain(query), bank, look)
+    assert kin.weights.tolist() == [[0.5, 0.5, 0.0, 0.0]]
+    loss = MeanShift()(query, (bank.vectors,), kin, NOW)
+    assert loss.item() == pytest.approx(0.069787, abs=1e-6)
+    allowed = joined(stale(bank.vectors[:1], [0]), stale(bank.vectors[1:2]), stale(bank.vectors[2:], [0, 0]))
+    within = Neighbours(k=2, by=TEACHER, within=CommonSource())
+    constrained = within(plain(query), allowed, look)
+    assert constrained.weights.tolist() == [[0.5, 0.0, 0.0, 0.5]]
+    loss = MeanShift()(query, (bank.vectors,), constrained, NOW)
+    assert loss.item() == pytest.approx(0.299009, abs=1e-6)
+
+
+def test_fewer_than_k_within_are_not_filled_up():
+    candidates = joined(stale(torch.randn(1, 3), [0]), stale(torch.randn(4, 3)))
+    kin = Neighbours(k=3, within=CommonSource())(plain(torch.randn(2, 3)), candidates, FakeLook())
+    assert kin.weights.tolist() == [[1.0, 0, 0, 0, 0], [0.0] * 5]
+
+
+def test_candidates_may_be_judged_by_another_memory():
+    other = Queue(2, 2)
+    other.remember(stale(torch.tensor([[0.0, 1.0], [1.0, 0.0]])))
+    candidates = stale(torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
+    look = FakeLook({TEACHER: plain(torch.tensor([[1.0, 0.1]]))}, {"features": other})
+    kin = Neighbours(k=1, by=TEACHER, among="features")(plain(torch.ones(1, 3)), candidates, look)
+    assert kin.weights.tolist() == [[0.0, 1.0]]
+
+
+def test_judges_must_match_the_queries():
+    look = FakeLook({TEACHER: plain(torch.randn(2, 3))})
+    with pytest.raises(ValueError, match="a row for each of 3 queries, got 2"):
+        Neighbours(k=1, by=TEACHER)(plain(torch.randn(3, 3)), stale(torch.randn(4, 3)), look)
+
+
+def views_of_fnc():
+    first = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]).double()
+    second = torch.tensor([[0.95, 0.05], [1.0, 0.2], [0.1, 1.0]]).double()
+    views = [plain(F.normalize(first, dim=1)), plain(F.normalize(second, dim=1), first_slot=3)]
+    outputs = {Output("student", name, "projection"): v for name, v in zip("ab", views, strict=True)}
+    return views, FakeLook(outputs)
+
+
+@pytest.mark.parametrize(
+    ("combine", "expected"),
+    [
+        (lambda origin, similar: origin, 1.406905),
+        (lambda origin, similar: origin - similar, 0.852838),
+        (lambda origin, similar: origin | similar, 1.423025),
+    ],
+    ids=["none", "eliminate", "attract"],
+)
+def test_false_negatives_of_a_worked_example(combine, expected):
+    views, look = views_of_fnc()
+    candidates = joined(*views)
+    similar = Similar(top=1, above=0.7, over=tuple(look.outputs))
+    found = similar(views[0], candidates, look).weights
+    assert found.argmax(1)[:2].tolist() == [1, 3]  # 0 to view 1 of 1, 1 to view 2 of 0
+    assert found[2].sum() == 0
+    assert torch.equal(found, similar(views[1], candidates, look).weights)  # one set per image
+    rule = combine(CommonSource(), similar) - Itself()
+    losses = []
+    for view in views:
+        kin = rule(view, candidates, look)
+        scores = view.vectors @ candidates.vectors.T / 0.1
+        losses.append(soft_cross_entropy_rows(scores, kin).mean())
+    assert 2 / len(views) * sum(losses).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_similar_matches_a_loop_for_both_reductions():
+    torch.manual_seed(1)
+    views = [plain(torch.randn(6, 2).double()) for _ in range(3)]
+    outputs = {Output("teacher", str(i), "projection"): v for i, v in enumerate(views)}
+    bank = stale(torch.randn(20, 2).double(), items=list(range(20)))
+    for reduce, pick in (("max", max), ("mean", lambda v: sum(v) / len(v))):
+        rule = Similar(top=3, above=0.5, over=tuple(outputs), reduce=reduce)
+        found = rule(views[0], bank, FakeLook(outputs)).weights
+        for i in range(6):
+            cosines = {
+                j: pick([float(F.cosine_similarity(v.vectors[i], bank.vectors[j], 0)) for v in views])
+                for j in range(20)
+                if j != i
+            }
+            high = sorted((j for j in cosines if cosines[j] > 0.5), key=lambda j: -cosines[j])[:3]
+            assert sorted(found[i].nonzero()[:, 0].tolist()) == sorted(high)
+
+
+def test_a_threshold_above_one_changes_nothing():
+    views, look = views_of_fnc()
+    rule = CommonSource() | Similar(above=1.1)
+    plainly = CommonSource()(views[0], views[1], look)
+    assert torch.equal(rule(views[0], views[1], look).weights, plainly.weights)
+
+
+def test_the_threshold_may_move_with_the_run():
+    query, bank = plain(torch.tensor([[1.0, 0.0]])), stale(torch.tensor([[1.0, 1.0]]))
+    rule = Similar(above=Ramp(0.9, 0.5, 10))
+    early, late = FakeLook(progress=Progress(0, 99, 1.0)), FakeLook(progress=Progress(50, 99, 1.0))
+    assert math.sqrt(0.5) < 0.9
+    assert rule(query, bank, early).weights.item() == 0
+    assert rule(query, bank, late).weights.item() == 1
+
+
+def test_cluster_mates_share_their_best_prototype():
+    torch.manual_seed(0)
+    look = FakeLook(prototypes=torch.randn(3, 2))
+    queries, bank = torch.randn(5, 2), torch.randn(8, 2)
+    found = SameCluster()(plain(queries), stale(bank), look).weights
+    for i in range(5):
+        best = (look.prototypes @ queries[i]).argmax()
+        mates = [j for j in range(8) if (look.prototypes @ bank[j]).argmax() == best]
+        expected = [1 / len(mates) if j in mates else 0.0 for j in range(8)]
+        assert found[i].tolist() == pytest.approx(expected)
+
+
+def test_clusters_may_be_chosen_by_another_output():
+    look = FakeLook({TEACHER: plain(torch.tensor([[0.0, 1.0]]))}, prototypes=torch.eye(2))
+    bank = stale(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    query = plain(torch.tensor([[1.0, 0.0]]))
+    assert SameCluster()(query, bank, look).weights.tolist() == [[1.0, 0.0]]
+    assert SameCluster(by=TEACHER)(query, bank, look).weights.tolist() == [[0.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        CommonSource(), Itself(), Neighbours(k=2), Similar(above=0.0), SameCluster(),
+        CommonSource() | Neighbours(k=1), CommonSource() - Similar(above=0.0),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_no_rule_lets_a_gradient_through(rule):
+    torch.manual_seed(0)
+    vectors = torch.randn(4, 3, requires_grad=True)
+    bank = torch.randn(6, 3, requires_grad=True)
+    look = FakeLook(prototypes=torch.randn(2, 3, requires_grad=True))
+    kin = rule(plain(vectors), joined(plain(vectors), stale(bank)), look)
+    assert not kin.weights.requires_grad

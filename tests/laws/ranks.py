@@ -1,0 +1,67 @@
+"""Two steps of every method on one rank of several; started by torchrun, writes what it got."""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+
+from ilk.networks import sync_batch_norm
+from tests.laws.world import CASES, Trunk, batch, label, progress, small_method
+from ilk.method import Method
+from ilk.networks import Network
+from ilk.train.trainer import Trainer
+
+WORLD, SHARE = 2, 4
+# Partners lie within a rank, so one process must mix within groups of a rank's size.
+UNEQUAL = {("moco-v3", "i-mix"), ("dino", "i-mix"), ("moco-v3", "mixco")}
+COMPARED = [case for case in CASES if case not in UNEQUAL]
+
+
+def prepared(case, fabric: Fabric, groups: int) -> Trainer:
+    from dataclasses import replace
+
+    torch.manual_seed(1)
+    method: Method = small_method(*case)
+    if method.mixing is not None:
+        method = replace(method, mixing=replace(method.mixing, groups=groups))
+    student = Network(Trunk(), method.projector, method.predictor, method.prototypes)
+    if fabric.world_size > 1:
+        student = sync_batch_norm(student)
+    return Trainer(
+        method, student, fabric=fabric, batch_size=WORLD * SHARE, lr=0.05,
+        statistics=((0.5,) * 3, (0.25,) * 3), seed=0,
+    )  # fmt: skip
+
+
+def two_steps(trainer: Trainer, world: int, rank: int) -> dict[str, torch.Tensor]:
+    out = {}
+    size = WORLD * SHARE // world
+    for step in range(2):
+        shown = batch(trainer.method.views, step, size=size, world=world, rank=rank)
+        outcome = trainer.take_step([shown], progress(step))
+        out[f"loss.{step}"] = torch.tensor(outcome.loss, dtype=torch.float64)
+        for name, parameter in trainer.student.named_parameters():
+            if parameter.grad is not None:
+                out[f"grad.{step}.{name}"] = parameter.grad.clone()
+    return out | trainer.state()
+
+
+def main(target: Path) -> None:
+    torch.set_num_threads(1)
+    fabric = Fabric(
+        accelerator="cpu", devices=WORLD, strategy=DDPStrategy(broadcast_buffers=False)
+    )
+    fabric.launch()
+    rank = fabric.global_rank
+    results = {
+        label(case): two_steps(prepared(case, fabric, 1), WORLD, rank) for case in COMPARED
+    }
+    torch.save(results, target / f"rank{rank}.pt")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main(Path(sys.argv[1]))

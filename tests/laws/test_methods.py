@@ -1,0 +1,202 @@
+"""Laws over every method and mix; a new one inherits them by being listed."""
+
+import copy
+import inspect
+import sys
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from ilk.core import UserError
+from ilk.method import is_mixed, passes
+from ilk.methods import METHODS
+from ilk.mixes import MIXES, mixture
+from ilk.train.checkpoint import flattened_optimiser, restore_optimiser
+from tests.laws.world import CASES, SMALL, batch, built, label, progress, small_method
+
+REFUSED = {"barlow-twins", "vicreg"}
+
+
+def whole_state(trainer) -> dict[str, torch.Tensor]:
+    state = trainer.state() | flattened_optimiser(trainer.optimiser.optimizer)
+    return {name: tensor.clone() for name, tensor in state.items()}
+
+
+def test_every_method_is_held_to_the_laws():
+    assert set(SMALL) == set(METHODS)
+
+
+@pytest.mark.parametrize("kind", [*METHODS.values(), *MIXES.values()], ids=lambda k: k.__name__)
+def test_file_says_what_it_is(kind):
+    text = inspect.getdoc(sys.modules[kind.__module__])
+    lines = [line for line in text.splitlines() if line and not line.startswith(" ")]
+    heads = [line.split(":")[0].split(" ")[0] for line in lines[1:]]
+    assert heads == ["Paper", "Idea", "Against", "Departures", "Checked"]
+    source = inspect.getsource(sys.modules[kind.__module__])
+    assert len(source.splitlines()) <= 120
+
+
+@pytest.mark.parametrize("mix", MIXES)
+@pytest.mark.parametrize("name", METHODS)
+def test_mix_fits_or_refuses_with_its_reason(name, mix):
+    if name in REFUSED:
+        with pytest.raises(UserError, match="soft kin weights, but"):
+            small_method(name, mix)
+        return
+    method = small_method(name, mix)
+    assert any(is_mixed(entry.view) for entry in passes(method))
+    with pytest.raises(UserError, match="mixed already"):
+        mixture(mix, {}).apply(method)
+
+
+@pytest.mark.parametrize("case", CASES, ids=label)
+def test_overfits_one_batch(fabric: Fabric, case):
+    name, mix = case
+    trainer = built(fabric, name, mix)
+    optimiser = torch.optim.Adam(trainer.student.parameters(), lr=1e-2)
+    shown = batch(trainer.method.views, 0)
+    before = objective(trainer, shown)
+    for _ in range(40):
+        loss = sum(trainer._losses(trainer._look(shown, progress(4), first=False)).values())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    floor = target_entropy(trainer, shown)
+    after = objective(trainer, shown)
+    assert after - floor < 0.7 * (before - floor)
+
+
+def objective(trainer, shown) -> float:
+    with torch.no_grad():
+        return sum(trainer._losses(trainer._look(shown, progress(4), first=False)).values()).item()
+
+
+def target_entropy(trainer, shown) -> float:
+    """The least a soft cross-entropy can be: the entropy of its targets."""
+    with torch.no_grad():
+        scene = trainer._look(shown, progress(4), first=False)
+        floor = 0.0
+        for term in trainer.method.terms:
+            scene.loss(term)
+            if type(term.objective).__name__ == "SoftCrossEntropy":
+                weights = scene.verdicts[-1].kin.weights
+                related = (weights.sum(1) > 0).sum().clamp(min=1)
+                floor += term.weight * (torch.special.entr(weights).sum() / related).item()
+    return floor
+
+
+@pytest.mark.parametrize("case", CASES, ids=label)
+def test_no_gradient_reaches_teacher_or_memory(fabric: Fabric, case):
+    trainer = built(fabric, *case)
+    for step in range(2):
+        trainer.take_step([batch(trainer.method.views, step)], progress(step))
+    still = list(trainer.memory.parameters()) + list(trainer.memory.buffers())
+    if trainer.teacher is not None:
+        still += list(trainer.teacher.network.parameters())
+    assert all(tensor.grad is None and not tensor.requires_grad for tensor in still)
+    moved = [p for p in trainer.student.parameters() if p.requires_grad]
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in moved)
+
+
+@pytest.mark.parametrize("case", CASES, ids=label)
+def test_resume_at_every_step_of_eight_is_bitwise_equal(fabric: Fabric, case):
+    trainer = built(fabric, *case)
+    states = [whole_state(trainer)]
+    for step in range(8):
+        trainer.take_step([batch(trainer.method.views, step)], progress(step))
+        states.append(whole_state(trainer))
+    for start in range(8):
+        other = built(fabric, *case, seed=0)
+        # Weights unlike the run's show that nothing survives but what the state holds.
+        with torch.no_grad():
+            for tensor in other.student.parameters():
+                tensor.add_(1.0)
+        other.load_state(copy.deepcopy(states[start]))
+        restore_optimiser(other.optimiser.optimizer, copy.deepcopy(states[start]))
+        other.step = start
+        other.take_step([batch(other.method.views, start)], progress(start))
+        now = whole_state(other)
+        assert now.keys() == states[start + 1].keys()
+        assert all(torch.equal(now[k], states[start + 1][k]) for k in now)
+
+
+@pytest.mark.parametrize("case", CASES, ids=label)
+def test_labels_are_never_read(fabric: Fabric, case):
+    losses = []
+    for corrupt in (False, True):
+        trainer = built(fabric, *case)
+        shown = batch(trainer.method.views, 0)
+        if corrupt:
+            shown.labels.fill_(-1)
+        losses.append(trainer.take_step([shown], progress(0)).loss)
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize(
+    ("mix", "student", "teacher"),
+    [(None, 2, 2), ("sdmp", 2, 3), ("i-mix", 2, 2), ("un-mix", 4, 2)],
+)
+def test_encoder_passes_of_moco_v3(fabric: Fabric, mix, student, teacher):
+    trainer = built(fabric, "moco-v3", mix)
+    assert counted(trainer) == (student, teacher)
+
+
+def test_encoder_passes_of_sdmp_with_an_extra_view(fabric: Fabric):
+    from ilk.mixes.sdmp import SDMP
+    from tests.laws.world import small_trainer
+
+    trainer = small_trainer(fabric, SDMP(version="extra").apply(small_method("moco-v3")))
+    assert counted(trainer) == (3, 3)
+
+
+def counted(trainer) -> tuple[int, int]:
+    calls = {"student": 0, "teacher": 0}
+
+    def count(role):
+        def hook(*_):
+            calls[role] += 1
+
+        return hook
+
+    trainer.student.backbone.register_forward_hook(count("student"))
+    trainer.teacher.network.backbone.register_forward_hook(count("teacher"))
+    trainer.take_step([batch(trainer.method.views, 0)], progress(0))
+    return calls["student"], calls["teacher"]
+
+
+def test_student_of_sdmp_on_dino_sees_as_much_as_before(fabric: Fabric):
+    seen = {}
+    for mix in (None, "sdmp"):
+        trainer = built(fabric, "dino", mix)
+        images = {"student": 0, "teacher": 0}
+
+        def count(role, images=images):
+            def hook(module, args):
+                images[role] += len(args[0])
+
+            return hook
+
+        trainer.student.backbone.register_forward_pre_hook(count("student"))
+        trainer.teacher.network.backbone.register_forward_pre_hook(count("teacher"))
+        trainer.take_step([batch(trainer.method.views, 0)], progress(0))
+        seen[mix] = images
+    assert seen["sdmp"]["student"] == seen[None]["student"]
+    assert seen["sdmp"]["teacher"] == 2 * seen[None]["teacher"]
+
+
+def test_accumulated_micro_batches_average(fabric: Fabric):
+    """A method without contrast between rows: two halves give the gradient of the whole."""
+    whole = built(fabric, "byol")
+    for module in [*whole.student.modules(), *whole.teacher.network.modules()]:
+        module.eval()
+    halves = copy.deepcopy(whole.student.state_dict())
+    joint = batch(whole.method.views, 0, size=8)
+    one = whole.take_step([joint], progress(0)).loss
+    other = built(fabric, "byol")
+    other.student.load_state_dict(halves)
+    for module in [*other.student.modules(), *other.teacher.network.modules()]:
+        module.eval()
+    parts = [batch(other.method.views, 0, size=4, world=2, rank=r) for r in range(2)]
+    two = other.take_step(parts, progress(0)).loss
+    assert two == pytest.approx(one, rel=1e-5)

@@ -1,0 +1,110 @@
+"""A tiny world in which every method trains in milliseconds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from ilk.core import Progress
+from ilk.method import Method
+from ilk.methods import recipe
+from ilk.mixes import mixture
+from ilk.networks import Network
+from ilk.train.loader import Batch
+from ilk.train.trainer import Trainer
+from ilk.views import View
+
+# Small heads and memories; everything else is the paper's.
+SMALL: Mapping[str, Mapping[str, Any]] = {
+    "simclr": {"hidden": 16, "dim": 8},
+    "moco-v2": {"hidden": 16, "dim": 8, "queue_size": 32},
+    "moco-v3": {"hidden": 16, "dim": 8, "warmup_epochs": 1},
+    "byol": {"hidden": 16, "dim": 8},
+    "simsiam": {"dim": 16, "predictor_hidden": 8},
+    "barlow-twins": {"dim": 16},
+    "vicreg": {"dim": 16},
+    "swav": {"hidden": 16, "dim": 8, "prototypes": 12, "local_views": 2, "frozen_steps": 2},
+    "dino": {"hidden": 16, "bottleneck": 8, "classes": 12, "local_views": 4, "drop_path": 0.0},
+    "nnclr": {"hidden": 16, "dim": 8, "predictor_hidden": 16, "queue_size": 32},
+    "fnc": {"hidden": 16, "dim": 8, "bank_size": 64, "view_count": 4, "top": 2},
+}
+PER_EPOCH = 4.0
+
+
+class Trunk(nn.Module):
+    """Two convolutions; takes any image size."""
+
+    num_features = 12
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 8, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(8, 12, 3, stride=2, padding=1),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.body(images)
+
+
+CASES = [
+    *((name, None) for name in SMALL),
+    *((name, "sdmp") for name in SMALL if name not in {"barlow-twins", "vicreg"}),
+    ("moco-v3", "i-mix"),
+    ("moco-v3", "un-mix"),
+    ("moco-v3", "mixco"),
+    ("dino", "i-mix"),
+]
+
+
+def label(case: tuple[str, str | None]) -> str:
+    return "+".join(part for part in case if part)
+
+
+def small_method(name: str, mix: str | None = None, **options: Any) -> Method:
+    method = recipe(name, {**SMALL[name], **options}).build(Trunk.num_features, 32)
+    return method if mix is None else mixture(mix, {}).apply(method)
+
+
+def small_trainer(fabric: Fabric, method: Method, *, seed: int = 0, lr: float | None = None,
+                  batch_size: int = 8) -> Trainer:  # fmt: skip
+    torch.manual_seed(seed)
+    student = Network(Trunk(), method.projector, method.predictor, method.prototypes)
+    return Trainer(
+        method, student, fabric=fabric, batch_size=batch_size, lr=lr,
+        statistics=((0.5,) * 3, (0.25,) * 3), seed=seed,
+    )  # fmt: skip
+
+
+def built(fabric: Fabric, name: str, mix: str | None = None, **settings: Any) -> Trainer:
+    """A trainer whose weights depend on the names alone."""
+    torch.manual_seed(1)
+    return small_trainer(fabric, small_method(name, mix), **settings)
+
+
+def batch(views: tuple[View, ...], step: int, *, size: int = 8, world: int = 1,
+          rank: int = 0) -> Batch:  # fmt: skip
+    """Pictures of a step, of which a rank sees its part; the same in every call."""
+    chance = np.random.default_rng(step)
+    items = chance.permutation(64)[: size * world]
+    own = items[rank * size : (rank + 1) * size]
+    pixels = {
+        view.name: torch.from_numpy(
+            np.stack([
+                np.random.default_rng([int(i), step, n]).integers(0, 256, (3, view.size, view.size))
+                for i in own
+            ]).astype(np.uint8)
+        )
+        for n, view in enumerate(views)
+    }  # fmt: skip
+    return Batch(own, pixels, torch.from_numpy(own % 4))
+
+
+def progress(step: int, steps: int = 8) -> Progress:
+    return Progress(step, steps, PER_EPOCH)
