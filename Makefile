@@ -35,7 +35,7 @@ golden: install
 	$(BIN)/python -m tests.golden.remake
 
 mini: install
-	$(BIN)/python benchmarks/mini.py
+	$(BIN)/python -m benchmarks.mini
 
 bench: mini
 

@@ -9,7 +9,7 @@ import os
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ from rich.console import Console
 
 from ilk.cli.display import TrainDisplay
 from ilk.core.errors import UserError
-from ilk.data import open_source
+from ilk.data import Source
 from ilk.embedding import embed
 from ilk.evaluate import evaluate, pixels
-from ilk.networks import load_encoder
+from ilk.networks import Encoder, load_encoder
 from ilk.train import Settings, resume, train
 
 RESULTS = Path(__file__).parent / "results"
@@ -35,7 +35,7 @@ class Cell:
 
     Args:
         name: of the cell, without the seed.
-        settings: of the run; empty for the untrained network and for raw pixels.
+        settings: of the run; empty for ``pixels`` and for the ``untrained`` network.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Grid:
 
     Args:
         name: of the folder of results.
-        backbone: settings that all runs share.
+        shared: settings of all runs.
         train: data that is learned from and that the probes are trained on.
         test: data that is scored.
         cells: in the order in which they are run.
@@ -56,8 +56,8 @@ class Grid:
 
     name: str
     shared: Mapping[str, Any]
-    train: Any
-    test: Any
+    train: Source
+    test: Source
     cells: tuple[Cell, ...]
 
     def run(self, seeds: int, only: str | None = None) -> None:
@@ -81,15 +81,15 @@ class Grid:
         directory = RUNS / self.name / f"{cell.name}-seed{seed}"
         began = time.perf_counter()
         record: dict[str, Any] = {}
-        if cell.settings or cell.name == "untrained":
-            record = self._trained(cell, seed, directory, console)
-            encoder = load_encoder(str(directory))
-            parts = [embed(encoder, open_source(part)) for part in (self.train, self.test)]
+        if cell.name == "pixels":
+            parts = [pixels(part) for part in (self.train, self.test)]
         else:
-            parts = [pixels(open_source(part)) for part in (self.train, self.test)]
-        scores = [asdict(result) for result in evaluate(*parts, seed=seed)]
+            if cell.settings:
+                record = self._trained(cell, seed, directory, console)
+            encoder = load_encoder(directory) if cell.settings else self._untrained(seed)
+            parts = [embed(encoder, part) for part in (self.train, self.test)]
+        scores = [result.to_dict() for result in evaluate(*parts, seed=seed)]
         for score in scores:
-            score.pop("correct", None)
             console.print(f"{cell.name}: {score['protocol']} {score['value']:.4f}")
         return {
             "cell": cell.name,
@@ -109,6 +109,11 @@ class Grid:
             "online_knn": online_scores(directory / "metrics.jsonl"),
             "results": scores,
         }  # fmt: skip
+
+    def _untrained(self, seed: int) -> Encoder:
+        return load_encoder(
+            f"random:{self.shared['backbone']}", image_size=self.shared["image_size"], seed=seed
+        )
 
     def _trained(
         self, cell: Cell, seed: int, directory: Path, console: Console

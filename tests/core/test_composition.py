@@ -11,17 +11,21 @@ shares = st.floats(0, 1)
 
 
 @st.composite
-def mixes(draw, rows=st.integers(1, 7)):
+def mixes(draw):
     """Rows mixed with their mirror, over items that may repeat."""
-    count = draw(rows)
+    count = draw(st.integers(1, 7))
     items = torch.tensor(draw(st.lists(st.integers(0, 5), min_size=count, max_size=count)))
-    lam = torch.tensor(draw(st.lists(shares, min_size=count, max_size=count)), dtype=torch.float64)
+    lam = torch.tensor(
+        draw(st.lists(shares, min_size=count, max_size=count)), dtype=torch.float64
+    )
     return Composition.mixed(items, items.flip(0), lam)
 
 
 def as_dicts(composition):
     rows = []
-    for sources, parts in zip(composition.sources.tolist(), composition.shares.tolist(), strict=True):
+    for sources, parts in zip(
+        composition.sources.tolist(), composition.shares.tolist(), strict=True
+    ):
         row = {}
         for source, part in zip(sources, parts, strict=True):
             row[source] = row.get(source, 0.0) + part
@@ -87,4 +91,6 @@ def test_joined_rows_overlap_as_the_parts_did(a, b):
     found = overlap(a, joined)
     parts = torch.cat([overlap(a, a), overlap(a, plain), overlap(a, b)], 1)
     torch.testing.assert_close(found, parts)
-    torch.testing.assert_close(joined.shares.sum(1), torch.ones(len(joined), dtype=torch.float64))
+    torch.testing.assert_close(
+        joined.shares.sum(1), torch.ones(len(joined), dtype=torch.float64)
+    )

@@ -11,7 +11,9 @@ from ilk.core.seeding import integer, permutation, stream, uniform, uniforms
 words = st.integers(-(2**40), 2**64)
 
 
-@given(words, words, st.lists(st.integers(0, 2**40), min_size=1, max_size=9), st.text(max_size=8))
+@given(
+    words, words, st.lists(st.integers(0, 2**40), min_size=1, max_size=9), st.text(max_size=8)
+)
 def test_a_row_depends_on_its_own_item_alone(seed, epoch, items, name):
     items = np.array(items)
     together = uniforms(seed, epoch, items, name, 5)

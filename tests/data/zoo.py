@@ -65,9 +65,14 @@ def good_files() -> dict[str, bytes]:
         "bits.png": encoded(colour[9].convert("1"), "PNG"),
         "gray16.png": encoded(Image.fromarray(gray), "PNG"),
         "gray16.tif": encoded(Image.fromarray(gray), "TIFF"),
-        "colour16.png": cv2.imencode(".png", smooth(8)[..., ::-1] * np.uint16(257))[1].tobytes(),
+        "colour16.png": cv2.imencode(".png", smooth(8)[..., ::-1] * np.uint16(257))[
+            1
+        ].tobytes(),
         "animation.gif": encoded(
-            colour[10].quantize(64), "GIF", save_all=True, append_images=[colour[11].quantize(64)]
+            colour[10].quantize(64),
+            "GIF",
+            save_all=True,
+            append_images=[colour[11].quantize(64)],
         ),
         "lossy.webp": encoded(colour[12], "WEBP", quality=80),
         "lossless.webp": encoded(see_through, "WEBP", lossless=True),

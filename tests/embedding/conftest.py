@@ -14,7 +14,7 @@ from ilk.networks import Encoder
 
 
 class Means(nn.Module):
-    """Mean of each channel, times a weight; counts its calls and refuses training mode."""
+    """Mean of each channel, times a weight; counts its calls."""
 
     def __init__(self, weight: float) -> None:
         super().__init__()
@@ -23,7 +23,6 @@ class Means(nn.Module):
         self.calls = 0
 
     def forward(self, batch: Tensor) -> Tensor:
-        assert not self.training
         assert not torch.is_grad_enabled()
         self.calls += 1
         return self.norm(batch.mean((2, 3)) * self.weight)
@@ -69,8 +68,8 @@ def colour(index: int) -> tuple[int, int, int]:
 
 def make_encoder(weight: float = 1.0, fingerprint: str = "c0de") -> Encoder:
     return Encoder(
-        module=Means(weight), image_size=4, mean=(0.0,), std=(1.0,), channels=3, name="means",
-        hash=fingerprint, feature_dim=3,
+        module=Means(weight).eval(), name="means", options={}, image_size=4, channels=3,
+        mean=(0.0,), std=(1.0,), feature_dim=3, fingerprint=fingerprint,
     )  # fmt: skip
 
 

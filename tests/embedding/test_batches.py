@@ -1,9 +1,13 @@
+import threading
+
 import numpy as np
 import pytest
 import torch
 
 from ilk.core import UserError
 from ilk.embedding import embed, embed_batches
+from ilk.networks import Encoder, backbone, encode
+from ilk.views import Plain, moments
 
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 1), (3, 2), (4, 3), (100, 2)])
@@ -34,7 +38,9 @@ def test_bad_items_have_no_row_and_are_listed(encoder, arrays, colours):
 
 
 def test_nothing_readable_is_the_users_to_solve(encoder, arrays):
-    with pytest.raises(UserError, match=r"2 bad items and no good one; first pictures/0.png: trun"):
+    with pytest.raises(
+        UserError, match=r"2 bad items and no good one; first pictures/0.png: trun"
+    ):
         embed(encoder(), arrays(2, bad=frozenset({0, 1})))
     with pytest.raises(UserError, match="0 bad items and no good one"):
         embed(encoder(), arrays(0))
@@ -48,14 +54,11 @@ def test_progress_counts_items_to_the_end(encoder, arrays):
 
 def test_the_encoder_is_left_as_it_was(encoder, arrays):
     network = encoder()
-    module = network.module.train()
-    module.norm.eval()
-    before = {name: value.clone() for name, value in module.state_dict().items()}
+    before = {name: value.clone() for name, value in network.module.state_dict().items()}
     embed(network, arrays(5), batch_size=2)
-    assert module.training
-    assert not module.norm.training
-    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
-    assert module.calls == 3
+    after = network.module.state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in after.items())
+    assert network.module.calls == 3
 
 
 def test_what_waits_in_memory_is_bounded(encoder, arrays):
@@ -66,14 +69,12 @@ def test_what_waits_in_memory_is_bounded(encoder, arrays):
     assert len(source.read) <= 5 * (1 + 2 + 1), "the taken batch, the prefetched and one more"
 
 
-def test_an_abandoned_iteration_restores_the_encoder(encoder, arrays):
-    network = encoder()
-    network.module.train()
-    batches = embed_batches(network, arrays(50), batch_size=2)
+def test_an_abandoned_iteration_ends_its_threads(encoder, arrays):
+    batches = embed_batches(encoder(), arrays(50), batch_size=2)
     next(batches)
-    assert not network.module.training
     batches.close()
-    assert network.module.training
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith("ilk-embed")]
 
 
 def test_a_part_of_the_items(encoder, arrays):
@@ -87,3 +88,15 @@ def test_keys_that_are_no_text_are_made_text(encoder, arrays):
     source = arrays(1)
     source.key = lambda index: b"caf\xe9.png".decode(errors="surrogateescape")
     assert embed(encoder(), source).keys.to_pylist() == ["caf\ufffd.png"]
+
+
+def test_a_real_network_says_what_encode_says(arrays):
+    module = backbone("resnet_mini", image_size=16)
+    network = Encoder.of(
+        module, name="resnet_mini", options={}, image_size=16, channels=3, statistics=moments(3)
+    )
+    source = arrays(5)
+    made = embed(network, source, batch_size=2, device="cpu")
+    views = Plain(size=16).render([source.item(i) for i in range(5)], np.arange(5))
+    np.testing.assert_allclose(made.vectors, encode(network, views).numpy(), atol=1e-5)
+    assert made.encoder == network.fingerprint

@@ -65,7 +65,7 @@ def test_nearest_does_not_change_its_inputs():
 def test_vote_is_the_weighted_sum_by_hand():
     labels = torch.tensor([[0, 1, 1]])
     cosines = torch.tensor([[0.9, 0.8, 0.7]])
-    # weights at tau = 0.1: e^9 against e^8 + e^7 = 0.503 e^9; at tau = 1: e^.9 against 1.72 e^.9
+    # tau = 0.1: e^9 against e^8 + e^7 = 0.503 e^9; tau = 1: e^.9 against 1.72 e^.9
     assert vote(labels, cosines, temperature=0.1, classes=2).item() == 0
     assert vote(labels, cosines, temperature=1.0, classes=2).item() == 1
     assert vote(labels, cosines, temperature=1e-6, classes=2).item() == 0, "must not overflow"

@@ -179,7 +179,7 @@ def test_a_full_disk_keeps_what_is_finished(encoder, arrays, tmp_path, monkeypat
         return real(where, *args, **kwargs)
 
     monkeypatch.setattr(table.pq, "ParquetWriter", second_fails)
-    with pytest.raises(UserError, match="No space left on device.*finished pieces are kept"):
+    with pytest.raises(UserError, match=r"No space left on device.*finished pieces are kept"):
         embed_to_parquet(encoder(), arrays(12), tmp_path / "a")
     source = arrays(12)
     embed_to_parquet(encoder(), source, tmp_path / "a")

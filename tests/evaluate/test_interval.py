@@ -30,9 +30,11 @@ def test_covers_as_stated(trials):
         for successes in range(trials + 1):
             low, high = wilson(successes, trials)
             if low <= share <= high:
-                covered += math.comb(trials, successes) * share**successes * (
-                    1 - share
-                ) ** (trials - successes)
+                covered += (
+                    math.comb(trials, successes)
+                    * share**successes
+                    * (1 - share) ** (trials - successes)
+                )
         coverage.append(covered)
     assert sum(coverage) / len(coverage) == pytest.approx(0.95, abs=0.005)
     assert min(coverage) > 0.90

@@ -14,9 +14,9 @@ EXACT = {"tolerance": 1e-6, "most_steps": 5000}
 def reference(vectors, labels, strength):
     """scikit-learn on standardised features in float64, folded back to the features."""
     scaler = StandardScaler().fit(vectors)
-    model = LogisticRegression(
-        C=1 / (len(vectors) * strength), tol=1e-9, max_iter=20_000
-    ).fit(scaler.transform(vectors), labels)
+    model = LogisticRegression(C=1 / (len(vectors) * strength), tol=1e-9, max_iter=20_000).fit(
+        scaler.transform(vectors), labels
+    )
     return model.coef_ / scaler.scale_, model.predict_proba(scaler.transform(vectors))
 
 

@@ -22,7 +22,9 @@ def outcome(scores: torch.Tensor, pool: str | None) -> tuple[torch.Tensor, torch
     queue.remember(stale(torch.randn(3, 2)))
     centre = Centre(scores.shape[1]).double()
     look = FakeLook({SEEN: plain(scores)}, {"queue": queue}, prototypes)
-    codes = Sinkhorn(by=SEEN, epsilon=0.2, pool=pool)(plain(scores), plain(scores), look).weights
+    codes = Sinkhorn(by=SEEN, epsilon=0.2, pool=pool)(
+        plain(scores), plain(scores), look
+    ).weights
     centre.remember(plain(scores))
     return codes, centre.value
 

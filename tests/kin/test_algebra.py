@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from ilk import kin
 from ilk.core import Kin
 from ilk.kin import Evenly, LeaveOut, Restrict, Union
 from ilk.kin.algebra import rows_to_one
@@ -38,13 +39,18 @@ def table(cell):
 
 
 sets = st.builds(Given, table(st.sampled_from([0.0, 1.0])))
-soft = st.builds(Given, table(st.sampled_from([0.0, 0.2, 0.5, 1.0])), st.none() | table(st.booleans()))
+soft = st.builds(
+    Given, table(st.sampled_from([0.0, 0.2, 0.5, 1.0])), st.none() | table(st.booleans())
+)
 
 
 def same(a, b):
     left, right = a(*ROWS), b(*ROWS)
     torch.testing.assert_close(left.weights, right.weights)
-    outs = [k.left_out if k.left_out is not None else torch.zeros(Q, K).bool() for k in (left, right)]
+    outs = [
+        k.left_out if k.left_out is not None else torch.zeros(Q, K).bool()
+        for k in (left, right)
+    ]
     assert torch.equal(*outs)
 
 
@@ -65,28 +71,33 @@ def test_unions_form_a_lattice(a, b, c):
 @settings(max_examples=40)
 @given(sets, sets)
 def test_sets_unite_intersect_and_subtract(a, b):
-    kin = {rule: rule(*ROWS).weights > 0 for rule in (a, b)}
+    related = {rule: rule(*ROWS).weights > 0 for rule in (a, b)}
     for rule, expected in (
-        (union(a, b), kin[a] | kin[b]),
-        (Restrict(rule=a, to=b), kin[a] & kin[b]),
-        (LeaveOut(rule=a, those=b), kin[a] & ~kin[b]),
+        (union(a, b), related[a] | related[b]),
+        (Restrict(rule=a, to=b), related[a] & related[b]),
+        (LeaveOut(rule=a, those=b), related[a] & ~related[b]),
     ):
         found = rule(*ROWS)
         torch.testing.assert_close(found.weights, rows_to_one(expected.double()))
-    assert torch.equal(LeaveOut(rule=a, those=b)(*ROWS).left_out, kin[b])
+    assert torch.equal(LeaveOut(rule=a, those=b)(*ROWS).left_out, related[b])
 
 
 @settings(max_examples=40)
 @given(soft, soft)
 def test_every_verdict_is_a_pair_of_weights_and_left_out(a, b):
     both = (a(*ROWS), b(*ROWS))
-    for rule in (union(a, b), Restrict(rule=a, to=b), LeaveOut(rule=a, those=b), Evenly(rule=a)):
-        kin = rule(*ROWS)
-        sums = kin.weights.sum(1)
+    for rule in (
+        union(a, b),
+        Restrict(rule=a, to=b),
+        LeaveOut(rule=a, those=b),
+        Evenly(rule=a),
+    ):
+        found = rule(*ROWS)
+        sums = found.weights.sum(1)
         assert (((sums - 1).abs() < 1e-12) | (sums == 0)).all()
-        assert (kin.weights >= 0).all()
-        out = torch.zeros(Q, K).bool() if kin.left_out is None else kin.left_out
-        assert (kin.weights[out] == 0).all()
+        assert (found.weights >= 0).all()
+        out = torch.zeros(Q, K).bool() if found.left_out is None else found.left_out
+        assert (found.weights[out] == 0).all()
         # Whoever a left out stays out; what b left out counts where b has a say of its own.
         heard = both if isinstance(rule, Union | Restrict) else both[:1]
         for part in heard:
@@ -99,10 +110,10 @@ def test_one_own_view_and_three_neighbours_count_a_quarter_each():
     assert union(own, near)(*ROWS).weights[0].tolist() == [0.25, 0.25, 0.25, 0.25, 0.0]
 
 
-@pytest.mark.parametrize("name", ["CommonSource", "Itself", "Batchmates", "Similar", "SameCluster"])
+@pytest.mark.parametrize(
+    "name", ["CommonSource", "Itself", "Batchmates", "Similar", "SameCluster"]
+)
 def test_operators_build_the_combinations(name):
-    from ilk import kin
-
     a, b = getattr(kin, name)(), kin.CommonSource()
     assert a | b == Union(rules=(a, b))
     assert a & b == Restrict(rule=a, to=b)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 
 from ilk.core import Output, Progress, Ramp
-from ilk.kin import Assigned, CommonSource, Evenly, Sinkhorn, sinkhorn
+from ilk.kin import Assigned, CommonSource, Evenly, Sinkhorn, evened, sinkhorn
 from ilk.memory import Centre, Queue
 from ilk.objectives import soft_cross_entropy_rows
 from tests.kin.look import FakeLook, mixed_rows, plain, stale
@@ -20,7 +20,9 @@ def test_a_plain_query_gets_its_own_teacher_centred_and_sharpened():
     scores, centre = torch.randn(4, 5).double(), Centre(5).double()
     centre.value.copy_(torch.randn(5))
     look = FakeLook({TEACHER: plain(scores)}, {"centre": centre})
-    kin = Assigned(by=TEACHER, temperature=0.04, centre="centre")(plain(torch.zeros(4, 5)), plain(torch.zeros(4, 5)), look)
+    kin = Assigned(by=TEACHER, temperature=0.04, centre="centre")(
+        plain(torch.zeros(4, 5)), plain(torch.zeros(4, 5)), look
+    )
     for i in range(4):
         raised = [float(torch.exp((scores[i, k] - centre.value[k]) / 0.04)) for k in range(5)]
         assert kin.weights[i].tolist() == pytest.approx([r / sum(raised) for r in raised])
@@ -42,6 +44,16 @@ def test_a_mixed_query_gets_the_mixture_of_its_teachers(values):
     torch.testing.assert_close(
         even(query, query, look).weights[inside], ((codes + codes.flip(0)) / 2)[inside]
     )
+
+
+def test_any_rule_can_be_evened():
+    look = FakeLook({TEACHER: plain(WORKED)})
+    query = mixed_rows(WORKED, torch.tensor([0.7, 0.4, 0.9, 0.2]).double())
+    for rule in (Assigned(by=TEACHER, temperature=0.1), Sinkhorn(by=TEACHER)):
+        codes = rule(plain(WORKED), plain(WORKED), look).weights
+        found = evened(rule)(query, query, look).weights
+        torch.testing.assert_close(found, (codes + codes.flip(0)) / 2)
+    assert evened(CommonSource()) == Evenly(rule=CommonSource())
 
 
 def test_a_query_of_unknown_items_has_no_teacher():
@@ -85,7 +97,12 @@ def test_codes_match_alternating_sums(n, k, iterations, seed):
 
 def test_balancing_moves_the_weaker_rows_to_the_other_prototype():
     found = sinkhorn(WORKED, torch.ones(4).double(), epsilon=0.05, iterations=3)
-    expected = [[0.709669, 0.290331], [0.666807, 0.333193], [0.330434, 0.669566], [0.287773, 0.712227]]
+    expected = [
+        [0.709669, 0.290331],
+        [0.666807, 0.333193],
+        [0.330434, 0.669566],
+        [0.287773, 0.712227],
+    ]
     torch.testing.assert_close(found, torch.tensor(expected).double(), atol=1e-6, rtol=0)
     assert found.sum(0).tolist() == pytest.approx([1.994683, 2.005317], abs=1e-6)
     long = sinkhorn(WORKED, torch.ones(4).double(), epsilon=0.05, iterations=100)
@@ -93,15 +110,21 @@ def test_balancing_moves_the_weaker_rows_to_the_other_prototype():
     look = FakeLook({TEACHER: plain(WORKED)})
     kin = Sinkhorn(by=TEACHER)(plain(WORKED), plain(WORKED), look)
     scores = torch.tensor([[0.1, 0.0]]).double().expand(4, 2) / 0.1
-    assert soft_cross_entropy_rows(scores, kin).mean().item() == pytest.approx(0.814591, abs=1e-6)
+    assert soft_cross_entropy_rows(scores, kin).mean().item() == pytest.approx(
+        0.814591, abs=1e-6
+    )
 
 
 def test_even_scores_give_even_codes_and_huge_ones_no_overflow():
     even = sinkhorn(torch.zeros(4, 3), torch.ones(4), epsilon=0.05, iterations=3)
     torch.testing.assert_close(even, torch.full((4, 3), 1 / 3))
-    huge = sinkhorn(torch.tensor([[1e3, -1e3], [-1e3, 1e3]]), torch.ones(2), epsilon=0.05, iterations=3)
+    huge = sinkhorn(
+        torch.tensor([[1e3, -1e3], [-1e3, 1e3]]), torch.ones(2), epsilon=0.05, iterations=3
+    )
     torch.testing.assert_close(huge, torch.eye(2))
-    half = sinkhorn(torch.tensor([[1.0, -1.0]]).half(), torch.ones(1), epsilon=0.05, iterations=1)
+    half = sinkhorn(
+        torch.tensor([[1.0, -1.0]]).half(), torch.ones(1), epsilon=0.05, iterations=1
+    )
     assert half.dtype == torch.float32
     assert half.isfinite().all()
     with pytest.raises(ValueError, match="at least 1, got 0"):

@@ -19,7 +19,9 @@ def ranks(tmp_path_factory):
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "tests.kin.ranks", str(target)]
     started = [
-        subprocess.Popen([*command, str(r)], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [*command, str(r)], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True
+        )
         for r in range(2)
     ]
     try:

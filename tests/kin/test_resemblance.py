@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from ilk.core import Output, Progress, Ramp
 from ilk.kin import CommonSource, Itself, Neighbours, SameCluster, Similar
-from ilk.objectives import MeanShift, soft_cross_entropy_rows
 from ilk.memory import Queue
+from ilk.objectives import MeanShift, soft_cross_entropy_rows
 from tests.kin.look import FakeLook, joined, plain, stale
 
 NOW = Progress(0, 1, 1.0)
@@ -25,7 +25,7 @@ def test_neighbours_are_the_nearest_by_a_loop(queries, candidates, k, seed):
     kin = Neighbours(k=k)(plain(q), stale(c), FakeLook())
     for i in range(queries):
         cosines = [float(F.cosine_similarity(q[i], c[j], dim=0)) for j in range(candidates)]
-        nearest = sorted(range(candidates), key=lambda j: -cosines[j])[:k]  # noqa: B023
+        nearest = sorted(range(candidates), key=lambda j: -cosines[j])[:k]
         expected = [1 / len(nearest) if j in nearest else 0.0 for j in range(candidates)]
         assert kin.weights[i].tolist() == pytest.approx(expected)
 
@@ -40,7 +40,9 @@ def test_mean_shift_pulls_to_the_neighbours_of_the_teacher():
     assert kin.weights.tolist() == [[0.5, 0.5, 0.0, 0.0]]
     loss = MeanShift()(query, (bank.vectors,), kin, NOW)
     assert loss.item() == pytest.approx(0.069787, abs=1e-6)
-    allowed = joined(stale(bank.vectors[:1], [0]), stale(bank.vectors[1:2]), stale(bank.vectors[2:], [0, 0]))
+    allowed = joined(
+        stale(bank.vectors[:1], [0]), stale(bank.vectors[1:2]), stale(bank.vectors[2:], [0, 0])
+    )
     within = Neighbours(k=2, by=TEACHER, within=CommonSource())
     constrained = within(plain(query), allowed, look)
     assert constrained.weights.tolist() == [[0.5, 0.0, 0.0, 0.5]]
@@ -50,7 +52,9 @@ def test_mean_shift_pulls_to_the_neighbours_of_the_teacher():
 
 def test_fewer_than_k_within_are_not_filled_up():
     candidates = joined(stale(torch.randn(1, 3), [0]), stale(torch.randn(4, 3)))
-    kin = Neighbours(k=3, within=CommonSource())(plain(torch.randn(2, 3)), candidates, FakeLook())
+    kin = Neighbours(k=3, within=CommonSource())(
+        plain(torch.randn(2, 3)), candidates, FakeLook()
+    )
     assert kin.weights.tolist() == [[1.0, 0, 0, 0, 0], [0.0] * 5]
 
 
@@ -59,7 +63,9 @@ def test_candidates_may_be_judged_by_another_memory():
     other.remember(stale(torch.tensor([[0.0, 1.0], [1.0, 0.0]])))
     candidates = stale(torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
     look = FakeLook({TEACHER: plain(torch.tensor([[1.0, 0.1]]))}, {"features": other})
-    kin = Neighbours(k=1, by=TEACHER, among="features")(plain(torch.ones(1, 3)), candidates, look)
+    kin = Neighbours(k=1, by=TEACHER, among="features")(
+        plain(torch.ones(1, 3)), candidates, look
+    )
     assert kin.weights.tolist() == [[0.0, 1.0]]
 
 
@@ -73,7 +79,9 @@ def views_of_fnc():
     first = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]).double()
     second = torch.tensor([[0.95, 0.05], [1.0, 0.2], [0.1, 1.0]]).double()
     views = [plain(F.normalize(first, dim=1)), plain(F.normalize(second, dim=1), first_slot=3)]
-    outputs = {Output("student", name, "projection"): v for name, v in zip("ab", views, strict=True)}
+    outputs = {
+        Output("student", name, "projection"): v for name, v in zip("ab", views, strict=True)
+    }
     return views, FakeLook(outputs)
 
 
@@ -113,11 +121,18 @@ def test_similar_matches_a_loop_for_both_reductions():
         found = rule(views[0], bank, FakeLook(outputs)).weights
         for i in range(6):
             cosines = {
-                j: pick([float(F.cosine_similarity(v.vectors[i], bank.vectors[j], 0)) for v in views])
+                j: pick(
+                    [
+                        float(F.cosine_similarity(v.vectors[i], bank.vectors[j], 0))
+                        for v in views
+                    ]
+                )
                 for j in range(20)
                 if j != i
             }
-            high = sorted((j for j in cosines if cosines[j] > 0.5), key=lambda j: -cosines[j])[:3]
+            high = sorted((j for j in cosines if cosines[j] > 0.5), key=lambda j: -cosines[j])[
+                :3
+            ]
             assert sorted(found[i].nonzero()[:, 0].tolist()) == sorted(high)
 
 
@@ -131,7 +146,10 @@ def test_a_threshold_above_one_changes_nothing():
 def test_the_threshold_may_move_with_the_run():
     query, bank = plain(torch.tensor([[1.0, 0.0]])), stale(torch.tensor([[1.0, 1.0]]))
     rule = Similar(above=Ramp(0.9, 0.5, 10))
-    early, late = FakeLook(progress=Progress(0, 99, 1.0)), FakeLook(progress=Progress(50, 99, 1.0))
+    early, late = (
+        FakeLook(progress=Progress(0, 99, 1.0)),
+        FakeLook(progress=Progress(50, 99, 1.0)),
+    )
     assert math.sqrt(0.5) < 0.9
     assert rule(query, bank, early).weights.item() == 0
     assert rule(query, bank, late).weights.item() == 1

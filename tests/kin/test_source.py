@@ -68,7 +68,9 @@ def test_rows_without_kin_stay_zero():
 
 
 def test_repeated_items_share_the_weight():
-    kin = CommonSource()(plain(torch.randn(1, 2), [3]), plain(torch.randn(3, 2), [3, 1, 3]), LOOK)
+    kin = CommonSource()(
+        plain(torch.randn(1, 2), [3]), plain(torch.randn(3, 2), [3, 1, 3]), LOOK
+    )
     assert kin.weights.tolist() == [[0.5, 0.0, 0.5]]
 
 

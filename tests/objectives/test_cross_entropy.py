@@ -43,7 +43,9 @@ def test_rows_match_a_loop(case):
     scores, kin = case
     found = soft_cross_entropy_rows(scores, kin)
     for i in range(len(scores)):
-        expected = one_row(scores[i].tolist(), kin.weights[i].tolist(), kin.left_out[i].tolist())
+        expected = one_row(
+            scores[i].tolist(), kin.weights[i].tolist(), kin.left_out[i].tolist()
+        )
         assert found[i].item() == pytest.approx(expected, abs=1e-10)
 
 
@@ -152,7 +154,10 @@ def test_half_precision_stays_finite_and_is_summed_in_single(dtype):
 def test_the_temperature_may_move_with_the_run():
     scores, kin = torch.tensor([[1.0, 0.0]]), Kin(torch.tensor([[1.0, 0.0]]))
     loss = SoftCrossEntropy(temperature=Ramp(1.0, 0.5, 1))
-    early, late = loss(scores, (), kin, Progress(0, 2, 1.0)), loss(scores, (), kin, Progress(1, 2, 1.0))
+    early, late = (
+        loss(scores, (), kin, Progress(0, 2, 1.0)),
+        loss(scores, (), kin, Progress(1, 2, 1.0)),
+    )
     assert early.item() == pytest.approx(math.log(1 + math.exp(-1)))
     assert late.item() == pytest.approx(math.log(1 + math.exp(-2)))
 

@@ -40,7 +40,9 @@ def test_redundancy_reduction_matches_a_loop_over_pairs_of_dimensions():
         for q, right in enumerate(columns(b)):
             (ml, vl), (mr, vr) = moments(left), moments(right)
             scale = math.sqrt((vl / n + 1e-5) * (vr / n + 1e-5))
-            corr = sum((x - ml) * (y - mr) for x, y in zip(left, right, strict=True)) / n / scale
+            corr = (
+                sum((x - ml) * (y - mr) for x, y in zip(left, right, strict=True)) / n / scale
+            )
             loss += (1 - corr) ** 2 if p == q else 0.0051 * corr**2
     found = RedundancyReduction()(queries, (keys,), kin, NOW)
     assert found.item() == pytest.approx(loss, rel=1e-10)
@@ -60,15 +62,21 @@ def test_redundancy_reduction_of_worked_examples():
 def test_variance_covariance_matches_a_loop_over_dimensions():
     queries, keys, kin, a, b = partnered()
     n, dim = a.shape
-    apart = sum(float((x - y) ** 2) for x, y in zip(a.flatten(), b.flatten(), strict=True)) / (n * dim)
+    apart = sum(float((x - y) ** 2) for x, y in zip(a.flatten(), b.flatten(), strict=True)) / (
+        n * dim
+    )
     narrow, shared = 0.0, 0.0
     for branch in (a, b):
         cols = columns(branch)
-        narrow += sum(max(0, 1 - math.sqrt(moments(c)[1] / (n - 1) + 1e-4)) for c in cols) / dim / 2
+        narrow += (
+            sum(max(0, 1 - math.sqrt(moments(c)[1] / (n - 1) + 1e-4)) for c in cols) / dim / 2
+        )
         for p in range(dim):
             for q in range(dim):
                 mp, mq = moments(cols[p])[0], moments(cols[q])[0]
-                cov = sum((x - mp) * (y - mq) for x, y in zip(cols[p], cols[q], strict=True)) / (n - 1)
+                cov = sum(
+                    (x - mp) * (y - mq) for x, y in zip(cols[p], cols[q], strict=True)
+                ) / (n - 1)
                 shared += cov**2 / dim if p != q else 0.0
     found = VarianceCovariance()(queries, (keys,), kin, NOW)
     assert found.item() == pytest.approx(25 * apart + 25 * narrow + shared, rel=1e-10)
@@ -100,4 +108,6 @@ def test_statistics_are_of_single_precision_and_of_all_ranks(objective):
 def test_gradients_are_those_of_finite_differences(objective):
     torch.manual_seed(0)
     a, b = (torch.randn(5, 3).double().requires_grad_() for _ in range(2))
-    assert torch.autograd.gradcheck(lambda x, y: objective(x, (y,), Kin(torch.eye(5)), NOW), (a, b))
+    assert torch.autograd.gradcheck(
+        lambda x, y: objective(x, (y,), Kin(torch.eye(5)), NOW), (a, b)
+    )

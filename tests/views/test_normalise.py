@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torchvision.transforms.v2 import functional as F
 
 from ilk.core.errors import UserError
 from ilk.views import CIFAR_MEAN, CIFAR_STD, IMAGENET_MEAN, IMAGENET_STD, moments, normalise
@@ -33,8 +34,6 @@ def test_is_the_formula_in_double_precision(channels, pixels, dtype, single):
 
 
 def test_torchvisions_result_and_memory_layout():
-    from torchvision.transforms.v2 import functional as F
-
     batch = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
     expected = F.normalize(
         F.to_dtype(batch, torch.float32, scale=True), [*CIFAR_MEAN], [*CIFAR_STD]

@@ -1,5 +1,7 @@
 """The recipes against the published numbers, in full."""
 
+from dataclasses import replace
+
 import pytest
 
 from ilk.views import (
@@ -7,11 +9,12 @@ from ilk.views import (
     byol_pair,
     cifar_pair,
     dino_multicrop,
+    fitted,
+    local_size,
     moco_v2_pair,
     simclr_pair,
     swav_multicrop,
     weak,
-    without_blur,
 )
 
 BYOL, MOCO, SIMCLR = (0.4, 0.4, 0.2, 0.1), (0.4, 0.4, 0.4, 0.1), (0.8, 0.8, 0.8, 0.2)
@@ -80,5 +83,15 @@ def test_local_views_can_be_fewer_or_none():
     assert [view.name for view in swav_multicrop(64, 32, 0)] == ["g1", "g2"]
 
 
-def test_without_blur_changes_nothing_else():
-    assert without_blur(byol_pair(32)) == cifar_pair(32)
+def test_small_views_lose_their_blur_and_nothing_else():
+    assert fitted(byol_pair(32)) == cifar_pair(32)
+    assert fitted(byol_pair(65)) == byol_pair(65)
+    g1, g2, l1 = dino_multicrop(96, 48, 1)
+    assert fitted((g1, g2, l1)) == (g1, g2, replace(l1, blur_p=0.0))
+
+
+@pytest.mark.parametrize(
+    ("large", "small"), [(224, 96), (384, 160), (128, 48), (96, 48), (64, 32), (32, 16)]
+)
+def test_small_crops_keep_the_published_proportion(large, small):
+    assert local_size(large) == small

@@ -62,8 +62,9 @@ def test_views_are_channels_last_in_memory(images):
     [
         {"size": 0}, {"scale": (0.0, 1.0)}, {"scale": (0.5, 0.4)}, {"scale": (0.5, 1.1)},
         {"ratio": (0.0, 1.0)}, {"ratio": (2.0, 1.0)}, {"flip": 1.2}, {"jitter_p": -0.1},
-        {"gray_p": 2.0}, {"blur_p": -1.0}, {"solarize_p": 1.01}, {"jitter": (0.1, 0.1, -1.0, 0.0)},
-        {"jitter": (0.1, 0.1, 0.1, 0.6)}, {"blur_sigma": (0.0, 1.0)}, {"blur_sigma": (2.0, 1.0)},
+        {"gray_p": 2.0}, {"blur_p": -1.0}, {"solarize_p": 1.01}, {"blur_sigma": (0.0, 1.0)},
+        {"jitter": (0.1, 0.1, -1.0, 0.0)}, {"jitter": (0.1, 0.1, 0.1, 0.6)},
+        {"blur_sigma": (2.0, 1.0)},
         {"blur_kernel": 4}, {"blur_kernel": 0}, {"blur_kernel": -1}, {"solarize_threshold": -1},
     ],
 )  # fmt: skip

@@ -12,8 +12,9 @@ from ilk.data.parquet import Parquet
 from ilk.data.reader import Bad, Reader
 from ilk.data.shards import Shards
 from ilk.data.source import BadItem, Source, labels
+from ilk.data.subset import Subset
 
 __all__ = [
     "MAX_PIXELS", "Arrays", "Bad", "BadItem", "Folder", "HuggingFace", "Joined", "MapStyle",
-    "Parquet", "Reader", "Shards", "Source", "Zip", "decode", "labels", "open_source",
+    "Parquet", "Reader", "Shards", "Source", "Subset", "Zip", "decode", "labels", "open_source",
 ]  # fmt: skip

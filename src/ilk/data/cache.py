@@ -24,7 +24,7 @@ def cache_folder() -> Path:
 def load(subject: bytes) -> dict[str, np.ndarray] | None:
     """What was kept for a subject, None when there is nothing that can be used."""
     try:
-        with np.load(_place(subject), allow_pickle=False) as kept:
+        with _place(subject).open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return {name: kept[name] for name in kept.files}
     except (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile):
         return None

@@ -73,7 +73,7 @@ def stored(image: Image.Image) -> tuple[UInt8[np.ndarray, "H W C"], bool]:
         image = image.convert("LA" if image.mode == "La" else "RGBA")
     if image.mode == "I" and image.format == "PNG":  # Pillow 10 reads 16-bit gray as 32-bit
         return as_bytes(np.array(image, np.uint16)[..., None]), False
-    if image.mode.startswith("I;16") or image.mode == "F":
+    if image.mode.startswith("I;16") or image.mode in ("F", "I"):
         return as_bytes(np.array(image)[..., None]), False
     if image.mode not in ("L", "LA", "RGB", "RGBA"):
         raise BadItem(f"colour mode {image.mode} is not supported")

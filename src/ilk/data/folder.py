@@ -162,7 +162,7 @@ def _scan(top: bytes, path: bytes, stamp: int) -> tuple[_Found, list[bytes]]:
             name = entry.name
             if name.startswith(b"."):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 folders.append(path + b"/" + name if path else name)
             elif name[name.rfind(b".") :].lower() in ENDINGS:
                 images.append(name)
@@ -171,6 +171,13 @@ def _scan(top: bytes, path: bytes, stamp: int) -> tuple[_Found, list[bytes]]:
     images.sort()
     sizes = np.fromiter(map(len, images), np.uint16, len(images))
     return _Found(stamp, b"".join(images), sizes, others), folders
+
+
+def _is_folder(entry: os.DirEntry[bytes]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: left to its name, and to the reader
+        return False
 
 
 def _sorted(found: dict[bytes, _Found], others: int) -> Listing:

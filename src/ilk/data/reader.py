@@ -11,8 +11,8 @@ from ilk.data.decode import decode
 from ilk.data.encoded import MAX_PIXELS
 from ilk.data.source import BadItem, Source
 
-_ENOUGH = 20  # items read before the share of bad ones means anything
-_SIGMAS = 3.0  # certainty before the run is stopped while items are still unread
+_ENOUGH = 1000  # items read before their share of bad ones says something of the rest
+_SIGMAS = 3.0  # standard deviations
 _SHOWN = 3  # reasons in the error
 
 
@@ -33,9 +33,9 @@ class Reader:
     Args:
         source: what to read.
         channels: of the pixels, see ``decode``.
-        max_bad_share: in [0, 1]; reading stops once more of the items are bad. While items
-            are still unread it stops only when that is sure (three standard deviations above
-            the share, at least 20 items read), so that an unlucky start ends no run.
+        max_bad_share: in [0, 1]; reading stops once more than this share of all items is
+            known to be bad. Of a large source it stops earlier: when 1000 items or more were
+            read and the share among them is above by three standard deviations.
         max_pixels: a larger picture is bad.
     """
 
@@ -112,11 +112,10 @@ class Reader:
 
     def _is_hopeless(self) -> bool:
         share, seen, bad = self._max_bad_share, self._count, len(self._bad)
-        if share > 0 and seen < min(_ENOUGH, len(self.source)):
-            return False
-        certain = seen == len(self.source)
-        margin = 0.0 if certain else _SIGMAS * (share * (1 - share) * seen) ** 0.5
-        return bad > share * seen + margin
+        if bad > share * len(self.source):
+            return True
+        margin = _SIGMAS * (share * (1 - share) * seen) ** 0.5
+        return seen >= _ENOUGH and bad > share * seen + margin
 
     def _too_many(self) -> UserError:
         bad = self.bad

@@ -1,7 +1,10 @@
-"""From images to vectors, a batch at a time. Axes: B images, N rows, D features, C S S pixels."""
+"""From images to vectors, a batch at a time.
+
+Axes: B images, N rows, D features, C channels, S side of a view in pixels.
+"""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,10 +51,12 @@ def embed(
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Embeddings:
-    """The vectors of a whole source, held in memory; unreadable items have no row and are listed.
+    """The vectors of a whole source, held in memory.
+
+    Unreadable items have no row and are listed.
 
     Args:
-        encoder: used in evaluation mode and left as it was.
+        encoder: stays as it is.
         source: of images.
         batch_size: images that go through the encoder at once.
         device: ``auto`` is where the encoder is, or an accelerator if there is one.
@@ -83,7 +88,7 @@ def embed(
         labels=labels[:rows],
         keys=pa.concat_arrays(keys),
         classes=source.classes,
-        encoder=encoder.hash,
+        encoder=encoder.fingerprint,
         data=source.fingerprint,
         bad=tuple(bad),
     )
@@ -101,7 +106,7 @@ def embed_batches(
     """Vectors in order, batch after batch; no more than ``workers`` + 1 batches wait in memory.
 
     Args:
-        encoder: used in evaluation mode and left as it was when the iteration ends.
+        encoder: stays as it is, but for its device while the iteration lasts.
         source: of images.
         items: consecutive items to embed; all when None.
         batch_size: items in a batch; the last has the rest.
@@ -113,7 +118,7 @@ def embed_batches(
     waiting: deque[Future[_Read]] = deque()
     pool = ThreadPoolExecutor(max(workers, 1), thread_name_prefix="ilk-embed")
     try:
-        with _measuring(encoder.module, device) as place:
+        with _moved(encoder.module, device) as place:
             for start in range(0, len(items), batch_size):
                 part = items[start : start + batch_size]
                 waiting.append(pool.submit(_read, source, part, view, encoder.channels))
@@ -186,19 +191,16 @@ def _key(source: Source, index: int) -> str:
 
 
 @contextmanager
-def _measuring(module: nn.Module, device: str) -> Iterator[torch.device]:
-    """The module on a device and in evaluation mode, for a while."""
+def _moved(module: nn.Module, device: str) -> Generator[torch.device]:
+    """The module on a device, for a while."""
     tensors = chain(module.parameters(), module.buffers())
     home = next((tensor.device for tensor in tensors), torch.device("cpu"))
     place = torch.device(device) if device != "auto" else _best(home)
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval().to(place)
+    module.to(place)
     try:
         yield place
     finally:
         module.to(home)
-        for part, training in modes:
-            part.training = training
 
 
 def _best(home: torch.device) -> torch.device:

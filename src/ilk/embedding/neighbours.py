@@ -1,7 +1,8 @@
-"""Exact nearest neighbours by cosine, and what they vote. Axes: Q queries, G gallery, D features.
+"""Exact nearest neighbours by cosine, and what they vote.
 
-Weighted k-NN as in Wu et al., CVPR 2018, https://arxiv.org/abs/1805.01978, section 3.4, with the
-settings of DINO, Caron et al., ICCV 2021, https://arxiv.org/abs/2104.14294.
+Weighted k-NN as in Wu et al., CVPR 2018, https://arxiv.org/abs/1805.01978, section 3.4, with
+the settings of DINO, Caron et al., ICCV 2021, https://arxiv.org/abs/2104.14294.
+Axes: Q queries, G gallery, D features, C columns of scores.
 """
 
 import numpy as np
@@ -27,6 +28,8 @@ def nearest(
     of similarities and one block of the gallery.
 
     Args:
+        queries: on any device.
+        gallery: on the same device.
         k: at least 1.
         block: rows of the queries and of the gallery compared at once.
 
@@ -76,7 +79,9 @@ def knn_accuracy(
     """Share of test rows, in [0, 1], that their ``k`` nearest training rows name rightly.
 
     Args:
+        train_vectors: of any length.
         train_labels: in [0, classes).
+        test_vectors: on the same device.
         test_labels: in [0, classes).
         k: neighbours that vote; all training rows when there are fewer.
         temperature: of the vote.
@@ -123,7 +128,9 @@ def _nearest(
     for start in range(0, len(gallery), block):
         rows = _unit(gallery[start : start + block])
         columns, best = _largest(queries @ rows.T, min(k, len(rows)))
-        indices = torch.cat([indices, columns + start], 1)  # ascending blocks: ties stay in order
+        indices = torch.cat(
+            [indices, columns + start], 1
+        )  # ascending blocks: ties stay in order
         cosines = torch.cat([cosines, best], 1)
         columns, cosines = _largest(cosines, min(k, cosines.shape[1]))
         indices = indices.gather(1, columns)
@@ -131,7 +138,7 @@ def _nearest(
 
 
 def _largest(scores: Float[Tensor, "Q C"], k: int) -> tuple[Tensor, Tensor]:
-    """Columns and values of the k largest of each row; of equal values the lower column first."""
+    """Columns and values of the k largest of each row; ties in the order of the columns."""
     values, columns = scores.topk(k, dim=1)
     crowded = (scores >= values[:, -1:]).sum(1) > k  # a tie at the border: topk takes any of it
     if crowded.any():

@@ -11,7 +11,7 @@ EPSILON = 1e-7  # of the paper, for float32
 
 
 def rankme(vectors: Float[Tensor, "N D"]) -> float:
-    r"""Effective rank: $\exp(-\sum_k p_k \log p_k)$, $p_k = \sigma_k / \|\sigma\|_1 + \epsilon$.
+    r"""Effective rank: $\exp(-\sum_k p_k\log p_k)$, $p_k=\sigma_k/\|\sigma\|_1+\epsilon$.
 
     Garrido et al., ICML 2023, https://arxiv.org/abs/2210.02885, Eq. 1 and 2; sigma are the
     singular values of the rows as they are, not centred.

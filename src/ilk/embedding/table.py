@@ -1,9 +1,12 @@
 """Embeddings as parquet, written so that a stopped run loses little. Axes: N rows, D features.
 
-A table holds ``key`` (string), ``label`` (int64, null when unknown) and ``label_name`` (string)
-when the source has classes, and ``vector`` (fixed_size_list of float16 or float32). What made it
-stands as JSON under ``ilk`` in the schema's metadata.
+A table holds ``key`` (string), ``label`` (int64, null when unknown) and ``label_name``
+(string) when the source has classes, and ``vector`` (fixed_size_list of float16 or float32).
+What made it stands as JSON under ``ilk`` in the schema's metadata.
 """
+
+# pyarrow has no types
+# pyright: reportUnknownParameterType=false
 
 import json
 import os
@@ -17,8 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import ilk
 from ilk.core import UserError
+from ilk.core.version import VERSION
 from ilk.data import Bad, Source
 from ilk.embedding.batches import Batch, embed_batches, nothing_readable
 from ilk.embedding.record import Embeddings
@@ -52,7 +55,7 @@ def embed_to_parquet(
     ``NAME.partial``. Memory holds a piece at most, however large the source.
 
     Args:
-        encoder: used in evaluation mode and left as it was.
+        encoder: stays as it is.
         source: of images; unreadable items have no row and stand in the metadata.
         path: a file ``photos.parquet``, or a directory for ``part-00000.parquet`` and so on,
             which is made when the items do not fit one shard.
@@ -145,7 +148,7 @@ class _Job:
     def made(self) -> dict[str, Any]:
         """What makes the table; equal for all shards of one run."""
         return {
-            "encoder": self.encoder.hash,
+            "encoder": self.encoder.fingerprint,
             "encoder_name": self.encoder.name,
             "image_size": self.encoder.image_size,
             "dim": self.encoder.feature_dim,
@@ -161,8 +164,12 @@ class _Job:
         number = pa.float16() if self.dtype == "float16" else pa.float32()
         vector = pa.field("vector", pa.list_(number, self.encoder.feature_dim))
         label = [pa.field("label", pa.int64()), pa.field("label_name", pa.string())]
-        columns = [pa.field("key", pa.string()), *(label if self.source.classes else []), vector]
-        facts = {"made": self.made, "bad": [asdict(b) for b in bad], "version": ilk.__version__}
+        columns = [
+            pa.field("key", pa.string()),
+            *(label if self.source.classes else []),
+            vector,
+        ]
+        facts = {"made": self.made, "bad": [asdict(b) for b in bad], "version": VERSION}
         return pa.schema(columns, {"ilk": json.dumps(facts)})
 
     def verify(self, file: Path) -> None:
@@ -236,9 +243,10 @@ def _table(batch: Batch, job: _Job, schema: pa.Schema) -> pa.Table:
 def _save(target: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
     """Write beside, sync, rename: the name never stands for half a file."""
     beside = target.with_name(f".{target.name}.tmp")
+    names: Any = ["label_name"]  # the only column worth a dictionary
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(beside, schema, use_dictionary=["label_name"]) as writer:
+        with pq.ParquetWriter(beside, schema, use_dictionary=names) as writer:
             for table in tables:
                 writer.write_table(table)
         with beside.open("rb") as file:

@@ -34,6 +34,15 @@ def pixels(
     """
     if not 1 <= size <= LARGEST:
         raise UserError(f"pixels: size must be from 1 to {LARGEST}, got {size}")
-    return embed(
-        pixel_encoder(size, channels), source, device="cpu", workers=workers, progress=progress
+    encoder = Encoder(
+        module=nn.Flatten(),
+        name="pixels",
+        options={},
+        image_size=size,
+        channels=channels,
+        mean=(0.0,),
+        std=(1.0,),
+        feature_dim=channels * size**2,
+        fingerprint=f"pixels@1/{size}x{size}x{channels}",
     )
+    return embed(encoder, source, device="cpu", workers=workers, progress=progress)

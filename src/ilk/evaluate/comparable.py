@@ -66,19 +66,18 @@ def _usable(name: str, part: Embeddings) -> None:
 
 def _disjoint(train: Embeddings, test: Embeddings) -> None:
     """Refuse the same set twice, and images that have both key and vector in common."""
-    shared = len(test) if train.data == test.data else 0
-    first = test.keys[0]
-    if not shared:
-        place = pc.index_in(test.keys, value_set=train.keys)
-        rows = np.flatnonzero(place.is_valid().to_numpy(zero_copy_only=False))
-        twins = train.vectors[place.drop_null().to_numpy()]
-        apart = np.abs(test.vectors[rows] - twins).max(1, initial=0)
-        same = rows[apart < ALIKE * train.vectors.std(0).max()]
-        shared, first = len(same), test.keys[int(same[0])] if len(same) else first
-    if shared:
+    shared = np.arange(len(test))
+    if train.data != test.data:
+        place = pc.call_function("index_in", [test.keys], pc.SetLookupOptions(train.keys))
+        shared = np.flatnonzero(place.is_valid().to_numpy(zero_copy_only=False))
+        if len(shared):
+            twins = train.vectors[place.drop_null().to_numpy()]
+            apart = np.abs(test.vectors[shared] - twins).max(1)
+            shared = shared[apart < ALIKE * train.vectors.std(0).max()]
+    if len(shared):
         raise UserError(
-            f"evaluate: train and test must not share images, {shared} of {len(test)} test"
-            f" images are in train too, first {first}; take them out of one of the two"
+            f"evaluate: train and test must not share images, {len(shared)} of {len(test)} test"
+            f" images are in train too, first {test.keys[int(shared[0])]}; take them out of one"
         )
 
 

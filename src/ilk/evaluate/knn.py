@@ -17,8 +17,8 @@ class NearestNeighbours:
 
     A vote weighs exp(cosine / temperature): Wu et al., CVPR 2018,
     https://arxiv.org/abs/1805.01978, section 3.4; settings of Caron et al., ICCV 2021,
-    https://arxiv.org/abs/2104.14294. Equal accuracies choose the smaller k; a k above the number
-    of training items means all of them.
+    https://arxiv.org/abs/2104.14294. Equal accuracies choose the smaller k; a k above the
+    number of training items means all of them.
 
     Args:
         neighbours: candidates for k, ascending.
@@ -33,7 +33,10 @@ class NearestNeighbours:
     def measure(self, task: Task) -> Measured:
         """Choose k, then let all of train name the test items."""
         aside = held_out(task.train.labels, self.held_out, task.seed)
-        chosen, selected_on = self.neighbours[0], "nothing: no class has two items to hold one out"
+        chosen, selected_on = (
+            self.neighbours[0],
+            "nothing: no class has two items to hold one out",
+        )
         if aside.any():
             fitted, asked = task.train.where(~aside), task.train.where(aside)
             rights = self._correct(fitted, asked, len(task.classes), self.neighbours)

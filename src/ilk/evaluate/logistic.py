@@ -1,4 +1,7 @@
-"""Multinomial logistic regression on fixed features. Axes: N rows, D features, K classes, R rank."""
+"""Multinomial logistic regression on fixed features.
+
+Axes: N rows, D features, K classes, R principal axes.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ from jaxtyping import Float32, Float64, Int64
 from scipy.optimize import minimize
 from torch import Tensor
 
-NOISE = 1e-6  # variance, as a share of the largest, that float32 cannot tell from none
+NOISE = 1e-6  # deviation, as a share of the mean, that float32 cannot tell from none
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +43,7 @@ def fit_path(
     tolerance: float,
     most_steps: int,
 ) -> list[Linear]:
-    r"""Minimise $\frac{1}{N}\sum_n -\log p(y_n|x_n) + \frac{\lambda}{2}\|W\|^2$ for each strength.
+    r"""Minimise $-\frac{1}{N}\sum_n\log p(y_n|x_n) + \frac{\lambda}{2}\|W\|^2$ for each lambda.
 
     W weighs features standardised by their own mean and deviation; the bias is not penalised.
     Solved by full-batch L-BFGS along the principal axes, each scaled by the bound on its
@@ -48,6 +51,7 @@ def fit_path(
     features themselves. Each fit starts from the one before, so give strong ones first.
 
     Args:
+        vectors: finite.
         labels: in [0, classes).
         classes: K, at least 2.
         strengths: lambda, positive. It is 1 / (N C) in scikit-learn's terms.
@@ -55,7 +59,7 @@ def fit_path(
         most_steps: of each fit.
     """
     mean, scale = vectors.mean(0), vectors.std(0, correction=0)
-    scale = torch.where(scale > NOISE * (mean.abs() + scale.max()), scale, 1.0)
+    scale = torch.where(scale > NOISE * mean.abs(), scale, 1.0)
     rows, axes, variance = _principal((vectors - mean) / scale)
     rows = torch.cat([rows, rows.new_ones(len(rows), 1)], 1)
     flat = np.zeros(classes * rows.shape[1])
@@ -63,7 +67,9 @@ def fit_path(
     fits: list[Linear] = []
     for strength in strengths:
         before = stretch
-        stretch = torch.cat([variance / classes + strength, torch.tensor([1 / classes])]).rsqrt()
+        stretch = torch.cat(
+            [variance / classes + strength, variance.new_tensor([1 / classes])]
+        ).rsqrt()
         start = (torch.from_numpy(flat).view(classes, -1) * before / stretch).numpy().ravel()
         options = {"gtol": tolerance, "ftol": 0.0, "maxiter": most_steps}
         found = minimize(
@@ -84,14 +90,13 @@ def _principal(
 
     The penalty keeps a solution in the span of the rows, so R = min(N, D) axes are enough.
     """
-    wide = len(rows) < rows.shape[1]
-    gram = rows @ rows.T if wide else rows.T @ rows
-    values, vectors = torch.linalg.eigh(gram / len(rows))
-    if wide:
-        kept = values > NOISE * values[-1].clamp_min(NOISE)
-        values, vectors = values[kept], vectors[:, kept]
-        vectors = rows.T @ (vectors / (values * len(rows)).sqrt())
-    return rows @ vectors, vectors, values.double().clamp_min(0).cpu()
+    span = None
+    if len(rows) < rows.shape[1]:
+        span, triangle = torch.linalg.qr(rows.T)
+        rows = triangle.T
+    variance, axes = torch.linalg.eigh(rows.T @ rows / len(rows))
+    whole = axes if span is None else span @ axes
+    return rows @ axes, whole, variance.double().clamp_min(0).cpu()
 
 
 def _loss_and_slope(
@@ -105,7 +110,7 @@ def _loss_and_slope(
     logp = (rows @ weights.T.to(rows)).double().log_softmax(1)
     loss = torch.nn.functional.nll_loss(logp, labels)
     slope = logp.exp()
-    slope[torch.arange(len(labels), device=labels.device), labels] -= 1
+    slope.scatter_add_(1, labels[:, None], -slope.new_ones(len(labels), 1))
     slope = ((slope / len(labels)).to(rows).T @ rows).double().cpu()
     weights[:, -1] = 0  # the bias is free
     total = loss.cpu() + strength / 2 * weights.square().sum()

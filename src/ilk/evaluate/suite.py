@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-import ilk
 from ilk.core import UserError
+from ilk.core.version import VERSION
 from ilk.embedding import Embeddings
 from ilk.evaluate.comparable import comparable
 from ilk.evaluate.knn import NearestNeighbours
@@ -24,7 +24,7 @@ PROTOCOLS = {
             name="linear@1",
             procedure=LogisticRegression(
                 strengths=(10, 3, 1, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5),
-                tolerance=3e-4,
+                tolerance=1e-4,
                 most_steps=500,
                 held_out=0.2,
             ),
@@ -100,7 +100,7 @@ def _result(protocol: Protocol, task: Task, train: Embeddings, test: Embeddings)
         classes=len(task.train.labels.unique()),
         seconds=round(time.perf_counter() - began, 3),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        version=ilk.__version__,
+        version=VERSION,
         correct=found.correct.cpu().numpy(),
     )
 

@@ -1,7 +1,7 @@
 """Who is kin: rules from queries and candidates to weights and left-out pairs."""
 
-from ilk.kin.algebra import Evenly, LeaveOut, Restrict, Union, evened
-from ilk.kin.assignment import Assigned, Sinkhorn, sinkhorn
+from ilk.kin.algebra import Evenly, LeaveOut, Restrict, Union
+from ilk.kin.assignment import Assigned, Sinkhorn, evened, sinkhorn
 from ilk.kin.resemblance import Neighbours, SameCluster, Similar
 from ilk.kin.source import Batchmates, CommonSource, Itself
 

@@ -5,7 +5,7 @@ are kin of ``b`` too, ``a - b`` kin by ``a`` with all kin of ``b`` left out of e
 Axes: Q queries, K candidates.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -102,12 +102,6 @@ class Evenly:
         return without((kin.weights > 0).to(kin.weights.dtype), kin.left_out)
 
     __or__, __and__, __sub__ = union, restrict, leave_out
-
-
-def evened(rule: KinRule) -> KinRule:
-    """The same kin, all of one weight; where kin are classes, even shares of who decides."""
-    shares = getattr(rule, "shares", None)
-    return Evenly(rule=rule) if shares is None else replace(rule, shares=Evenly(rule=shares))
 
 
 def rows_to_one(weights: Float[Tensor, "Q K"]) -> Float[Tensor, "Q K"]:

@@ -4,7 +4,7 @@ The queries are scores over K classes; so the candidates of these rules are the 
 candidate rows are not looked at. Axes: Q queries, N rows that decide, K classes or prototypes.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, cast, runtime_checkable
 
 import torch
@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ilk.core import Kin, KinRule, Look, Output, Rows, Scalar, full, value
+from ilk.kin.algebra import Evenly
 from ilk.kin.source import CommonSource
 
 
@@ -95,6 +96,13 @@ class Sinkhorn:
             counts = torch.cat([counts, pool.written().to(counts) / _ranks()])
         codes = sinkhorn(scores, counts, epsilon=self.epsilon, iterations=self.iterations)
         return _spread(self.shares(queries, deciding, look), codes[: len(deciding)])
+
+
+def evened(rule: KinRule) -> KinRule:
+    """The same kin, all of one weight; where kin are classes, even shares of who decides."""
+    if isinstance(rule, Assigned | Sinkhorn):
+        return replace(rule, shares=Evenly(rule=rule.shares))
+    return Evenly(rule=rule)
 
 
 def sinkhorn(

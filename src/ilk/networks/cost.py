@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def multiply_adds(module: nn.Module, shape: Sequence[int]) -> int:
-    """Multiply-adds of one forward of one input: convolutions, linear layers, attention products.
+    """Multiply-adds of one input's forward: convolutions, linear layers, attention products.
 
     Biases, normalisation and activations are not counted, as in the papers' tables.
 
@@ -22,7 +22,7 @@ def multiply_adds(module: nn.Module, shape: Sequence[int]) -> int:
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:
-        # Fused attention kernels of some devices have no formula; the plain products always have.
+        # Fused attention kernels of some devices have no formula, plain products do.
         with (
             torch.no_grad(),
             sdpa_kernel(SDPBackend.MATH),

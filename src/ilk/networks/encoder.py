@@ -63,19 +63,26 @@ class Encoder:
             image_size: in pixels.
             channels: C.
             statistics: mean and standard deviation of each channel, for pixels in [0, 1].
+
+        Raises:
+            ValueError: there is not one mean and one deviation for each channel.
         """
+        mean, std = (tuple(float(number) for number in numbers) for numbers in statistics)
+        if not len(mean) == len(std) == channels:
+            raise ValueError(
+                f"Encoder: needs {channels} means and deviations, got {len(mean)}, {len(std)}"
+            )
         frozen = copy.deepcopy(module).eval().requires_grad_(False)
         # On CPUs convolutions are up to 1.6 times as fast with channels last.
         frozen = frozen.to(memory_format=torch.channels_last)
-        mean, std = (tuple(float(number) for number in numbers) for numbers in statistics)
-        facts = {
+        facts: dict[str, Any] = {
             "name": name,
             "options": json.loads(json.dumps(recorded_options(options, image_size))),
             "image_size": image_size,
             "channels": channels,
             "mean": mean,
             "std": std,
-            "feature_dim": int(module.num_features),
+            "feature_dim": module.num_features,
         }
         return Encoder(module=frozen, fingerprint=_fingerprint(frozen, facts), **facts)
 
@@ -101,6 +108,9 @@ def encode(encoder: Encoder, images: UInt8[Tensor, "B C *pixels"]) -> Float32[Te
 
 class PixelsToFeatures(nn.Module):
     """Normalisation and backbone in one module, as exports need it."""
+
+    scale: Tensor
+    shift: Tensor
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()

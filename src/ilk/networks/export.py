@@ -1,6 +1,7 @@
 """Encoders for other programs. Axes: B images, C channels, H W pixels, F features."""
 
 import contextlib
+import importlib
 import io
 import json
 import warnings
@@ -77,8 +78,8 @@ def export_timm(encoder: Encoder, path: Path | str) -> str:
         k: t.shape for k, t in state.items()
     }:
         raise UserError(
-            f"export: the stem of {encoder.name} was fitted to {encoder.image_size} px, which timm "
-            f"cannot build; export ONNX, or train with the backbone option stem=plain"
+            f"export: the stem of {encoder.name} was fitted to {encoder.image_size} px, which "
+            f"timm cannot build; export ONNX, or train with the backbone option stem=plain"
         )
     write_weights(
         Path(path), state, {"architecture": encoder.name, "arguments": json.dumps(used)}
@@ -89,12 +90,12 @@ def export_timm(encoder: Encoder, path: Path | str) -> str:
 
 def _onnx_runtime() -> Any:
     try:
-        import onnx  # noqa: F401
+        for needed in ("onnx", "onnxscript"):
+            importlib.import_module(needed)
         import onnxruntime  # noqa: PLC0415
-        import onnxscript  # noqa: F401, PLC0415
     except ImportError as error:
         raise UserError(
-            f"export: ONNX needs {error.name}, which is not installed: pip install 'ilk[export]'"
+            f"export: ONNX needs {error.name}, got no such package; pip install 'ilk[export]'"
         ) from error
     return onnxruntime
 

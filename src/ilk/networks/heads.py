@@ -1,6 +1,7 @@
 """Heads on top of a backbone. Axes: N rows, D features, K prototypes."""
 
 import math
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -21,7 +22,7 @@ def mlp(
     bias: bool = True,
     last_batch_norm: Literal["affine", "plain"] | None = None,
 ) -> nn.Sequential:
-    """Build the projector or predictor of most methods: linear layers with something in between.
+    """Build the projector or predictor of most methods: linear layers and what is between.
 
     A layer that batch norm follows has no bias, which the norm would cancel.
 
@@ -39,7 +40,7 @@ def mlp(
         raise ValueError(f"mlp: layers must be at least 1, got {layers}")
     widths = [in_dim, *[hidden] * (layers - 1)]
     steps: list[nn.Module] = []
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in pairwise(widths):
         steps.append(nn.Linear(before, after, bias=bias and not batch_norm))
         if batch_norm:
             steps.append(nn.BatchNorm1d(after))

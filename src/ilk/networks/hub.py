@@ -1,14 +1,14 @@
 """Published weights where there may be no network."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 
 @contextmanager
-def offline_if_unreachable() -> Iterator[None]:
+def offline_if_unreachable() -> Generator[None]:
     """Let the Hugging Face client read its cache only, where its server is out of reach.
 
     It would otherwise retry for most of a minute before it gives up.

@@ -1,4 +1,4 @@
-"""A backbone with its heads. Axes: B images, C channels, F features, N rows, D features, K classes."""
+"""A backbone with its heads. Axes: B images, C channels, N rows, D features, K classes."""
 
 from collections.abc import Collection
 

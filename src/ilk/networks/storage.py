@@ -78,7 +78,13 @@ def load_encoder(
         return _named(name, image_size, channels, given | {"pretrained": True}, seed)
     if kind in {"timm", "random"}:
         return _named(name.removesuffix("@random"), image_size, channels, given, seed)
-    return _saved(Path(spec))
+    encoder = _saved(Path(spec))
+    if image_size not in {None, encoder.image_size}:
+        raise UserError(
+            f"encoder: {spec} was trained at {encoder.image_size} px, got {image_size}; "
+            f"leave the size out"
+        )
+    return encoder
 
 
 def _named(
@@ -177,7 +183,7 @@ def _write(path: Path, data: bytes) -> None:
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise UserError(
-            f"encoder: {path} must be writable, got '{error.strerror}'; what was there before is kept"
+            f"encoder: {path} must be writable, got '{error.strerror}'; the one before is kept"
         ) from error
 
 

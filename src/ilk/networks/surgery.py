@@ -25,7 +25,7 @@ def moco_v3_stem(backbone: nn.Module) -> None:
 
 @torch.no_grad()
 def fixed_sincos_positions(backbone: nn.Module) -> None:
-    """Give a vision transformer 2-D sin-cos positions that do not learn; zeros for class tokens.
+    """Give a vision transformer fixed 2-D sin-cos positions; zeros for class tokens.
 
     Raises:
         ValueError: its width is not a multiple of 4.
@@ -33,7 +33,8 @@ def fixed_sincos_positions(backbone: nn.Module) -> None:
     vit = _vision_transformer(backbone)
     if vit is None or vit.pos_embed is None:
         return
-    table = sincos_positions(*vit.patch_embed.grid_size, vit.embed_dim)
+    rows, columns = vit.patch_embed.grid_size
+    table = sincos_positions(rows, columns, vit.embed_dim)
     vit.pos_embed.zero_()
     vit.pos_embed[0, -len(table) :] = table.to(vit.pos_embed)
     vit.pos_embed.requires_grad_(False)

@@ -13,7 +13,7 @@ def sync_batch_norm(module: nn.Module) -> Any:
     timm's batch norms, which carry their activation, are replaced too. Names in the state stay.
     """
     out = module
-    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+    if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
         out = _JointBatchNorm(module)
     for name, child in module.named_children():
         out.add_module(name, sync_batch_norm(child))
@@ -21,14 +21,12 @@ def sync_batch_norm(module: nn.Module) -> Any:
 
 
 class _JointBatchNorm(nn.SyncBatchNorm):
-    """torch's own, which refuses CPUs, made to work there; with timm's dropout and activation."""
+    """torch's own, which refuses CPUs, made to work there too; with timm's activation."""
 
-    def __init__(self, norm: nn.modules.batchnorm._BatchNorm) -> None:
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) -> None:
         super().__init__(norm.num_features, norm.eps, norm.momentum, norm.affine)
-        self.drop, self.act = (
-            nn.Identity(),
-            nn.Identity(),
-        )  # replaced by timm's where there are any
+        self.drop: nn.Module = nn.Identity()  # timm's, where it has any, is put in its place
+        self.act: nn.Module = nn.Identity()
         self.track_running_stats = norm.track_running_stats
         self.training = norm.training
         for kind in ("_parameters", "_buffers"):
@@ -56,10 +54,11 @@ class _JointBatchNorm(nn.SyncBatchNorm):
 
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor) -> None:
-        if self.running_mean is None or self.running_var is None:
+        seen = self.num_batches_tracked
+        if self.running_mean is None or self.running_var is None or seen is None:
             return
-        self.num_batches_tracked.add_(1)
-        rate = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        seen.add_(1)
+        rate = 1 / float(seen) if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean.to(self.running_mean), rate)
         self.running_var.lerp_(variance.to(self.running_var), rate)
 
@@ -80,5 +79,5 @@ class _AllReduce(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        return _sum(grad)
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        return _sum(grads[0])

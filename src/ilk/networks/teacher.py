@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ilk.networks.network import Network
 
@@ -13,11 +13,11 @@ class Teacher:
 
     The average covers parameters and not buffers: the teacher's batch norm keeps running
     statistics of its own (MoCo v3, BYOL and DINO alike). The copy is in train mode, so its
-    targets are normalised by the statistics of their own batch. Stochastic depth and dropout are
-    taken out of it, so that a target depends on its picture and batch alone.
+    targets are normalised by the statistics of their own batch. Stochastic depth and dropout
+    are taken out of it, so that a target depends on its picture and batch alone.
 
     Args:
-        student: is copied, with its device and types; what is frozen in it stays equal for ever.
+        student: is copied, with its device and types; what is frozen in it stays equal.
     """
 
     def __init__(self, student: Network) -> None:
@@ -33,11 +33,12 @@ class Teacher:
             student: the one that was copied, later.
             momentum: in [0, 1]; at 1 the teacher stands still.
         """
-        own = dict(self.network.named_parameters())
-        theirs = dict(student.named_parameters())
+        own: dict[str, Tensor] = dict(self.network.named_parameters())
+        theirs: dict[str, Tensor] = dict(student.named_parameters())
         followed = [theirs[name] for name in own]
         # One kernel for many tensors: a loop of small ones costs milliseconds on a GPU.
-        torch._foreach_lerp_(list(own.values()), followed, weight=1 - momentum)
+        lerp = torch._foreach_lerp_  # pyright: ignore[reportPrivateUsage]
+        lerp(list(own.values()), followed, 1 - momentum)
 
 
 def _silence(network: nn.Module) -> None:
@@ -46,5 +47,5 @@ def _silence(network: nn.Module) -> None:
     for part in network.modules():
         if isinstance(part, DropPath):
             part.drop_prob = 0.0
-        elif isinstance(part, nn.modules.dropout._DropoutNd):
+        elif isinstance(part, nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d):
             part.p = 0.0

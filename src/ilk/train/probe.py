@@ -4,57 +4,17 @@ Test data is never looked at here.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int
 
 from ilk.core import seeding
-from ilk.data import Source, labels
+from ilk.data import Source, Subset, labels
 from ilk.embedding import Embeddings, embed, knn_accuracy
 from ilk.networks import Encoder
 
 GALLERY, QUERIES = 2000, 500
 NEIGHBOURS, TEMPERATURE = 20, 0.07
-
-
-@dataclass(frozen=True, slots=True)
-class Subset:
-    """Some items of a source, as a source."""
-
-    source: Source
-    chosen: Int[np.ndarray, " N"]
-
-    @property
-    def name(self) -> str:
-        """The name of the whole."""
-        return self.source.name
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The classes of the whole."""
-        return self.source.classes
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the whole, with the choice."""
-        return f"{self.source.fingerprint}/{hash(self.chosen.tobytes())}"
-
-    def __len__(self) -> int:
-        return len(self.chosen)
-
-    def item(self, index: int) -> bytes | np.ndarray:
-        """An item of the whole."""
-        return self.source.item(int(self.chosen[index]))
-
-    def label(self, index: int) -> int:
-        """Its label."""
-        return self.source.label(int(self.chosen[index]))
-
-    def key(self, index: int) -> str:
-        """Its key."""
-        return self.source.key(int(self.chosen[index]))
 
 
 def online_probe(

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol, runtime_checkable
@@ -192,7 +193,7 @@ class Run:
             "step": self.setup.trainer.step,
             "seconds": round(self._seconds(), 3),
             "updated": now(),
-            "bad_files": self.setup.reader.bad,
+            "bad_files": [asdict(entry) for entry in self.setup.reader.bad],
             "last": self.numbers,
             **facts,
         }

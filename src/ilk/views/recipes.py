@@ -2,7 +2,7 @@
 
 All crops have an aspect of 3/4 to 4/3 and half of them are mirrored. Sizes are free; no recipe
 changes its parameters with the size, except that a blur kernel of "10 % of the image" follows
-it. For images of 64 pixels or less use ``cifar_pair``, or ``without_blur``.
+it. ``fitted`` says which views are too small for a blur.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from ilk.views.view import View
 
-SMALL = 64  # pixels
+SMALL = 64  # pixels; SimCLR blurs no CIFAR images (appendix B.9)
+PATCHES = 16  # pixels; sides of small crops are multiples, so that ViTs can cut them
 
 
 def byol_pair(size: int = 224, min_scale: float = 0.08) -> tuple[View, View]:
@@ -106,21 +107,16 @@ def weak(size: int = 224, min_scale: float = 0.2, name: str = "weak") -> View:
     return View(name=name, size=size, scale=(min_scale, 1.0))
 
 
-def without_blur(views: tuple[View, ...]) -> tuple[View, ...]:
-    """The same views without their blur, which leaves little of images of 64 pixels or less."""
-    return tuple(replace(view, blur_p=0.0) for view in views)
-
-
 def fitted(views: Sequence[View]) -> tuple[View, ...]:
-    """The same views, those of 64 pixels or less without their blur, of which little would remain."""
+    """The same views; those of 64 pixels or less, which a blur leaves little of, without it."""
     return tuple(replace(v, blur_p=0.0) if v.size <= SMALL else v for v in views)
 
 
 def local_size(global_size: int) -> int:
-    """Side of the small crops beside large ones: 96 for 224, in steps of 16; half of small sides."""
-    return (
-        global_size // 2 if global_size < 96 else max(round(global_size * 3 / 7 / 16) * 16, 32)
-    )
+    """Side of small crops beside large ones: about 3/7, as 96 for 224; half of small sides."""
+    if global_size <= SMALL:
+        return global_size // 2
+    return max(round(global_size * 3 / 7 / PATCHES), 2) * PATCHES
 
 
 def _byol(name: str, size: int, scale: tuple[float, float], blur_p: float) -> View:

@@ -8,8 +8,12 @@ from jaxtyping import Float32
 
 from ilk.core.seeding import uniforms
 
+_WIDE = 5  # pixels; wider blurs are done on a smaller picture
+_GRAINS = 96  # across any picture
+
 Plane = Float32[np.ndarray, "H W"]
 Picture = Float32[np.ndarray, "3 H W"]  # light, plane by plane: fast to scale and to blend
+Colour = Float32[np.ndarray, "3 1 1"]  # a picture all of one colour
 
 
 @lru_cache(maxsize=16)
@@ -22,29 +26,34 @@ def grid(side: int) -> tuple[Plane, Plane]:
     return x, y
 
 
+def flat(colour: Float32[np.ndarray, " 3"]) -> Colour:
+    """A colour as a picture."""
+    return colour[:, None, None]
+
+
 def ramp(plane: Plane, start: float, end: float) -> Plane:
     """0 below ``start``, 1 above ``end``, smooth between; ``start > end`` falls instead."""
     t = np.minimum(np.maximum((plane - start) * (1 / (end - start)), 0), 1)
     return t * t * (3 - 2 * t)
 
 
-def blend(low: Picture, high: Picture, share: Plane) -> Picture:
-    """From one picture (or colour [3, 1, 1]) to another."""
+def blend(
+    low: Float32[np.ndarray, "3 #H #W"], high: Float32[np.ndarray, "3 #H #W"], share: Plane
+) -> Picture:
+    """From one picture, or one colour [3, 1, 1], to another."""
     return low + (high - low) * share
 
 
 def blur(plane: Plane, sigma: float) -> Plane:
-    """Gaussian blur; ``sigma`` in pixels. Wide ones are done on a smaller picture."""
-    if sigma < 0.3:
-        return plane
+    """Gaussian blur; ``sigma`` in pixels."""
     side = plane.shape[::-1]
-    if sigma > 5:
+    if sigma > _WIDE:
         shrink = int(sigma // 2.5)
         small = (max(side[0] // shrink, 8), max(side[1] // shrink, 8))
         plane = cv2.resize(plane, small, interpolation=cv2.INTER_AREA)
         sigma *= small[0] / side[0]
     plane = cv2.GaussianBlur(plane, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    return plane if plane.shape[::-1] == side else cv2.resize(plane, side, interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(plane, side, interpolation=cv2.INTER_CUBIC)
 
 
 @lru_cache(maxsize=1)
@@ -61,8 +70,9 @@ def noise(side: int, cells: int, place: tuple[float, float], octaves: int = 3) -
     weight, strength = 0.0, 1.0
     for octave in range(octaves):
         count = min(cells * 2**octave, 64) + 1
-        row, col = (int(p * (255 - count)) for p in ((place[0] + 0.37 * octave) % 1, (place[1] + 0.61 * octave) % 1))
-        patch = np.ascontiguousarray(_static()[row : row + count, col : col + count])
+        row = int((place[0] + 0.37 * octave) % 1 * (255 - count))
+        column = int((place[1] + 0.61 * octave) % 1 * (255 - count))
+        patch = np.ascontiguousarray(_static()[row : row + count, column : column + count])
         total += strength * cv2.resize(patch, (side, side), interpolation=cv2.INTER_CUBIC)
         weight += strength
         strength *= 0.5
@@ -70,8 +80,7 @@ def noise(side: int, cells: int, place: tuple[float, float], octaves: int = 3) -
 
 
 def grain(side: int, place: tuple[float, float]) -> Plane:
-    """White noise around 0, -0.5..0.5, made of 96 cells across whatever the size."""
-    row, col = (int(p * 159) for p in place)
-    patch = np.ascontiguousarray(_static()[row : row + 96, col : col + 96]) - 0.5
-    kind = cv2.INTER_AREA if side < 96 else cv2.INTER_LINEAR
-    return cv2.resize(patch, (side, side), interpolation=kind)
+    """White noise around 0, -0.5..0.5, equally coarse whatever the size."""
+    row, column = (int(p * (255 - _GRAINS)) for p in place)
+    patch = _static()[row : row + _GRAINS, column : column + _GRAINS] - 0.5
+    return cv2.resize(patch, (side, side), interpolation=cv2.INTER_LINEAR)

@@ -5,10 +5,11 @@ All are sampled densely enough to be filled as polygons at some 500 pixels.
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from jaxtyping import Float
 
-Outline = Float[np.ndarray, "P 2"]
+Outline = Float[np.ndarray, "_ 2"]
 Points = Sequence[tuple[float, float]] | Outline
 
 _STEPS = np.arange(8) / 8
@@ -34,9 +35,7 @@ def blob(points: Points) -> Outline:
 def thread(points: Points) -> Outline:
     """An open Catmull-Rom curve from the first point to the last."""
     knots = np.asarray(points, dtype=float)
-    near = np.clip(
-        np.arange(len(knots) - 1)[:, None] + np.arange(-1, 3), 0, len(knots) - 1
-    )
+    near = np.clip(np.arange(len(knots) - 1)[:, None] + np.arange(-1, 3), 0, len(knots) - 1)
     return np.concatenate([(_CATMULL_ROM @ knots[near]).reshape(-1, 2), knots[-1:]])
 
 
@@ -53,20 +52,18 @@ def stroke(points: Points, start: float, end: float | None = None) -> Outline:
     along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-12
     across = along[:, ::-1] * [-1, 1]
     half = np.linspace(start, start if end is None else end, len(middle))[:, None]
-    caps = [
-        middle[k] + sign * half[k] * (np.cos(_CAP)[:, None] * along[k] + np.sin(_CAP)[:, None] * sign * across[k])
-        for k, sign in ((-1, 1), (0, -1))
-    ]
+    ahead, aside = np.cos(_CAP)[:, None], np.sin(_CAP)[:, None]
+    front = middle[-1] + half[-1] * (ahead * along[-1] + aside * across[-1])
+    rear = middle[0] - half[0] * (ahead * along[0] + aside * across[0])
     left, right = middle + half * across, middle - half * across
-    return np.concatenate([right, caps[0], left[::-1], caps[1]])
+    return np.concatenate([right, front, left[::-1], rear])
 
 
-def disc(x: float, y: float, wide: float, high: float | None = None, turn: float = 0) -> Outline:
-    """An ellipse with half axes ``wide`` and ``high``, turned by an angle in radians."""
+def disc(x: float, y: float, wide: float, high: float | None = None) -> Outline:
+    """An ellipse with half axes ``wide`` and ``high``."""
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-    across, down = wide * np.cos(angle), (wide if high is None else high) * np.sin(angle)
-    cos, sin = np.cos(turn), np.sin(turn)
-    return np.stack([x + cos * across - sin * down, y + sin * across + cos * down], axis=1)
+    down = (wide if high is None else high) * np.sin(angle)
+    return np.stack([x + wide * np.cos(angle), y + down], axis=1)
 
 
 def star(x: float, y: float, outer: float, inner: float, rays: int) -> Outline:
@@ -85,9 +82,7 @@ def panel(points: Points, radius: float) -> Outline:
     first, last = knots + before / back * cut, knots + after / ahead * cut
     t = np.linspace(0, 1, 7)[None, :, None]
     rounded = (
-        (1 - t) ** 2 * first[:, None]
-        + 2 * t * (1 - t) * knots[:, None]
-        + t**2 * last[:, None]
+        (1 - t) ** 2 * first[:, None] + 2 * t * (1 - t) * knots[:, None] + t**2 * last[:, None]
     )
     return rounded.reshape(-1, 2)
 
@@ -106,3 +101,8 @@ def turned(outline: Outline, angle: float, x: float = 0, y: float = 0) -> Outlin
     """Turned about (x, y), clockwise on screen, by an angle in radians."""
     cos, sin = np.cos(angle), np.sin(angle)
     return (outline - [x, y]) @ np.array([[cos, sin], [-sin, cos]]) + [x, y]
+
+
+def hull(points: Outline) -> Outline:
+    """The corners of the convex hull."""
+    return cv2.convexHull(points.astype(np.float32))[:, 0].astype(float)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ilk.data.rendered.canvas import Picture, Plane, blur, grid
+from ilk.data.rendered.canvas import Colour, Picture, Plane, blur, grid
 from ilk.data.rendered.dice import Dice
 from ilk.data.rendered.relief import Relief
 
-
-_UMBRA = np.array([0.95, 0.9, 0.8], np.float32)[:, None, None]  # how much a shadow takes of red, green, blue
+_UMBRA = np.array([0.95, 0.9, 0.8], np.float32)[
+    :, None, None
+]  # a shadow's bite: red, green, blue
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,18 +37,18 @@ class Light:
 
     def towards(self) -> tuple[float, float, float]:
         """The unit vector to the lamp: right, down and towards the viewer."""
-        level = math.cos(self.elevation)
-        return level * math.cos(self.azimuth), level * math.sin(self.azimuth), math.sin(self.elevation)
+        level, up = math.cos(self.elevation), math.sin(self.elevation)
+        return level * math.cos(self.azimuth), level * math.sin(self.azimuth), up
 
-    def colour(self) -> Picture:
+    def colour(self) -> Colour:
         """Of the lamp's light, [3, 1, 1], white being 1."""
         return self._tinted(0.16 * self.warmth)
 
-    def sky(self) -> Picture:
+    def sky(self) -> Colour:
         """Of the light from all around: the lamp's complement, [3, 1, 1]."""
         return self._tinted(-0.12 * self.warmth)
 
-    def _tinted(self, shift: float) -> Picture:
+    def _tinted(self, shift: float) -> Colour:
         return np.array([1 + shift, 1, 1 - shift], np.float32)[:, None, None] * self.intensity
 
 
@@ -69,11 +70,11 @@ def lit(relief: Relief, light: Light, gloss: float, side: int) -> Picture:
     up = 1 / cv2.sqrt(dx * dx + dy * dy + 1)
     tx, ty, tz = light.towards()
     facing = (tz - dx * tx - dy * ty) * up
-    lamp_share = np.maximum(facing, 0) * (0.78 / tz)
-    sky_share = 0.2 + (0.2 - 0.12 * dy) * up
+    direct = np.maximum(facing, 0) * (0.78 / tz)
+    around = 0.2 + (0.2 - 0.12 * dy) * up
     crease = cv2.blur(relief.height, (5, 5)) - relief.height
-    open_ = 1 - 9 * np.clip(crease, 0, 0.05)
-    shaded = relief.colour * (light.colour() * (lamp_share * open_) + light.sky() * (sky_share * open_))
+    free = 1 - 9 * np.clip(crease, 0, 0.05)
+    shaded = relief.colour * (light.colour() * (direct * free) + light.sky() * (around * free))
     half = 1 / math.sqrt(2 + 2 * tz)  # between the lamp and the viewer
     gleam = cv2.pow(np.maximum((tz + 1 - dx * tx - dy * ty) * (up * half), 0), 40)
     return shaded + light.colour() * (gleam * relief.cover * gloss)

@@ -4,24 +4,37 @@ from collections.abc import Callable, Mapping
 
 import cv2
 import numpy as np
-from jaxtyping import Float32
 
-from ilk.data.rendered.canvas import Picture, Plane, blend, blur, grain, grid, noise, ramp
+from ilk.data.rendered.canvas import (
+    Colour,
+    Picture,
+    Plane,
+    blend,
+    blur,
+    grain,
+    grid,
+    noise,
+    ramp,
+)
 from ilk.data.rendered.scene import Frame
 
 _LUMA = np.array([0.3, 0.59, 0.11], np.float32)
 _IRON = np.array(  # temperatures from cold to hot, as on a thermal camera
-    [(3, 3, 20), (40, 8, 90), (120, 18, 125), (190, 40, 95), (232, 92, 40), (250, 165, 25), (255, 245, 190)]
+    [(3, 3, 20), (40, 8, 90), (120, 18, 125), (190, 40, 95), (232, 92, 40), (250, 165, 25),
+     (255, 245, 190)]
 ) / 255  # fmt: skip
-_POSTERS = np.array(  # four inks each, from dark to light
-    [
-        [(38, 40, 76), (202, 64, 84), (244, 162, 97), (250, 237, 205)],
-        [(16, 58, 64), (38, 127, 118), (233, 196, 106), (253, 244, 220)],
-        [(45, 30, 62), (125, 79, 155), (240, 138, 158), (255, 226, 209)],
-        [(24, 36, 52), (55, 98, 150), (149, 184, 209), (248, 240, 227)],
-    ],
-    np.float32,
-) / 255
+_POSTERS = (
+    np.array(  # four inks each, from dark to light
+        [
+            [(38, 40, 76), (202, 64, 84), (244, 162, 97), (250, 237, 205)],
+            [(16, 58, 64), (38, 127, 118), (233, 196, 106), (253, 244, 220)],
+            [(45, 30, 62), (125, 79, 155), (240, 138, 158), (255, 226, 209)],
+            [(24, 36, 52), (55, 98, 150), (149, 184, 209), (248, 240, 227)],
+        ],
+        np.float32,
+    )
+    / 255
+)
 
 
 def studio(frame: Frame) -> Picture:
@@ -59,8 +72,9 @@ def sketch(frame: Frame) -> Picture:
     x, y = grid(side)
     shown = _shown(frame.picture)
     tone = np.tensordot(_LUMA, shown, 1)
-    change = np.abs(tone - blur(tone, 0.014 * side)) * 5 + np.abs(frame.cover - blur(frame.cover, 0.01 * side)) * 2.2
-    line = ramp(change, 0.12, 0.75)
+    inner = np.abs(tone - blur(tone, 0.014 * side))
+    outer = np.abs(frame.cover - blur(frame.cover, 0.01 * side))
+    line = ramp(5 * inner + 2.2 * outer, 0.12, 0.75)
     hatch = np.abs((x + y) * 17 - np.rint((x + y) * 17)) * 2
     shading = ramp(hatch - 1.6 * tone, -0.35, 0.3) * 0.45 * (0.35 + 0.65 * frame.cover)
     paper = _plain(0.965, 0.945, 0.9) - 0.05 * noise(side, 24, frame.place, 2)
@@ -103,7 +117,7 @@ def _shown(picture: Picture) -> Picture:
     return cv2.sqrt(np.minimum(np.maximum(picture, 0), 1))
 
 
-def _plain(red: float, green: float, blue: float) -> Float32[np.ndarray, "3 1 1"]:
+def _plain(red: float, green: float, blue: float) -> Colour:
     return np.array([red, green, blue], np.float32)[:, None, None]
 
 

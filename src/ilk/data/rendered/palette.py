@@ -17,7 +17,11 @@ from ilk.data.rendered.dice import Dice
 Colours = Float[np.ndarray, "N 3"]
 
 _LMS = np.array(
-    [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]]
+    [
+        [1, 0.3963377774, 0.2158037573],
+        [1, -0.1055613458, -0.0638541728],
+        [1, -0.0894841775, -1.2914855480],
+    ]
 )
 _RGB = np.array(
     [
@@ -26,6 +30,9 @@ _RGB = np.array(
         [-0.0041960863, -0.7034186147, 1.7076147010],
     ]
 )
+_TOE = 0.0031308  # of the sRGB curve: straight below
+_SLACK = 1e-3  # beyond black and white that passes for them
+_PALE = 0.62  # lightness above which a colour is set off by darker ones
 _FADES = np.linspace(1, 0, 12)[:, None, None]  # chroma is faded until a screen can show it
 
 
@@ -33,13 +40,16 @@ def light(tones: Colours) -> Colours:
     """Light of colours given as (lightness 0..1, chroma 0..0.3, hue in turns)."""
     lightness, chroma, hue = np.asarray(tones, dtype=float).T
     angle = 2 * np.pi * hue
-    lab = np.stack([np.zeros_like(hue), chroma * np.cos(angle), chroma * np.sin(angle)], axis=1) * _FADES
+    plane = np.stack(
+        [np.zeros_like(hue), chroma * np.cos(angle), chroma * np.sin(angle)], axis=1
+    )
+    lab = plane * _FADES
     lab[..., 0] = lightness
     linear = (lab @ _LMS.T) ** 3 @ _RGB.T
-    fits = ((linear > -1e-3) & (linear < 1.001)).all(-1)
+    fits = (np.abs(linear - 0.5) < 0.5 + _SLACK).all(-1)
     first = fits.argmax(0)
     best = np.clip(linear[first, np.arange(len(lightness))], 0, 1)
-    shown = np.where(best <= 0.0031308, 12.92 * best, 1.055 * best ** (1 / 2.4) - 0.055)
+    shown = np.where(best <= _TOE, 12.92 * best, 1.055 * best ** (1 / 2.4) - 0.055)
     return (shown**2).astype(np.float32)
 
 
@@ -63,9 +73,9 @@ def object_palette(dice: Dice) -> Palette:
     hue, lightness = dice.between(0, 1), dice.between(0.42, 0.86)
     chroma = dice.between(0.08, 0.2)
     second = hue + (0.0, 0.08, -0.08, 0.5, 0.42, -0.33)[dice.pick(6)]
-    step = dice.between(0.14, 0.26) * (1 if lightness < 0.62 else -1)
+    step = dice.between(0.14, 0.26) * (1 if lightness < _PALE else -1)
     accent = hue + (0.5, 0.42, 0.58, 0.33, 0.25)[dice.pick(5)]
-    shade = dice.between(0.16, 0.3) * (-1 if lightness > 0.6 else 1)
+    shade = dice.between(0.16, 0.3) * (-1 if lightness > _PALE else 1)
     tint = hue + dice.around(0.12)
     inks = light(
         np.array(
@@ -88,10 +98,9 @@ def backdrop_colours(dice: Dice, behind: Palette) -> Float[np.ndarray, "4 3"]:
     From calm to lively: ground, a neighbour, a deeper and a brighter tone.
     """
     dark, pale = dice.between(0.26, 0.42), dice.between(0.8, 0.93)
-    middle = behind.lightness + 0.26 * (1 if behind.lightness < 0.6 else -1)
-    choice = dice.pick(5)
-    far = dark if behind.lightness > 0.63 else pale
-    lightness = (far, far, middle, far, pale if behind.lightness < 0.72 else dark)[choice]
+    middle = behind.lightness + 0.26 * (1 if behind.lightness < _PALE else -1)
+    far = dark if behind.lightness > _PALE else pale
+    lightness = middle if dice.chance(0.2) else far
     hue = behind.hue + (0.5, 0.5, 0.08, -0.3, 0.3, 0.42)[dice.pick(6)] + dice.around(0.06)
     chroma = dice.between(0.015, 0.1)
     bend, step = dice.around(0.12), dice.between(0.04, 0.09)
@@ -99,7 +108,11 @@ def backdrop_colours(dice: Dice, behind: Palette) -> Float[np.ndarray, "4 3"]:
         np.array(
             [
                 (lightness, chroma, hue),
-                (lightness + step * (1 if lightness < 0.6 else -1), chroma * 1.15, hue + bend),
+                (
+                    lightness + step * (1 if lightness < _PALE else -1),
+                    chroma * 1.15,
+                    hue + bend,
+                ),
                 (lightness - step, chroma * 1.1, hue - bend),
                 (min(lightness + step * 1.3, 0.97), chroma * 0.8, hue + 2 * bend),
             ]

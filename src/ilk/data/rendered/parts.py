@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+import cv2
 import numpy as np
-from jaxtyping import Float
 
 from ilk.data.rendered.curves import Outline
+
+_TRIAL = 64  # pixels at which the area of an object is measured
 
 Shape = Outline | Sequence[Outline]
 
@@ -71,13 +73,17 @@ def _closed(shape: Shape) -> tuple[Outline, ...]:
 def centred(parts: Sequence[Part]) -> tuple[Part, ...]:
     """The parts moved and scaled so that all objects appear equally large.
 
-    The middle of the bounding box comes to the origin; its diagonal and the square root of its
-    area, averaged, come to 2.
+    The middle of the bounding box comes to the origin. A full square would come to width 2;
+    what is long or thin is larger, by the geometric mean of its extent and its painted area.
     """
-    points = np.concatenate([contour for part in parts if part.within < 0 for contour in part.contours])
+    outlines = [contour for part in parts if part.within < 0 for contour in part.contours]
+    points = np.concatenate(outlines)
     low, high = points.min(0), points.max(0)
-    extent: Float[np.ndarray, " 2"] = high - low
-    size = 0.5 * (np.hypot(*extent) / np.sqrt(2) + np.sqrt(extent.prod())) / 2
+    extent = float((high - low).max())
+    picture = np.zeros((_TRIAL, _TRIAL), np.uint8)
+    for outline in outlines:
+        cv2.fillPoly(picture, [((outline - low) * (_TRIAL / extent)).astype(np.int32)], 1)
+    size = extent * float(picture.mean()) ** 0.25 / 2
     middle = (low + high) / 2
     return tuple(
         Part(

@@ -40,13 +40,14 @@ class Pose:
     def matrix(self) -> Float[np.ndarray, "3 3"]:
         """The homography from the object's plane to the picture."""
         cos, sin, short = math.cos(self.axis), math.sin(self.axis), math.cos(self.tilt)
-        flat = (cos * cos + short * sin * sin, (1 - short) * cos * sin, sin * sin + short * cos * cos)
+        along, across = cos * cos + short * sin * sin, sin * sin + short * cos * cos
+        both = (1 - short) * cos * sin
         depth = math.sin(self.tilt) / _CAMERA
         c, s = self.scale * math.cos(self.turn), self.scale * math.sin(self.turn)
         mirror = -1 if self.mirrored else 1
         body = [
-            [mirror * (c * flat[0] - s * flat[1]), c * flat[1] - s * flat[2], 0],
-            [mirror * (s * flat[0] + c * flat[1]), s * flat[1] + c * flat[2], 0],
+            [mirror * (c * along - s * both), c * both - s * across, 0],
+            [mirror * (s * along + c * both), s * both + c * across, 0],
             [-mirror * depth * sin, depth * cos, 1],
         ]
         return np.array([[1, 0, self.x], [0, 1, self.y], [0, 0, 1]]) @ np.array(body)
@@ -95,23 +96,24 @@ class Stance:
 
     def settled(self, points: Outline) -> Pose:
         """The pose in which all ``points`` of the object are well inside the picture."""
-        free = Pose(
+        centred = Pose(
             y=0.0, x=0.0, scale=self.scale, turn=self.turn, tilt=self.tilt, axis=self.axis,
             mirrored=self.mirrored,
         )  # fmt: skip
-        seen = project(free.matrix(), points)
+        seen = project(centred.matrix(), points)
         low, high = seen.min(0), seen.max(0)
-        shrink = min(1.0, (1 - 2 * _EDGE) / float((high - low).max()))
-        x, y = _EDGE - low * shrink + (1 - 2 * _EDGE - (high - low) * shrink) * [self.across, self.down]
-        return replace(free, x=float(x), y=float(y), scale=free.scale * shrink)
+        extent, free = high - low, 1 - 2 * _EDGE
+        shrink = min(1.0, free / float(extent.max()))
+        x, y = _EDGE - low * shrink + (free - extent * shrink) * [self.across, self.down]
+        return replace(centred, x=float(x), y=float(y), scale=centred.scale * shrink)
 
 
 def stance(dice: Dice) -> Stance:
     """An upright stance, more or less, anywhere."""
     return Stance(
-        scale=dice.between(0.31, 0.46), turn=dice.between(-_TURN, _TURN), tilt=dice.between(-_TILT, _TILT),
-        axis=dice.between(0, math.pi), mirrored=dice.chance(0.5),
-        across=dice.between(0, 1), down=dice.between(0, 1),
+        scale=dice.between(0.26, 0.4), turn=dice.between(-_TURN, _TURN),
+        tilt=dice.between(-_TILT, _TILT), axis=dice.between(0, math.pi),
+        mirrored=dice.chance(0.5), across=dice.between(0, 1), down=dice.between(0, 1),
         pace=(dice.around(0.3), dice.around(0.3), dice.around(0.3), dice.around(0.3)),
     )  # fmt: skip
 

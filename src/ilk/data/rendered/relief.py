@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Int32
+from jaxtyping import Float, Float32, Int32
 
-from ilk.data.rendered.canvas import Picture, Plane
+from ilk.data.rendered.canvas import Colour, Picture, Plane, flat
+from ilk.data.rendered.curves import Outline
 from ilk.data.rendered.palette import Palette
 from ilk.data.rendered.parts import Ink, Part
 from ilk.data.rendered.pose import Pose, project
@@ -14,6 +15,7 @@ from ilk.data.rendered.texture import Texture, pattern
 
 _FINE = 2  # outlines are filled this much finer than pixels
 _SUB = 4  # bits after the point of the filler's coordinates
+_HALF = 0.5  # coverage from which a pixel counts as inside
 _RIM = 3  # pixels around the object that its window keeps free
 
 Window = tuple[slice, slice]
@@ -27,6 +29,8 @@ class Thing:
         class_index: of its class.
         instance: its number; no other thing of the same family has it.
         parts: its shape, from back to front.
+        points: of all contours of all parts, one after the other.
+        hull: the corners of the convex hull of its silhouette.
         palette: its colours.
         skin: its texture.
         gloss: how much it gleams, 0..1.
@@ -35,14 +39,11 @@ class Thing:
     class_index: int
     instance: int
     parts: tuple[Part, ...]
+    points: Outline
+    hull: Outline
     palette: Palette
     skin: Texture
     gloss: float
-
-    def outline(self) -> Float[np.ndarray, "P 2"]:
-        """The points that bound it: of all parts that no other part bounds."""
-        free = (part.contours for part in self.parts if part.within < 0)
-        return np.concatenate([contour for contours in free for contour in contours])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,15 @@ def relief(thing: Thing, pose: Pose, side: int) -> Relief:
     tall, wide = (span.stop - span.start for span in window)
     layers = np.zeros((5, tall, wide), np.float32)  # red, green, blue, cover, height
     unit = pose.scale * side  # pixels of an object's unit
+    corner = np.array([[1, 0, window[1].start], [0, 1, window[0].start], [0, 0, side]])
+    back = (np.linalg.inv(matrix) @ corner).astype(np.float32)
     masks: list[tuple[Window, Plane]] = []
     for part, contours in zip(thing.parts, outlines, strict=True):
         here, share = _filled(contours, (tall, wide))
         if part.within >= 0:
             share *= _cropped(*masks[part.within], here)
         masks.append((here, share))
-        corner = (window[0].start + here[0].start, window[1].start + here[1].start)
-        paint = _paint(thing, part, matrix, corner, share.shape, side)
+        paint = _paint(thing, part, back, here, 1 / unit)
         if part.bevel:
             target = np.empty((5, *share.shape), np.float32)
             target[:3], target[3] = paint, 1
@@ -92,13 +94,12 @@ def relief(thing: Thing, pose: Pose, side: int) -> Relief:
 
 def _framed(
     thing: Thing, matrix: Float[np.ndarray, "3 3"], side: int
-) -> tuple[list[list[Int32[np.ndarray, "P 2"]]], Window]:
+) -> tuple[list[list[Int32[np.ndarray, "_ 2"]]], Window]:
     """Outlines in the filler's coordinates, by part and contour, and the window they need."""
-    contours = [contour for part in thing.parts for contour in part.contours]
-    seen = project(matrix, np.concatenate(contours)) * side
-    bound = project(matrix, thing.outline()) * side
-    low = np.clip(np.floor(bound.min(0)) - _RIM, 0, side - 8).astype(int)
-    high = np.clip(np.ceil(bound.max(0)) + _RIM, low + 8, side).astype(int)
+    seen = project(matrix, thing.points) * side
+    bound = project(matrix, thing.hull) * side
+    low = np.maximum(np.floor(bound.min(0)).astype(int) - _RIM, 0)
+    high = np.minimum(np.ceil(bound.max(0)).astype(int) + _RIM, side)
     fixed = np.rint(((seen - low) * _FINE - 0.5) * 2**_SUB).astype(np.int32)
     at, outlines = 0, []
     for part in thing.parts:
@@ -110,7 +111,9 @@ def _framed(
     return outlines, (slice(top, bottom), slice(left, right))
 
 
-def _filled(contours: list[Int32[np.ndarray, "P 2"]], shape: tuple[int, int]) -> tuple[Window, Plane]:
+def _filled(
+    contours: list[Int32[np.ndarray, "_ 2"]], shape: tuple[int, int]
+) -> tuple[Window, Plane]:
     """The part's own window and its coverage there."""
     corners = [cv2.boundingRect(contour) for contour in contours]
     cell = _FINE << _SUB
@@ -139,22 +142,28 @@ def _cropped(there: Window, mask: Plane, here: Window) -> Plane:
 
 def _rounded(share: Plane, radius: float) -> Plane:
     """A quarter round along the edge, 0..1; ``radius`` in pixels."""
-    depth = cv2.distanceTransform((share > 0.5).view(np.uint8), cv2.DIST_L2, 3)
+    depth = cv2.distanceTransform((share > _HALF).view(np.uint8), cv2.DIST_L2, 3)
     short = 1 - np.minimum(depth * (1 / radius), 1)
     return cv2.sqrt(1 - short * short)
 
 
 def _paint(
-    thing: Thing, part: Part, matrix: Float[np.ndarray, "3 3"], corner: tuple[int, int], shape: tuple[int, ...], side: int
-) -> Picture:
-    """The colour of a part in its window: plain ink [3, 1, 1], or with the texture."""
-    ink = thing.palette.inks[part.ink][:, None, None]
+    thing: Thing, part: Part, back: Float32[np.ndarray, "3 3"], here: Window, pixel: float
+) -> Picture | Colour:
+    """The colour of a part in its window: plain ink [3, 1, 1], or with the texture.
+
+    Args:
+        thing: whose part it is.
+        part: to paint.
+        back: from pixels of the object's window to the object's plane.
+        here: the part's window within the object's.
+        pixel: width of a pixel in object units.
+    """
+    ink = flat(thing.palette.inks[part.ink])
     if not part.textured:
         return ink
-    back = np.linalg.inv(matrix).astype(np.float32)
-    y = (np.arange(corner[0], corner[0] + shape[0], dtype=np.float32)[:, None] + 0.5) / side
-    x = (np.arange(corner[1], corner[1] + shape[1], dtype=np.float32)[None, :] + 0.5) / side
+    y = np.arange(here[0].start, here[0].stop, dtype=np.float32)[:, None] + 0.5
+    x = np.arange(here[1].start, here[1].stop, dtype=np.float32)[None, :] + 0.5
     u, v, w = (back[k, 0] * x + (back[k, 2] + back[k, 1] * y) for k in range(3))
-    pixel = float(abs(np.linalg.det(back[:2, :2])) ** 0.5 / side)
     share = pattern(thing.skin, u / w, v / w, pixel)
-    return ink + (thing.palette.inks[Ink.PATTERN][:, None, None] - ink) * share
+    return ink + (flat(thing.palette.inks[Ink.PATTERN]) - ink) * share

@@ -54,11 +54,12 @@ class Truth:
 class Rendered:
     """Synthetic images, drawn when asked for; a source of data with ground truth.
 
-    Image ``i`` is a pure function of (seed, split, i) and of the settings below; size and domain
-    change how a scene is shown, not the scene. Nothing is stored but a few hundred outlines.
-    Classes are balanced in every block of ten. Two splits never share a scene, nor an object
-    unless ``family`` says so: ``Rendered(1000, split="test", family="train")`` shows the
-    training objects in new scenes.
+    Image ``i`` is a pure function of (seed, split, i) and of the settings below; size and
+    domain change how a scene is shown, not the scene. Nothing is kept but a few hundred
+    outlines. Every ten images from a multiple of ten on show each class once.
+
+    Two splits never share a scene, nor an object unless ``family`` says so:
+    ``Rendered(1000, split="test", family="train")`` shows the training objects in new scenes.
 
     Args:
         count: number of images.
@@ -86,12 +87,16 @@ class Rendered:
 
     def __post_init__(self) -> None:
         if self.domain not in LOOKS:
-            raise UserError(f"Rendered: domain must be one of {', '.join(LOOKS)}, got {self.domain!r}")
+            names = ", ".join(LOOKS)
+            raise UserError(f"Rendered: domain must be one of {names}, got {self.domain!r}")
         if not _LEAST <= self.size <= _MOST:
-            raise UserError(f"Rendered: size must be {_LEAST} to {_MOST} pixels, got {self.size}")
+            raise UserError(
+                f"Rendered: size must be {_LEAST} to {_MOST} pixels, got {self.size}"
+            )
         if self.count < 0 or self.instances < 1:
             raise UserError(
-                f"Rendered: count must be >= 0 and instances >= 1, got {self.count} and {self.instances}"
+                "Rendered: count must be >= 0 and instances >= 1, "
+                f"got {self.count} and {self.instances}"
             )
 
     @property
@@ -145,7 +150,9 @@ class Rendered:
         start = self._scene(index)
         return [self._truth(scenes.later(start, t)) for t in range(frames)]
 
-    def seasons(self, index: int, count: int = 4, bands: int = 3) -> UInt8[np.ndarray, "S H W K"]:
+    def seasons(
+        self, index: int, count: int = 4, bands: int = 3
+    ) -> UInt8[np.ndarray, "S H W K"]:
         """The same scene at ``count`` times of a year, from spring on, in spectral bands.
 
         Three bands are red, green and blue; other numbers lie evenly from 440 to 2200 nm. Only
@@ -188,7 +195,7 @@ class Rendered:
 
     def _truth(self, scene: Scene) -> Truth:
         what = scene.thing
-        seen = project(scene.pose.matrix(), what.outline()) * self.size
+        seen = project(scene.pose.matrix(), what.hull) * self.size
         (left, top), (right, bottom) = seen.min(0).tolist(), seen.max(0).tolist()
         cover = scenes.silhouette(scene, self._side)
         return Truth(

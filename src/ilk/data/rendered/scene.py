@@ -9,6 +9,7 @@ from jaxtyping import Float32, Float64
 
 from ilk.data.rendered import living, made, scenery, wallpaper
 from ilk.data.rendered.canvas import Picture, Plane
+from ilk.data.rendered.curves import hull
 from ilk.data.rendered.dice import Dice
 from ilk.data.rendered.light import Light, ground, lamp, lit
 from ilk.data.rendered.palette import Colours, backdrop_colours, object_palette
@@ -98,8 +99,12 @@ def thing(seed: int, family: str, class_index: int, number: int, instances: int)
     instance = class_index * instances + number
     dice = Dice.of(seed, instance, f"instance/{family}", 96)
     palette, skin, gloss = object_palette(dice), texture(dice), dice.between(0.0, 0.4)
+    parts = centred(_SHAPES[class_index][1](dice))
+    bound = [line for part in parts if part.within < 0 for line in part.contours]
     return Thing(
-        class_index=class_index, instance=instance, parts=centred(_SHAPES[class_index][1](dice)),
+        class_index=class_index, instance=instance, parts=parts,
+        hull=hull(np.concatenate(bound)),
+        points=np.concatenate([line for part in parts for line in part.contours]),
         palette=palette, skin=skin, gloss=gloss,
     )  # fmt: skip
 
@@ -109,7 +114,7 @@ def compose(what: Thing, row: Float64[np.ndarray, " T"]) -> Scene:
     dice = Dice(row)
     held = stance(dice)
     return Scene(
-        thing=what, stance=held, pose=held.settled(what.outline()), light=lamp(dice),
+        thing=what, stance=held, pose=held.settled(what.hull), light=lamp(dice),
         background=dice.pick(len(BACKGROUNDS)), colours=backdrop_colours(dice, what.palette),
         place=(dice.between(0, 1), dice.between(0, 1)), throws=row[48:],
     )  # fmt: skip
@@ -118,7 +123,7 @@ def compose(what: Thing, row: Float64[np.ndarray, " T"]) -> Scene:
 def later(scene: Scene, frames: int) -> Scene:
     """The scene some frames on: the object has moved, all else stayed."""
     held = scene.stance.later(frames)
-    return replace(scene, stance=held, pose=held.settled(scene.thing.outline()))
+    return replace(scene, stance=held, pose=held.settled(scene.thing.hull))
 
 
 def empty(scene: Scene, side: int) -> Frame:
@@ -132,7 +137,7 @@ def paint(scene: Scene, side: int) -> Frame:
     """Paint a scene at ``side`` pixels a side."""
     shape = relief(scene.thing, scene.pose, side)
     rows, columns = shape.window
-    cover, height = _spread(shape.cover, shape.window, side), _spread(shape.height, shape.window, side)
+    cover, height = (_spread(t, shape.window, side) for t in (shape.cover, shape.height))
     picture, shade = ground(_backdrop(scene, side), cover, scene.light)
     there = picture[:, rows, columns]
     there *= 1 - shape.cover

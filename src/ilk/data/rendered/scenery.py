@@ -7,14 +7,9 @@ import math
 
 import numpy as np
 
-from ilk.data.rendered.canvas import Picture, Plane, blend, grid, noise, ramp
+from ilk.data.rendered.canvas import Picture, blend, flat, grid, noise, ramp
 from ilk.data.rendered.dice import Dice
 from ilk.data.rendered.palette import Colours
-
-
-def flat(colour: Colours) -> Picture:
-    """A colour [3] as a picture [3, 1, 1] that broadcasts."""
-    return colour.astype(np.float32)[:, None, None]
 
 
 def _place(dice: Dice) -> tuple[float, float]:
@@ -37,7 +32,8 @@ def table(side: int, colours: Colours, dice: Dice) -> Picture:
     edge = dice.between(0.52, 0.74)
     lean = dice.around(0.12)
     line = y + lean * (x - 0.5)
-    wall = blend(flat(colours[0]), flat(colours[1]), ramp(np.hypot(x - dice.between(0, 1), y), 0.1, 1.0))
+    far = np.hypot(x - dice.between(0, 1), y)
+    wall = blend(flat(colours[0]), flat(colours[1]), ramp(far, 0.1, 1.0))
     top = blend(flat(colours[3]), flat(colours[2]), ramp(line, edge - 0.05, 1.25))
     return blend(wall, top, ramp(line, edge - 0.012, edge + 0.012))
 
@@ -48,7 +44,8 @@ def hills(side: int, colours: Colours, dice: Dice) -> Picture:
     picture = blend(flat(colours[1]), flat(colours[3]), ramp(y, 0.0, 0.75))
     far = np.hypot(x - dice.between(0.15, 0.85), y - dice.between(0.12, 0.4))
     size = dice.between(0.07, 0.14)
-    picture = blend(picture, flat(np.minimum(colours[3] * 1.25, 1)), ramp(far, size + 0.01, size - 0.01) + ramp(far, size * 3, 0) * 0.3)
+    glow = ramp(far, size + 0.01, size - 0.01) + ramp(far, size * 3, 0) * 0.3
+    picture = blend(picture, flat(np.minimum(colours[3] * 1.25, 1)), glow)
     rough = noise(side, 5, _place(dice), 3)
     base = dice.between(0.4, 0.55)
     for k in range(4):
@@ -69,7 +66,8 @@ def sky(side: int, colours: Colours, dice: Dice) -> Picture:
     bright = np.minimum(colours[3] * 1.15 + 0.02, 1)
     picture = blend(picture, flat(bright), ramp(puffs, 0.46, 0.66) * 0.9)
     lower = np.roll(puffs, -max(side // 24, 1), axis=0)
-    return blend(picture, flat(colours[1]), ramp(puffs - lower, 0.0, 0.12) * ramp(puffs, 0.5, 0.6) * 0.7)
+    belly = ramp(puffs - lower, 0.0, 0.12) * ramp(puffs, 0.5, 0.6)
+    return blend(picture, flat(colours[1]), belly * 0.7)
 
 
 def bokeh(side: int, colours: Colours, dice: Dice) -> Picture:
@@ -78,10 +76,13 @@ def bokeh(side: int, colours: Colours, dice: Dice) -> Picture:
     picture = blend(flat(colours[2]), flat(colours[0]), ramp(x + y, 0.2, 1.8))
     for across, down, size, colour, strength in dice.rows(9, 5).tolist():
         radius = 0.05 + 0.13 * size
-        rows, columns = (slice(max(int((at - radius) * side) - 1, 0), int((at + radius) * side) + 3) for at in (down, across))
+        rows, columns = (
+            slice(max(int((at - radius) * side) - 1, 0), int((at + radius) * side) + 3)
+            for at in (down, across)
+        )
         far = np.hypot(x[rows, columns] - across, y[rows, columns] - down)
         soft = ramp(far, radius * 1.08, radius * 0.86) * (0.7 + 0.3 * ramp(far, 0, radius))
-        glow = flat(np.minimum(colours[3 if colour > 0.5 else 1] * 1.2, 1))
+        glow = flat(np.minimum(colours[1 + 2 * round(colour)] * 1.2, 1))
         here = picture[:, rows, columns]
         here += soft * (0.25 + 0.45 * strength) * (glow - here)
     return picture
@@ -94,5 +95,3 @@ def contours(side: int, colours: Colours, dice: Dice) -> Picture:
     picture = blend(flat(colours[0]), flat(colours[1]), np.clip(step / 8, 0, 1))
     soft = np.abs(level - np.rint(level))
     return blend(picture, flat(colours[2]), ramp(soft, 0.13, 0.05) * 0.75)
-
-

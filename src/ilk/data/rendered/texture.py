@@ -41,8 +41,9 @@ class Texture:
 def texture(dice: Dice) -> Texture:
     """A pattern of any kind."""
     return Texture(
-        kind=dice.pick(len(KINDS)), turn=dice.between(0, math.pi), period=dice.between(0.24, 0.46),
-        share=dice.between(0.35, 0.6), strength=dice.between(0.7, 1.0),
+        kind=dice.pick(len(KINDS)), turn=dice.between(0, math.pi),
+        period=dice.between(0.24, 0.46), share=dice.between(0.35, 0.6),
+        strength=dice.between(0.7, 1.0),
         place=(dice.between(0, 1), dice.between(0, 1)),
     )  # fmt: skip
 
@@ -118,9 +119,11 @@ def _ombre(a: Plane, b: Plane, skin: Texture, pixel: float) -> Plane:
 def _cloud(skin: Texture, a: Plane, b: Plane) -> Float32[np.ndarray, "H W"]:
     """Noise in the object's coordinates, some three bumps a unit."""
     square = noise(_MARBLE, 14, skin.place, 2)
-    to = _MARBLE / 9
-    return cv2.remap(square, a * to + _MARBLE / 2, b * to + _MARBLE / 2, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    x, y = (t * (_MARBLE / 9) + _MARBLE / 2 for t in (a, b))
+    return cv2.remap(square, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
 Kind = Callable[[Plane, Plane, Texture, float], Plane]
-KINDS: tuple[Kind, ...] = (_plain, _stripes, _dots, _checks, _tartan, _zigzag, _marble, _speckle, _ombre)
+KINDS: tuple[Kind, ...] = (
+    _plain, _stripes, _dots, _checks, _tartan, _zigzag, _marble, _speckle, _ombre,
+)  # fmt: skip

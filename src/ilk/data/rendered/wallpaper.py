@@ -8,10 +8,9 @@ import math
 import cv2
 import numpy as np
 
-from ilk.data.rendered.canvas import Picture, Plane, blend, grid, noise, ramp
+from ilk.data.rendered.canvas import Picture, Plane, blend, flat, grid, noise, ramp
 from ilk.data.rendered.dice import Dice
 from ilk.data.rendered.palette import Colours
-from ilk.data.rendered.scenery import flat
 
 
 def _turned(side: int, angle: float, count: float, dice: Dice) -> tuple[Plane, Plane]:
@@ -44,7 +43,7 @@ def waves(side: int, colours: Colours, dice: Dice) -> Picture:
     band = np.floor(swing)
     edge = swing - band
     soft = count / side * 1.5
-    here, before = (np.take(colours, t.astype(np.int32) % 4, axis=0).transpose(2, 0, 1) for t in (band, band - 1))
+    here, before = (colours.T[:, t.astype(np.int32) % len(colours)] for t in (band, band - 1))
     return blend(before, here, ramp(edge, 0, soft))
 
 
@@ -54,14 +53,14 @@ def terrazzo(side: int, colours: Colours, dice: Dice) -> Picture:
     corners = np.arange(5) * (2 * math.pi / 5)
     around = corners + 6.28 * spin + 0.5 * np.sin(2 * corners + 6.28 * wild)
     radius = (0.02 + 0.035 * size) * (1 + 0.35 * np.sin(corners * 2 + 9 * wild))
-    points = np.stack([across + radius * np.cos(around), down + radius * np.sin(around)], axis=2)
-    fixed = np.rint(points * (side * 2 * 16) - 8).astype(np.int32)
+    x, y = across + radius * np.cos(around), down + radius * np.sin(around)
+    fixed = np.rint(np.stack([x, y], axis=2) * (side * 2 * 16) - 8).astype(np.int32)
     picture = flat(colours[0])
     for k in range(3):
         chips = np.zeros((side * 2, side * 2), np.uint8)
         cv2.fillPoly(chips, list(fixed[k::3]), 255, shift=4)
-        cover = cv2.resize(chips, (side, side), interpolation=cv2.INTER_AREA) * np.float32(1 / 255)
-        picture = blend(picture, flat(colours[k + 1]), cover)
+        cover = cv2.resize(chips, (side, side), interpolation=cv2.INTER_AREA)
+        picture = blend(picture, flat(colours[k + 1]), cover * np.float32(1 / 255))
     return picture
 
 

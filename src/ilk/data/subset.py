@@ -1,0 +1,51 @@
+"""Some items of a source."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from ilk.data.source import Source, digest
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """Some items of a source, as a source.
+
+    Args:
+        source: the whole.
+        chosen: indices into it, in the order they shall have.
+    """
+
+    source: Source
+    chosen: Int[np.ndarray, " N"]
+
+    @property
+    def name(self) -> str:
+        """The name of the whole."""
+        return self.source.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the whole."""
+        return self.source.classes
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the whole, with the choice."""
+        return digest([self.source.fingerprint.encode(), self.chosen])
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def item(self, index: int) -> bytes | np.ndarray:
+        """An item of the whole."""
+        return self.source.item(int(self.chosen[index]))
+
+    def label(self, index: int) -> int:
+        """Its label."""
+        return self.source.label(int(self.chosen[index]))
+
+    def key(self, index: int) -> str:
+        """Its key."""
+        return self.source.key(int(self.chosen[index]))

@@ -1,0 +1,189 @@
+import json
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ilk.core.errors import UserError
+from ilk.data import BadItem, Parquet, Reader, decode, labels, open_source
+
+IMAGES = [bytes([number]) * (100 + number) for number in range(20)]
+SPLIT = ["train", "test", "train", "val"] * 5
+
+
+def stored(path: Path, metadata: dict[str, str] | None = None, **columns) -> Path:
+    table = pa.table({"image": pa.array(IMAGES)} | columns)
+    pq.write_table(table.replace_schema_metadata(metadata), path, row_group_size=6)
+    return path
+
+
+def test_rows_come_as_they_are(tmp_path: Path) -> None:
+    source = open_source(stored(tmp_path / "x.parquet"))
+    assert [source.item(index) for index in range(20)] == IMAGES
+    assert source.classes == ()
+    assert set(labels(source)) == {-1}
+    assert source.key(7) == "7"
+
+
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_a_split_is_chosen(tmp_path: Path, dictionary: bool) -> None:
+    split = pa.array(SPLIT).dictionary_encode() if dictionary else pa.array(SPLIT)
+    path = stored(tmp_path / "x.parquet", split=split, label=pa.array([*range(10)] * 2))
+    source = open_source(f"{path}:test")
+    assert [source.item(index) for index in range(5)] == IMAGES[1::4]
+    assert labels(source).tolist() == [1, 5, 9, 3, 7]
+    assert source.key(2) == "9"
+    assert source.classes == tuple("0123456789")
+    assert open_source(f"{path}:val").fingerprint != source.fingerprint
+    with pytest.raises(UserError, match="'dev' must exist, found train, test, val"):
+        open_source(f"{path}:dev")
+    with pytest.raises(UserError, match="split or subset"):
+        open_source(f"{stored(path)}:test")
+
+
+BITS = pa.array([1, 0] * 10)
+HUGGING_FACE = json.dumps({"info": {"features": {"label": {"names": ["no", "yes"]}}}})
+
+
+@pytest.mark.parametrize(
+    ("columns", "metadata", "classes", "first"),
+    [
+        ({"label": pa.array([2, 0] * 10)}, None, ("0", "1", "2"), [2, 0]),
+        ({"label": pa.array([2, None] * 10)}, None, ("0", "1", "2"), [2, -1]),
+        ({"label": pa.array([-1, None] * 10, pa.int8())}, None, (), [-1, -1]),
+        ({"label": pa.array([10**9, 7] * 10)}, None, ("7", "1000000000"), [1, 0]),
+        ({"label": pa.array(["dog", "cat"] * 10)}, None, ("cat", "dog"), [1, 0]),
+        ({"label": pa.array(["7", "3"] * 10)}, None, tuple("01234567"), [7, 3]),
+        ({"label": pa.array(["dog", None] * 10).dictionary_encode()}, None, ("dog",), [0, -1]),
+        ({"label": pa.array([True, False] * 10)}, None, ("false", "true"), [1, 0]),
+        ({"label": BITS}, {"huggingface": HUGGING_FACE}, ("no", "yes"), [1, 0]),
+        ({"label": BITS}, {"classes": '["a", "b", "c"]'}, ("a", "b", "c"), [1, 0]),
+        ({"label": BITS}, {"classes": "not json"}, ("0", "1"), [1, 0]),
+        (
+            {"label": pa.array([3, 1] * 10), "label_name": pa.array(["d", "b"] * 10)},
+            None, ("0", "b", "2", "d"), [3, 1],
+        ),
+        ({"target": pa.array([1, 0] * 10)}, None, ("0", "1"), [1, 0]),
+        ({"weight": pa.array([1, 0] * 10)}, None, (), [-1, -1]),
+        ({"label": pa.array([0.5, 0.1] * 10)}, None, (), [-1, -1]),
+    ],
+)  # fmt: skip
+def test_labels_and_class_names(tmp_path: Path, columns, metadata, classes, first) -> None:
+    source = open_source(stored(tmp_path / "x.parquet", metadata, **columns))
+    assert source.classes == classes
+    assert labels(source).tolist() == first * 10
+
+
+def test_a_struct_of_bytes_and_path(tmp_path: Path) -> None:
+    rows = [{"bytes": data, "path": "a.png"} for data in IMAGES]
+    rows[3], rows[5] = {"bytes": None, "path": "b.png"}, None
+    table = pa.table({"img": pa.array(rows), "label": pa.array(range(20))})
+    pq.write_table(table, tmp_path / "x.parquet", row_group_size=6)
+    source = open_source(tmp_path / "x.parquet")
+    for index, data in enumerate(IMAGES):
+        if index in (3, 5):
+            with pytest.raises(BadItem, match="no bytes"):
+                source.item(index)
+        else:
+            assert source.item(index) == data
+
+
+def test_columns_must_be_clear(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    two = {
+        "front": pa.array(IMAGES),
+        "back": pa.array(IMAGES[::-1]),
+        "side": pa.array(range(20)),
+    }
+    pq.write_table(pa.table(two), path)
+    with pytest.raises(UserError, match="front, back all do; say which with image="):
+        open_source(path)
+    assert open_source(path, image="back").item(0) == IMAGES[-1]
+    assert labels(open_source(path, image="back", label="side")).tolist() == list(range(20))
+    with pytest.raises(UserError, match="must have a column 'top', found front, back, side"):
+        open_source(path, image="top")
+    with pytest.raises(UserError, match="column front must be whole numbers or names"):
+        open_source(path, image="back", label="front")
+    pq.write_table(pa.table({"side": pa.array(range(20))}), path)
+    with pytest.raises(UserError, match="only found side"):
+        open_source(path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(UserError, match="must be a whole parquet file"):
+        open_source(path)
+
+
+def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Parquet(stored(tmp_path / "x.parquet"), kept=1500)
+    reads: list[int] = []
+    read = source._read
+    monkeypatch.setattr(source, "_read", lambda group: reads.append(group) or read(group))
+    for index in (0, 5, 6, 7, 1, 19, 2, 6, 19):
+        assert source.item(index) == IMAGES[index]
+        held = sum(images.nbytes for images in source._groups.values())
+        assert held <= 1500 or len(source._groups) == 1
+    assert reads == [0, 1, 3, 1, 3]  # two groups fit, the least recently used goes
+
+
+def test_many_threads_and_a_pickled_copy_read_the_same(tmp_path: Path) -> None:
+    source = Parquet(stored(tmp_path / "x.parquet"), kept=1)
+    source.item(3)
+    other = pickle.loads(pickle.dumps(source))
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(source.item, [*range(20)] * 10)) == IMAGES * 10
+    assert other.item(8) == IMAGES[8]
+    assert len(pickle.dumps(source)) < 5000
+
+
+def test_the_fingerprint_follows_the_content(tmp_path: Path) -> None:
+    first = open_source(stored(tmp_path / "x.parquet")).fingerprint
+    assert open_source(stored(tmp_path / "y.parquet")).fingerprint == first
+    changed = stored(tmp_path / "z.parquet", label=pa.array(range(20)))
+    assert open_source(changed).fingerprint != first
+
+
+def test_a_pattern_of_parquet_files(tmp_path: Path) -> None:
+    for part in range(3):
+        stored(tmp_path / f"{part}.parquet", label=pa.array([part] * 20))
+    source = open_source(f"{tmp_path}/*.parquet")
+    assert len(source) == 60
+    assert source.item(41) == IMAGES[1]
+    assert [source.classes[label] for label in labels(source)] == ["0"] * 20 + ["1"] * 20 + [
+        "2"
+    ] * 20
+
+
+def test_cifar10(shared_data) -> None:
+    path = shared_data("cifar10-20k.parquet")
+    train, test = open_source(f"{path}:train"), open_source(f"{path}:test")
+    assert (len(train), len(test)) == (20_000, 10_000)
+    assert train.classes == test.classes
+    assert train.classes[:3] == ("airplane", "automobile", "bird")
+    assert np.bincount(labels(train)).tolist() == [2000] * 10
+    assert np.bincount(labels(test)).tolist() == [1000] * 10
+    reader = Reader(test)
+    for index in range(0, 10_000, 250):
+        pixels, real = reader.read(index)
+        assert (pixels.shape, real) == ((32, 32, 3), index)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "classes", "shape"),
+    [
+        ("imagenette96-5k.parquet", 5000, 10, (96, 96, 3)),
+        ("coil20-32.parquet", 1440, 20, (32, 32, 1)),
+        ("emoji2-free.parquet", 3714, 10, (64, 64, 4)),
+        ("omniglot-small.parquet", 4840, None, (105, 105, 1)),
+    ],
+)
+def test_other_real_files(shared_data, name: str, size: int, classes, shape) -> None:
+    source = open_source(shared_data(name))
+    assert len(source) == size
+    assert labels(source).min() >= 0
+    if classes:
+        assert len(source.classes) == classes
+    assert decode(source.item(size // 2), channels=None).shape == shape
+    assert decode(source.item(size // 2)).shape == (*shape[:2], 3)

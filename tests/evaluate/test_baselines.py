@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from ilk.core import UserError
+from ilk.data import Subset, open_source
+from ilk.evaluate import evaluate, pixels
+
+
+def test_pixels_are_the_picture_itself():
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+    found = pixels(open_source(pictures), size=8)
+    expected = pictures.transpose(0, 3, 1, 2).reshape(5, -1) / 255
+    np.testing.assert_allclose(found.vectors, expected, atol=1e-6)
+    assert found.encoder == "pixels@1/8x8x3"
+
+
+def test_large_pictures_are_scaled_to_32_pixels_at_most():
+    source = open_source(np.full((2, 70, 50, 3), 51, np.uint8))
+    found = pixels(source)
+    assert found.vectors.shape == (2, 3 * 32 * 32)
+    np.testing.assert_allclose(found.vectors, 0.2, atol=1e-6)
+    with pytest.raises(UserError, match="size must be from 1 to 32, got 64"):
+        pixels(source, size=64)
+
+
+def test_other_numbers_of_channels():
+    source = open_source(np.zeros((2, 9, 9, 3), np.uint8))
+    assert pixels(source, size=4, channels=1).vectors.shape == (2, 16)
+
+
+def test_pixels_of_real_images_are_better_than_chance_and_far_from_good(shared_data):
+    source = open_source(f"{shared_data('cifar10-20k.parquet')}:train")
+    parts = (Subset(source, np.arange(start, start + 600)) for start in (0, 600))
+    train, test = (pixels(part, size=8) for part in parts)
+    for result in evaluate(train, test):
+        assert 0.15 < result.interval[0] < result.value < result.interval[1] < 0.45

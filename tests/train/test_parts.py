@@ -1,0 +1,189 @@
+"""Parts of the loop, each against a slow reference."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ilk.core import Cosine, Progress, UserError
+from ilk.data import Reader, open_source
+from ilk.method import Frozen, Optimisation, typed_options
+from ilk.methods import recipe
+from ilk.methods.moco_v3 import MoCoV3
+from ilk.train import Settings
+from ilk.train.checkpoint import flattened_optimiser, load, restore_optimiser, save
+from ilk.train.length import length_of
+from ilk.train.loader import Loader
+from ilk.train.monitor import CollapseAlarm
+from ilk.train.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
+from ilk.views import byol_pair
+
+
+def loader(pictures, **changes) -> Loader:
+    given = {"batch_size": 6, "seed": 3, "workers": 2} | changes
+    return Loader(Reader(open_source(pictures)), byol_pair(16), **given)
+
+
+def test_an_epoch_shows_every_item_once_in_a_new_order(pictures):
+    served = loader(pictures, batch_size=8)
+    epochs = [
+        np.concatenate([b.items for b in served.batches(4 * e, 4 * e + 4)]) for e in range(2)
+    ]
+    for items in epochs:
+        assert sorted(items) == list(range(32))
+    assert not np.array_equal(*epochs)
+
+
+def test_any_start_serves_the_same_batches(pictures):
+    whole = list(loader(pictures).batches(0, 9))
+    for start in (1, 4, 8):
+        for batch, again in zip(
+            whole[start:], loader(pictures, workers=1).batches(start, 9), strict=True
+        ):
+            assert np.array_equal(batch.items, again.items)
+            assert all(torch.equal(batch.views[v], again.views[v]) for v in batch.views)
+            assert torch.equal(batch.labels, again.labels)
+
+
+def test_ranks_share_the_batch_of_one_process(pictures):
+    one = next(iter(loader(pictures, batch_size=8).batches(2, 3)))
+    parts = [
+        next(iter(loader(pictures, batch_size=4, rank=r, world=2).batches(2, 3)))
+        for r in range(2)
+    ]
+    assert np.array_equal(one.items, np.concatenate([part.items for part in parts]))
+    for view in one.views:
+        assert torch.equal(one.views[view], torch.cat([part.views[view] for part in parts]))
+
+
+def test_a_batch_larger_than_the_data_is_refused(pictures):
+    with pytest.raises(UserError, match="--batch-size 32 or less"):
+        loader(pictures, batch_size=33)
+
+
+def test_groups_decay_what_the_plan_says():
+    parts = {"backbone": nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), "predictor": nn.Linear(4, 4)}
+    plan = Optimisation(name="sgd", lr=0.1, warmup_epochs=0, weight_decay=Cosine(0.2, 0.4), constant_lr=("predictor",))
+    optimiser = build_optimiser(plan, parts)
+    Pace(plan, 0.5, 256).apply(optimiser, Progress(100, 100, 10))
+    for group in optimiser.param_groups:
+        sizes = {p.ndim for p in group["params"]}
+        assert group["weight_decay"] == pytest.approx(0.4 if sizes == {2} else 0.0)
+        assert group["lr"] == pytest.approx(0.5 if group["part"] == "predictor" else 0.0)
+    everything = build_optimiser(Optimisation(name="sgd", lr=0.1, decay_all=True), parts)
+    assert all(group["decays"] for group in everything.param_groups)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "lr"), [("linear", 0.4), ("sqrt", 0.2), ("none", 0.1)]
+)
+def test_peak_follows_the_batch(scaling, lr):
+    assert peak_lr(Optimisation(name="sgd", lr=0.1, scaling=scaling), 1024) == pytest.approx(lr)
+
+
+def test_lars_against_a_slow_loop():
+    torch.manual_seed(0)
+    layer = nn.Linear(5, 3)
+    plan = Optimisation(name="lars", lr=0.2, weight_decay=1e-2, momentum=0.9, trust=0.001)
+    optimiser = build_optimiser(plan, {"backbone": layer})
+    pace = Pace(plan, 0.2, 256)
+    weights = {k: p.detach().clone().double() for k, p in layer.named_parameters()}
+    speed = {k: torch.zeros_like(p) for k, p in weights.items()}
+    progress = Progress(50, 100, 1)
+    for step in range(4):
+        grads = {k: torch.full_like(p, 0.1 * (step + 1)) for k, p in layer.named_parameters()}
+        for name, parameter in layer.named_parameters():
+            parameter.grad = grads[name]
+        lr = pace.apply(optimiser, progress)
+        optimiser.step()
+        for name, weight in weights.items():
+            grad = grads[name].double()
+            if weight.ndim > 1:
+                decayed = grad + 1e-2 * weight
+                ratio = 0.001 * weight.norm() / (grad.norm() + 1e-2 * weight.norm() + 1e-8)
+                grad = decayed * ratio
+            speed[name] = 0.9 * speed[name] + grad
+            weights[name] = weight - lr * speed[name]
+    for name, parameter in layer.named_parameters():
+        torch.testing.assert_close(parameter.detach().double(), weights[name], rtol=1e-5, atol=1e-6)
+
+
+def test_clipping_is_by_parameter_and_the_joint_norm_is_told():
+    a, b = nn.Parameter(torch.zeros(4)), nn.Parameter(torch.zeros(2))
+    a.grad, b.grad = torch.tensor([3.0, 4.0, 0, 0]), torch.tensor([0.3, 0.4])
+    norm = clip_gradients([a, b], 1.0)
+    assert norm.item() == pytest.approx(math.hypot(5, 0.5))
+    torch.testing.assert_close(a.grad, torch.tensor([0.6, 0.8, 0, 0]))
+    torch.testing.assert_close(b.grad, torch.tensor([0.3, 0.4]))
+
+
+def test_parts_are_frozen_for_epochs_or_steps():
+    frozen = (Frozen(part="prototypes", epochs=1), Frozen(part="predictor", steps=3))
+    assert frozen_now(frozen, Progress(2, 100, 10)) == {"prototypes", "predictor"}
+    assert frozen_now(frozen, Progress(5, 100, 10)) == {"prototypes"}
+    assert frozen_now(frozen, Progress(10, 100, 10)) == set()
+
+
+def test_optimiser_state_survives_a_file(tmp_path):
+    def stepped(layer, optimiser, count):
+        for _ in range(count):
+            optimiser.zero_grad()
+            layer(torch.ones(2, 3)).square().sum().backward()
+            optimiser.step()
+
+    torch.manual_seed(0)
+    one, plan = nn.Linear(3, 3), Optimisation(name="adamw", lr=0.1)
+    optimiser = build_optimiser(plan, {"backbone": one})
+    for group in optimiser.param_groups:
+        group["lr"] = 0.1
+    stepped(one, optimiser, 3)
+    save(tmp_path / "c", flattened_optimiser(optimiser), {"step": 3})
+    two = nn.Linear(3, 3)
+    two.load_state_dict(one.state_dict())
+    other = build_optimiser(plan, {"backbone": two})
+    tensors, facts = load(tmp_path / "c")
+    restore_optimiser(other, tensors)
+    for group in other.param_groups:
+        group["lr"] = 0.1
+    stepped(one, optimiser, 2)
+    stepped(two, other, 2)
+    assert facts["step"] == 3
+    assert all(torch.equal(p, q) for p, q in zip(one.parameters(), two.parameters(), strict=True))
+
+
+def test_a_foreign_or_torn_checkpoint_is_refused(tmp_path):
+    (tmp_path / "torn").write_bytes(b"\0" * 40)
+    with pytest.raises(UserError, match="whole checkpoint"):
+        load(tmp_path / "torn")
+    with pytest.raises(UserError, match="must exist"):
+        load(tmp_path / "none")
+
+
+def test_lengths_become_steps():
+    assert length_of(Settings(epochs=2.5), 10, None).steps == 25
+    assert length_of(Settings(steps=7), 10, None).steps == 7
+    assert length_of(Settings(minutes=2), 10, 0.5).steps == 240
+    assert length_of(Settings(), 10, None).steps == 1000
+    with pytest.raises(UserError, match="one of epochs, steps and time"):
+        Settings(epochs=1, steps=1)
+
+
+def test_the_alarm_forgives_a_short_spell():
+    alarm = CollapseAlarm()
+    bad, good = {"feature_std": 0.01, "rankme": 1.0}, {"feature_std": 0.9, "rankme": 30.0}
+    heard = [alarm.check(step, m) for step, m in enumerate([bad, bad, good, bad, bad, bad, bad])]
+    assert [message is not None for message in heard] == [False] * 5 + [True, False]
+    assert "since step 3" in heard[5]
+
+
+def test_options_are_typed_and_near_misses_are_named():
+    made = recipe("moco-v3", {"temperature": "1", "hidden": "64"})
+    assert (made.temperature, made.hidden) == (1, 64)
+    with pytest.raises(UserError, match="did you mean temperature"):
+        typed_options(MoCoV3, "moco-v3", {"temperatur": 1})
+    with pytest.raises(UserError, match="hidden must be int, got '0.5'"):
+        typed_options(MoCoV3, "moco-v3", {"hidden": "0.5"})
+    with pytest.raises(UserError, match="did you mean moco-v3"):
+        recipe("moco-v4", {})
