@@ -91,10 +91,17 @@ def test_oklch_gives_known_colours():
     np.testing.assert_allclose(shown[3], 128 / 255, atol=2e-3)
 
 
-def test_colours_out_of_gamut_fade_but_keep_their_lightness():
-    vivid, grey = light(np.array([(0.5, 0.4, 0.4), (0.5, 0.0, 0.4)]))
-    assert vivid.std() > 0.02
-    assert (vivid**0.5).mean() == pytest.approx((grey**0.5).mean(), abs=0.1)
+def test_colours_out_of_gamut_fade_but_keep_lightness_and_hue():
+    shown = light(np.array([(0.5, 0.4, 0.4)]))[0] ** 0.5
+    linear = ((shown + 0.055) / 1.055) ** 2.4
+    rgb_to_lms = [[0.4122215, 0.5363325, 0.0514460], [0.2119035, 0.6806995, 0.1073970],
+                  [0.0883025, 0.2817189, 0.6299787]]  # fmt: skip
+    lms_to_lab = [[0.2104543, 0.7936178, -0.0040720], [1.9779985, -2.4285922, 0.4505937],
+                  [0.0259040, 0.7827718, -0.8086758]]  # fmt: skip
+    lightness, a, b = lms_to_lab @ np.cbrt(rgb_to_lms @ linear)
+    assert lightness == pytest.approx(0.5, abs=0.01)
+    assert np.arctan2(b, a) / (2 * np.pi) == pytest.approx(0.4, abs=0.02)
+    assert 0.1 < np.hypot(a, b) < 0.4
 
 
 def test_a_discs_coverage_is_its_area():
@@ -130,7 +137,7 @@ def test_holes_are_empty():
     shape = relief(ring, pose, 96)
     middle = [span // 2 for span in shape.cover.shape]
     assert shape.cover[middle[0], middle[1]] == 0
-    assert shape.cover.sum() / 96**2 == pytest.approx(np.pi * 0.09 * 0.64, rel=0.03)
+    assert shape.cover.sum() / 96**2 == pytest.approx(np.pi * 0.09 * 0.64, rel=0.05)
 
 
 def _thing(parts):
@@ -177,7 +184,7 @@ def test_patterns_are_shares_and_fade_smoothly(kind: int):
     assert share.min() >= 0
     assert share.max() <= 1 + 1e-6
     assert kind == 0 or share.std() > 0.1
-    assert np.abs(np.diff(share, axis=0)).max() < 0.7
+    assert kind == 0 or ((share > 0.02) & (share < 0.98)).mean() > 0.03
 
 
 def test_ramp_and_blur_and_noise():

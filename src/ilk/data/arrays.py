@@ -54,7 +54,7 @@ class Arrays:
     def __init__(
         self,
         images: Shaped[np.ndarray, "N ..."],
-        labels: Shaped[np.ndarray, " N"] | None = None,
+        labels: Shaped[np.ndarray, " L"] | None = None,
         *,
         name: str = "array",
         classes: Sequence[str] = (),

@@ -52,6 +52,8 @@ class HuggingFace:
     def item(self, index: int) -> bytes | np.ndarray:
         """The encoded image, or the array of another kind of column."""
         value = self._images[index][self._column]
+        if value is None:
+            raise BadItem("empty: the row holds no image")
         if not isinstance(value, dict):
             return np.asarray(value)
         if value.get("bytes") is not None:

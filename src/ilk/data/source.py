@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64
@@ -39,10 +39,12 @@ class Source(Protocol):
         """Names of the labels, empty when nothing is labelled."""
         ...
 
-    @property
-    def fingerprint(self) -> str:
-        """Hexadecimal digits that stay the same as long as the content does."""
-        ...
+    if TYPE_CHECKING:  # before Python 3.12 isinstance would compute it, which can take seconds
+
+        @property
+        def fingerprint(self) -> str:
+            """Hexadecimal digits that stay the same as long as the content does."""
+            ...
 
     def __len__(self) -> int:
         """N, the number of items."""

@@ -4,7 +4,9 @@ Paper: Caron et al., NeurIPS 2020, https://arxiv.org/abs/2006.09882
 Idea: assignments are balanced over prototypes by optimal transport, so none can take all;
     many small crops are cheap further queries.
 Against DINO: no teacher; codes are balanced over the batch in place of centred and sharpened.
-Departures: none known; the queue is off by default, as for large batches in the paper.
+Departures: prototypes are normalised in each forward, where the authors renormalise what they
+    store; the queue (off by default, as for large batches) balances what was written from the
+    first step on, where they wait until it is full.
 Checked: tests/golden/losses.json
 """
 

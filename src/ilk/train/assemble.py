@@ -31,8 +31,9 @@ def assemble(settings: Settings, image_size: int) -> tuple[Method, Network]:
         method = mixture(settings.mix, settings.mix_options).apply(method)
     if method.drop_path > 0:
         trunk = _trunk(settings, image_size, drop_path=method.drop_path)
-    for change in method.prepare:
-        change(trunk)
+    if not settings.backbone_options.get("pretrained"):
+        for change in method.prepare:
+            change(trunk)
     return method, Network(trunk, method.projector, method.predictor, method.prototypes)
 
 

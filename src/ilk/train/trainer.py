@@ -79,6 +79,8 @@ class Trainer:
         self.seed = seed
         self.step = 0
         asked = passes(method)
+        # Convolutions are up to 1.4 times as fast with channels last, on processors as on GPUs.
+        student = student.to(memory_format=torch.channels_last)
         teacher = Teacher(student) if method.teacher else None
         self.student = student
         for network in (student, teacher.network if teacher else None):

@@ -10,9 +10,8 @@ from ilk.data.rendered.canvas import Colour, Picture, Plane, blur, grid
 from ilk.data.rendered.dice import Dice
 from ilk.data.rendered.relief import Relief
 
-_UMBRA = np.array([0.95, 0.9, 0.8], np.float32)[
-    :, None, None
-]  # a shadow's bite: red, green, blue
+# What a full shadow takes of red, green and blue: the sky still lights it.
+_UMBRA = np.array([0.95, 0.9, 0.8], np.float32)[:, None, None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

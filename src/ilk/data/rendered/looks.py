@@ -88,7 +88,8 @@ def thermal(frame: Frame) -> Picture:
     side = frame.cover.shape[0]
     tone = np.tensordot(_LUMA, _shown(frame.picture), 1)
     round_ = np.minimum(frame.height * 7, 1)
-    heat = blend(0.1 + 0.28 * tone, 0.42 + 0.4 * round_ + 0.16 * tone, frame.cover)
+    cold, warm = 0.1 + 0.28 * tone, 0.42 + 0.4 * round_ + 0.16 * tone
+    heat = cold + (warm - cold) * frame.cover
     heat = blur(heat + 0.12 * frame.shade, 0.007 * side) + 0.05 * grain(side, frame.place)
     steps = np.linspace(0, 1, len(_IRON))
     return np.stack([np.interp(heat, steps, channel) for channel in _IRON.T]).astype(np.float32)

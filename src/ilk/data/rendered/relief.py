@@ -127,7 +127,7 @@ def _filled(
     return (slice(top, bottom), slice(left, right)), mask * np.float32(1 / 255)
 
 
-def _cropped(there: Window, mask: Plane, here: Window) -> Plane:
+def _cropped(there: Window, mask: Float32[np.ndarray, "h w"], here: Window) -> Plane:
     """A part's coverage in another part's window."""
     plane = np.zeros([span.stop - span.start for span in here], np.float32)
     spans = [

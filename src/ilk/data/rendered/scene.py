@@ -151,7 +151,7 @@ def silhouette(scene: Scene, side: int) -> Plane:
     return _spread(shape.cover, shape.window, side)
 
 
-def _spread(plane: Plane, window: Window, side: int) -> Plane:
+def _spread(plane: Float32[np.ndarray, "h w"], window: Window, side: int) -> Plane:
     """A plane of a window in the whole picture."""
     whole = np.zeros((side, side), np.float32)
     whole[window] = plane
