@@ -1,7 +1,8 @@
 """A grid of training runs that can be stopped at any time and started again.
 
-Each finished cell is a JSON file under ``results/<grid>/``; a cell that was cut short goes on
-from its checkpoint. Cells are counted in epochs, so a busy machine changes nothing but the time.
+Each finished cell is a JSON file under ``results/<grid>/``; one that was cut short goes on
+from its checkpoint. Cells are counted in epochs, so a busy machine changes nothing but the
+time.
 """
 
 import json

@@ -4,13 +4,13 @@
     .venv/bin/python -m benchmarks.mini --seeds 3        more seeds, finished cells are kept
     .venv/bin/python -m benchmarks.mini --cell dino      one cell
 
-10,000 images of CIFAR-10's training set without labels; the probes are trained on the same images
-with labels and scored on the whole test set. All cells share backbone, epochs and batch. Settings
-were chosen for each plain method on a held-out part of the training images, and its mixed cells use
-the same.
+10,000 images of CIFAR-10's training set without labels; the probes are trained on the same
+images with labels and scored on the whole test set. All cells share backbone, epochs and batch.
+Settings were chosen for each plain method on a held-out part of the training images, and its
+mixed cells use the same.
 
 The backbone is `resnet_mini`: 6.4 million multiply-adds for a view of 32 pixels, the cheapest
-residual network that ends on 4 x 4 and not on a single pixel; timm's smallest ones need 37 million.
+residual network that ends on several pixels; timm's smallest ones need 37 million.
 """
 
 import argparse

@@ -76,17 +76,17 @@ class Learner:
         self.device = device
         self.directory = directory
 
-    def fit(self, X: Any, y: object = None) -> "Learner":  # noqa: N803  scikit-learn's name
+    def fit(self, X: Any, y: object = None) -> "Learner":
         """Train on images; labels are not looked at.
 
         Raises:
             UserError: a parameter or the data cannot be used.
         """
-        from ilk.networks import load_encoder  # noqa: PLC0415
-        from ilk.train import Settings, train  # noqa: PLC0415
+        from ilk.networks import load_encoder
+        from ilk.train import Settings, train
 
-        given = self.get_params() | {"directory": None}
-        del given["directory"]
+        given: dict[str, Any] = self.get_params()
+        given.pop("directory")
         for name in ("method_options", "mix_options", "backbone_options"):
             given[name] = dict(given[name] or {})
         directory = Path(self.directory or tempfile.mkdtemp(prefix="ilk-"))
@@ -96,14 +96,14 @@ class Learner:
         self.n_features_out_ = self.encoder_.feature_dim
         return self
 
-    def transform(self, X: Any) -> Float[np.ndarray, "N D"]:  # noqa: N803
+    def transform(self, X: Any) -> Float[np.ndarray, "N D"]:
         """One vector per image.
 
         Raises:
             UserError: the learner is not fitted, or an image cannot be read.
         """
-        from ilk.data import open_source  # noqa: PLC0415
-        from ilk.embedding import embed  # noqa: PLC0415
+        from ilk.data import open_source
+        from ilk.embedding import embed
 
         made = embed(self._fitted(), open_source(X), device=self.device)
         if made.bad:
@@ -113,11 +113,11 @@ class Learner:
             )
         return made.vectors
 
-    def fit_transform(self, X: Any, y: object = None) -> Float[np.ndarray, "N D"]:  # noqa: N803
+    def fit_transform(self, X: Any, y: object = None) -> Float[np.ndarray, "N D"]:
         """Train on images and return their vectors."""
         return self.fit(X).transform(X)
 
-    def score(self, X: Any, y: object = None) -> float:  # noqa: N803
+    def score(self, X: Any, y: object = None) -> float:
         """Leave-one-out 20-NN accuracy of labelled images, in [0, 1].
 
         Args:
@@ -127,11 +127,13 @@ class Learner:
         Raises:
             UserError: there are no labels.
         """
-        from ilk.data import labels, open_source  # noqa: PLC0415
-        from ilk.embedding import leave_one_out  # noqa: PLC0415
+        from ilk.data import labels, open_source
+        from ilk.embedding import leave_one_out
 
         source = open_source(X)
-        known = labels(source) if y is None else np.unique(np.asarray(y), return_inverse=True)[1]
+        known = (
+            labels(source) if y is None else np.unique(np.asarray(y), return_inverse=True)[1]
+        )
         if len(known) != len(source) or (known < 0).any():
             raise UserError("score: every image must have a label, in the data or in y")
         return leave_one_out(self.transform(X), known, k=20, temperature=0.07)
@@ -156,7 +158,9 @@ class Learner:
 
     def __repr__(self) -> str:
         defaults = inspect.signature(Learner.__init__).parameters
-        changed = (f"{k}={v!r}" for k, v in self.get_params().items() if v != defaults[k].default)
+        changed = (
+            f"{k}={v!r}" for k, v in self.get_params().items() if v != defaults[k].default
+        )
         return f"Learner({', '.join(changed)})"
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -175,6 +179,6 @@ class _Silent:
         pass
 
     def told(self, message: str) -> None:
-        import warnings  # noqa: PLC0415
+        import warnings
 
         warnings.warn(message, stacklevel=2)

@@ -26,9 +26,9 @@ def test_a_row_depends_on_its_own_item_alone(seed, epoch, items, name):
 
 def test_nothing_global_matters():
     items = np.arange(10)
-    np.random.seed(0)  # noqa: NPY002 - it must not matter
+    np.random.seed(0)
     first = uniforms(1, 2, items, "a", 3)
-    np.random.seed(9)  # noqa: NPY002
+    np.random.seed(9)
     assert (first == uniforms(1, 2, items, "a", 3)).all()
 
 

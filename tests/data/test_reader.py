@@ -66,6 +66,15 @@ def test_a_known_bad_item_is_not_read_again() -> None:
     assert source.asked.count(4) == 1
 
 
+def test_an_item_that_turns_bad_is_recorded() -> None:
+    source = Fragile(10, set())
+    reader = Reader(source)
+    assert reader.read(4)[1] == 4
+    source.bad.add(4)
+    assert [reader.read(4)[1] for _ in range(3)] == [5, 5, 5]
+    assert [record.index for record in reader.bad] == [4]
+
+
 @pytest.mark.parametrize(("share", "read"), [(0.0, 1), (0.1, 6), (1.0, 50)])
 def test_a_source_of_bad_items_only_is_an_error(share: float, read: int) -> None:
     reader = Reader(Fragile(50, set(range(50))), max_bad_share=share)
@@ -96,7 +105,7 @@ def test_a_broken_folder_at_the_start_does_not_stop_a_good_source() -> None:
 def test_a_hopeless_source_stops_early() -> None:
     source = Fragile(1_000_000, set(range(0, 1_000_000, 5)))
     reader = Reader(source)
-    with pytest.raises(UserError, match="201 of the 1000 read"):
+    with pytest.raises(UserError, match="200 of the 1000 read"):
         read_all(reader, 2000)
 
 

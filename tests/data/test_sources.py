@@ -116,6 +116,18 @@ def test_labels_are_numbered_by_other_names() -> None:
     assert labels(Arrays(PIXELS[:2]), ("cat",)).tolist() == [-1, -1]
 
 
+def test_asking_whether_it_is_a_source_computes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def costly(_: Arrays) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr(Arrays, "fingerprint", property(costly))
+    source = Arrays(PIXELS)
+    assert isinstance(source, Source)
+    assert open_source(source) is source
+
+
 def test_joined_classes_agree_by_name() -> None:
     one = Arrays(PIXELS[:3], np.array(["dog", "cat", "dog"]), name="one")
     two = Arrays(PIXELS[3:6], name="two")

@@ -125,6 +125,13 @@ def test_pieces_of_another_encoder_are_refused(encoder, arrays, tmp_path):
         embed_to_parquet(encoder(fingerprint="beef"), arrays(22), tmp_path / "a")
 
 
+def test_a_file_does_not_become_a_directory(encoder, arrays, tmp_path):
+    out = embed_to_parquet(encoder(), arrays(9), tmp_path / "a")
+    with pytest.raises(UserError, match="got another shard_rows"):
+        embed_to_parquet(encoder(), arrays(9), out, shard_rows=4)
+    assert len(read_embeddings(out)) == 9
+
+
 def test_a_directory_that_exists_is_filled(encoder, arrays, tmp_path):
     out = embed_to_parquet(encoder(), arrays(5), tmp_path)
     assert [file.name for file in out.iterdir()] == ["part-00000.parquet"]

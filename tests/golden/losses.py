@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-
 from tests.laws.world import batch, progress
 
 FILE = Path(__file__).with_name("losses.json")

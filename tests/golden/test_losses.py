@@ -33,7 +33,8 @@ def test_a_missing_stop_gradient_is_noticed(fabric):
     torch.manual_seed(1)
     method = small_method("simsiam")
     stopped = [o for t in method.terms for o in outputs_in(t.candidates)]
-    assert stopped and all(output.stopped for output in stopped)
+    assert stopped
+    assert all(output.stopped for output in stopped)
     open_terms = tuple(
         replace(t, candidates=tuple(replace(c, stopped=False) for c in t.candidates))
         for t in method.terms
@@ -56,7 +57,9 @@ def test_swapped_views_are_noticed(fabric):
     swapped = tuple(substituted(term, {"a": "b", "b": "a"}) for term in method.terms)
     remember = tuple(substituted(entry, {"a": "b", "b": "a"}) for entry in method.remember)
     with pytest.raises(AssertionError):
-        check(small_trainer(fabric, replace(method, terms=swapped, remember=remember)), "moco-v2")
+        check(
+            small_trainer(fabric, replace(method, terms=swapped, remember=remember)), "moco-v2"
+        )
 
 
 def test_a_query_compared_with_its_own_view_is_noticed(fabric):
@@ -71,6 +74,8 @@ def test_a_query_compared_with_its_own_view_is_noticed(fabric):
 
 
 def test_a_lambda_that_is_not_the_pasted_area_is_noticed(fabric, monkeypatch):
-    monkeypatch.setattr(mixing, "box_share", lambda sides, sizes: 0.1 + 0 * sides[:, 0] / sizes[0])
+    monkeypatch.setattr(
+        mixing, "box_share", lambda sides, sizes: 0.1 + 0 * sides[:, 0] / sizes[0]
+    )
     with pytest.raises(AssertionError):
         check(built(fabric, "moco-v3", "sdmp"), "moco-v3+sdmp")

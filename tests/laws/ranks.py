@@ -8,11 +8,10 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 
-from ilk.networks import sync_batch_norm
-from tests.laws.world import CASES, Trunk, batch, label, progress, small_method
 from ilk.method import Method
-from ilk.networks import Network
+from ilk.networks import Network, sync_batch_norm
 from ilk.train.trainer import Trainer
+from tests.laws.world import CASES, Trunk, batch, label, progress, small_method
 
 WORLD, SHARE = 2, 4
 # Partners lie within a rank, so one process must mix within groups of a rank's size.

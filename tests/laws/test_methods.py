@@ -69,7 +69,9 @@ def test_overfits_one_batch(fabric: Fabric, case):
 
 def objective(trainer, shown) -> float:
     with torch.no_grad():
-        return sum(trainer._losses(trainer._look(shown, progress(4), first=False)).values()).item()
+        return sum(
+            trainer._losses(trainer._look(shown, progress(4), first=False)).values()
+        ).item()
 
 
 def target_entropy(trainer, shown) -> float:

@@ -97,7 +97,7 @@ def batch(views: tuple[View, ...], step: int, *, size: int = 8, world: int = 1,
     pixels = {
         view.name: torch.from_numpy(
             np.stack([
-                np.random.default_rng([int(i), step, n]).integers(0, 256, (3, view.size, view.size))
+                np.random.default_rng([int(i), step, n]).integers(0, 256, (3, *[view.size] * 2))
                 for i in own
             ]).astype(np.uint8)
         )

@@ -64,8 +64,17 @@ def test_a_batch_larger_than_the_data_is_refused(pictures):
 
 
 def test_groups_decay_what_the_plan_says():
-    parts = {"backbone": nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), "predictor": nn.Linear(4, 4)}
-    plan = Optimisation(name="sgd", lr=0.1, warmup_epochs=0, weight_decay=Cosine(0.2, 0.4), constant_lr=("predictor",))
+    parts = {
+        "backbone": nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)),
+        "predictor": nn.Linear(4, 4),
+    }
+    plan = Optimisation(
+        name="sgd",
+        lr=0.1,
+        warmup_epochs=0,
+        weight_decay=Cosine(0.2, 0.4),
+        constant_lr=("predictor",),
+    )
     optimiser = build_optimiser(plan, parts)
     Pace(plan, 0.5, 256).apply(optimiser, Progress(100, 100, 10))
     for group in optimiser.param_groups:
@@ -76,9 +85,7 @@ def test_groups_decay_what_the_plan_says():
     assert all(group["decays"] for group in everything.param_groups)
 
 
-@pytest.mark.parametrize(
-    ("scaling", "lr"), [("linear", 0.4), ("sqrt", 0.2), ("none", 0.1)]
-)
+@pytest.mark.parametrize(("scaling", "lr"), [("linear", 0.4), ("sqrt", 0.2), ("none", 0.1)])
 def test_peak_follows_the_batch(scaling, lr):
     assert peak_lr(Optimisation(name="sgd", lr=0.1, scaling=scaling), 1024) == pytest.approx(lr)
 
@@ -107,7 +114,9 @@ def test_lars_against_a_slow_loop():
             speed[name] = 0.9 * speed[name] + grad
             weights[name] = weight - lr * speed[name]
     for name, parameter in layer.named_parameters():
-        torch.testing.assert_close(parameter.detach().double(), weights[name], rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(
+            parameter.detach().double(), weights[name], rtol=1e-5, atol=1e-6
+        )
 
 
 def test_clipping_is_by_parameter_and_the_joint_norm_is_told():
@@ -150,7 +159,9 @@ def test_optimiser_state_survives_a_file(tmp_path):
     stepped(one, optimiser, 2)
     stepped(two, other, 2)
     assert facts["step"] == 3
-    assert all(torch.equal(p, q) for p, q in zip(one.parameters(), two.parameters(), strict=True))
+    assert all(
+        torch.equal(p, q) for p, q in zip(one.parameters(), two.parameters(), strict=True)
+    )
 
 
 def test_a_foreign_or_torn_checkpoint_is_refused(tmp_path):
@@ -173,7 +184,9 @@ def test_lengths_become_steps():
 def test_the_alarm_forgives_a_short_spell():
     alarm = CollapseAlarm()
     bad, good = {"feature_std": 0.01, "rankme": 1.0}, {"feature_std": 0.9, "rankme": 30.0}
-    heard = [alarm.check(step, m) for step, m in enumerate([bad, bad, good, bad, bad, bad, bad])]
+    heard = [
+        alarm.check(step, m) for step, m in enumerate([bad, bad, good, bad, bad, bad, bad])
+    ]
     assert [message is not None for message in heard] == [False] * 5 + [True, False]
     assert "since step 3" in heard[5]
 

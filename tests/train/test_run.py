@@ -58,7 +58,9 @@ def test_a_run_leaves_record_metrics_checkpoint_and_encoder(tiny, pictures, tmp_
 
 def test_loss_falls(tiny, pictures, tmp_path):
     options = {**TINY["method_options"], "optimiser": "adamw", "base_lr": 0.1}
-    train(tiny(steps=40, method_options=options, mix=None), pictures, tmp_path / "run", Witness())
+    train(
+        tiny(steps=40, method_options=options, mix=None), pictures, tmp_path / "run", Witness()
+    )
     losses = [line["loss"] for line in lines(tmp_path / "run")]
     assert np.mean(losses[-8:]) < np.mean(losses[:8]) - 0.1
 
@@ -198,9 +200,7 @@ def test_too_many_bad_files_stop_the_run(tiny, folder, tmp_path):
 
 
 def test_collapse_sounds_once_explains_and_can_stop(tiny, pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        run_module, "signs", lambda *_: {"feature_std": 0.01, "rankme": 1.1}
-    )
+    monkeypatch.setattr(run_module, "signs", lambda *_: {"feature_std": 0.01, "rankme": 1.1})
     witness = Witness()
     train(tiny(steps=12), pictures, tmp_path / "on", witness)
     assert len(witness.messages) == 1

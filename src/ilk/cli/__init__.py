@@ -25,7 +25,9 @@ def main() -> None:
     try:
         app(exit_on_error=False, print_error=False, console=Console())
     except (UserError, CycloptsError) as error:
-        console.print(f"[bold red]ilk:[/] {_one_line(str(error))}", highlight=False, soft_wrap=True)
+        console.print(
+            f"[bold red]ilk:[/] {_one_line(str(error))}", highlight=False, soft_wrap=True
+        )
         sys.exit(2)
     except KeyboardInterrupt:
         console.print("[bold red]ilk:[/] stopped")
@@ -33,6 +35,6 @@ def main() -> None:
 
 
 def _one_line(text: str) -> str:
-    from rich.markup import escape  # noqa: PLC0415
+    from rich.markup import escape
 
     return escape(" ".join(text.split()))

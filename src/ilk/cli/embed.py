@@ -10,7 +10,7 @@ from ilk.cli.display import TrainDisplay
 from ilk.core.errors import UserError
 
 
-def embed(  # noqa: PLR0913  the flags of a command
+def embed(
     encoder: str,
     data: Annotated[tuple[str, ...], Parameter(negative=())],
     *,
@@ -46,10 +46,10 @@ def embed(  # noqa: PLR0913  the flags of a command
     workers
         Threads that read and decode; one per core when not given.
     """
-    from ilk.data import open_source  # noqa: PLC0415
-    from ilk.embedding import embed_to_parquet  # noqa: PLC0415
-    from ilk.networks import load_encoder  # noqa: PLC0415
-    from ilk.train import default_workers  # noqa: PLC0415
+    from ilk.data import open_source
+    from ilk.embedding import embed_to_parquet
+    from ilk.networks import load_encoder
+    from ilk.train import default_workers
 
     if not data:
         raise UserError("embed: needs images, got no DATA; give a folder, archive or parquet")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PIXELS, VECTORS = "pixels", "vectors"
 
 
-def evaluate(  # noqa: PLR0913  the flags of a command
+def evaluate(
     encoder: str,
     *,
     train: str,
@@ -59,19 +59,24 @@ def evaluate(  # noqa: PLR0913  the flags of a command
     workers
         Threads that read and decode; one per core when not given.
     """
-    from ilk.evaluate import evaluate as measured  # noqa: PLC0415
-    from ilk.evaluate import protocol  # noqa: PLC0415
+    from ilk.evaluate import evaluate as measured
+    from ilk.evaluate import protocol
 
     names = [protocol(name.strip()).name for name in protocols.split(",")]
     console = Console()
     reading = {"batch_size": batch_size, "device": device, "workers": workers}
-    parts = [_vectors(console, encoder, name, spec, reading) for name, spec in (("train", train), ("test", test))]
+    parts = [
+        _vectors(console, encoder, name, spec, reading)
+        for name, spec in (("train", train), ("test", test))
+    ]
     with console.status("measuring"):
         results = measured(parts[0], parts[1], names, seed)
     console.print(result_table(f"{encoder} on {test}", {encoder: results}))
     for name, part in zip(("train", "test"), parts, strict=True):
         if part.bad:
-            console.print(f"{len(part.bad)} unreadable {name} images left out, first {part.bad[0].key}")
+            console.print(
+                f"{len(part.bad)} unreadable {name} images left out, first {part.bad[0].key}"
+            )
     if output is not None:
         _write(output, encoder, train, test, results)
         console.print(f"results in {output}", highlight=False)
@@ -96,10 +101,10 @@ def _told(result: "Result") -> str:
 def _vectors(
     console: Console, encoder: str, name: str, spec: str, reading: dict[str, object]
 ) -> "Embeddings":
-    from ilk.data import open_source  # noqa: PLC0415
-    from ilk.embedding import embed, read_embeddings  # noqa: PLC0415
-    from ilk.evaluate import pixels  # noqa: PLC0415
-    from ilk.networks import load_encoder  # noqa: PLC0415
+    from ilk.data import open_source
+    from ilk.embedding import embed, read_embeddings
+    from ilk.evaluate import pixels
+    from ilk.networks import load_encoder
 
     if encoder == VECTORS:
         return read_embeddings(spec)

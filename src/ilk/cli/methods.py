@@ -3,7 +3,8 @@
 import dataclasses
 import inspect
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -11,6 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from ilk.core.errors import UserError
+
+if TYPE_CHECKING:
+    from ilk.method import Method
 
 
 def methods(name: Annotated[str | None, Parameter()] = None, /) -> None:
@@ -21,8 +25,8 @@ def methods(name: Annotated[str | None, Parameter()] = None, /) -> None:
     name
         Of a method or a mix; all of them in a table when not given.
     """
-    from ilk.methods import METHODS  # noqa: PLC0415
-    from ilk.mixes import MIXES  # noqa: PLC0415
+    from ilk.methods import METHODS
+    from ilk.mixes import MIXES
 
     console = Console()
     if name is None:
@@ -36,13 +40,19 @@ def methods(name: Annotated[str | None, Parameter()] = None, /) -> None:
 
 
 def header(kind: type) -> dict[str, str]:
-    """The fields at the head of a recipe's file: title, Paper, Idea, Against, Departures, Checked."""
+    """What stands at the head of a recipe's file: title, Paper, Idea, Against and so on."""
     lines = inspect.getdoc(sys.modules[kind.__module__]) or ""
     title, _, rest = lines.partition("\n")
     out, key = {"title": title}, ""
     for line in rest.splitlines():
         word, colon, text = line.partition(":")
-        if colon and word.split(" ")[0] in {"Paper", "Idea", "Against", "Departures", "Checked"}:
+        if colon and word.split(" ")[0] in {
+            "Paper",
+            "Idea",
+            "Against",
+            "Departures",
+            "Checked",
+        }:
             key = word.split(" ")[0]
             out[key] = text.strip() if key != "Against" else line.removeprefix("Against ")
         elif key:
@@ -52,8 +62,8 @@ def header(kind: type) -> dict[str, str]:
 
 def needs(name: str) -> str:
     """What a method asks for, read off its record; of a mix, which methods it fits."""
-    from ilk.methods import METHODS, recipe  # noqa: PLC0415
-    from ilk.mixes import MIXES, mixture  # noqa: PLC0415
+    from ilk.methods import METHODS, recipe
+    from ilk.mixes import MIXES, mixture
 
     if name in MIXES:
         fitting = []
@@ -76,13 +86,13 @@ def needs(name: str) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _small(name: str):  # noqa: ANN202
-    from ilk.methods import recipe  # noqa: PLC0415
+def _small(name: str) -> "Method":
+    from ilk.methods import recipe
 
     return recipe(name, {}).build(8, 224)
 
 
-def _table(kind: str, entries) -> Table:  # noqa: ANN001
+def _table(kind: str, entries: Mapping[str, type]) -> Table:
     table = Table(title=f"{kind}s", title_justify="left", show_lines=False)
     for column in (kind, "what it is", "paper", "needs"):
         table.add_column(column, overflow="fold")
@@ -103,6 +113,10 @@ def _show(console: Console, name: str, kind: type) -> None:
     for column in ("field", "default", "type"):
         table.add_column(column)
     for field in dataclasses.fields(kind):
-        of_type = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+        of_type = (
+            field.type
+            if isinstance(field.type, str)
+            else getattr(field.type, "__name__", str(field.type))
+        )
         table.add_row(field.name, escape(repr(field.default)), escape(of_type))
     console.print(table)

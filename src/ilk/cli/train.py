@@ -3,8 +3,10 @@
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -12,10 +14,13 @@ from rich.console import Console
 from ilk.cli.display import TrainDisplay
 from ilk.core.errors import UserError
 
+if TYPE_CHECKING:
+    from ilk.train import Settings
+
 Pairs = Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=True)]
 
 
-def train(  # noqa: PLR0913  the flags of a command
+def train(
     data: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     *,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
@@ -23,7 +28,7 @@ def train(  # noqa: PLR0913  the flags of a command
     mix: str | None = None,
     backbone: str = "vit_small_patch16_224",
     backbone_set: Pairs = (),
-    set: Pairs = (),  # noqa: A002
+    set: Pairs = (),
     epochs: float | None = None,
     steps: int | None = None,
     time: str | None = None,
@@ -39,7 +44,7 @@ def train(  # noqa: PLR0913  the flags of a command
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto",
     strategy: Literal["auto", "ddp", "fsdp"] = "auto",
-    compile: bool = False,  # noqa: A002
+    compile: bool = False,
     max_bad_share: float = 0.1,
     stop_on_collapse: bool = False,
     dry_run: bool = False,
@@ -108,7 +113,7 @@ def train(  # noqa: PLR0913  the flags of a command
     resume
         Go on with the run in this directory.
     """
-    from ilk.train import Settings  # noqa: PLC0415
+    from ilk.train import Settings
 
     if resume is not None:
         _resume(resume)
@@ -138,8 +143,10 @@ def _resume(directory: Path) -> None:
     _follow(directory.name, directory, lambda run, display: run.resume(directory, display))
 
 
-def _follow(title: str, directory: Path, start) -> None:  # noqa: ANN001
-    import ilk.train as run  # noqa: PLC0415
+def _follow(
+    title: str, directory: Path, start: Callable[[ModuleType, TrainDisplay], None]
+) -> None:
+    import ilk.train as run
 
     console = Console()
     try:
@@ -154,18 +161,18 @@ def _follow(title: str, directory: Path, start) -> None:  # noqa: ANN001
     record = json.loads((directory / "run.json").read_text())
     bad = len(record["bad_files"])
     if bad:
-        console.print(f"{bad} unreadable files were replaced; see bad_files in {directory}/run.json")
+        console.print(f"{bad} unreadable files were replaced, see {directory}/run.json")
     console.print(f"encoder in {directory} after {record['seconds']:.0f} s")
 
 
-def _print_plan(settings, spec) -> None:  # noqa: ANN001
-    from ilk.train import dry_run  # noqa: PLC0415
+def _print_plan(settings: "Settings", spec: str | list[str]) -> None:
+    from ilk.train import dry_run
 
     record, plan = dry_run(settings, spec)
     console = Console()
     console.print_json(data=record, default=str)
     console.print(
-        f"{plan.steps} steps of {plan.seconds:.3f} s: about {plan.steps * plan.seconds / 60:.1f} "
+        f"{plan.steps} steps of {plan.seconds:.3f} s: about {plan.steps * plan.seconds / 60:.1f} "  # noqa: E501
         f"minutes; {plan.parameters / 1e6:.1f} M parameters, {plan.multiply_adds / 1e6:.1f} M "
         f"multiply-adds a view, {plan.memory / 2**30:.1f} GiB",
         highlight=False,
@@ -202,7 +209,7 @@ def _split_options(words: tuple[str, ...]) -> tuple[dict[str, str], dict[str, st
 
 def _literals(words: tuple[str, ...]) -> dict[str, object]:
     """Values as Python literals where they are, else as text."""
-    import ast  # noqa: PLC0415
+    import ast
 
     out: dict[str, object] = {}
     for field, given in _pairs(words).items():

@@ -4,7 +4,7 @@ Axes: N rows, D embedding, Q queries, K candidates.
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -108,15 +108,8 @@ class KinRule(Protocol):
 class Objective(Protocol):
     """Turns queries, candidates and their kin into a loss."""
 
-    @property
-    def one_hot_only(self) -> str:
-        """Why the objective cannot take soft kin weights; empty when it can."""
-        ...
-
-    @property
-    def joint(self) -> bool:
-        """Whether the loss needs the queries of all ranks at once, for their statistics."""
-        ...
+    one_hot_only: ClassVar[str]  # why it cannot take soft kin weights; empty when it can
+    joint: ClassVar[bool]  # whether it needs the queries of all ranks, for their statistics
 
     def __call__(
         self,

@@ -35,5 +35,5 @@ def _ready(tensor: Tensor, cosine: bool) -> Tensor:
 
 
 def _against(rows: Tensor, block: Tensor) -> Tensor:
-    own = block.ndim == 3  # noqa: PLR2004 - [Q, m, D]: every query has its own candidates
+    own = block.ndim == 3
     return torch.einsum("qd,qmd->qm", rows, block) if own else rows @ block.T

@@ -10,11 +10,13 @@ from ilk.data.joined import Joined
 from ilk.data.open import open_source
 from ilk.data.parquet import Parquet
 from ilk.data.reader import Bad, Reader
+from ilk.data.rendered import Rendered
 from ilk.data.shards import Shards
 from ilk.data.source import BadItem, Source, labels
 from ilk.data.subset import Subset
 
 __all__ = [
     "MAX_PIXELS", "Arrays", "Bad", "BadItem", "Folder", "HuggingFace", "Joined", "MapStyle",
-    "Parquet", "Reader", "Shards", "Source", "Subset", "Zip", "decode", "labels", "open_source",
+    "Parquet", "Reader", "Rendered", "Shards", "Source", "Subset", "Zip", "decode", "labels",
+    "open_source",
 ]  # fmt: skip

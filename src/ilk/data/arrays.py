@@ -128,7 +128,7 @@ def _named(
 
 
 def _check(images: np.ndarray, labels: np.ndarray | None, name: str) -> None:
-    if images.ndim < 2 or not images.size:  # noqa: PLR2004
+    if images.ndim < 2 or not images.size:
         raise UserError(f"{name}: must be items along a first axis, got shape {images.shape}")
     if images.dtype.kind not in "uifb":
         raise UserError(f"{name}: must be numbers, got {images.dtype}")
@@ -137,7 +137,7 @@ def _check(images: np.ndarray, labels: np.ndarray | None, name: str) -> None:
             f"{name}: needs one label for each of {len(images)} items, got {labels.shape}"
         )
     shape = images.shape
-    if images.ndim == 4 and shape[1] <= _FEW < min(shape[2:]):  # noqa: PLR2004
+    if images.ndim == 4 and shape[1] <= _FEW < min(shape[2:]):
         raise UserError(
             f"{name}: images must be [N, H, W, C], got {shape}, which looks like [N, C, H, W]; "
             "give numpy.moveaxis(images, 1, -1)"

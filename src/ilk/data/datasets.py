@@ -120,7 +120,7 @@ class MapStyle:
         if isinstance(image, np.ndarray):
             return image
         pixels = np.asarray(image)
-        return np.moveaxis(pixels, 0, -1) if pixels.ndim == 3 else pixels  # noqa: PLR2004
+        return np.moveaxis(pixels, 0, -1) if pixels.ndim == 3 else pixels
 
     def label(self, index: int) -> int:
         """The second of the pair, if it is a whole number."""

@@ -55,10 +55,9 @@ def pixels_of(data: bytes, max_pixels: int) -> tuple[UInt8[np.ndarray, "H W C"],
 def stored(image: Image.Image) -> tuple[UInt8[np.ndarray, "H W C"], bool]:
     """The pixels of a Pillow image, and whether the last channel is opacity.
 
-    Gray has 1 channel, gray with alpha 2, colour 3, colour with alpha 4.
-
-    1-bit becomes 0 and 255; palettes, CMYK, YCbCr and HSV become RGB as Pillow does it; 16-bit
-    gray is divided by 257 and rounded; floats must lie in [0, 1].
+    Gray has 1 channel, gray with alpha 2, colour 3, colour with alpha 4. 1-bit becomes 0 and
+    255; palettes, CMYK, YCbCr and HSV become RGB as Pillow does it; 16-bit gray is divided by
+    257 and rounded; floats must lie in [0, 1].
 
     Raises:
         BadItem: a mode without a stated range or without a conversion.
@@ -92,7 +91,7 @@ def orientation(tiff: bytes) -> int:
                 f"{order}HHIH", tiff, start + 2 + 12 * entry
             )
             if tag == _ORIENTATION:
-                return value if kind == 3 and 1 <= value <= 8 else 1  # noqa: PLR2004
+                return value if kind == 3 and 1 <= value <= 8 else 1
     except (KeyError, struct.error):
         pass
     return 1
@@ -100,7 +99,7 @@ def orientation(tiff: bytes) -> int:
 
 def upright(pixels: UInt8[np.ndarray, "H W C"], turn: int) -> UInt8[np.ndarray, "h w C"]:
     """Undo an EXIF orientation (CIPA DC-008, tag 274)."""
-    if turn >= 5:  # noqa: PLR2004 - 5 to 8 swap the axes
+    if turn >= 5:
         pixels = pixels.transpose(1, 0, 2)
     if turn in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
@@ -138,9 +137,9 @@ def _jpeg(data: bytes, max_pixels: int) -> np.ndarray:
 def _jpeg_orientation(data: bytes) -> int:
     """Look for EXIF among the segments before the first scan."""
     start = 2
-    while start + 4 <= len(data) and data[start] == 0xFF and data[start + 1] != 0xDA:  # noqa: PLR2004
+    while start + 4 <= len(data) and data[start] == 0xFF and data[start + 1] != 0xDA:
         size = int.from_bytes(data[start + 2 : start + 4], "big")
-        if data[start + 1] == 0xE1 and data[start + 4 : start + 10] == b"Exif\0\0":  # noqa: PLR2004
+        if data[start + 1] == 0xE1 and data[start + 4 : start + 10] == b"Exif\0\0":
             return orientation(data[start + 10 : start + 2 + size])
         start += 2 + size
     return 1
@@ -153,7 +152,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         head = data[start : start + 8]
         size, kind = int.from_bytes(head[:4], "big"), head[4:]
         end = start + 12 + size
-        if len(head) < 8 or end > len(data):  # noqa: PLR2004
+        if len(head) < 8 or end > len(data):
             raise BadItem("truncated: the PNG ends before its last chunk")
         body = data[start + 4 : end - 4]
         if zlib.crc32(body) != int.from_bytes(data[end - 4 : end], "big"):
@@ -166,18 +165,18 @@ def _is_plain_png(data: bytes, max_pixels: int) -> bool:
     """Check a PNG; whether it is 8-bit gray or colour with nothing that alters its pixels."""
     chunks = list(_chunks(data))
     kind, header = chunks[0]
-    if kind != b"IHDR" or len(header) != 13:  # noqa: PLR2004
+    if kind != b"IHDR" or len(header) != 13:
         raise BadItem("damaged: the PNG does not begin with its header")
     width, height, depth, colour = struct.unpack_from(">IIBB", header)
     check_pixels(height, width, max_pixels)
-    return depth == 8 and colour in (0, 2) and {kind for kind, _ in chunks} <= _PLAIN  # noqa: PLR2004
+    return depth == 8 and colour in (0, 2) and {kind for kind, _ in chunks} <= _PLAIN
 
 
 def _png(data: bytes) -> np.ndarray:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise BadItem("damaged: the PNG data cannot be decoded")
-    if pixels.ndim == 2:  # noqa: PLR2004
+    if pixels.ndim == 2:
         return pixels[..., None]
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
@@ -223,7 +222,7 @@ def _pillow_orientation(image: Image.Image) -> int:
 def _bands(data: bytes, max_pixels: int) -> np.ndarray:
     """A TIFF of more bands or other numbers than Pillow takes, if tifffile is installed."""
     try:
-        import tifffile  # noqa: PLC0415
+        import tifffile
     except ImportError as error:
         raise BadItem("a TIFF that Pillow cannot read; pip install tifffile") from error
     try:

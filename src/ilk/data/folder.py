@@ -98,7 +98,7 @@ class Folder:
 
     def _size(self, index: int) -> int:
         try:
-            return self.path(index).stat().st_size
+            return _status(os.fsencode(self._root), self._paths[index]).st_size
         except OSError:
             return -1
 

@@ -126,16 +126,17 @@ class Parquet:
     def _group(self, group: int) -> _Column:
         """The images of a row group, from memory if they are there."""
         with self._lock:
-            if group not in self._groups:
-                try:
-                    self._groups[group] = self._read(group)
-                except (OSError, pa.ArrowException) as error:
-                    raise BadItem(f"unreadable row group {group}: {error}") from error
-            self._groups.move_to_end(group)
-            held = sum(images.nbytes for images in self._groups.values())
+            if group in self._groups:
+                self._groups.move_to_end(group)
+                return self._groups[group]
+            try:
+                images = self._groups[group] = self._read(group)
+            except (OSError, pa.ArrowException) as error:
+                raise BadItem(f"unreadable row group {group}: {error}") from error
+            held = sum(other.nbytes for other in self._groups.values())
             while held > self._kept and len(self._groups) > 1:
                 held -= self._groups.popitem(last=False)[1].nbytes
-            return self._groups[group]
+            return images
 
     def _read(self, group: int) -> _Column:
         kind = self._file.schema_arrow.field(self._image).type

@@ -99,11 +99,11 @@ class Reader:
 
     def _note(self, index: int, reason: str | None) -> None:
         with self._lock:
-            if self._seen[index]:
+            if self._seen[index] and (reason is None or index in self._bad):
                 return
+            self._count += not self._seen[index]
             self._seen[index] = True
-            self._count += 1
-            if reason is not None:
+            if reason is not None:  # a file may also vanish after it was read
                 key = self.source.key(index)
                 self._bad[index] = Bad(index=index, key=key, reason=reason)
             hopeless = self._is_hopeless()

@@ -18,7 +18,7 @@ ENDINGS = frozenset(
 )
 
 
-class BadItem(Exception):  # noqa: N818 - a fact about the data, not an error of the program
+class BadItem(Exception):
     """One item cannot be used; the message is the reason, for a person to read."""
 
 

@@ -33,9 +33,7 @@ def typed_options(kind: type[R], name: str, options: Mapping[str, Any]) -> R:
             raise UserError(f"{name}: --set needs one of its fields, got {field!r}; {hint}")
         parsed = _parsed(raw)
         if not _fits(parsed, hints[field]):
-            raise UserError(
-                f"{name}: {field} must be {_words(hints[field])}, got {raw!r}"
-            )
+            raise UserError(f"{name}: {field} must be {_words(hints[field])}, got {raw!r}")
         given[field] = tuple(parsed) if isinstance(parsed, list) else parsed
     return kind(**given)
 

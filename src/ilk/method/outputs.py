@@ -1,4 +1,4 @@
-"""Which passes through which networks a method needs: read off its terms, never declared twice."""
+"""Which passes through which networks a method needs: read off its terms."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -8,6 +8,7 @@ from ilk.core import Field, Output, Role
 from ilk.method.record import Method
 
 MIXED_MARK = "~"
+_FEATURE: frozenset[Field] = frozenset(("feature",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def substituted(part: Any, views: Mapping[str, str]) -> Any:
         return replace(part, view=views.get(part.view, part.view))
     if isinstance(part, tuple):
         return tuple(substituted(entry, views) for entry in part)
-    if is_dataclass(part) and any(True for _ in outputs_in(part)):
+    if is_dataclass(part) and not isinstance(part, type) and any(outputs_in(part)):
         changed = {entry.name: getattr(part, entry.name) for entry in fields(part)}
         return replace(part, **{k: substituted(v, views) for k, v in changed.items()})
     return part
@@ -53,14 +54,14 @@ def substituted(part: Any, views: Mapping[str, str]) -> Any:
 
 def passes(method: Method) -> tuple[Pass, ...]:
     """The passes of one step, in the order in which terms first name them."""
-    wanted: dict[tuple[Role, str], tuple[set[Field], bool]] = {}
+    wanted: dict[tuple[Role, str], tuple[frozenset[Field], bool]] = {}
     for output, learns in _uses(method):
         key = (output.network, output.view)
         # The feature comes with every pass at no cost; monitors look at it.
-        names, gradient = wanted.get(key, ({"feature"}, False))
-        wanted[key] = (names | {output.field}, gradient or learns)
+        names, gradient = wanted.get(key, (_FEATURE, False))
+        wanted[key] = (names | frozenset((output.field,)), gradient or learns)
     return tuple(
-        Pass(network, view, frozenset(names), gradient)
+        Pass(network, view, names, gradient)
         for (network, view), (names, gradient) in wanted.items()
     )
 
@@ -78,11 +79,12 @@ def is_mixed(view: str) -> bool:
 
 def _uses(method: Method) -> Iterator[tuple[Output, bool]]:
     for term in method.terms:
-        for part, may_learn in ((term.queries, True), (term.candidates, True), (term.kin, False)):
-            for output in outputs_in(part):
-                # Inside a stand-in an output is only looked up, so nothing flows back to it.
-                learns = may_learn and output in part and _open(output)
-                yield output, learns
+        shown = (*term.queries, *term.candidates)
+        for output in outputs_in(shown):
+            # Inside a stand-in an output is only looked up, so nothing flows back to it.
+            yield output, output in shown and _open(output)
+        for output in outputs_in(term.kin):
+            yield output, False
     for remember in method.remember:
         for output in remember.outputs:
             yield output, False

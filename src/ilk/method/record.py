@@ -23,7 +23,7 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """For each row of an output its nearest neighbour in a memory, which keeps the row's composition.
+    """Each row's nearest neighbour in a memory, with the composition of the row.
 
     Args:
         of: the output whose rows are looked up.
@@ -126,15 +126,17 @@ class Mixable:
     def of_crops(names: Sequence[str]) -> "Mixable":
         """Multi-crop with two large crops first: the last half of the small ones is mixed.
 
-        SDMP, Ren et al., CVPR 2022, section 3.3; Table 10 shows that it hurts without small crops.
+        SDMP, Ren et al., CVPR 2022, section 3.3; by Table 10 it hurts without small crops.
         """
-        few = len(names) < 4  # noqa: PLR2004  two large crops and less than two small ones
+        few = len(names) < 4
         return Mixable(
             queries=("g2",) if few else tuple(names[2 + (len(names) - 1) // 2 :]),
             clean=1.0,
             source=1.0,
             mix=1.0,
-            caution="mixing a large crop hurt in the paper, use two or more local_views" if few else "",
+            caution="mixing a large crop hurt in the paper, use two or more local_views"
+            if few
+            else "",
         )
 
 

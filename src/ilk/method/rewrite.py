@@ -45,8 +45,8 @@ def with_mixed_queries(method: Method, rewriting: Rewriting) -> Method:
     """The method whose chosen queries are mixed pictures.
 
     A term ``queries -> candidates`` becomes a source term, the mixed queries against the clean
-    candidates, and a mix term, the mixed queries against the candidates' mixed versions. Nothing
-    else changes: kin by common source weighs both as their compositions overlap.
+    candidates, and a mix term, the mixed queries against the mixed candidates. Nothing else
+    changes: kin by common source weighs both as their compositions overlap.
 
     Raises:
         UserError: the method is mixed already, or an objective takes no soft kin weights.

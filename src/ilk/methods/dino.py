@@ -45,7 +45,9 @@ class DINO:
         crops = views.fitted(views.dino_multicrop(image_size, small, self.local_views))
         names = tuple(crop.name for crop in crops)
         sharpening = Ramp(
-            self.warmup_teacher_temperature, self.teacher_temperature, self.warmup_teacher_epochs
+            self.warmup_teacher_temperature,
+            self.teacher_temperature,
+            self.warmup_teacher_epochs,
         )
         teachers = {g: Output("teacher", g, "scores") for g in ("g1", "g2")}
         terms = tuple(

@@ -60,9 +60,7 @@ class FNC:
             terms=terms,
             memory={"bank": Queue(self.bank_size, self.dim, keep_sources=True)},
             remember=(Remember("bank", keys),),
-            optimisation=Optimisation(
-                name="lars", lr=1.6, scaling="sqrt", weight_decay=1e-4
-            ),
+            optimisation=Optimisation(name="lars", lr=1.6, scaling="sqrt", weight_decay=1e-4),
             batch_size=4096,
             mixable=Mixable(queries=tuple(v.name for v in shown[self.view_count // 2 :])),
         )

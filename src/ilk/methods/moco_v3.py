@@ -9,6 +9,7 @@ Checked: tests/golden/losses.json, benchmarks/results/mini.json (k-NN and linear
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ilk import networks, views
 from ilk.core import Cosine, Output
@@ -27,7 +28,9 @@ class MoCoV3:
     temperature: float = 0.2
     momentum: float = 0.99  # of the teacher's moving average, rising to 1
     min_scale: float = 0.08  # of a crop's area; 0.2 for ResNet-50
-    optimiser: str = "adamw"  # "lars" for ResNet-50, with lr 0.3 and weight_decay 1e-6
+    optimiser: Literal["adamw", "sgd", "lars"] = (
+        "adamw"  # "lars" for ResNet-50, with lr 0.3 and weight_decay 1e-6
+    )
     base_lr: float = 1.5e-4  # for a batch of 256
     weight_decay: float = 0.1
     warmup_epochs: float = 40

@@ -113,7 +113,7 @@ def timm_network(
     Raises:
         UserError: the name is not known, or timm cannot build it like this.
     """
-    import timm  # noqa: PLC0415  slow to import
+    import timm
 
     if not timm.is_model(name):
         known = [*timm.list_models(), *OWN]
@@ -151,7 +151,7 @@ def _own(name: str, stem: Stem, channels: int, settings: Mapping[str, Any]) -> n
     The stem is a 3x3 convolution of stride 2, with a max-pool behind it for images above 48 px,
     so that 32 and 64 px reach the first stage at the same resolution and cost much the same.
     """
-    from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg  # noqa: PLC0415
+    from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg
 
     unknown = set(settings) - {*OWN[name], "drop_path_rate"}
     if unknown:
@@ -173,7 +173,7 @@ def _own(name: str, stem: Stem, channels: int, settings: Mapping[str, Any]) -> n
 
 def _fit_stem(network: nn.Module, stem: Stem) -> None:
     """Replace the first convolution of a timm ResNet, and its max-pool, as the stem says."""
-    from timm.models.resnet import ResNet  # noqa: PLC0415
+    from timm.models.resnet import ResNet
 
     if stem == "plain" or not isinstance(network, ResNet):
         return
@@ -199,7 +199,7 @@ def _width(network: nn.Module, name: str, channels: int, image_size: int) -> int
             f"backbone: {name} must be able to read {channels} x {image_size} x {image_size} "
             f"pixels, got '{' '.join(str(error).split())}'; take another size or backbone"
         ) from error
-    if features.ndim != 2:  # noqa: PLR2004  [B, F]
+    if features.ndim != 2:
         shape = tuple(features.shape)
         raise UserError(
             f"backbone: {name} must give one vector an image, got {shape}; set its global_pool"

@@ -92,7 +92,7 @@ def _onnx_runtime() -> Any:
     try:
         for needed in ("onnx", "onnxscript"):
             importlib.import_module(needed)
-        import onnxruntime  # noqa: PLC0415
+        import onnxruntime
     except ImportError as error:
         raise UserError(
             f"export: ONNX needs {error.name}, got no such package; pip install 'ilk[export]'"

@@ -13,7 +13,7 @@ def offline_if_unreachable() -> Generator[None]:
 
     It would otherwise retry for most of a minute before it gives up.
     """
-    from huggingface_hub import constants  # noqa: PLC0415  slow to import
+    from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE
     constants.HF_HUB_OFFLINE = before or not _reachable(constants.ENDPOINT)

@@ -39,7 +39,7 @@ def write_weights(path: Path, state: Mapping[str, Tensor], header: Mapping[str, 
     Raises:
         UserError: it cannot be written; the old one stays.
     """
-    from safetensors.torch import save  # noqa: PLC0415
+    from safetensors.torch import save
 
     # Copies: the format refuses tensors that share memory or are not contiguous.
     owned = {name: t.detach().cpu().contiguous().clone() for name, t in state.items()}
@@ -108,8 +108,8 @@ def _named(
 
 def _made_for(name: str) -> tuple[int, tuple[float, ...], tuple[float, ...]]:
     """Image size, mean and standard deviation that a network was made for."""
-    import timm  # noqa: PLC0415  slow to import
-    from timm.data.constants import (  # noqa: PLC0415
+    import timm
+    from timm.data.constants import (
         IMAGENET_DEFAULT_MEAN,
         IMAGENET_DEFAULT_STD,
     )
@@ -121,7 +121,7 @@ def _made_for(name: str) -> tuple[int, tuple[float, ...], tuple[float, ...]]:
 
 
 def _saved(path: Path) -> Encoder:
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+    from safetensors import SafetensorError, safe_open
 
     file = (
         path / WEIGHTS

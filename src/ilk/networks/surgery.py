@@ -90,6 +90,6 @@ def _xavier(layer: nn.Linear | nn.Conv2d, fans: int) -> None:
 
 
 def _vision_transformer(backbone: nn.Module) -> Any:
-    from timm.models.vision_transformer import VisionTransformer  # noqa: PLC0415  slow to import
+    from timm.models.vision_transformer import VisionTransformer
 
     return backbone if isinstance(backbone, VisionTransformer) else None

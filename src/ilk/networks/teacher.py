@@ -42,7 +42,7 @@ class Teacher:
 
 
 def _silence(network: nn.Module) -> None:
-    from timm.layers.drop import DropPath  # noqa: PLC0415  slow to import
+    from timm.layers.drop import DropPath
 
     for part in network.modules():
         if isinstance(part, DropPath):

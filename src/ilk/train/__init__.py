@@ -1,4 +1,4 @@
-"""One loop that interprets any method: settings and a source in, a directory with an encoder out."""
+"""One loop for any method: settings and a source in, a directory with an encoder out."""
 
 from ilk.train.fit import dry_run, resume, train
 from ilk.train.run import Collapsed, Interrupted, Watcher

@@ -1,7 +1,7 @@
 """From names and settings to a method and its student."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -24,9 +24,8 @@ def assemble(settings: Settings, image_size: int) -> tuple[Method, Network]:
     """
     torch.manual_seed(seeding.integer(settings.seed, 0, "weights"))
     trunk = _trunk(settings, image_size, drop_path=0.0)
-    method = recipe(settings.method, settings.method_options).build(
-        trunk.num_features, image_size
-    )
+    width = int(cast(int, trunk.num_features))
+    method = recipe(settings.method, settings.method_options).build(width, image_size)
     if settings.mix is not None:
         method = mixture(settings.mix, settings.mix_options).apply(method)
     if method.drop_path > 0:

@@ -24,7 +24,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) ->
     Raises:
         UserError: it cannot be written (a full disk, say); the old checkpoint stays.
     """
-    from safetensors.torch import save_file  # noqa: PLC0415
+    from safetensors.torch import save_file
 
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     header = {"ilk": json.dumps({"format": FORMAT, **facts})}
@@ -49,7 +49,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         UserError: there is none, or it is not one of ours.
     """
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+    from safetensors import SafetensorError, safe_open
 
     if not path.exists():
         raise UserError(f"checkpoint: {path} must exist, got nothing there; was a run started?")
@@ -58,7 +58,9 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             facts = json.loads((file.metadata() or {}).get("ilk", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise UserError(f"checkpoint: {path} must be a whole checkpoint, got {error}") from error
+        raise UserError(
+            f"checkpoint: {path} must be a whole checkpoint, got {error}"
+        ) from error
     if facts.get("format") != FORMAT:
         raise UserError(
             f"checkpoint: {path} must have format {FORMAT}, got {facts.get('format')}; "
@@ -71,7 +73,9 @@ def flattened_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimiser's state by ``optimiser.<parameter number>.<name>``."""
     state = optimiser.state_dict()["state"]
     return {
-        f"optimiser.{number}.{name}": entry if isinstance(entry, Tensor) else torch.tensor(entry)
+        f"optimiser.{number}.{name}": entry
+        if isinstance(entry, Tensor)
+        else torch.tensor(entry)
         for number, entries in state.items()
         for name, entry in entries.items()
         if entry is not None

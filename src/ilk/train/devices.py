@@ -1,16 +1,19 @@
 """Devices, precision and distribution: what Lightning Fabric is told."""
 
 import os
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies import DDPStrategy, Strategy
 
 from ilk.core import UserError
 from ilk.train.settings import Settings
 
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
-def launch_fabric(settings: Settings) -> tuple[Fabric, str]:
+
+def launch_fabric(settings: Settings) -> tuple[Fabric, Precision]:
     """A launched Fabric and the precision it uses.
 
     One process drives one device. Several processes come from ``torchrun`` or Slurm, whose
@@ -53,7 +56,7 @@ def _device(settings: Settings) -> str:
     return settings.device
 
 
-def _precision(settings: Settings, device: str) -> str:
+def _precision(settings: Settings, device: str) -> Precision:
     if settings.precision != "auto":
         return settings.precision
     # On processors without native support bfloat16 is many times slower than single precision.
@@ -71,9 +74,11 @@ def _processes() -> tuple[int, int]:
     return 1, 1
 
 
-def _fsdp(device: str) -> object:
-    from lightning_fabric.strategies import FSDPStrategy  # noqa: PLC0415
+def _fsdp(device: str) -> Strategy:
+    from lightning_fabric.strategies import FSDPStrategy
 
     if device != "cuda":
-        raise UserError(f"--strategy fsdp: needs CUDA devices, got {device}; use --strategy ddp")
+        raise UserError(
+            f"--strategy fsdp: needs CUDA devices, got {device}; use --strategy ddp"
+        )
     return FSDPStrategy(state_dict_type="full", use_orig_params=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ilk.core import UserError
-from ilk.data import Source, open_source
+from ilk.data import open_source
 from ilk.train.devices import launch_fabric
 from ilk.train.length import Length
 from ilk.train.record import now, read_record, surroundings

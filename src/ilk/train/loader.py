@@ -1,9 +1,9 @@
-"""From a source to batches of views: order, threads, prefetching; a pure function of the step."""
+"""From a source to batches of views: order, threads, prefetching; a function of the step."""
 
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -79,9 +79,11 @@ class Loader:
             )
         self.steps_per_epoch = len(reader.source) // joint
 
-    def batches(self, start: int, stop: int) -> Iterator[Batch]:
+    def batches(self, start: int, stop: int) -> Generator[Batch]:
         """The batches of steps ``start`` to ``stop - 1``."""
-        cv2.setNumThreads(0)  # our threads each take a share of the batch; OpenCV's would fight them
+        cv2.setNumThreads(
+            0
+        )  # our threads each take a share of the batch; OpenCV's would fight them
         with ThreadPoolExecutor(self.workers, thread_name_prefix="views") as pool:
             queue: deque[list[Future[Batch]]] = deque()
             try:
@@ -103,7 +105,7 @@ class Loader:
         return [pool.submit(self._render, chunk, epoch) for chunk in chunks]
 
     def _items(self, step: int) -> Int[np.ndarray, " B"]:
-        """This rank's share of a step: all ranks together take consecutive items of one order."""
+        """This rank's share of a step: all ranks together take the next items of one order."""
         epoch, place = divmod(step, self.steps_per_epoch)
         if self._order[0] != epoch:
             size = len(self.reader.source)

@@ -13,6 +13,7 @@ from ilk.embedding import feature_std, rankme
 from ilk.method import Method, is_mixed, passes
 from ilk.train.scene import Scene, Verdict
 
+DEEPEST: tuple[Field, ...] = ("projection", "prediction", "scores")
 SPREAD_FLOOR = 0.1  # of 1 for rows spread evenly over the sphere
 RANK_FLOOR = 2.0
 PATIENCE = 3  # checks in a row before the alarm sounds
@@ -33,8 +34,7 @@ def signs(method: Method, scene: Scene, labels: Int[Tensor, " N"]) -> dict[str, 
         feature = scene.rows(Output("student", view, "feature")).vectors.float()
         out["feature_std"] = feature_std(feature)
         out["rankme"] = rankme(feature)
-        deepest = next((n for n in ("projection", "prediction", "scores") if n in names), None)
-        if deepest is not None:
+        if deepest := _deepest(names):
             rows = scene.rows(Output("student", view, deepest)).vectors.float()
             out[f"{deepest}_std"] = feature_std(rows)
     entropies = [_entropy(v.kin.weights) for v in scene.verdicts if not v.term.candidates]
@@ -57,8 +57,9 @@ def kin_precision(verdicts: list[Verdict], labels: Int[Tensor, " N"]) -> float |
         queries, candidates = verdict.queries, verdict.candidates
         kin = verdict.kin.weights > 0
         adopted = kin & (overlap(queries.composition, candidates.composition) == 0)
-        mine, theirs = _labels(queries.composition, labels), _labels(
-            candidates.composition, labels
+        mine, theirs = (
+            _labels(queries.composition, labels),
+            _labels(candidates.composition, labels),
         )
         known = adopted & (mine >= 0)[:, None] & (theirs >= 0)[None, :]
         weights = torch.where(known, verdict.kin.weights, 0.0)
@@ -107,6 +108,10 @@ def _first_student_fields(method: Method) -> tuple[str, frozenset[Field]] | None
         if entry.network == "student" and not is_mixed(entry.view):
             return entry.view, entry.fields
     return None
+
+
+def _deepest(names: frozenset[Field]) -> Field | None:
+    return next((name for name in DEEPEST if name in names), None)
 
 
 def _entropy(weights: Float[Tensor, "Q K"]) -> float:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -33,9 +34,9 @@ def build_optimiser(
         return torch.optim.AdamW(groups, lr=0.0, betas=plan.betas, fused=capturable or None)
     if plan.name == "sgd":
         return torch.optim.SGD(groups, lr=0.0, momentum=plan.momentum)
-    from timm.optim import Lars  # noqa: PLC0415  timm is slow to import
+    from timm.optim import Lars
 
-    return Lars(groups, lr=0.0, momentum=plan.momentum, trust_coeff=plan.trust)
+    return Lars(groups, lr=0.0, momentum=cast(int, plan.momentum), trust_coeff=plan.trust)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,10 @@ def clip_gradients(parameters: list[Tensor], largest: float | None) -> Tensor:
     grads = [p.grad for p in parameters if p.grad is not None]
     if not grads:
         return torch.zeros(())
-    norms = torch.stack(torch._foreach_norm(grads))  # noqa: SLF001  torch's own clipping uses it
+    norms = torch.stack(torch._foreach_norm(grads))
     if largest is not None:
         factors = (largest / (norms + 1e-6)).clamp(max=1.0)
-        torch._foreach_mul_(grads, list(factors.unbind()))  # noqa: SLF001
+        torch._foreach_mul_(grads, list(factors.unbind()))
     return torch.linalg.vector_norm(norms)
 
 
@@ -102,4 +103,9 @@ def _groups(plan: Optimisation, parts: dict[str, nn.Module]) -> Iterator[dict[st
             ]
             if chosen:
                 constant = name in plan.constant_lr
-                yield {"params": chosen, "decays": decays, "constant_lr": constant, "part": name}
+                yield {
+                    "params": chosen,
+                    "decays": decays,
+                    "constant_lr": constant,
+                    "part": name,
+                }

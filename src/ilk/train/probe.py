@@ -25,7 +25,7 @@ def online_probe(
     Up to 2000 labelled training items are the gallery and up to 500 others the queries.
     """
     known = np.flatnonzero(labels(source) >= 0)
-    if len(known) < 10 or len(np.unique(labels(source)[known])) < 2:  # noqa: PLR2004
+    if len(known) < 10 or len(np.unique(labels(source)[known])) < 2:
         return None
     order = known[seeding.permutation(seed, 0, len(known))]
     queries = min(QUERIES, len(order) // 5)

@@ -14,7 +14,15 @@ from typing import Any
 from ilk.core import UserError
 from ilk.train.checkpoint import sync_directory
 
-PACKAGES = ("ilk", "torch", "torchvision", "timm", "numpy", "opencv-python-headless", "lightning-fabric")
+PACKAGES = (
+    "ilk",
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "opencv-python-headless",
+    "lightning-fabric",
+)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -41,7 +49,9 @@ def read_record(directory: Path) -> dict[str, Any]:
     """
     path = directory / "run.json"
     if not path.exists():
-        raise UserError(f"run: {directory} must hold a run.json, got none; is it a run directory?")
+        raise UserError(
+            f"run: {directory} must hold a run.json, got none; is it a run directory?"
+        )
     return json.loads(path.read_text())
 
 
@@ -108,7 +118,7 @@ def _whole_lines(path: Path) -> list[str]:
 
 def _curves(directory: Path, step: int) -> Any:
     try:
-        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
+        from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
     return SummaryWriter(str(directory), purge_step=step if step > 0 else None)

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -146,7 +146,7 @@ class Run:
         if last or step % setup.signs_every == 0:
             line |= signs(setup.method, outcome.scene, setup.labels)
             self._sound_alarm(step, line)
-        if self._knn_due(step):
+        if setup.probe is not None and self._knn_due(step):
             line["knn"] = setup.probe(setup.encoder())
         self.numbers = self.numbers | line
         if metrics is not None:
@@ -175,7 +175,11 @@ class Run:
         state = trainer.state() | flattened_optimiser(trainer.optimiser.optimizer)
         if not self._first:
             return
-        alarm = {"since": self.alarm.since, "bad": self.alarm.bad, "sounded": self.alarm.sounded}
+        alarm = {
+            "since": self.alarm.since,
+            "bad": self.alarm.bad,
+            "sounded": self.alarm.sounded,
+        }
         facts = {
             "step": trainer.step,
             "alarm": alarm,
@@ -202,9 +206,13 @@ class Run:
 
     def _explain(self, error: NonFiniteLoss) -> str:
         saved = self.directory / CHECKPOINT
-        kept = f"the last good checkpoint is {saved}" if saved.exists() else "none was saved yet"
+        kept = (
+            f"the last good checkpoint is {saved}" if saved.exists() else "none was saved yet"
+        )
         half = self.setup.precision != "32-true"
-        cure = "--precision 32-true or a lower --lr" if half else "a lower --lr or longer warm-up"
+        cure = (
+            "--precision 32-true or a lower --lr" if half else "a lower --lr or longer warm-up"
+        )
         return (
             f"training: the loss must be finite, got {error}; the weights were not touched, "
             f"{kept}; try {cure}"
@@ -219,7 +227,7 @@ class Run:
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
+def _signals() -> Generator[list[int]]:
     """Collect SIGTERM and SIGINT instead of dying; a second Ctrl-C stops at once."""
     asked: list[int] = []
 

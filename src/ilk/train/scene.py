@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -97,13 +98,13 @@ class Scene:
         if isinstance(source, Output):
             return self.learning_rows(source)
         if isinstance(source, Remembered):
-            return self._memory[source.memory].rows()
+            return _remembered(self._memory[source.memory]).rows()
         return self._stand_ins(source)
 
     @torch.no_grad()
     def _stand_ins(self, source: StandIn) -> Rows:
         rows = self.rows(source.of)
-        past = self._memory[source.memory].rows().vectors
+        past = _remembered(self._memory[source.memory]).rows().vectors
         vectors = F.normalize(rows.vectors.float(), dim=-1)
         nearest = (vectors @ past.T.to(vectors.dtype)).argmax(dim=1)
         return Rows(past[nearest], rows.composition, rows.slots)
@@ -139,3 +140,16 @@ def _joined(blocks: list[Rows]) -> Rows:
         Composition.cat([block.composition for block in blocks]),
         torch.cat([block.slots for block in blocks]),
     )
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A memory whose rows can be candidates."""
+
+    def rows(self) -> Rows:
+        """All of them."""
+        ...
+
+
+def _remembered(memory: nn.Module) -> Remembering:
+    return cast(Remembering, cast(object, memory))

@@ -3,7 +3,7 @@
 import statistics
 import time
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from ilk.core import UserError
 from ilk.data import BadItem, Reader, Source, decode, labels
 from ilk.networks import Encoder, multiply_adds, sync_batch_norm
 from ilk.train.assemble import assemble
-from ilk.train.devices import launch_fabric
+from ilk.train.devices import Precision, launch_fabric
 from ilk.train.length import Length, length_of
 from ilk.train.loader import Loader, default_workers
 from ilk.train.probe import online_probe
@@ -42,16 +42,16 @@ class Setup:
         source: Source,
         *,
         length: Length | None = None,
-        fabric: tuple[Fabric, str] | None = None,
+        fabric: tuple[Fabric, Precision] | None = None,
     ) -> None:
         self.fabric, self.precision = fabric or launch_fabric(settings)
         self.source = source
-        size = settings.image_size or natural_size(source, settings.channels)
-        workers = settings.workers or default_workers()
-        settings = replace(settings, image_size=size, workers=workers)
-        self.method, student = assemble(settings, size)
-        batch_size = settings.batch_size or self._fitting_batch(settings)
-        self.settings = replace(settings, batch_size=batch_size)
+        self.image_size = settings.image_size or natural_size(source, settings.channels)
+        self.workers = settings.workers or default_workers()
+        settings = replace(settings, image_size=self.image_size, workers=self.workers)
+        self.method, student = assemble(settings, self.image_size)
+        self.batch_size = settings.batch_size or self._fitting_batch(settings)
+        self.settings = replace(settings, batch_size=self.batch_size)
         if self.fabric.world_size > 1:
             student = sync_batch_norm(student)
         self.statistics = moments(settings.channels)
@@ -59,7 +59,7 @@ class Setup:
             self.method,
             student,
             fabric=self.fabric,
-            batch_size=batch_size,
+            batch_size=self.batch_size,
             lr=settings.lr,
             statistics=self.statistics,
             seed=settings.seed,
@@ -83,11 +83,11 @@ class Setup:
 
     def _loader(self) -> Loader:
         settings, world = self.settings, self.fabric.world_size
-        share, rest = divmod(settings.batch_size, world * settings.accumulate)
+        share, rest = divmod(self.batch_size, world * settings.accumulate)
         if rest:
             raise UserError(
                 f"--batch-size: must divide by {world} processes x {settings.accumulate} "
-                f"micro-batches, got {settings.batch_size}"
+                f"micro-batches, got {self.batch_size}"
             )
         return Loader(
             self.reader,
@@ -96,7 +96,7 @@ class Setup:
             seed=settings.seed,
             rank=self.fabric.global_rank,
             world=world,
-            workers=settings.workers,
+            workers=self.workers,
         )
 
     def _pace_extras(self, per_epoch: float) -> None:
@@ -114,7 +114,7 @@ class Setup:
             self.probe = online_probe(
                 self.source,
                 seed=self.settings.seed,
-                workers=self.settings.workers,
+                workers=self.workers,
                 device=self.fabric.device,
             )
 
@@ -124,7 +124,7 @@ class Setup:
             self.trainer.encoder_network,
             name=self.settings.backbone,
             options=dict(self.settings.backbone_options),
-            image_size=self.settings.image_size,
+            image_size=self.image_size,
             channels=self.settings.channels,
             statistics=self.statistics,
         )
@@ -134,17 +134,17 @@ class Setup:
         if self.fabric.world_size == 1:
             return signum
         asked = torch.tensor(float(signum), device=self.fabric.device)
-        return int(self.fabric.all_reduce(asked, reduce_op="max"))
+        return int(cast(torch.Tensor, self.fabric.all_reduce(asked, reduce_op="max")).item())
 
     def scaler_state(self) -> dict[str, Any] | None:
         """State of fp16's loss scaling."""
-        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        scaler = self.trainer.scaler
         return None if scaler is None else scaler.state_dict()
 
     def load_scaler(self, state: dict[str, Any] | None) -> None:
         """Put back what `scaler_state` took."""
-        if state is not None:
-            self.fabric.strategy.precision.scaler.load_state_dict(state)
+        if state is not None and self.trainer.scaler is not None:
+            self.trainer.scaler.load_state_dict(state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Plan:
     memory: int
 
 
-def timed_step(settings: Settings, source: Source, fabric: tuple[Fabric, str]) -> Plan:
+def timed_step(settings: Settings, source: Source, fabric: tuple[Fabric, Precision]) -> Plan:
     """Take a few steps on a copy that is thrown away, and measure them."""
     wanted = settings.steps
     if wanted is None and settings.epochs is None:
@@ -187,7 +187,7 @@ def timed_step(settings: Settings, source: Source, fabric: tuple[Fabric, str]) -
         seconds.append(time.perf_counter() - mark)
     batches.close()
     student = setup.trainer.student
-    size = setup.settings.image_size
+    size = setup.image_size
     return Plan(
         steps=setup.length.steps,
         steps_per_epoch=setup.length.steps_per_epoch,
@@ -214,6 +214,6 @@ def natural_size(source: Source, channels: int) -> int:
 def _memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    import resource  # noqa: PLC0415  not on every platform
+    import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

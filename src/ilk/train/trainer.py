@@ -3,13 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
-from ilk.core import Composition, Progress, seeding, value
+from ilk.core import Composition, Progress, Rows, seeding, value
 from ilk.method import Method, Pass, is_mixed, passes
 from ilk.networks import Network, Teacher
 from ilk.train.loader import Batch
@@ -36,6 +38,11 @@ class Outcome:
     grad_norm: float
     lr: float
     scene: Scene
+
+
+@runtime_checkable
+class _Memory(Protocol):
+    def remember(self, rows: Rows) -> None: ...
 
 
 class NonFiniteLoss(Exception):
@@ -97,7 +104,7 @@ class Trainer:
         plan = method.optimisation
         capturable = fabric.device.type == "cuda"
         optimiser = build_optimiser(plan, student.parts(), capturable=capturable)
-        self.optimiser = fabric.setup_optimizers(optimiser)
+        self.optimiser = cast(_FabricOptimizer, fabric.setup_optimizers(optimiser))
         peak = peak_lr(plan, batch_size) if lr is None else lr
         self.pace = Pace(plan, peak, batch_size)
 
@@ -113,6 +120,7 @@ class Trainer:
         lr = self.pace.apply(self.optimiser.optimizer, progress)
         self.optimiser.zero_grad(set_to_none=True)
         total: dict[str, Tensor] = {}
+        scene: Scene | None = None
         for number, batch in enumerate(batches):
             last = number == len(batches) - 1
             with self.fabric.no_backward_sync(self._student_runner, enabled=not last):
@@ -122,6 +130,7 @@ class Trainer:
                 self.fabric.backward(loss)
             for name, part in losses.items():
                 total[name] = total.get(name, 0) + part.detach() / len(batches)
+        assert scene is not None, "a step needs a batch"
         return self._update(total, scene, progress, lr)
 
     def _look(self, batch: Batch, progress: Progress, *, first: bool) -> Scene:
@@ -129,7 +138,7 @@ class Trainer:
         teacher = self.method.teacher
         with self.fabric.autocast():
             fields = {"student": self._student_runner(views)}
-            if teacher is not None:
+            if teacher is not None and self._teacher_runner is not None:
                 if teacher.update == "before" and first:
                     self._move_teacher(progress)
                 with torch.no_grad():
@@ -151,18 +160,16 @@ class Trainer:
             name: normalise(pixels.to(device, non_blocking=True), self.mean, self.std)
             for name, pixels in batch.views.items()
         }
-        if self.method.swap and seeding.uniform(self.seed, self.step, "swap") < 0.5:  # noqa: PLR2004
+        if self.method.swap and seeding.uniform(self.seed, self.step, "swap") < 0.5:
             a, b = self.method.swap
             clean[a], clean[b] = clean[b], clean[a]
         items = torch.from_numpy(batch.items).to(device, non_blocking=True)
         compositions = {name: Composition.plain(items) for name in clean}
         mixed_views = sorted(view for view in self._views if is_mixed(view))
-        if not mixed_views:
+        if self.method.mixing is None:
             return clean, compositions
         epoch = int(progress.epoch)
-        draw = self.method.mixing.draw(
-            batch.items, epoch=epoch, step=self.step, seed=self.seed
-        )
+        draw = self.method.mixing.draw(batch.items, epoch=epoch, step=self.step, seed=self.seed)
         for view in mixed_views:
             made = mix(clean[view.removesuffix("~")], draw, view=view)
             clean[view], compositions[view] = made.images, made.composition
@@ -184,7 +191,8 @@ class Trainer:
                 parameter.grad = None
         clip = self.method.optimisation.clip
         norm = clip_gradients(list(self.student.parameters()), clip)
-        loss = self.fabric.all_reduce(torch.stack(list(total.values())).sum(), reduce_op="mean")
+        local = torch.stack(list(total.values())).sum()
+        loss = cast(Tensor, self.fabric.all_reduce(local, reduce_op="mean"))
         # The one point where the host waits for the device: nothing may move on a broken loss.
         loss_now, norm_now, *terms = torch.stack(
             [loss, norm.to(loss), *total.values()]
@@ -201,18 +209,25 @@ class Trainer:
 
     def _unscale(self) -> bool:
         """Undo fp16's loss scaling before gradients are looked at; whether there was any."""
-        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
-        if scaler is not None:
-            self.fabric.strategy.precision.unscale_gradients(self.optimiser.optimizer)
-        return scaler is not None
+        if self.scaler is None:
+            return False
+        self.scaler.unscale_(self.optimiser.optimizer)
+        return True
+
+    @property
+    def scaler(self) -> torch.amp.GradScaler | None:
+        """What scales the loss under fp16; None elsewhere."""
+        return getattr(self.fabric.strategy.precision, "scaler", None)
 
     def _move_teacher(self, progress: Progress) -> None:
-        assert self.method.teacher is not None and self.teacher is not None
+        assert self.method.teacher is not None
+        assert self.teacher is not None
         self.teacher.update(self.student, value(self.method.teacher.momentum, progress))
 
     def _remember(self, scene: Scene) -> None:
         for entry in self.method.remember:
-            self.memory[entry.memory].remember(scene.joined_rows(entry.outputs))
+            memory = cast(_Memory, cast(object, self.memory[entry.memory]))
+            memory.remember(scene.joined_rows(entry.outputs))
 
     def state(self) -> dict[str, Tensor]:
         """Everything that training changes, by name."""
@@ -235,12 +250,11 @@ class Trainer:
     @property
     def encoder_network(self) -> nn.Module:
         """The backbone that is kept."""
-        keeper = self.teacher.network if self.method.encoder == "teacher" else self.student
-        return keeper.backbone
+        if self.method.encoder == "teacher" and self.teacher is not None:
+            return self.teacher.network.backbone
+        return self.student.backbone
 
 
-def _runner(
-    network: Network, asked: Sequence[Pass], method: Method, role: str
-) -> Runner:
+def _runner(network: Network, asked: Sequence[Pass], method: Method, role: str) -> Runner:
     own = [entry for entry in asked if entry.network == role]
     return Runner(network, own, stacked=method.stacked)

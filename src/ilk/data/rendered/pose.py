@@ -114,7 +114,7 @@ def stance(dice: Dice) -> Stance:
         scale=dice.between(0.26, 0.4), turn=dice.between(-_TURN, _TURN),
         tilt=dice.between(-_TILT, _TILT), axis=dice.between(0, math.pi),
         mirrored=dice.chance(0.5), across=dice.between(0, 1), down=dice.between(0, 1),
-        pace=(dice.around(0.3), dice.around(0.3), dice.around(0.3), dice.around(0.3)),
+        pace=(dice.around(0.24), dice.around(0.24), dice.around(0.16), dice.around(0.16)),
     )  # fmt: skip
 
 
