@@ -30,9 +30,9 @@ def _drawn(source: Rendered) -> Drawn:
 
 @pytest.fixture(scope="package")
 def train() -> Drawn:
-    return _drawn(Rendered(400))
+    return _drawn(Rendered(300))
 
 
 @pytest.fixture(scope="package")
 def test() -> Drawn:
-    return _drawn(Rendered(200, split="test"))
+    return _drawn(Rendered(150, split="test"))

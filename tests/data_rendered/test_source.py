@@ -77,13 +77,13 @@ def test_count_only_limits():
 
 
 def test_splits_and_seeds_share_nothing():
-    base, other = Rendered(30), [Rendered(30, split="test"), Rendered(30, seed=1)]
+    base, other = Rendered(12), [Rendered(12, split="test"), Rendered(12, seed=1)]
     for source in other:
         assert all((source.item(i) != base.item(i)).mean() > 0.5 for i in range(5))
-        mine = {source.truth(i).pose for i in range(30)} | {
-            source.truth(i).light for i in range(30)
+        mine = {source.truth(i).pose for i in range(12)} | {
+            source.truth(i).light for i in range(12)
         }
-        assert not mine & {base.truth(i).pose for i in range(30)}
+        assert not mine & {base.truth(i).pose for i in range(12)}
 
 
 def test_family_shows_known_objects_in_new_scenes():

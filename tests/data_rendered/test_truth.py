@@ -45,9 +45,9 @@ def _reach(truth) -> np.ndarray:
 
 
 def test_shadow_falls_away_from_the_lamp():
-    source = Rendered(60, size=96)
+    source = Rendered(36, size=96)
     drift = []
-    for i in range(60):
+    for i in range(36):
         truth = source.truth(i)
         dark = source.empty(i).astype(float).sum(-1) - source.item(i).astype(float).sum(-1)
         dark = np.clip(dark, 0, None) * (truth.mask == 0)
@@ -59,7 +59,7 @@ def test_shadow_falls_away_from_the_lamp():
         ]
         away = -np.array([np.sin(truth.light.azimuth), np.cos(truth.light.azimuth)])
         drift.append(float((centre[0] - centre[1]) @ away))
-    assert len(drift) > 30
+    assert len(drift) > 18
     assert np.mean(np.array(drift) > 0) > 0.9
 
 
@@ -83,14 +83,14 @@ def test_area_of_the_mask_tells_size_not_class(train):
 def test_instances_belong_to_their_class(train):
     ids = [truth.instance for truth in train.truths]
     assert {t.instance // 200 == t.class_index for t in train.truths} == {True}
-    assert 300 < len(set(ids)) < 400  # many, some seen again
+    assert 250 < len(set(ids)) < 300  # many, some seen again
 
 
 def test_backgrounds_do_not_know_the_class(train):
     table = np.zeros((10, len(BACKGROUNDS)))
     for truth in train.truths:
         table[truth.class_index, truth.background] += 1
-    assert (table.sum(0) > 12).all()
+    assert (table.sum(0) > 8).all()
     assert chi2_contingency(table).pvalue > 1e-3
 
 

@@ -3,14 +3,17 @@
 import os
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
 
+import ilk.train.trainer as trainer_module
 from ilk.method import Method
 from ilk.networks import Network, sync_batch_norm
+from ilk.train.devices import data_parallel
 from ilk.train.trainer import Trainer
+from ilk.views import normalise
 from tests.laws.world import CASES, Trunk, batch, label, progress, small_method
 
 WORLD, SHARE = 2, 4
@@ -28,11 +31,13 @@ def prepared(case, fabric: Fabric, groups: int) -> Trainer:
         method = replace(method, mixing=replace(method.mixing, groups=groups))
     student = Network(Trunk(), method.projector, method.predictor, method.prototypes)
     if fabric.world_size > 1:
-        student = sync_batch_norm(student)
-    return Trainer(
-        method, student, fabric=fabric, batch_size=WORLD * SHARE, lr=0.05,
+        student = sync_batch_norm(student, fabric.device)
+    made = Trainer(
+        method, student.double(), fabric=fabric, batch_size=WORLD * SHARE, lr=0.05,
         statistics=((0.5,) * 3, (0.25,) * 3), seed=0,
     )  # fmt: skip
+    made.memory.double()
+    return made
 
 
 def two_steps(trainer: Trainer, world: int, rank: int) -> dict[str, torch.Tensor]:
@@ -40,7 +45,8 @@ def two_steps(trainer: Trainer, world: int, rank: int) -> dict[str, torch.Tensor
     size = WORLD * SHARE // world
     for step in range(2):
         shown = batch(trainer.method.views, step, size=size, world=world, rank=rank)
-        outcome = trainer.take_step([shown], progress(step))
+        with patch.object(trainer_module, "normalise", lambda *g: normalise(*g).double()):
+            outcome = trainer.take_step([shown], progress(step))
         out[f"loss.{step}"] = torch.tensor(outcome.loss, dtype=torch.float64)
         for name, parameter in trainer.student.named_parameters():
             if parameter.grad is not None:
@@ -50,9 +56,7 @@ def two_steps(trainer: Trainer, world: int, rank: int) -> dict[str, torch.Tensor
 
 def main(target: Path) -> None:
     torch.set_num_threads(1)
-    fabric = Fabric(
-        accelerator="cpu", devices=WORLD, strategy=DDPStrategy(broadcast_buffers=False)
-    )
+    fabric = Fabric(accelerator="cpu", devices=WORLD, strategy=data_parallel())
     fabric.launch()
     rank = fabric.global_rank
     results = {

@@ -9,9 +9,10 @@ import torch
 from lightning_fabric import Fabric
 
 from ilk.core import UserError
-from ilk.method import is_mixed, passes
+from ilk.method import Remembered, is_mixed, passes
 from ilk.methods import METHODS
 from ilk.mixes import MIXES, mixture
+from ilk.objectives import SoftCrossEntropy
 from ilk.train.checkpoint import flattened_optimiser, restore_optimiser
 from tests.laws.world import CASES, SMALL, batch, built, label, progress, small_method
 
@@ -75,14 +76,25 @@ def objective(trainer, shown) -> float:
 
 
 def target_entropy(trainer, shown) -> float:
-    """The least a soft cross-entropy can be: the entropy of its targets."""
+    """What perfect queries would pay: the entropy of soft targets, or a queue's negatives."""
     with torch.no_grad():
         scene = trainer._look(shown, progress(4), first=False)
         floor = 0.0
         for term in trainer.method.terms:
             scene.loss(term)
-            if type(term.objective).__name__ == "SoftCrossEntropy":
-                weights = scene.verdicts[-1].kin.weights
+            if not isinstance(term.objective, SoftCrossEntropy):
+                continue
+            verdict = scene.verdicts[-1]
+            weights = verdict.kin.weights
+            if any(isinstance(entry, Remembered) for entry in term.candidates):
+                best = weights @ torch.nn.functional.normalize(
+                    verdict.candidates.vectors, dim=1
+                )
+                given = (verdict.candidates.vectors,)
+                floor += (
+                    term.weight * term.objective(best, given, verdict.kin, progress(4)).item()
+                )
+            else:
                 related = (weights.sum(1) > 0).sum().clamp(min=1)
                 floor += term.weight * (torch.special.entr(weights).sum() / related).item()
     return floor

@@ -36,5 +36,5 @@ def test_two_ranks_equal_one(fabric, spread, case):
         assert two.keys() == one.keys()
         for name in one:
             torch.testing.assert_close(
-                two[name], one[name], rtol=2e-3, atol=2e-5, msg=lambda m, n=name: f"{n}: {m}"
+                two[name], one[name], rtol=1e-5, atol=1e-7, msg=lambda m, n=name: f"{n}: {m}"
             )

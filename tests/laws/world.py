@@ -20,7 +20,7 @@ from ilk.views import View
 # Small heads and memories; everything else is the paper's.
 SMALL: Mapping[str, Mapping[str, Any]] = {
     "simclr": {"hidden": 16, "dim": 8},
-    "moco-v2": {"hidden": 16, "dim": 8, "queue_size": 32},
+    "moco-v2": {"hidden": 16, "dim": 32, "queue_size": 32},
     "moco-v3": {"hidden": 16, "dim": 8, "warmup_epochs": 1},
     "byol": {"hidden": 16, "dim": 8},
     "simsiam": {"dim": 16, "predictor_hidden": 8},

@@ -24,7 +24,7 @@ def network(*, joint):
         nn.Flatten(),
         mlp(5 * 4 * 4, 8, 6, layers=2, last_batch_norm="plain"),
     ).double()
-    return sync_batch_norm(net) if joint else net
+    return sync_batch_norm(net, torch.device("cpu")) if joint else net
 
 
 def pass_through(net, images, targets):
@@ -92,7 +92,7 @@ def test_alone_it_is_plain_batch_norm():
 
 def test_timms_norms_keep_their_activation(conv):
     images = torch.randn(4, 3, 32, 32)
-    joint = sync_batch_norm(copy.deepcopy(conv))
+    joint = sync_batch_norm(copy.deepcopy(conv), torch.device("cpu"))
     assert any(isinstance(part, nn.SyncBatchNorm) for part in joint.modules())
     torch.testing.assert_close(joint(images), conv(images), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(joint.eval()(images), conv.eval()(images))
@@ -100,6 +100,6 @@ def test_timms_norms_keep_their_activation(conv):
 
 def test_parameters_are_the_same_objects(conv):
     before = {name: parameter for name, parameter in conv.named_parameters()}
-    after = dict(sync_batch_norm(conv).named_parameters())
+    after = dict(sync_batch_norm(conv, torch.device("cpu")).named_parameters())
     assert set(before) == set(after)
     assert all(after[name] is parameter for name, parameter in before.items())

@@ -7,36 +7,51 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 
-def sync_batch_norm(module: nn.Module) -> Any:
+def sync_batch_norm(module: nn.Module, device: torch.device) -> Any:
     """The same network, same tensors, whose batch norms see the rows of all processes.
 
-    timm's batch norms, which carry their activation, are replaced too. Names in the state stay.
+    Names in the state stay, and so do the activations that timm's batch norms carry.
+
+    Args:
+        module: not wrapped for distribution yet.
+        device: that it will live on; torch's own synchronised norm is for accelerators only.
     """
+    if device.type != "cpu":
+        from timm.layers import convert_sync_batchnorm
+
+        return convert_sync_batchnorm(module)
+    return _joined(module)
+
+
+def _joined(module: nn.Module) -> Any:
     out = module
-    if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
         out = _JointBatchNorm(module)
     for name, child in module.named_children():
-        out.add_module(name, sync_batch_norm(child))
+        out.add_module(name, _joined(child))
     return out
 
 
-class _JointBatchNorm(nn.SyncBatchNorm):
-    """torch's own, which refuses CPUs, made to work there too; with timm's activation."""
+class _JointBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch norm over all processes for processors, with timm's dropout and activation."""
 
-    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) -> None:
+    def __init__(self, norm: nn.modules.batchnorm._BatchNorm) -> None:
         super().__init__(norm.num_features, norm.eps, norm.momentum, norm.affine)
-        self.drop: nn.Module = nn.Identity()  # timm's, where it has any, is put in its place
-        self.act: nn.Module = nn.Identity()
+        self.drop, self.act = nn.Identity(), nn.Identity()  # timm's replace them
         self.track_running_stats = norm.track_running_stats
         self.training = norm.training
         for kind in ("_parameters", "_buffers"):
             for name, tensor in getattr(norm, kind).items():
                 setattr(self, name, tensor)
 
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any number of axes after the channels will do."""
+
     def forward(self, input: Tensor) -> Tensor:
         """Normalise by the moments of all processes in training, by the running ones else."""
-        on_cpu = self.training and input.device.type == "cpu"
-        return self.act(self.drop(self._joint(input) if on_cpu else super().forward(input)))
+        return self.act(
+            self.drop(self._joint(input) if self.training else super().forward(input))
+        )
 
     def _joint(self, rows: Tensor) -> Tensor:
         axes = [0, *range(2, rows.ndim)]

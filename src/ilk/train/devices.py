@@ -1,11 +1,13 @@
 """Devices, precision and distribution: what Lightning Fabric is told."""
 
+import inspect
 import os
 from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy, Strategy
+from torch.nn.parallel import DistributedDataParallel
 
 from ilk.core import UserError
 from ilk.train.settings import Settings
@@ -28,8 +30,7 @@ def launch_fabric(settings: Settings) -> tuple[Fabric, Precision]:
     if settings.strategy == "fsdp":
         strategy = _fsdp(device)
     else:
-        # Batch statistics are shared by synchronised normalisation, so buffers need no copying.
-        strategy = DDPStrategy(broadcast_buffers=False) if world > 1 else "auto"
+        strategy = data_parallel() if world > 1 else "auto"
     fabric = Fabric(
         accelerator=device,
         devices=local,
@@ -39,6 +40,13 @@ def launch_fabric(settings: Settings) -> tuple[Fabric, Precision]:
     )
     fabric.launch()
     return fabric, precision
+
+
+def data_parallel() -> DDPStrategy:
+    """DDP that leaves buffers alone: synchronised normalisation has them equal on all ranks."""
+    known = inspect.signature(DistributedDataParallel).parameters
+    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    return DDPStrategy(**{name: False})
 
 
 def _device(settings: Settings) -> str:

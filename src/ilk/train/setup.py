@@ -53,7 +53,7 @@ class Setup:
         self.batch_size = settings.batch_size or self._fitting_batch(settings)
         self.settings = replace(settings, batch_size=self.batch_size)
         if self.fabric.world_size > 1:
-            student = sync_batch_norm(student)
+            student = sync_batch_norm(student, self.fabric.device)
         self.statistics = moments(settings.channels)
         self.trainer = Trainer(
             self.method,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ilk.data.rendered.curves import blob, both, disc, stroke, turned
+from ilk.data.rendered.curves import Outline, blob, both, disc, stroke, turned
 from ilk.data.rendered.dice import Dice
 from ilk.data.rendered.parts import Ink, Part, cloth, mark, print_, solid
 
@@ -21,7 +21,7 @@ def bird(dice: Dice) -> Sequence[Part]:
     tail, lifted = dice.between(0.5, 0.85), dice.between(-0.28, 0.12)
     beak, droop = dice.between(0.2, 0.42), dice.between(-0.05, 0.1)
     wing, raised = dice.between(0.55, 0.8), dice.between(-0.25, 0.5)
-    head = dice.between(0.27, 0.34)
+    head, foot = dice.between(0.27, 0.34), plump + 0.36
     root, tip = (0.5, -0.02), (0.62 + tail, lifted)
     feathers = blob([root, (0.75, lifted / 2 - 0.16), tip, tip, (tip[0] - 0.06, tip[1] + 0.22),
                      (tip[0] - 0.06, tip[1] + 0.22), (0.6, 0.22)])  # fmt: skip
@@ -30,7 +30,6 @@ def bird(dice: Dice) -> Sequence[Part]:
         (0.0, plump + 0.06), (0.5, plump - 0.22), (0.85, lifted / 3 + 0.08), (0.62, -0.18),
         (0.1, -0.3), (-0.3, -0.42)
     ])  # fmt: skip
-    crown = disc(-0.56, -0.45, head, head * 0.96)
     bill = blob([
         (-0.76, -0.56), (-0.76, -0.56), (-0.86 - beak, -0.42 + droop),
         (-0.86 - beak, -0.42 + droop), (-0.74, -0.3), (-0.74, -0.3)
@@ -39,13 +38,7 @@ def bird(dice: Dice) -> Sequence[Part]:
         (-0.9, 0.0), (-0.45, 0.02), (-0.1, 0.32), (0.45, plump - 0.1), (0.2, plump + 0.3),
         (-0.7, plump + 0.2)
     ])  # fmt: skip
-    plume = blob([
-        (-0.3, -0.1), (-0.1, -0.28), (wing * 0.55, -0.2), (wing + 0.15, 0.05),
-        (wing + 0.15, 0.05), (wing * 0.6, 0.24), (0.05, 0.26), (-0.22, 0.14)
-    ])  # fmt: skip
-    shaft = stroke([(0.0, 0.12), (wing * 0.5, 0.12), (wing * 0.85, 0.06)], 0.022)
-    plume, shaft = (turned(line, -raised, -0.2, 0) for line in (plume, shaft))
-    foot = plump + 0.36
+    plume, shaft = (turned(line, -raised, -0.2, 0) for line in _wing(wing))
     legs = [
         stroke([(x, plump - 0.05), (x + 0.02, foot), (x - 0.13, foot + 0.05)], 0.038)
         for x in (-0.12, 0.14)
@@ -55,7 +48,7 @@ def bird(dice: Dice) -> Sequence[Part]:
         solid(legs, Ink.ACCENT, 0.03),
         solid(bill, Ink.ACCENT, 0.08, 0.04),
         cloth(body, Ink.MAIN, 0.38, 0.03),
-        solid(crown, Ink.MAIN, 0.3, 0.05),
+        solid(disc(-0.56, -0.45, head, head * 0.96), Ink.MAIN, 0.3, 0.05),
         mark(belly, Ink.LIGHT, within=3),
         solid(plume, Ink.SECOND, 0.14, 0.3),
         mark(shaft, Ink.LIGHT),
@@ -118,15 +111,6 @@ def fish(dice: Dice) -> Sequence[Part]:
         (0.56, 0.0), (0.72, -0.14), (reach, -spread), (reach, -spread), (reach - fork, 0.0),
         (reach, spread), (reach, spread), (0.72, 0.14)
     ])  # fmt: skip
-    dorsal = blob([
-        (-0.45, -0.6 * high), (-0.3, -high - fin * 0.6), (back, -high - fin),
-        (back + 0.2, -high - fin * 0.7), (back + 0.2, -high - fin * 0.7),
-        (0.36, -0.4 * high)
-    ])  # fmt: skip
-    ventral = blob([
-        (-0.2, 0.7 * deep), (0.05, deep + fin * 0.7), (0.22, deep + fin * 0.6),
-        (0.22, deep + fin * 0.6), (0.3, 0.4 * deep)
-    ])  # fmt: skip
     breast = blob([
         (-0.26, 0.1), (0.0, 0.0), (0.2, 0.14), (0.2, 0.14), (0.08, 0.32), (-0.16, 0.28)
     ])  # fmt: skip
@@ -143,7 +127,7 @@ def fish(dice: Dice) -> Sequence[Part]:
     return [
         solid(tail, Ink.SECOND, 0.09),
         mark(rays, Ink.LIGHT, within=0),
-        solid([dorsal, ventral], Ink.SECOND, 0.07),
+        solid(_fins(high, deep, fin, back), Ink.SECOND, 0.07),
         cloth(body, Ink.MAIN, 0.36, 0.04),
         mark(belly, Ink.LIGHT, within=3),
         mark([gill, mouth], Ink.DARK, within=3),
@@ -224,3 +208,27 @@ def mushroom(dice: Dice) -> Sequence[Part]:
         for k, (x, y, size) in enumerate([0.2, 0.1, 0.07] + spots * [0.6, 0.7, 0.1])
     ]
     return [*parts, mark(freckles, Ink.ACCENT, within=base)]
+
+
+def _wing(reach: float) -> tuple[Outline, Outline]:
+    """A bird's folded wing and the light line along it."""
+    plume = blob([
+        (-0.3, -0.1), (-0.1, -0.28), (reach * 0.55, -0.2), (reach + 0.15, 0.05),
+        (reach + 0.15, 0.05), (reach * 0.6, 0.24), (0.05, 0.26), (-0.22, 0.14)
+    ])  # fmt: skip
+    shaft = stroke([(0.0, 0.12), (reach * 0.5, 0.12), (reach * 0.85, 0.06)], 0.022)
+    return plume, shaft
+
+
+def _fins(high: float, deep: float, fin: float, back: float) -> list[Outline]:
+    """A fish's upper and lower fin, behind a body that is ``high`` above and ``deep`` below."""
+    dorsal = blob([
+        (-0.45, -0.6 * high), (-0.3, -high - fin * 0.6), (back, -high - fin),
+        (back + 0.2, -high - fin * 0.7), (back + 0.2, -high - fin * 0.7),
+        (0.36, -0.4 * high)
+    ])  # fmt: skip
+    ventral = blob([
+        (-0.2, 0.7 * deep), (0.05, deep + fin * 0.7), (0.22, deep + fin * 0.6),
+        (0.22, deep + fin * 0.6), (0.3, 0.4 * deep)
+    ])  # fmt: skip
+    return [dorsal, ventral]

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ilk.data.rendered.curves import blob, both, box, disc, panel, star, stroke
+from ilk.data.rendered.curves import Outline, blob, both, box, disc, panel, star, stroke
 from ilk.data.rendered.dice import Dice
 from ilk.data.rendered.parts import Ink, Part, cloth, mark, solid
 
@@ -95,19 +95,7 @@ def rocket(dice: Dice) -> Sequence[Part]:
         (wide + span, base + swept), (wide + span * 0.3, base), (wide * 0.7, base)
     ])  # fmt: skip
     keel = stroke([(0, 0.18), (0, base + 0.06)], 0.05)
-    fire, core = (
-        blob(
-            [
-                (-w, base),
-                (w, base),
-                (w * 0.8, base + s / 2),
-                (0, base + s),
-                (0, base + s),
-                (-w * 0.8, base + s / 2),
-            ]
-        )
-        for w, s in ((wide * 0.6, flame), (wide * 0.34, flame * 0.62))
-    )
+    fire, core = _flame(wide * 0.6, base, flame), _flame(wide * 0.34, base, flame * 0.62)
     hood = panel([(-1, -1.2), (1, -1.2), (1, tip), (0, tip + 0.08), (-1, tip)], 0.3)
     return [
         solid(fire, Ink.ACCENT, 0.1),
@@ -197,7 +185,15 @@ def umbrella(dice: Dice) -> Sequence[Part]:
     ]
 
 
-def _rib(x: float, tall: float) -> np.ndarray:
+def _rib(x: float, tall: float) -> Outline:
     """The line from the tip of a canopy to its hem at ``x``."""
     t = np.linspace(0, np.pi / 2, 12)
     return np.stack([x * np.sin(t), -tall * np.cos(t)], axis=1)
+
+
+def _flame(half: float, top: float, length: float) -> Outline:
+    """A flame that hangs from ``top``."""
+    end, waist = (0, top + length), top + length / 2
+    return blob(
+        [(-half, top), (half, top), (half * 0.8, waist), end, end, (-half * 0.8, waist)]
+    )
