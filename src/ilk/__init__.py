@@ -1,7 +1,22 @@
 """Learn, from images nobody labelled, which images are of the same ilk."""
 
-from ilk.core.version import VERSION
-from ilk.learner import Learner
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Learner"]
-__version__ = VERSION
+if TYPE_CHECKING:
+    from ilk.core.version import VERSION as __version__
+    from ilk.learner import Learner
+
+__all__ = ["Learner", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for when it is asked for: the command line starts without torch."""
+    if name == "Learner":
+        from ilk.learner import Learner
+
+        return Learner
+    if name == "__version__":
+        from ilk.core.version import VERSION
+
+        return VERSION
+    raise AttributeError(f"module 'ilk' has no attribute {name!r}")
