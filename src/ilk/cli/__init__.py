@@ -39,7 +39,9 @@ def main() -> None:
         console.print("[bold red]ilk:[/] stopped")
         sys.exit(130)
     except Exception as error:
-        from ilk.core.errors import UserError  # loads torch, which `ilk --help` need not wait for
+        from ilk.core.errors import (
+            UserError,
+        )  # loads torch, which `ilk --help` need not wait for
 
         if not isinstance(error, UserError):
             raise

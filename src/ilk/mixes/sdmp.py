@@ -15,9 +15,7 @@ from typing import Literal
 from ilk.core import mixed
 from ilk.kin import evened
 from ilk.method import Method, Remember, Rewriting, Term, with_mixed_queries
-from ilk.views import Mixing, Strategy
-
-SNAP = 32  # box sides in 32nds of a view, exact at 224, 96 and 32 pixels
+from ilk.views import Mixing, Strategy, common_snap
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +50,6 @@ class SDMP:
         """The method with mixed queries."""
         mixable = method.mixable
         extra = self.version == "extra" or not mixable.replace
-        sizes = {view.size for view in method.views}
         teachers = tuple(view.name for view in method.views)[: self.mixed_teachers]
         made = with_mixed_queries(
             method,
@@ -62,7 +59,7 @@ class SDMP:
                     strategies=self.strategies,
                     alpha=self.alpha,
                     per_sample=self.per_sample,
-                    snap=SNAP if len(sizes) > 1 else 0,
+                    snap=common_snap(view.size for view in method.views),
                 ),
                 queries=mixable.queries,
                 clean="all" if extra else "others",

@@ -1,7 +1,7 @@
 """How images are looked at: random views with torchvision's semantics, and plain ones."""
 
 from ilk.views.draws import Draws, Interpolation
-from ilk.views.mixing import Draw, Mixed, Mixing, Strategy, mix
+from ilk.views.mixing import Draw, Mixed, Mixing, Strategy, common_snap, mix
 from ilk.views.normalise import (
     CIFAR_MEAN,
     CIFAR_STD,
@@ -27,6 +27,6 @@ from ilk.views.view import Plain, View, draw
 __all__ = [
     "CIFAR_MEAN", "CIFAR_STD", "IMAGENET_MEAN", "IMAGENET_STD", "Draw", "Draws",
     "Interpolation", "Mixed", "Mixing", "Plain", "Strategy", "View", "apply", "byol_pair",
-    "cifar_pair", "dino_multicrop", "draw", "fitted", "local_size", "mix", "moco_v2_pair",
+    "cifar_pair", "common_snap", "dino_multicrop", "draw", "fitted", "local_size", "mix", "moco_v2_pair",
     "moments", "normalise", "simclr_pair", "swav_multicrop", "weak",
 ]  # fmt: skip

@@ -5,7 +5,8 @@ Which share, which partner and where a box lies are drawn on the host as pure fu
 Axes: B images, R mixed images, C channels, d spatial axes: of windows, pictures or clips.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,7 @@ from ilk.core import Composition
 from ilk.core.seeding import uniform, uniforms
 from ilk.views.pasting import box_share, box_sides, box_starts, cutmix, mixup, resizemix
 
+FEWEST_RATIOS = 8  # a coarser snap would leave too few different shares
 Strategy = Literal["mixup", "cutmix", "resizemix"]
 
 
@@ -142,6 +144,16 @@ class Mixing:
             rows, partners = rows[: size // 2], rows[: size // 2] + size // 2
         starts = np.arange(self.groups)[:, None] * size
         return (starts + rows).reshape(-1), (starts + partners).reshape(-1)
+
+
+def common_snap(sizes: Iterable[int]) -> int:
+    """The finest ``snap`` that gives views of these sides the very same shares: 32 for 224 and 96.
+
+    0, any side, where all views are alike or their sides have too little in common.
+    """
+    sides = set(sizes)
+    snap = math.gcd(*sides)
+    return snap if len(sides) > 1 and snap >= FEWEST_RATIOS else 0
 
 
 def mix(images: Float[Tensor, "B C *spatial"], draw: Draw, *, view: str) -> Mixed:
