@@ -46,10 +46,9 @@ def embed(
     workers
         Threads that read and decode; one per core when not given.
     """
-    from ilk.data import open_source
+    from ilk.data import default_workers, open_source
     from ilk.embedding import embed_to_parquet
     from ilk.networks import load_encoder
-    from ilk.train import default_workers
 
     if not data:
         raise UserError("embed: needs images, got no DATA; give a folder, archive or parquet")

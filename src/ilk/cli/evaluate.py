@@ -1,6 +1,7 @@
 """``ilk evaluate``: an encoder in, its scores on labelled images out."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 PIXELS, VECTORS = "pixels", "vectors"
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How images become vectors."""
+
+    batch_size: int
+    device: str
+    workers: int
+    image_size: int | None
+
+
 def evaluate(
     encoder: str,
     *,
@@ -32,6 +43,7 @@ def evaluate(
     batch_size: int = 256,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     workers: int | None = None,
+    image_size: int | None = None,
 ) -> None:
     """Measure an encoder on labelled images: accuracy with a 95 % interval.
 
@@ -58,13 +70,16 @@ def evaluate(
         Where to compute.
     workers
         Threads that read and decode; one per core when not given.
+    image_size
+        Of an encoder given by name; the size it was made for when not given.
     """
+    from ilk.data import default_workers
     from ilk.evaluate import evaluate as measured
     from ilk.evaluate import protocol
 
     names = [protocol(name.strip()).name for name in protocols.split(",")]
     console = Console()
-    reading = {"batch_size": batch_size, "device": device, "workers": workers}
+    reading = _Reading(batch_size, device, workers or default_workers(), image_size)
     parts = [
         _vectors(console, encoder, name, spec, reading)
         for name, spec in (("train", train), ("test", test))
@@ -99,7 +114,7 @@ def _told(result: "Result") -> str:
 
 
 def _vectors(
-    console: Console, encoder: str, name: str, spec: str, reading: dict[str, object]
+    console: Console, encoder: str, name: str, spec: str, reading: "_Reading"
 ) -> "Embeddings":
     from ilk.data import open_source
     from ilk.embedding import embed, read_embeddings
@@ -110,9 +125,20 @@ def _vectors(
         return read_embeddings(spec)
     source = open_source(spec)
     with TrainDisplay(console, f"embed {name}") as display:
+
+        def tell(done: int, of: int) -> None:
+            display.stepped(done, of, {})
+
         if encoder == PIXELS:
-            return pixels(source, progress=lambda done, of: display.stepped(done, of, {}))
-        return embed(load_encoder(encoder), source, **reading)
+            return pixels(source, workers=reading.workers, progress=tell)
+        return embed(
+            load_encoder(encoder, image_size=reading.image_size),
+            source,
+            batch_size=reading.batch_size,
+            device=reading.device,
+            workers=reading.workers,
+            progress=tell,
+        )
 
 
 def _write(

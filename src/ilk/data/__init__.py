@@ -14,9 +14,26 @@ from ilk.data.rendered import Rendered
 from ilk.data.shards import Shards
 from ilk.data.source import BadItem, Source, labels
 from ilk.data.subset import Subset
+from ilk.data.workers import default_workers
 
 __all__ = [
-    "MAX_PIXELS", "Arrays", "Bad", "BadItem", "Folder", "HuggingFace", "Joined", "MapStyle",
-    "Parquet", "Reader", "Rendered", "Shards", "Source", "Subset", "Zip", "decode", "labels",
+    "MAX_PIXELS",
+    "Arrays",
+    "Bad",
+    "BadItem",
+    "Folder",
+    "HuggingFace",
+    "Joined",
+    "MapStyle",
+    "Parquet",
+    "Reader",
+    "Rendered",
+    "Shards",
+    "Source",
+    "Subset",
+    "Zip",
+    "decode",
+    "default_workers",
+    "labels",
     "open_source",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -46,7 +46,8 @@ def data_parallel() -> DDPStrategy:
     """DDP that leaves buffers alone: synchronised normalisation has them equal on all ranks."""
     known = inspect.signature(DistributedDataParallel).parameters
     name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    return DDPStrategy(**{name: False})
+    options: dict[str, Any] = {name: False}
+    return DDPStrategy(**options)
 
 
 def _device(settings: Settings) -> str:

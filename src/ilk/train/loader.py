@@ -1,6 +1,5 @@
 """From a source to batches of views: order, threads, prefetching; a function of the step."""
 
-import os
 import time
 from collections import deque
 from collections.abc import Generator, Sequence
@@ -119,11 +118,6 @@ class Loader:
         items = np.array([index for _, index in read], dtype=np.int64)
         views = {v.name: v.render(images, items, epoch, self.seed) for v in self.views}
         return Batch(items, views, torch.from_numpy(self._labels[items]))
-
-
-def default_workers() -> int:
-    """Threads for a machine: one per core it may use, sixteen at most."""
-    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4, 16)
 
 
 def _joined(parts: list[Batch], waited: float) -> Batch:

@@ -10,12 +10,12 @@ import torch
 from lightning_fabric import Fabric
 
 from ilk.core import UserError
-from ilk.data import BadItem, Reader, Source, decode, labels
+from ilk.data import BadItem, Reader, Source, decode, default_workers, labels
 from ilk.networks import Encoder, multiply_adds, sync_batch_norm
 from ilk.train.assemble import assemble
 from ilk.train.devices import Precision, launch_fabric
 from ilk.train.length import Length, length_of
-from ilk.train.loader import Loader, default_workers
+from ilk.train.loader import Loader
 from ilk.train.probe import online_probe
 from ilk.train.settings import Settings
 from ilk.train.trainer import Trainer

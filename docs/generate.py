@@ -1,0 +1,123 @@
+"""Write docs/methods.md from the headers and records of methods and mixes: ``make docs``."""
+
+import dataclasses
+from pathlib import Path
+
+from ilk.cli.methods import header, needs
+from ilk.core import UserError
+from ilk.method import Method
+from ilk.methods import METHODS, recipe
+from ilk.mixes import MIXES, mixture
+
+PAGE = Path(__file__).parent / "methods.md"
+FEATURES, SIZE = 8, 224  # no default depends on them but the sizes of layers and views
+
+TOP = """\
+# Methods and mixes
+
+Written by `docs/generate.py` from the code; change the code, then call `make docs`.
+The same on a terminal: `ilk methods`, and `ilk methods sdmp` for one whole.
+
+A default is the paper's. Learning rates are for a batch of 256 and grow with the batch as the
+scaling says; `--lr` sets the peak itself. When `--batch-size` is not given, a run takes the
+method's, but no more than 256 images a device and no more than the data has.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    records = {name: recipe(name, {}).build(FEATURES, SIZE) for name in METHODS}
+    parts = [
+        TOP,
+        "## Methods\n",
+        _table(("method", "what it is", "needs"), [_line(name) for name in METHODS]),
+        "## Mixes\n",
+        _table(("mix", "what it is", "paper"), [_mix_line(name) for name in MIXES]),
+        "## Which mix fits which method\n",
+        _matrix(records),
+        *(_section(name, METHODS[name], records[name]) for name in METHODS),
+        *(_section(name, MIXES[name], None) for name in MIXES),
+    ]
+    return "\n".join(parts)
+
+
+def _line(name: str) -> tuple[str, ...]:
+    return f"[{name}](#{name})", _title(METHODS[name]), needs(name)
+
+
+def _mix_line(name: str) -> tuple[str, ...]:
+    head = header(MIXES[name])
+    return f"[{name}](#{name})", _title(MIXES[name]), head["Paper"]
+
+
+def _title(kind: type) -> str:
+    return header(kind)["title"].partition(": ")[2].rstrip(".")
+
+
+def _matrix(records: dict[str, Method]) -> str:
+    reasons: list[str] = []
+    rows = [
+        (f"[{name}](#{name})", *(_fit(mix, record, reasons) for mix in MIXES))
+        for name, record in records.items()
+    ]
+    notes = "".join(f"\n{number}. {reason}" for number, reason in enumerate(reasons, 1))
+    head = "A number is the reason of a refusal, below.\n\n" if reasons else ""
+    return head + _table(("method", *MIXES), rows) + notes + "\n"
+
+
+def _fit(mix: str, record: Method, reasons: list[str]) -> str:
+    """``yes``, or the number of the reason why not."""
+    try:
+        mixture(mix, {}).apply(record)
+    except UserError as error:
+        reason = str(error).partition(": ")[2]
+        if reason not in reasons:
+            reasons.append(reason)
+        return f"no ({reasons.index(reason) + 1})"
+    return "yes"
+
+
+def _section(name: str, kind: type, record: Method | None) -> str:
+    head = header(kind)
+    lines = [f"## {name}\n", f"{head.pop('title')}\n"]
+    lines += [f"* **{key}:** {text}" for key, text in head.items()]
+    if record is not None:
+        lines += [f"* **{key}:** {text}" for key, text in _facts(record).items()]
+    fields = [(f"`{field.name}`", f"`{field.default!r}`") for field in dataclasses.fields(kind)]
+    flag = "--set mix.FIELD=VALUE" if record is None else "--set FIELD=VALUE"
+    return "\n".join([*lines, "", _table((f"field for `{flag}`", "default"), fields)])
+
+
+def _facts(record: Method) -> dict[str, str]:
+    plan = record.optimisation
+    scaling = {"linear": "linearly", "sqrt": "with its root", "none": "not"}[plan.scaling]
+    clip = "" if plan.clip is None else f", gradients clipped at {plan.clip:g}"
+    return {
+        "Views": ", ".join(f"{view.name} ({view.size} px)" for view in record.views),
+        "Memory": ", ".join(record.memory) or "none",
+        "Teacher": "a moving average of the student" if record.teacher else "none",
+        "Encoder kept": f"the {record.encoder}'s backbone",
+        "Optimiser": f"{plan.name}, learning rate {plan.lr:g} for 256 images, growing "
+        f"{scaling} with the batch, weight decay {_scalar(plan.weight_decay)}, "
+        f"{plan.warmup_epochs:g} warm-up epochs{clip}",
+        "Batch": f"{record.batch_size} over all devices in the paper",
+    }
+
+
+def _scalar(scalar: object) -> str:
+    return f"{scalar:g}" if isinstance(scalar, int | float) else _moving(scalar)
+
+
+def _moving(scalar: object) -> str:
+    return f"{getattr(scalar, 'start', '')} to {getattr(scalar, 'end', '')}"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join(
+        f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
