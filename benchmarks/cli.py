@@ -2,9 +2,9 @@
 
     .venv/bin/python -m benchmarks.cli
 
-Every command is what a person would type; what it printed as JSON is kept under
-``results/cli/`` with the commands, the machine and the date. Short runs: they show that the road
-is open from end to end, not how far it goes.
+Every command is what a person would type; its JSON is kept under ``results/cli/`` with the
+commands, the machine and the date. Short runs: they show that the road is open from end to end,
+not how far it goes.
 """
 
 import io
@@ -27,8 +27,8 @@ from ilk.train.record import surroundings
 DATA = Path(__file__).parents[2] / "shared" / "data"
 ILK = Path(sys.executable).with_name("ilk")
 METHOD = (
-    "--method moco-v3 --mix sdmp --backbone resnet_mini --batch-size 128 --set hidden=1024 dim=128"
-    " projector_layers=2 base_lr=4e-3 weight_decay=0.01 momentum=0.95 warmup_epochs=1"
+    "--method moco-v3 --mix sdmp --backbone resnet_mini --batch-size 128 --set hidden=1024"
+    " dim=128 projector_layers=2 base_lr=4e-3 weight_decay=0.01 momentum=0.95 warmup_epochs=1"
 )
 
 

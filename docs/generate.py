@@ -3,6 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+import torch
+
 from ilk.cli.methods import header, needs
 from ilk.core import UserError
 from ilk.method import Method
@@ -26,6 +28,11 @@ method's, but no more than 256 images a device and no more than the data has.
 
 def page() -> str:
     """The whole page."""
+    with torch.device("meta"):  # only shapes are needed; some heads take seconds to draw
+        return _page()
+
+
+def _page() -> str:
     records = {name: recipe(name, {}).build(FEATURES, SIZE) for name in METHODS}
     parts = [
         TOP,

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ilk.core.version import VERSION as __version__
+    from ilk.core.version import VERSION as __version__  # noqa: N811
     from ilk.learner import Learner
 
 __all__ = ["Learner", "__version__"]

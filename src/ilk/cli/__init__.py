@@ -7,8 +7,8 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 from rich.markup import escape
 
-# Read once, when torch is loaded, which is after this: threads that spin while they wait for one
-# another slow everything else on the machine, and themselves where something else runs too.
+# Read when torch is loaded, which is after this: threads that spin while they wait for one
+# another slow everything else on the machine, and themselves where something else runs.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 VERBS = {

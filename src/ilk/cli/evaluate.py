@@ -14,7 +14,7 @@ from ilk.cli.display import TrainDisplay
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ilk.embedding import Embeddings
     from ilk.evaluate import Result
@@ -97,7 +97,7 @@ def evaluate(
         console.print(f"results in {output}", highlight=False)
 
 
-def result_table(title: str, rows: "dict[str, Sequence[Result]]") -> Table:
+def result_table(title: str, rows: "Mapping[str, Sequence[Result]]") -> Table:
     """Results as a table: a row an encoder, a column a protocol."""
     table = Table(title=escape(title), title_justify="left")
     table.add_column("features")

@@ -1,0 +1,104 @@
+"""Write the tables of the README from ``results/`` and from the methods themselves.
+
+.venv/bin/python -m benchmarks.tables
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ilk.cli.methods import header, needs
+from ilk.methods import METHODS
+from ilk.mixes import MIXES
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+RESULTS = Path(__file__).parent / "results"
+
+
+def readme(text: str) -> str:
+    """The README with its tables as they must be."""
+    return between(between(text, "results", results()), "methods", methods())
+
+
+def between(text: str, mark: str, content: str) -> str:
+    """The text with other content between two marks."""
+    begin, end = f"<!-- {mark}:begin -->\n", f"<!-- {mark}:end -->"
+    head, rest = text.split(begin)
+    return head + begin + content + end + rest.split(end, 1)[1]
+
+
+def results() -> str:
+    """Every result there is, with the command that made it."""
+    parts = [cli(path) for path in sorted((RESULTS / "cli").glob("*.json"))]
+    return "\n".join([*parts, *mini()])
+
+
+def cli(path: Path) -> str:
+    """One run of the whole command line."""
+    content = json.loads(path.read_text())
+    commands = "\n".join(f"    {short(command)}" for command in content["commands"])
+    epochs = content["settings"]["epochs"]
+    lines = [
+        f"**{path.stem}**: {content['images']:,} training images, {epochs:g} epochs, "
+        f"{content['train_seconds'] / 60:.0f} minutes on "
+        f"{content['machine']['processors']} busy CPU cores, seed {content['seed']}, {content['date'][:10]}. A short run, to show the "
+        f"road from end to end ([JSON](benchmarks/results/cli/{path.name})).",
+        "",
+        commands,
+        "",
+        *table({row: entry["results"] for row, entry in content["results"].items()}),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def mini() -> list[str]:
+    """The learning check, seed by seed."""
+    cells = [json.loads(path.read_text()) for path in sorted((RESULTS / "mini").glob("*.json"))]
+    if not cells:
+        return []
+    rows = {f"{cell['cell']}, seed {cell['seed']}": cell["results"] for cell in cells}
+    return [
+        "**Learning check** (`make mini`): CIFAR-10, 10,000 images, `resnet_mini`, 32 px; the "
+        "cells are under [benchmarks/results/mini](benchmarks/results/mini).",
+        "",
+        *table(rows),
+        "",
+    ]
+
+
+def table(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Accuracy and 95 % interval, a column a protocol."""
+    names = [result["protocol"] for result in next(iter(rows.values()))]
+    lines = [f"| features | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    for row, found in rows.items():
+        told = (
+            f"{100 * r['value']:.1f} % ({100 * r['interval'][0]:.1f} to "
+            f"{100 * r['interval'][1]:.1f})"
+            for r in found
+        )
+        lines.append(f"| {row} | {' | '.join(told)} |")
+    return lines
+
+
+def methods() -> str:
+    """What each method and mix is."""
+    lines = ["| name | what it is | paper | needs |", "|---|---|---|---|"]
+    for name, kind in {**METHODS, **MIXES}.items():
+        head = header(kind)
+        what = head["title"].partition(": ")[2]
+        paper, _, address = head["Paper"].rpartition(", ")
+        lines.append(f"| `{name}` | {what} | [{paper}]({address}) | {needs(name)} |")
+    return "\n".join(lines) + "\n"
+
+
+def short(command: str) -> str:
+    """A command without the folders of the machine it ran on."""
+    return " ".join(
+        "/".join(word.split("/")[-1:]) if word.startswith("/") else word
+        for word in command.split()
+    )
+
+
+if __name__ == "__main__":
+    README.write_text(readme(README.read_text()))

@@ -1,0 +1,129 @@
+import base64
+import re
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from ilk.core import UserError
+from ilk.viewer import Report, page, write_report
+from tests.viewer.conftest import EVIL, picture
+from tests.viewer.reading import kind, text, tree
+
+
+def test_it_is_whole_html_and_says_everything(report):
+    root = tree(page(report))
+    assert [child.tag for child in root] == ["html"]
+    shown = text(root.find("html/body"))
+    for said in (report.title, report.verdict, "70.0", "80.0", "68.0 to 73.0", "cat", "dog"):
+        assert said in shown
+    assert text(root.find("html/head/title")) == report.title
+
+
+def test_nothing_outside_is_named_and_nothing_runs(report):
+    written = page(report)
+    root = tree(written)
+    assert not list(root.iter("script"))
+    addresses = [e.get(name) for e in root.iter() for name in ("src", "href", "srcset") if e.get(name)]
+    assert addresses
+    assert all(address.startswith("data:") for address in addresses)
+    style = text(root.find("html/head/style"))
+    assert "url(" not in style
+    assert "@import" not in style
+    assert not [name for e in root.iter() for name in e.keys() if name.startswith("on")]  # noqa: SIM118
+
+
+def test_text_is_escaped_wherever_it_stands(report):
+    written = page(report)
+    assert "<script" not in written
+    root = tree(written)
+    told = [text(e) for e in root.iter() if not len(e)] + [e.get("aria-label", "") for e in root.iter()]
+    assert sum(EVIL in entry for entry in told) >= 9
+
+
+def test_every_picture_has_its_words_and_its_pixels(report):
+    root = tree(page(report))
+    images = list(root.iter("img"))
+    assert len(images) == 3 + 4
+    assert all(image.get("alt") for image in images)
+    kind_, coded = images[0].get("src").split(",")
+    assert kind_ == "data:image/png;base64"
+    stored = cv2.imdecode(np.frombuffer(base64.b64decode(coded), np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(stored[..., ::-1], picture("any").pixels)
+
+
+def test_a_mixture_says_what_it_is_made_of(report):
+    root = tree(page(report))
+    (bar,) = kind(root, "div", "shares")
+    assert [part.get("style") for part in bar] == ["flex-grow:0.6250", "flex-grow:0.3750"]
+    (made,) = kind(root, "span", "made")
+    assert text(made).replace("\N{NO-BREAK SPACE}", " ") == "0.62 of 1 + 0.38 of 4"
+
+
+def test_neighbours_are_marked_in_words_too(report):
+    root = tree(page(report))
+    assert [text(e.find("figcaption")) for e in kind(root, "figure", "mate")] == ["cat"]
+    assert [text(e.find("figcaption")) for e in kind(root, "figure", "stranger")] == ["dog"]
+    signs = [e.get("aria-label") for e in kind(root, "svg", "tick") + kind(root, "svg", "cross")]
+    assert signs == ["same label", "another label"]
+
+
+def test_tables_have_heads(report):
+    root = tree(page(report))
+    (table,) = kind(root, "table", "results")
+    assert [th.get("scope") for th in table.iter("th")] == ["col"] * 3 + ["row"] * 2
+    assert text(table.find("caption"))
+    assert [e.tag for e in kind(table, "tr", "ours")] == ["tr"]
+
+
+def test_what_is_empty_is_left_out():
+    root = tree(page(Report(title="only a title", verdict="and a verdict")))
+    assert not list(root.iter("section"))
+    assert not list(root.iter("svg"))
+
+
+def test_headings_go_down_step_by_step(report):
+    levels = [int(e.tag[1]) for e in tree(page(report)).iter() if re.fullmatch(r"h\d", e.tag)]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_any_number_of_channels_is_shown(report, channels):
+    pixels = np.full((400, 200, channels), 7, np.uint8)
+    odd = replace(picture("odd"), pixels=pixels)
+    look = replace(report.looks[0], image=odd)
+    image = next(tree(page(replace(report, looks=(look,)))).iter("img"))
+    coded = image.get("src").split(",")[1]
+    stored = cv2.imdecode(np.frombuffer(base64.b64decode(coded), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert stored.shape[:2] == (160, 80)
+    assert (stored == 7).all()
+
+
+def test_it_is_written_whole_or_not_at_all(report, tmp_path):
+    path = write_report(tmp_path / "deep" / "report.html", report)
+    assert path.read_text("ascii") == page(report)
+    assert [entry.name for entry in path.parent.iterdir()] == ["report.html"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="must be writable"):
+        write_report(tmp_path / "file" / "report.html", report)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_text_stands_out_in_light_and_dark(report):
+    """WCAG 2.1, 1.4.3: a contrast of 4.5 at least."""
+    style = text(tree(page(report)).find("html/head/style"))
+    themes = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    assert len(themes) == 2
+    for theme in themes:
+        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", theme))
+        paper = _luminance(colours["paper"])
+        for name in ("ink", "soft", "accent", "rust", "violet", "olive"):
+            low, high = sorted((paper, _luminance(colours[name])))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, name
