@@ -42,8 +42,9 @@ def cli(path: Path) -> str:
     lines = [
         f"**{path.stem}**: {content['images']:,} training images, {epochs:g} epochs, "
         f"{content['train_seconds'] / 60:.0f} minutes on "
-        f"{content['machine']['processors']} busy CPU cores, seed {content['seed']}, {content['date'][:10]}. A short run, to show the "
-        f"road from end to end ([JSON](benchmarks/results/cli/{path.name})).",
+        f"{content['machine']['processors']} busy CPU cores, seed {content['seed']}, "
+        f"{content['date'][:10]}. A short run, to show the road from end to end "
+        f"([JSON](benchmarks/results/cli/{path.name})).",
         "",
         commands,
         "",

@@ -60,6 +60,7 @@ CASES = [
     ("moco-v3", "un-mix"),
     ("moco-v3", "mixco"),
     ("dino", "i-mix"),
+    ("fnc", "mixco"),
 ]
 
 

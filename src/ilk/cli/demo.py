@@ -267,8 +267,8 @@ def _report(
             measures=tuple(r.protocol for r in ours),
             rows=rows,
             chance=1 / ours[0].classes,
-            note=f"{ours[0].n_train:,} training and {ours[0].n_test:,} test pictures; settings of "
-            f"each protocol were chosen on a part of train; {ours[0].interval_kind}.",
+            note=f"{ours[0].n_train:,} training and {ours[0].n_test:,} test pictures; settings "
+            f"were chosen on a part of train; {ours[0].interval_kind}.",
         ),
         figures=learning_curves(output / "metrics.jsonl"),
         looks=looks(method, images, seed=record["settings"]["seed"]),

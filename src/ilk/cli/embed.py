@@ -53,7 +53,8 @@ def embed(
     if not data:
         raise UserError("embed: needs images, got no DATA; give a folder, archive or parquet")
     source = open_source(data[0] if len(data) == 1 else list(data))
-    path = output or Path(Path(data[0].partition(":")[0]).name).with_suffix(".parquet")
+    place = Path(data[0].partition(":")[0]).resolve()
+    path = output or Path(f"{place.stem}-vectors.parquet")
     console = Console()
     with TrainDisplay(console, "embed") as display:
         try:

@@ -187,12 +187,12 @@ def minutes(text: str) -> float:
     return float(found[1]) * {"s": 1 / 60, "m": 1.0, "h": 60.0}[found[2]]
 
 
-def _pairs(words: tuple[str, ...]) -> dict[str, str]:
+def _pairs(words: tuple[str, ...], flag: str = "--set") -> dict[str, str]:
     out = {}
     for word in words:
         field, equals, given = word.partition("=")
         if not equals:
-            raise UserError(f"--set: must be field=value, got {word!r}")
+            raise UserError(f"{flag}: must be field=value, got {word!r}")
         out[field.replace("-", "_")] = given
     return out
 
@@ -212,7 +212,7 @@ def _literals(words: tuple[str, ...]) -> dict[str, object]:
     import ast
 
     out: dict[str, object] = {}
-    for field, given in _pairs(words).items():
+    for field, given in _pairs(words, "--backbone-set").items():
         try:
             out[field] = ast.literal_eval(given)
         except (ValueError, SyntaxError):

@@ -78,7 +78,8 @@ class Similar:
     @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
         """Equal weights on those found."""
-        supports = [look.rows(output).vectors for output in self.over] or [queries.vectors]
+        supports = [_of_same_items(look.rows(output), queries) for output in self.over]
+        supports = supports or [queries.vectors]
         views = [similarities(support, (candidates.vectors,)) for support in supports]
         scores = torch.stack(views)
         scores = scores.amax(0) if self.reduce == "max" else scores.mean(0)
@@ -108,6 +109,12 @@ class SameCluster:
         return Kin(rows_to_one(same.to(queries.composition.shares.dtype)))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+def _of_same_items(rows: Rows, queries: Rows) -> Float[Tensor, "Q D"]:
+    """The row of each query's first source: mixes may have fewer rows than views."""
+    same = queries.composition.sources[:, :1] == rows.composition.sources[None, :, 0]
+    return rows.vectors[same.int().argmax(dim=1)]
 
 
 def _judged(queries: Rows, by: Output | None, look: Look) -> Float[Tensor, "Q D"]:

@@ -4,7 +4,7 @@ Paper: Kim et al., NeurIPS 2020 workshop, https://arxiv.org/abs/2010.06300
 Idea: semi-positive pairs from mixed pictures, with a sharper temperature of their own.
 Against SDMP: half as many mixes, no mixes among the keys, shares uniform.
 Departures: none known; the temperature applies to methods that have one.
-Checked: tests/mixes.
+Checked: tests/golden/losses.json
 """
 
 from dataclasses import dataclass, replace

@@ -6,7 +6,7 @@ Idea: a mixed query resembles both of its sources (Eq. 3, 7), and every mix of t
 Against i-Mix: mixes are kin of one another too, shares are drawn per picture, clean pairs stay.
 Departures: the two halves of the weight of mixed terms are the authors' code's; box positions
     never leave the picture, so both views have the same share; pairing is within each device.
-Checked: tests/golden/sdmp.json, benchmarks/results/mini.json (k-NN and linear accuracy).
+Checked: tests/golden/sdmp.json; accuracy: make mini.
 """
 
 from dataclasses import dataclass, replace

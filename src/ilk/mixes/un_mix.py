@@ -4,7 +4,7 @@ Paper: Shen et al., AAAI 2022, https://arxiv.org/abs/2003.05438
 Idea: soften the distance between positives and negatives by mixing within a batch.
 Against SDMP: one share for the whole batch, no mixes among the keys.
 Departures: the probability of mixing globally or by region is one half each, as two strategies.
-Checked: tests/mixes.
+Checked: tests/golden/losses.json
 """
 
 from dataclasses import dataclass

@@ -5,6 +5,7 @@ from ilk.networks.cost import multiply_adds
 from ilk.networks.encoder import Encoder, encode
 from ilk.networks.export import export_onnx, export_timm
 from ilk.networks.heads import Prototypes, dino_head, mlp
+from ilk.networks.layout import fastest_layout
 from ilk.networks.network import Network
 from ilk.networks.storage import load_encoder, save_encoder
 from ilk.networks.surgery import (
@@ -27,6 +28,7 @@ __all__ = [
     "encode",
     "export_onnx",
     "export_timm",
+    "fastest_layout",
     "fixed_sincos_positions",
     "frozen_patch_projection",
     "load_encoder",

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ilk.core import UserError
 from ilk.networks.backbone import recorded_options
+from ilk.networks.layout import fastest_layout
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,8 +74,7 @@ class Encoder:
                 f"Encoder: needs {channels} means and deviations, got {len(mean)}, {len(std)}"
             )
         frozen = copy.deepcopy(module).eval().requires_grad_(False)
-        # On CPUs convolutions are up to 1.6 times as fast with channels last.
-        frozen = frozen.to(memory_format=torch.channels_last)
+        frozen = frozen.to(memory_format=fastest_layout(frozen))
         facts: dict[str, Any] = {
             "name": name,
             "options": json.loads(json.dumps(recorded_options(options, image_size))),
@@ -115,6 +115,7 @@ class PixelsToFeatures(nn.Module):
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.module = encoder.module
+        self.layout = fastest_layout(encoder.module)
         device = next(encoder.module.parameters()).device
         std = 255 * torch.tensor(encoder.std, dtype=torch.float64)
         mean = 255 * torch.tensor(encoder.mean, dtype=torch.float64)
@@ -128,6 +129,8 @@ class PixelsToFeatures(nn.Module):
                 f"encoder: reads images of {len(self.scale)} channels, got {images.shape[1]}"
             )
         axes = (-1,) + (1,) * (images.ndim - 2)
+        if images.ndim == 4:
+            images = images.contiguous(memory_format=self.layout)
         pixels = images.float() * self.scale.view(axes) + self.shift.view(axes)
         return self.module(pixels).float()
 

@@ -80,12 +80,13 @@ def dry_run(settings: Settings, data: Any) -> tuple[dict[str, Any], Plan]:
         steps = max(int(settings.minutes * 60 / plan.seconds), 1)
         settings = replace(settings, minutes=None, steps=steps)
     setup = Setup(settings, source, fabric=fabric)
+    plan = replace(plan, steps=setup.length.steps)
     return _record(setup, data) | {"plan": asdict(plan)}, plan
 
 
 def _record(setup: Setup, data: Any) -> dict[str, Any]:
     """Everything that was decided, before the first step."""
-    source, plain = setup.source, isinstance(data, str | Path | list)
+    source, plain = setup.source, _is_path(data)
     return {
         "status": "started",
         "started": now(),
@@ -104,6 +105,11 @@ def _record(setup: Setup, data: Any) -> dict[str, Any]:
         },
         **surroundings(),
     }
+
+
+def _is_path(data: Any) -> bool:
+    parts = data if isinstance(data, list) else [data]
+    return all(isinstance(part, str | Path) for part in parts)
 
 
 def _plain(data: Any) -> Any:

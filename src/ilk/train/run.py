@@ -88,6 +88,7 @@ class Run:
         """
         self.began = time.perf_counter()
         metrics = Metrics(self.directory, self.setup.trainer.step) if self._first else None
+        self._note("running")
         try:
             with _signals() as asked:
                 self._steps(metrics, asked)
@@ -145,12 +146,13 @@ class Run:
         }
         if last or step % setup.signs_every == 0:
             line |= signs(setup.method, outcome.scene, setup.labels)
-            self._sound_alarm(step, line)
         if setup.probe is not None and self._knn_due(step):
             line["knn"] = setup.probe(setup.encoder())
         self.numbers = self.numbers | line
         if metrics is not None:
             metrics.write(line)
+        if "rankme" in line:
+            self._sound_alarm(step, line)
 
     def _knn_due(self, step: int) -> bool:
         setup = self.setup
@@ -160,8 +162,10 @@ class Run:
 
     def _sound_alarm(self, step: int, line: dict[str, float]) -> None:
         message = self.alarm.check(step, line)
-        if message is None:
+        # One rank may see it a little earlier than another; they stop together.
+        if not self.setup.agreed(int(message is not None)):
             return
+        message = message or "collapse: seen by another process"
         self.watcher.told(message)
         self.record.setdefault("alarms", []).append({"step": step, "message": message})
         if self.setup.settings.stop_on_collapse:
@@ -197,12 +201,18 @@ class Run:
             "step": self.setup.trainer.step,
             "seconds": round(self._seconds(), 3),
             "updated": now(),
-            "bad_files": [asdict(entry) for entry in self.setup.reader.bad],
+            "bad_files": self._bad_files(),
             "last": self.numbers,
             **facts,
         }
         if self._first:
             write_json(self.directory / "run.json", self.record)
+
+    def _bad_files(self) -> list[dict[str, Any]]:
+        """Those met in this process, and those met before the run was stopped."""
+        known = {entry["index"]: entry for entry in self.record.get("bad_files", [])}
+        known |= {entry.index: asdict(entry) for entry in self.setup.reader.bad}
+        return [known[index] for index in sorted(known)]
 
     def _explain(self, error: NonFiniteLoss) -> str:
         saved = self.directory / CHECKPOINT

@@ -188,12 +188,15 @@ def timed_step(settings: Settings, source: Source, fabric: tuple[Fabric, Precisi
     batches.close()
     student = setup.trainer.student
     size = setup.image_size
+    seconds_now = torch.tensor(statistics.median(seconds[1:]), device=setup.fabric.device)
+    # All ranks must go by one clock: the slowest.
+    slowest = cast(torch.Tensor, setup.fabric.all_reduce(seconds_now, reduce_op="max")).item()
     return Plan(
         steps=setup.length.steps,
         steps_per_epoch=setup.length.steps_per_epoch,
         parameters=sum(p.numel() for p in student.parameters()),
         multiply_adds=multiply_adds(student.backbone, (setup.settings.channels, size, size)),
-        seconds=statistics.median(seconds[1:]),
+        seconds=slowest,
         memory=_memory(setup.fabric.device),
     )
 

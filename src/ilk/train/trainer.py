@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ilk.core import Composition, Progress, Rows, seeding, value
 from ilk.method import Method, Pass, is_mixed, passes
-from ilk.networks import Network, Teacher
+from ilk.networks import Network, Teacher, fastest_layout
 from ilk.train.loader import Batch
 from ilk.train.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
 from ilk.train.passes import Runner
@@ -86,8 +86,8 @@ class Trainer:
         self.seed = seed
         self.step = 0
         asked = passes(method)
-        # Convolutions are up to 1.4 times as fast with channels last, on processors as on GPUs.
-        student = student.to(memory_format=torch.channels_last)
+        self.layout = fastest_layout(student)
+        student = student.to(memory_format=self.layout)
         teacher = Teacher(student) if method.teacher else None
         self.student = student
         for network in (student, teacher.network if teacher else None):
@@ -157,7 +157,9 @@ class Trainer:
         """Normalised clean and mixed views on the device, with what they are made of."""
         device = self.fabric.device
         clean = {
-            name: normalise(pixels.to(device, non_blocking=True), self.mean, self.std)
+            name: self._laid_out(
+                normalise(pixels.to(device, non_blocking=True), self.mean, self.std)
+            )
             for name, pixels in batch.views.items()
         }
         if self.method.swap and seeding.uniform(self.seed, self.step, "swap") < 0.5:
@@ -174,6 +176,9 @@ class Trainer:
             made = mix(clean[view.removesuffix("~")], draw, view=view)
             clean[view], compositions[view] = made.images, made.composition
         return clean, compositions
+
+    def _laid_out(self, images: Tensor) -> Tensor:
+        return images.contiguous(memory_format=self.layout) if images.ndim == 4 else images
 
     def _losses(self, scene: Scene) -> dict[str, Float[Tensor, ""]]:
         losses: dict[str, Tensor] = {}

@@ -1,5 +1,6 @@
 """A report as one page that needs nothing else: no address outside, no script."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from importlib import resources
@@ -28,7 +29,8 @@ def write_report(path: Path, report: Report) -> Path:
         beside.write_text(page(report), encoding="ascii")
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
         raise UserError(f"report: {path} must be writable, got '{error}'") from error
     return path
 

@@ -8,7 +8,8 @@ def ticks(low: float, high: float, wanted: int = 4) -> tuple[float, ...]:
 
     The first is at most ``low``, the last at least ``high``; there are two at least.
     """
-    span = high - low if high > low else max(abs(high), 1.0) * 0.1
+    size = max(abs(low), abs(high), 1e-12)
+    span = high - low if high - low > 1e-6 * size else 0.1 * size  # a flat curve needs room too
     rough = span / wanted
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
