@@ -58,7 +58,7 @@ def measured(name: str, train: str, test: str, length: str) -> None:
         run(command)
     record = json.loads((directory / "run.json").read_text())
     content = {
-        "commands": [command.replace(f"{RUNS}/", "runs/") for command in commands],
+        "commands": commands,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
         "versions": surroundings()["versions"],
@@ -72,7 +72,9 @@ def measured(name: str, train: str, test: str, length: str) -> None:
     }
     target = RESULTS / "cli" / f"{name}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(content, indent=1) + "\n")
+    # Paths of this machine are nobody else's.
+    text = json.dumps(content, indent=1).replace(f"{RUNS}/", "runs/").replace(f"{DATA}/", "")
+    target.write_text(text + "\n")
 
 
 def mixed_jpegs(target: Path) -> None:

@@ -40,8 +40,8 @@ def report() -> Report:
         verdict=f"A verdict {EVIL}",
         results=Results(measures=("knn@1", EVIL), rows=rows, chance=0.1, note=EVIL),
         figures=(
-            Figure(title="Loss", lines=(Line(name="clean", points=wave), Line(name=EVIL, points=wave))),
-            Figure(title="Online k-NN", form="{:.0%}", lines=(Line(name="", points=((0, 0.5),)),)),
+            Figure(title="Loss", lines=(Line(name="a", points=wave), Line(name=EVIL, points=wave))),
+            Figure(title="Online k-NN", form="{:.0%}", lines=(Line(name="", points=wave[:1]),)),
         ),
         looks=(
             Looks(

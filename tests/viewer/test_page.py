@@ -1,4 +1,5 @@
 import base64
+import itertools
 import re
 from dataclasses import replace
 
@@ -50,12 +51,14 @@ def test_every_picture_has_its_words_and_its_pixels(report):
     images = list(root.iter("img"))
     assert len(images) == 3 + 4
     assert all(image.get("alt") for image in images)
-    kind_, coded = images[0].get("src").split(",")
-    assert kind_ == "data:image/png;base64"
-    stored = cv2.imdecode(
-        np.frombuffer(base64.b64decode(coded), np.uint8), cv2.IMREAD_UNCHANGED
-    )
+    stored = _pixels(images[0].get("src"))
     np.testing.assert_array_equal(stored[..., ::-1], picture("any").pixels)
+
+
+def _pixels(address: str) -> np.ndarray:
+    head, coded = address.split(",")
+    assert head == "data:image/png;base64"
+    return cv2.imdecode(np.frombuffer(base64.b64decode(coded), np.uint8), cv2.IMREAD_UNCHANGED)
 
 
 def test_a_mixture_says_what_it_is_made_of(report):
@@ -93,7 +96,7 @@ def test_what_is_empty_is_left_out():
 def test_headings_go_down_step_by_step(report):
     levels = [int(e.tag[1]) for e in tree(page(report)).iter() if re.fullmatch(r"h\d", e.tag)]
     assert levels[0] == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])
@@ -102,10 +105,7 @@ def test_any_number_of_channels_is_shown(report, channels):
     odd = replace(picture("odd"), pixels=pixels)
     look = replace(report.looks[0], image=odd)
     image = next(tree(page(replace(report, looks=(look,)))).iter("img"))
-    coded = image.get("src").split(",")[1]
-    stored = cv2.imdecode(
-        np.frombuffer(base64.b64decode(coded), np.uint8), cv2.IMREAD_UNCHANGED
-    )
+    stored = _pixels(image.get("src"))
     assert stored.shape[:2] == (160, 80)
     assert (stored == 7).all()
 

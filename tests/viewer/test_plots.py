@@ -59,10 +59,8 @@ def test_a_curve_holds_every_point_in_its_place(count):
 def test_the_strong_line_is_the_running_mean():
     ys = np.random.default_rng(0).normal(size=400)
     data = tuple((float(i), float(y)) for i, y in enumerate(ys))
-    faint, strong = (
-        _points(line)[:, 1]
-        for line in kind(curves(Figure(title="t", lines=(Line(name="", points=data),))), "polyline", "curve")
-    )  # fmt: skip
+    plot = curves(Figure(title="t", lines=(Line(name="", points=data),)))
+    faint, strong = (_points(line)[:, 1] for line in kind(plot, "polyline", "curve"))
     half = 400 // 80
     slow = [faint[max(i - half, 0) : i + half + 1].mean() for i in range(400)]
     np.testing.assert_allclose(strong, slow, atol=0.02)

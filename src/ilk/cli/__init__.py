@@ -32,7 +32,7 @@ def main() -> None:
     """Run a verb: exit status 2 for what the user can put right, 128 + signal when stopped."""
     console = Console(stderr=True)
     try:
-        app(exit_on_error=False, print_error=False, console=Console())
+        app(sys.argv[1:], exit_on_error=False, print_error=False, console=Console())
     except CycloptsError as error:
         _fail(console, str(error))
     except KeyboardInterrupt:

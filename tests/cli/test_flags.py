@@ -1,0 +1,31 @@
+"""Flags do not grow unnoticed: a new one is added here on purpose."""
+
+import importlib
+import inspect
+
+import pytest
+
+FLAGS = {
+    "train": "data output method mix backbone backbone_set set epochs steps time image_size "
+    "channels batch_size accumulate lr seed workers checkpoint_every knn_every device precision "
+    "strategy compile max_bad_share stop_on_collapse dry_run resume",
+    "embed": "encoder data output dtype batch_size shard_rows device workers",
+    "evaluate": "encoder train test protocols output seed batch_size device workers image_size",
+    "methods": "name",
+    "export": "encoder to output",
+    "demo": "data output epochs seed",
+}
+
+
+@pytest.mark.parametrize("verb", FLAGS)
+def test_the_flags_are_these(verb):
+    function = getattr(importlib.import_module(f"ilk.cli.{verb}"), verb)
+    assert list(inspect.signature(function).parameters) == FLAGS[verb].split()
+
+
+@pytest.mark.parametrize("verb", FLAGS)
+def test_every_flag_is_explained(verb):
+    function = getattr(importlib.import_module(f"ilk.cli.{verb}"), verb)
+    told = inspect.getdoc(function).splitlines()
+    for name in FLAGS[verb].split():
+        assert name in told, f"{verb}: {name}"

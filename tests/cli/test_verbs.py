@@ -1,0 +1,129 @@
+"""Each verb as a person types it, on a few pictures."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import timm
+from safetensors.torch import load_file
+
+from ilk.cli import VERBS
+from ilk.networks import load_encoder
+from tests.cli.conftest import TINY
+
+
+def test_train_says_where_the_encoder_is(ilk, folder, tmp_path):
+    said = ilk("train", folder / "train", "--mix", "sdmp", *TINY, "--epochs", "1", "-o", "one")
+    assert said.code == 0, said.err
+    assert "encoder in one" in said.out
+    assert json.loads(Path("one/run.json").read_text())["settings"]["mix"] == "sdmp"
+
+
+def test_a_run_goes_on_only_where_there_is_more_to_do(ilk, run):
+    said = ilk("train", "--resume", run)
+    assert said.code == 2
+    assert "the run is complete" in said.err
+
+
+def test_dry_run_prints_the_record_and_the_plan(ilk, folder):
+    said = ilk("train", folder / "train", *TINY, "--epochs", "4", "--dry-run")
+    assert said.code == 0, said.err
+    record = json.loads(said.out[: said.out.rindex("}") + 1])
+    assert record["plan"]["steps"] == 20
+    assert "20 steps of" in said.out
+    assert not Path("runs").exists()
+
+
+def test_embed_writes_a_row_for_each_picture(ilk, run, folder):
+    said = ilk("embed", run, f"{folder}:test", "-o", "test.parquet", "--dtype", "float32")
+    assert said.code == 0, said.err
+    assert "vectors in test.parquet" in said.out
+    table = pq.read_table("test.parquet")
+    assert len(table) == 20
+    assert sorted(table["label_name"].unique().to_pylist())[:2] == ["bird", "butterfly"]
+    assert len(table["vector"][0]) == load_encoder(run).feature_dim
+
+
+def test_embed_names_its_output_after_the_data(ilk, folder):
+    size = ("--batch-size", "4")
+    said = ilk("embed", "random:resnet_mini", folder / "test", *size, "--shard-rows", "9")
+    assert said.code == 0, said.err
+    assert len(list(Path("test.parquet").glob("part-*.parquet"))) == 3
+
+
+@pytest.mark.parametrize("encoder", ["run", "random:resnet_mini", "pixels"])
+def test_evaluate_prints_and_keeps_values_with_intervals(ilk, run, folder, encoder):
+    place = run if encoder == "run" else encoder
+    parts = ("--train", folder / "train", "--test", folder / "test")
+    said = ilk("evaluate", place, *parts, "--protocols", "knn,linear", "-o", "deep/found.json")
+    assert said.code == 0, said.err
+    kept = json.loads(Path("deep/found.json").read_text())["results"]
+    assert [result["protocol"] for result in kept] == ["knn@1", "linear@1"]
+    shown = re.findall(r"([\d.]+) %\s+([\d.]+) to ([\d.]+)", said.out)
+    assert len(shown) == 2
+    for result, row in zip(kept, shown, strict=True):
+        low, high = result["interval"]
+        assert low < result["value"] < high or result["value"] == low == 0
+        np.testing.assert_allclose(
+            np.array(row, float), [100 * result["value"], 100 * low, 100 * high], atol=0.051
+        )
+
+
+def test_evaluate_reads_vectors_that_embed_wrote(ilk, run, folder):
+    for part in ("train", "test"):
+        ilk("embed", run, folder / part, "-o", f"{part}.parquet", "--dtype", "float32")
+    ways = {
+        "vectors": ("--train", "train.parquet", "--test", "test.parquet"),
+        str(run): ("--train", folder / "train", "--test", folder / "test"),
+    }
+    values = []
+    for encoder, parts in ways.items():
+        said = ilk("evaluate", encoder, *parts, "-o", "found.json")
+        assert said.code == 0, said.err
+        kept = json.loads(Path("found.json").read_text())["results"]
+        values.append([result["value"] for result in kept])
+    assert values[0] == values[1]
+
+
+def test_export_to_timm_tells_how_to_load_it(ilk):
+    said = ilk("export", "random:mobilenetv3_small_050", "--to", "timm", "-o", "m.safetensors")
+    assert said.code == 0, said.err
+    assert float(re.search(r"differ from ilk's by ([\d.e+-]+)", said.out)[1]) < 1e-4
+    expression = re.search(r"network = (.*)", said.out)[1]
+    network = eval(expression, {"timm": timm})
+    network.load_state_dict(load_file("m.safetensors"))
+
+
+def test_export_to_onnx(ilk, run):
+    pytest.importorskip("onnxruntime")
+    said = ilk("export", run, "--to", "onnx")
+    assert said.code == 0, said.err
+    assert (run / "export" / "encoder.onnx").exists()
+    assert float(re.search(r"differ from ilk's by ([\d.e+-]+)", said.out)[1]) < 1e-4
+
+
+def test_methods_lists_all_and_shows_one(ilk):
+    said = ilk("methods")
+    assert said.code == 0, said.err
+    for name in ("moco-v3", "dino", "barlow-twins", "sdmp", "mixco"):
+        assert name in said.out
+    one = ilk("methods", "sdmp")
+    assert one.code == 0
+    assert "2206.07692" in one.out
+    assert "static_source" in one.out
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_help(ilk, verb):
+    said = ilk(*filter(None, [verb]), "--help")
+    assert said.code == 0
+    assert "Usage" in said.out
+    for name in VERBS if not verb else ():
+        assert name in said.out
+
+
+def test_version(ilk):
+    assert re.match(r"\d+\.\d+", ilk("--version").out)
