@@ -41,9 +41,7 @@ def run(command: str) -> None:
 def measured(name: str, train: str, test: str, length: str) -> None:
     """Train, evaluate the encoder and its baselines, and keep everything as one JSON file."""
     directory = RUNS / "cli" / name
-    commands = []
-    if not (directory / "run.json").exists():
-        commands.append(f"ilk train {train} {METHOD} {length} -o {directory}")
+    commands = [f"ilk train {train} {METHOD} {length} -o {directory}"]
     rows = {}
     size = 32 if name == "cifar10" else 96
     for row, spec in (
@@ -54,7 +52,8 @@ def measured(name: str, train: str, test: str, length: str) -> None:
         out = directory.with_name(f"{name}-{row}.json")
         commands.append(f"ilk evaluate {spec} --train {train} --test {test} -o {out}")
         rows[row] = out
-    for command in commands:
+    done = (directory / "run.json").exists()
+    for command in commands[int(done) :]:
         run(command)
     record = json.loads((directory / "run.json").read_text())
     content = {
@@ -96,7 +95,7 @@ def mixed_jpegs(target: Path) -> None:
         scale, aspect = chance.uniform(0.7, 2.2), chance.uniform(0.75, 1.35)
         sides = int(picture.width * scale * aspect), int(picture.height * scale)
         picture.resize(sides).save(file, quality=int(chance.integers(70, 95)))
-    (target / "train" / "broken.jpg").write_bytes(b"not a picture")
+    (next((target / "train").iterdir()) / "broken.jpg").write_bytes(b"not a picture")
 
 
 if __name__ == "__main__":
@@ -104,6 +103,6 @@ if __name__ == "__main__":
     if not cifar.exists():
         raise absent(cifar)
     measured("cifar10", f"{cifar}:train", f"{cifar}:test", "--epochs 6")
-    folder = RUNS / "cli" / "jpegs"
+    folder = RUNS / "cli" / "jpeg-files"
     mixed_jpegs(folder)
-    measured("jpegs", f"{folder}/train", f"{folder}/test", "--epochs 6 --image-size 96")
+    measured("jpegs", f"{folder}/train", f"{folder}/val", "--epochs 6 --image-size 96")

@@ -1,6 +1,6 @@
 """Fixtures that every part of the suite may use."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,3 +24,11 @@ def shared_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Listings of this session are nobody's business but its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ILK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -25,6 +25,14 @@ class Said:
     err: str
 
 
+def status(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    """The exit status of a command line."""
+    monkeypatch.setattr(sys, "argv", ["ilk", *map(str, words)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return int(end.value.code or 0)
+
+
 @pytest.fixture
 def ilk(monkeypatch, capsys, tmp_path) -> Callable[..., Said]:
     """Run a command line in this process and an empty directory."""
@@ -33,12 +41,7 @@ def ilk(monkeypatch, capsys, tmp_path) -> Callable[..., Said]:
 
     def run(*words: object) -> Said:
         capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["ilk", *map(str, words)])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
+        code = status(monkeypatch, *words)
         said = capsys.readouterr()
         return Said(code, said.out, said.err)
 
@@ -62,10 +65,7 @@ def folder(tmp_path_factory) -> Path:
 def run(folder, tmp_path_factory) -> Path:
     """A finished run of a few steps."""
     place = tmp_path_factory.mktemp("runs") / "first"
-    words = ["ilk", "train", str(folder / "train"), "--mix", "sdmp", *TINY]
-    before, sys.argv = sys.argv, [*words, "--steps", "3", "-o", str(place)]
-    try:
-        main()
-    finally:
-        sys.argv = before
+    words = ("train", folder / "train", "--mix", "sdmp", *TINY, "--steps", "3", "-o", place)
+    with pytest.MonkeyPatch.context() as patch:
+        assert status(patch, *words) == 0
     return place

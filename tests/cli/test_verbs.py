@@ -51,7 +51,7 @@ def test_embed_names_its_output_after_the_data(ilk, folder):
     size = ("--batch-size", "4")
     said = ilk("embed", "random:resnet_mini", folder / "test", *size, "--shard-rows", "9")
     assert said.code == 0, said.err
-    assert len(list(Path("test.parquet").glob("part-*.parquet"))) == 3
+    assert len(list(Path("test-vectors.parquet").glob("part-*.parquet"))) == 3
 
 
 @pytest.mark.parametrize("encoder", ["run", "random:resnet_mini", "pixels"])

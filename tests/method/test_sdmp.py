@@ -139,7 +139,7 @@ def test_whole_moco_v3_loss_by_hand(fabric):
     assert {k: v.item() for k, v in losses.items()} == pytest.approx(expected, rel=1e-5)
 
 
-def test_whole_dino_loss_by_hand(fabric):  # noqa: C901  a slow loop
+def test_whole_dino_loss_by_hand(fabric):  # noqa: C901
     trainer = small_trainer(fabric, small_method("dino", "sdmp"))
     trainer.memory["centre"].value.copy_(torch.linspace(-0.1, 0.1, 12))
     scene = trainer._look(batch(trainer.method.views, 3), progress(0), first=False)

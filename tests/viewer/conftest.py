@@ -40,7 +40,7 @@ def report() -> Report:
         verdict=f"A verdict {EVIL}",
         results=Results(measures=("knn@1", EVIL), rows=rows, chance=0.1, note=EVIL),
         figures=(
-            Figure(title="Loss", lines=(Line(name="a", points=wave), Line(name=EVIL, points=wave))),
+            Figure(title="Loss", lines=(Line(name="a", points=wave), Line(name=EVIL, points=wave))),  # noqa: E501
             Figure(title="Online k-NN", form="{:.0%}", lines=(Line(name="", points=wave[:1]),)),
         ),
         looks=(

@@ -50,7 +50,8 @@ class TrainDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
 
     def stepped(self, step: int, steps: int, numbers: dict[str, float]) -> None:
         """Draw where a run stands."""

@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -62,7 +63,7 @@ def header(kind: type) -> dict[str, str]:
 
 def needs(name: str) -> str:
     """What a method asks for, read off its record; of a mix, which methods it fits."""
-    from ilk.methods import METHODS, recipe
+    from ilk.methods import METHODS
     from ilk.mixes import MIXES, mixture
 
     if name in MIXES:
@@ -74,7 +75,7 @@ def needs(name: str) -> str:
                 continue
             fitting.append(other)
         return "fits " + ", ".join(fitting)
-    method = recipe(name, {}).build(8, 224)
+    method = _small(name)
     reasons = {term.objective.one_hot_only for term in method.terms} - {""}
     parts = [
         f"{len(method.views)} views",
@@ -86,10 +87,15 @@ def needs(name: str) -> str:
     return ", ".join(part for part in parts if part)
 
 
+@lru_cache
 def _small(name: str) -> "Method":
+    """The method without a single number in memory: some heads have millions."""
+    import torch
+
     from ilk.methods import recipe
 
-    return recipe(name, {}).build(8, 224)
+    with torch.device("meta"):
+        return recipe(name, {}).build(8, 224)
 
 
 def _table(kind: str, entries: Mapping[str, type]) -> Table:

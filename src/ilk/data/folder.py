@@ -206,4 +206,4 @@ def _holds(top: bytes, listing: Listing) -> bool:
 
 
 def _status(top: bytes, path: bytes) -> os.stat_result:
-    return os.stat(top + b"/" + path)  # noqa: PTH116 - names are bytes, which Path is not
+    return os.stat(top + b"/" + path)  # noqa: PTH116

@@ -94,7 +94,7 @@ def _find(spec: str) -> list[Path]:
     path = Path(spec).expanduser()
     if path.exists():
         return [path]
-    return [Path(found) for found in sorted(glob.glob(str(path)))]  # noqa: PTH207 - absolute too
+    return [Path(found) for found in sorted(glob.glob(str(path)))]  # noqa: PTH207
 
 
 def _open_list(specs: Sequence[Any], image: str | None, label: str | None) -> Source:

@@ -1,0 +1,54 @@
+"""The whole command line where every connection is refused: nothing is fetched, nothing is told."""
+
+import os
+import subprocess
+import sys
+
+from tests.cli.conftest import TINY
+
+GUARD = """
+import socket
+import sys
+
+def refused(*args, **kwargs):
+    print("CONNECTED", args[1:], file=sys.stderr, flush=True)
+    raise OSError("the network is blocked")
+
+socket.socket.connect = socket.socket.connect_ex = socket.socket.sendto = refused
+socket.getaddrinfo = refused
+from ilk.cli import main
+
+for line in sys.stdin.read().splitlines():
+    sys.argv = ["ilk", *line.split()]
+    try:
+        main()
+    except SystemExit as end:
+        assert end.code == (1 if "demo" in line else 0), (line, end.code)
+print("DONE")
+"""
+
+
+def test_no_verb_touches_the_network(folder, tmp_path):
+    lines = [
+        f"train {folder}:train --mix sdmp {' '.join(TINY)} --steps 2 -o run",
+        f"embed run {folder}:test -o test.parquet",
+        f"evaluate run --train {folder}:train --test {folder}:test",
+        f"evaluate random:resnet_mini --train {folder}:train --test {folder}:test",
+        "export random:mobilenetv3_small_050 --to timm -o m.safetensors",
+        "methods sdmp",
+        f"demo --data {folder} --epochs 0.5 -o demo",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", GUARD],
+        input="\n".join(lines),
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.rstrip().endswith("DONE")
+    assert "CONNECTED" not in done.stderr
+    assert (tmp_path / "demo" / "report.html").exists()
