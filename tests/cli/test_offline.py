@@ -1,4 +1,4 @@
-"""The whole command line where every connection is refused: nothing is fetched, nothing is told."""
+"""The whole command line where every connection is refused: nothing is fetched, nothing is told."""  # noqa: E501
 
 import os
 import subprocess
