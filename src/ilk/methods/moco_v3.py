@@ -28,6 +28,8 @@ class MoCoV3:
     temperature: float = 0.2
     momentum: float = 0.99  # of the teacher's moving average, rising to 1
     min_scale: float = 0.08  # of a crop's area; 0.2 for ResNet-50
+    hue: float = 0.1  # largest change of hue, in turns
+    solarize: float = 0.2  # how often one of the two views is solarized
     optimiser: Literal["adamw", "sgd", "lars"] = (
         "adamw"  # "lars" for ResNet-50, with lr 0.3 and weight_decay 1e-6
     )
@@ -49,7 +51,7 @@ class MoCoV3:
             for query, key in (("a", "b"), ("b", "a"))
         )
         return Method(
-            views=views.fitted(views.byol_pair(image_size, self.min_scale)),
+            views=views.fitted(views.byol_pair(image_size, self.min_scale, self.hue, self.solarize)),
             projector=networks.mlp(
                 feature_dim, self.hidden, self.dim,
                 layers=self.projector_layers, bias=False, last_batch_norm="plain",

@@ -1,5 +1,6 @@
 """Pages over what the other parts wrote."""
 
+from ilk.viewer.comparison import Rival, comparison
 from ilk.viewer.facts import run_facts
 from ilk.viewer.kinship import lookups
 from ilk.viewer.learning import learning_curves
@@ -30,7 +31,9 @@ __all__ = [
     "Picture",
     "Report",
     "Results",
+    "Rival",
     "Score",
+    "comparison",
     "learning_curves",
     "looks",
     "lookups",

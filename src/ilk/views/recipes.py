@@ -14,14 +14,16 @@ SMALL = 64  # pixels; SimCLR blurs no CIFAR images (appendix B.9)
 PATCHES = 16  # pixels; sides of small crops are multiples, so that ViTs can cut them
 
 
-def byol_pair(size: int = 224, min_scale: float = 0.08) -> tuple[View, View]:
+def byol_pair(
+    size: int = 224, min_scale: float = 0.08, hue: float = 0.1, solarize: float = 0.2
+) -> tuple[View, View]:
     """Views a and b of BYOL, Grill et al., NeurIPS 2020, https://arxiv.org/abs/2006.07733, B.
 
     MoCo v3 (https://arxiv.org/abs/2104.02057) uses them with min_scale 0.08 for ViT and 0.2 for
     ResNet-50.
     """
-    a = _byol("a", size, (min_scale, 1.0), blur_p=1.0)
-    return a, replace(a, name="b", blur_p=0.1, solarize_p=0.2)
+    a = _byol("a", size, (min_scale, 1.0), blur_p=1.0, hue=hue)
+    return a, replace(a, name="b", blur_p=0.1, solarize_p=solarize)
 
 
 def cifar_pair(size: int = 32, min_scale: float = 0.08) -> tuple[View, View]:
@@ -119,12 +121,14 @@ def local_size(global_size: int) -> int:
     return max(round(global_size * 3 / 7 / PATCHES), 2) * PATCHES
 
 
-def _byol(name: str, size: int, scale: tuple[float, float], blur_p: float) -> View:
+def _byol(
+    name: str, size: int, scale: tuple[float, float], blur_p: float, hue: float = 0.1
+) -> View:
     return View(
         name=name,
         size=size,
         scale=scale,
-        jitter=(0.4, 0.4, 0.2, 0.1),
+        jitter=(0.4, 0.4, 0.2, hue),
         jitter_p=0.8,
         gray_p=0.2,
         blur_p=blur_p,
