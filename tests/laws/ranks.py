@@ -11,7 +11,8 @@ from lightning_fabric import Fabric
 import ilk.train.trainer as trainer_module
 from ilk.method import Method
 from ilk.networks import Network, sync_batch_norm
-from ilk.train.devices import data_parallel
+from ilk.train.devices import data_parallel, fully_sharded
+from ilk.train.sharding import whole
 from ilk.train.trainer import Trainer
 from ilk.views import normalise
 from tests.laws.world import CASES, Trunk, batch, label, progress, small_method
@@ -50,13 +51,14 @@ def two_steps(trainer: Trainer, world: int, rank: int) -> dict[str, torch.Tensor
         out[f"loss.{step}"] = torch.tensor(outcome.loss, dtype=torch.float64)
         for name, parameter in trainer.student.named_parameters():
             if parameter.grad is not None:
-                out[f"grad.{step}.{name}"] = parameter.grad.clone()
+                out[f"grad.{step}.{name}"] = whole(parameter.grad).clone()
     return out | trainer.state()
 
 
-def main(target: Path) -> None:
+def main(target: Path, strategy: str) -> None:
     torch.set_num_threads(1)
-    fabric = Fabric(accelerator="cpu", devices=WORLD, strategy=data_parallel())
+    chosen = fully_sharded(WORLD) if strategy == "fsdp" else data_parallel()
+    fabric = Fabric(accelerator="cpu", devices=WORLD, strategy=chosen)
     fabric.launch()
     rank = fabric.global_rank
     results = {
@@ -67,4 +69,4 @@ def main(target: Path) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -14,12 +14,12 @@ from tests.laws.world import label
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="session")
-def spread(tmp_path_factory) -> list[dict[str, dict[str, torch.Tensor]]]:
+@pytest.fixture(scope="session", params=["ddp", "fsdp"])
+def spread(request, tmp_path_factory) -> list[dict[str, dict[str, torch.Tensor]]]:
     target = tmp_path_factory.mktemp("ranks")
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
-         str(WORLD), "-m", "tests.laws.ranks", str(target)],
+         str(WORLD), "-m", "tests.laws.ranks", str(target), request.param],
         cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
         timeout=300, check=False,
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """``ilk train``: a folder of images in, a run directory with an encoder out."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -148,7 +149,7 @@ def _follow(
 ) -> None:
     import ilk.train as run
 
-    console = Console()
+    console = Console(quiet=not _speaks())
     try:
         with TrainDisplay(console, title) as display:
             start(run, display)
@@ -163,6 +164,12 @@ def _follow(
     if bad:
         console.print(f"{bad} unreadable files were replaced, see {directory}/run.json")
     console.print(f"encoder in {directory} after {record['seconds']:.0f} s")
+
+
+def _speaks() -> bool:
+    """Whether this process is the only one, or the first of those that a launcher started."""
+    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
+    return rank == "0"
 
 
 def _print_plan(settings: "Settings", spec: str | list[str]) -> None:

@@ -51,7 +51,9 @@ class MoCoV3:
             for query, key in (("a", "b"), ("b", "a"))
         )
         return Method(
-            views=views.fitted(views.byol_pair(image_size, self.min_scale, self.hue, self.solarize)),
+            views=views.fitted(
+                views.byol_pair(image_size, self.min_scale, self.hue, self.solarize)
+            ),
             projector=networks.mlp(
                 feature_dim, self.hidden, self.dim,
                 layers=self.projector_layers, bias=False, last_batch_norm="plain",

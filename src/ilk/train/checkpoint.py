@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ilk.core import UserError
+from ilk.train.sharding import cut_like, whole
 
 FORMAT = 1
 
@@ -70,10 +71,10 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def flattened_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimiser's state by ``optimiser.<parameter number>.<name>``."""
+    """The optimiser's state by ``optimiser.<parameter number>.<name>``, uncut."""
     state = optimiser.state_dict()["state"]
     return {
-        f"optimiser.{number}.{name}": entry
+        f"optimiser.{number}.{name}": whole(entry)
         if isinstance(entry, Tensor)
         else torch.tensor(entry)
         for number, entries in state.items()
@@ -85,10 +86,13 @@ def flattened_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """Put back what `flattened_optimiser` took; groups keep the settings they have now."""
     state: dict[int, dict[str, Tensor]] = {}
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
     for key, tensor in tensors.items():
         if key.startswith("optimiser."):
             _, number, name = key.split(".", 2)
-            state.setdefault(int(number), {})[name] = tensor
+            like = parameters[int(number)]
+            fits = tensor.shape == like.shape
+            state.setdefault(int(number), {})[name] = cut_like(tensor, like) if fits else tensor
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
 

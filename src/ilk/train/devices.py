@@ -6,11 +6,15 @@ from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy, Strategy
+from lightning_fabric.strategies import DDPStrategy, ModelParallelStrategy
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from ilk.core import UserError
+from ilk.train.passes import Runner
 from ilk.train.settings import Settings
+from ilk.train.sharding import shard
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
@@ -27,8 +31,12 @@ def launch_fabric(settings: Settings) -> tuple[Fabric, Precision]:
     device = _device(settings)
     precision = _precision(settings, device)
     world, local = _processes()
-    if settings.strategy == "fsdp":
-        strategy = _fsdp(device)
+    if settings.strategy == "fsdp" and world > 1:
+        strategy = fully_sharded(world)
+        if precision == "16-mixed":
+            raise UserError(
+                "--strategy fsdp: needs --precision bf16-mixed or 32-true, got 16-mixed"
+            )
     else:
         strategy = data_parallel() if world > 1 else "auto"
     fabric = Fabric(
@@ -48,6 +56,17 @@ def data_parallel() -> DDPStrategy:
     name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
     options: dict[str, Any] = {name: False}
     return DDPStrategy(**options)
+
+
+def fully_sharded(world: int) -> ModelParallelStrategy:
+    """FSDP over all processes: each holds its share of student, teacher and optimiser."""
+
+    def cut(runner: Runner, mesh: DeviceMesh) -> Runner:
+        shard(runner.network, mesh["data_parallel"])
+        fully_shard(runner, mesh=mesh["data_parallel"])
+        return runner
+
+    return ModelParallelStrategy(cut, data_parallel_size=world, tensor_parallel_size=1)
 
 
 def _device(settings: Settings) -> str:
@@ -81,13 +100,3 @@ def _processes() -> tuple[int, int]:
         world = int(os.environ["SLURM_NTASKS"])
         return world, int(os.environ.get("SLURM_NTASKS_PER_NODE", world))
     return 1, 1
-
-
-def _fsdp(device: str) -> Strategy:
-    from lightning_fabric.strategies import FSDPStrategy
-
-    if device != "cuda":
-        raise UserError(
-            f"--strategy fsdp: needs CUDA devices, got {device}; use --strategy ddp"
-        )
-    return FSDPStrategy(state_dict_type="full", use_orig_params=True)

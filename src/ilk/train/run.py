@@ -147,7 +147,9 @@ class Run:
         if last or step % setup.signs_every == 0:
             line |= signs(setup.method, outcome.scene, setup.labels)
         if setup.probe is not None and self._knn_due(step):
-            line["knn"] = setup.probe(setup.encoder())
+            encoder = setup.encoder()
+            if self._first:
+                line["knn"] = setup.probe(encoder)
         self.numbers = self.numbers | line
         if metrics is not None:
             metrics.write(line)
@@ -177,6 +179,7 @@ class Run:
         """Write checkpoint, encoder and record; the old ones stay until the new are whole."""
         trainer = self.setup.trainer
         state = trainer.state() | flattened_optimiser(trainer.optimiser.optimizer)
+        encoder = self.setup.encoder()
         if not self._first:
             return
         alarm = {
@@ -191,7 +194,7 @@ class Run:
             "scaler": self.setup.scaler_state(),
         }
         save(self.directory / CHECKPOINT, state, facts)
-        save_encoder(self.setup.encoder(), self.directory)
+        save_encoder(encoder, self.directory)
         self._note("running")
 
     def _note(self, status: str, **facts: Any) -> None:

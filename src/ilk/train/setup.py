@@ -110,7 +110,7 @@ class Setup:
             every = max(steps / per_epoch / PROBES_PER_RUN, 1.0)
         self.knn_every = max(round(every * per_epoch), 1)
         self.probe = None
-        if every > 0 and self.fabric.is_global_zero:
+        if every > 0:
             self.probe = online_probe(
                 self.source,
                 seed=self.settings.seed,
@@ -119,9 +119,9 @@ class Setup:
             )
 
     def encoder(self) -> Encoder:
-        """The encoder as it stands."""
+        """The encoder as it stands; all processes must ask at once."""
         return Encoder.of(
-            self.trainer.encoder_network,
+            self.trainer.encoder_network(),
             name=self.settings.backbone,
             options=dict(self.settings.backbone_options),
             image_size=self.image_size,

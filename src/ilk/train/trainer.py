@@ -8,6 +8,7 @@ from typing import Protocol, cast, runtime_checkable
 import torch
 from jaxtyping import Float
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import ModelParallelStrategy
 from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
@@ -18,6 +19,7 @@ from ilk.train.loader import Batch
 from ilk.train.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
 from ilk.train.passes import Runner
 from ilk.train.scene import Scene
+from ilk.train.sharding import Uncut, cut_like, shard, whole
 from ilk.views import mix, normalise
 
 
@@ -86,10 +88,13 @@ class Trainer:
         self.seed = seed
         self.step = 0
         asked = passes(method)
-        self.layout = fastest_layout(student)
+        sharded = isinstance(fabric.strategy, ModelParallelStrategy)
+        # FSDP cuts contiguous parameters only.
+        self.layout = torch.contiguous_format if sharded else fastest_layout(student)
         student = student.to(memory_format=self.layout)
         teacher = Teacher(student) if method.teacher else None
         self.student = student
+        self._uncut = Uncut(student.backbone) if sharded else None
         for network in (student, teacher.network if teacher else None):
             if compiled and network is not None:
                 network.backbone.compile()
@@ -99,6 +104,8 @@ class Trainer:
         if teacher is not None:
             self._teacher_runner = _runner(teacher.network, asked, method, "teacher")
             self._teacher_runner.to(fabric.device)
+            if isinstance(fabric.strategy, ModelParallelStrategy):
+                shard(teacher.network, fabric.strategy.device_mesh["data_parallel"])
         self.memory = nn.ModuleDict(dict(method.memory)).to(fabric.device)
         self._views = {entry.view for entry in asked}
         plan = method.optimisation
@@ -195,7 +202,7 @@ class Trainer:
             for parameter in self.student.parts()[part].parameters():
                 parameter.grad = None
         clip = self.method.optimisation.clip
-        norm = clip_gradients(list(self.student.parameters()), clip)
+        norm = whole(clip_gradients(list(self.student.parameters()), clip))
         local = torch.stack(list(total.values())).sum()
         loss = cast(Tensor, self.fabric.all_reduce(local, reduce_op="mean"))
         # The one point where the host waits for the device: nothing may move on a broken loss.
@@ -235,29 +242,38 @@ class Trainer:
             memory.remember(scene.joined_rows(entry.outputs))
 
     def state(self) -> dict[str, Tensor]:
-        """Everything that training changes, by name."""
-        out = {f"student.{k}": v for k, v in self.student.state_dict().items()}
-        if self.teacher is not None:
-            out |= {f"teacher.{k}": v for k, v in self.teacher.network.state_dict().items()}
-        return out | {f"memory.{k}": v for k, v in self.memory.state_dict().items()}
+        """Everything that training changes, by name; all processes must ask at once."""
+        return {
+            f"{part}.{name}": whole(tensor)
+            for part, module in self._parts().items()
+            for name, tensor in module.state_dict().items()
+        }
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         """Put back what `state` took."""
-        parts: dict[str, nn.Module] = {"student": self.student, "memory": self.memory}
-        if self.teacher is not None:
-            parts["teacher"] = self.teacher.network
-        for name, module in parts.items():
-            start = f"{name}."
+        for part, module in self._parts().items():
+            start = f"{part}."
+            now = module.state_dict()
             module.load_state_dict(
-                {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+                {
+                    name.removeprefix(start): cut_like(tensor, now[name.removeprefix(start)])
+                    for name, tensor in tensors.items()
+                    if name.startswith(start)
+                }
             )
 
-    @property
+    def _parts(self) -> dict[str, nn.Module]:
+        out: dict[str, nn.Module] = {"student": self.student}
+        if self.teacher is not None:
+            out["teacher"] = self.teacher.network
+        return out | {"memory": self.memory}
+
     def encoder_network(self) -> nn.Module:
-        """The backbone that is kept."""
+        """The backbone that is kept, whole; all processes must ask at once."""
+        kept = self.student.backbone
         if self.method.encoder == "teacher" and self.teacher is not None:
-            return self.teacher.network.backbone
-        return self.student.backbone
+            kept = self.teacher.network.backbone
+        return kept if self._uncut is None else self._uncut.of(kept)
 
 
 def _runner(network: Network, asked: Sequence[Pass], method: Method, role: str) -> Runner:

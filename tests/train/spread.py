@@ -1,0 +1,42 @@
+"""A run that is stopped at its third step and resumed, beside one that was not; by torchrun."""
+
+import contextlib
+import os
+import signal
+import sys
+import warnings
+from pathlib import Path
+
+import torch
+
+from ilk.train import Interrupted, Settings, resume, train
+from tests.train.conftest import TINY, Witness
+
+VIT = {"depth": 2, "embed_dim": 96, "num_heads": 3, "patch_size": 8}
+
+
+class StopAt(Witness):
+    """The launcher stops all of its processes; here one is enough, the others must agree."""
+
+    def stepped(self, step: int, steps: int, numbers: dict[str, float]) -> None:
+        super().stepped(step, steps, numbers)
+        if step == 3 and os.environ["RANK"] == "1":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main(pictures: str, target: Path, strategy: str) -> None:
+    torch.set_num_threads(1)
+    warnings.simplefilter("error", ResourceWarning)
+    options = {**TINY["method_options"], "optimiser": "adamw"}
+    settings = Settings(**{
+        **TINY, "method_options": options, "steps": 6, "strategy": strategy, "knn_every": 1.0,
+        "backbone": "vit_tiny_patch16_224", "backbone_options": VIT,
+    })  # fmt: skip
+    train(settings, pictures, target / "whole", Witness())
+    with contextlib.suppress(Interrupted):
+        train(settings, pictures, target / "stopped", StopAt())
+    resume(target / "stopped", Witness())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])

@@ -1,0 +1,57 @@
+"""Whole runs on two processes, by DDP and FSDP: stopped, resumed, and an encoder at the end."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ilk.data import open_source
+from ilk.embedding import embed
+from ilk.networks import load_encoder
+from ilk.train.checkpoint import load
+from ilk.train.run import CHECKPOINT
+from tests.train.conftest import TINY
+
+ROOT = Path(__file__).parents[2]
+
+
+def launched(*arguments: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+         "-m", *arguments],
+        cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
+        timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+@pytest.mark.xdist_group("ranks")
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_two_processes_stop_and_resume_bit_for_bit(strategy, folder, tmp_path):
+    launched("tests.train.spread", str(folder), str(tmp_path), strategy)
+    record = json.loads((tmp_path / "stopped/run.json").read_text())
+    assert record["status"] == "finished"
+    assert record["processes"] == 2
+    whole, stopped = (load(tmp_path / name / CHECKPOINT) for name in ("whole", "stopped"))
+    assert whole[1]["step"] == stopped[1]["step"] == 6
+    assert whole[0].keys() == stopped[0].keys()
+    assert all(torch.equal(whole[0][name], stopped[0][name]) for name in whole[0])
+    encoders = [load_encoder(tmp_path / name) for name in ("whole", "stopped")]
+    assert encoders[0].fingerprint == encoders[1].fingerprint
+    assert embed(encoders[0], open_source(str(folder))).vectors.shape == (32, 96)
+    assert "knn" in (tmp_path / "whole/metrics.jsonl").read_text()
+
+
+@pytest.mark.xdist_group("ranks")
+def test_only_the_first_process_speaks(folder, tmp_path):
+    options = [f"--set={k}={v}" for k, v in TINY["method_options"].items()]
+    done = launched(
+        "ilk.cli", "train", str(folder), "--backbone", "resnet_mini", *options, "--steps", "2",
+        "--batch-size", "8", "--workers", "1", "-o", str(tmp_path / "run"),
+    )  # fmt: skip
+    assert done.stdout.count("encoder in") == 1
