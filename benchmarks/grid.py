@@ -2,14 +2,16 @@
 
 Each finished cell is a JSON file under ``results/<grid>/``; one that was cut short goes on
 from its checkpoint. Cells are counted in epochs, so a busy machine changes nothing but the
-time.
+time. Several processes may work on one grid: each takes the next cell that nobody works on.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,14 +71,10 @@ class Grid:
                 if only and only != cell.name:
                     continue
                 path = RESULTS / self.name / f"{cell.name}-seed{seed}.json"
-                if path.exists():
-                    continue
-                console.rule(f"{cell.name}, seed {seed}")
-                result = self._cell(cell, seed, console)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                beside = path.with_suffix(".tmp")
-                beside.write_text(json.dumps(result, indent=1, default=str) + "\n")
-                beside.replace(path)
+                with alone(RUNS / self.name / f"{cell.name}-seed{seed}.lock") as mine:
+                    if mine and not path.exists():
+                        console.rule(f"{cell.name}, seed {seed}")
+                        write(path, self._cell(cell, seed, console))
 
     def _cell(self, cell: Cell, seed: int, console: Console) -> dict[str, Any]:
         directory = RUNS / self.name / f"{cell.name}-seed{seed}"
@@ -136,6 +134,27 @@ def online_scores(path: Path) -> list[tuple[float, float]]:
         return []
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return [(round(line["epoch"], 2), line["knn"]) for line in lines if "knn" in line]
+
+
+@contextlib.contextmanager
+def alone(lock: Path) -> Generator[bool]:
+    """Whether this process holds a lock, which goes with the process however it ends."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+
+
+def write(path: Path, result: Mapping[str, Any]) -> None:
+    """Write a result whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".tmp")
+    beside.write_text(json.dumps(result, indent=1, default=str) + "\n")
+    beside.replace(path)
 
 
 def absent(path: Path) -> UserError:

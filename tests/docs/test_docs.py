@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import tables
 from ilk.cli import VERBS
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +53,11 @@ def _anchor(title: str) -> str:
 
 def test_the_method_page_is_what_the_generator_writes():
     assert _generator().page() == GENERATED.read_text(), "call `make docs`"
+
+
+def test_the_tables_of_the_readme_are_what_the_results_say():
+    text = tables.README.read_text()
+    assert tables.readme(text) == text, "call `make docs`"
 
 
 @pytest.mark.filterwarnings("default")
