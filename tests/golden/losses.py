@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from tests.laws.world import batch, progress
+from tests.laws.world import batch, in_float64, progress
 
 FILE = Path(__file__).with_name("losses.json")
 STEPS = 20
@@ -14,10 +14,11 @@ RATES = {"adamw": 0.005, "lars": 0.2, "sgd": 0.02}
 
 def first_losses(trainer) -> list[float]:
     trainer.pace = replace(trainer.pace, peak=RATES[trainer.method.optimisation.name])
-    return [
-        trainer.take_step([batch(trainer.method.views, s)], progress(s, STEPS)).loss
-        for s in range(STEPS)
-    ]
+    with in_float64(trainer):
+        return [
+            trainer.take_step([batch(trainer.method.views, s)], progress(s, STEPS)).loss
+            for s in range(STEPS)
+        ]
 
 
 def recorded() -> dict[str, list[float]]:

@@ -3,19 +3,16 @@
 import os
 import sys
 from pathlib import Path
-from unittest.mock import patch
 
 import torch
 from lightning_fabric import Fabric
 
-import ilk.train.trainer as trainer_module
 from ilk.method import Method
 from ilk.networks import Network, sync_batch_norm
 from ilk.train.devices import data_parallel, fully_sharded
 from ilk.train.sharding import whole
 from ilk.train.trainer import Trainer
-from ilk.views import normalise
-from tests.laws.world import CASES, Trunk, batch, label, progress, small_method
+from tests.laws.world import CASES, Trunk, batch, in_float64, label, progress, small_method
 
 WORLD, SHARE = 2, 4
 # Partners lie within a rank, so one process must mix within groups of a rank's size.
@@ -33,12 +30,10 @@ def prepared(case, fabric: Fabric, groups: int) -> Trainer:
     student = Network(Trunk(), method.projector, method.predictor, method.prototypes)
     if fabric.world_size > 1:
         student = sync_batch_norm(student, fabric.device)
-    made = Trainer(
+    return Trainer(
         method, student.double(), fabric=fabric, batch_size=WORLD * SHARE, lr=0.05,
         statistics=((0.5,) * 3, (0.25,) * 3), seed=0,
     )  # fmt: skip
-    made.memory.double()
-    return made
 
 
 def two_steps(trainer: Trainer, world: int, rank: int) -> dict[str, torch.Tensor]:
@@ -46,7 +41,7 @@ def two_steps(trainer: Trainer, world: int, rank: int) -> dict[str, torch.Tensor
     size = WORLD * SHARE // world
     for step in range(2):
         shown = batch(trainer.method.views, step, size=size, world=world, rank=rank)
-        with patch.object(trainer_module, "normalise", lambda *g: normalise(*g).double()):
+        with in_float64(trainer):
             outcome = trainer.take_step([shown], progress(step))
         out[f"loss.{step}"] = torch.tensor(outcome.loss, dtype=torch.float64)
         for name, parameter in trainer.student.named_parameters():

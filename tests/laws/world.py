@@ -1,13 +1,16 @@
 """A tiny world in which every method trains in milliseconds."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+import ilk.train.trainer as trainer_module
 from ilk.core import Progress
 from ilk.method import Method
 from ilk.methods import recipe
@@ -15,7 +18,7 @@ from ilk.mixes import mixture
 from ilk.networks import Network
 from ilk.train.loader import Batch
 from ilk.train.trainer import Trainer
-from ilk.views import View
+from ilk.views import View, normalise
 
 # Small heads and memories; everything else is the paper's.
 SMALL: Mapping[str, Mapping[str, Any]] = {
@@ -87,6 +90,15 @@ def built(fabric: Fabric, name: str, mix: str | None = None, **settings: Any) ->
     """A trainer whose weights depend on the names alone."""
     torch.manual_seed(1)
     return small_trainer(fabric, small_method(name, mix), **settings)
+
+
+@contextmanager
+def in_float64(trainer: Trainer) -> Generator[None]:
+    """Steps whose rounding is too small for machines to differ by."""
+    for part in trainer._parts().values():
+        part.double()
+    with patch.object(trainer_module, "normalise", lambda *g: normalise(*g).double()):
+        yield
 
 
 def batch(views: tuple[View, ...], step: int, *, size: int = 8, world: int = 1,
