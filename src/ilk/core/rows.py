@@ -82,8 +82,22 @@ class Look(Protocol):
         """Where the run stands."""
         ...
 
+    @property
+    def seed(self) -> int:
+        """Of the run, for rules that draw lots."""
+        ...
+
+    @property
+    def labels(self) -> Int[Tensor, " M"]:
+        """Class of every item of the data set, -1 where it is not known."""
+        ...
+
     def rows(self, output: Output) -> Rows:
         """The rows of another output of this step, without gradient."""
+        ...
+
+    def joined(self, output: Output) -> Rows:
+        """The rows of another output of this step on all ranks, without gradient."""
         ...
 
     def memory(self, name: str) -> nn.Module:

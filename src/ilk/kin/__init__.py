@@ -3,7 +3,7 @@
 from ilk.kin.algebra import Evenly, LeaveOut, Restrict, Union
 from ilk.kin.assignment import Assigned, Sinkhorn, evened, sinkhorn
 from ilk.kin.resemblance import Neighbours, SameCluster, Similar
-from ilk.kin.source import Batchmates, CommonSource, Itself
+from ilk.kin.source import Batchmates, CommonSource, Itself, SameLabel
 
 __all__ = [
     "Assigned",
@@ -15,6 +15,7 @@ __all__ = [
     "Neighbours",
     "Restrict",
     "SameCluster",
+    "SameLabel",
     "Similar",
     "Sinkhorn",
     "Union",

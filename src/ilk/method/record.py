@@ -197,6 +197,7 @@ class Method:
         mixable: how mixes change this method.
         mixing: how mixed views are made; None when there are none.
         swap: two views that change roles with probability one half in each step.
+        labels: whether kin are decided by labels, as far as they are known.
     """
 
     views: tuple[View, ...]
@@ -217,3 +218,4 @@ class Method:
     mixable: Mixable
     mixing: Mixing | None = None
     swap: tuple[str, str] | None = None
+    labels: bool = False

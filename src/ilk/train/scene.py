@@ -6,7 +6,7 @@ from typing import Protocol, cast, runtime_checkable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ilk.core import Composition, Kin, Output, Progress, Rows, full
@@ -43,6 +43,8 @@ class Scene:
         networks: student, for prototype scores.
         memory: by name.
         progress: where the run stands.
+        labels: of all items of the data set, -1 where unknown.
+        seed: of the run.
     """
 
     def __init__(
@@ -53,7 +55,11 @@ class Scene:
         student: Network,
         memory: nn.ModuleDict,
         progress: Progress,
+        labels: Int[Tensor, " M"],
+        seed: int,
     ) -> None:
+        self.labels = labels
+        self.seed = seed
         self._fields = fields
         self._compositions = compositions
         self._numbers = {view: i for i, view in enumerate(sorted(compositions))}
@@ -71,6 +77,10 @@ class Scene:
         """The rows of an output on this rank, without gradient."""
         rows = self.learning_rows(output)
         return Rows(rows.vectors.detach(), rows.composition, rows.slots)
+
+    def joined(self, output: Output) -> Rows:
+        """The rows of an output on all ranks, without gradient."""
+        return gathered(self.rows(output))
 
     def learning_rows(self, output: Output) -> Rows:
         """The rows of an output on this rank, with gradient unless it is stopped."""
@@ -91,7 +101,7 @@ class Scene:
 
     def joined_rows(self, outputs: Sequence[Output]) -> Rows:
         """The rows of some outputs on all ranks, without gradient."""
-        return _joined([gathered(self.rows(output)) for output in outputs])
+        return _joined([self.joined(output) for output in outputs])
 
     def source_rows(self, source: Source) -> Rows:
         """The rows of anything that may be a query or a candidate, on this rank."""

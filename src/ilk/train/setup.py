@@ -50,6 +50,13 @@ class Setup:
         self.workers = settings.workers or default_workers()
         settings = replace(settings, image_size=self.image_size, workers=self.workers)
         self.method, student = assemble(settings, self.image_size)
+        self.labels = torch.from_numpy(labels(source))
+        if self.method.labels and not (self.labels >= 0).any():
+            raise UserError(
+                f"--method: {settings.method} as set must have the labels of some images, got "
+                f"none in {source.name}; sort them into folders by class, or choose a method "
+                f"without labels"
+            )
         self.batch_size = settings.batch_size or self._fitting_batch(settings)
         self.settings = replace(settings, batch_size=self.batch_size)
         if self.fabric.world_size > 1:
@@ -65,7 +72,8 @@ class Setup:
             seed=settings.seed,
             compiled=settings.compile,
         )
-        self.labels = torch.from_numpy(labels(source))
+        if self.method.labels:
+            self.trainer.reveal(self.labels)
         self.reader = Reader(
             source, channels=settings.channels, max_bad_share=settings.max_bad_share
         )

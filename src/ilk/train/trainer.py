@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Protocol, cast, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import ModelParallelStrategy
 from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
-from ilk.core import Composition, Progress, Rows, seeding, value
+from ilk.core import NOBODY, Composition, Progress, Rows, seeding, value
 from ilk.method import Method, Pass, is_mixed, passes
 from ilk.networks import Network, Teacher, fastest_layout
 from ilk.train.loader import Batch
@@ -85,8 +85,8 @@ class Trainer:
         self.method = method
         self.fabric = fabric
         self.mean, self.std = statistics
-        self.seed = seed
-        self.step = 0
+        self.seed, self.step = seed, 0
+        self.labels = torch.full((1,), NOBODY, device=fabric.device)
         asked = passes(method)
         sharded = isinstance(fabric.strategy, ModelParallelStrategy)
         # FSDP cuts contiguous parameters only.
@@ -114,6 +114,10 @@ class Trainer:
         self.optimiser = cast(_FabricOptimizer, fabric.setup_optimizers(optimiser))
         peak = peak_lr(plan, batch_size) if lr is None else lr
         self.pace = Pace(plan, peak, batch_size)
+
+    def reveal(self, labels: Int[Tensor, " M"]) -> None:
+        """Tell the class of each item of the data set, -1 where unknown; at first all are."""
+        self.labels = labels.to(self.fabric.device)
 
     def take_step(self, batches: Sequence[Batch], progress: Progress) -> Outcome:
         """Forward, backward and update on the micro-batches of one step.
@@ -156,6 +160,8 @@ class Trainer:
             student=self.student,
             memory=self.memory,
             progress=progress,
+            labels=self.labels,
+            seed=self.seed,
         )
 
     def _pictures(
