@@ -16,6 +16,7 @@ from ilk.method import Method
 from ilk.methods import recipe
 from ilk.mixes import mixture
 from ilk.networks import Network
+from ilk.train.assemble import allot
 from ilk.train.loader import Batch
 from ilk.train.trainer import Trainer
 from ilk.views import View, normalise
@@ -34,9 +35,13 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "nnclr": {"hidden": 16, "dim": 8, "predictor_hidden": 16, "queue_size": 32},
     "fnc": {"hidden": 16, "dim": 8, "bank_size": 64, "view_count": 4, "top": 2},
     "supcon": {"hidden": 16, "dim": 8},
+    "ressl": {"hidden": 16, "dim": 8, "queue_size": 32},
+    "msf": {"hidden": 16, "dim": 8, "bank_size": 32, "k": 3},
+    "cmsf": {"hidden": 16, "dim": 8, "bank_size": 32, "k": 2, "constrained_to": 4},
 }
+ITEMS = 64
 # Half of the labels are known, of four classes; only methods that say so read them.
-LABELS = torch.where(torch.arange(64) % 8 < 4, torch.arange(64) % 4, -1)
+LABELS = torch.where(torch.arange(ITEMS) % 8 < 4, torch.arange(ITEMS) % 4, -1)
 PER_EPOCH = 4.0
 
 
@@ -76,6 +81,7 @@ def label(case: tuple[str, str | None]) -> str:
 
 def small_method(name: str, mix: str | None = None, **options: Any) -> Method:
     method = recipe(name, {**SMALL[name], **options}).build(Trunk.num_features, 32)
+    allot(method, ITEMS)
     return method if mix is None else mixture(mix, {}).apply(method)
 
 
@@ -110,7 +116,7 @@ def batch(views: tuple[View, ...], step: int, *, size: int = 8, world: int = 1,
           rank: int = 0) -> Batch:  # fmt: skip
     """Pictures of a step, of which a rank sees its part; the same in every call."""
     chance = np.random.default_rng(step)
-    items = chance.permutation(64)[: size * world]
+    items = chance.permutation(ITEMS)[: size * world]
     own = items[rank * size : (rank + 1) * size]
     pixels = {
         view.name: torch.from_numpy(

@@ -49,14 +49,8 @@ class Setup:
         self.image_size = settings.image_size or natural_size(source, settings.channels)
         self.workers = settings.workers or default_workers()
         settings = replace(settings, image_size=self.image_size, workers=self.workers)
-        self.method, student = assemble(settings, self.image_size)
+        self.method, student = assemble(settings, self.image_size, len(source))
         self.labels = torch.from_numpy(labels(source))
-        if self.method.labels and not (self.labels >= 0).any():
-            raise UserError(
-                f"--method: {settings.method} as set must have the labels of some images, got "
-                f"none in {source.name}; sort them into folders by class, or choose a method "
-                f"without labels"
-            )
         self.batch_size = settings.batch_size or self._fitting_batch(settings)
         self.settings = replace(settings, batch_size=self.batch_size)
         if self.fabric.world_size > 1:
@@ -72,8 +66,7 @@ class Setup:
             seed=settings.seed,
             compiled=settings.compile,
         )
-        if self.method.labels:
-            self.trainer.reveal(self.labels)
+        self._reveal()
         self.reader = Reader(
             source, channels=settings.channels, max_bad_share=settings.max_bad_share
         )
@@ -84,6 +77,18 @@ class Setup:
             seconds = timed_step(settings, source, (self.fabric, self.precision)).seconds
         self.length = length or length_of(settings, per_epoch, seconds)
         self._pace_extras(per_epoch)
+
+    def _reveal(self) -> None:
+        """Labels for a method that goes by them, and for no other."""
+        if not self.method.labels:
+            return
+        if not (self.labels >= 0).any():
+            raise UserError(
+                f"--method: {self.settings.method} must have the labels of some images, got "
+                f"none in {self.source.name}; sort them into folders by class, or choose a "
+                f"method without labels"
+            )
+        self.trainer.reveal(self.labels)
 
     def _fitting_batch(self, settings: Settings) -> int:
         joint = DEVICE_BATCH * self.fabric.world_size * settings.accumulate
