@@ -106,8 +106,9 @@ def test_whom_a_deciding_row_leaves_out_is_left_out_of_its_queries():
     kin = rule(
         mixed_rows(torch.eye(3), torch.tensor([0.5, 1, 0.5])), rows, FakeLook({TEACHER: rows})
     )
-    assert kin.left_out.tolist() == [[True] * 3, [True, False, True], [True] * 3]
-    assert kin.weights.tolist() == [[0.0] * 3, [0.0, 1.0, 0.0], [0.0] * 3]
+    ends = [False, True, False]
+    assert kin.left_out.tolist() == [ends, [True, False, True], ends]
+    assert kin.weights.tolist() == [[0.5, 0, 0.5], [0, 1, 0], [0.5, 0, 0.5]]
 
 
 def test_soft_neighbours_are_a_softmax_by_a_loop():
@@ -128,13 +129,14 @@ def test_soft_neighbours_are_a_softmax_by_a_loop():
     )
 
 
-def test_soft_neighbours_may_be_compared_by_another_output_and_within_a_rule():
+def test_soft_neighbours_may_be_compared_by_another_output_and_masked():
     torch.manual_seed(0)
     keys, others = plain(torch.randn(3, 4), first_slot=3), plain(torch.randn(3, 4))
     other = Output("student", "a", "projection")
     look = FakeLook({TEACHER: keys, other: others})
-    rule = SoftNeighbours(temperature=0.1, by=TEACHER, among=(other,), within=Itself())
-    assert rule(others, others, look).weights.sum() == 0  # nobody within
+    apart = CommonSource() - Batchmates()
+    rule = SoftNeighbours(temperature=0.1, by=TEACHER, among=(other,), mask=apart)
+    torch.testing.assert_close(rule(others, others, look).weights, torch.eye(3))
     rule = SoftNeighbours(temperature=0.1, by=TEACHER, among=(other,))
     cosines = F.normalize(keys.vectors, dim=1) @ F.normalize(others.vectors, dim=1).T
     found = rule(others, plain(torch.zeros(3, 9)), look).weights

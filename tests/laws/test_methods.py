@@ -3,6 +3,7 @@
 import copy
 import inspect
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from ilk.methods import METHODS
 from ilk.mixes import MIXES, mixture
 from ilk.objectives import SoftCrossEntropy
 from ilk.train.checkpoint import flattened_optimiser, restore_optimiser
+from ilk.train.scene import widened
 from tests.laws.world import CASES, LABELS, SMALL, batch, built, label, progress, small_method
 
 REFUSED = {"barlow-twins", "vicreg"}
@@ -90,10 +92,12 @@ def target_entropy(trainer, shown) -> float:
                 best = weights @ torch.nn.functional.normalize(
                     verdict.candidates.vectors, dim=1
                 )
-                given = (verdict.candidates.vectors,)
-                floor += (
-                    term.weight * term.objective(best, given, verdict.kin, progress(4)).item()
-                )
+                given, kin = (verdict.candidates.vectors,), verdict.kin
+                if term.foreign is not None:  # mixes with the query are hard for any query
+                    asking = replace(verdict.queries, vectors=best)
+                    made, none = term.foreign(asking, verdict.candidates, kin, scene)
+                    given, kin = (*given, made), widened(kin, none)
+                floor += term.weight * term.objective(best, given, kin, progress(4)).item()
             else:
                 related = (weights.sum(1) > 0).sum().clamp(min=1)
                 floor += term.weight * (torch.special.entr(weights).sum() / related).item()

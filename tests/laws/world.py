@@ -38,6 +38,18 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "ressl": {"hidden": 16, "dim": 8, "queue_size": 32},
     "msf": {"hidden": 16, "dim": 8, "bank_size": 32, "k": 3},
     "cmsf": {"hidden": 16, "dim": 8, "bank_size": 32, "k": 2, "constrained_to": 4},
+    "ifnd": {"hidden": 16, "dim": 32, "queue_size": 32, "clusters": (3, 5)},
+    "deepcluster-v2": {"hidden": 16, "dim": 8, "clusters": 6, "local_views": 2},
+    "mochi": {
+        "hidden": 16,
+        "dim": 32,
+        "queue_size": 32,
+        "hardest": 6,
+        "pairs": 4,
+        "own": 3,
+        "from_epoch": 0.5,
+    },
+    "relic-v2": {"hidden": 16, "dim": 8, "foreign": 3, "large_views": 2, "small_views": 1},
 }
 ITEMS = 64
 # Half of the labels are known, of four classes; only methods that say so read them.

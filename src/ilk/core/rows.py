@@ -119,6 +119,17 @@ class KinRule(Protocol):
 
 
 @runtime_checkable
+class Synthesis(Protocol):
+    """Makes further candidates for each query, foreign to it and its own alone."""
+
+    def __call__(
+        self, queries: Rows, candidates: Rows, kin: Kin, look: Look
+    ) -> tuple[Float[Tensor, "Q m D"], Bool[Tensor, "Q m"]] | None:
+        """Vectors without gradient and which of them are left out; None for the time being."""
+        ...
+
+
+@runtime_checkable
 class Objective(Protocol):
     """Turns queries, candidates and their kin into a loss."""
 

@@ -2,6 +2,8 @@
 
 from ilk.kin.algebra import Evenly, LeaveOut, OrElse, Restrict, Union
 from ilk.kin.assignment import Assigned, Sinkhorn, evened, sinkhorn
+from ilk.kin.clusters import Clustermates, OwnCluster
+from ilk.kin.foreign import HardMixes, Sampled
 from ilk.kin.resemblance import (
     FormerNeighbours,
     Neighbours,
@@ -14,16 +16,20 @@ from ilk.kin.source import Batchmates, CommonSource, Itself, SameLabel
 __all__ = [
     "Assigned",
     "Batchmates",
+    "Clustermates",
     "CommonSource",
     "Evenly",
     "FormerNeighbours",
+    "HardMixes",
     "Itself",
     "LeaveOut",
     "Neighbours",
     "OrElse",
+    "OwnCluster",
     "Restrict",
     "SameCluster",
     "SameLabel",
+    "Sampled",
     "Similar",
     "Sinkhorn",
     "SoftNeighbours",

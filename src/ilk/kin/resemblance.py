@@ -102,13 +102,13 @@ class SoftNeighbours:
             it shares sources with, by their share.
         among: outputs whose rows, of all ranks, are compared in place of the candidates, row
             for row; () are the candidates themselves.
-        within: only kin of this rule can have a weight, and whom it leaves out is left out.
+        mask: whom this rule leaves out of the deciding row is left out.
     """
 
     temperature: Scalar
     by: Output
     among: tuple[Output, ...] = ()
-    within: KinRule | None = None
+    mask: KinRule | None = None
 
     @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
@@ -117,13 +117,15 @@ class SoftNeighbours:
         others = tuple(look.joined(output).vectors for output in self.among)
         scores = similarities(deciding.vectors, others or (candidates.vectors,))
         left_out = None
-        if self.within is not None:
-            within = self.within(deciding, candidates, look)
-            scores = scores.masked_fill(within.weights == 0, -torch.inf)
-            left_out = within.left_out
+        if self.mask is not None:
+            left_out = self.mask(deciding, candidates, look).left_out
+        if left_out is not None:
+            scores = scores.masked_fill(left_out, -torch.inf)
         codes = torch.softmax(scores / value(self.temperature, look.progress), dim=1)
-        # A row with nobody within is all minus infinity.
-        return spread(queries, deciding, without(codes.nan_to_num(0.0), left_out))
+        # A row with nobody left is all minus infinity.
+        return spread(queries, deciding, Kin(codes.nan_to_num(0.0), left_out))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -202,13 +204,14 @@ def _judged(queries: Rows, by: Output | None, look: Look) -> Float[Tensor, "Q D"
 def spread(queries: Rows, deciding: Rows, kin: Kin) -> Kin:
     """The kin of other rows, as far as a query shares sources with them.
 
-    A pair is left out where any of those rows leaves it out.
+    A pair is left out where all of those rows leave it out.
     """
     shares = rows_to_one(overlap(queries.composition, deciding.composition))
     weights = shares.to(kin.weights.dtype) @ kin.weights
     if kin.left_out is None:
         return Kin(weights)
-    return without(weights, (shares > 0).float() @ kin.left_out.float() > 0)
+    let_in = (shares > 0).float() @ (~kin.left_out).float()
+    return without(weights, let_in == 0)
 
 
 def _nearest(scores: Float[Tensor, "Q K"], k: int) -> Float[Tensor, "Q K"]:

@@ -6,7 +6,7 @@ from typing import Protocol, cast, runtime_checkable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ilk.core import Composition, Kin, Output, Progress, Rows, full
@@ -131,11 +131,24 @@ class Scene:
             for entry in term.candidates
         ]
         candidates = _joined(blocks) if blocks else queries
+        asking, answering = _still(queries), _still(candidates)
         with torch.no_grad():
-            kin = term.kin(_still(queries), _still(candidates), self)
-        self.verdicts.append(Verdict(term, _still(queries), _still(candidates), kin))
+            kin = term.kin(asking, answering, self)
+            made = term.foreign and term.foreign(asking, answering, kin, self)
+        self.verdicts.append(Verdict(term, asking, answering, kin))
         vectors = tuple(full(block.vectors) for block in blocks)
+        if made:
+            vectors, kin = (*vectors, made[0]), widened(kin, made[1])
         return term.objective(full(queries.vectors), vectors, kin, self._progress)
+
+
+def widened(kin: Kin, left_out: Bool[Tensor, "Q m"]) -> Kin:
+    """The same kin with further columns, foreign unless they are left out."""
+    before = kin.left_out
+    if before is None:
+        before = torch.zeros_like(kin.weights, dtype=torch.bool)
+    none = kin.weights.new_zeros(left_out.shape)
+    return Kin(torch.cat([kin.weights, none], 1), torch.cat([before, left_out], 1))
 
 
 def _still(rows: Rows) -> Rows:

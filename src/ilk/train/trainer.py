@@ -1,7 +1,7 @@
 """One training step of any method, and the whole state between two steps."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast, runtime_checkable
 
@@ -45,6 +45,15 @@ class Outcome:
 @runtime_checkable
 class _Memory(Protocol):
     def remember(self, rows: Rows) -> None: ...
+
+
+@runtime_checkable
+class _Settling(Protocol):
+    """A memory that is put in order at times, such as by clustering."""
+
+    def settle(
+        self, memories: Mapping[str, nn.Module], progress: Progress, seed: int
+    ) -> None: ...
 
 
 class NonFiniteLoss(Exception):
@@ -128,6 +137,7 @@ class Trainer:
         torch.manual_seed(
             seeding.integer(self.seed, self.step, f"network/{self.fabric.global_rank}")
         )
+        self._settle(progress)
         lr = self.pace.apply(self.optimiser.optimizer, progress)
         self.optimiser.zero_grad(set_to_none=True)
         total: dict[str, Tensor] = {}
@@ -143,6 +153,12 @@ class Trainer:
                 total[name] = total.get(name, 0) + part.detach() / len(batches)
         assert scene is not None, "a step needs a batch"
         return self._update(total, scene, progress, lr)
+
+    def _settle(self, progress: Progress) -> None:
+        memories = dict(self.memory.items())
+        for memory in memories.values():
+            if isinstance(memory, _Settling):
+                memory.settle(memories, progress, self.seed)
 
     def _look(self, batch: Batch, progress: Progress, *, first: bool) -> Scene:
         views, compositions = self._pictures(batch, progress)
