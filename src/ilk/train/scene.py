@@ -134,10 +134,10 @@ class Scene:
         asking, answering = _still(queries), _still(candidates)
         with torch.no_grad():
             kin = term.kin(asking, answering, self)
-            made = term.foreign and term.foreign(asking, answering, kin, self)
+            made = None if term.foreign is None else term.foreign(asking, answering, kin, self)
         self.verdicts.append(Verdict(term, asking, answering, kin))
         vectors = tuple(full(block.vectors) for block in blocks)
-        if made:
+        if made is not None:
             vectors, kin = (*vectors, made[0]), widened(kin, made[1])
         return term.objective(full(queries.vectors), vectors, kin, self._progress)
 
