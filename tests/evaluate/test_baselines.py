@@ -1,9 +1,12 @@
+import cv2
 import numpy as np
 import pytest
 
 from ilk.core import UserError
 from ilk.data import Subset, open_source
-from ilk.evaluate import evaluate, pixels
+from ilk.embedding import embed
+from ilk.evaluate import contender, evaluate, oriented_gradients, pixels
+from ilk.networks import load_encoder
 
 
 def test_pixels_are_the_picture_itself():
@@ -34,3 +37,37 @@ def test_pixels_of_real_images_are_better_than_chance_and_far_from_good(shared_d
     train, test = (pixels(part, size=8) for part in parts)
     for result in evaluate(train, test):
         assert 0.15 < result.interval[0] < result.value < result.interval[1] < 0.45
+
+
+def test_gradients_are_those_of_opencv():
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    found = embed(oriented_gradients(), open_source(pictures)).vectors
+    descriptor = cv2.HOGDescriptor((64, 64), (16, 16), (8, 8), (8, 8), 9)
+    for row, picture in zip(found, pictures, strict=True):
+        np.testing.assert_allclose(row, np.ravel(descriptor.compute(picture)), atol=1e-6)
+    assert found.shape == (3, 1764)
+
+
+def test_gradients_do_not_see_brightness_but_pixels_do():
+    dark = np.random.default_rng(0).integers(0, 100, (2, 64, 64, 3), dtype=np.uint8)
+    both = [open_source(dark), open_source(dark + 100)]
+    gradients = [embed(oriented_gradients(), source).vectors for source in both]
+    np.testing.assert_allclose(*gradients, atol=1e-4)
+    assert np.abs(np.subtract(*(pixels(source).vectors for source in both))).min() > 0.3
+
+
+def test_contenders_by_name():
+    assert contender("pixels").name == "pixels"
+    assert contender("hog").fingerprint == "hog@1/64x64x3"
+    ours = load_encoder(
+        "random:resnet_mini", image_size=40, options={"widths": (8, 16), "depths": (1, 1)}
+    )  # noqa: E501
+    untrained = contender("random", ours=ours, seed=1)
+    assert (untrained.name, untrained.image_size) == (ours.name, 40)
+    assert untrained.options == ours.options
+    assert untrained.fingerprint != ours.fingerprint
+    assert contender("random", ours=ours).fingerprint == ours.fingerprint, "the same seed"
+    assert contender("random:resnet_mini", ours=ours).image_size == 40
+    for baseline in (None, contender("pixels")):
+        with pytest.raises(UserError, match="give random:NAME"):
+            contender("random", ours=baseline)

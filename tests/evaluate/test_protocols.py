@@ -70,8 +70,8 @@ def test_knn_chooses_k_on_held_out_train_as_a_slow_reading_would(pair, seed):
     right = knn_reference(k).fit(x, y).predict(test.vectors) == test.labels
     assert found.selected == {"k": k}
     assert found.selected_on == f"{aside.sum()} held-out train items, accuracy {scores[k]:.4f}"
-    assert (found.correct.numpy() == right).mean() > 0.99
-    assert found.value == found.correct.double().mean().item()
+    assert ((found.scores.numpy() == 1) == right).mean() > 0.99
+    assert found.value == found.scores.mean().item()
     assert 0.3 < found.value < 0.95
 
 
@@ -126,7 +126,7 @@ def test_the_same_twice_and_with_more_neighbours_than_items(pair, name):
     train, test = pair(n_train=12)
     measure = PROTOCOLS[name].procedure.measure
     first, second = measure(task(train, test)), measure(task(train, test))
-    assert torch.equal(first.correct, second.correct)
+    assert torch.equal(first.scores, second.scores)
     assert first.selected.get("k", 12) == 12
 
 

@@ -1,7 +1,8 @@
 """Embeddings as parquet, written so that a stopped run loses little. Axes: N rows, D features.
 
-A table holds ``key`` (string), ``content`` (uint64, a digest of the item's bytes), ``label`` (int64, null when unknown) and ``label_name``
-(string) when the source has classes, and ``vector`` (fixed_size_list of float16 or float32).
+A table holds ``key`` (string), ``content`` (uint64, a digest of the item's bytes), ``label``
+(int64, null when unknown) and ``label_name`` (string) when the source has classes, and
+``vector`` (fixed_size_list of float16 or float32).
 What made it stands as JSON under ``ilk`` in the schema's metadata.
 """
 
