@@ -9,20 +9,20 @@ from ilk.evaluate import bootstrap, compare, evaluate
 
 @pytest.mark.parametrize("kind", ["right or wrong", "graded"])
 def test_intervals_of_paired_differences_cover_at_the_stated_rate(kind):
-    """400 test sets drawn from known chances; the true difference must be in 95 % of them."""
+    """300 test sets drawn from known chances; the true difference must be in 95 % of them."""
     rng = np.random.default_rng(0)
-    covered, trials = 0, 400
+    covered, trials = 0, 300
     for seed in range(trials):
-        hard = rng.random(300)  # what is hard for one is hard for the other
+        hard = rng.random(100)  # what is hard for one is hard for the other
         if kind == "graded":
-            ours, theirs = np.clip(hard + 0.04 + rng.normal(0, 0.2, (2, 300)), None, None)
+            ours, theirs = hard + rng.normal(0, 0.2, (2, 100))
             ours, true = ours + 0.03, 0.03
         else:
-            ours, theirs = (rng.random(300) < hard * share for share in (0.9, 0.7))
+            ours, theirs = (rng.random(100) < hard * share for share in (0.9, 0.7))
             true = 0.1  # half of 0.9 less half of 0.7
         low, high = bootstrap(ours.astype(float) - theirs, seed)
         covered += low <= true <= high
-    assert 0.92 < covered / trials < 0.975, "three standard errors around 0.95"
+    assert 0.91 < covered / trials < 0.985, "three standard errors around 0.95"
 
 
 def test_the_bootstrap_agrees_with_drawing_items_one_by_one():
