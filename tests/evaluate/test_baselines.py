@@ -72,7 +72,8 @@ def test_gradients_are_those_of_a_slow_loop():
 
 
 def test_gradients_do_not_see_brightness_but_pixels_do():
-    dark = np.random.default_rng(0).integers(0, 100, (2, 64, 64, 3), dtype=np.uint8)
+    gray = np.random.default_rng(0).integers(0, 100, (2, 64, 64, 1), dtype=np.uint8)
+    dark = gray.repeat(3, axis=3)
     both = [open_source(dark), open_source(dark + 100)]
     gradients = [embed(oriented_gradients(), source).vectors for source in both]
     np.testing.assert_allclose(*gradients, atol=1e-4)

@@ -104,7 +104,7 @@ def pixels(
 
 
 class _Gradients(nn.Module):
-    """Per pixel the channel with the steepest gradient votes for the two nearest orientations."""
+    """The steepest channel of each pixel votes for the two nearest orientations."""
 
     def forward(self, images: Float[Tensor, "B C S S"]) -> Float[Tensor, "B F"]:
         padded = F.pad(images, (1, 1, 1, 1), mode="replicate")

@@ -126,7 +126,7 @@ class Result:
             TypeError: something is missing or too much.
         """
         interval = content.get("interval")
-        given = {
+        given: dict[str, Any] = {
             **content,
             "interval": None if interval is None else tuple(interval),
             "scores": None if scores is None else np.array(scores, np.float64),
