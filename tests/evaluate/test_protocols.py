@@ -15,6 +15,8 @@ from ilk.evaluate.heldout import held_out
 FROZEN = {  # a changed hash means changed settings: make a new version instead
     "knn@1": "9d5f7da2e8690dc625315216439967e8c6ca168c40a9061b0135a8cdb65750c5",
     "linear@1": "7834b914dd644f1b5c3b2e28b34a678decea7dcfcdc6c45bc0fcabb280177383",
+    "retrieval@1": "376acec6444f3b22ac073b7a19514b733986c2e1d754d11fed7155b64d4e54af",
+    "quality@1": "e13d065f7cabc298fd777adc7f5877d28d105589926b718037b1d5a204897b2f",
 }
 
 

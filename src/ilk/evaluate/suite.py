@@ -13,7 +13,9 @@ from ilk.evaluate.knn import NearestNeighbours
 from ilk.evaluate.ledger import Ledger
 from ilk.evaluate.linear import LogisticRegression
 from ilk.evaluate.protocol import Images, Protocol, Task, Tell, silent
+from ilk.evaluate.quality import Quality
 from ilk.evaluate.result import Identity, Result, identity
+from ilk.evaluate.retrieval import Retrieval
 
 PROTOCOLS = {
     protocol.name: protocol
@@ -30,6 +32,17 @@ PROTOCOLS = {
                 most_steps=500,
                 held_out=0.2,
             ),
+        ),
+        Protocol(
+            name="retrieval@1",
+            procedure=Retrieval(precision_at=(10, 100), recall_at=(1, 5, 10)),
+            needs=frozenset({"labels"}),
+            takes_gallery=True,
+        ),
+        Protocol(
+            name="quality@1",
+            procedure=Quality(most_items=10_000, first=3, last=100),
+            needs=frozenset(),
         ),
     )
 }
