@@ -11,7 +11,7 @@ def test_metric_precision_is_that_of_scikit_learn():
         relevant = rng.random(30) < 0.3
         relevant[rng.integers(30)] = True
         expected = average_precision_score(relevant, -np.arange(30))
-        assert average_precision(relevant, relevant.sum()) == pytest.approx(expected)
+        assert average_precision(relevant, int(relevant.sum())) == pytest.approx(expected)
 
 
 def test_metric_precision_by_hand():
