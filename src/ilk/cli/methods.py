@@ -79,6 +79,7 @@ def needs(name: str) -> str:
     reasons = {term.objective.one_hot_only for term in method.terms} - {""}
     parts = [
         f"{len(method.views)} views",
+        "labels" if method.labels else "",
         "teacher" if method.teacher else "",
         *method.memory,
         f"batch {method.batch_size}",

@@ -1,23 +1,28 @@
 """Who is kin: rules from queries and candidates to weights and left-out pairs."""
 
+from ilk.kin.adoption import Adopted, Guests, Written
 from ilk.kin.algebra import Evenly, LeaveOut, Restrict, Union
 from ilk.kin.assignment import Assigned, Sinkhorn, evened, sinkhorn
 from ilk.kin.resemblance import Neighbours, SameCluster, Similar
-from ilk.kin.source import Batchmates, CommonSource, Itself
+from ilk.kin.source import Batchmates, CommonSource, Itself, SameLabel
 
 __all__ = [
+    "Adopted",
     "Assigned",
     "Batchmates",
     "CommonSource",
     "Evenly",
+    "Guests",
     "Itself",
     "LeaveOut",
     "Neighbours",
     "Restrict",
     "SameCluster",
+    "SameLabel",
     "Similar",
     "Sinkhorn",
     "Union",
+    "Written",
     "evened",
     "sinkhorn",
 ]

@@ -14,6 +14,7 @@ from ilk.data import BadItem, Reader, Source, decode, default_workers, labels
 from ilk.networks import Encoder, multiply_adds, sync_batch_norm
 from ilk.train.assemble import assemble
 from ilk.train.devices import Precision, launch_fabric
+from ilk.train.judge import revealed
 from ilk.train.length import Length, length_of
 from ilk.train.loader import Loader
 from ilk.train.probe import online_probe
@@ -50,6 +51,13 @@ class Setup:
         self.workers = settings.workers or default_workers()
         settings = replace(settings, image_size=self.image_size, workers=self.workers)
         self.method, student = assemble(settings, self.image_size)
+        self.labels = torch.from_numpy(labels(source))
+        if self.method.labels and not (self.labels >= 0).any():
+            raise UserError(
+                f"--method: {settings.method} as set must have the labels of some images, got "
+                f"none in {source.name}; sort them into folders by class, or choose a method "
+                f"without labels"
+            )
         self.batch_size = settings.batch_size or self._fitting_batch(settings)
         self.settings = replace(settings, batch_size=self.batch_size)
         if self.fabric.world_size > 1:
@@ -65,7 +73,14 @@ class Setup:
             seed=settings.seed,
             compiled=settings.compile,
         )
-        self.labels = torch.from_numpy(labels(source))
+        if self.method.labels:
+            self.trainer.reveal(
+                revealed(self.labels, self.method.label_share, seed=settings.seed)
+            )
+        # Where no label is known, whom kin rules find is never judged.
+        self.judged_by = None
+        if (self.labels >= 0).any():
+            self.judged_by = self.labels.to(self.fabric.device)
         self.reader = Reader(
             source, channels=settings.channels, max_bad_share=settings.max_bad_share
         )
