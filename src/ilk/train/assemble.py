@@ -21,7 +21,7 @@ def assemble(settings: Settings, image_size: int) -> tuple[Method, Network]:
     Weights depend on the seed and the settings alone.
 
     Raises:
-        UserError: a name or a setting is not known, or a mix or kin rule does not fit the method.
+        UserError: a name or a setting is not known, or does not fit the method.
     """
     torch.manual_seed(seeding.integer(settings.seed, 0, "weights"))
     trunk = _trunk(settings, image_size, drop_path=0.0)
