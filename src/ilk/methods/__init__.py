@@ -15,6 +15,7 @@ from ilk.methods.moco_v3 import MoCoV3
 from ilk.methods.nnclr import NNCLR
 from ilk.methods.simclr import SimCLR
 from ilk.methods.simsiam import SimSiam
+from ilk.methods.supcon import SupCon
 from ilk.methods.swav import SwAV
 from ilk.methods.vicreg import VICReg
 
@@ -40,6 +41,7 @@ METHODS: Mapping[str, type[Recipe]] = {
     "dino": DINO,
     "nnclr": NNCLR,
     "fnc": FNC,
+    "supcon": SupCon,
 }
 
 
