@@ -11,7 +11,8 @@ FLAGS = {
     "strategy compile max_bad_share stop_on_collapse dry_run resume",
     "embed": "encoder data output dtype batch_size shard_rows device workers",
     "evaluate": "encoder train test protocols output seed batch_size device workers image_size",
-    "methods": "name",
+    "kin": "directory data output queries",
+    "methods": "name table",
     "export": "encoder to output",
     "demo": "data output epochs seed",
 }

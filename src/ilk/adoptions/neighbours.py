@@ -37,7 +37,7 @@ class NearestPast:
             method,
             Adoption(
                 name="neighbours",
-                rule=lambda keys, written: Neighbours(k=self.k, within=written),
+                rule=lambda keys, past: Neighbours(k=self.k, within=past),
                 past=self.size,
                 same=Neighbours,
             ),

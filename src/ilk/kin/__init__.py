@@ -1,6 +1,6 @@
 """Who is kin: rules from queries and candidates to weights and left-out pairs."""
 
-from ilk.kin.adoption import Adopted, Guests, Written
+from ilk.kin.adoption import Adopted, Guests, Past
 from ilk.kin.algebra import Evenly, LeaveOut, Restrict, Union
 from ilk.kin.assignment import Assigned, Sinkhorn, evened, sinkhorn
 from ilk.kin.resemblance import Neighbours, SameCluster, Similar
@@ -16,13 +16,13 @@ __all__ = [
     "Itself",
     "LeaveOut",
     "Neighbours",
+    "Past",
     "Restrict",
     "SameCluster",
     "SameLabel",
     "Similar",
     "Sinkhorn",
     "Union",
-    "Written",
     "evened",
     "sinkhorn",
 ]

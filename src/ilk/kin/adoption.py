@@ -47,8 +47,8 @@ class Adopted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Written:
-    """The rows of a memory that were written at least once.
+class Past:
+    """The rows of a memory that were written, and show another picture than the query.
 
     Args:
         memory: its name; its rows must be the last candidates.
@@ -60,9 +60,10 @@ class Written:
     def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
         """Equal weights on all of them."""
         written = _memory(look, self.memory)
-        row = queries.composition.shares.new_zeros(len(candidates))
-        row[len(row) - len(written) :] = written.to(row)
-        return Kin(rows_to_one(row.expand(len(queries), -1)))
+        strangers = overlap(queries.shown, candidates.shown) == 0
+        strangers[:, : -len(written)] = False
+        strangers[:, -len(written) :] &= written
+        return Kin(rows_to_one(strangers.to(queries.composition.shares.dtype)))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 

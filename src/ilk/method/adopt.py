@@ -7,7 +7,7 @@ from typing import Any, Literal
 from torch import nn
 
 from ilk.core import KinRule, Output, UserError
-from ilk.kin import Adopted, Guests, LeaveOut, Union, Written
+from ilk.kin import Adopted, Guests, LeaveOut, Past, Union
 from ilk.memory import Queue
 from ilk.method.record import Method, Remember, Remembered, StandIn, Term
 from ilk.objectives import MeanShift
@@ -22,7 +22,7 @@ class Adoption:
     Args:
         name: of the rule, for messages.
         rule: makes the rule that is asked for the key of a query, from the method's keys (all
-            the views that support it) and the rows of its memory that were written, if any.
+            the views that support it) and the past keys to look among, if any.
         found: whether those it finds are kin too, or take no part at all.
         past: rows of a queue of past keys to look among, where the method has none; 0 looks
             among the candidates alone.
@@ -150,9 +150,9 @@ def _width(projector: nn.Module) -> int:
 def _with_kin(
     term: Term, adoption: Adoption, keys: tuple[Output, ...], memory: str | None
 ) -> Term:
-    written = None if memory is None else Written(memory=memory)
+    past = None if memory is None else Past(memory=memory)
     by = _other_view(term, _keys(term))
-    adopted = Adopted(by=by, rule=adoption.rule(keys, written))
+    adopted = Adopted(by=by, rule=adoption.rule(keys, past))
     if adoption.found == "left out":
         return replace(term, kin=LeaveOut(rule=term.kin, those=adopted))
     if memory is None or Remembered(memory) in term.candidates:
