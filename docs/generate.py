@@ -1,4 +1,4 @@
-"""Write docs/methods.md from headers and records of methods, mixes, kin rules: ``make docs``."""
+"""Write docs/methods.md from the headers and records of what can be named: ``make docs``."""
 
 import dataclasses
 from pathlib import Path

@@ -19,7 +19,7 @@ from ilk.train.judge import judged, revealed
 from tests.kin.look import FakeLook, joined, mixed_rows, plain
 
 KEY = Output("teacher", "b", "projection")
-LABELS = torch.tensor([0, 1, 0, 1, -1, 0, 1, 0])
+LABELS = torch.tensor([0, 1, 0, 1, -1, 2, 1, 0])
 
 
 @pytest.fixture

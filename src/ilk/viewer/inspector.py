@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ilk.core import Composition, Output, Rows, UserError, overlap, similarities
+from ilk.core import NOBODY, Composition, Output, Rows, UserError, overlap, similarities
 from ilk.data import Reader, Source, open_source
 from ilk.method import Remembered, StandIn
 from ilk.train import Glance, glance
@@ -21,9 +21,9 @@ from ilk.train.scene import Verdict
 from ilk.viewer.report import Kinship, Lookup, Neighbour, Picture
 
 TOLD = (
-    "A picture that asks, and pictures that may answer. Kin come with their weight, the others "
-    "with their cosine, most alike first. Where labels are known, those in common are ticked "
-    "and framed."
+    "A picture that asks, and pictures that may answer, by their numbers in the data. Kin come "
+    "with their weight, the others with their cosine, most alike first. Where labels are "
+    "known, those in common are ticked and framed."
 )
 CLASSES = (
     "A picture that asks, and pictures of the batch. Kin of this loss are classes, not "
@@ -105,13 +105,15 @@ class _Album:
         self, entry: Output | StandIn | Remembered, at: int, rows: Rows, row: int
     ) -> Picture:
         shares = _shares(rows.shown, row)
-        name = " and ".join(f"{share:.2f} of image {source}" for source, share in shares)
         if isinstance(entry, Output):
             kind, pixels = f"view {entry.view}", self.seen.views[entry.view][at]
         else:
             kind, pixels = "past key", self._item(int(rows.shown.sources[row, 0]))
-        mixture = shares if len(shares) > 1 else ()
-        return Picture(pixels=pixels, caption=kind, alt=f"{kind}: {name}", shares=mixture)
+        if len(shares) == 1:
+            kind = f"{kind} of {shares[0][0]}"
+            return Picture(pixels=pixels, caption=kind, alt=kind)
+        told = " and ".join(f"{share:.2f} of {source}" for source, share in shares)
+        return Picture(pixels=pixels, caption=kind, alt=f"{kind}: {told}", shares=shares)
 
     def _item(self, item: int) -> np.ndarray:
         first = self.seen.first
@@ -180,7 +182,11 @@ def _agreement(verdict: Verdict, row: int, labels: Tensor) -> tuple[Tensor, Tens
 
 def _shares(shown: Composition, row: int) -> tuple[tuple[str, float], ...]:
     pairs = zip(shown.sources[row].tolist(), shown.shares[row].tolist(), strict=True)
-    return tuple((str(source), share) for source, share in pairs if share > 0)
+    return tuple((_name(source), share) for source, share in pairs if share > 0)
+
+
+def _name(source: int) -> str:
+    return "nobody known" if source == NOBODY else str(source)
 
 
 def _captioned(picture: Picture, score: str) -> Picture:
