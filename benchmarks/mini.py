@@ -28,7 +28,7 @@ SHARED = {
     "backbone": "resnet_mini",
     "image_size": 32,
     "epochs": 60,
-    "batch_size": 256,
+    "batch_size": 128,
     "knn_every": 10,
 }
 MOCO_V3 = {
@@ -37,9 +37,10 @@ MOCO_V3 = {
         "hidden": 1024,
         "dim": 128,
         "projector_layers": 2,
-        "optimiser": "lars",
-        "base_lr": 1.2,
-        "weight_decay": 1e-6,
+        "momentum": 0.95,
+        "min_scale": 0.2,
+        "base_lr": 8e-3,
+        "weight_decay": 0.01,
         "warmup_epochs": 5,
     },
 }
