@@ -17,6 +17,7 @@ from ilk.method import Method
 from ilk.methods import recipe
 from ilk.mixes import mixture
 from ilk.networks import Network
+from ilk.train.assemble import allot
 from ilk.train.loader import Batch
 from ilk.train.trainer import Trainer
 from ilk.views import View, normalise
@@ -35,9 +36,13 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "nnclr": {"hidden": 16, "dim": 8, "predictor_hidden": 16, "queue_size": 32},
     "fnc": {"hidden": 16, "dim": 8, "bank_size": 64, "view_count": 4, "top": 2},
     "supcon": {"hidden": 16, "dim": 8},
+    "ressl": {"hidden": 16, "dim": 8, "queue_size": 32},
+    "msf": {"hidden": 16, "dim": 8, "bank_size": 32, "k": 3},
+    "cmsf": {"hidden": 16, "dim": 8, "bank_size": 32, "k": 2, "constrained_to": 4},
 }
+ITEMS = 64
 # Half of the labels are known, of four classes; only methods that say so read them.
-LABELS = torch.where(torch.arange(64) % 8 < 4, torch.arange(64) % 4, -1)
+LABELS = torch.where(torch.arange(ITEMS) % 8 < 4, torch.arange(ITEMS) % 4, -1)
 PER_EPOCH = 4.0
 
 
@@ -85,6 +90,7 @@ def small_method(
     if kin is not None:
         sizes = {"size": 32} if kin.startswith("neighbours") else {}
         method = adopter(kin, sizes).apply(method)
+    allot(method, ITEMS)
     return method if mix is None else mixture(mix, {}).apply(method)
 
 
@@ -121,7 +127,7 @@ def batch(views: tuple[View, ...], step: int, *, size: int = 8, world: int = 1,
           rank: int = 0) -> Batch:  # fmt: skip
     """Pictures of a step, of which a rank sees its part; the same in every call."""
     chance = np.random.default_rng(step)
-    items = chance.permutation(64)[: size * world]
+    items = chance.permutation(ITEMS)[: size * world]
     own = items[rank * size : (rank + 1) * size]
     pixels = {
         view.name: torch.from_numpy(

@@ -86,6 +86,32 @@ class LeaveOut:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OrElse:
+    """Kin by ``rule``; for queries that have none by it, kin by ``other``.
+
+    Lifts a constraint where it cannot be met, as for a query without a label (CMSF, Navaneet et
+    al., ECCV 2022, section 3.2). Whom ``rule`` leaves out of a query it decides is left out.
+    """
+
+    rule: KinRule
+    other: KinRule
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Each row from one of the two."""
+        kin, other = (rule(queries, candidates, look) for rule in (self.rule, self.other))
+        decided = (kin.weights.sum(1) > 0)[:, None]
+        weights = torch.where(decided, kin.weights, other.weights)
+        if kin.left_out is None and other.left_out is None:
+            return Kin(weights)
+        nobody = torch.zeros_like(weights, dtype=torch.bool)
+        ours, theirs = (nobody if k.left_out is None else k.left_out for k in (kin, other))
+        return Kin(weights, torch.where(decided, ours, theirs))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Evenly:
     """The kin of ``rule``, all with the same weight: how much is shared does not count.
 

@@ -77,10 +77,15 @@ def _check(method: Method, adoption: Adoption) -> None:
         raise UserError(f"{name}: the method has a kin rule added already, give one only")
     if reasons:
         raise UserError(f"{name}: the method must take soft kin weights, but {reasons.pop()}")
-    if not asked:
+    if not any(term.candidates for term in method.terms):
         raise UserError(
             f"{name}: the kin of the method must be pictures, but they are classes, to which a "
             "picture cannot be added"
+        )
+    if not asked:
+        raise UserError(
+            f"{name}: the key of a picture must be among its candidates, but they are past keys "
+            "alone, of which all are kin as far as they are alike"
         )
     if any(isinstance(part, adoption.same) for part in rules):
         raise UserError(f"{name}: the method must not do the same, but it does already")

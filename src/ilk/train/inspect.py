@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ilk.core import UserError
 from ilk.data import Source
+from ilk.train.assemble import PerItem
 from ilk.train.checkpoint import load
 from ilk.train.length import Length
 from ilk.train.record import read_record
@@ -59,10 +60,12 @@ def glance(directory: Path, images: Source) -> Glance:
     setup = Setup(settings, images, length=length)
     tensors, facts = load(directory / CHECKPOINT)
     step = facts["step"]
-    _load(setup, tensors)
-    setup.trainer.step = step
     own = images.fingerprint == record["data"]["fingerprint"]
-    first = record["data"]["items"] if not own else 0
+    first = 0 if own else record["data"]["items"]
+    if not own:
+        _check_items(setup)
+    setup.trainer.load_state(tensors)
+    setup.trainer.step = step
     unseen = torch.full((first,), -1)
     labels = torch.cat([unseen, setup.labels])
     trainer = setup.trainer
@@ -81,14 +84,13 @@ def glance(directory: Path, images: Source) -> Glance:
     return Glance(tuple(scene.verdicts), batch.items, first, views, labels)
 
 
-def _load(setup: Setup, tensors: dict[str, Tensor]) -> None:
-    try:
-        setup.trainer.load_state(tensors)
-    except RuntimeError as error:
+def _check_items(setup: Setup) -> None:
+    """Memories with a row for each item know the run's own images alone."""
+    if any(isinstance(memory, PerItem) for memory in setup.method.memory.values()):
         raise UserError(
-            f"kin: the run's memories must fit {setup.source.name}, but its method keeps a row "
-            "for each image; give the images that the run learned from"
-        ) from error
+            "kin: this method remembers every image, and must be given those that the run "
+            f"learned from, got {setup.source.name}"
+        )
 
 
 def _pixels(

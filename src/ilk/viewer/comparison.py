@@ -59,7 +59,7 @@ def comparison(
     """
     record = json.loads((directory / "run.json").read_text())
     settings = Settings(**record["settings"])
-    method, _ = assemble(settings, record["settings"]["image_size"])
+    method, _ = assemble(settings, record["settings"]["image_size"], len(train))
     reader = Reader(train, channels=settings.channels)
     images = [reader.read(row)[0] for row in range(min(SHOWN, len(train)))]
     spaces = {rival.name: (rival.train, rival.test) for rival in (rivals[0], rivals[-1])}
