@@ -84,8 +84,8 @@ def _check(method: Method, adoption: Adoption) -> None:
         )
     if not asked:
         raise UserError(
-            f"{name}: the key of a picture must be among its candidates, but they are past keys "
-            "alone, of which all are kin as far as they are alike"
+            f"{name}: the key of a picture must be among its candidates, but they are past "
+            "keys alone, of which all are kin as far as they are alike"
         )
     if any(isinstance(part, adoption.same) for part in rules):
         raise UserError(f"{name}: the method must not do the same, but it does already")

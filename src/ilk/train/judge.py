@@ -18,13 +18,14 @@ def judged(
     kin: Kin,
     labels: Int[Tensor, " M"],
     look: Look,
-) -> Float[Tensor, "3"]:
-    """Pairs that a rule found, those of them with a common label, and all that have one.
+) -> Float[Tensor, "4"]:
+    """Weight of the pairs that a rule found, of those with a common label, and their numbers.
 
     Only pairs that show different pictures of known label count; a mix has the labels of all
     that it is made of. Found are kin, and false
     negatives that are left out: the rows that ``LeaveOut`` takes away by anything but origin.
-    The numbers stay on the device.
+    The numbers, which stay on the device, are the weight found, how much of it lies on pairs
+    with a common label, how many such pairs were found, and how many there are.
 
     Args:
         rule: of the term.
@@ -34,16 +35,16 @@ def judged(
         labels: of all items, -1 where unknown.
         look: at the step, as the rule had it.
     """
-    found = kin.weights > 0
+    found = kin.weights
     for cancelling in _cancelling(rule):
-        found |= cancelling(queries, candidates, look).weights > 0
+        found = found + cancelling(queries, candidates, look).weights
     mine, theirs = (rows.shown.renamed(labels) for rows in (queries, candidates))
     counted = _known(mine)[:, None] & _known(theirs)[None, :]
     counted &= overlap(queries.shown, candidates.shown) == 0
     related = counted & (overlap(mine, theirs) > 0)
-    return torch.stack(
-        [(found & counted).sum(), (found & related).sum(), related.sum()]
-    ).float()
+    right = found * related
+    counts = ((found * counted).sum(), right.sum(), (right > 0).sum(), related.sum())
+    return torch.stack([count.float() for count in counts])
 
 
 def revealed(labels: Int[Tensor, " M"], share: float, *, seed: int) -> Int[Tensor, " M"]:
