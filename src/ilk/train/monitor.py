@@ -42,20 +42,20 @@ def signs(method: Method, scene: Scene) -> dict[str, float]:
     return out | kin_scores(scene.judgements)
 
 
-def kin_scores(judgements: list[Float[Tensor, "3"]]) -> dict[str, float]:
+def kin_scores(judgements: list[Float[Tensor, "4"]]) -> dict[str, float]:
     """Precision and recall of whom kin rules found in a step; empty where they found nobody.
 
-    Precision is the share of found pairs that have a label in common, recall the share of all
-    pairs with a common label that were found.
+    Precision is the share of the weight of found pairs on those that have a label in common,
+    recall the share of all pairs with a common label that were found.
 
     Args:
-        judgements: of each term: pairs found, rightly found, and to be found.
+        judgements: of each term, see `ilk.train.judge.judged`.
     """
     if not judgements:
         return {}
-    found, right, related = torch.stack(judgements).sum(dim=0).tolist()
+    found, right, pairs, related = torch.stack(judgements).sum(dim=0).tolist()
     out = {"kin_precision": right / found} if found else {}
-    return out | ({"kin_recall": right / related} if found and related else {})
+    return out | ({"kin_recall": pairs / related} if found and related else {})
 
 
 @dataclass

@@ -72,7 +72,7 @@ class Scene:
         self._progress = progress
         self._judged_by = judged_by
         self.verdicts: list[Verdict] = []
-        self.judgements: list[Float[Tensor, 3]] = []
+        self.judgements: list[Tensor] = []
 
     @property
     def progress(self) -> Progress:

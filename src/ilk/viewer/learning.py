@@ -30,7 +30,7 @@ def learning_curves(path: Path) -> tuple[Figure, ...]:
             "Kin rule: precision",
             ["kin_precision"],
             "{:.0%}",
-            "Of the pairs that the rule found, those of one class.",
+            "Of the weight on pairs that the rule found, that of one class.",
         ),
         (
             "Kin rule: recall",
