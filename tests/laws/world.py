@@ -75,7 +75,7 @@ CASES = [
     ("fnc", "mixco"),
     ("moco-v3", "sdmp", "neighbours:2"),
     ("simclr", None, "fnc-eliminate:0.2"),
-    ("moco-v2", None, "labels:0.5"),
+    ("moco-v3", None, "labels:0.5"),
 ]
 
 
