@@ -129,7 +129,9 @@ def _lookup(album: _Album, verdict: Verdict, row: int, shown: int) -> Lookup:
     same, known = _agreement(verdict, row, album.seen.labels)
     found: list[tuple[str, tuple[Neighbour, ...]]] = []
     for name, members, score in groups:
-        best = [at for at in score.argsort(descending=True).tolist() if members[at]][:shown]
+        best = [
+            at for at in score.argsort(descending=True, stable=True).tolist() if members[at]
+        ][:shown]
         entries = tuple(
             Neighbour(
                 picture=_captioned(album.row(verdict, at, query=False), f"{score[at]:.2f}"),
