@@ -49,12 +49,14 @@ DINO = {
     "method_options": {
         "hidden": 512,
         "bottleneck": 128,
-        "classes": 2048,
-        "local_views": 4,
+        "batch_norm": True,
+        "classes": 1024,
+        "local_views": 0,  # of 16 pixels they kept the network near its first weights
+        "momentum": 0.99,
+        "teacher_temperature": 0.04,
         "drop_path": 0.0,
-        "base_lr": 2e-3,
+        "base_lr": 8e-3,
         "warmup_epochs": 5,
-        "warmup_teacher_epochs": 10,
         "norm_last_layer": True,
     },
 }
