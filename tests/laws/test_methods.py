@@ -9,6 +9,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
+from ilk.adoptions import ADOPTIONS
 from ilk.core import UserError
 from ilk.method import Remembered, is_mixed, passes
 from ilk.methods import METHODS
@@ -30,7 +31,11 @@ def test_every_method_is_held_to_the_laws():
     assert set(SMALL) == set(METHODS)
 
 
-@pytest.mark.parametrize("kind", [*METHODS.values(), *MIXES.values()], ids=lambda k: k.__name__)
+@pytest.mark.parametrize(
+    "kind",
+    [*METHODS.values(), *MIXES.values(), *ADOPTIONS.values()],
+    ids=lambda k: k.__name__,
+)
 def test_file_says_what_it_is(kind):
     text = inspect.getdoc(sys.modules[kind.__module__])
     lines = [line for line in text.splitlines() if line and not line.startswith(" ")]
@@ -55,8 +60,7 @@ def test_mix_fits_or_refuses_with_its_reason(name, mix):
 
 @pytest.mark.parametrize("case", CASES, ids=label)
 def test_overfits_one_batch(fabric: Fabric, case):
-    name, mix = case
-    trainer = built(fabric, name, mix)
+    trainer = built(fabric, *case)
     optimiser = torch.optim.Adam(trainer.student.parameters(), lr=1e-2)
     shown = batch(trainer.method.views, 0)
     before = objective(trainer, shown)

@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 import ilk.train.trainer as trainer_module
+from ilk.adoptions import adopter
 from ilk.core import Progress
 from ilk.method import Method
 from ilk.methods import recipe
@@ -84,15 +85,23 @@ CASES = [
     ("moco-v3", "mixco"),
     ("dino", "i-mix"),
     ("fnc", "mixco"),
+    ("moco-v3", "sdmp", "neighbours:2"),
+    ("simclr", None, "fnc-eliminate:0.2"),
+    ("moco-v3", None, "labels:0.5"),
 ]
 
 
-def label(case: tuple[str, str | None]) -> str:
+def label(case: tuple[str | None, ...]) -> str:
     return "+".join(part for part in case if part)
 
 
-def small_method(name: str, mix: str | None = None, **options: Any) -> Method:
+def small_method(
+    name: str, mix: str | None = None, kin: str | None = None, **options: Any
+) -> Method:
     method = recipe(name, {**SMALL[name], **options}).build(Trunk.num_features, 32)
+    if kin is not None:
+        sizes = {"size": 32} if kin.startswith("neighbours") else {}
+        method = adopter(kin, sizes).apply(method)
     allot(method, ITEMS)
     return method if mix is None else mixture(mix, {}).apply(method)
 
@@ -109,10 +118,12 @@ def small_trainer(fabric: Fabric, method: Method, *, seed: int = 0, lr: float | 
     return trainer
 
 
-def built(fabric: Fabric, name: str, mix: str | None = None, **settings: Any) -> Trainer:
+def built(
+    fabric: Fabric, name: str, mix: str | None = None, kin: str | None = None, **settings: Any
+) -> Trainer:
     """A trainer whose weights depend on the names alone."""
     torch.manual_seed(1)
-    return small_trainer(fabric, small_method(name, mix), **settings)
+    return small_trainer(fabric, small_method(name, mix, kin), **settings)
 
 
 @contextmanager

@@ -44,9 +44,9 @@ class Union:
     def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
         """Larger weights and all left-out pairs."""
         kins = [rule(queries, candidates, look) for rule in self.rules]
-        weights, left_out = _peaked(kins[0].weights), kins[0].left_out
+        weights, left_out = peaked(kins[0].weights), kins[0].left_out
         for kin in kins[1:]:
-            weights = torch.maximum(weights, _peaked(kin.weights))
+            weights = torch.maximum(weights, peaked(kin.weights))
             left_out = _either(left_out, kin.left_out)
         return without(weights, left_out)
 
@@ -143,7 +143,8 @@ def without(weights: Float[Tensor, "Q K"], left_out: Bool[Tensor, "Q K"] | None)
     return Kin(rows_to_one(weights), left_out)
 
 
-def _peaked(weights: Tensor) -> Tensor:
+def peaked(weights: Float[Tensor, "Q K"]) -> Float[Tensor, "Q K"]:
+    """Each row divided by its largest entry; rows of zeros stay."""
     top = weights.amax(1, keepdim=True)
     return weights / torch.where(top > 0, top, torch.ones_like(top))
 

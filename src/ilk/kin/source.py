@@ -40,7 +40,7 @@ class SameLabel:
     @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
         """Weights in proportion to the shares of classes in common."""
-        ours, theirs = (rows.composition.renamed(look.labels) for rows in (queries, candidates))
+        ours, theirs = (rows.shown.renamed(look.labels) for rows in (queries, candidates))
         return Kin(rows_to_one(overlap(ours, theirs)))
 
     __or__, __and__, __sub__ = union, restrict, leave_out

@@ -200,6 +200,7 @@ class Method:
         mixing: how mixed views are made; None when there are none.
         swap: two views that change roles with probability one half in each step.
         labels: whether kin are decided by labels, as far as they are known.
+        label_share: of the known labels, that the method may see.
     """
 
     views: tuple[View, ...]
@@ -221,3 +222,4 @@ class Method:
     mixing: Mixing | None = None
     swap: tuple[str, str] | None = None
     labels: bool = False
+    label_share: float = 1.0

@@ -6,6 +6,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 import torch
 from torch import nn
 
+from ilk.adoptions import adopter
 from ilk.core import seeding
 from ilk.method import Method
 from ilk.methods import recipe
@@ -34,12 +35,14 @@ def assemble(settings: Settings, image_size: int, items: int) -> tuple[Method, N
         items: of the data set, for memories with an entry for each.
 
     Raises:
-        UserError: a name or a setting is not known, or the mix does not fit the method.
+        UserError: a name or a setting is not known, or does not fit the method.
     """
     torch.manual_seed(seeding.integer(settings.seed, 0, "weights"))
     trunk = _trunk(settings, image_size, drop_path=0.0)
     width = int(cast(int, trunk.num_features))
     method = recipe(settings.method, settings.method_options).build(width, image_size)
+    if settings.kin is not None:
+        method = adopter(settings.kin, settings.kin_options).apply(method)
     if settings.mix is not None:
         method = mixture(settings.mix, settings.mix_options).apply(method)
     allot(method, items)

@@ -1,7 +1,7 @@
 """One step seen by the kin rules: rows of every output, memories, progress."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, cast, runtime_checkable
 
 import torch
@@ -13,6 +13,7 @@ from ilk.core import Composition, Kin, Output, Progress, Rows, full
 from ilk.method import Remembered, Source, StandIn, Term
 from ilk.networks import Network
 from ilk.train.distributed import gathered
+from ilk.train.judge import judged
 from ilk.train.passes import Fields
 
 
@@ -45,6 +46,8 @@ class Scene:
         progress: where the run stands.
         labels: of all items of the data set, -1 where unknown.
         seed: of the run.
+        judged_by: labels of all items, for judging whom rules find in this step; None judges
+            nobody and costs nothing.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Scene:
         progress: Progress,
         labels: Int[Tensor, " M"],
         seed: int,
+        judged_by: Int[Tensor, " N"] | None = None,
     ) -> None:
         self.labels = labels
         self.seed = seed
@@ -66,7 +70,9 @@ class Scene:
         self._student = student
         self._memory = memory
         self._progress = progress
+        self._judged_by = judged_by
         self.verdicts: list[Verdict] = []
+        self.judgements: list[Tensor] = []
 
     @property
     def progress(self) -> Progress:
@@ -75,8 +81,7 @@ class Scene:
 
     def rows(self, output: Output) -> Rows:
         """The rows of an output on this rank, without gradient."""
-        rows = self.learning_rows(output)
-        return Rows(rows.vectors.detach(), rows.composition, rows.slots)
+        return _still(self.learning_rows(output))
 
     def joined(self, output: Output) -> Rows:
         """The rows of an output on all ranks, without gradient."""
@@ -114,10 +119,11 @@ class Scene:
     @torch.no_grad()
     def _stand_ins(self, source: StandIn) -> Rows:
         rows = self.rows(source.of)
-        past = _remembered(self._memory[source.memory]).rows().vectors
+        past = _remembered(self._memory[source.memory]).rows()
         vectors = F.normalize(rows.vectors.float(), dim=-1)
-        nearest = (vectors @ past.T.to(vectors.dtype)).argmax(dim=1)
-        return Rows(past[nearest], rows.composition, rows.slots)
+        nearest = (vectors @ past.vectors.T.to(vectors.dtype)).argmax(dim=1)
+        shown = Composition(past.shown.sources[nearest], past.shown.shares[nearest])
+        return Rows(past.vectors[nearest], rows.composition, rows.slots, shown)
 
     def loss(self, term: Term) -> Float[Tensor, ""]:
         """The loss of one term, before its weight, in single precision or better."""
@@ -135,7 +141,10 @@ class Scene:
         with torch.no_grad():
             kin = term.kin(asking, answering, self)
             made = None if term.foreign is None else term.foreign(asking, answering, kin, self)
-        self.verdicts.append(Verdict(term, asking, answering, kin))
+            self.verdicts.append(Verdict(term, asking, answering, kin))
+            if self._judged_by is not None and blocks:
+                found = judged(term.kin, asking, answering, kin, self._judged_by, self)
+                self.judgements.append(found)
         vectors = tuple(full(block.vectors) for block in blocks)
         if made is not None:
             vectors, kin = (*vectors, made[0]), widened(kin, made[1])
@@ -152,7 +161,7 @@ def widened(kin: Kin, left_out: Bool[Tensor, "Q m"]) -> Kin:
 
 
 def _still(rows: Rows) -> Rows:
-    return Rows(rows.vectors.detach(), rows.composition, rows.slots)
+    return replace(rows, vectors=rows.vectors.detach())
 
 
 def _joined(blocks: list[Rows]) -> Rows:
@@ -162,7 +171,12 @@ def _joined(blocks: list[Rows]) -> Rows:
         torch.cat([full(block.vectors) for block in blocks]),
         Composition.cat([block.composition for block in blocks]),
         torch.cat([block.slots for block in blocks]),
+        Composition.cat([block.shown for block in blocks]) if _hidden(blocks) else None,
     )
+
+
+def _hidden(blocks: list[Rows]) -> bool:
+    return any(block.origin is not None for block in blocks)
 
 
 @runtime_checkable

@@ -14,6 +14,7 @@ from ilk.data import BadItem, Reader, Source, decode, default_workers, labels
 from ilk.networks import Encoder, multiply_adds, sync_batch_norm
 from ilk.train.assemble import assemble
 from ilk.train.devices import Precision, launch_fabric
+from ilk.train.judge import revealed
 from ilk.train.length import Length, length_of
 from ilk.train.loader import Loader
 from ilk.train.probe import online_probe
@@ -67,6 +68,10 @@ class Setup:
             compiled=settings.compile,
         )
         self._reveal()
+        # Where no label is known, whom kin rules find is never judged.
+        self.judged_by = None
+        if (self.labels >= 0).any():
+            self.judged_by = self.labels.to(self.fabric.device)
         self.reader = Reader(
             source, channels=settings.channels, max_bad_share=settings.max_bad_share
         )
@@ -84,11 +89,12 @@ class Setup:
             return
         if not (self.labels >= 0).any():
             raise UserError(
-                f"--method: {self.settings.method} must have the labels of some images, got "
+                f"labels: {self.settings.method} as set must have those of some images, got "
                 f"none in {self.source.name}; sort them into folders by class, or choose a "
-                f"method without labels"
+                f"method or kin rule without labels"
             )
-        self.trainer.reveal(self.labels)
+        share = self.method.label_share
+        self.trainer.reveal(revealed(self.labels, share, seed=self.settings.seed))
 
     def _fitting_batch(self, settings: Settings) -> int:
         joint = DEVICE_BATCH * self.fabric.world_size * settings.accumulate

@@ -22,6 +22,8 @@ from ilk.train.scene import Scene
 from ilk.train.sharding import Uncut, cut_like, shard, whole
 from ilk.views import mix, normalise
 
+Labels = Int[Tensor, " M"] | None  # of all items
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -128,8 +130,15 @@ class Trainer:
         """Tell the class of each item of the data set, -1 where unknown; at first all are."""
         self.labels = labels.to(self.fabric.device)
 
-    def take_step(self, batches: Sequence[Batch], progress: Progress) -> Outcome:
+    def take_step(
+        self, batches: Sequence[Batch], progress: Progress, judged_by: Labels = None
+    ) -> Outcome:
         """Forward, backward and update on the micro-batches of one step.
+
+        Args:
+            batches: of this rank.
+            progress: where the run stands.
+            judged_by: labels to hold what kin rules find against, unseen by the method.
 
         Raises:
             NonFiniteLoss: before anything has been changed but the teacher.
@@ -145,7 +154,7 @@ class Trainer:
         for number, batch in enumerate(batches):
             last = number == len(batches) - 1
             with self.fabric.no_backward_sync(self._student_runner, enabled=not last):
-                scene = self._look(batch, progress, first=number == 0)
+                scene = self._look(batch, progress, first=number == 0, judged_by=judged_by)
                 losses = self._losses(scene)
                 loss = torch.stack(list(losses.values())).sum() / len(batches)
                 self.fabric.backward(loss)
@@ -160,7 +169,9 @@ class Trainer:
             if isinstance(memory, _Settling):
                 memory.settle(memories, progress, self.seed)
 
-    def _look(self, batch: Batch, progress: Progress, *, first: bool) -> Scene:
+    def _look(
+        self, batch: Batch, progress: Progress, *, first: bool, judged_by: Labels = None
+    ) -> Scene:
         views, compositions = self._pictures(batch, progress)
         teacher = self.method.teacher
         with self.fabric.autocast():
@@ -178,6 +189,7 @@ class Trainer:
             progress=progress,
             labels=self.labels,
             seed=self.seed,
+            judged_by=judged_by,
         )
 
     def _pictures(
