@@ -13,6 +13,7 @@ import io
 import json
 import statistics
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
@@ -154,9 +155,14 @@ def jpegs(count: int = BATCH) -> list[bytes]:
             rng.integers(a - b + 1) for a, b in zip(photo.shape, JPEG_SIDES, strict=False)
         )
         window = np.ascontiguousarray(photo[top : top + height, left : left + width])
-        tries = (simplejpeg.encode_jpeg(window, q, "RGB", "420") for q in range(60, 101))
-        coded.append(next(data for data in tries if len(data) >= JPEG_BYTES or data is None))
+        qualities = [(window, quality) for quality in range(60, 101)]
+        enough = bisect_left(qualities, JPEG_BYTES, key=lambda pair: len(_coded(*pair)))
+        coded.append(_coded(*qualities[min(enough, 40)]))
     return coded
+
+
+def _coded(window: np.ndarray, quality: int) -> bytes:
+    return simplejpeg.encode_jpeg(window, quality, "RGB", "420")
 
 
 def arrays(count: int = 512) -> list[np.ndarray]:
