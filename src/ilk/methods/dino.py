@@ -24,6 +24,7 @@ class DINO:
 
     hidden: int = 2048
     bottleneck: int = 256
+    batch_norm: bool = False  # in the projector; helps small backbones out of the first plateau
     classes: int = 65_536
     student_temperature: float = 0.1
     teacher_temperature: float = 0.07
@@ -62,7 +63,9 @@ class DINO:
         )
         return Method(
             views=crops,
-            projector=networks.dino_head(feature_dim, self.hidden, self.bottleneck),
+            projector=networks.dino_head(
+                feature_dim, self.hidden, self.bottleneck, batch_norm=self.batch_norm
+            ),
             prototypes=networks.Prototypes(
                 self.bottleneck, self.classes, learn_scale=not self.norm_last_layer
             ),
