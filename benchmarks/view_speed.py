@@ -88,7 +88,8 @@ def engines(pictures: list, pair: Sequence[View], kind: str) -> dict[str, Engine
 def _ours(pictures: list, pair: Sequence[View]) -> list[torch.Tensor]:
     images, items = [decode(picture) for picture in pictures], np.arange(len(pictures))
     mean, std = views.moments(3)
-    return [normalise(view.render(images, items, 0, 0), mean, std) for view in pair]
+    made = views.render(pair, images, items, 0, 0)
+    return [normalise(pixels, mean, std) for pixels in made.values()]
 
 
 def _pillow(picture: bytes | np.ndarray) -> Image.Image:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ilk.core import UserError, seeding
 from ilk.data import Reader, labels
-from ilk.views import View
+from ilk.views import View, render
 
 HELD = 8 * 2**20  # bytes of decoded pictures that a thread keeps before it makes their views
 
@@ -119,7 +119,7 @@ class Loader:
     def _render(self, chosen: Int[np.ndarray, " b"], epoch: int) -> Batch:
         parts: list[Batch] = []
         for images, items in self._pieces(chosen):
-            views = {v.name: v.render(images, items, epoch, self.seed) for v in self.views}
+            views = render(self.views, images, items, epoch, self.seed)
             parts.append(Batch(items, views, torch.from_numpy(self._labels[items])))
         return _joined(parts)
 

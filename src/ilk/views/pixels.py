@@ -10,7 +10,7 @@ Axes: B images, H W C pixels, S side of a view.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -40,8 +40,32 @@ def apply(
             saturation and grayscale need three channels and leave others alone; brightness,
             contrast, blur and solarize act on each channel by itself.
     """
-    size, channels = draws.size, images[0].shape[2]
-    views = np.empty((len(images), size, size, channels), np.uint8)
+    return apply_together([draws], images)[0]
+
+
+def apply_together(
+    draws: Sequence[Draws], images: Sequence[UInt8[np.ndarray, "_ _ _"]]
+) -> list[UInt8[Tensor, "B C S S"]]:
+    """Several views of each image, made one after the other while the image is in the cache.
+
+    Args:
+        draws: of each view, as for ``apply``.
+        images: likewise.
+    """
+    count, channels = len(images), images[0].shape[2]
+    made = [np.empty((count, d.size, d.size, channels), np.uint8) for d in draws]
+    rows = [_rendered(d, images, views) for d, views in zip(draws, made, strict=True)]
+    for _ in zip(*rows, strict=True):  # every view of the first image, then of the second
+        pass
+    return [torch.from_numpy(views).permute(0, 3, 1, 2) for views in made]
+
+
+def _rendered(
+    draws: Draws,
+    images: Sequence[UInt8[np.ndarray, "_ _ _"]],
+    views: UInt8[np.ndarray, "B S S C"],
+) -> Iterator[None]:
+    """Fill in one view at each call for the next."""
     scratch = _Scratch.of(views[0])
     rows = zip(
         views, images, draws.boxes.tolist(), draws.flip.tolist(), draws.order.tolist(),
@@ -60,7 +84,7 @@ def apply(
             blur(view, sigma, draws.blur_kernel, scratch)
         if solarize:
             cv2.LUT(view, _solarized(draws.solarize_threshold), dst=view)
-    return torch.from_numpy(views).permute(0, 3, 1, 2)
+        yield
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from torch import Tensor
 from ilk.core.errors import UserError
 from ilk.core.seeding import uniforms
 from ilk.views.draws import NEUTRAL, Draws, Interpolation, between, resized_crops
-from ilk.views.pixels import apply, crop_resize
+from ilk.views.pixels import apply_together, crop_resize
 
 Jitter = tuple[float, float, float, float]
 
@@ -92,8 +92,21 @@ class View:
             epoch: or any other counter.
             seed: of the run.
         """
-        heights, widths = np.array([image.shape[:2] for image in images]).T
-        return apply(draw(self, heights, widths, items, epoch, seed), images)
+        return render([self], images, items, epoch, seed)[self.name]
+
+
+def render(
+    views: Sequence[View],
+    images: Sequence[UInt8[np.ndarray, "_ _ _"]],
+    items: Int[np.ndarray, " B"],
+    epoch: int,
+    seed: int,
+) -> dict[str, UInt8[Tensor, "B C S S"]]:
+    """Several views of each image by name, the very ones that ``View.render`` makes, sooner."""
+    heights, widths = np.array([image.shape[:2] for image in images]).T
+    drawn = [draw(view, heights, widths, items, epoch, seed) for view in views]
+    made = apply_together(drawn, images)
+    return {view.name: pixels for view, pixels in zip(views, made, strict=True)}
 
 
 @dataclass(frozen=True, slots=True)
