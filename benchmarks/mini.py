@@ -51,7 +51,8 @@ DINO = {
         "bottleneck": 128,
         "batch_norm": True,
         "classes": 1024,
-        "local_views": 0,  # of 16 pixels they kept the network near its first weights
+        "local_views": 2,
+        "min_local_scale": 0.2,  # 5 % of 32 pixels is a patch of 7
         "momentum": 0.99,
         "teacher_temperature": 0.04,
         "drop_path": 0.0,

@@ -223,7 +223,7 @@ def _verdict(rivals: "Sequence[Rival]") -> tuple[str, bool]:
         f"{mine.protocol} of {other.name}"
         for other in others
         for mine, theirs in zip(ours, other.results, strict=True)
-        if mine.interval[0] <= theirs.interval[1]
+        if mine.bounds[0] <= theirs.bounds[1]
     ]
     if lost:
         return (
