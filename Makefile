@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check bench mini docs golden clean
+.PHONY: install demo test check bench mini family docs golden clean
 
 install: $(STAMP)
 
@@ -39,7 +39,11 @@ mini: export OMP_NUM_THREADS = 1
 mini: install
 	$(BIN)/python -m benchmarks.mini $(MINI) & $(BIN)/python -m benchmarks.mini $(MINI); wait
 
-bench: mini
+family: export OMP_NUM_THREADS = 1
+family: install
+	$(BIN)/python -m benchmarks.family $(FAMILY) & $(BIN)/python -m benchmarks.family $(FAMILY); wait
+
+bench: mini family
 
 docs: install
 	$(BIN)/python docs/generate.py

@@ -32,7 +32,7 @@ def between(text: str, mark: str, content: str) -> str:
 def results() -> str:
     """Every result there is, with the command that made it."""
     parts = [cli(path) for path in sorted((RESULTS / "cli").glob("*.json"))]
-    return "\n".join([*parts, *mini()])
+    return "\n".join([*parts, *mini(), *family()])
 
 
 def cli(path: Path) -> str:
@@ -69,18 +69,47 @@ def mini() -> list[str]:
     ]
 
 
+def family() -> list[str]:
+    """Every method at the same length, seed by seed; what has to be beaten comes first."""
+    cells = [
+        json.loads(path.read_text()) for path in sorted((RESULTS / "family").glob("*.json"))
+    ]
+    if not cells:
+        return []
+    order = ["pixels", "untrained", *METHODS]
+    cells.sort(key=lambda cell: (cell["seed"], order.index(cell["cell"])))
+    lengths = {cell["settings"]["epochs"] for cell in cells if cell["settings"]}
+    rows = [
+        f"| {cell['cell']}, seed {cell['seed']} | {score(cell['results'][0])} | "
+        f"{'' if cell['train_seconds'] is None else round(cell['train_seconds'] / 60)} |"
+        for cell in cells
+    ]
+    return [
+        "**The family** (`make family`): CIFAR-10, 10,000 images, `resnet_mini`, 32 px, "
+        f"{' or '.join(f'{length:g}' for length in sorted(lengths))} epochs of a common "
+        "optimiser; minutes of one thread; `supcon` sees the labels; the cells are under "
+        " [benchmarks/results/family](benchmarks/results/family).",
+        "",
+        f"| features | {cells[0]['results'][0]['protocol']} | minutes |",
+        "|---|---|---|",
+        *rows,
+        "",
+    ]
+
+
 def table(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
     """Accuracy and 95 % interval, a column a protocol."""
     names = [result["protocol"] for result in next(iter(rows.values()))]
     lines = [f"| features | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
     for row, found in rows.items():
-        told = (
-            f"{100 * r['value']:.1f} % ({100 * r['interval'][0]:.1f} to "
-            f"{100 * r['interval'][1]:.1f})"
-            for r in found
-        )
-        lines.append(f"| {row} | {' | '.join(told)} |")
+        lines.append(f"| {row} | {' | '.join(map(score, found))} |")
     return lines
+
+
+def score(result: dict[str, Any]) -> str:
+    """A score in percent, with its 95 % interval."""
+    low, high = result["interval"]
+    return f"{100 * result['value']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def methods() -> str:

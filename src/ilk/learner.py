@@ -26,6 +26,10 @@ class Learner:
         method_options: fields of the method that differ from the paper's.
         mix_options: fields of the mix that differ from its defaults.
         kin_options: fields of the kin rule that differ from its defaults.
+        optimiser_options: fields of the method's optimisation that differ from the paper's.
+        background: remove, random or swap, such as random:0.2: what happens to the
+            backgrounds of views, or None.
+        masks: a folder of masks or saliency, where the data do not know their foreground.
         backbone: any timm model, or one of our own small ones.
         epochs: length of the run; None together with steps and minutes means 100.
         steps: length in optimiser steps, in place of epochs.
@@ -52,6 +56,9 @@ class Learner:
         method_options: Mapping[str, Any] | None = None,
         mix_options: Mapping[str, Any] | None = None,
         kin_options: Mapping[str, Any] | None = None,
+        optimiser_options: Mapping[str, Any] | None = None,
+        background: str | None = None,
+        masks: str | None = None,
         backbone: str = "vit_small_patch16_224",
         backbone_options: Mapping[str, Any] | None = None,
         epochs: float | None = None,
@@ -70,6 +77,9 @@ class Learner:
         self.method_options = method_options
         self.mix_options = mix_options
         self.kin_options = kin_options
+        self.optimiser_options = optimiser_options
+        self.background = background
+        self.masks = masks
         self.backbone = backbone
         self.backbone_options = backbone_options
         self.epochs = epochs
@@ -93,7 +103,7 @@ class Learner:
 
         given: dict[str, Any] = self.get_params()
         given.pop("directory")
-        for name in ("method_options", "mix_options", "kin_options", "backbone_options"):
+        for name in (name for name in given if name.endswith("_options")):
             given[name] = dict(given[name] or {})
         directory = Path(self.directory or tempfile.mkdtemp(prefix="ilk-"))
         train(Settings(**given), X, directory, _Silent())

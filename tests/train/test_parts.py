@@ -1,6 +1,7 @@
 """Parts of the loop, each against a slow reference."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from torch import nn
 
 from ilk.core import Cosine, Progress, UserError
 from ilk.data import Reader, open_source
-from ilk.method import Frozen, Optimisation, typed_options
+from ilk.method import Frozen, Optimisation, typed_changes, typed_options
 from ilk.methods import recipe
 from ilk.methods.moco_v3 import MoCoV3
 from ilk.train import Settings
@@ -210,3 +211,11 @@ def test_options_are_typed_and_near_misses_are_named():
         typed_options(MoCoV3, "moco-v3", {"hidden": "0.5"})
     with pytest.raises(UserError, match="did you mean moco-v3"):
         recipe("moco-v4", {})
+
+
+def test_options_change_settings_that_are_there():
+    plan = Optimisation(name="lars", lr=0.3, weight_decay=1e-6, warmup_epochs=10)
+    made = typed_changes(plan, "optimiser", {"name": "adamw", "lr": "8e-3"})
+    assert made == replace(plan, name="adamw", lr=0.008)
+    with pytest.raises(UserError, match="optimiser: name must be one of adamw, sgd, lars"):
+        typed_changes(plan, "optimiser", {"name": "adam"})

@@ -28,6 +28,8 @@ def train(
     method: str = "moco-v3",
     mix: str | None = None,
     kin: str | None = None,
+    background: str | None = None,
+    masks: str | None = None,
     backbone: str = "vit_small_patch16_224",
     backbone_set: Pairs = (),
     set: Pairs = (),
@@ -71,13 +73,21 @@ def train(
     kin
         Hold further pictures for kin: neighbours:5, fnc, fnc-eliminate or labels:0.1; see
         `ilk methods --table`.
+    background
+        What to put in the place of a view's background, and how often: remove:0.2 (gray),
+        random:0.2 (another picture's) or swap:0.2 (the same, with a further negative that has
+        the picture's background).
+    masks
+        Where the foreground is known from: a folder with a mask for each image, or saliency to
+        guess it; needed by --background unless the data know it.
     backbone
         Any timm model, or one of our own small ones.
     backbone_set
         field=value for any argument of the backbone.
     set
         field=value for any field of the method; mix.field=value for one of the mix,
-        kin.field=value for one of the kin rule.
+        kin.field=value for one of the kin rule, optimiser.field=value for one of the optimiser,
+        such as optimiser.name=adamw.
     epochs
         Length of the run; 100 when nothing is given.
     steps
@@ -126,10 +136,11 @@ def train(
         return
     if not data:
         raise UserError("train: needs images, got no DATA; give a folder, archive or parquet")
-    own, mixed, adopted = _split_options(set)
+    own, mixed, adopted, moved = _split_options(set)
     settings = Settings(
         method=method, method_options=own, mix=mix, mix_options=mixed,
-        kin=kin, kin_options=adopted,
+        background=background, masks=masks, kin=kin, kin_options=adopted,
+        optimiser_options=moved,
         backbone=backbone, backbone_options=_literals(backbone_set),
         epochs=epochs, steps=steps, minutes=None if time is None else minutes(time),
         image_size=image_size, channels=channels, batch_size=batch_size, accumulate=accumulate,
@@ -211,13 +222,16 @@ def _pairs(words: tuple[str, ...], flag: str = "--set") -> dict[str, str]:
 
 
 def _split_options(words: tuple[str, ...]) -> tuple[dict[str, str], ...]:
-    """Fields of the method, of the mix and of the kin rule."""
-    out: tuple[dict[str, str], ...] = ({}, {}, {})
+    """Fields of the method, of the mix, of the kin rule and of the optimiser."""
+    places = ("", "mix", "kin", "optimiser")
+    out: tuple[dict[str, str], ...] = tuple({} for _ in places)
     for name, given in _pairs(words).items():
         place, _, field = name.rpartition(".")
-        if place not in ("", "mix", "kin"):
-            raise UserError(f"--set: must be field, mix.field or kin.field, got {name!r}")
-        out[("", "mix", "kin").index(place)][field] = given
+        if place not in places:
+            raise UserError(
+                f"--set: must be field, mix.field, kin.field or optimiser.field, got {name!r}"
+            )
+        out[places.index(place)][field] = given
     return out
 
 

@@ -8,6 +8,7 @@ from ilk.data.decode import decode
 from ilk.data.encoded import MAX_PIXELS
 from ilk.data.folder import Folder
 from ilk.data.joined import Joined
+from ilk.data.masks import Scenery, open_masks
 from ilk.data.open import open_source
 from ilk.data.parquet import Parquet
 from ilk.data.reader import Bad, Reader
@@ -29,6 +30,7 @@ __all__ = [
     "Parquet",
     "Reader",
     "Rendered",
+    "Scenery",
     "Shards",
     "Source",
     "Subset",
@@ -37,5 +39,6 @@ __all__ = [
     "decode",
     "default_workers",
     "labels",
+    "open_masks",
     "open_source",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from ilk.kin.adoption import Adopted, Guests, Past
 from ilk.kin.algebra import Evenly, LeaveOut, OrElse, Restrict, Union
 from ilk.kin.assignment import Assigned, Sinkhorn, evened, sinkhorn
 from ilk.kin.clusters import Clustermates, OwnCluster
-from ilk.kin.foreign import HardMixes, Sampled
+from ilk.kin.foreign import HardMixes, RowByRow, Sampled
 from ilk.kin.resemblance import (
     FormerNeighbours,
     Neighbours,
@@ -31,6 +31,7 @@ __all__ = [
     "OwnCluster",
     "Past",
     "Restrict",
+    "RowByRow",
     "SameCluster",
     "SameLabel",
     "Sampled",

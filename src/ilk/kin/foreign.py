@@ -1,4 +1,4 @@
-"""Who is foreign: fewer of them by lot, harder ones by synthesis.
+"""Who is foreign: fewer of them by lot, harder ones by synthesis or by another view.
 
 Axes: Q queries, K candidates, m synthetic candidates of a query, D features.
 """
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ilk.core import Kin, KinRule, Look, Rows, full, lots, paired, similarities
+from ilk.core import Kin, KinRule, Look, Output, Rows, full, lots, paired, similarities
 from ilk.kin.algebra import leave_out, restrict, union
 
 
@@ -44,6 +44,33 @@ class Sampled:
         return Kin(kin.weights, (kin.weights == 0) & ~kept)
 
     __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, slots=True)
+class RowByRow:
+    """One foreigner more for each query and for it alone: the same row of another view.
+
+    Of a view that shows another picture before the query's background it is the
+    background-matched negative of Ryali, Schwab and Morcos, 2021,
+    https://arxiv.org/abs/2103.12719.
+
+    Args:
+        of: what a network says of that view.
+    """
+
+    of: Output
+
+    @torch.no_grad()
+    def __call__(
+        self, queries: Rows, candidates: Rows, kin: Kin, look: Look
+    ) -> tuple[Float[Tensor, "Q 1 D"], Bool[Tensor, "Q 1"]]:
+        """Several queries of a picture, one block of rows after the other, get the same."""
+        vectors = full(look.rows(self.of).vectors)
+        blocks = len(queries) // len(vectors)
+        return (
+            vectors.repeat(blocks, 1)[:, None],
+            torch.zeros(len(queries), 1, dtype=torch.bool, device=vectors.device),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,8 @@
 """The frozen record of parts that every recipe returns, and what can be read off it."""
 
 from ilk.method.adopt import Adoption, with_adopted_kin
-from ilk.method.options import typed_options
+from ilk.method.ground import with_background
+from ilk.method.options import typed_changes, typed_options
 from ilk.method.outputs import Pass, is_mixed, outputs_in, passes, query_views, substituted
 from ilk.method.record import (
     Averaged,
@@ -36,7 +37,9 @@ __all__ = [
     "passes",
     "query_views",
     "substituted",
+    "typed_changes",
     "typed_options",
     "with_adopted_kin",
+    "with_background",
     "with_mixed_queries",
 ]

@@ -23,9 +23,19 @@ def typed_options(kind: type[R], name: str, options: Mapping[str, Any]) -> R:
     Raises:
         UserError: a field is not known, or its value has the wrong type.
     """
+    return kind(**_typed(kind, name, options))
+
+
+def typed_changes(settings: R, name: str, options: Mapping[str, Any]) -> R:
+    """Settings with some fields changed; arguments and errors as in ``typed_options``."""
+    changes = _typed(type(settings), name, options)
+    return dataclasses.replace(settings, **changes)  # pyright: ignore[reportType]
+
+
+def _typed(kind: type, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    fields = [field.name for field in dataclasses.fields(kind)]  # pyright: ignore[reportArgumentType]
-    given = {}
+    fields = [field.name for field in dataclasses.fields(kind)]
+    given: dict[str, Any] = {}
     for field, raw in options.items():
         if field not in fields:
             close = difflib.get_close_matches(field, fields, 1)
@@ -35,7 +45,7 @@ def typed_options(kind: type[R], name: str, options: Mapping[str, Any]) -> R:
         if not _fits(parsed, hints[field]):
             raise UserError(f"{name}: {field} must be {_words(hints[field])}, got {raw!r}")
         given[field] = tuple(parsed) if isinstance(parsed, list) else parsed
-    return kind(**given)
+    return given
 
 
 def _parsed(raw: Any) -> Any:

@@ -1,6 +1,7 @@
 """From names and settings to a method and its student."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
@@ -8,7 +9,7 @@ from torch import nn
 
 from ilk.adoptions import adopter
 from ilk.core import seeding
-from ilk.method import Method
+from ilk.method import Method, typed_changes, with_background
 from ilk.methods import recipe
 from ilk.mixes import mixture
 from ilk.networks import Network, backbone
@@ -45,6 +46,10 @@ def assemble(settings: Settings, image_size: int, items: int) -> tuple[Method, N
         method = adopter(settings.kin, settings.kin_options).apply(method)
     if settings.mix is not None:
         method = mixture(settings.mix, settings.mix_options).apply(method)
+    if settings.background is not None:
+        method = with_background(method, settings.background)
+    optimisation = typed_changes(method.optimisation, "optimiser", settings.optimiser_options)
+    method = replace(method, optimisation=optimisation)
     allot(method, items)
     if method.drop_path > 0:
         trunk = _trunk(settings, image_size, drop_path=method.drop_path)

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ilk.core import UserError, seeding
 from ilk.data import Reader, labels
-from ilk.views import View, render
+from ilk.views import Scenery, View, render
 
+AHEAD = 3  # batches prepared before they are asked for
 HELD = 8 * 2**20  # bytes of decoded pictures that a thread keeps before it makes their views
 
 
@@ -46,8 +47,8 @@ class Loader:
         seed: of the run.
         rank: of this process.
         world: number of processes.
+        scenery: knows foregrounds, for views that change backgrounds.
         workers: threads that decode and render; pixels do not depend on their number.
-        ahead: batches prepared before they are asked for.
     """
 
     def __init__(
@@ -59,8 +60,8 @@ class Loader:
         seed: int,
         rank: int = 0,
         world: int = 1,
+        scenery: Scenery | None = None,
         workers: int = 2,
-        ahead: int = 3,
     ) -> None:
         self.reader = reader
         self.views = tuple(views)
@@ -68,8 +69,8 @@ class Loader:
         self.seed = seed
         self.rank = rank
         self.world = world
+        self.scenery = scenery
         self.workers = workers
-        self.ahead = ahead
         self._labels = labels(reader.source)
         self._order: tuple[int, Int[np.ndarray, " N"]] = (-1, np.zeros(0, np.int64))
         joint = batch_size * world
@@ -88,13 +89,13 @@ class Loader:
         with ThreadPoolExecutor(self.workers, thread_name_prefix="views") as pool:
             queue: deque[Future[Batch]] = deque()
             try:
-                for step in range(start, min(start + self.ahead, stop)):
+                for step in range(start, min(start + AHEAD, stop)):
                     queue.append(self._submit(pool, step))
                 for step in range(start, stop):
                     began = time.perf_counter()
                     batch = queue.popleft().result()
-                    if step + self.ahead < stop:
-                        queue.append(self._submit(pool, step + self.ahead))
+                    if step + AHEAD < stop:
+                        queue.append(self._submit(pool, step + AHEAD))
                     yield replace(batch, waited=time.perf_counter() - began)
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
@@ -119,7 +120,7 @@ class Loader:
     def _render(self, chosen: Int[np.ndarray, " b"], epoch: int) -> Batch:
         parts: list[Batch] = []
         for images, items in self._pieces(chosen):
-            views = render(self.views, images, items, epoch, self.seed)
+            views = render(self.views, images, items, epoch, self.seed, self.scenery)
             parts.append(Batch(items, views, torch.from_numpy(self._labels[items])))
         return _joined(parts)
 

@@ -18,6 +18,11 @@ class Settings:
         mix_options: fields of the mix that differ from its defaults.
         kin: a kin rule's name, perhaps with its number as in ``neighbours:5``; None adds none.
         kin_options: fields of the kin rule that differ from its defaults.
+        optimiser_options: fields of the method's optimisation that differ from the paper's.
+        background: remove, random or swap, perhaps with a probability as in ``random:0.2``:
+            what happens to the backgrounds of views; None leaves them alone.
+        masks: where the foreground of an image is to be had from: a folder of masks, saliency,
+            or None for a source that knows it.
         backbone: any timm model, or one of our own small ones.
         backbone_options: further arguments of the backbone.
         image_size: side of the full-size views in pixels.
@@ -46,6 +51,9 @@ class Settings:
     mix_options: Mapping[str, Any] = field(default_factory=dict)
     kin: str | None = None
     kin_options: Mapping[str, Any] = field(default_factory=dict)
+    optimiser_options: Mapping[str, Any] = field(default_factory=dict)
+    background: str | None = None
+    masks: str | None = None
     backbone: str = "vit_small_patch16_224"
     backbone_options: Mapping[str, Any] = field(default_factory=dict)
     image_size: int | None = None
@@ -73,6 +81,11 @@ class Settings:
         if len(given) > 1:
             raise UserError(
                 f"length of the run: one of epochs, steps and time must be given, got {given}"
+            )
+        if self.masks is not None and self.background is None:
+            raise UserError(
+                "masks: a background must be given that they are for, got none; give "
+                "--background random, or no masks"
             )
         for name in ("batch_size", "accumulate", "image_size", "channels", "workers", *given):
             number = getattr(self, name)

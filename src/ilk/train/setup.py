@@ -10,7 +10,16 @@ import torch
 from lightning_fabric import Fabric
 
 from ilk.core import UserError
-from ilk.data import BadItem, Reader, Source, decode, default_workers, labels
+from ilk.data import (
+    BadItem,
+    Reader,
+    Scenery,
+    Source,
+    decode,
+    default_workers,
+    labels,
+    open_masks,
+)
 from ilk.networks import Encoder, multiply_adds, sync_batch_norm
 from ilk.train.assemble import assemble
 from ilk.train.devices import Precision, launch_fabric
@@ -115,8 +124,15 @@ class Setup:
             seed=settings.seed,
             rank=self.fabric.global_rank,
             world=world,
+            scenery=self._scenery(),
             workers=self.workers,
         )
+
+    def _scenery(self) -> Scenery | None:
+        """What knows foregrounds, where backgrounds are changed."""
+        if self.settings.background is None:
+            return None
+        return Scenery(self.reader, open_masks(self.settings.masks, self.source))
 
     def _pace_extras(self, per_epoch: float) -> None:
         """How often to save, log, look for collapse and score, in steps."""

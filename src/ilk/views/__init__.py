@@ -1,5 +1,6 @@
 """How images are looked at: random views with torchvision's semantics, and plain ones."""
 
+from ilk.views.background import MATCHED, Background, Scenery
 from ilk.views.draws import Draws, Interpolation
 from ilk.views.mixing import Draw, Mixed, Mixing, Strategy, common_snap, mix
 from ilk.views.normalise import (
@@ -29,12 +30,15 @@ __all__ = [
     "CIFAR_STD",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
+    "MATCHED",
+    "Background",
     "Draw",
     "Draws",
     "Interpolation",
     "Mixed",
     "Mixing",
     "Plain",
+    "Scenery",
     "Strategy",
     "View",
     "apply",

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
+from ilk.views.background import Backdrop
 from ilk.views.draws import BRIGHTNESS, CONTRAST, HUE, NEUTRAL, SATURATION, Draws, Interpolation
 
 RGB = 3
@@ -44,17 +45,25 @@ def apply(
 
 
 def apply_together(
-    draws: Sequence[Draws], images: Sequence[UInt8[np.ndarray, "_ _ _"]]
+    draws: Sequence[Draws],
+    images: Sequence[UInt8[np.ndarray, "_ _ _"]],
+    behind: Sequence[Sequence[Backdrop | None]] | None = None,
 ) -> list[UInt8[Tensor, "B C S S"]]:
     """Several views of each image, made one after the other while the image is in the cache.
 
     Args:
         draws: of each view, as for ``apply``.
         images: likewise.
+        behind: of each view, what comes behind the foreground of each image once it is cut
+            out; None changes nothing.
     """
+    behind = [[None] * len(images)] * len(draws) if behind is None else behind
     count, channels = len(images), images[0].shape[2]
     made = [np.empty((count, d.size, d.size, channels), np.uint8) for d in draws]
-    rows = [_rendered(d, images, views) for d, views in zip(draws, made, strict=True)]
+    rows = [
+        _rendered(*parts)
+        for parts in zip(draws, [images] * len(draws), behind, made, strict=True)
+    ]
     for _ in zip(*rows, strict=True):  # every view of the first image, then of the second
         pass
     return [torch.from_numpy(views).permute(0, 3, 1, 2) for views in made]
@@ -63,17 +72,20 @@ def apply_together(
 def _rendered(
     draws: Draws,
     images: Sequence[UInt8[np.ndarray, "_ _ _"]],
+    behind: Sequence[Backdrop | None],
     views: UInt8[np.ndarray, "B S S C"],
 ) -> Iterator[None]:
     """Fill in one view at each call for the next."""
     scratch = _Scratch.of(views[0])
     rows = zip(
-        views, images, draws.boxes.tolist(), draws.flip.tolist(), draws.order.tolist(),
+        views, images, behind, draws.boxes.tolist(), draws.flip.tolist(), draws.order.tolist(),
         draws.jitter.tolist(), draws.gray.tolist(), draws.sigma.tolist(),
         draws.solarize.tolist(), strict=True,
     )  # fmt: skip
-    for view, image, box, flip, order, factors, gray, sigma, solarize in rows:
+    for view, image, backdrop, box, flip, order, factors, gray, sigma, solarize in rows:
         crop_resize(image, box, view, draws.interpolation)
+        if backdrop is not None:
+            backdrop.put_behind(view, box)
         if flip:
             cv2.flip(view, 1, dst=view)
         for operation in order:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ilk.core.errors import UserError
 from ilk.core.seeding import uniforms
+from ilk.views.background import Backdrop, Background, Scenery, backdrops
 from ilk.views.draws import NEUTRAL, Draws, Interpolation, between, resized_crops
 from ilk.views.pixels import apply_together, crop_resize
 
@@ -42,6 +43,7 @@ class View:
         blur_kernel: odd side of the blur kernel; None is as wide as sigma asks for, like PIL.
         solarize_p: probability of solarizing.
         solarize_threshold: grey level from which on pixels are inverted.
+        background: what happens to it before any colour is changed; None is nothing.
 
     Raises:
         UserError: if a parameter is outside its range.
@@ -61,6 +63,7 @@ class View:
     blur_kernel: int | None = None
     solarize_p: float = 0.0
     solarize_threshold: int = 128
+    background: Background | None = None
 
     def __post_init__(self) -> None:
         low, high = self.scale
@@ -83,6 +86,7 @@ class View:
         items: Int[np.ndarray, " B"],
         epoch: int,
         seed: int,
+        scenery: Scenery | None = None,
     ) -> UInt8[Tensor, "B C S S"]:
         """One view of each image: a pure function of image, item, epoch, seed and view.
 
@@ -91,8 +95,9 @@ class View:
             items: index of each image in its data set.
             epoch: or any other counter.
             seed: of the run.
+            scenery: knows foregrounds; needed by a view that changes backgrounds.
         """
-        return render([self], images, items, epoch, seed)[self.name]
+        return render([self], images, items, epoch, seed, scenery)[self.name]
 
 
 def render(
@@ -101,11 +106,55 @@ def render(
     items: Int[np.ndarray, " B"],
     epoch: int,
     seed: int,
+    scenery: Scenery | None = None,
 ) -> dict[str, UInt8[Tensor, "B C S S"]]:
-    """Several views of each image by name, the very ones that ``View.render`` makes, sooner."""
+    """Several views of each image by name, the very ones that ``View.render`` makes, sooner.
+
+    Raises:
+        ValueError: a view changes backgrounds, and nobody knows where they are.
+    """
+    own: list[View] = []
+    behind: list[list[Backdrop | None]] = []
+    made: dict[str, Tensor] = {}
+    for view in views:
+        shown, backs = _backdrops(view, images, items, epoch, seed, scenery)
+        if shown is images:
+            own.append(view)
+            behind.append(backs)
+        else:  # pictures of other sizes, so the crops are others as well
+            made |= _rendered([view], shown, [backs], items, epoch, seed)
+    made |= _rendered(own, images, behind, items, epoch, seed)
+    return {view.name: made[view.name] for view in views}
+
+
+def _backdrops(
+    view: View,
+    images: Sequence[np.ndarray],
+    items: np.ndarray,
+    epoch: int,
+    seed: int,
+    scenery: Scenery | None,
+) -> tuple[Sequence[np.ndarray], list[Backdrop | None]]:
+    if view.background is None:
+        return images, [None] * len(images)
+    if scenery is None:
+        raise ValueError(f"View {view.name!r}: its background needs a scenery, got None")
+    return backdrops(
+        view.background, view.name, view.size, images, items, scenery, epoch=epoch, seed=seed
+    )
+
+
+def _rendered(
+    views: Sequence[View],
+    images: Sequence[np.ndarray],
+    behind: Sequence[Sequence[Backdrop | None]],
+    items: np.ndarray,
+    epoch: int,
+    seed: int,
+) -> dict[str, Tensor]:
     heights, widths = np.array([image.shape[:2] for image in images]).T
     drawn = [draw(view, heights, widths, items, epoch, seed) for view in views]
-    made = apply_together(drawn, images)
+    made = apply_together(drawn, images, behind)
     return {view.name: pixels for view, pixels in zip(views, made, strict=True)}
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Float64, UInt8
+from jaxtyping import Bool, Float32, Float64, UInt8
 
 from ilk.core import UserError
 from ilk.core.seeding import uniforms
@@ -128,6 +128,10 @@ class Rendered:
     def key(self, index: int) -> str:
         """A name that tells nothing of the class."""
         return f"{self.split}/{self._checked(index):07d}"
+
+    def mask(self, index: int) -> Bool[np.ndarray, "H W"]:
+        """Pixels of which the object fills a half or more."""
+        return self.truth(index).mask >= 0.5
 
     def truth(self, index: int) -> Truth:
         """All that is known of an image."""

@@ -1,0 +1,158 @@
+"""What is foreground in a picture: known, from files beside the data, or by saliency.
+
+Axes: H W C pixels.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from ilk.core.errors import UserError
+from ilk.data.decode import decode
+from ilk.data.folder import Folder
+from ilk.data.reader import Reader
+from ilk.data.saliency import Guessed
+from ilk.data.source import BadItem, Source
+from ilk.data.subset import Subset
+
+Masks = Callable[[int, np.ndarray], np.ndarray]  # item and its pixels to its foreground
+SALIENCY = "saliency"
+_HALF = 128
+_SHOWN = 3
+
+
+@runtime_checkable
+class Masked(Protocol):
+    """A source that knows what is foreground."""
+
+    def mask(self, index: int) -> Bool[np.ndarray, "H W"]:
+        """Which pixels of an item show its foreground."""
+        ...
+
+
+def open_masks(spec: str | None, source: Source) -> Masks:
+    """Where the foreground of a source's pictures is to be had from.
+
+    Args:
+        spec: a folder with a mask for each image, ``saliency`` to guess it from the pixels, or
+            None for a source that knows it itself.
+        source: the pictures.
+
+    Raises:
+        UserError: the source does not know it, or the folder lacks masks.
+    """
+    if spec == SALIENCY:
+        return Guessed()
+    if spec is not None:
+        return MaskFolder.beside(source, Path(spec))
+    if isinstance(source, Masked):
+        known = source
+        return lambda item, image: known.mask(item)
+    if isinstance(source, Subset):
+        whole, chosen = open_masks(None, source.source), source.chosen
+        return lambda item, image: whole(int(chosen[item]), image)
+    raise UserError(
+        f"background: the foreground of every image must be known, but {source.name} has no "
+        f"masks; give --masks FOLDER with a mask for each, or --masks {SALIENCY}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MaskFolder:
+    """A picture for each image, of the same size; bright is foreground.
+
+    Args:
+        folder: of the masks.
+        places: of the mask of each item in it.
+    """
+
+    folder: Folder
+    places: tuple[int, ...]
+
+    @classmethod
+    def beside(cls, source: Source, root: Path) -> "MaskFolder":
+        """The masks that lie in a folder as the images lie in theirs; endings may differ.
+
+        Raises:
+            UserError: the folder is none, or lacks a mask for some image.
+        """
+        if not root.is_dir():
+            raise UserError(f"--masks: must be a folder or {SALIENCY}, got {root}")
+        folder = Folder(root)
+        found = {_stem(folder.key(place)): place for place in range(len(folder))}
+        keys = [source.key(index) for index in range(len(source))]
+        lost = [key for key in keys if _stem(key) not in found]
+        if lost:
+            raise UserError(
+                f"--masks: {root} must hold a mask for every image, none found for {len(lost)} "
+                f"of {len(keys)}, such as {', '.join(lost[:_SHOWN])}; masks lie in it as the "
+                "images do in their folder"
+            )
+        return cls(folder, tuple(found[_stem(key)] for key in keys))
+
+    def __call__(self, item: int, image: UInt8[np.ndarray, "H W C"]) -> Bool[np.ndarray, "H W"]:
+        """The foreground of an item.
+
+        Raises:
+            UserError: the mask cannot be read, or has another size than the image.
+        """
+        place = self.places[item]
+        try:
+            mask = decode(self.folder.item(place), channels=1)[..., 0]
+        except BadItem as reason:
+            raise UserError(
+                f"--masks: {self.folder.key(place)} must be a picture, but is {reason}"
+            ) from reason
+        if mask.shape != image.shape[:2]:
+            raise UserError(
+                f"--masks: {self.folder.key(place)} must have its image's size "
+                f"{image.shape[:2]}, got {mask.shape}"
+            )
+        return mask >= _HALF
+
+
+@dataclass(frozen=True, slots=True)
+class Scenery:
+    """The foreground of every picture of a source, and other pictures to exchange it with.
+
+    Args:
+        reader: of the source.
+        masks: as `open_masks` gives them.
+    """
+
+    reader: Reader
+    masks: Masks
+
+    def foreground(
+        self, item: int, image: UInt8[np.ndarray, "H W C"]
+    ) -> Bool[np.ndarray, "H W"]:
+        """Which pixels of an item's picture show its foreground."""
+        return self.masks(item, image)
+
+    def other(
+        self, item: int, chance: float
+    ) -> tuple[UInt8[np.ndarray, "H W C"], Bool[np.ndarray, "H W"]]:
+        """Another picture with its foreground; all others are alike likely.
+
+        Args:
+            item: that it must not be.
+            chance: in [0, 1).
+
+        Raises:
+            UserError: there is no other picture.
+        """
+        count = len(self.reader)
+        if count == 1:
+            raise UserError("background: another picture must be there, got one in all")
+        image, index = self.reader.read((item + 1 + int(chance * (count - 1))) % count)
+        if index == item:  # all between were bad
+            image, index = self.reader.read((item + 1) % count)
+        return image, self.masks(index, image)
+
+
+def _stem(key: str) -> str:
+    return str(Path(key).with_suffix(""))

@@ -1,0 +1,65 @@
+"""Every method has a cell in the family benchmark, and every cell starts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import family, tables
+from benchmarks.grid import Grid, write
+from ilk.data import Arrays
+from ilk.methods import METHODS
+from ilk.train import Settings
+from ilk.train.setup import Setup
+
+CELLS = {cell.name: cell for cell in family.cells()}
+
+
+def test_every_method_has_a_cell_and_every_cell_a_method():
+    assert set(family.METHOD_OPTIONS) == set(METHODS)
+    assert [*CELLS] == ["pixels", "untrained", *family.METHOD_OPTIONS]
+
+
+@pytest.fixture(scope="module")
+def noise() -> Arrays:
+    chance = np.random.default_rng(0)
+    images = chance.integers(0, 256, (256, 32, 32, 3)).astype(np.uint8)
+    return Arrays(images, np.arange(256) % 10)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_cell_takes_steps_by_the_common_optimiser(name: str, noise: Arrays):
+    changes = {"epochs": None, "steps": 2, "batch_size": 16, "knn_every": 0, "workers": 1}
+    setup = Setup(Settings(**{**family.SHARED, **CELLS[name].settings, **changes}), noise)
+    plan = setup.method.optimisation
+    assert {field: getattr(plan, field) for field in family.OPTIMISER} == family.OPTIMISER
+    before = [weights.clone() for weights in setup.trainer.student.backbone.parameters()]
+    for batch in setup.loader.batches(0, 2):
+        setup.trainer.take_step([batch], setup.length.progress(setup.trainer.step))
+    after = setup.trainer.student.backbone.parameters()
+    assert any((a != b).any() for a, b in zip(after, before, strict=True))
+
+
+def test_a_try_is_kept_apart_from_the_results(monkeypatch: pytest.MonkeyPatch, noise: Arrays):
+    small = Grid(name="mini", shared={}, train=noise, test=noise, cells=())
+    monkeypatch.setattr(family, "grid", lambda path: small)
+    assert family.family(Path()).name == "family"
+    assert family.family(Path(), 2).name == "family-2-epochs"
+    assert family.family(Path(), 2).shared == family.SHARED | {"epochs": 2}
+
+
+def test_the_table_has_a_row_a_run_and_is_absent_without_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    assert tables.family() == []
+    score = {"protocol": "knn@1", "value": 0.5, "interval": [0.45, 0.55]}
+    for name, seconds in (("simclr", 600.0), ("pixels", None)):
+        content = {"cell": name, "seed": 0, "train_seconds": seconds, "results": [score],
+                   "settings": {"epochs": 30}}  # fmt: skip
+        write(tmp_path / "family" / f"{name}-seed0.json", content)
+    rows = [line for line in tables.family() if line.startswith("| ")]
+    assert rows[1:] == [
+        "| pixels, seed 0 | 50.0 % (45.0 to 55.0) |  |",
+        "| simclr, seed 0 | 50.0 % (45.0 to 55.0) | 10 |",
+    ]

@@ -1,0 +1,135 @@
+"""Where foreground comes from, and which other pictures there are."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from ilk.core.errors import UserError
+from ilk.data import Arrays, Reader, Rendered, Scenery, Subset, open_masks, open_source
+from ilk.data.saliency import Guessed, salient, spectral_residual
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """Six images in two folders, and a mask for each, of another ending."""
+    source = Rendered(6, size=40)
+    for index in range(6):
+        for root, ending, pixels in (
+            ("images", "png", source.item(index)),
+            ("masks", "bmp", np.uint8(255) * source.mask(index)),
+        ):
+            place = tmp_path / root / "ab"[index % 2] / f"{index}.{ending}"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(place), pixels)
+    return tmp_path / "images", tmp_path / "masks"
+
+
+def test_a_source_that_knows_its_masks_is_asked():
+    source = Rendered(8, size=48)
+    masks = open_masks(None, source)
+    part = open_masks(None, Subset(source, np.array([5, 2])))
+    for index in range(8):
+        exact = source.truth(index).mask
+        assert (masks(index, source.item(index)) == (exact >= 0.5)).all()
+    assert (part(1, source.item(2)) == source.mask(2)).all()
+    assert source.mask(0).any()
+    assert not source.mask(0).all()
+
+
+def test_masks_of_a_folder_go_by_name(pair):
+    images, masks = pair
+    source = open_source(images)
+    found = open_masks(str(masks), source)
+    for index in range(6):
+        number = int(Path(source.key(index)).stem)
+        pixels = Reader(source).read(index)[0]
+        assert (found(index, pixels) == Rendered(6, size=40).mask(number)).all()
+
+
+def test_masks_that_are_missing_or_wrong_are_told(pair, tmp_path):
+    images, masks = pair
+    source = open_source(images)
+    small = masks / "a" / "2.bmp"
+    cv2.imwrite(str(small), np.zeros((7, 9), np.uint8))
+    found = open_masks(str(masks), source)
+    with pytest.raises(
+        UserError, match=r"2.bmp must have its image's size \(40, 40\), got \(7"
+    ):
+        found(1, Reader(source).read(1)[0])
+    small.write_bytes(b"BM nothing")
+    with pytest.raises(UserError, match=r"2.bmp must be a picture"):
+        open_masks(str(masks), source)(1, Reader(source).read(1)[0])
+    small.unlink()
+    with pytest.raises(UserError, match=r"none found for 1 of 6, such as a/2\.png"):
+        open_masks(str(masks), source)
+    with pytest.raises(UserError, match="must be a folder or saliency"):
+        open_masks(str(tmp_path / "none"), source)
+    with pytest.raises(UserError, match="has no masks; give --masks FOLDER"):
+        open_masks(None, source)
+
+
+def test_every_other_picture_is_as_likely():
+    reader = Reader(Arrays(np.arange(5, dtype=np.uint8)[:, None, None, None].repeat(8, 1)))
+    scenery = Scenery(reader, lambda item, image: np.full(image.shape[:2], item == 3))
+    found = [scenery.other(3, chance) for chance in np.arange(1000) / 1000]
+    values = np.array([image[0, 0, 0] for image, _ in found])
+    assert np.bincount(values, minlength=5).tolist() == [250, 250, 250, 0, 250]
+    assert not any(mask.any() for _, mask in found)
+    alone = Scenery(Reader(Arrays(np.zeros((1, 8, 8, 3), np.uint8))), scenery.masks)
+    with pytest.raises(UserError, match="another picture must be there"):
+        alone.other(0, 0.5)
+
+
+def test_the_spectral_residual_is_the_papers():
+    """As the paper writes it, with a loop for the local mean."""
+    gray = np.random.default_rng(0).random((64, 64)).astype(np.float32)
+    gray[20:30, 34:44] += 3
+    spectrum = np.fft.fft2(gray)
+    logs = np.log(np.abs(spectrum) + 1e-9)
+    padded = np.pad(logs, 1, mode="edge")
+    mean = sum(padded[y : y + 64, x : x + 64] for y in range(3) for x in range(3)) / 9
+    seen = np.abs(np.fft.ifft2(np.exp(logs - mean + 1j * np.angle(spectrum)))) ** 2
+    smooth = cv2.GaussianBlur(seen, (0, 0), 64 / 20)
+    smooth = (smooth - smooth.min()) / np.ptp(smooth)
+    got = spectral_residual(gray)
+    np.testing.assert_allclose(got, smooth, atol=1e-3)
+    y, x = np.unravel_index(got.argmax(), got.shape)
+    assert 18 <= y < 32
+    assert 32 <= x < 46
+
+
+def test_guesses_are_far_better_than_the_middle_of_the_picture():
+    source = Rendered(40, size=96)
+    middle = np.zeros((96, 96), np.bool_)
+    middle[24:72, 24:72] = True
+    overlaps = []
+    for index in range(40):
+        exact, guess = source.mask(index), salient(source.item(index))
+        overlaps.append([(m & exact).sum() / (m | exact).sum() for m in (guess, middle)])
+    guessed, blind = np.mean(overlaps, axis=0)
+    assert guessed > 0.65
+    assert guessed > blind + 0.2
+
+
+def test_a_guess_depends_on_the_picture_alone():
+    source = Rendered(12, size=64)
+    images = [source.item(index) for index in range(12)]
+    alone = [salient(image) for image in images]
+    kept = Guessed()
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(2):  # the second time from memory
+            for index, mask in enumerate(pool.map(kept, range(12), images)):
+                assert (mask == alone[index]).all()
+    again = pickle.loads(pickle.dumps(kept))
+    assert (again(3, images[3]) == alone[3]).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (5, 200, 3), (33, 20, 1), (40, 40, 13)])
+def test_any_picture_has_a_guess(shape):
+    image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    assert salient(image).shape == shape[:2]
+    assert not salient(np.full(shape, 7, np.uint8)).any()
