@@ -2,17 +2,18 @@
 
     make family                                            every method, one seed
     .venv/bin/python -m benchmarks.family --cell fnc       one of them
-    .venv/bin/python -m benchmarks.family --epochs 1       a try, kept apart from the results
+    .venv/bin/python -m benchmarks.family --epochs 1       a try, kept apart from results
 
 Data, backbone, image size and batch are those of `benchmarks.mini`. Every method is trained
-for the same number of epochs by the same optimiser, the one that mini's settings were chosen with;
-heads, queues and numbers of clusters are small; all else that a method has is its paper's.
+for the same number of epochs by the same optimiser, the one that mini's settings were chosen
+with; heads, queues and numbers of clusters are small; all else is the method's own default.
 Nothing was chosen by the scores of this table.
 
 How the epochs were chosen: one seed should take about two hours of two idle cores, four hours
 of one-thread processes. One such process makes 850 images a second of MoCo v3 and 400 of DINO
-with two small crops, so an epoch of 10,000 images is 12 to 25 seconds a method, 16 in the mean
-over the family, and scores are another minute a cell. Thirty epochs of 25 methods are 3.3 hours.
+with two small crops; by the processor time of a few steps of every cell beside MoCo v3's, an
+epoch of 10,000 images is 7 (MSF) to 35 seconds (FNC, four views), 13 in the mean. Scores are
+another minute a cell. Thirty epochs of 19 methods are 2.4 hours of a process, of 30 methods 3.8.
 """
 
 import argparse

@@ -210,6 +210,11 @@ def test_a_picture_that_is_all_foreground_has_no_backcloth(picture):
     image = picture(30, 40)
     assert backcloth(image, np.ones((30, 40), np.bool_), 16) is None
     assert backcloth(image, disc(30, 40), 16, most=0.1) is None
+    spot = np.zeros((30, 40), np.bool_)
+    spot[14, 20] = True
+    dark = np.zeros_like(image)
+    dark[13:16, 20] = dark[14, 19:22] = 255  # what is beside the foreground goes with it
+    assert not backcloth(dark, spot, 30).any()
     square = image[:, 5:35]
     assert (backcloth(image, np.zeros((30, 40), np.bool_), 30) == square).all()
 

@@ -18,6 +18,7 @@ from ilk.core.errors import UserError
 from ilk.core.seeding import uniforms
 
 MATCHED = "matched"
+RIM = 32  # of the side of a view: how wide a rim is cut out with the foreground
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,13 +163,19 @@ def backcloth(
 ) -> UInt8[np.ndarray, "S S C"] | None:
     """The background of a picture's central square alone, scaled to a view.
 
+    The foreground is cut out with a rim, for the pixels beside it show a part of it.
     None where the foreground fills more than the share ``most`` of it, or all of it.
     """
     height, width = image.shape[:2]
     side = min(height, width)
     box = (height - side) // 2, (width - side) // 2, side, side
     hole = cropped(foreground, box, size)
-    if hole.all() or hole.mean() > most:
+    fair = hole.mean() <= most
+    if hole.any():
+        across = 2 * max(size // RIM, 1) + 1
+        ball = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across))
+        hole = cv2.dilate(hole.astype(np.uint8), ball) > 0
+    if not fair or hole.all():
         return None
     top, left = box[:2]
     square = image[top : top + side, left : left + side]
