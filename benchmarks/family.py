@@ -13,7 +13,8 @@ How the epochs were chosen: one seed should take about two hours of two idle cor
 of one-thread processes. One such process makes 850 images a second of MoCo v3 and 400 of DINO
 with two small crops; by the processor time of a few steps of every cell beside MoCo v3's, an
 epoch of 10,000 images is 7 (MSF) to 35 seconds (FNC, four views), 13 in the mean. Scores are
-another minute a cell. Thirty epochs of 19 methods are 2.4 hours of a process, of 30 methods 3.8.
+another minute a cell. Thirty epochs of 19 methods are 2.4 hours of a process, of 30 methods
+3.8.
 """
 
 import argparse
