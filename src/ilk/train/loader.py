@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ilk.core import UserError, seeding
 from ilk.data import Reader, labels
+from ilk.train.profile import Clock, no_clock
 from ilk.views import View
 
 
@@ -68,6 +69,7 @@ class Loader:
         self.world = world
         self.workers = workers
         self.ahead = ahead
+        self.clock: Clock = no_clock
         self._labels = labels(reader.source)
         self._order: tuple[int, Int[np.ndarray, " N"]] = (-1, np.zeros(0, np.int64))
         joint = batch_size * world
@@ -113,10 +115,12 @@ class Loader:
         return self._order[1][first : first + self.batch_size]
 
     def _render(self, chosen: Int[np.ndarray, " b"], epoch: int) -> Batch:
-        read = [self.reader.read(int(index)) for index in chosen]
+        with self.clock("decode"):
+            read = [self.reader.read(int(index)) for index in chosen]
         images = [pixels for pixels, _ in read]
         items = np.array([index for _, index in read], dtype=np.int64)
-        views = {v.name: v.render(images, items, epoch, self.seed) for v in self.views}
+        with self.clock("views"):
+            views = {v.name: v.render(images, items, epoch, self.seed) for v in self.views}
         return Batch(items, views, torch.from_numpy(self._labels[items]))
 
 

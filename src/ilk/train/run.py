@@ -111,7 +111,8 @@ class Run:
             mark = time.perf_counter()
             while trainer.step < steps:
                 progress = setup.length.progress(trainer.step)
-                taken = [next(batches) for _ in range(micro)]
+                with trainer.clock("waiting"):
+                    taken = [next(batches) for _ in range(micro)]
                 outcome = trainer.take_step(taken, progress)
                 seconds, mark = time.perf_counter() - mark, time.perf_counter()
                 self._log(metrics, outcome, taken, seconds)
@@ -122,6 +123,8 @@ class Run:
                 if stop:
                     self._note("interrupted")
                     raise Interrupted(stop)
+                if setup.profile is not None:
+                    setup.profile.stepped()
 
     def _log(
         self, metrics: Metrics | None, outcome: Outcome, taken: list[Batch], seconds: float
@@ -208,6 +211,8 @@ class Run:
             "last": self.numbers,
             **facts,
         }
+        if self.setup.profile is not None:
+            self.record["profile"] = self.setup.profile.table()
         if self._first:
             write_json(self.directory / "run.json", self.record)
 

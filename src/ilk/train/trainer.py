@@ -18,9 +18,10 @@ from ilk.networks import Network, Teacher, fastest_layout
 from ilk.train.loader import Batch
 from ilk.train.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
 from ilk.train.passes import Runner
+from ilk.train.profile import Clock, no_clock
 from ilk.train.scene import Scene
 from ilk.train.sharding import Uncut, cut_like, shard, whole
-from ilk.views import mix, normalise
+from ilk.views import Mixing, mix, normalise
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Trainer:
         self.mean, self.std = statistics
         self.seed = seed
         self.step = 0
+        self.clock: Clock = no_clock
         asked = passes(method)
         sharded = isinstance(fabric.strategy, ModelParallelStrategy)
         # FSDP cuts contiguous parameters only.
@@ -109,8 +111,7 @@ class Trainer:
         self.memory = nn.ModuleDict(dict(method.memory)).to(fabric.device)
         self._views = {entry.view for entry in asked}
         plan = method.optimisation
-        capturable = fabric.device.type == "cuda"
-        optimiser = build_optimiser(plan, student.parts(), capturable=capturable)
+        optimiser = build_optimiser(plan, student.parts())
         self.optimiser = cast(_FabricOptimizer, fabric.setup_optimizers(optimiser))
         peak = peak_lr(plan, batch_size) if lr is None else lr
         self.pace = Pace(plan, peak, batch_size)
@@ -132,23 +133,28 @@ class Trainer:
             last = number == len(batches) - 1
             with self.fabric.no_backward_sync(self._student_runner, enabled=not last):
                 scene = self._look(batch, progress, first=number == 0)
-                losses = self._losses(scene)
-                loss = torch.stack(list(losses.values())).sum() / len(batches)
-                self.fabric.backward(loss)
+                with self.clock("loss"):
+                    losses = self._losses(scene)
+                    loss = torch.stack(list(losses.values())).sum() / len(batches)
+                with self.clock("backward"):
+                    self.fabric.backward(loss)
             for name, part in losses.items():
                 total[name] = total.get(name, 0) + part.detach() / len(batches)
         assert scene is not None, "a step needs a batch"
-        return self._update(total, scene, progress, lr)
+        with self.clock("optimiser"):
+            return self._update(total, scene, progress, lr)
 
     def _look(self, batch: Batch, progress: Progress, *, first: bool) -> Scene:
         views, compositions = self._pictures(batch, progress)
         teacher = self.method.teacher
         with self.fabric.autocast():
-            fields = {"student": self._student_runner(views)}
+            with self.clock("student"):
+                fields = {"student": self._student_runner(views)}
             if teacher is not None and self._teacher_runner is not None:
                 if teacher.update == "before" and first:
-                    self._move_teacher(progress)
-                with torch.no_grad():
+                    with self.clock("optimiser"):
+                        self._move_teacher(progress)
+                with torch.no_grad(), self.clock("teacher"):
                     fields["teacher"] = self._teacher_runner(views)
         return Scene(
             fields=fields,
@@ -163,26 +169,36 @@ class Trainer:
     ) -> tuple[dict[str, Tensor], dict[str, Composition]]:
         """Normalised clean and mixed views on the device, with what they are made of."""
         device = self.fabric.device
-        clean = {
-            name: self._laid_out(
-                normalise(pixels.to(device, non_blocking=True), self.mean, self.std)
-            )
-            for name, pixels in batch.views.items()
-        }
+        with self.clock("normalise"):
+            clean = {
+                name: normalise(pixels.to(device, non_blocking=True), self.mean, self.std)
+                for name, pixels in batch.views.items()
+            }
         if self.method.swap and seeding.uniform(self.seed, self.step, "swap") < 0.5:
             a, b = self.method.swap
             clean[a], clean[b] = clean[b], clean[a]
         items = torch.from_numpy(batch.items).to(device, non_blocking=True)
         compositions = {name: Composition.plain(items) for name in clean}
-        mixed_views = sorted(view for view in self._views if is_mixed(view))
-        if self.method.mixing is None:
-            return clean, compositions
+        if self.method.mixing is not None:
+            with self.clock("mixing"):
+                self._mix(self.method.mixing, batch, progress, clean, compositions)
+        with self.clock("normalise"):
+            return {name: self._laid_out(clean[name]) for name in self._views}, compositions
+
+    def _mix(
+        self,
+        mixing: Mixing,
+        batch: Batch,
+        progress: Progress,
+        views: dict[str, Tensor],
+        compositions: dict[str, Composition],
+    ) -> None:
+        """Add the mixed views."""
         epoch = int(progress.epoch)
-        draw = self.method.mixing.draw(batch.items, epoch=epoch, step=self.step, seed=self.seed)
-        for view in mixed_views:
-            made = mix(clean[view.removesuffix("~")], draw, view=view)
-            clean[view], compositions[view] = made.images, made.composition
-        return clean, compositions
+        draw = mixing.draw(batch.items, epoch=epoch, step=self.step, seed=self.seed)
+        for view in sorted(view for view in self._views if is_mixed(view)):
+            made = mix(views[view.removesuffix("~")], draw, view=view)
+            views[view], compositions[view] = made.images, made.composition
 
     def _laid_out(self, images: Tensor) -> Tensor:
         return images.contiguous(memory_format=self.layout) if images.ndim == 4 else images
