@@ -1,8 +1,8 @@
 """Training steps beside the passes they need, one another, and lightly's modules.
 
 Everything takes turns on one thread, and a ratio is the median over rounds of two times
-measured next to each other. Times are processor seconds of this process, which other work on the machine
-disturbs least; on an idle machine they are those of the clock.
+measured next to each other. Times are processor seconds of this process, which other work on
+the machine disturbs least; on an idle machine they are those of the clock.
 """
 
 import copy
