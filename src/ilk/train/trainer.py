@@ -1,27 +1,29 @@
 """One training step of any method, and the whole state between two steps."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import ModelParallelStrategy
 from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
-from ilk.core import Composition, Progress, Rows, seeding, value
-from ilk.method import Method, Pass, is_mixed, passes
+from ilk.core import NOBODY, Progress, Rows, seeding, value
+from ilk.method import Method, Pass, passes
 from ilk.networks import Network, Teacher, fastest_layout
 from ilk.train.loader import Batch
 from ilk.train.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
 from ilk.train.passes import Runner
+from ilk.train.pictures import Pictures
 from ilk.train.profile import Clock, no_clock
 from ilk.train.scene import Scene
 from ilk.train.sharding import Uncut, cut_like, shard, whole
-from ilk.views import Mixing, mix, normalise
+
+Labels = Int[Tensor, " M"] | None  # of all items
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,15 @@ class Outcome:
 @runtime_checkable
 class _Memory(Protocol):
     def remember(self, rows: Rows) -> None: ...
+
+
+@runtime_checkable
+class _Settling(Protocol):
+    """A memory that is put in order at times, such as by clustering."""
+
+    def settle(
+        self, memories: Mapping[str, nn.Module], progress: Progress, seed: int
+    ) -> None: ...
 
 
 class NonFiniteLoss(Exception):
@@ -85,10 +96,9 @@ class Trainer:
     ) -> None:
         self.method = method
         self.fabric = fabric
-        self.mean, self.std = statistics
-        self.seed = seed
-        self.step = 0
+        self.seed, self.step = seed, 0
         self.clock: Clock = no_clock
+        self.labels = torch.full((1,), NOBODY, device=fabric.device)
         asked = passes(method)
         sharded = isinstance(fabric.strategy, ModelParallelStrategy)
         # FSDP cuts contiguous parameters only.
@@ -109,15 +119,33 @@ class Trainer:
             if isinstance(fabric.strategy, ModelParallelStrategy):
                 shard(teacher.network, fabric.strategy.device_mesh["data_parallel"])
         self.memory = nn.ModuleDict(dict(method.memory)).to(fabric.device)
-        self._views = {entry.view for entry in asked}
+        self._pictures = Pictures(
+            method=method,
+            wanted=frozenset(entry.view for entry in asked),
+            device=fabric.device,
+            layout=self.layout,
+            statistics=statistics,
+            seed=seed,
+        )
         plan = method.optimisation
         optimiser = build_optimiser(plan, student.parts())
         self.optimiser = cast(_FabricOptimizer, fabric.setup_optimizers(optimiser))
         peak = peak_lr(plan, batch_size) if lr is None else lr
         self.pace = Pace(plan, peak, batch_size)
 
-    def take_step(self, batches: Sequence[Batch], progress: Progress) -> Outcome:
+    def reveal(self, labels: Int[Tensor, " M"]) -> None:
+        """Tell the class of each item of the data set, -1 where unknown; at first all are."""
+        self.labels = labels.to(self.fabric.device)
+
+    def take_step(
+        self, batches: Sequence[Batch], progress: Progress, judged_by: Labels = None
+    ) -> Outcome:
         """Forward, backward and update on the micro-batches of one step.
+
+        Args:
+            batches: of this rank.
+            progress: where the run stands.
+            judged_by: labels to hold what kin rules find against, unseen by the method.
 
         Raises:
             NonFiniteLoss: before anything has been changed but the teacher.
@@ -125,6 +153,7 @@ class Trainer:
         torch.manual_seed(
             seeding.integer(self.seed, self.step, f"network/{self.fabric.global_rank}")
         )
+        self._settle(progress)
         lr = self.pace.apply(self.optimiser.optimizer, progress)
         self.optimiser.zero_grad(set_to_none=True)
         total: dict[str, Tensor] = {}
@@ -132,7 +161,7 @@ class Trainer:
         for number, batch in enumerate(batches):
             last = number == len(batches) - 1
             with self.fabric.no_backward_sync(self._student_runner, enabled=not last):
-                scene = self._look(batch, progress, first=number == 0)
+                scene = self._look(batch, progress, first=number == 0, judged_by=judged_by)
                 with self.clock("loss"):
                     losses = self._losses(scene)
                     loss = torch.stack(list(losses.values())).sum() / len(batches)
@@ -144,8 +173,18 @@ class Trainer:
         with self.clock("optimiser"):
             return self._update(total, scene, progress, lr)
 
-    def _look(self, batch: Batch, progress: Progress, *, first: bool) -> Scene:
-        views, compositions = self._pictures(batch, progress)
+    def _settle(self, progress: Progress) -> None:
+        memories = dict(self.memory.items())
+        for memory in memories.values():
+            if isinstance(memory, _Settling):
+                memory.settle(memories, progress, self.seed)
+
+    def _look(
+        self, batch: Batch, progress: Progress, *, first: bool, judged_by: Labels = None
+    ) -> Scene:
+        views, compositions = self._pictures(
+            batch, epoch=int(progress.epoch), step=self.step, clock=self.clock
+        )
         teacher = self.method.teacher
         with self.fabric.autocast():
             with self.clock("student"):
@@ -162,46 +201,10 @@ class Trainer:
             student=self.student,
             memory=self.memory,
             progress=progress,
+            labels=self.labels,
+            seed=self.seed,
+            judged_by=judged_by,
         )
-
-    def _pictures(
-        self, batch: Batch, progress: Progress
-    ) -> tuple[dict[str, Tensor], dict[str, Composition]]:
-        """Normalised clean and mixed views on the device, with what they are made of."""
-        device = self.fabric.device
-        with self.clock("normalise"):
-            clean = {
-                name: normalise(pixels.to(device, non_blocking=True), self.mean, self.std)
-                for name, pixels in batch.views.items()
-            }
-        if self.method.swap and seeding.uniform(self.seed, self.step, "swap") < 0.5:
-            a, b = self.method.swap
-            clean[a], clean[b] = clean[b], clean[a]
-        items = torch.from_numpy(batch.items).to(device, non_blocking=True)
-        compositions = {name: Composition.plain(items) for name in clean}
-        if self.method.mixing is not None:
-            with self.clock("mixing"):
-                self._mix(self.method.mixing, batch, progress, clean, compositions)
-        with self.clock("normalise"):
-            return {name: self._laid_out(clean[name]) for name in self._views}, compositions
-
-    def _mix(
-        self,
-        mixing: Mixing,
-        batch: Batch,
-        progress: Progress,
-        views: dict[str, Tensor],
-        compositions: dict[str, Composition],
-    ) -> None:
-        """Add the mixed views."""
-        epoch = int(progress.epoch)
-        draw = mixing.draw(batch.items, epoch=epoch, step=self.step, seed=self.seed)
-        for view in sorted(view for view in self._views if is_mixed(view)):
-            made = mix(views[view.removesuffix("~")], draw, view=view)
-            views[view], compositions[view] = made.images, made.composition
-
-    def _laid_out(self, images: Tensor) -> Tensor:
-        return images.contiguous(memory_format=self.layout) if images.ndim == 4 else images
 
     def _losses(self, scene: Scene) -> dict[str, Float[Tensor, ""]]:
         losses: dict[str, Tensor] = {}
