@@ -16,6 +16,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -67,13 +68,21 @@ def measured(name: str, train: str, test: str, length: str) -> None:
         "length": record["length"],
         "images": record["data"]["items"],
         "bad_files": len(record["bad_files"]),
-        "results": {row: json.loads(path.read_text()) for row, path in rows.items()},
+        "results": {row: without_scores(path) for row, path in rows.items()},
     }
     target = RESULTS / "cli" / f"{name}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     # Paths of this machine are nobody else's.
     text = json.dumps(content, indent=1).replace(f"{RUNS}/", "runs/").replace(f"{DATA}/", "")
     target.write_text(text + "\n")
+
+
+def without_scores(path: Path) -> dict[str, Any]:
+    """An evaluation, less the thousands of numbers for single images."""
+    content = json.loads(path.read_text())
+    for result in content["results"]:
+        del result["scores"]
+    return content
 
 
 def mixed_jpegs(target: Path) -> None:

@@ -28,7 +28,7 @@ SHARED = {
     "backbone": "resnet_mini",
     "image_size": 32,
     "epochs": 60,
-    "batch_size": 256,
+    "batch_size": 128,
     "knn_every": 10,
 }
 MOCO_V3 = {
@@ -37,9 +37,10 @@ MOCO_V3 = {
         "hidden": 1024,
         "dim": 128,
         "projector_layers": 2,
-        "optimiser": "lars",
-        "base_lr": 1.2,
-        "weight_decay": 1e-6,
+        "momentum": 0.95,
+        "min_scale": 0.2,
+        "base_lr": 8e-3,
+        "weight_decay": 0.01,
         "warmup_epochs": 5,
     },
 }
@@ -48,12 +49,15 @@ DINO = {
     "method_options": {
         "hidden": 512,
         "bottleneck": 128,
-        "classes": 2048,
-        "local_views": 4,
+        "batch_norm": True,
+        "classes": 1024,
+        "local_views": 2,
+        "min_local_scale": 0.2,  # 5 % of 32 pixels is a patch of 7
+        "momentum": 0.99,
+        "teacher_temperature": 0.04,
         "drop_path": 0.0,
-        "base_lr": 2e-3,
+        "base_lr": 8e-3,
         "warmup_epochs": 5,
-        "warmup_teacher_epochs": 10,
         "norm_last_layer": True,
     },
 }

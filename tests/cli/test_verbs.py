@@ -88,6 +88,41 @@ def test_evaluate_reads_vectors_that_embed_wrote(ilk, run, folder):
     assert values[0] == values[1]
 
 
+def test_evaluate_compares_with_others_and_reuses_what_is_kept(
+    ilk, run, folder, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ILK_CACHE", str(tmp_path / "cache"))
+    words = ("evaluate", run, "--train", folder / "train", "--test", folder / "test")
+    words += ("--protocols", "knn", "-o", "kept.json")
+    first = ilk(*words)
+    assert first.code == 0, first.err
+    assert "embed train" in first.out
+    (before,) = json.loads(Path("kept.json").read_text())["results"]
+    said = ilk(*words, "--against", "random", "--against", "pixels", "--against", "hog")
+    assert said.code == 0, said.err
+    kept = json.loads(Path("kept.json").read_text())
+    assert [row["names"]["encoder"] for row in kept["results"]] == [
+        str(run), "random", "pixels", "hog",
+    ]  # fmt: skip
+    assert len({tuple(row["scores"]) for row in kept["results"]}) > 1
+    assert kept["results"][0] == before, "not measured again"
+    for row in kept["comparisons"]:
+        assert f"against {row['against']}: {row['verdict']}" in said.out
+    assert [row["against"] for row in kept["comparisons"]] == ["random", "pixels", "hog"]
+    assert kept["notes"]["near_duplicates"]["of"] == 20
+    assert not re.search(r"^embed t", said.out, re.M), "vectors of the run were kept"
+    again = ilk(*words, "--no-cache")
+    assert "embed train" in again.out
+
+
+def test_a_runs_own_results_lie_beside_it(ilk, run, folder):
+    words = ("--train", folder / "train", "--test", folder / "test", "--protocols", "knn")
+    said = ilk("evaluate", run, *words)
+    assert f"results in {run}/evaluation.json" in said.out
+    assert ilk("evaluate", "pixels", *words).code == 0
+    assert not list(Path().glob("*.json"))
+
+
 def test_export_to_timm_tells_how_to_load_it(ilk):
     said = ilk("export", "random:mobilenetv3_small_050", "--to", "timm", "-o", "m.safetensors")
     assert said.code == 0, said.err

@@ -20,6 +20,12 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 GENERATED = DOCS / "methods.md"
 NAMES = [str(page.relative_to(DOCS)) for page in PAGES]
+TEXTS = [
+    *(f"docs/{name}" for name in NAMES),
+    "README.md",
+    "CONTRIBUTING.md",
+    "benchmarks/README.md",
+]
 SHORT = {"-o": "output"}
 ASIDE = {"--help", "--version"}
 
@@ -72,9 +78,9 @@ def test_every_block_page_has_an_example_that_runs():
         assert "```python\n" in page.read_text(), page
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TEXTS)
 def test_links_lead_somewhere(name: str):
-    page = DOCS / name
+    page = ROOT / name
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if "://" in target:
             continue
@@ -86,9 +92,9 @@ def test_links_lead_somewhere(name: str):
             assert anchor in map(_anchor, titles), f"{name}: {target}"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TEXTS)
 def test_commands_exist_with_their_flags(name: str):
-    for command in _commands((DOCS / name).read_text()):
+    for command in _commands((ROOT / name).read_text()):
         _, verb, *words = shlex.split(command, comments=True)
         assert verb in VERBS, command
         flags = [word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)]

@@ -62,7 +62,7 @@ def test_half_precision_is_close(encoder, arrays, colours, tmp_path):
 
 def test_an_unlabelled_source_has_no_label_column(encoder, arrays, tmp_path):
     out = embed_to_parquet(encoder(), arrays(5, classes=()), tmp_path / "a.parquet")
-    assert pq.read_schema(out).names == ["key", "vector"]
+    assert pq.read_schema(out).names == ["key", "content", "vector"]
     assert (read_embeddings(out).labels == -1).all()
 
 

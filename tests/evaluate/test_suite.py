@@ -1,29 +1,39 @@
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 import ilk
 from ilk.core import UserError
-from ilk.evaluate import PROTOCOLS, evaluate, wilson
+from ilk.data import BadItem, open_source
+from ilk.embedding import embed
+from ilk.evaluate import (
+    PROTOCOLS,
+    Images,
+    Measured,
+    Protocol,
+    evaluate,
+    raw_pixels,
+    top1,
+    wilson,
+)
 
 
 def test_results_say_all_that_is_needed_to_repeat_them(pair):
     train, test = pair(signal=0.7)
-    told = []
-    results = evaluate(train, test, seed=3, progress=lambda *now: told.append(now))
+    results = evaluate(train, test, seed=3)
     assert [result.protocol for result in results] == ["knn@1", "linear@1"]
-    assert told == [(1, 2), (2, 2)]
     for result in results:
         found = json.loads(result.to_json())
         assert found["protocol_hash"] == PROTOCOLS[result.protocol].hash
         assert found["settings"]["held_out"] == 0.2
         assert found["metric"] == "top-1 accuracy"
-        assert found["value"] == result.correct.mean() == pytest.approx(result.value)
-        assert found["interval"] == list(wilson(int(result.correct.sum()), 300))
+        assert found["value"] == result.scores.mean() == pytest.approx(result.value)
+        assert found["interval"] == list(wilson(int(result.scores.sum()), 300))
         assert "Wilson" in found["interval_kind"]
         assert "held-out train" in found["selected_on"]
         assert (found["seed"], found["encoder"]) == (3, "c0de")
@@ -33,7 +43,7 @@ def test_results_say_all_that_is_needed_to_repeat_them(pair):
         age = datetime.now(UTC) - datetime.fromisoformat(found["date"])
         assert 0 <= age.total_seconds() < 60
         assert found["version"] == ilk.__version__
-        assert "correct" not in found
+        assert "scores" not in found
     assert list(results[0].selected) == ["k"]
     assert list(results[1].selected) == ["strength"]
 
@@ -54,7 +64,7 @@ def test_classes_are_matched_by_name(pair):
     )
     assert not np.array_equal(renumbered.labels, test.labels)
     for ours, theirs in zip(evaluate(train, renumbered), evaluate(train, test), strict=True):
-        assert np.array_equal(ours.correct, theirs.correct)
+        assert np.array_equal(ours.scores, theirs.scores)
 
 
 def test_items_without_a_label_are_left_out(pair):
@@ -65,7 +75,7 @@ def test_items_without_a_label_are_left_out(pair):
     (result,) = evaluate(train, replace(test, labels=labels), protocols=["knn"])
     (whole,) = evaluate(train, test, protocols=["knn"])
     assert result.n_test == known.sum()
-    assert np.array_equal(result.correct, whole.correct[known])
+    assert np.array_equal(result.scores, whole.scores[known])
 
 
 def test_labels_without_names_are_their_numbers(pair):
@@ -157,3 +167,124 @@ def test_images_in_both_sets_are_refused_but_equal_names_are_not(pair):
         evaluate(train, replace(test, vectors=vectors))
     collapsed = [replace(part, vectors=np.ones_like(part.vectors)) for part in (train, test)]
     evaluate(*collapsed, protocols=["knn"])  # tells nothing about the pictures
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Remembers what it was given."""
+
+    width: int = 3
+
+    def measure(self, task):
+        given.append(task)
+        return top1(torch.ones(len(task.test)), {}, "nothing")
+
+
+given = []
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """A way to add a protocol that remembers the tasks it was given."""
+    given.clear()
+
+    def add(*needs, gallery=False):
+        made = Protocol(
+            name="looks@1", procedure=Looks(), needs=frozenset(needs), takes_gallery=gallery
+        )
+        monkeypatch.setitem(PROTOCOLS, "looks@1", made)
+
+    return add
+
+
+def test_a_protocol_gets_what_it_needs_and_no_more(pair, looks):
+    train, test = pair()
+    test = replace(test, labels=np.where(np.arange(300) % 3, test.labels, -1))
+    looks()
+    (result,) = evaluate(train, test, ["looks"], gallery=train)
+    assert (len(given[-1].train), len(given[-1].test)) == (0, 300)
+    assert given[-1].gallery is None
+    assert result.train_data == result.gallery_data == ""
+    unlabelled = replace(test, labels=np.full(300, -1), classes=())
+    evaluate(None, unlabelled, ["looks"])
+    looks("labels", gallery=True)
+    (result,) = evaluate(None, test, ["looks"], gallery=train)
+    assert (len(given[-1].train), len(given[-1].test)) == (0, 200)
+    assert len(given[-1].gallery) == 400
+    assert (result.n_train, result.classes, result.gallery_data) == (0, 4, "train")
+    looks("train", "labels")
+    with pytest.raises(UserError, match="looks@1 needs train, got none; give --train"):
+        evaluate(None, test, ["looks"])
+    looks("images")
+    with pytest.raises(UserError, match="looks@1 needs an encoder and its images, got vectors"):
+        evaluate(train, test, ["looks"])
+
+
+def test_images_stand_beside_their_rows_whatever_was_unreadable_or_unlabelled(looks):
+    looks("train", "labels", "images")
+    pictures = np.random.default_rng(0).integers(0, 256, (30, 4, 4, 3), dtype=np.uint8)
+    labels = np.arange(30) % 3 - 1  # every third is not labelled
+    sources = [
+        Broken(open_source((pictures[part], labels[part])), frozenset(bad))
+        for part, bad in ((slice(0, 16), {1, 4}), (slice(16, 30), {0, 3, 13}))
+    ]
+    encoder = raw_pixels(4)
+    train, test = (embed(encoder, source) for source in sources)
+    images = Images(encoder=encoder, train=sources[0], test=sources[1])
+    evaluate(train, test, ["looks"], images=images)
+    (task,) = given
+    assert task.images.encoder is encoder
+    for source, part in ((task.images.train, task.train), (task.images.test, task.test)):
+        assert len(source) == len(part) > 5
+        for row in range(len(part)):
+            vector = source.item(row).transpose(2, 0, 1).ravel() / 255
+            np.testing.assert_allclose(part.vectors[row].numpy(), vector, atol=1e-6)
+            assert source.label(row) == part.labels[row]
+
+
+def test_progress_reaches_the_protocol(pair, looks):
+    looks()
+    told = []
+    evaluate(*pair(), ["looks"], progress=lambda *now: told.append(now))
+    given[-1].tell(2, 5)
+    assert told == [(2, 5)]
+
+
+def test_protocols_without_scores_or_interval(pair, monkeypatch):
+    class Rank(Looks):
+        def measure(self, task):
+            return Measured(
+                metric="rank", value=12.5, interval=None, interval_kind="none: one set",
+                selected={}, selected_on="nothing", scores=None, unit="",
+                details={"dims": 12},
+            )  # fmt: skip
+
+    made = Protocol(name="rank@1", procedure=Rank(), needs=frozenset())
+    monkeypatch.setitem(PROTOCOLS, "rank@1", made)
+    (result,) = evaluate(*pair(), ["rank"])
+    assert result.bounds == (12.5, 12.5)
+    found = json.loads(result.to_json())
+    assert (found["interval"], found["unit"], found["details"]) == (None, "", {"dims": 12})
+
+
+class Broken:
+    """A source some of whose items cannot be read."""
+
+    def __init__(self, source, bad):
+        self.source, self.bad = source, bad
+        self.name, self.classes = source.name, source.classes
+        self.fingerprint = source.fingerprint
+
+    def __len__(self):
+        return len(self.source)
+
+    def item(self, index):
+        if index in self.bad:
+            raise BadItem("truncated")
+        return self.source.item(index)
+
+    def label(self, index):
+        return self.source.label(index)
+
+    def key(self, index):
+        return self.source.key(index)

@@ -71,6 +71,35 @@ def test_the_same_settings_give_the_same_run_whatever_the_threads(tiny, pictures
     assert_same(final_state(tmp_path / "1"), final_state(tmp_path / "3"))
 
 
+@pytest.mark.parametrize("method", ["moco-v3", "dino", "vicreg"])
+def test_half_precision_rounds_passes_and_keeps_weights_and_losses_single(
+    tiny, pictures, tmp_path, method
+):
+    options = {
+        "moco-v3": TINY["method_options"],
+        "dino": {"hidden": 16, "bottleneck": 8, "classes": 12, "local_views": 2},
+        "vicreg": {"dim": 16},
+    }[method]
+    mix = None if method == "vicreg" else "sdmp"
+    for precision in ("32-true", "bf16-mixed"):
+        settings = tiny(precision=precision, method=method, method_options=options, mix=mix)
+        train(settings, pictures, tmp_path / precision, Witness())
+    single, half = (lines(tmp_path / name) for name in ("32-true", "bf16-mixed"))
+    assert half[0]["loss"] != single[0]["loss"]
+    assert [x["loss"] for x in half] == pytest.approx([x["loss"] for x in single], rel=0.03)
+    weights = final_state(tmp_path / "bf16-mixed")
+    assert {x.dtype for x in weights.values() if x.is_floating_point()} == {torch.float32}
+
+
+def test_a_run_in_half_precision_resumes_bitwise(tiny, folder, tmp_path):
+    half = tiny(precision="bf16-mixed")
+    train(half, str(folder), tmp_path / "whole", Witness())
+    with pytest.raises(Interrupted):
+        train(half, str(folder), tmp_path / "cut", StopAt(3, signal.SIGTERM))
+    resume(tmp_path / "cut", Witness())
+    assert_same(final_state(tmp_path / "whole"), final_state(tmp_path / "cut"))
+
+
 class StopAt(Witness):
     """Sends a signal to this process at a step."""
 

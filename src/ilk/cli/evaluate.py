@@ -1,6 +1,5 @@
 """``ilk evaluate``: an encoder in, its scores on labelled images out."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,54 +13,77 @@ from ilk.cli.display import TrainDisplay
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from ilk.data import Source
     from ilk.embedding import Embeddings
-    from ilk.evaluate import Result
+    from ilk.evaluate import Comparison, Images, Ledger, Result
+    from ilk.networks import Encoder
 
-PIXELS, VECTORS = "pixels", "vectors"
+VECTORS = "vectors"
+FILE = "evaluation.json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Reading:
     """How images become vectors."""
 
     batch_size: int
     device: str
     workers: int
-    image_size: int | None
+    cache: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Side:
+    """One encoder's view of everything: its name, vectors and images."""
+
+    name: str
+    parts: "Mapping[str, Embeddings]"
+    images: "Images | None" = None
 
 
 def evaluate(
     encoder: str,
     *,
-    train: str,
     test: str,
+    train: str | None = None,
+    gallery: str | None = None,
     protocols: str = "knn,linear",
+    against: tuple[str, ...] = (),
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     seed: int = 0,
     batch_size: int = 256,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     workers: int | None = None,
     image_size: int | None = None,
+    cache: bool = True,
 ) -> None:
-    """Measure an encoder on labelled images: accuracy with a 95 % interval.
+    """Measure an encoder on labelled images, with 95 % intervals.
 
-    Everything is chosen on train; test is looked at once per protocol.
+    Everything is chosen on train; test is looked at once per protocol. A protocol that finished
+    before in the same file, on the same encoder and data, is not run again.
 
     Parameters
     ----------
     encoder
         A run directory, timm:NAME for any timm model, random:NAME for one without training,
-        `pixels` for raw pixels, or `vectors` when --train and --test are what ilk embed wrote.
-    train
-        Labelled images: a folder with a folder per class, or a parquet file with labels.
+        `pixels` for raw pixels, `hog` for gradient histograms, or `vectors` when --train and
+        --test are what ilk embed wrote.
     test
-        Other images of the same classes.
+        Images to measure on: a folder with a folder per class, or a parquet file with labels.
+    train
+        Other images of the same classes, for protocols that learn or choose something.
+    gallery
+        Images in which retrieval looks for those of test; test itself when not given.
     protocols
         Names with commas between them, such as knn,linear or knn@1.
+    against
+        Another encoder to be measured on the same items and compared with: as for encoder, or
+        `random` for the same network without training. Can be given several times.
     output
-        A JSON file for results and all their settings.
+        A JSON file for results and all their settings; evaluation.json in the run directory
+        when not given.
     seed
         Of everything drawn.
     batch_size
@@ -72,29 +94,33 @@ def evaluate(
         Threads that read and decode; one per core when not given.
     image_size
         Of an encoder given by name; the size it was made for when not given.
+    cache
+        Keep vectors in ~/.cache/ilk, or where ILK_CACHE says, 4 GiB at most, to use again.
     """
     from ilk.data import default_workers
-    from ilk.evaluate import evaluate as measured
-    from ilk.evaluate import protocol
+    from ilk.evaluate import Ledger, protocol
 
     names = [protocol(name.strip()).name for name in protocols.split(",")]
     console = Console()
-    reading = _Reading(batch_size, device, workers or default_workers(), image_size)
-    parts = [
-        _vectors(console, encoder, name, spec, reading)
-        for name, spec in (("train", train), ("test", test))
-    ]
-    with console.status("measuring"):
-        results = measured(parts[0], parts[1], names, seed)
-    console.print(result_table(f"{encoder} on {test}", {encoder: results}))
-    for name, part in zip(("train", "test"), parts, strict=True):
-        if part.bad:
-            console.print(
-                f"{len(part.bad)} unreadable {name} images left out, first {part.bad[0].key}"
-            )
-    if output is not None:
-        _write(output, encoder, train, test, results)
-        console.print(f"results in {output}", highlight=False)
+    ledger = Ledger(output if output is not None else _beside(encoder))
+    specs = {"train": train, "test": test, "gallery": gallery}
+    given = {name: spec for name, spec in specs.items() if spec is not None}
+    reading = _Reading(
+        batch_size=batch_size, device=device, workers=workers or default_workers(), cache=cache
+    )
+    sides = _sides(
+        console, tuple(dict.fromkeys((encoder, *against))), given, reading, image_size, seed
+    )
+    rows: dict[str, list[Result]] = {}
+    for side in sides:
+        ledger.names = {"encoder": side.name, **given}
+        rows[side.name] = _measured(console, side, names, seed, ledger)
+        if side.name == encoder:
+            _tell_overlap(console, side, ledger)
+    console.print(result_table(f"{encoder} on {test}", rows))
+    _tell_comparisons(console, rows, ledger)
+    if ledger.path is not None:
+        console.print(f"results in {ledger.path}", highlight=False, soft_wrap=True)
 
 
 def result_table(title: str, rows: "Mapping[str, Sequence[Result]]") -> Table:
@@ -109,49 +135,117 @@ def result_table(title: str, rows: "Mapping[str, Sequence[Result]]") -> Table:
 
 
 def _told(result: "Result") -> str:
+    scale, unit = (100, " %") if result.unit == "%" else (1, "")
+    value = f"[bold]{scale * result.value:.1f}{unit}[/]"
+    if result.interval is None:
+        return value
     low, high = result.interval
-    return f"[bold]{100 * result.value:.1f} %[/]  [dim]{100 * low:.1f} to {100 * high:.1f}[/]"
+    return f"{value}  [dim]{scale * low:.1f} to {scale * high:.1f}[/]"
 
 
-def _vectors(
-    console: Console, encoder: str, name: str, spec: str, reading: "_Reading"
-) -> "Embeddings":
+def _beside(encoder: str) -> Path | None:
+    """The file of a run's own results; other encoders have no place of their own."""
+    return Path(encoder) / FILE if Path(encoder).is_dir() else None
+
+
+def _sides(
+    console: Console, encoders: tuple[str, ...], given: "Mapping[str, str]",
+    reading: _Reading, image_size: int | None, seed: int,
+) -> "Iterator[_Side]":  # fmt: skip
+    """The encoder and those it is compared with, each embedded when its turn comes."""
     from ilk.data import open_source
-    from ilk.embedding import embed, read_embeddings
-    from ilk.evaluate import pixels
-    from ilk.networks import load_encoder
+    from ilk.embedding import read_embeddings
+    from ilk.evaluate import Images, contender
 
-    if encoder == VECTORS:
-        return read_embeddings(spec)
-    source = open_source(spec)
-    with TrainDisplay(console, f"embed {name}") as display:
+    if VECTORS in encoders:
+        if len(encoders) > 1:
+            raise UserError(
+                "--against needs an encoder and images, got vectors; give a run or timm:NAME"
+            )
+        parts = {name: read_embeddings(spec) for name, spec in given.items()}
+        yield _Side(name=VECTORS, parts=parts)
+        return
+    sources = {name: open_source(spec) for name, spec in given.items()}
+    ours: Encoder | None = None
+    for spec in encoders:
+        encoder = contender(spec, ours=ours, image_size=image_size, seed=seed)
+        ours = ours or encoder
+        title = "embed" if ours is encoder else f"{spec}: embed"
+        parts = {
+            name: _embedded(console, encoder, source, f"{title} {name}", reading)
+            for name, source in sources.items()
+        }
+        images = Images(
+            encoder=encoder, train=sources.get("train"), test=sources["test"],
+            batch_size=reading.batch_size, device=reading.device, workers=reading.workers,
+        )  # fmt: skip
+        yield _Side(name=spec, parts=parts, images=images)
 
-        def tell(done: int, of: int) -> None:
-            display.stepped(done, of, {})
 
-        if encoder == PIXELS:
-            return pixels(source, workers=reading.workers, progress=tell)
-        return embed(
-            load_encoder(encoder, image_size=reading.image_size),
+def _embedded(
+    console: Console, encoder: "Encoder", source: "Source", title: str, reading: _Reading
+) -> "Embeddings":
+    from ilk.embedding import cached, embed
+
+    with TrainDisplay(console, title) as display:
+        found = (cached if reading.cache else embed)(
+            encoder,
             source,
             batch_size=reading.batch_size,
             device=reading.device,
             workers=reading.workers,
-            progress=tell,
+            progress=lambda done, of: display.stepped(done, of, {}),
         )
+    if found.bad:
+        display.told(f"{len(found.bad)} unreadable images left out, first {found.bad[0].key}")
+    return found
 
 
-def _write(
-    path: Path, encoder: str, train: str, test: str, results: "Sequence[Result]"
+def _measured(
+    console: Console, side: _Side, names: "Sequence[str]", seed: int, ledger: "Ledger"
+) -> "list[Result]":
+    from ilk.evaluate import evaluate as measured
+
+    results: list[Result] = []
+    for name in names:
+        with TrainDisplay(console, f"{side.name}: {name}") as display:
+            results += measured(
+                side.parts.get("train"),
+                side.parts["test"],
+                [name],
+                seed,
+                gallery=side.parts.get("gallery"),
+                images=side.images,
+                ledger=ledger,
+                progress=lambda done, of, to=display: to.stepped(done, of, {}),
+            )
+    return results
+
+
+def _tell_overlap(console: Console, side: _Side, ledger: "Ledger") -> None:
+    """Warn of test images that look like a train image."""
+    from ilk.evaluate import near_duplicates
+
+    if "train" not in side.parts:
+        return
+    found = near_duplicates(side.parts["train"], side.parts["test"])
+    ledger.note("near_duplicates", found.to_dict())
+    if found.warning:
+        console.print(f"[yellow]note:[/] {escape(found.warning)}", highlight=False)
+
+
+def _tell_comparisons(
+    console: Console, rows: "Mapping[str, Sequence[Result]]", ledger: "Ledger"
 ) -> None:
-    record = {
-        "encoder": encoder,
-        "train": train,
-        "test": test,
-        "results": [result.to_dict() for result in results],
-    }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(record, indent=2) + "\n")
-    except OSError as error:
-        raise UserError(f"-o: {path} must be writable, got '{error}'") from error
+    from ilk.evaluate import compare
+
+    (first, ours), *others = rows.items()
+    found: list[Comparison] = []
+    for name, theirs in others:
+        found += compare(ours, theirs, name)
+    for one in found:
+        console.print(
+            f"{one.protocol}, {first} against {one.against}: [bold]{one.verdict}[/]",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    ledger.compared(found)

@@ -2,6 +2,7 @@
 
 from ilk.data.archive import Zip
 from ilk.data.arrays import Arrays
+from ilk.data.cache import cache_folder
 from ilk.data.datasets import HuggingFace, MapStyle
 from ilk.data.decode import decode
 from ilk.data.encoded import MAX_PIXELS
@@ -32,6 +33,7 @@ __all__ = [
     "Source",
     "Subset",
     "Zip",
+    "cache_folder",
     "decode",
     "default_workers",
     "labels",

@@ -1,13 +1,14 @@
 """Vectors of images under an encoder: made, kept, compared and judged without labels."""
 
 from ilk.embedding.batches import Batch, embed, embed_batches
+from ilk.embedding.features import cached
 from ilk.embedding.neighbours import knn_accuracy, leave_one_out, nearest, vote
 from ilk.embedding.quality import feature_std, rankme
 from ilk.embedding.record import Embeddings
 from ilk.embedding.table import embed_to_parquet, read_embeddings
 
 __all__ = [
-    "Batch", "Embeddings", "embed", "embed_batches", "embed_to_parquet",
+    "Batch", "Embeddings", "cached", "embed", "embed_batches", "embed_to_parquet",
     "feature_std", "knn_accuracy", "leave_one_out", "nearest", "rankme", "read_embeddings",
     "vote",
 ]  # fmt: skip

@@ -8,12 +8,13 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import chain
 
 import numpy as np
 import pyarrow as pa
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64, UInt8, UInt64
 from torch import Tensor, nn
 
 from ilk.core import UserError
@@ -33,6 +34,7 @@ class Batch:
         labels: of those; -1 when not known.
         keys: of those.
         bad: the items without a row.
+        contents: a 64-bit digest of the bytes of each.
     """
 
     items: range
@@ -40,6 +42,7 @@ class Batch:
     labels: Int64[np.ndarray, " B"]
     keys: list[str]
     bad: tuple[Bad, ...]
+    contents: UInt64[np.ndarray, " B"]
 
 
 def embed(
@@ -68,6 +71,7 @@ def embed(
     """
     vectors = np.empty((len(source), encoder.feature_dim), np.float32)
     labels = np.empty(len(source), np.int64)
+    contents = np.empty(len(source), np.uint64)
     keys = [pa.array([], pa.large_string())]
     bad: list[Bad] = []
     rows = 0
@@ -76,6 +80,7 @@ def embed(
     ):
         place = slice(rows, rows + len(batch.keys))
         vectors[place], labels[place] = batch.vectors, batch.labels
+        contents[place] = batch.contents
         keys.append(pa.array(batch.keys, pa.large_string()))
         bad += batch.bad
         rows = place.stop
@@ -91,6 +96,7 @@ def embed(
         encoder=encoder.fingerprint,
         data=source.fingerprint,
         bad=tuple(bad),
+        contents=contents[:rows],
     )
 
 
@@ -146,27 +152,42 @@ class _Read:
     labels: list[int]
     keys: list[str]
     bad: tuple[Bad, ...]
+    contents: list[int]
 
 
 def _read(source: Source, items: range, view: Plain, channels: int) -> _Read:
     views: list[Tensor] = []
     good: list[int] = []
+    contents: list[int] = []
     bad: list[Bad] = []
     for index in items:
         try:
-            pixels = decode(source.item(index), channels=channels)
+            item = source.item(index)
+            pixels = decode(item, channels=channels)
         except BadItem as error:
             bad.append(Bad(index=index, key=_key(source, index), reason=str(error)))
             continue
         views.append(view.render([pixels], np.array([index])))  # one large image at a time
         good.append(index)
+        contents.append(_content(item))
     return _Read(
         items=items,
         views=views,
         labels=[source.label(index) for index in good],
         keys=[_key(source, index) for index in good],
         bad=tuple(bad),
+        contents=contents,
     )
+
+
+def _content(item: bytes | np.ndarray) -> int:
+    """Of the bytes; the shape and type of an array count too."""
+    digest = blake2b(digest_size=8)
+    if isinstance(item, np.ndarray):
+        digest.update(f"{item.dtype} {item.shape}".encode())
+        item = item.tobytes()
+    digest.update(item)
+    return int.from_bytes(digest.digest(), "little")
 
 
 def _encoded(encoder: Encoder, read: _Read, device: torch.device) -> Batch:
@@ -182,6 +203,7 @@ def _encoded(encoder: Encoder, read: _Read, device: torch.device) -> Batch:
         labels=np.array(read.labels, np.int64),
         keys=read.keys,
         bad=read.bad,
+        contents=np.array(read.contents, np.uint64),
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, UInt64
 
 from ilk.data import Bad
 
@@ -21,6 +21,7 @@ class Embeddings:
         encoder: fingerprint of the encoder.
         data: fingerprint of the source.
         bad: items of the source that have no row.
+        contents: a 64-bit digest of the bytes of every item; None where it is not known.
     """
 
     vectors: Float32[np.ndarray, "N D"]
@@ -30,6 +31,7 @@ class Embeddings:
     encoder: str
     data: str
     bad: tuple[Bad, ...] = ()
+    contents: UInt64[np.ndarray, " N"] | None = None
 
     def __len__(self) -> int:
         """N, the number of rows."""

@@ -1,7 +1,8 @@
 """Embeddings as parquet, written so that a stopped run loses little. Axes: N rows, D features.
 
-A table holds ``key`` (string), ``label`` (int64, null when unknown) and ``label_name``
-(string) when the source has classes, and ``vector`` (fixed_size_list of float16 or float32).
+A table holds ``key`` (string), ``content`` (uint64, a digest of the item's bytes), ``label``
+(int64, null when unknown) and ``label_name`` (string) when the source has classes, and
+``vector`` (fixed_size_list of float16 or float32).
 What made it stands as JSON under ``ilk`` in the schema's metadata.
 """
 
@@ -112,6 +113,7 @@ def read_embeddings(path: str | Path) -> Embeddings:
     vectors = np.empty((rows, made[0]["dim"]), np.float32)
     labels = np.full(rows, -1, np.int64)
     keys = [pa.array([], pa.large_string())]
+    contents = np.zeros(rows, np.uint64) if _has_contents(files) else None
     row = 0
     for file in files:
         for batch in pq.ParquetFile(file).iter_batches(batch_size=PIECE):
@@ -120,6 +122,8 @@ def read_embeddings(path: str | Path) -> Embeddings:
             vectors[place] = flat.reshape(len(batch), -1)
             if "label" in batch.schema.names:
                 labels[place] = batch.column("label").fill_null(-1).to_numpy()
+            if contents is not None:
+                contents[place] = batch.column("content").to_numpy()
             keys.append(batch.column("key").cast(pa.large_string()))
             row = place.stop
     return Embeddings(
@@ -130,6 +134,7 @@ def read_embeddings(path: str | Path) -> Embeddings:
         encoder=made[0]["encoder"],
         data=made[0]["data"],
         bad=tuple(bad for file in files for bad in _bad(file)),
+        contents=contents,
     )
 
 
@@ -166,6 +171,7 @@ class _Job:
         label = [pa.field("label", pa.int64()), pa.field("label_name", pa.string())]
         columns = [
             pa.field("key", pa.string()),
+            pa.field("content", pa.uint64()),
             *(label if self.source.classes else []),
             vector,
         ]
@@ -231,6 +237,7 @@ def _table(batch: Batch, job: _Job, schema: pa.Schema) -> pa.Table:
     names = [*job.source.classes, None]
     columns = {
         "key": pa.array(batch.keys, pa.string()),
+        "content": pa.array(batch.contents, pa.uint64()),
         "label": pa.array(batch.labels, pa.int64(), mask=unknown),
         "label_name": pa.array([names[label] for label in batch.labels], pa.string()),
         "vector": pa.FixedSizeListArray.from_arrays(
@@ -273,6 +280,11 @@ def _facts(file: Path) -> dict[str, Any]:
 
 def _made(file: Path) -> dict[str, Any]:
     return _facts(file)["made"]
+
+
+def _has_contents(files: list[Path]) -> bool:
+    """False for tables of before there was such a column."""
+    return all("content" in pq.read_schema(file).names for file in files)
 
 
 def _bad(file: Path) -> list[Bad]:

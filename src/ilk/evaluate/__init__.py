@@ -1,13 +1,26 @@
 """Protocols that can be trusted: frozen, versioned, everything chosen on train alone."""
 
-from ilk.evaluate.baselines import pixels
+from ilk.evaluate.baselines import contender, oriented_gradients, pixels, raw_pixels
 from ilk.evaluate.heldout import held_out
-from ilk.evaluate.interval import wilson
-from ilk.evaluate.protocol import Labelled, Measured, Procedure, Protocol, Task, top1
+from ilk.evaluate.interval import bootstrap, wilson
+from ilk.evaluate.ledger import Ledger
+from ilk.evaluate.overlap import NearDuplicates, near_duplicates
+from ilk.evaluate.paired import Comparison, compare
+from ilk.evaluate.protocol import (
+    Images,
+    Labelled,
+    Measured,
+    Procedure,
+    Protocol,
+    Task,
+    top1,
+)
 from ilk.evaluate.result import Result
 from ilk.evaluate.suite import PROTOCOLS, evaluate, protocol
 
 __all__ = [
-    "PROTOCOLS", "Labelled", "Measured", "Procedure", "Protocol", "Result", "Task", "evaluate",
-    "held_out", "pixels", "protocol", "top1", "wilson",
+    "PROTOCOLS", "Comparison", "Images", "Labelled", "Ledger", "Measured", "NearDuplicates",
+    "Procedure", "Protocol", "Result", "Task", "bootstrap", "compare", "contender", "evaluate",
+    "held_out", "near_duplicates", "oriented_gradients", "pixels", "protocol", "raw_pixels",
+    "top1", "wilson",
 ]  # fmt: skip

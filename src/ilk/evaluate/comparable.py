@@ -1,56 +1,154 @@
 """Checks that two sets can be compared, and puts them into one numbering of classes."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
-import pyarrow.compute as pc
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from ilk.core import UserError
+from ilk.data import Source, Subset
 from ilk.embedding import Embeddings
-from ilk.evaluate.protocol import Labelled, Task
+from ilk.evaluate.overlap import disjoint
+from ilk.evaluate.protocol import Images, Labelled, Protocol, Task, Tell, silent
 
 SHOWN = 5  # names that an error lists at most
-ALIKE = 1e-3  # of the spread of train: the same picture, encoded in another batch
 
 
-def comparable(train: Embeddings, test: Embeddings, seed: int) -> Task:
-    """The labelled items of both, classes matched by their names.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """What was embedded of what.
 
     Args:
-        train: items without a label are left out.
-        test: likewise.
-        seed: of everything that the protocols draw.
+        test: always there.
+        train: None where no protocol needs it.
+        gallery: to look for the test items in; None is test itself.
+        images: behind train and test, item for item, bad ones included.
+    """
+
+    test: Embeddings
+    train: Embeddings | None = None
+    gallery: Embeddings | None = None
+    images: Images | None = None
+
+    @property
+    def there(self) -> dict[str, Embeddings]:
+        """Those that are there, by name."""
+        named = {"train": self.train, "test": self.test, "gallery": self.gallery}
+        return {name: part for name, part in named.items() if part is not None}
+
+
+def comparable(parts: Parts, protocol: Protocol, seed: int, tell: Tell = silent) -> Task:
+    """The items that a protocol uses, classes matched by their names.
+
+    Where labels are needed, items without one are left out.
+
+    Args:
+        parts: of one encoder.
+        protocol: which is to measure on them.
+        seed: of everything that the protocol draws.
+        tell: for its progress.
 
     Raises:
-        UserError: a set is empty, has no labels or holds numbers that are not finite; they come
-            from different encoders; they share images; test has a class that train has not, or
-            one class only.
+        UserError: a set is missing, empty, has no labels or holds numbers that are not finite;
+            they come from different encoders; they share images; test has a class that train
+            has not, or one class only.
     """
-    for name, part in (("train", train), ("test", test)):
-        _usable(name, part)
-    if train.encoder != test.encoder or train.vectors.shape[1] != test.vectors.shape[1]:
+    parts = _needed(parts, protocol)
+    needs = protocol.needs
+    for name, part in parts.there.items():
+        _usable(name, part, "labels" in needs)
+        _together(name, part, parts.test)
+        if name != "test":
+            disjoint(part, parts.test, name)
+    labels, classes = _labels(parts) if "labels" in needs else _as_they_are(parts)
+    used = {name: known >= 0 for name, known in labels.items()}
+    if "labels" not in needs:
+        used = {name: np.ones(len(known), bool) for name, known in labels.items()}
+    rows = {name: _rows(part, labels[name], used[name]) for name, part in parts.there.items()}
+    nothing = Labelled(
+        vectors=torch.empty(0, parts.test.vectors.shape[1]), labels=torch.empty(0).long()
+    )
+    return Task(
+        train=rows.get("train", nothing),
+        test=rows["test"],
+        gallery=rows.get("gallery"),
+        classes=classes,
+        seed=seed,
+        images=_pictures(parts, used) if "images" in needs else None,
+        tell=tell,
+    )
+
+
+def _needed(parts: Parts, protocol: Protocol) -> Parts:
+    """The parts that the protocol uses; refuses when one is missing."""
+    if "train" in protocol.needs and parts.train is None:
+        raise UserError(f"evaluate: {protocol.name} needs train, got none; give --train")
+    if "images" in protocol.needs and parts.images is None:
         raise UserError(
-            f"evaluate: train and test must come from one encoder, got {train.encoder[:12]}"
+            f"evaluate: {protocol.name} needs an encoder and its images, got vectors; give a"
+            " run or timm:NAME and images"
+        )
+    train = parts.train if "train" in protocol.needs else None
+    return replace(
+        parts, train=train, gallery=parts.gallery if protocol.takes_gallery else None
+    )
+
+
+def _labels(parts: Parts) -> tuple[dict[str, Int64[np.ndarray, " N"]], tuple[str, ...]]:
+    """The labels of all parts in one numbering, and its names: of train if it is there."""
+    first_name = next(name for name in ("train", "gallery", "test") if name in parts.there)
+    first = parts.there[first_name]
+    classes = _names(first)
+    found = {first_name: first.labels}
+    for name, part in parts.there.items():
+        if name != first_name:
+            found[name] = _renumbered(first_name, first, name, part)
+    test = found["test"]
+    if len(np.unique(test[test >= 0])) == 1:
+        raise UserError(
+            f"evaluate: test must have two classes or more, got {classes[test.max()]!r} only;"
+            f" every encoder scores the same there"
+        )
+    return found, classes
+
+
+def _as_they_are(
+    parts: Parts,
+) -> tuple[dict[str, Int64[np.ndarray, " N"]], tuple[str, ...]]:
+    return {name: part.labels for name, part in parts.there.items()}, parts.test.classes
+
+
+def _together(name: str, part: Embeddings, test: Embeddings) -> None:
+    if part.encoder != test.encoder or part.vectors.shape[1] != test.vectors.shape[1]:
+        raise UserError(
+            f"evaluate: {name} and test must come from one encoder, got {part.encoder[:12]}"
             f" and {test.encoder[:12]}; embed both again"
         )
-    _disjoint(train, test)
-    classes = _names(train)
-    labels = _renumbered(train, test, classes)
-    if len(np.unique(labels[labels >= 0])) == 1:
-        raise UserError(
-            f"evaluate: test must have two classes or more, got"
-            f" {classes[labels.max()]!r} only; every encoder scores the same there"
-        )
-    return Task(
-        train=_labelled(train, train.labels), test=_labelled(test, labels), classes=classes,
-        seed=seed,
-    )  # fmt: skip
 
 
-def _usable(name: str, part: Embeddings) -> None:
+def _pictures(parts: Parts, used: dict[str, Bool[np.ndarray, " N"]]) -> Images:
+    """The sources cut down to the rows that the protocol is given."""
+    images = parts.images
+    assert images is not None
+    train = None
+    if parts.train is not None:
+        if images.train is None:
+            raise UserError("evaluate: this protocol needs the images of train, got vectors")
+        train = _aligned(images.train, parts.train, used["train"])
+    return replace(images, train=train, test=_aligned(images.test, parts.test, used["test"]))
+
+
+def _aligned(source: Source, part: Embeddings, used: Bool[np.ndarray, " N"]) -> Subset:
+    """The items of a source that the used rows of its embeddings stand for."""
+    readable = np.delete(np.arange(len(source)), [bad.index for bad in part.bad])
+    return Subset(source, readable[used])
+
+
+def _usable(name: str, part: Embeddings, labelled: bool) -> None:
     if not len(part):
         raise UserError(f"evaluate: {name} must hold images, it is empty")
-    if (part.labels < 0).all():
+    if labelled and (part.labels < 0).all():
         raise UserError(
             f"evaluate: {name} must have labels, none of its {len(part)} images has one; put"
             " images into one folder per class or use a parquet file with a label column"
@@ -64,44 +162,28 @@ def _usable(name: str, part: Embeddings) -> None:
         )
 
 
-def _disjoint(train: Embeddings, test: Embeddings) -> None:
-    """Refuse the same set twice, and images that have both key and vector in common."""
-    shared = np.arange(len(test))
-    if train.data != test.data:
-        place = pc.call_function("index_in", [test.keys], pc.SetLookupOptions(train.keys))
-        shared = np.flatnonzero(place.is_valid().to_numpy(zero_copy_only=False))
-        if len(shared):
-            twins = train.vectors[place.drop_null().to_numpy()]
-            apart = np.abs(test.vectors[shared] - twins).max(1)
-            shared = shared[apart < ALIKE * train.vectors.std(0).max()]
-    if len(shared):
-        raise UserError(
-            f"evaluate: train and test must not share images, {len(shared)} of {len(test)} test"
-            f" images are in train too, first {test.keys[int(shared[0])]}; take them out of one"
-        )
-
-
 def _names(part: Embeddings) -> tuple[str, ...]:
     return part.classes or tuple(map(str, range(int(part.labels.max()) + 1)))
 
 
 def _renumbered(
-    train: Embeddings, test: Embeddings, classes: tuple[str, ...]
+    first: str, train: Embeddings, second: str, test: Embeddings
 ) -> Int64[np.ndarray, " N"]:
-    """The labels of test as positions in the classes of train."""
+    """The labels of the second set as positions in the classes of the first."""
+    classes = _names(train)
     place = {classes[label]: int(label) for label in np.unique(train.labels[train.labels >= 0])}
     names = _names(test)
     used = [names[label] for label in np.unique(test.labels[test.labels >= 0])]
     missing = [name for name in used if name not in place]
     if len(missing) == len(used):
         raise UserError(
-            f"evaluate: train and test must name their classes alike, train has"
-            f" {_few(list(place))} and test {_few(used)}"
+            f"evaluate: {first} and {second} must name their classes alike, {first} has"
+            f" {_few(list(place))} and {second} {_few(used)}"
         )
     if missing:
         raise UserError(
-            f"evaluate: every class of test must be in train, {_few(missing)} not"
-            f" ({len(missing)} of {len(used)}); add images of it or take it out of test"
+            f"evaluate: every class of {second} must be in {first}, {_few(missing)} not"
+            f" ({len(missing)} of {len(used)}); add images of it or take it out of {second}"
         )
     table = np.array([place.get(name, -1) for name in names] + [-1], np.int64)
     return table[test.labels]
@@ -112,10 +194,11 @@ def _few(names: list[str]) -> str:
     return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
 
 
-def _labelled(part: Embeddings, labels: Int64[np.ndarray, " N"]) -> Labelled:
-    known = labels >= 0
-    vectors = part.vectors if known.all() else part.vectors[known]
+def _rows(
+    part: Embeddings, labels: Int64[np.ndarray, " N"], used: Bool[np.ndarray, " N"]
+) -> Labelled:
+    vectors = part.vectors if used.all() else part.vectors[used]
     return Labelled(
         vectors=torch.from_numpy(np.require(vectors, requirements="W")),
-        labels=torch.from_numpy(np.ascontiguousarray(labels[known])),
+        labels=torch.from_numpy(labels[used].astype(np.int64)),
     )

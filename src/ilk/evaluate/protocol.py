@@ -2,24 +2,34 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import Field, asdict, dataclass
-from typing import Any, ClassVar, runtime_checkable
+from collections.abc import Callable, Mapping
+from dataclasses import Field, asdict, dataclass, field
+from typing import Any, ClassVar, Literal, runtime_checkable
 from typing import Protocol as Interface
 
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32, Float64, Int64, Shaped
 from torch import Tensor
 
+from ilk.data import Source
 from ilk.evaluate.interval import wilson
+from ilk.networks import Encoder
+
+Need = Literal["train", "labels", "images"]
+Tell = Callable[[int, int], None]  # steps done and their number
+
+
+def silent(done: int, of: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Labelled:
-    """Items whose class is known.
+    """Items and their classes.
 
     Args:
         vectors: their features, finite.
-        labels: their classes, in the numbering of the task.
+        labels: their classes, in the numbering of the task. For a protocol that needs no labels
+            -1 where not known.
     """
 
     vectors: Float32[Tensor, "N D"]
@@ -34,20 +44,50 @@ class Labelled:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Images:
+    """The encoder and the pictures behind the vectors, for protocols that look at them.
+
+    In a task, item i of ``train`` is row i of ``task.train``, and likewise for ``test``: items
+    that cannot be read or have no label are already left out.
+
+    Args:
+        encoder: stays as it is.
+        train: what its vectors were made of; None where there is no training set.
+        test: likewise.
+        batch_size: images that go through the encoder at once.
+        device: to compute on, see ``ilk.embedding.embed``.
+        workers: threads that read and decode.
+    """
+
+    encoder: Encoder
+    train: Source | None
+    test: Source
+    batch_size: int = 256
+    device: str = "auto"
+    workers: int = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
     """What a protocol measures on.
 
     Args:
-        train: all choices are made on these.
+        train: all choices are made on these; no rows where the protocol needs no train.
         test: looked at once, at the end.
-        classes: names; every class of test occurs in train.
+        gallery: in which the test items are looked for; None is test itself.
+        classes: names. Where train is needed every class of test occurs in it.
         seed: of everything drawn.
+        images: behind the vectors; None where only vectors are known.
+        tell: called with the steps done and their number by what takes long.
     """
 
     train: Labelled
     test: Labelled
     classes: tuple[str, ...]
     seed: int
+    gallery: Labelled | None = None
+    images: Images | None = None
+    tell: Tell = silent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,21 +96,26 @@ class Measured:
 
     Args:
         metric: what ``value`` is.
-        value: the number itself.
-        interval: of 95 %, around ``value``.
-        interval_kind: how the interval was found.
+        value: the number itself; a share where ``unit`` is ``%``.
+        interval: of 95 %, around ``value``; None where there is no honest one.
+        interval_kind: how the interval was found, or why there is none.
         selected: settings that were chosen, by name.
         selected_on: what they were chosen on.
-        correct: for each test item whether it was right, for paired comparisons.
+        scores: for each test item what it contributes: ``value`` is their mean. With them two
+            encoders are compared item by item. None where items have no score of their own.
+        unit: ``%`` for shares in [0, 1], else empty.
+        details: anything more that JSON can hold, such as the value per class.
     """
 
     metric: str
     value: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     interval_kind: str
     selected: Mapping[str, float]
     selected_on: str
-    correct: Bool[Tensor, " N"]
+    scores: Float64[Tensor, " N"] | None
+    unit: Literal["%", ""] = "%"
+    details: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 @runtime_checkable
@@ -91,10 +136,15 @@ class Protocol:
     Args:
         name: with its version, like ``knn@1``.
         procedure: a frozen dataclass.
+        needs: what it cannot do without beside the vectors of test: ``train``, ``labels`` and
+            ``images``, which stand for the encoder too.
+        takes_gallery: whether it looks for the test items in a gallery where one is given.
     """
 
     name: str
     procedure: Procedure
+    needs: frozenset[Need] = frozenset({"train", "labels"})
+    takes_gallery: bool = False
 
     @property
     def settings(self) -> dict[str, object]:
@@ -109,9 +159,12 @@ class Protocol:
 
 
 def top1(
-    correct: Bool[Tensor, " N"], selected: Mapping[str, float], selected_on: str
+    correct: Shaped[Tensor, " N"],
+    selected: Mapping[str, float],
+    selected_on: str,
+    details: Mapping[str, object] | None = None,
 ) -> Measured:
-    """Top-1 accuracy over test items with its Wilson interval."""
+    """Top-1 accuracy over test items, each right or not, with its Wilson interval."""
     return Measured(
         metric="top-1 accuracy",
         value=correct.double().mean().item(),
@@ -119,5 +172,6 @@ def top1(
         interval_kind="Wilson score, 95 %, over test items",
         selected=selected,
         selected_on=selected_on,
-        correct=correct,
+        scores=correct.double(),
+        details=details or {},
     )

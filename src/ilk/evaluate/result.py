@@ -2,10 +2,38 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Float64
+
+from ilk.evaluate.protocol import Protocol
+
+DIGITS = 6  # of a score in JSON
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """What makes two results the same measurement.
+
+    Args:
+        protocol_hash: of name and settings.
+        encoder: fingerprint.
+        train_data: fingerprint; empty where the protocol needs no train.
+        test_data: fingerprint.
+        gallery_data: fingerprint; empty where there is none.
+        seed: of everything drawn.
+        version: of ilk.
+    """
+
+    protocol_hash: str
+    encoder: str
+    train_data: str
+    test_data: str
+    gallery_data: str
+    seed: int
+    version: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -17,22 +45,25 @@ class Result:
         protocol_hash: of name and settings.
         settings: of the protocol.
         metric: what ``value`` is.
-        value: the number itself.
-        interval: of 95 %, around ``value``.
+        value: the number itself; a share where ``unit`` is ``%``.
+        unit: ``%`` or empty.
+        interval: of 95 %, around ``value``; None where there is no honest one.
         interval_kind: how the interval was found.
         selected: settings that were chosen, by name.
         selected_on: what they were chosen on; never on test.
+        details: what else the protocol has to say.
         seed: of everything drawn.
         encoder: fingerprint.
-        train_data: fingerprint.
+        train_data: fingerprint; empty where the protocol needs no train.
         test_data: fingerprint.
-        n_train: labelled items that were used.
-        n_test: labelled items that were measured on.
-        classes: how many occur in train.
+        gallery_data: fingerprint; empty where there is none.
+        n_train: items that were used.
+        n_test: items that were measured on.
+        classes: how many occur in train, or in test where no train is needed.
         seconds: wall clock, without embedding.
         date: when it ended, ISO 8601 in UTC.
         version: of ilk.
-        correct: for each labelled test item, in order, whether it was right; not in the JSON.
+        scores: for each test item, in order, what it contributes to ``value``, their mean.
     """
 
     protocol: str
@@ -40,27 +71,87 @@ class Result:
     settings: Mapping[str, object]
     metric: str
     value: float
-    interval: tuple[float, float]
+    unit: str = "%"
+    interval: tuple[float, float] | None
     interval_kind: str
     selected: Mapping[str, float]
     selected_on: str
+    details: Mapping[str, object] = field(default_factory=dict[str, object])
     seed: int
     encoder: str
     train_data: str
     test_data: str
+    gallery_data: str = ""
     n_train: int
     n_test: int
     classes: int
     seconds: float
     date: str
     version: str
-    correct: Bool[np.ndarray, " N"]
+    scores: Float64[np.ndarray, " N"] | None
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The interval, or the value itself where there is none."""
+        return self.interval or (self.value, self.value)
+
+    @property
+    def identity(self) -> Identity:
+        """What makes it the same measurement as another."""
+        return Identity(**{part.name: getattr(self, part.name) for part in fields(Identity)})
 
     def to_dict(self) -> dict[str, object]:
-        """All but ``correct``, as JSON can hold it."""
-        names = (name for name in self.__slots__ if name != "correct")
+        """All but ``scores``, as JSON can hold it."""
+        names = (part.name for part in fields(self) if part.name != "scores")
         return {name: getattr(self, name) for name in names}
 
     def to_json(self) -> str:
-        """All but ``correct``."""
+        """All but ``scores``."""
         return json.dumps(self.to_dict(), indent=2)
+
+    def rounded_scores(self) -> list[float] | None:
+        """The scores as JSON holds them."""
+        if self.scores is None:
+            return None
+        whole = self.scores == np.rint(self.scores)
+        if whole.all():
+            return self.scores.astype(int).tolist()
+        return self.scores.round(DIGITS).tolist()
+
+    @staticmethod
+    def of_dict(content: Mapping[str, Any], scores: list[float] | None) -> "Result":
+        """What ``to_dict`` and ``rounded_scores`` gave.
+
+        Raises:
+            TypeError: something is missing or too much.
+        """
+        interval = content.get("interval")
+        given: dict[str, Any] = {
+            **content,
+            "interval": None if interval is None else tuple(interval),
+            "scores": None if scores is None else np.array(scores, np.float64),
+        }
+        return Result(**given)
+
+
+def identity(
+    protocol: Protocol, data: Mapping[str, str], encoder: str, seed: int, version: str
+) -> Identity:
+    """Of a measurement that is to be made.
+
+    Args:
+        protocol: what is measured.
+        data: fingerprints of ``train``, ``test`` and ``gallery``, of those that take part.
+        encoder: fingerprint.
+        seed: of everything drawn.
+        version: of ilk.
+    """
+    return Identity(
+        protocol_hash=protocol.hash,
+        encoder=encoder,
+        train_data=data.get("train", "") if "train" in protocol.needs else "",
+        test_data=data["test"],
+        gallery_data=data.get("gallery", "") if protocol.takes_gallery else "",
+        seed=seed,
+        version=version,
+    )

@@ -1,17 +1,21 @@
 """All protocols by name, and how they are run."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from ilk.core import UserError
 from ilk.core.version import VERSION
 from ilk.embedding import Embeddings
-from ilk.evaluate.comparable import comparable
+from ilk.evaluate.comparable import Parts, comparable
 from ilk.evaluate.knn import NearestNeighbours
+from ilk.evaluate.ledger import Ledger
 from ilk.evaluate.linear import LogisticRegression
-from ilk.evaluate.protocol import Protocol, Task
-from ilk.evaluate.result import Result
+from ilk.evaluate.protocol import Images, Protocol, Task, Tell, silent
+from ilk.evaluate.quality import Quality
+from ilk.evaluate.result import Identity, Result, identity
+from ilk.evaluate.retrieval import Retrieval
 
 PROTOCOLS = {
     protocol.name: protocol
@@ -28,6 +32,17 @@ PROTOCOLS = {
                 most_steps=500,
                 held_out=0.2,
             ),
+        ),
+        Protocol(
+            name="retrieval@1",
+            procedure=Retrieval(precision_at=(10, 100), recall_at=(1, 5, 10)),
+            needs=frozenset({"labels"}),
+            takes_gallery=True,
+        ),
+        Protocol(
+            name="quality@1",
+            procedure=Quality(most_items=10_000, first=3, last=100),
+            needs=frozenset(),
         ),
     )
 }
@@ -47,61 +62,71 @@ def protocol(name: str) -> Protocol:
 
 
 def evaluate(
-    train: Embeddings,
+    train: Embeddings | None,
     test: Embeddings,
     protocols: Sequence[str] = ("knn@1", "linear@1"),
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    *,
+    gallery: Embeddings | None = None,
+    images: Images | None = None,
+    ledger: Ledger | None = None,
+    progress: Tell = silent,
 ) -> list[Result]:
-    """Measure an encoder by its features of a training and a test set.
+    """Measure an encoder by its features, and by its images for protocols that need them.
 
     Everything is chosen on train; test is looked at once per protocol. Classes are matched by
-    name, items without a label are left out.
+    name, items without a label are left out where labels are needed.
 
     Args:
-        train: labelled.
-        test: labelled, from the same encoder, no image in common with train.
+        train: labelled; None where no protocol needs it.
+        test: from the same encoder, no image in common with train.
         protocols: names; without a version the latest one.
         seed: of everything drawn, such as the held-out part of train.
-        progress: called with the protocols done and their number.
+        gallery: in which retrieval looks for the test items; None is test itself.
+        images: the encoder and the sources that train and test were made of.
+        ledger: where finished results are kept, and found again.
+        progress: called with the steps done and their number by protocols that take long.
 
     Raises:
         UserError: a protocol is not known, or the sets cannot be compared.
     """
     chosen = [protocol(name) for name in protocols]
-    task = comparable(train, test, seed)
+    parts = Parts(train=train, test=test, gallery=gallery, images=images)
+    data = {name: part.data for name, part in parts.there.items()}
+    kept = Ledger(None) if ledger is None else ledger
     results: list[Result] = []
     for one in chosen:
-        results.append(_result(one, task, train, test))
-        if progress:
-            progress(len(results), len(chosen))
+        wanted = identity(one, data, test.encoder, seed, VERSION)
+        result = kept.find(wanted)
+        if result is None:
+            result = _result(one, comparable(parts, one, seed, progress), wanted)
+            kept.add(result)
+        results.append(result)
     return results
 
 
-def _result(protocol: Protocol, task: Task, train: Embeddings, test: Embeddings) -> Result:
+def _result(protocol: Protocol, task: Task, wanted: Identity) -> Result:
     began = time.perf_counter()
     found = protocol.procedure.measure(task)
+    known = task.train.labels if len(task.train) else task.test.labels
     return Result(
         protocol=protocol.name,
-        protocol_hash=protocol.hash,
         settings=protocol.settings,
         metric=found.metric,
         value=found.value,
+        unit=found.unit,
         interval=found.interval,
         interval_kind=found.interval_kind,
         selected=found.selected,
         selected_on=found.selected_on,
-        seed=task.seed,
-        encoder=train.encoder,
-        train_data=train.data,
-        test_data=test.data,
+        details=found.details,
         n_train=len(task.train),
         n_test=len(task.test),
-        classes=len(task.train.labels.unique()),
+        classes=len(known[known >= 0].unique()),
         seconds=round(time.perf_counter() - began, 3),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        version=VERSION,
-        correct=found.correct.cpu().numpy(),
+        scores=None if found.scores is None else found.scores.cpu().numpy(),
+        **asdict(wanted),
     )
 
 

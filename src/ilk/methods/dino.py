@@ -24,6 +24,7 @@ class DINO:
 
     hidden: int = 2048
     bottleneck: int = 256
+    batch_norm: bool = False  # in the projector; helps small backbones out of the first plateau
     classes: int = 65_536
     student_temperature: float = 0.1
     teacher_temperature: float = 0.07
@@ -32,6 +33,7 @@ class DINO:
     centre_momentum: float = 0.9
     momentum: float = 0.996  # of the teacher's moving average, rising to 1
     local_views: int = 8
+    min_local_scale: float = 0.05  # of a small crop's area; more where 5 % is a few pixels
     last_layer_epochs: float = 1  # for which the last layer does not move
     norm_last_layer: bool = False  # True for runs of 100 epochs
     drop_path: float = 0.1
@@ -42,7 +44,11 @@ class DINO:
     def build(self, feature_dim: int, image_size: int) -> Method:
         """Assemble the parts for a backbone that emits ``feature_dim`` features."""
         small = views.local_size(image_size)
-        crops = views.fitted(views.dino_multicrop(image_size, small, self.local_views))
+        crops = views.fitted(
+            views.dino_multicrop(
+                image_size, small, self.local_views, (self.min_local_scale, 0.4)
+            )
+        )
         names = tuple(crop.name for crop in crops)
         sharpening = Ramp(
             self.warmup_teacher_temperature,
@@ -62,7 +68,9 @@ class DINO:
         )
         return Method(
             views=crops,
-            projector=networks.dino_head(feature_dim, self.hidden, self.bottleneck),
+            projector=networks.dino_head(
+                feature_dim, self.hidden, self.bottleneck, batch_norm=self.batch_norm
+            ),
             prototypes=networks.Prototypes(
                 self.bottleneck, self.classes, learn_scale=not self.norm_last_layer
             ),

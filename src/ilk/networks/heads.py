@@ -51,17 +51,21 @@ def mlp(
     return nn.Sequential(*steps)
 
 
-def dino_head(in_dim: int, hidden: int = 2048, bottleneck: int = 256) -> nn.Sequential:
+def dino_head(
+    in_dim: int, hidden: int = 2048, bottleneck: int = 256, *, batch_norm: bool = False
+) -> nn.Sequential:
     """Build DINO's projector: three layers with GELU, truncated-normal weights (std 0.02).
 
     Caron et al., ICCV 2021, appendix C. The L2 normalisation and the weight-normalised layer
     that follow there are `Prototypes`.
     """
-    head = mlp(in_dim, hidden, bottleneck, layers=3, batch_norm=False, activation="gelu")
+    head = mlp(in_dim, hidden, bottleneck, layers=3, batch_norm=batch_norm, activation="gelu")
     for layer in head:
         if isinstance(layer, nn.Linear):
             nn.init.trunc_normal_(layer.weight, std=0.02)
-            nn.init.zeros_(layer.bias)
+            bias: Tensor | None = layer.bias
+            if bias is not None:
+                nn.init.zeros_(bias)
     return head
 
 

@@ -97,5 +97,5 @@ def _measure(result: Result) -> str:
 
 
 def _score(result: Result) -> Score:
-    low, high = result.interval
+    low, high = result.bounds
     return Score(value=result.value, low=low, high=high)

@@ -70,7 +70,10 @@ def moco_v2_pair(size: int = 224, min_scale: float = 0.2) -> tuple[View, View]:
 
 
 def dino_multicrop(
-    global_size: int = 224, local_size: int = 96, local_views: int = 8
+    global_size: int = 224,
+    local_size: int = 96,
+    local_views: int = 8,
+    local_scale: tuple[float, float] = (0.05, 0.4),
 ) -> tuple[View, ...]:
     """Views g1, g2, l1, l2, ... of DINO, Caron et al., 2021, https://arxiv.org/abs/2104.14294."""
     g1 = replace(
@@ -79,7 +82,7 @@ def dino_multicrop(
         blur_kernel=None,
     )
     g2 = replace(g1, name="g2", blur_p=0.1, solarize_p=0.2)
-    local = replace(g1, size=local_size, scale=(0.05, 0.4), blur_p=0.5)
+    local = replace(g1, size=local_size, scale=local_scale, blur_p=0.5)
     return g1, g2, *(replace(local, name=f"l{n + 1}") for n in range(local_views))
 
 

@@ -1,0 +1,102 @@
+"""``evaluation.json``: results kept as soon as they are there, and used again."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ilk.core import UserError
+from ilk.evaluate.paired import Comparison
+from ilk.evaluate.result import Identity, Result
+
+FORMAT = 2
+
+
+class Ledger:
+    """Results of one file, every one with what the person called its parts.
+
+    The file holds ``results``, each with ``names`` (of encoder, train, test) and ``scores``,
+    one a test item; and ``comparisons``. It is written whole or not at all.
+
+    Args:
+        path: of the file, which need not exist; None keeps nothing.
+
+    Raises:
+        UserError: the file is not one of these.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.names: Mapping[str, str] = {}
+        self.notes: dict[str, object] = {}
+        self._results: dict[Identity, tuple[Result, Mapping[str, str]]] = {}
+        self._comparisons: list[dict[str, object]] = []
+        if path is not None and path.exists():
+            self._read(path)
+
+    def find(self, wanted: Identity) -> Result | None:
+        """The result of a measurement that was made before."""
+        return self._results[wanted][0] if wanted in self._results else None
+
+    def add(self, result: Result) -> None:
+        """Keep a result, under the ``names`` of now."""
+        self._results[result.identity] = (result, dict(self.names))
+        self._write()
+
+    def compared(self, comparisons: Sequence[Comparison]) -> None:
+        """Keep comparisons in place of earlier ones."""
+        self._comparisons = [comparison.to_dict() for comparison in comparisons]
+        self._write()
+
+    def note(self, name: str, content: object) -> None:
+        """Keep a fact about the whole, as JSON can hold it."""
+        self.notes[name] = content
+        self._write()
+
+    def _read(self, path: Path) -> None:
+        try:
+            content: dict[str, Any] = json.loads(path.read_text())
+            if content["format"] != FORMAT:
+                raise KeyError(content["format"])
+            for row in content["results"]:
+                names, scores = row.pop("names"), row.pop("scores")
+                result = Result.of_dict(row, scores)
+                self._results[result.identity] = (result, names)
+            self._comparisons = content["comparisons"]
+            self.notes = content["notes"]
+        except OSError as error:
+            raise UserError(f"-o: {path} must be readable, got '{error}'") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"-o: {path} must be a file that this version of ilk evaluate wrote, it is not;"
+                f" choose another or delete it"
+            ) from error
+
+    def _write(self) -> None:
+        if self.path is None:
+            return
+        rows: list[dict[str, object]] = []
+        lines: dict[str, str] = {}  # scores stand on one line: there may be thousands
+        for number, (result, names) in enumerate(self._results.values()):
+            mark = f"scores of result {number}"
+            lines[json.dumps(mark)] = json.dumps(result.rounded_scores())
+            rows.append({"names": names, **result.to_dict(), "scores": mark})
+        content = {
+            "format": FORMAT, "results": rows, "comparisons": self._comparisons,
+            "notes": self.notes,
+        }  # fmt: skip
+        text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+        for mark, line in lines.items():
+            text = text.replace(f'"scores": {mark}', f'"scores": {line}')
+        _replace(self.path, text)
+
+
+def _replace(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(text)
+        beside.replace(path)
+    except OSError as error:
+        raise UserError(f"-o: {path} must be writable, got '{error}'") from error

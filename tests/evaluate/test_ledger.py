@@ -1,0 +1,115 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from ilk.core import UserError
+from ilk.evaluate import PROTOCOLS, Ledger, compare, evaluate
+from ilk.evaluate.knn import NearestNeighbours
+
+
+@pytest.fixture
+def place(tmp_path):
+    return tmp_path / "deep" / "evaluation.json"
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """How often k-NN was measured."""
+    calls, measure = [], NearestNeighbours.measure
+
+    def counted(self, task):
+        calls.append(task.seed)
+        return measure(self, task)
+
+    monkeypatch.setattr(NearestNeighbours, "measure", counted)
+    return calls
+
+
+def test_a_second_call_reuses_what_is_there(pair, place, measured):
+    train, test = pair()
+    ledger = Ledger(place)
+    ledger.names = {"encoder": "run"}
+    (first,) = evaluate(train, test, ["knn"], ledger=ledger)
+    (again,) = evaluate(train, test, ["knn"], ledger=Ledger(place))
+    assert len(measured) == 1
+    assert again.to_dict() == json.loads(first.to_json()) | {
+        "interval": first.interval, "settings": again.settings,
+    }  # fmt: skip
+    assert (again.scores == first.scores).all()
+    assert json.loads(place.read_text())["results"][0]["names"] == {"encoder": "run"}
+
+
+@pytest.mark.parametrize("change", ["encoder", "train", "test", "seed", "settings"])
+def test_anything_else_is_measured_again(pair, place, measured, monkeypatch, change):
+    train, test = pair()
+    evaluate(train, test, ["knn"], ledger=Ledger(place))
+    if change == "encoder":
+        train, test = (replace(part, encoder="beef") for part in (train, test))
+    if change == "train":
+        train = replace(train, data="train-2")
+    if change == "test":
+        test = replace(test, data="test-2")
+    if change == "settings":
+        other = replace(PROTOCOLS["knn@1"].procedure, temperature=0.1)
+        monkeypatch.setitem(PROTOCOLS, "knn@1", replace(PROTOCOLS["knn@1"], procedure=other))
+    seed = 1 if change == "seed" else 0
+    evaluate(train, test, ["knn"], seed, ledger=Ledger(place))
+    assert len(measured) == 2
+    assert len(json.loads(place.read_text())["results"]) == 2, "both are kept"
+
+
+def test_an_interrupted_evaluation_keeps_what_is_finished(pair, place, measured, monkeypatch):
+    train, test = pair()
+
+    def stopped(self, task):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(PROTOCOLS["linear@1"].procedure), "measure", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(train, test, ["knn", "linear"], ledger=Ledger(place))
+    assert [r["protocol"] for r in json.loads(place.read_text())["results"]] == ["knn@1"]
+    results = evaluate(train, test, ["knn", "linear"], ledger=Ledger(place))
+    assert [result.protocol for result in results] == ["knn@1", "linear@1"]
+    assert len(measured) == 1
+
+
+def test_scores_stand_on_one_line_and_graded_ones_are_rounded(pair, place):
+    (result,) = evaluate(*pair(), ["knn"])
+    ledger = Ledger(place)
+    ledger.add(result)
+    ledger.add(replace(result, seed=9, scores=result.scores / 3))
+    lines = [line for line in place.read_text().splitlines() if '"scores"' in line]
+    assert len(lines) == 2
+    assert "0.333333" in lines[1]
+    assert "." not in lines[0].partition("[")[2]
+    assert [len(json.loads(line.partition(": ")[2])) for line in lines] == [300, 300]
+
+
+def test_comparisons_and_notes_are_kept(pair, place):
+    ours = evaluate(*pair(), ["knn"])
+    ledger = Ledger(place)
+    ledger.compared(compare(ours, ours, "itself"))
+    ledger.note("near_duplicates", {"count": 0})
+    Ledger(place).add(ours[0])
+    content = json.loads(place.read_text())
+    assert content["comparisons"][0]["against"] == "itself"
+    assert content["comparisons"][0]["verdict"].startswith("no difference")
+    assert content["notes"] == {"near_duplicates": {"count": 0}}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"format": 1}', '{"format": 2, "results": [{}]}']
+)
+def test_a_file_of_another_kind_is_not_written_over(place, text):
+    place.parent.mkdir()
+    place.write_text(text)
+    with pytest.raises(UserError, match="choose another or delete it"):
+        Ledger(place)
+    assert place.read_text() == text
+
+
+def test_without_a_place_nothing_is_written(pair, tmp_path):
+    evaluate(*pair(), ["knn"], ledger=Ledger(None))
+    assert not list(tmp_path.iterdir())
