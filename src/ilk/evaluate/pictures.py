@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,29 +11,20 @@ from torch import Tensor
 
 from ilk.core import UserError
 from ilk.data import BadItem, Source, decode
+from ilk.views import Plain, View
 
-Order = Int64[np.ndarray, " B"]
-
-
-class Looks(Protocol):
-    """How an image is looked at, such as ``View`` and ``Plain``."""
-
-    def render(
-        self, images: list[np.ndarray], items: np.ndarray, epoch: int, seed: int
-    ) -> Tensor:
-        """One view of each image."""
-        ...
+Order = Int64[np.ndarray, " _"]
 
 
 def pictures(
     source: Source,
-    view: Looks,
+    view: View | Plain,
     batches: Iterable[tuple[int, Order]],
     *,
     channels: int,
     seed: int,
     workers: int,
-) -> Iterator[tuple[Order, UInt8[Tensor, "B C S S"]]]:
+) -> Iterator[tuple[Order, UInt8[Tensor, "_ C S S"]]]:
     """The items of each batch and their views; no more than ``workers`` + 1 batches wait.
 
     Args:

@@ -103,7 +103,7 @@ def _rand_augment(names: Sequence[str], size: int) -> Any:
 def decayed_groups(
     module: nn.Module, head: nn.Linear, *, weight_decay: float, layer_decay: float
 ) -> list[dict[str, Any]]:
-    """Parameter groups with ``lr_scale``: 1 for the head, a power of ``layer_decay`` below.
+    """Parameter groups with ``lr_scale``: powers of ``layer_decay`` from 1, the head's, down.
 
     Deeper layers learn slower, as in BEiT, Bao et al., ICLR 2022, appendix H; no weight decay
     on biases, norms and what the network exempts.
@@ -114,6 +114,8 @@ def decayed_groups(
     groups = param_groups_layer_decay(
         module, weight_decay, no_weight_decay_list=exempt, layer_decay=layer_decay
     )
+    for group in groups:  # timm's start at 1, since a network without classifier ends there
+        group["lr_scale"] *= layer_decay
     return [
         *groups,
         {"params": [head.weight], "weight_decay": weight_decay, "lr_scale": 1.0},

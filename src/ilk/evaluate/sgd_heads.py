@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from ilk.core import Cosine, Progress
 from ilk.core.seeding import permutation
 
-Features = Float32[Tensor, "B D"]
+Features = Float32[Tensor, "_ _"]
 
 
 def fit_heads(
-    batches: Iterable[tuple[Features, Int64[Tensor, " B"]]],
+    batches: Iterable[tuple[Features, Int64[Tensor, " _"]]],
     *,
     lrs: Sequence[float],
     classes: int,
@@ -57,7 +57,7 @@ def fit_heads(
 
 def epochs_of(
     chosen: Int64[np.ndarray, " N"], *, epochs: int, batch_size: int, seed: int
-) -> Iterator[tuple[int, Int64[np.ndarray, " B"]]]:
+) -> Iterator[tuple[int, Int64[np.ndarray, " _"]]]:
     """Epoch and items of every batch: all items once an epoch, in another order each time."""
     for epoch in range(epochs):
         order = chosen[permutation(seed, epoch, len(chosen))]
