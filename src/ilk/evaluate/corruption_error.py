@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ilk.core import UserError
+from ilk.corruptions import COMMON
+from ilk.evaluate.result import Result
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,3 +62,22 @@ def corruption_errors(
         relative.append((errors - len(accuracies) * (1 - clean)) / added)
     count = len(shares)
     return CorruptionErrors(mce=sum(shares) / count, relative_mce=sum(relative) / count)
+
+
+def relative_to(ours: Result, reference: Result) -> CorruptionErrors | None:
+    """Over the common corruptions of two results of one robustness protocol.
+
+    None where the results are of another protocol.
+
+    Raises:
+        UserError: the reference loses nothing under some corruption.
+    """
+    mine: Any = ours.details
+    theirs: Any = reference.details
+    if ours.protocol != reference.protocol or "clean_accuracy" not in mine:
+        return None
+    rows = [
+        {name: row for name, row in part["accuracy"].items() if name in COMMON}
+        for part in (mine, theirs)
+    ]
+    return corruption_errors(rows[0], mine["clean_accuracy"], rows[1], theirs["clean_accuracy"])

@@ -7,12 +7,12 @@ from ilk.evaluate.finetune import FineTune
 from ilk.evaluate.knn import NearestNeighbours
 from ilk.evaluate.linear import LogisticRegression
 from ilk.evaluate.linear_aug import AugmentedLinear
-from ilk.evaluate.protocol import Protocol
+from ilk.evaluate.protocol import Need, Protocol
 from ilk.evaluate.quality import Quality
 from ilk.evaluate.retrieval import Retrieval
 from ilk.evaluate.robustness import Robustness
 
-IMAGES = frozenset({"train", "labels", "images"})
+IMAGES: frozenset[Need] = frozenset({"train", "labels", "images"})
 PROBE = LogisticRegression(
     strengths=(10, 3, 1, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5),
     tolerance=1e-4,
