@@ -197,6 +197,8 @@ class Method:
         mixable: how mixes change this method.
         mixing: how mixed views are made; None when there are none.
         swap: two views that change roles with probability one half in each step.
+        labels: whether kin are decided by labels, as far as they are known.
+        label_share: of the known labels, that the method may see.
     """
 
     views: tuple[View, ...]
@@ -217,3 +219,5 @@ class Method:
     mixable: Mixable
     mixing: Mixing | None = None
     swap: tuple[str, str] | None = None
+    labels: bool = False
+    label_share: float = 1.0
