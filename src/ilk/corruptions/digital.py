@@ -108,7 +108,7 @@ def elastic_transform(pixels: Pixels, severity: int, chance: Generator) -> Pixel
         shift = UNIT * share * strength * smooth_noise(noise, UNIT * sigma, truncate=3)
         points.append((line + shift).astype(np.float32))
     bands = [
-        cv2.remap(band, *points, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        cv2.remap(band, points[0], points[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
         for band in cv2.split(tilted)
     ]
     return np.stack(bands, -1)
