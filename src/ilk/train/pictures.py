@@ -22,7 +22,7 @@ class Pictures:
 
     Args:
         method: whose views.
-        wanted: views that a network will see.
+        wanted: views that a network will see; mixes are made of no others.
         device: where they go.
         layout: of images in memory.
         statistics: mean and standard deviation of each channel, for pixels in [0, 1].
@@ -39,7 +39,7 @@ class Pictures:
     def __call__(
         self, batch: Batch, *, epoch: int, step: int, clock: Clock
     ) -> tuple[Views, Compositions]:
-        """The wanted views, and what these and all others are made of.
+        """All views of the batch and the wanted mixes of them, with what they are made of.
 
         Args:
             batch: pixels of 0 to 255.
@@ -66,7 +66,8 @@ class Pictures:
                     made = mix(views[view.removesuffix("~")], draw, view=view)
                     views[view], compositions[view] = made.images, made.composition
         with clock("normalise"):  # pixels are mixed where that is fastest, then laid out
-            return {name: self._laid_out(views[name]) for name in self.wanted}, compositions
+            laid_out = {name: self._laid_out(images) for name, images in views.items()}
+        return laid_out, compositions
 
     def _laid_out(self, images: Tensor) -> Tensor:
         return images.contiguous(memory_format=self.layout) if images.ndim == 4 else images
