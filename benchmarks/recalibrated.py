@@ -1,11 +1,11 @@
-"""Is it the running statistics? The learning check's encoders, scored with statistics of clean images.
+"""Is it the running statistics? Scores of the learning check with those of clean images.
 
     .venv/bin/python -m benchmarks.recalibrated
 
 With SDMP a network sees clean and mixed batches in turn, and its running means and variances are
 those of both; the probes show it clean images only. Here they are taken anew from the training
 images, as they are, before the encoder is scored again. Needs the runs of `make mini`.
-"""  # noqa: E501
+"""
 
 import argparse
 from pathlib import Path
