@@ -2,9 +2,9 @@
 
     .venv/bin/python -m benchmarks.recalibrated
 
-With SDMP a network sees clean and mixed batches in turn, and its running means and variances are
-those of both; the probes show it clean images only. Here they are taken anew from the training
-images, as they are, before the encoder is scored again. Needs the runs of `make mini`.
+With SDMP a network sees clean and mixed batches in turn, and its running means and variances
+are those of both; the probes show it clean images only. Here they are taken anew from the
+training images, as they are, before the encoder is scored again. Needs the runs of `make mini`.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from ilk.networks import load_encoder
 
 
 def recalibrate(module: nn.Module, show: Any) -> None:
-    """Plain averages over everything that is shown, in place of what was gathered in training."""
+    """Plain averages over all that is shown, in place of what was gathered in training."""
     norms = [
         part for part in module.modules() if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d)
     ]
