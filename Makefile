@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check bench bench-peers mini docs golden clean
+.PHONY: install demo test check bench bench-peers mini paper docs golden clean
 
 install: $(STAMP)
 
