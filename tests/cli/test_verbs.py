@@ -115,6 +115,18 @@ def test_evaluate_compares_with_others_and_reuses_what_is_kept(
     assert "embed train" in again.out
 
 
+def test_evaluate_says_how_many_labels_it_takes(ilk, run, folder):
+    words = ("evaluate", run, "--train", folder / "train", "--test", folder / "test")
+    said = ilk(*words, "--protocols", "few-label,cluster,discover", "-o", "kept.json")
+    assert said.code == 0, said.err
+    (few, cluster, discover) = json.loads(Path("kept.json").read_text())["results"]
+    assert few["details"]["in words"]
+    for line in few["details"]["in words"]:
+        assert f"few-label@1, {run}: {line}" in said.out
+    assert cluster["train_data"] == ""
+    assert discover["details"]["unlabelled"] == len(discover["scores"])
+
+
 def test_a_runs_own_results_lie_beside_it(ilk, run, folder):
     words = ("--train", folder / "train", "--test", folder / "test", "--protocols", "knn")
     said = ilk("evaluate", run, *words)

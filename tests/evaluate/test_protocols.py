@@ -17,6 +17,11 @@ FROZEN = {  # a changed hash means changed settings: make a new version instead
     "linear@1": "7834b914dd644f1b5c3b2e28b34a678decea7dcfcdc6c45bc0fcabb280177383",
     "retrieval@1": "376acec6444f3b22ac073b7a19514b733986c2e1d754d11fed7155b64d4e54af",
     "quality@1": "e13d065f7cabc298fd777adc7f5877d28d105589926b718037b1d5a204897b2f",
+    "few-label@1": "6622fcda37c2709370431c7bde7ce364fc739410eab312d53333244de9baa665",
+    "cluster@1": "fd58a26a386df2f71ff9fade238ef292c8a2cb526a681aca43110e20ced833c4",
+    "cluster-free@1": "6009a51c44f8bec8ad31b9b5811dde06487f1f28ffea40fc5d04df431325c1b8",
+    "discover@1": "ea14acfc880561fa30a93f881197611006f3438484f18f01aea7a602c1275a0b",
+    "views-quality@1": "62eb00f20addc1cb2f16eff27b8dd751bd7d2a90989838a9c6933f899209f45f",
 }
 
 

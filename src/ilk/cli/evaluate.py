@@ -118,6 +118,7 @@ def evaluate(
         if side.name == encoder:
             _tell_overlap(console, side, ledger)
     console.print(result_table(f"{encoder} on {test}", rows))
+    _tell_words(console, rows)
     _tell_comparisons(console, rows, ledger)
     if ledger.path is not None:
         console.print(f"results in {ledger.path}", highlight=False, soft_wrap=True)
@@ -232,6 +233,17 @@ def _tell_overlap(console: Console, side: _Side, ledger: "Ledger") -> None:
     ledger.note("near_duplicates", found.to_dict())
     if found.warning:
         console.print(f"[yellow]note:[/] {escape(found.warning)}", highlight=False)
+
+
+def _tell_words(console: Console, rows: "Mapping[str, Sequence[Result]]") -> None:
+    """What a protocol says in words, such as how many labels it takes."""
+    for name, results in rows.items():
+        for result in results:
+            for line in result.words:
+                console.print(
+                    f"{result.protocol}, {escape(name)}: {escape(line)}",
+                    highlight=False, soft_wrap=True,
+                )  # fmt: skip
 
 
 def _tell_comparisons(

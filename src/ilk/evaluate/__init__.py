@@ -1,5 +1,6 @@
 """Protocols that can be trusted: frozen, versioned, everything chosen on train alone."""
 
+from ilk.evaluate.agreement import Agreement, agreement
 from ilk.evaluate.baselines import contender, oriented_gradients, pixels, raw_pixels
 from ilk.evaluate.heldout import held_out
 from ilk.evaluate.interval import bootstrap, wilson
@@ -19,8 +20,8 @@ from ilk.evaluate.result import Result
 from ilk.evaluate.suite import PROTOCOLS, evaluate, protocol
 
 __all__ = [
-    "PROTOCOLS", "Comparison", "Images", "Labelled", "Ledger", "Measured", "NearDuplicates",
-    "Procedure", "Protocol", "Result", "Task", "bootstrap", "compare", "contender", "evaluate",
-    "held_out", "near_duplicates", "oriented_gradients", "pixels", "protocol", "raw_pixels",
-    "top1", "wilson",
+    "PROTOCOLS", "Agreement", "Comparison", "Images", "Labelled", "Ledger", "Measured",
+    "NearDuplicates", "Procedure", "Protocol", "Result", "Task", "agreement", "bootstrap",
+    "compare", "contender", "evaluate", "held_out", "near_duplicates", "oriented_gradients",
+    "pixels", "protocol", "raw_pixels", "top1", "wilson",
 ]  # fmt: skip
