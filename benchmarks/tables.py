@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ilk.adoptions import ADOPTIONS
 from ilk.cli.methods import header, needs
 from ilk.methods import METHODS
 from ilk.mixes import MIXES
@@ -83,9 +84,10 @@ def table(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
 
 
 def methods() -> str:
-    """What each method and mix is."""
+    """What each method, mix and kin rule is."""
     lines = ["| name | what it is | paper | needs |", "|---|---|---|---|"]
-    for name, kind in {**METHODS, **MIXES}.items():
+    rules = {f"kin.{name}": kind for name, kind in ADOPTIONS.items()}
+    for name, kind in {**METHODS, **MIXES, **rules}.items():
         head = header(kind)
         what = head["title"].partition(": ")[2]
         paper, _, address = head["Paper"].rpartition(", ")

@@ -1,21 +1,24 @@
-"""Write docs/methods.md from the headers and records of methods and mixes: ``make docs``."""
+"""Write docs/methods.md from the headers and records of what can be named: ``make docs``."""
 
 import dataclasses
 from pathlib import Path
 
 import torch
 
+from ilk.adoptions import ADOPTIONS
+from ilk.cli.matrix import TOLD, fits, numbered
 from ilk.cli.methods import header, needs
-from ilk.core import UserError
 from ilk.method import Method
 from ilk.methods import METHODS, recipe
-from ilk.mixes import MIXES, mixture
+from ilk.mixes import MIXES
 
 PAGE = Path(__file__).parent / "methods.md"
 FEATURES, SIZE = 8, 224  # no default depends on them but the sizes of layers and views
 
+RULES = {f"kin.{name}": kind for name, kind in ADOPTIONS.items()}
+
 TOP = """\
-# Methods and mixes
+# Methods, mixes and kin rules
 
 Written by `docs/generate.py` from the code; change the code, then call `make docs`.
 The same on a terminal: `ilk methods`, and `ilk methods sdmp` for one whole.
@@ -39,11 +42,16 @@ def _page() -> str:
         "## Methods\n",
         _table(("method", "what it is", "needs"), [_line(name) for name in METHODS]),
         "## Mixes\n",
-        _table(("mix", "what it is", "paper"), [_mix_line(name) for name in MIXES]),
-        "## Which mix fits which method\n",
-        _matrix(records),
+        _table(("mix", "what it is", "paper"), [_axis_line(*mix) for mix in MIXES.items()]),
+        "## Kin rules\n",
+        _table(
+            ("kin rule", "what it is", "paper"), [_axis_line(*rule) for rule in RULES.items()]
+        ),
+        "## Which mix and which kin rule fits which method\n",
+        _matrix(),
         *(_section(name, METHODS[name], records[name]) for name in METHODS),
         *(_section(name, MIXES[name], None) for name in MIXES),
+        *(_section(name, RULES[name], None) for name in RULES),
     ]
     return "\n".join(parts)
 
@@ -52,36 +60,21 @@ def _line(name: str) -> tuple[str, ...]:
     return f"[{name}](#{name})", _title(METHODS[name]), needs(name)
 
 
-def _mix_line(name: str) -> tuple[str, ...]:
-    head = header(MIXES[name])
-    return f"[{name}](#{name})", _title(MIXES[name]), head["Paper"]
+def _axis_line(name: str, kind: type) -> tuple[str, ...]:
+    place = name.replace(".", "")  # as a heading is addressed
+    return f"[{name}](#{place})", _title(kind), header(kind)["Paper"]
 
 
 def _title(kind: type) -> str:
     return header(kind)["title"].partition(": ")[2].rstrip(".")
 
 
-def _matrix(records: dict[str, Method]) -> str:
-    reasons: list[str] = []
-    rows = [
-        (f"[{name}](#{name})", *(_fit(mix, record, reasons) for mix in MIXES))
-        for name, record in records.items()
-    ]
+def _matrix() -> str:
+    rows, reasons = numbered(fits())
+    head = ("method", *next(iter(fits().values())))
+    cells = [(f"[{name}](#{name})", *row) for name, row in rows.items()]
     notes = "".join(f"\n{number}. {reason}" for number, reason in enumerate(reasons, 1))
-    head = "A number is the reason of a refusal, below.\n\n" if reasons else ""
-    return head + _table(("method", *MIXES), rows) + notes + "\n"
-
-
-def _fit(mix: str, record: Method, reasons: list[str]) -> str:
-    """``yes``, or the number of the reason why not."""
-    try:
-        mixture(mix, {}).apply(record)
-    except UserError as error:
-        reason = str(error).partition(": ")[2]
-        if reason not in reasons:
-            reasons.append(reason)
-        return f"no ({reasons.index(reason) + 1})"
-    return "yes"
+    return f"{TOLD}\n\n{_table(head, cells)}{notes}\n"
 
 
 def _section(name: str, kind: type, record: Method | None) -> str:
@@ -91,7 +84,8 @@ def _section(name: str, kind: type, record: Method | None) -> str:
     if record is not None:
         lines += [f"* **{key}:** {text}" for key, text in _facts(record).items()]
     fields = [(f"`{field.name}`", f"`{field.default!r}`") for field in dataclasses.fields(kind)]
-    flag = "--set mix.FIELD=VALUE" if record is None else "--set FIELD=VALUE"
+    axis = "" if record is not None else "kin." if name in RULES else "mix."
+    flag = f"--set {axis}FIELD=VALUE"
     return "\n".join([*lines, "", _table((f"field for `{flag}`", "default"), fields)])
 
 

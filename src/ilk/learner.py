@@ -22,8 +22,10 @@ class Learner:
     Args:
         method: its name, see ``ilk methods``.
         mix: name of a mix, or None.
+        kin: a kin rule to add, such as neighbours:5, fnc, fnc-eliminate or labels:0.1, or None.
         method_options: fields of the method that differ from the paper's.
         mix_options: fields of the mix that differ from its defaults.
+        kin_options: fields of the kin rule that differ from its defaults.
         backbone: any timm model, or one of our own small ones.
         epochs: length of the run; None together with steps and minutes means 100.
         steps: length in optimiser steps, in place of epochs.
@@ -46,8 +48,10 @@ class Learner:
         method: str = "moco-v3",
         *,
         mix: str | None = None,
+        kin: str | None = None,
         method_options: Mapping[str, Any] | None = None,
         mix_options: Mapping[str, Any] | None = None,
+        kin_options: Mapping[str, Any] | None = None,
         backbone: str = "vit_small_patch16_224",
         backbone_options: Mapping[str, Any] | None = None,
         epochs: float | None = None,
@@ -62,8 +66,10 @@ class Learner:
     ) -> None:
         self.method = method
         self.mix = mix
+        self.kin = kin
         self.method_options = method_options
         self.mix_options = mix_options
+        self.kin_options = kin_options
         self.backbone = backbone
         self.backbone_options = backbone_options
         self.epochs = epochs
@@ -77,7 +83,7 @@ class Learner:
         self.directory = directory
 
     def fit(self, X: Any, y: object = None) -> "Learner":
-        """Train on images; labels are not looked at.
+        """Train on images; labels are not looked at, but by methods and kin rules that say so.
 
         Raises:
             UserError: a parameter or the data cannot be used.
@@ -87,7 +93,7 @@ class Learner:
 
         given: dict[str, Any] = self.get_params()
         given.pop("directory")
-        for name in ("method_options", "mix_options", "backbone_options"):
+        for name in ("method_options", "mix_options", "kin_options", "backbone_options"):
             given[name] = dict(given[name] or {})
         directory = Path(self.directory or tempfile.mkdtemp(prefix="ilk-"))
         train(Settings(**given), X, directory, _Silent())

@@ -6,13 +6,14 @@ import inspect
 import pytest
 
 FLAGS = {
-    "train": "data output method mix backbone backbone_set set epochs steps time image_size "
+    "train": "data output method mix kin backbone backbone_set set epochs steps time image_size "  # noqa: E501
     "channels batch_size accumulate lr seed workers checkpoint_every knn_every device precision "  # noqa: E501
     "strategy compile max_bad_share stop_on_collapse dry_run resume",
     "embed": "encoder data output dtype batch_size shard_rows device workers",
     "evaluate": "encoder test train gallery protocols against output seed batch_size device "
     "workers image_size cache",
-    "methods": "name",
+    "kin": "directory data output queries",
+    "methods": "name table",
     "export": "encoder to output",
     "demo": "data output epochs seed",
 }

@@ -163,6 +163,37 @@ def test_methods_lists_all_and_shows_one(ilk):
     assert "static_source" in one.out
 
 
+def test_methods_table_fits_a_terminal_and_gives_reasons(ilk, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    said = ilk("methods", "--table")
+    assert said.code == 0, said.err
+    assert max(map(len, said.out.splitlines())) <= 100
+    row = next(line for line in said.out.splitlines() if line.split()[:1] == ["byol"])
+    assert row.split()[1:6] == ["yes"] * 5
+    number = row.split()[7]
+    assert f"{number} the method must hold someone for foreign" in said.out
+
+
+def test_a_kin_rule_is_recorded_judged_and_drawn(ilk, folder):
+    words = ("--kin", "labels:0.5", "--mix", "sdmp", *TINY, "--steps", "3", "-o", "one")
+    said = ilk("train", folder / "train", *words)
+    assert said.code == 0, said.err
+    record = json.loads(Path("one/run.json").read_text())
+    assert record["settings"]["kin"] == "labels:0.5"
+    lines = [json.loads(line) for line in Path("one/metrics.jsonl").read_text().splitlines()]
+    # Labels find nobody but the right ones.
+    assert {line["kin_precision"] for line in lines if "kin_precision" in line} == {1.0}
+    drawn = ilk("kin", "one", folder / "test", "--queries", "2", "-o", "page.html")
+    assert drawn.code == 0, drawn.err
+    assert "Kin in the source loss" in Path("page.html").read_text()
+
+
+def test_a_kin_rule_that_does_not_fit_says_why(ilk, folder):
+    said = ilk("train", folder / "train", "--method", "dino", "--kin", "fnc", "-o", "two")
+    assert said.code == 2
+    assert "they are classes" in said.err
+
+
 @pytest.mark.parametrize("verb", ["", *VERBS])
 def test_help(ilk, verb):
     said = ilk(*filter(None, [verb]), "--help")

@@ -111,6 +111,7 @@ def test_every_page_is_in_the_navigation_and_the_other_way_round():
 
 
 def test_fields_in_commands_exist():
+    from ilk.adoptions import adopter
     from ilk.methods import METHODS, recipe
     from ilk.mixes import MIXES, mixture
 
@@ -124,7 +125,11 @@ def test_fields_in_commands_exist():
             given = [w for w in words[words.index("--set") + 1 :] if "=" in w]
             assert method in METHODS
             for field, _, value in (word.partition("=") for word in given):
-                if field.startswith("mix."):
+                if field.startswith("kin."):
+                    adopter(
+                        words[words.index("--kin") + 1], {field.removeprefix("kin."): value}
+                    )
+                elif field.startswith("mix."):
                     mixture(mix, {field.removeprefix("mix."): value})
                 else:
                     recipe(method, {field: value})

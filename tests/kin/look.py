@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ilk.core import Composition, Output, Progress, Rows
+from ilk.core import NOBODY, Composition, Output, Progress, Rows
 
 
 @dataclass
@@ -17,8 +17,13 @@ class FakeLook:
     memories: Mapping[str, nn.Module] = field(default_factory=dict)
     prototypes: Tensor | None = None
     progress: Progress = field(default_factory=lambda: Progress(0, 100, 10.0))
+    labels: Tensor = field(default_factory=lambda: torch.full((1,), NOBODY))
+    seed: int = 0
 
     def rows(self, output: Output) -> Rows:
+        return self.outputs[output]
+
+    def joined(self, output: Output) -> Rows:
         return self.outputs[output]
 
     def memory(self, name: str) -> nn.Module:

@@ -19,7 +19,7 @@ def outcome(scores: torch.Tensor, pool: str | None) -> tuple[torch.Tensor, torch
     """Codes of these rows and the centre after them."""
     torch.manual_seed(1)
     prototypes, queue = torch.randn(scores.shape[1], 2), Queue(5, 2)
-    queue.remember(stale(torch.randn(3, 2)))
+    queue.remember(stale(torch.randn(5, 2)))
     centre = Centre(scores.shape[1]).double()
     look = FakeLook({SEEN: plain(scores)}, {"queue": queue}, prototypes)
     codes = Sinkhorn(by=SEEN, epsilon=0.2, pool=pool)(

@@ -140,7 +140,7 @@ def test_mixed_queries_share_the_codes_of_their_sources():
     torch.testing.assert_close(Sinkhorn(by=TEACHER)(query, query, look).weights, expected)
 
 
-def test_a_pool_balances_along_once_it_is_written():
+def test_a_pool_balances_along_once_all_of_it_is_written():
     torch.manual_seed(0)
     prototypes = torch.randn(3, 2)
     queue = Queue(6, 2)
@@ -155,10 +155,12 @@ def test_a_pool_balances_along_once_it_is_written():
 
     alone = sinkhorn(scores, torch.ones(4), epsilon=1.0, iterations=3)
     torch.testing.assert_close(codes(late), alone)  # nothing has been written yet
-    queue.remember(stale(torch.randn(2, 2)))
+    queue.remember(stale(torch.randn(5, 2)))
+    torch.testing.assert_close(codes(late), alone)  # one entry is missing
+    queue.remember(stale(torch.randn(3, 2)))
     torch.testing.assert_close(codes(early), alone)
-    pooled = torch.cat([scores, queue.vectors[:2] @ prototypes.T])
-    together = sinkhorn(pooled, torch.ones(6), epsilon=1.0, iterations=3)[:4]
+    pooled = torch.cat([scores, queue.vectors @ prototypes.T])
+    together = sinkhorn(pooled, torch.ones(10), epsilon=1.0, iterations=3)[:4]
     torch.testing.assert_close(codes(late), together)
     assert not torch.allclose(together, alone)
 

@@ -9,10 +9,21 @@ from hypothesis import given
 from torch.nn import functional as F
 
 from ilk.core import Output, Progress, Ramp
-from ilk.kin import CommonSource, Itself, Neighbours, SameCluster, Similar
-from ilk.memory import Queue
+from ilk.kin import (
+    Batchmates,
+    CommonSource,
+    FormerNeighbours,
+    Itself,
+    Neighbours,
+    OrElse,
+    SameCluster,
+    SameLabel,
+    Similar,
+    SoftNeighbours,
+)
+from ilk.memory import History, Queue
 from ilk.objectives import MeanShift, soft_cross_entropy_rows
-from tests.kin.look import FakeLook, joined, plain, stale
+from tests.kin.look import FakeLook, joined, mixed_rows, plain, stale
 
 NOW = Progress(0, 1, 1.0)
 TEACHER = Output("teacher", "b", "projection")
@@ -69,10 +80,114 @@ def test_candidates_may_be_judged_by_another_memory():
     assert kin.weights.tolist() == [[0.0, 1.0]]
 
 
-def test_judges_must_match_the_queries():
-    look = FakeLook({TEACHER: plain(torch.randn(2, 3))})
-    with pytest.raises(ValueError, match="a row for each of 3 queries, got 2"):
-        Neighbours(k=1, by=TEACHER)(plain(torch.randn(3, 3)), stale(torch.randn(4, 3)), look)
+def test_a_mixed_query_has_the_neighbours_of_both_its_sources():
+    torch.manual_seed(0)
+    share = torch.tensor([0.7, 0.6, 0.2]).double()
+    query, bank = (
+        mixed_rows(torch.randn(3, 4).double(), share),
+        stale(torch.randn(9, 4).double()),
+    )
+    teacher = plain(torch.randn(3, 4).double())
+    look = FakeLook({TEACHER: teacher})
+    for rule in (
+        Neighbours(k=2, by=TEACHER),
+        SoftNeighbours(temperature=0.1, by=TEACHER),
+        Neighbours(k=9, by=TEACHER, within=SoftNeighbours(temperature=0.1, by=TEACHER)),
+    ):
+        own = rule(teacher, bank, look).weights
+        for i, lam in enumerate([0.7, 1.0, 0.2]):  # the middle one is mixed with itself
+            expected = lam * own[i] + (1 - lam) * own[2 - i]
+            torch.testing.assert_close(rule(query, bank, look).weights[i], expected)
+
+
+def test_whom_a_deciding_row_leaves_out_is_left_out_of_its_queries():
+    rule = Neighbours(k=2, by=TEACHER, within=CommonSource() - Batchmates())
+    rows = plain(torch.eye(3))
+    kin = rule(
+        mixed_rows(torch.eye(3), torch.tensor([0.5, 1, 0.5])), rows, FakeLook({TEACHER: rows})
+    )
+    ends = [False, True, False]
+    assert kin.left_out.tolist() == [ends, [True, False, True], ends]
+    assert kin.weights.tolist() == [[0.5, 0, 0.5], [0, 1, 0], [0.5, 0, 0.5]]
+
+
+def test_soft_neighbours_are_a_softmax_by_a_loop():
+    torch.manual_seed(0)
+    teacher, bank = torch.randn(3, 4).double(), torch.randn(7, 4).double()
+    look = FakeLook({TEACHER: plain(teacher)})
+    found = SoftNeighbours(temperature=0.04, by=TEACHER)(
+        plain(torch.randn(3, 4)), stale(bank), look
+    ).weights
+    for i in range(3):
+        cosines = [float(F.cosine_similarity(teacher[i], bank[j], dim=0)) for j in range(7)]
+        raised = [math.exp(cosine / 0.04) for cosine in cosines]
+        assert found[i].tolist() == pytest.approx([r / sum(raised) for r in raised])
+    sharp = SoftNeighbours(temperature=1e-4, by=TEACHER)
+    torch.testing.assert_close(
+        sharp(plain(teacher), stale(bank), look).weights,
+        Neighbours(k=1)(plain(teacher), stale(bank), look).weights,
+    )
+
+
+def test_soft_neighbours_may_be_compared_by_another_output_and_masked():
+    torch.manual_seed(0)
+    keys, others = plain(torch.randn(3, 4), first_slot=3), plain(torch.randn(3, 4))
+    other = Output("student", "a", "projection")
+    look = FakeLook({TEACHER: keys, other: others})
+    apart = CommonSource() - Batchmates()
+    rule = SoftNeighbours(temperature=0.1, by=TEACHER, among=(other,), mask=apart)
+    torch.testing.assert_close(rule(others, others, look).weights, torch.eye(3))
+    rule = SoftNeighbours(temperature=0.1, by=TEACHER, among=(other,))
+    cosines = F.normalize(keys.vectors, dim=1) @ F.normalize(others.vectors, dim=1).T
+    found = rule(others, plain(torch.zeros(3, 9)), look).weights
+    torch.testing.assert_close(found, (cosines / 0.1).softmax(1))
+
+
+def test_a_constraint_is_lifted_where_it_cannot_be_met():
+    rows = plain(torch.randn(3, 2))
+    look = FakeLook(labels=torch.tensor([0, -1, 0]))
+    found = OrElse(rule=SameLabel(), other=CommonSource())(rows, rows, look)
+    assert found.weights.tolist() == [[0.5, 0, 0.5], [0, 1, 0], [0.5, 0, 0.5]]
+    strict = OrElse(rule=SameLabel() - CommonSource(), other=Itself())(rows, rows, look)
+    assert strict.weights.tolist() == [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
+    assert strict.left_out.diagonal().tolist() == [True, False, True]
+
+
+def test_former_neighbours_are_compared_one_visit_ago():
+    """Item by item and visit by visit, with a plain list as the reference."""
+    torch.manual_seed(0)
+    history, queue, seen = History(3, 8), Queue(8, 3, keep_sources=True), {}
+    for items in ([0, 1, 2, 3], [4, 5], [3, 1, 0], [5, 6]):
+        rows = plain(torch.randn(len(items), 3), items)
+        for item, vector in zip(items, F.normalize(rows.vectors, dim=1), strict=True):
+            seen.setdefault(item, []).append(vector)
+        history.remember(rows)
+        queue.remember(rows)
+    query = plain(torch.randn(4, 3), [2, 0, 7, 6])
+    now = F.normalize(query.vectors, dim=1)
+    past = [seen[2][-1], seen[0][-1], now[2], seen[6][-1]]
+    slots = queue.rows().composition.sources[:, 0].tolist()
+    old = []
+    for place, item in enumerate(slots):
+        visits = seen.get(item, [])
+        old.append(visits[-2] if len(visits) > 1 else queue.vectors[place])
+    kin = FormerNeighbours(k=3, past="past")(
+        query, queue.rows(), FakeLook({}, {"past": history})
+    )
+    for i in range(4):
+        order = sorted(range(8), key=lambda j: -float(past[i] @ old[j]))[:3]
+        assert sorted(kin.weights[i].nonzero()[:, 0].tolist()) == sorted(order)
+
+
+def test_with_one_neighbour_mean_shift_is_byol():
+    torch.manual_seed(0)
+    keys = plain(torch.randn(4, 3).double())
+    candidates = joined(keys, stale(torch.randn(9, 3).double()))
+    query = plain(torch.randn(4, 3).double(), first_slot=4)
+    kin = Neighbours(k=1, by=TEACHER)(query, candidates, FakeLook({TEACHER: keys}))
+    loss = MeanShift()(query.vectors, (candidates.vectors,), kin, NOW)
+    expected = 2 - 2 * F.cosine_similarity(query.vectors, keys.vectors).mean()
+    torch.testing.assert_close(loss, expected)
 
 
 def views_of_fnc():

@@ -12,7 +12,16 @@ from ilk.networks import Network, sync_batch_norm
 from ilk.train.devices import data_parallel, fully_sharded
 from ilk.train.sharding import whole
 from ilk.train.trainer import Trainer
-from tests.laws.world import CASES, Trunk, batch, in_float64, label, progress, small_method
+from tests.laws.world import (
+    CASES,
+    LABELS,
+    Trunk,
+    batch,
+    in_float64,
+    label,
+    progress,
+    small_method,
+)
 
 WORLD, SHARE = 2, 4
 # Partners lie within a rank, so one process must mix within groups of a rank's size.
@@ -30,10 +39,12 @@ def prepared(case, fabric: Fabric, groups: int) -> Trainer:
     student = Network(Trunk(), method.projector, method.predictor, method.prototypes)
     if fabric.world_size > 1:
         student = sync_batch_norm(student, fabric.device)
-    return Trainer(
+    trainer = Trainer(
         method, student.double(), fabric=fabric, batch_size=WORLD * SHARE, lr=0.05,
         statistics=((0.5,) * 3, (0.25,) * 3), seed=0,
     )  # fmt: skip
+    trainer.reveal(LABELS)
+    return trainer
 
 
 def two_steps(trainer: Trainer, world: int, rank: int) -> dict[str, torch.Tensor]:

@@ -11,11 +11,13 @@ from lightning_fabric import Fabric
 from torch import nn
 
 import ilk.train.trainer as trainer_module
+from ilk.adoptions import adopter
 from ilk.core import Progress
 from ilk.method import Method
 from ilk.methods import recipe
 from ilk.mixes import mixture
 from ilk.networks import Network
+from ilk.train.assemble import allot
 from ilk.train.loader import Batch
 from ilk.train.trainer import Trainer
 from ilk.views import View, normalise
@@ -33,7 +35,26 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "dino": {"hidden": 16, "bottleneck": 8, "classes": 12, "local_views": 4, "drop_path": 0.0},
     "nnclr": {"hidden": 16, "dim": 8, "predictor_hidden": 16, "queue_size": 32},
     "fnc": {"hidden": 16, "dim": 8, "bank_size": 64, "view_count": 4, "top": 2},
+    "supcon": {"hidden": 16, "dim": 8},
+    "ressl": {"hidden": 16, "dim": 8, "queue_size": 32},
+    "msf": {"hidden": 16, "dim": 8, "bank_size": 32, "k": 3},
+    "cmsf": {"hidden": 16, "dim": 8, "bank_size": 32, "k": 2, "constrained_to": 4},
+    "ifnd": {"hidden": 16, "dim": 32, "queue_size": 32, "clusters": (3, 5)},
+    "deepcluster-v2": {"hidden": 16, "dim": 8, "clusters": 6, "local_views": 2},
+    "mochi": {
+        "hidden": 16,
+        "dim": 32,
+        "queue_size": 32,
+        "hardest": 6,
+        "pairs": 4,
+        "own": 3,
+        "from_epoch": 0.5,
+    },
+    "relic-v2": {"hidden": 16, "dim": 8, "foreign": 3, "large_views": 2, "small_views": 1},
 }
+ITEMS = 64
+# Half of the labels are known, of four classes; only methods that say so read them.
+LABELS = torch.where(torch.arange(ITEMS) % 8 < 4, torch.arange(ITEMS) % 4, -1)
 PER_EPOCH = 4.0
 
 
@@ -64,32 +85,45 @@ CASES = [
     ("moco-v3", "mixco"),
     ("dino", "i-mix"),
     ("fnc", "mixco"),
+    ("moco-v3", "sdmp", "neighbours:2"),
+    ("simclr", None, "fnc-eliminate:0.2"),
+    ("moco-v3", None, "labels:0.5"),
 ]
 
 
-def label(case: tuple[str, str | None]) -> str:
+def label(case: tuple[str | None, ...]) -> str:
     return "+".join(part for part in case if part)
 
 
-def small_method(name: str, mix: str | None = None, **options: Any) -> Method:
+def small_method(
+    name: str, mix: str | None = None, kin: str | None = None, **options: Any
+) -> Method:
     method = recipe(name, {**SMALL[name], **options}).build(Trunk.num_features, 32)
+    if kin is not None:
+        sizes = {"size": 32} if kin.startswith("neighbours") else {}
+        method = adopter(kin, sizes).apply(method)
+    allot(method, ITEMS)
     return method if mix is None else mixture(mix, {}).apply(method)
 
 
 def small_trainer(fabric: Fabric, method: Method, *, seed: int = 0, lr: float | None = None,
-                  batch_size: int = 8) -> Trainer:  # fmt: skip
+                  batch_size: int = 8, labels: torch.Tensor = LABELS) -> Trainer:  # fmt: skip
     torch.manual_seed(seed)
     student = Network(Trunk(), method.projector, method.predictor, method.prototypes)
-    return Trainer(
+    trainer = Trainer(
         method, student, fabric=fabric, batch_size=batch_size, lr=lr,
         statistics=((0.5,) * 3, (0.25,) * 3), seed=seed,
     )  # fmt: skip
+    trainer.reveal(labels)
+    return trainer
 
 
-def built(fabric: Fabric, name: str, mix: str | None = None, **settings: Any) -> Trainer:
+def built(
+    fabric: Fabric, name: str, mix: str | None = None, kin: str | None = None, **settings: Any
+) -> Trainer:
     """A trainer whose weights depend on the names alone."""
     torch.manual_seed(1)
-    return small_trainer(fabric, small_method(name, mix), **settings)
+    return small_trainer(fabric, small_method(name, mix, kin), **settings)
 
 
 @contextmanager
@@ -105,7 +139,7 @@ def batch(views: tuple[View, ...], step: int, *, size: int = 8, world: int = 1,
           rank: int = 0) -> Batch:  # fmt: skip
     """Pictures of a step, of which a rank sees its part; the same in every call."""
     chance = np.random.default_rng(step)
-    items = chance.permutation(64)[: size * world]
+    items = chance.permutation(ITEMS)[: size * world]
     own = items[rank * size : (rank + 1) * size]
     pixels = {
         view.name: torch.from_numpy(

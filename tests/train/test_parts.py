@@ -47,6 +47,16 @@ def test_any_start_serves_the_same_batches(pictures):
             assert torch.equal(batch.labels, again.labels)
 
 
+@pytest.mark.parametrize("held", [1, 5000])
+def test_pieces_of_any_size_make_the_same_batches(pictures, held, monkeypatch):
+    whole = list(loader(pictures).batches(0, 3))
+    monkeypatch.setattr("ilk.train.loader.HELD", held)
+    for batch, again in zip(whole, loader(pictures).batches(0, 3), strict=True):
+        assert np.array_equal(batch.items, again.items)
+        assert all(torch.equal(batch.views[v], again.views[v]) for v in batch.views)
+        assert torch.equal(batch.labels, again.labels)
+
+
 def test_ranks_share_the_batch_of_one_process(pictures):
     one = next(iter(loader(pictures, batch_size=8).batches(2, 3)))
     parts = [

@@ -45,6 +45,16 @@ def test_torchvisions_result_and_memory_layout():
     assert result.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_interleaved_pixels_give_the_very_same_numbers():
+    """Large enough for several pieces, the last of them shorter."""
+    batch = torch.randint(0, 256, (5, 3, 90, 101), dtype=torch.uint8)
+    interleaved = batch.contiguous(memory_format=torch.channels_last)
+    assert torch.equal(
+        normalise(interleaved, IMAGENET_MEAN, IMAGENET_STD),
+        normalise(batch, IMAGENET_MEAN, IMAGENET_STD),
+    )
+
+
 def test_moments_by_number_of_channels():
     assert moments(3) == (IMAGENET_MEAN, IMAGENET_STD)
     assert moments(1) == ((0.5,), (0.25,))

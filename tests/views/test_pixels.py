@@ -74,7 +74,7 @@ def test_crops_are_torchvisions_antialiased_ones(reference, picture, box, kind, 
         (CONTRAST, (0.2, 0.6, 1.4, 1.8), 0.3, 0.51),
         (SATURATION, (0.2, 0.6, 1.4, 1.8), 0.3, 0.8),
         (SATURATION, (0.0,), 0.3, 0.8),
-        (HUE, (-0.2, -0.1, -0.004, 0.013, 0.1, 0.2), 1.1, 12),  # a byte holds 256 hues
+        (HUE, (-0.5, -0.2, -0.1, -0.004, 0.013, 0.1, 0.2, 0.5), 0.3, 0.51),
     ],
 )
 def test_each_colour_operation_agrees(
@@ -140,7 +140,7 @@ def test_operations_come_in_the_drawn_order(reference, picture):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_whole_recipes_agree(reference, picture, recipe):
-    """Mean 0.9; worst 30, where brightness and contrast enlarge the step of a hue."""
+    """Mean 0.6, worst 8: no more than the roundings of up to seven operations."""
     sizes = [(120, 160), (97, 61), (33, 200), (64, 64), (150, 40), (32, 32)]
     images = [picture(*size, seed=seed) for seed, size in enumerate(sizes)]
     heights, widths = np.array(sizes).T
@@ -151,8 +151,8 @@ def test_whole_recipes_agree(reference, picture, recipe):
             mean, worst, _ = difference(reference, draws, images)
             means.append(mean)
             worsts.append(worst)
-        assert np.mean(means) < 0.9
-        assert max(worsts) < 30
+        assert np.mean(means) < 0.6
+        assert max(worsts) < 8
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -175,8 +175,8 @@ def test_any_size_and_number_of_channels(
     gap = abs(rendered.numpy() - reference(draws, images))
     assert rendered.dtype == torch.uint8
     assert rendered.shape == (1, channels, size, size)
-    assert gap.mean() < (2.0 if channels == 3 else 1.2)
-    assert gap.max() < (30 if channels == 3 else 6)
+    assert gap.mean() < 1.2
+    assert gap.max() < (8 if channels == 3 else 6)
     assert (images[0] == before).all()
 
 

@@ -12,7 +12,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import CenterCrop, Compose, Resize
 
 from ilk.core.errors import UserError
-from ilk.views import Plain, View, byol_pair, dino_multicrop
+from ilk.views import Plain, View, byol_pair, dino_multicrop, render
 
 SIZES = [(40, 60), (200, 31), (64, 64), (90, 120), (33, 32), (10, 300), (128, 96)] * 3
 
@@ -37,6 +37,14 @@ def test_no_pixel_depends_on_the_batch_or_on_threads(view, images):
         with ThreadPoolExecutor(workers) as pool:
             parts = pool.map(chunk, np.array_split(np.arange(len(images)), chunks))
             assert torch.equal(torch.cat(list(parts)), whole)
+
+
+def test_views_made_together_are_those_made_alone(images):
+    pair, items = dino_multicrop(48, 20, 3), np.arange(len(images))
+    together = render(pair, images, items, 1, 2)
+    assert list(together) == [view.name for view in pair]
+    for view in pair:
+        assert torch.equal(together[view.name], view.render(images, items, 1, 2))
 
 
 def test_epoch_item_seed_and_name_change_the_picture(images):

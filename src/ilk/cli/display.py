@@ -21,6 +21,8 @@ SHOWN = {
     "data_wait": "wait {:.0%}",
     "rankme": "rank {:.0f}",
     "knn": "k-NN {:.1%}",
+    "kin_precision": "kin right {:.0%}",
+    "kin_recall": "found {:.1%}",
     "bad_files": "bad files {:.0f}",
 }
 QUIET_SECONDS = 30.0  # between lines where there is no terminal to draw a bar on

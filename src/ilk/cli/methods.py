@@ -18,23 +18,37 @@ if TYPE_CHECKING:
     from ilk.method import Method
 
 
-def methods(name: Annotated[str | None, Parameter()] = None, /) -> None:
-    """List every method and mix, or show one whole.
+def methods(
+    name: Annotated[str | None, Parameter()] = None,
+    /,
+    *,
+    table: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """List every method, mix and kin rule, or show one whole.
 
     Parameters
     ----------
     name
-        Of a method or a mix; all of them in a table when not given.
+        Of a method, a mix or a kin rule; all of them when not given.
+    table
+        Show which method takes which mix and which kin rule, and why not.
     """
+    from ilk.adoptions import ADOPTIONS
+    from ilk.cli.matrix import fits, matrix
     from ilk.methods import METHODS
     from ilk.mixes import MIXES
 
+    rules = {f"kin.{name}": kind for name, kind in ADOPTIONS.items()}
     console = Console()
+    if table:
+        console.print(matrix(fits()), highlight=False)
+        return
     if name is None:
         console.print(_table("method", METHODS))
         console.print(_table("mix", MIXES))
+        console.print(_table("kin rule", rules))
         return
-    kinds = {**METHODS, **MIXES}
+    kinds = {**METHODS, **MIXES, **rules}
     if name not in kinds:
         raise UserError(f"methods: {name!r} is not known; there are {', '.join(kinds)}")
     _show(console, name, kinds[name])
@@ -62,23 +76,18 @@ def header(kind: type) -> dict[str, str]:
 
 
 def needs(name: str) -> str:
-    """What a method asks for, read off its record; of a mix, which methods it fits."""
+    """What a method asks for, read off its record; of a mix or kin rule, what it fits."""
+    from ilk.cli.matrix import fits
     from ilk.methods import METHODS
-    from ilk.mixes import MIXES, mixture
 
-    if name in MIXES:
-        fitting = []
-        for other in METHODS:
-            try:
-                mixture(name, {}).apply(_small(other))
-            except UserError:
-                continue
-            fitting.append(other)
-        return "fits " + ", ".join(fitting)
+    axis = name.removeprefix("kin.")
+    if name not in METHODS:
+        return "fits " + ", ".join(other for other, row in fits().items() if not row[axis])
     method = _small(name)
     reasons = {term.objective.one_hot_only for term in method.terms} - {""}
     parts = [
         f"{len(method.views)} views",
+        "labels" if method.labels else "",
         "teacher" if method.teacher else "",
         *method.memory,
         f"batch {method.batch_size}",

@@ -27,6 +27,7 @@ def train(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     method: str = "moco-v3",
     mix: str | None = None,
+    kin: str | None = None,
     backbone: str = "vit_small_patch16_224",
     backbone_set: Pairs = (),
     set: Pairs = (),
@@ -62,17 +63,21 @@ def train(
         A folder, several folders, a zip, tar shards or a parquet file; file.parquet:train
         chooses a split.
     output
-        Directory of the run; runs/<method>-<mix> when not given.
+        Directory of the run; runs/<method>-<kin>-<mix> when not given.
     method
         See `ilk methods`.
     mix
         Mix pictures: sdmp, i-mix, un-mix or mixco.
+    kin
+        Hold further pictures for kin: neighbours:5, fnc, fnc-eliminate or labels:0.1; see
+        `ilk methods --table`.
     backbone
         Any timm model, or one of our own small ones.
     backbone_set
         field=value for any argument of the backbone.
     set
-        field=value for any field of the method; mix.field=value for one of the mix.
+        field=value for any field of the method; mix.field=value for one of the mix,
+        kin.field=value for one of the kin rule.
     epochs
         Length of the run; 100 when nothing is given.
     steps
@@ -121,9 +126,10 @@ def train(
         return
     if not data:
         raise UserError("train: needs images, got no DATA; give a folder, archive or parquet")
-    own, mixed = _split_options(set)
+    own, mixed, adopted = _split_options(set)
     settings = Settings(
         method=method, method_options=own, mix=mix, mix_options=mixed,
+        kin=kin, kin_options=adopted,
         backbone=backbone, backbone_options=_literals(backbone_set),
         epochs=epochs, steps=steps, minutes=None if time is None else minutes(time),
         image_size=image_size, channels=channels, batch_size=batch_size, accumulate=accumulate,
@@ -135,7 +141,7 @@ def train(
     if dry_run:
         _print_plan(settings, spec)
         return
-    name = method if mix is None else f"{method}-{mix}"
+    name = "-".join(part.replace(":", "-") for part in (method, kin, mix) if part)
     directory = output or Path("runs") / name
     _follow(name, directory, lambda run, display: run.train(settings, spec, directory, display))
 
@@ -204,14 +210,15 @@ def _pairs(words: tuple[str, ...], flag: str = "--set") -> dict[str, str]:
     return out
 
 
-def _split_options(words: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str]]:
-    """Fields of the method and fields of the mix."""
-    pairs = _pairs(words)
-    own = {name: given for name, given in pairs.items() if not name.startswith("mix.")}
-    mixed = {
-        name.removeprefix("mix."): given for name, given in pairs.items() if name not in own
-    }
-    return own, mixed
+def _split_options(words: tuple[str, ...]) -> tuple[dict[str, str], ...]:
+    """Fields of the method, of the mix and of the kin rule."""
+    out: tuple[dict[str, str], ...] = ({}, {}, {})
+    for name, given in _pairs(words).items():
+        place, _, field = name.rpartition(".")
+        if place not in ("", "mix", "kin"):
+            raise UserError(f"--set: must be field, mix.field or kin.field, got {name!r}")
+        out[("", "mix", "kin").index(place)][field] = given
+    return out
 
 
 def _literals(words: tuple[str, ...]) -> dict[str, object]:

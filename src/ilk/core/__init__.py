@@ -2,8 +2,20 @@
 
 from ilk.core.composition import NOBODY, Composition, overlap
 from ilk.core.errors import UserError
-from ilk.core.rows import Field, Kin, KinRule, Look, Objective, Output, Role, Rows, mixed
-from ilk.core.schedules import Cosine, Progress, Ramp, Scalar, WarmCosine, value
+from ilk.core.lots import lots, paired
+from ilk.core.rows import (
+    Field,
+    Kin,
+    KinRule,
+    Look,
+    Objective,
+    Output,
+    Role,
+    Rows,
+    Synthesis,
+    mixed,
+)
+from ilk.core.schedules import Cosine, Line, Progress, Ramp, Scalar, WarmCosine, value
 from ilk.core.scores import full, similarities
 
 __all__ = [
@@ -13,6 +25,7 @@ __all__ = [
     "Field",
     "Kin",
     "KinRule",
+    "Line",
     "Look",
     "Objective",
     "Output",
@@ -21,11 +34,14 @@ __all__ = [
     "Role",
     "Rows",
     "Scalar",
+    "Synthesis",
     "UserError",
     "WarmCosine",
     "full",
+    "lots",
     "mixed",
     "overlap",
+    "paired",
     "similarities",
     "value",
 ]

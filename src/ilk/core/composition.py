@@ -56,6 +56,22 @@ class Composition:
             torch.cat([_widen(part.shares.to(dtype), width, 0.0) for part in parts]),
         )
 
+    def renamed(self, names: Int[Tensor, " M"]) -> "Composition":
+        """The same shares under other names: of classes, of clusters.
+
+        Args:
+            names: what source i is called, ``NOBODY`` where that is not known. Shares of one
+                name are added up.
+        """
+        known = (self.sources >= 0) & (self.sources < len(names))
+        sources = torch.where(known, names[self.sources.clamp(0, len(names) - 1)], NOBODY)
+        same = sources[:, :, None] == sources[:, None, :]
+        same &= (sources != NOBODY)[:, :, None]
+        again = same.tril(-1).any(dim=2)  # a column further left has this name already
+        total = (same * self.shares[:, None, :]).sum(dim=2)
+        shares = torch.where(sources == NOBODY, self.shares, total)
+        return Composition(torch.where(again, NOBODY, sources), shares.masked_fill(again, 0.0))
+
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.sources)

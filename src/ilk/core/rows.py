@@ -48,11 +48,19 @@ class Rows:
         composition: what each row is made of.
         slots: one number per picture shown in this step, so that a row can be told from its
             own copy; -1 for rows from a memory.
+        origin: what each row shows, where kin by source must not know of it: the pictures
+            behind a queue of keys that are foreign to all; None is the composition.
     """
 
     vectors: Float[Tensor, "N D"]
     composition: Composition
     slots: Int[Tensor, " N"]
+    origin: Composition | None = None
+
+    @property
+    def shown(self) -> Composition:
+        """What the rows show, for labels and monitors."""
+        return self.composition if self.origin is None else self.origin
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -82,8 +90,22 @@ class Look(Protocol):
         """Where the run stands."""
         ...
 
+    @property
+    def seed(self) -> int:
+        """Of the run, for rules that draw lots."""
+        ...
+
+    @property
+    def labels(self) -> Int[Tensor, " M"]:
+        """Class of every item of the data set, -1 where it is not known."""
+        ...
+
     def rows(self, output: Output) -> Rows:
         """The rows of another output of this step, without gradient."""
+        ...
+
+    def joined(self, output: Output) -> Rows:
+        """The rows of another output of this step on all ranks, without gradient."""
         ...
 
     def memory(self, name: str) -> nn.Module:
@@ -101,6 +123,17 @@ class KinRule(Protocol):
 
     def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
         """Weights and left-out pairs; never carries a gradient."""
+        ...
+
+
+@runtime_checkable
+class Synthesis(Protocol):
+    """Makes further candidates for each query, foreign to it and its own alone."""
+
+    def __call__(
+        self, queries: Rows, candidates: Rows, kin: Kin, look: Look
+    ) -> tuple[Float[Tensor, "Q m D"], Bool[Tensor, "Q m"]] | None:
+        """Vectors without gradient and which of them are left out; None for the time being."""
         ...
 
 

@@ -28,6 +28,11 @@ class Progress:
         """Epochs that are over, with a fraction."""
         return self.step / self.steps_per_epoch
 
+    @property
+    def begins_epoch(self) -> bool:
+        """Whether this is the first step of an epoch."""
+        return self.step == 0 or int(self.epoch) > int((self.step - 1) / self.steps_per_epoch)
+
 
 @dataclass(frozen=True, slots=True)
 class Cosine:
@@ -40,6 +45,18 @@ class Cosine:
         """The value now."""
         share = 0.5 * (1 + math.cos(math.pi * progress.fraction))
         return self.end + (self.start - self.end) * share
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Linear from ``start`` to ``end`` over the whole run."""
+
+    start: float
+    end: float
+
+    def __call__(self, progress: Progress) -> float:
+        """The value now."""
+        return self.start + (self.end - self.start) * progress.fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +91,7 @@ class WarmCosine:
         return self.end + (self.peak - self.end) * 0.5 * (1 + math.cos(math.pi * share))
 
 
-Scalar = float | Cosine | Ramp | WarmCosine
+Scalar = float | Cosine | Line | Ramp | WarmCosine
 
 
 def value(scalar: Scalar, progress: Progress) -> float:

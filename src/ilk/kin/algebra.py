@@ -44,9 +44,9 @@ class Union:
     def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
         """Larger weights and all left-out pairs."""
         kins = [rule(queries, candidates, look) for rule in self.rules]
-        weights, left_out = _peaked(kins[0].weights), kins[0].left_out
+        weights, left_out = peaked(kins[0].weights), kins[0].left_out
         for kin in kins[1:]:
-            weights = torch.maximum(weights, _peaked(kin.weights))
+            weights = torch.maximum(weights, peaked(kin.weights))
             left_out = _either(left_out, kin.left_out)
         return without(weights, left_out)
 
@@ -86,6 +86,32 @@ class LeaveOut:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OrElse:
+    """Kin by ``rule``; for queries that have none by it, kin by ``other``.
+
+    Lifts a constraint where it cannot be met, as for a query without a label (CMSF, Navaneet et
+    al., ECCV 2022, section 3.2). Whom ``rule`` leaves out of a query it decides is left out.
+    """
+
+    rule: KinRule
+    other: KinRule
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Each row from one of the two."""
+        kin, other = (rule(queries, candidates, look) for rule in (self.rule, self.other))
+        decided = (kin.weights.sum(1) > 0)[:, None]
+        weights = torch.where(decided, kin.weights, other.weights)
+        if kin.left_out is None and other.left_out is None:
+            return Kin(weights)
+        nobody = torch.zeros_like(weights, dtype=torch.bool)
+        ours, theirs = (nobody if k.left_out is None else k.left_out for k in (kin, other))
+        return Kin(weights, torch.where(decided, ours, theirs))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Evenly:
     """The kin of ``rule``, all with the same weight: how much is shared does not count.
 
@@ -117,7 +143,8 @@ def without(weights: Float[Tensor, "Q K"], left_out: Bool[Tensor, "Q K"] | None)
     return Kin(rows_to_one(weights), left_out)
 
 
-def _peaked(weights: Tensor) -> Tensor:
+def peaked(weights: Float[Tensor, "Q K"]) -> Float[Tensor, "Q K"]:
+    """Each row divided by its largest entry; rows of zeros stay."""
     top = weights.amax(1, keepdim=True)
     return weights / torch.where(top > 0, top, torch.ones_like(top))
 

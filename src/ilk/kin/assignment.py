@@ -70,8 +70,8 @@ class Sinkhorn:
         by: scores over prototypes of the view that decides.
         epsilon: entropy of the assignment; smaller is sharper.
         iterations: rounds of balancing, at least one.
-        pool: name of a memory of projections that are balanced along with the batch; entries
-            that were never written do not count.
+        pool: name of a memory of projections that are balanced along with the batch, once all
+            of its entries have been written.
         pool_from: epoch at which the pool is first used.
         shares: how much each of the deciding rows counts for a query.
     """
@@ -93,7 +93,8 @@ class Sinkhorn:
             pool = cast(_Pool, cast(object, look.memory(self.pool)))
             scores = torch.cat([scores, full(look.scores(pool.rows().vectors)).to(scores)])
             # Every rank adds the same pool; divided by their number it counts once in all.
-            counts = torch.cat([counts, pool.written().to(counts) / _ranks()])
+            full_yet = pool.written().all().to(counts).expand(len(pool.written()))
+            counts = torch.cat([counts, full_yet / _ranks()])
         codes = sinkhorn(scores, counts, epsilon=self.epsilon, iterations=self.iterations)
         return _spread(self.shares(queries, deciding, look), codes[: len(deciding)])
 

@@ -19,6 +19,11 @@ class _Rowed(Protocol):
     def rows(self) -> Rows: ...
 
 
+@runtime_checkable
+class _Past(Protocol):
+    def before(self, rows: Rows) -> Tensor: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Neighbours:
     """The k candidates most like the query, by cosine.
@@ -28,7 +33,8 @@ class Neighbours:
 
     Args:
         k: fewer where there are fewer candidates, or fewer within.
-        by: what is compared in place of the queries, row for row, such as a teacher's output.
+        by: whose rows look for neighbours in place of the queries, such as a teacher's; a query
+            has those of the rows it shares sources with, by their share.
         among: name of a memory whose rows are compared in place of the candidates, row for row:
             the same entries in another field.
         within: only kin of this rule are searched.
@@ -42,15 +48,82 @@ class Neighbours:
     @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
         """Equal weights on the nearest."""
+        deciding = queries if self.by is None else look.rows(self.by)
         others = candidates
         if self.among is not None:
             others = cast(_Rowed, cast(object, look.memory(self.among))).rows()
-        scores = similarities(_judged(queries, self.by, look), (others.vectors,))
-        if self.within is None:
-            return Kin(_nearest(scores, self.k))
-        within = self.within(queries, candidates, look)
-        scores = scores.masked_fill(within.weights == 0, -torch.inf)
-        return without(_nearest(scores, self.k), within.left_out)
+        scores = similarities(deciding.vectors, (others.vectors,))
+        left_out = None
+        if self.within is not None:
+            within = self.within(deciding, candidates, look)
+            scores = scores.masked_fill(within.weights == 0, -torch.inf)
+            left_out = within.left_out
+        kin = without(_nearest(scores, self.k), left_out)
+        return kin if self.by is None else spread(queries, deciding, kin)
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FormerNeighbours:
+    """The k candidates whose items were most alike one visit ago: far by now, yet related.
+
+    The constraint of CMSF without labels (Navaneet et al., ECCV 2022, section 3.1): neighbours
+    of the same item under another augmentation.
+
+    Args:
+        k: fewer where there are fewer candidates.
+        past: name of a memory that knows former embeddings.
+    """
+
+    k: int
+    past: str
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Equal weights on the nearest of the past."""
+        past = cast(_Past, cast(object, look.memory(self.past)))
+        scores = similarities(past.before(queries), (past.before(candidates),))
+        return Kin(_nearest(scores, self.k))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SoftNeighbours:
+    """All candidates, by how alike they are: ``softmax(cosine / temperature)`` of each row.
+
+    The target of ReSSL, Zheng et al., NeurIPS 2021, https://arxiv.org/abs/2107.09282, Eq. 4;
+    as the temperature falls it becomes the nearest neighbour alone.
+
+    Args:
+        temperature: positive; smaller is sharper.
+        by: whose rows are compared, such as a teacher's; a query has the relations of the rows
+            it shares sources with, by their share.
+        among: outputs whose rows, of all ranks, are compared in place of the candidates, row
+            for row; () are the candidates themselves.
+        mask: whom this rule leaves out of the deciding row is left out.
+    """
+
+    temperature: Scalar
+    by: Output
+    among: tuple[Output, ...] = ()
+    mask: KinRule | None = None
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Weights of all candidates."""
+        deciding = look.rows(self.by)
+        others = tuple(look.joined(output).vectors for output in self.among)
+        scores = similarities(deciding.vectors, others or (candidates.vectors,))
+        left_out = None
+        if self.mask is not None:
+            left_out = self.mask(deciding, candidates, look).left_out
+        if left_out is not None:
+            scores = scores.masked_fill(left_out, -torch.inf)
+        codes = torch.softmax(scores / value(self.temperature, look.progress), dim=1)
+        # A row with nobody left is all minus infinity.
+        return spread(queries, deciding, Kin(codes.nan_to_num(0.0), left_out))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 
@@ -126,6 +199,19 @@ def _judged(queries: Rows, by: Output | None, look: Look) -> Float[Tensor, "Q D"
             f"{by}: must have a row for each of {len(queries)} queries, got {len(rows)}"
         )
     return rows.vectors
+
+
+def spread(queries: Rows, deciding: Rows, kin: Kin) -> Kin:
+    """The kin of other rows, as far as a query shares sources with them.
+
+    A pair is left out where all of those rows leave it out.
+    """
+    shares = rows_to_one(overlap(queries.composition, deciding.composition))
+    weights = shares.to(kin.weights.dtype) @ kin.weights
+    if kin.left_out is None:
+        return Kin(weights)
+    let_in = (shares > 0).float() @ (~kin.left_out).float()
+    return without(weights, let_in == 0)
 
 
 def _nearest(scores: Float[Tensor, "Q K"], k: int) -> Float[Tensor, "Q K"]:

@@ -29,6 +29,24 @@ class CommonSource:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SameLabel:
+    """Views are kin as far as they are made of the same class; unknown labels have no kin.
+
+    ``CommonSource() | SameLabel()`` is supervised contrastive learning (Khosla et al., NeurIPS
+    2020, https://arxiv.org/abs/2004.11362, Eq. 2) where labels are known, and instance
+    discrimination where they are not.
+    """
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Weights in proportion to the shares of classes in common."""
+        ours, theirs = (rows.shown.renamed(look.labels) for rows in (queries, candidates))
+        return Kin(rows_to_one(overlap(ours, theirs)))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Itself:
     """The candidate that shows the same picture: ``CommonSource() - Itself()`` is SimCLR."""
 

@@ -5,6 +5,8 @@ Every memory has ``remember(rows)``, to be called once a step after backward.
 
 from ilk.memory.bank import Bank
 from ilk.memory.centre import Centre
+from ilk.memory.clusters import Clusters
+from ilk.memory.history import History
 from ilk.memory.queue import Queue
 
-__all__ = ["Bank", "Centre", "Queue"]
+__all__ = ["Bank", "Centre", "Clusters", "History", "Queue"]

@@ -14,7 +14,7 @@ class Bank(nn.Module):
     Instance discrimination, Wu et al., CVPR 2018, https://arxiv.org/abs/1805.01978.
 
     Args:
-        count: M, the items of the data set.
+        count: M, the items of the data set; 0 until `allot` says how many there are.
         dim: D.
         momentum: share of the old entry that is kept, in [0, 1); the first write keeps none.
         seed: of the random directions.
@@ -27,16 +27,26 @@ class Bank(nn.Module):
         super().__init__()
         if not 0 <= momentum < 1:
             raise ValueError(f"Bank: momentum must be in [0, 1), got {momentum}")
-        self.momentum = momentum
-        start = torch.randn(count, dim, generator=torch.Generator().manual_seed(seed))
-        self.register_buffer("vectors", F.normalize(start, dim=1))
-        self.register_buffer("sources", torch.full((count,), NOBODY))
+        self.momentum, self.dim, self.seed = momentum, dim, seed
+        self.register_buffer("vectors", torch.empty(0, dim))
+        self.register_buffer("sources", torch.empty(0, dtype=torch.long))
+        self.allot(count)
+
+    def allot(self, count: int) -> None:
+        """Make room for so many items; all that was written is forgotten."""
+        chance = torch.Generator().manual_seed(self.seed)
+        start = torch.randn(count, self.dim, generator=chance, device="cpu")
+        self.vectors = F.normalize(start, dim=1).to(self.vectors)
+        self.sources = self.sources.new_full((count,), NOBODY)
 
     @torch.no_grad()
     def remember(self, rows: Rows) -> None:
-        """Move the entries of the first sources, each at most once; call after backward."""
+        """Move the entries of the first sources; call after backward.
+
+        Of several rows of one item the last one counts.
+        """
         items = rows.composition.sources[:, 0]
-        new = F.normalize(full(rows.vectors), dim=1).to(self.vectors)
+        new = F.normalize(full(rows.vectors), dim=1).to(self.vectors)[last_of(items)]
         kept = self.momentum * (self.sources[items] != NOBODY).to(new)[:, None]
         self.vectors[items] = F.normalize(kept * self.vectors[items] + (1 - kept) * new, dim=1)
         self.sources[items] = items
@@ -46,3 +56,13 @@ class Bank(nn.Module):
         return Rows(
             self.vectors, Composition.plain(self.sources), torch.full_like(self.sources, -1)
         )
+
+
+def last_of(items: Int[Tensor, " N"]) -> Int[Tensor, " N"]:
+    """For each row the number of the last row of the same item.
+
+    A file that could not be read is replaced by its neighbour, so an item can come twice; that
+    both rows write the same makes the order of writing, which a GPU leaves open, irrelevant.
+    """
+    order = torch.arange(len(items), device=items.device)
+    return ((items[:, None] == items[None, :]) * order).amax(dim=1)

@@ -17,8 +17,8 @@ class Queue(nn.Module):
     Args:
         size: M.
         dim: D.
-        keep_sources: remember what the rows were made of, so that stale copies of a query's own
-            image are its kin; without, they are foreign, as in MoCo.
+        keep_sources: stale copies of a query's own image are its kin; without, they are
+            foreign, as in MoCo, and only labels and monitors know what the rows show.
         seed: of the random directions.
     """
 
@@ -52,15 +52,16 @@ class Queue(nn.Module):
         steps = torch.arange(len(rows), device=self.cursor.device)
         entries = (self.cursor + steps) % size
         self.vectors[entries] = F.normalize(full(rows.vectors), dim=1).to(self.vectors)
-        if self.keep_sources:
-            self.sources[entries] = _whole_sources(rows.composition)
+        self.sources[entries] = _whole_sources(rows.composition)
         self.cursor += len(rows)
 
     def rows(self) -> Rows:
         """All entries; the vectors are the queue's own and change with the next write."""
-        return Rows(
-            self.vectors, Composition.plain(self.sources), torch.full_like(self.sources, -1)
-        )
+        shown = Composition.plain(self.sources)
+        slots = torch.full_like(self.sources, -1)
+        if self.keep_sources:
+            return Rows(self.vectors, shown, slots)
+        return Rows(self.vectors, Composition.unknown(len(slots), slots.device), slots, shown)
 
     def written(self) -> Bool[Tensor, " M"]:
         """Which entries have been written at least once."""

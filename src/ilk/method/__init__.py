@@ -1,5 +1,6 @@
 """The frozen record of parts that every recipe returns, and what can be read off it."""
 
+from ilk.method.adopt import Adoption, with_adopted_kin
 from ilk.method.options import typed_options
 from ilk.method.outputs import Pass, is_mixed, outputs_in, passes, query_views, substituted
 from ilk.method.record import (
@@ -17,6 +18,7 @@ from ilk.method.record import (
 from ilk.method.rewrite import Rewriting, with_mixed_queries
 
 __all__ = [
+    "Adoption",
     "Averaged",
     "Frozen",
     "Method",
@@ -35,5 +37,6 @@ __all__ = [
     "query_views",
     "substituted",
     "typed_options",
+    "with_adopted_kin",
     "with_mixed_queries",
 ]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import nn
 
-from ilk.core import KinRule, Objective, Output, Scalar
+from ilk.core import KinRule, Objective, Output, Scalar, Synthesis
 from ilk.views import Mixing, View
 
 
@@ -47,6 +47,7 @@ class Term:
         candidates: whose rows are the columns; empty when the queries are scores over classes.
         kin: decides weights and left-out pairs.
         objective: turns them into a loss.
+        foreign: makes further candidates for each query that nobody is kin of.
         weight: factor of the summand.
     """
 
@@ -55,6 +56,7 @@ class Term:
     candidates: tuple[Source, ...] = ()
     kin: KinRule
     objective: Objective
+    foreign: Synthesis | None = None
     weight: float = 1.0
 
 
@@ -197,6 +199,8 @@ class Method:
         mixable: how mixes change this method.
         mixing: how mixed views are made; None when there are none.
         swap: two views that change roles with probability one half in each step.
+        labels: whether kin are decided by labels, as far as they are known.
+        label_share: of the known labels, that the method may see.
     """
 
     views: tuple[View, ...]
@@ -217,3 +221,5 @@ class Method:
     mixable: Mixable
     mixing: Mixing | None = None
     swap: tuple[str, str] | None = None
+    labels: bool = False
+    label_share: float = 1.0

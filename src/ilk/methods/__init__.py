@@ -8,13 +8,21 @@ from ilk.core import UserError
 from ilk.method import Method, typed_options
 from ilk.methods.barlow_twins import BarlowTwins
 from ilk.methods.byol import BYOL
+from ilk.methods.cmsf import CMSF
+from ilk.methods.deepcluster_v2 import DeepClusterV2
 from ilk.methods.dino import DINO
 from ilk.methods.fnc import FNC
+from ilk.methods.ifnd import IFND
+from ilk.methods.mochi import MoCHi
 from ilk.methods.moco_v2 import MoCoV2
 from ilk.methods.moco_v3 import MoCoV3
+from ilk.methods.msf import MSF
 from ilk.methods.nnclr import NNCLR
+from ilk.methods.relic_v2 import ReLICv2
+from ilk.methods.ressl import ReSSL
 from ilk.methods.simclr import SimCLR
 from ilk.methods.simsiam import SimSiam
+from ilk.methods.supcon import SupCon
 from ilk.methods.swav import SwAV
 from ilk.methods.vicreg import VICReg
 
@@ -40,6 +48,14 @@ METHODS: Mapping[str, type[Recipe]] = {
     "dino": DINO,
     "nnclr": NNCLR,
     "fnc": FNC,
+    "supcon": SupCon,
+    "ressl": ReSSL,
+    "msf": MSF,
+    "cmsf": CMSF,
+    "ifnd": IFND,
+    "deepcluster-v2": DeepClusterV2,
+    "mochi": MoCHi,
+    "relic-v2": ReLICv2,
 }
 
 

@@ -5,8 +5,8 @@ Idea: assignments are balanced over prototypes by optimal transport, so none can
     many small crops are cheap further queries.
 Against DINO: no teacher; codes are balanced over the batch in place of centred and sharpened.
 Departures: prototypes are normalised in each forward, where the authors renormalise what they
-    store; the queue (off by default, as for large batches) balances what was written from the
-    first step on, where they wait until it is full.
+    store; the queues (off by default, as for large batches) fill from the first step on, where
+    they begin to in the epoch in which they may be used. They are used when they are full.
 Checked: tests/golden/losses.json
 """
 
@@ -40,7 +40,7 @@ class SwAV:
         crops = views.fitted(
             views.swav_multicrop(image_size, views.local_size(image_size), self.local_views)
         )
-        pool = "queue" if self.queue_size else None
+        pools = {g: f"queue-{g}" for g in ("g1", "g2") if self.queue_size}
         terms = tuple(
             Term(
                 name="clean",
@@ -51,7 +51,7 @@ class SwAV:
                     by=Output("student", g, "scores"),
                     epsilon=self.epsilon,
                     iterations=self.iterations,
-                    pool=pool,
+                    pool=pools.get(g),
                     pool_from=self.queue_from,
                 ),
                 objective=SoftCrossEntropy(temperature=self.temperature),
@@ -59,14 +59,17 @@ class SwAV:
             )
             for g in ("g1", "g2")
         )
-        seen = tuple(Output("student", g, "projection", stopped=True) for g in ("g1", "g2"))
+        remember = tuple(
+            Remember(pool, (Output("student", g, "projection", stopped=True),))
+            for g, pool in pools.items()
+        )
         return Method(
             views=crops,
             projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
             prototypes=networks.Prototypes(self.dim, self.prototypes),
             terms=terms,
-            memory={pool: Queue(self.queue_size, self.dim)} if pool else {},
-            remember=(Remember(pool, seen),) if pool else (),
+            memory={pool: Queue(self.queue_size, self.dim) for pool in pools.values()},
+            remember=remember,
             frozen=(Frozen(part="prototypes", steps=self.frozen_steps),),
             stacked=True,
             optimisation=Optimisation(

@@ -60,12 +60,11 @@ def dino_head(
     that follow there are `Prototypes`.
     """
     head = mlp(in_dim, hidden, bottleneck, layers=3, batch_norm=batch_norm, activation="gelu")
-    for layer in head:
-        if isinstance(layer, nn.Linear):
-            nn.init.trunc_normal_(layer.weight, std=0.02)
-            bias: Tensor | None = layer.bias
-            if bias is not None:
-                nn.init.zeros_(bias)
+    for name, parameter in head.named_parameters():
+        if parameter.ndim == 2:
+            nn.init.trunc_normal_(parameter, std=0.02)
+        elif name.endswith("bias"):
+            nn.init.zeros_(parameter)
     return head
 
 

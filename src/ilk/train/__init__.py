@@ -1,17 +1,20 @@
 """One loop for any method: settings and a source in, a directory with an encoder out."""
 
 from ilk.train.fit import dry_run, resume, train
+from ilk.train.inspect import Glance, glance
 from ilk.train.run import Collapsed, Interrupted, Watcher
 from ilk.train.settings import Settings
 from ilk.train.setup import Plan
 
 __all__ = [
     "Collapsed",
+    "Glance",
     "Interrupted",
     "Plan",
     "Settings",
     "Watcher",
     "dry_run",
+    "glance",
     "resume",
     "train",
 ]

@@ -1,11 +1,12 @@
 """From names and settings to a method and its student."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import nn
 
+from ilk.adoptions import adopter
 from ilk.core import seeding
 from ilk.method import Method
 from ilk.methods import recipe
@@ -14,26 +15,50 @@ from ilk.networks import Network, backbone
 from ilk.train.settings import Settings
 
 
-def assemble(settings: Settings, image_size: int) -> tuple[Method, Network]:
+@runtime_checkable
+class PerItem(Protocol):
+    """A memory with an entry for each item of the data set."""
+
+    def allot(self, count: int) -> None:
+        """Make room for so many items; nothing has been written yet."""
+        ...
+
+
+def assemble(settings: Settings, image_size: int, items: int) -> tuple[Method, Network]:
     """The method for a backbone's width, and the student that it trains.
 
     Weights depend on the seed and the settings alone.
 
+    Args:
+        settings: of the run.
+        image_size: of large views, in pixels.
+        items: of the data set, for memories with an entry for each.
+
     Raises:
-        UserError: a name or a setting is not known, or the mix does not fit the method.
+        UserError: a name or a setting is not known, or does not fit the method.
     """
     torch.manual_seed(seeding.integer(settings.seed, 0, "weights"))
     trunk = _trunk(settings, image_size, drop_path=0.0)
     width = int(cast(int, trunk.num_features))
     method = recipe(settings.method, settings.method_options).build(width, image_size)
+    if settings.kin is not None:
+        method = adopter(settings.kin, settings.kin_options).apply(method)
     if settings.mix is not None:
         method = mixture(settings.mix, settings.mix_options).apply(method)
+    allot(method, items)
     if method.drop_path > 0:
         trunk = _trunk(settings, image_size, drop_path=method.drop_path)
     if not settings.backbone_options.get("pretrained"):
         for change in method.prepare:
             change(trunk)
     return method, Network(trunk, method.projector, method.predictor, method.prototypes)
+
+
+def allot(method: Method, items: int) -> None:
+    """Give every memory that has an entry per item its size."""
+    for memory in method.memory.values():
+        if isinstance(memory, PerItem):
+            memory.allot(items)
 
 
 def _trunk(settings: Settings, image_size: int, *, drop_path: float) -> nn.Module:

@@ -12,12 +12,13 @@ def gathered(rows: Rows) -> Rows:
     """The rows of every rank, one rank after the other; gradients flow back to their rank."""
     if not _spread():
         return rows
-    composition = rows.composition
-    return Rows(
-        gather(rows.vectors),
-        Composition(gather(composition.sources), gather(composition.shares)),
-        gather(rows.slots),
-    )
+    origin = None if rows.origin is None else _gathered(rows.origin)
+    composition = _gathered(rows.composition)
+    return Rows(gather(rows.vectors), composition, gather(rows.slots), origin)
+
+
+def _gathered(composition: Composition) -> Composition:
+    return Composition(gather(composition.sources), gather(composition.shares))
 
 
 def gather(local: Shaped[Tensor, "B ..."]) -> Shaped[Tensor, "N ..."]:

@@ -2,9 +2,9 @@
 
 import time
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -14,7 +14,9 @@ from torch import Tensor
 
 from ilk.core import UserError, seeding
 from ilk.data import Reader, labels
-from ilk.views import View
+from ilk.views import View, render
+
+HELD = 8 * 2**20  # bytes of decoded pictures that a thread keeps before it makes their views
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +86,26 @@ class Loader:
             0
         )  # our threads each take a share of the batch; OpenCV's would fight them
         with ThreadPoolExecutor(self.workers, thread_name_prefix="views") as pool:
-            queue: deque[list[Future[Batch]]] = deque()
+            queue: deque[Future[Batch]] = deque()
             try:
                 for step in range(start, min(start + self.ahead, stop)):
                     queue.append(self._submit(pool, step))
                 for step in range(start, stop):
                     began = time.perf_counter()
-                    parts = [future.result() for future in queue.popleft()]
+                    batch = queue.popleft().result()
                     if step + self.ahead < stop:
                         queue.append(self._submit(pool, step + self.ahead))
-                    yield _joined(parts, time.perf_counter() - began)
+                    yield replace(batch, waited=time.perf_counter() - began)
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _submit(self, pool: ThreadPoolExecutor, step: int) -> list[Future[Batch]]:
+    def _submit(self, pool: ThreadPoolExecutor, step: int) -> Future[Batch]:
         chosen = self._items(step)
         chunks = np.array_split(chosen, min(self.workers, len(chosen)))
         epoch = step // self.steps_per_epoch
-        return [pool.submit(self._render, chunk, epoch) for chunk in chunks]
+        parts = [pool.submit(self._render, chunk, epoch) for chunk in chunks]
+        # Started after all parts were, so that it waits for threads that are at work.
+        return pool.submit(lambda: _joined([part.result() for part in parts]))
 
     def _items(self, step: int) -> Int[np.ndarray, " B"]:
         """This rank's share of a step: all ranks together take the next items of one order."""
@@ -113,17 +117,36 @@ class Loader:
         return self._order[1][first : first + self.batch_size]
 
     def _render(self, chosen: Int[np.ndarray, " b"], epoch: int) -> Batch:
-        read = [self.reader.read(int(index)) for index in chosen]
-        images = [pixels for pixels, _ in read]
-        items = np.array([index for _, index in read], dtype=np.int64)
-        views = {v.name: v.render(images, items, epoch, self.seed) for v in self.views}
-        return Batch(items, views, torch.from_numpy(self._labels[items]))
+        parts: list[Batch] = []
+        for images, items in self._pieces(chosen):
+            views = render(self.views, images, items, epoch, self.seed)
+            parts.append(Batch(items, views, torch.from_numpy(self._labels[items])))
+        return _joined(parts)
+
+    def _pieces(
+        self, chosen: Int[np.ndarray, " b"]
+    ) -> Iterator[tuple[list[np.ndarray], Int[np.ndarray, " p"]]]:
+        """Decoded items, a few at a time: large photos would not fit the cache, nor memory."""
+        images: list[np.ndarray] = []
+        items: list[int] = []
+        held = 0
+        for index in chosen:
+            pixels, item = self.reader.read(int(index))
+            images.append(pixels)
+            items.append(item)
+            held += pixels.nbytes
+            if held >= HELD:
+                yield images, np.array(items, dtype=np.int64)
+                images, items, held = [], [], 0
+        if images:
+            yield images, np.array(items, dtype=np.int64)
 
 
-def _joined(parts: list[Batch], waited: float) -> Batch:
+def _joined(parts: list[Batch]) -> Batch:
+    if len(parts) == 1:
+        return parts[0]
     return Batch(
         np.concatenate([part.items for part in parts]),
         {name: torch.cat([part.views[name] for part in parts]) for name in parts[0].views},
         torch.cat([part.labels for part in parts]),
-        waited,
     )

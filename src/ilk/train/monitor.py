@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from ilk.core import NOBODY, Composition, Field, Output, overlap
+from ilk.core import Field, Output
 from ilk.embedding import feature_std, rankme
 from ilk.method import Method, is_mixed, passes
-from ilk.train.scene import Scene, Verdict
+from ilk.train.scene import Scene
 
 DEEPEST: tuple[Field, ...] = ("projection", "prediction", "scores")
 SPREAD_FLOOR = 0.1  # of 1 for rows spread evenly over the sphere
@@ -19,13 +19,12 @@ RANK_FLOOR = 2.0
 PATIENCE = 3  # checks in a row before the alarm sounds
 
 
-def signs(method: Method, scene: Scene, labels: Int[Tensor, " N"]) -> dict[str, float]:
-    """Spread and effective rank of features, entropy of targets, precision of adopted kin.
+def signs(method: Method, scene: Scene) -> dict[str, float]:
+    """Spread and effective rank of features, entropy of targets, how right kin rules are.
 
     Args:
         method: whose step it was.
         scene: the step.
-        labels: of all items of the source, -1 where unknown.
     """
     out: dict[str, float] = {}
     fields = _first_student_fields(method)
@@ -40,32 +39,23 @@ def signs(method: Method, scene: Scene, labels: Int[Tensor, " N"]) -> dict[str, 
     entropies = [_entropy(v.kin.weights) for v in scene.verdicts if not v.term.candidates]
     if entropies:
         out["teacher_entropy"] = sum(entropies) / len(entropies)
-    precision = kin_precision(scene.verdicts, labels)
-    return out if precision is None else out | {"kin_precision": precision}
+    return out | kin_scores(scene.judgements)
 
 
-def kin_precision(verdicts: list[Verdict], labels: Int[Tensor, " N"]) -> float | None:
-    """Share of the weight of adopted kin that has the query's label; None without any.
+def kin_scores(judgements: list[Float[Tensor, "4"]]) -> dict[str, float]:
+    """Precision and recall of whom kin rules found in a step; empty where they found nobody.
 
-    Adopted are kin that share no source with the query: neighbours, rejected false negatives.
+    Precision is the share of the weight of found pairs on those that have a label in common,
+    recall the share of all pairs with a common label that were found.
+
+    Args:
+        judgements: of each term, see `ilk.train.judge.judged`.
     """
-    right = total = 0.0
-    labels = labels.to(verdicts[0].kin.weights.device) if verdicts else labels
-    for verdict in verdicts:
-        if not verdict.term.candidates:
-            continue
-        queries, candidates = verdict.queries, verdict.candidates
-        kin = verdict.kin.weights > 0
-        adopted = kin & (overlap(queries.composition, candidates.composition) == 0)
-        mine, theirs = (
-            _labels(queries.composition, labels),
-            _labels(candidates.composition, labels),
-        )
-        known = adopted & (mine >= 0)[:, None] & (theirs >= 0)[None, :]
-        weights = torch.where(known, verdict.kin.weights, 0.0)
-        total += weights.sum().item()
-        right += weights[mine[:, None] == theirs[None, :]].sum().item()
-    return right / total if total > 0 else None
+    if not judgements:
+        return {}
+    found, right, pairs, related = torch.stack(judgements).sum(dim=0).tolist()
+    out = {"kin_precision": right / found} if found else {}
+    return out | ({"kin_recall": pairs / related} if found and related else {})
 
 
 @dataclass
@@ -116,10 +106,3 @@ def _deepest(names: frozenset[Field]) -> Field | None:
 
 def _entropy(weights: Float[Tensor, "Q K"]) -> float:
     return torch.special.entr(weights).sum(dim=1).mean().item()
-
-
-def _labels(composition: Composition, labels: Int[Tensor, " N"]) -> Int[Tensor, " Q"]:
-    """The label of each row's only source; -1 for mixtures and rows of unknown origin."""
-    first = composition.sources[:, 0]
-    alone = (composition.shares[:, 0] == 1) & (first != NOBODY)
-    return torch.where(alone, labels[first.clamp(min=0)], -1)

@@ -112,7 +112,8 @@ class Run:
             while trainer.step < steps:
                 progress = setup.length.progress(trainer.step)
                 taken = [next(batches) for _ in range(micro)]
-                outcome = trainer.take_step(taken, progress)
+                judged_by = setup.judged_by if self._signs_due(trainer.step) else None
+                outcome = trainer.take_step(taken, progress, judged_by=judged_by)
                 seconds, mark = time.perf_counter() - mark, time.perf_counter()
                 self._log(metrics, outcome, taken, seconds)
                 self.watcher.stepped(trainer.step, steps, self.numbers)
@@ -128,8 +129,7 @@ class Run:
     ) -> None:
         """Numbers of this step; ``step`` counts the steps that came before it."""
         setup, step = self.setup, self.setup.trainer.step - 1
-        last = step + 1 == setup.length.steps
-        if not (last or step % setup.log_every == 0 or self._knn_due(step)):
+        if not (self._signs_due(step) or step % setup.log_every == 0 or self._knn_due(step)):
             return
         waited = sum(batch.waited for batch in taken)
         images = sum(len(batch.items) for batch in taken) * setup.fabric.world_size
@@ -144,8 +144,8 @@ class Run:
             "data_wait": min(waited / seconds, 1.0),
             "bad_files": len(setup.reader.bad),
         }
-        if last or step % setup.signs_every == 0:
-            line |= signs(setup.method, outcome.scene, setup.labels)
+        if self._signs_due(step):
+            line |= signs(setup.method, outcome.scene)
         if setup.probe is not None and self._knn_due(step):
             encoder = setup.encoder()
             if self._first:
@@ -155,6 +155,10 @@ class Run:
             metrics.write(line)
         if "rankme" in line:
             self._sound_alarm(step, line)
+
+    def _signs_due(self, step: int) -> bool:
+        setup = self.setup
+        return step % setup.signs_every == 0 or step + 1 == setup.length.steps
 
     def _knn_due(self, step: int) -> bool:
         setup = self.setup

@@ -1,18 +1,19 @@
 """One step seen by the kin rules: rows of every output, memories, progress."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, cast, runtime_checkable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ilk.core import Composition, Kin, Output, Progress, Rows, full
 from ilk.method import Remembered, Source, StandIn, Term
 from ilk.networks import Network
 from ilk.train.distributed import gathered
+from ilk.train.judge import judged
 from ilk.train.passes import Fields
 
 
@@ -43,6 +44,10 @@ class Scene:
         networks: student, for prototype scores.
         memory: by name.
         progress: where the run stands.
+        labels: of all items of the data set, -1 where unknown.
+        seed: of the run.
+        judged_by: labels of all items, for judging whom rules find in this step; None judges
+            nobody and costs nothing.
     """
 
     def __init__(
@@ -53,14 +58,21 @@ class Scene:
         student: Network,
         memory: nn.ModuleDict,
         progress: Progress,
+        labels: Int[Tensor, " M"],
+        seed: int,
+        judged_by: Int[Tensor, " N"] | None = None,
     ) -> None:
+        self.labels = labels
+        self.seed = seed
         self._fields = fields
         self._compositions = compositions
         self._numbers = {view: i for i, view in enumerate(sorted(compositions))}
         self._student = student
         self._memory = memory
         self._progress = progress
+        self._judged_by = judged_by
         self.verdicts: list[Verdict] = []
+        self.judgements: list[Tensor] = []
 
     @property
     def progress(self) -> Progress:
@@ -69,8 +81,11 @@ class Scene:
 
     def rows(self, output: Output) -> Rows:
         """The rows of an output on this rank, without gradient."""
-        rows = self.learning_rows(output)
-        return Rows(rows.vectors.detach(), rows.composition, rows.slots)
+        return _still(self.learning_rows(output))
+
+    def joined(self, output: Output) -> Rows:
+        """The rows of an output on all ranks, without gradient."""
+        return gathered(self.rows(output))
 
     def learning_rows(self, output: Output) -> Rows:
         """The rows of an output on this rank, with gradient unless it is stopped."""
@@ -91,7 +106,7 @@ class Scene:
 
     def joined_rows(self, outputs: Sequence[Output]) -> Rows:
         """The rows of some outputs on all ranks, without gradient."""
-        return _joined([gathered(self.rows(output)) for output in outputs])
+        return _joined([self.joined(output) for output in outputs])
 
     def source_rows(self, source: Source) -> Rows:
         """The rows of anything that may be a query or a candidate, on this rank."""
@@ -104,10 +119,11 @@ class Scene:
     @torch.no_grad()
     def _stand_ins(self, source: StandIn) -> Rows:
         rows = self.rows(source.of)
-        past = _remembered(self._memory[source.memory]).rows().vectors
+        past = _remembered(self._memory[source.memory]).rows()
         vectors = F.normalize(rows.vectors.float(), dim=-1)
-        nearest = (vectors @ past.T.to(vectors.dtype)).argmax(dim=1)
-        return Rows(past[nearest], rows.composition, rows.slots)
+        nearest = (vectors @ past.vectors.T.to(vectors.dtype)).argmax(dim=1)
+        shown = Composition(past.shown.sources[nearest], past.shown.shares[nearest])
+        return Rows(past.vectors[nearest], rows.composition, rows.slots, shown)
 
     def loss(self, term: Term) -> Float[Tensor, ""]:
         """The loss of one term, before its weight, in single precision or better."""
@@ -121,15 +137,31 @@ class Scene:
             for entry in term.candidates
         ]
         candidates = _joined(blocks) if blocks else queries
+        asking, answering = _still(queries), _still(candidates)
         with torch.no_grad():
-            kin = term.kin(_still(queries), _still(candidates), self)
-        self.verdicts.append(Verdict(term, _still(queries), _still(candidates), kin))
+            kin = term.kin(asking, answering, self)
+            made = None if term.foreign is None else term.foreign(asking, answering, kin, self)
+            self.verdicts.append(Verdict(term, asking, answering, kin))
+            if self._judged_by is not None and blocks:
+                found = judged(term.kin, asking, answering, kin, self._judged_by, self)
+                self.judgements.append(found)
         vectors = tuple(full(block.vectors) for block in blocks)
+        if made is not None:
+            vectors, kin = (*vectors, made[0]), widened(kin, made[1])
         return term.objective(full(queries.vectors), vectors, kin, self._progress)
 
 
+def widened(kin: Kin, left_out: Bool[Tensor, "Q m"]) -> Kin:
+    """The same kin with further columns, foreign unless they are left out."""
+    before = kin.left_out
+    if before is None:
+        before = torch.zeros_like(kin.weights, dtype=torch.bool)
+    none = kin.weights.new_zeros(left_out.shape)
+    return Kin(torch.cat([kin.weights, none], 1), torch.cat([before, left_out], 1))
+
+
 def _still(rows: Rows) -> Rows:
-    return Rows(rows.vectors.detach(), rows.composition, rows.slots)
+    return replace(rows, vectors=rows.vectors.detach())
 
 
 def _joined(blocks: list[Rows]) -> Rows:
@@ -139,7 +171,12 @@ def _joined(blocks: list[Rows]) -> Rows:
         torch.cat([full(block.vectors) for block in blocks]),
         Composition.cat([block.composition for block in blocks]),
         torch.cat([block.slots for block in blocks]),
+        Composition.cat([block.shown for block in blocks]) if _hidden(blocks) else None,
     )
+
+
+def _hidden(blocks: list[Rows]) -> bool:
+    return any(block.origin is not None for block in blocks)
 
 
 @runtime_checkable

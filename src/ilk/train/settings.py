@@ -16,6 +16,8 @@ class Settings:
         method_options: fields of the method that differ from the paper's.
         mix: its name, or None for no mixing.
         mix_options: fields of the mix that differ from its defaults.
+        kin: a kin rule's name, perhaps with its number as in ``neighbours:5``; None adds none.
+        kin_options: fields of the kin rule that differ from its defaults.
         backbone: any timm model, or one of our own small ones.
         backbone_options: further arguments of the backbone.
         image_size: side of the full-size views in pixels.
@@ -42,6 +44,8 @@ class Settings:
     method_options: Mapping[str, Any] = field(default_factory=dict)
     mix: str | None = None
     mix_options: Mapping[str, Any] = field(default_factory=dict)
+    kin: str | None = None
+    kin_options: Mapping[str, Any] = field(default_factory=dict)
     backbone: str = "vit_small_patch16_224"
     backbone_options: Mapping[str, Any] = field(default_factory=dict)
     image_size: int | None = None

@@ -14,6 +14,7 @@ from ilk.data import BadItem, Reader, Source, decode, default_workers, labels
 from ilk.networks import Encoder, multiply_adds, sync_batch_norm
 from ilk.train.assemble import assemble
 from ilk.train.devices import Precision, launch_fabric
+from ilk.train.judge import revealed
 from ilk.train.length import Length, length_of
 from ilk.train.loader import Loader
 from ilk.train.probe import online_probe
@@ -49,7 +50,8 @@ class Setup:
         self.image_size = settings.image_size or natural_size(source, settings.channels)
         self.workers = settings.workers or default_workers()
         settings = replace(settings, image_size=self.image_size, workers=self.workers)
-        self.method, student = assemble(settings, self.image_size)
+        self.method, student = assemble(settings, self.image_size, len(source))
+        self.labels = torch.from_numpy(labels(source))
         self.batch_size = settings.batch_size or self._fitting_batch(settings)
         self.settings = replace(settings, batch_size=self.batch_size)
         if self.fabric.world_size > 1:
@@ -65,7 +67,11 @@ class Setup:
             seed=settings.seed,
             compiled=settings.compile,
         )
-        self.labels = torch.from_numpy(labels(source))
+        self._reveal()
+        # Where no label is known, whom kin rules find is never judged.
+        self.judged_by = None
+        if (self.labels >= 0).any():
+            self.judged_by = self.labels.to(self.fabric.device)
         self.reader = Reader(
             source, channels=settings.channels, max_bad_share=settings.max_bad_share
         )
@@ -76,6 +82,19 @@ class Setup:
             seconds = timed_step(settings, source, (self.fabric, self.precision)).seconds
         self.length = length or length_of(settings, per_epoch, seconds)
         self._pace_extras(per_epoch)
+
+    def _reveal(self) -> None:
+        """Labels for a method that goes by them, and for no other."""
+        if not self.method.labels:
+            return
+        if not (self.labels >= 0).any():
+            raise UserError(
+                f"labels: {self.settings.method} as set must have those of some images, got "
+                f"none in {self.source.name}; sort them into folders by class, or choose a "
+                f"method or kin rule without labels"
+            )
+        share = self.method.label_share
+        self.trainer.reveal(revealed(self.labels, share, seed=self.settings.seed))
 
     def _fitting_batch(self, settings: Settings) -> int:
         joint = DEVICE_BATCH * self.fabric.world_size * settings.accumulate

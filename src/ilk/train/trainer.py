@@ -1,18 +1,18 @@
 """One training step of any method, and the whole state between two steps."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import ModelParallelStrategy
 from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
-from ilk.core import Composition, Progress, Rows, seeding, value
+from ilk.core import NOBODY, Composition, Progress, Rows, seeding, value
 from ilk.method import Method, Pass, is_mixed, passes
 from ilk.networks import Network, Teacher, fastest_layout
 from ilk.train.loader import Batch
@@ -21,6 +21,8 @@ from ilk.train.passes import Runner
 from ilk.train.scene import Scene
 from ilk.train.sharding import Uncut, cut_like, shard, whole
 from ilk.views import mix, normalise
+
+Labels = Int[Tensor, " M"] | None  # of all items
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,15 @@ class Outcome:
 @runtime_checkable
 class _Memory(Protocol):
     def remember(self, rows: Rows) -> None: ...
+
+
+@runtime_checkable
+class _Settling(Protocol):
+    """A memory that is put in order at times, such as by clustering."""
+
+    def settle(
+        self, memories: Mapping[str, nn.Module], progress: Progress, seed: int
+    ) -> None: ...
 
 
 class NonFiniteLoss(Exception):
@@ -85,8 +96,8 @@ class Trainer:
         self.method = method
         self.fabric = fabric
         self.mean, self.std = statistics
-        self.seed = seed
-        self.step = 0
+        self.seed, self.step = seed, 0
+        self.labels = torch.full((1,), NOBODY, device=fabric.device)
         asked = passes(method)
         sharded = isinstance(fabric.strategy, ModelParallelStrategy)
         # FSDP cuts contiguous parameters only.
@@ -115,8 +126,19 @@ class Trainer:
         peak = peak_lr(plan, batch_size) if lr is None else lr
         self.pace = Pace(plan, peak, batch_size)
 
-    def take_step(self, batches: Sequence[Batch], progress: Progress) -> Outcome:
+    def reveal(self, labels: Int[Tensor, " M"]) -> None:
+        """Tell the class of each item of the data set, -1 where unknown; at first all are."""
+        self.labels = labels.to(self.fabric.device)
+
+    def take_step(
+        self, batches: Sequence[Batch], progress: Progress, judged_by: Labels = None
+    ) -> Outcome:
         """Forward, backward and update on the micro-batches of one step.
+
+        Args:
+            batches: of this rank.
+            progress: where the run stands.
+            judged_by: labels to hold what kin rules find against, unseen by the method.
 
         Raises:
             NonFiniteLoss: before anything has been changed but the teacher.
@@ -124,6 +146,7 @@ class Trainer:
         torch.manual_seed(
             seeding.integer(self.seed, self.step, f"network/{self.fabric.global_rank}")
         )
+        self._settle(progress)
         lr = self.pace.apply(self.optimiser.optimizer, progress)
         self.optimiser.zero_grad(set_to_none=True)
         total: dict[str, Tensor] = {}
@@ -131,7 +154,7 @@ class Trainer:
         for number, batch in enumerate(batches):
             last = number == len(batches) - 1
             with self.fabric.no_backward_sync(self._student_runner, enabled=not last):
-                scene = self._look(batch, progress, first=number == 0)
+                scene = self._look(batch, progress, first=number == 0, judged_by=judged_by)
                 losses = self._losses(scene)
                 loss = torch.stack(list(losses.values())).sum() / len(batches)
                 self.fabric.backward(loss)
@@ -140,7 +163,15 @@ class Trainer:
         assert scene is not None, "a step needs a batch"
         return self._update(total, scene, progress, lr)
 
-    def _look(self, batch: Batch, progress: Progress, *, first: bool) -> Scene:
+    def _settle(self, progress: Progress) -> None:
+        memories = dict(self.memory.items())
+        for memory in memories.values():
+            if isinstance(memory, _Settling):
+                memory.settle(memories, progress, self.seed)
+
+    def _look(
+        self, batch: Batch, progress: Progress, *, first: bool, judged_by: Labels = None
+    ) -> Scene:
         views, compositions = self._pictures(batch, progress)
         teacher = self.method.teacher
         with self.fabric.autocast():
@@ -156,6 +187,9 @@ class Trainer:
             student=self.student,
             memory=self.memory,
             progress=progress,
+            labels=self.labels,
+            seed=self.seed,
+            judged_by=judged_by,
         )
 
     def _pictures(

@@ -2,6 +2,7 @@
 
 from ilk.viewer.comparison import Rival, comparison
 from ilk.viewer.facts import run_facts
+from ilk.viewer.inspector import inspected
 from ilk.viewer.kinship import lookups
 from ilk.viewer.learning import learning_curves
 from ilk.viewer.looking import looks
@@ -10,6 +11,7 @@ from ilk.viewer.report import (
     Contender,
     Facts,
     Figure,
+    Kinship,
     Line,
     Looks,
     Lookup,
@@ -24,6 +26,7 @@ __all__ = [
     "Contender",
     "Facts",
     "Figure",
+    "Kinship",
     "Line",
     "Looks",
     "Lookup",
@@ -34,6 +37,7 @@ __all__ = [
     "Rival",
     "Score",
     "comparison",
+    "inspected",
     "learning_curves",
     "looks",
     "lookups",

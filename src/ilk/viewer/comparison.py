@@ -11,6 +11,7 @@ from ilk.evaluate import Result
 from ilk.train import Settings
 from ilk.train.assemble import assemble
 from ilk.viewer.facts import run_facts
+from ilk.viewer.inspector import inspected
 from ilk.viewer.kinship import lookups
 from ilk.viewer.learning import learning_curves
 from ilk.viewer.looking import looks
@@ -46,7 +47,7 @@ def comparison(
     title: str,
     verdict: str,
 ) -> Report:
-    """Results, learning curves, views, neighbours and facts of a run.
+    """Results, learning curves, views, neighbours, kin and facts of a run.
 
     Args:
         directory: of the finished run.
@@ -58,7 +59,7 @@ def comparison(
     """
     record = json.loads((directory / "run.json").read_text())
     settings = Settings(**record["settings"])
-    method, _ = assemble(settings, record["settings"]["image_size"])
+    method, _ = assemble(settings, record["settings"]["image_size"], len(train))
     reader = Reader(train, channels=settings.channels)
     images = [reader.read(row)[0] for row in range(min(SHOWN, len(train)))]
     spaces = {rival.name: (rival.train, rival.test) for rival in (rivals[0], rivals[-1])}
@@ -69,6 +70,7 @@ def comparison(
         figures=learning_curves(directory / "metrics.jsonl"),
         looks=looks(method, images, seed=settings.seed),
         lookups=lookups(spaces, train, test),
+        kinships=inspected(directory, train, queries=3),
         facts=run_facts(record),
     )
 

@@ -26,7 +26,18 @@ def learning_curves(path: Path) -> tuple[Figure, ...]:
         ("Spread of features", spreads, "{:.2f}", "1 is evenly spread, 0 a collapse."),
         ("Effective rank", ["rankme"], "{:.0f}", "RankMe: directions that features use."),
         ("Entropy of targets", ["teacher_entropy"], "{:.2f}", "In nats; 0 is a single class."),
-        ("Precision of kin", ["kin_precision"], "{:.0%}", "Adopted kin of the right class."),
+        (
+            "Kin rule: precision",
+            ["kin_precision"],
+            "{:.0%}",
+            "Of the weight on pairs that the rule found, that of one class.",
+        ),
+        (
+            "Kin rule: recall",
+            ["kin_recall"],
+            "{:.1%}",
+            "Of all pairs of one class, those that the rule found.",
+        ),
         ("Norm of the gradient", ["grad_norm"], "{:.2f}", "Before clipping."),
         ("Learning rate", ["lr"], "", ""),
     ]

@@ -12,7 +12,17 @@ from ilk.core import UserError
 from ilk.viewer.markup import element, html
 from ilk.viewer.pictures import figure
 from ilk.viewer.plots import curves, intervals, percent, shown
-from ilk.viewer.report import Facts, Figure, Looks, Lookup, Neighbour, Report, Results, Score
+from ilk.viewer.report import (
+    Facts,
+    Figure,
+    Kinship,
+    Looks,
+    Lookup,
+    Neighbour,
+    Report,
+    Results,
+    Score,
+)
 
 TICK, CROSS = "M1 6.5 4.5 10 11 2", "M2 2 10 10M10 2 2 10"
 
@@ -56,6 +66,7 @@ def _sections(report: Report) -> list[Element]:
         out.append(_looks(report.looks))
     if report.lookups:
         out.append(_lookups(report.lookups))
+    out += [_kinship(entry) for entry in report.kinships]
     if report.facts:
         out.append(_section("The run", "", *(_facts(group) for group in report.facts)))
     return out
@@ -167,7 +178,26 @@ def _looks(looks: Sequence[Looks]) -> Element:
 
 
 def _lookups(lookups: Sequence[Lookup]) -> Element:
-    rows = []
+    return _section(
+        "What it holds for kin",
+        "Test images, and the training images nearest to them. Those with the same label are "
+        "framed and ticked; labels were not used in training.",
+        *_lookup_rows(lookups),
+        kind="long",
+    )
+
+
+def _kinship(kinship: Kinship) -> Element:
+    return _section(
+        f"Kin in the {kinship.term} loss",
+        kinship.told,
+        *_lookup_rows(kinship.lookups),
+        kind="long",
+    )
+
+
+def _lookup_rows(lookups: Sequence[Lookup]) -> list[Element]:
+    rows: list[Element] = []
     for entry in lookups:
         spaces = []
         for name, found in entry.found:
@@ -178,13 +208,7 @@ def _lookups(lookups: Sequence[Lookup]) -> Element:
                 "div", {"class": "lookup"}, figure(entry.query), element("div", None, *spaces)
             )
         )
-    return _section(
-        "What it holds for kin",
-        "Test images, and the training images nearest to them. Those with the same label are "
-        "framed and ticked; labels were not used in training.",
-        *rows,
-        kind="long",
-    )
+    return rows
 
 
 def _neighbour(neighbour: Neighbour) -> Element:

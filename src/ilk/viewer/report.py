@@ -142,6 +142,21 @@ class Lookup:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Kinship:
+    """Whom a kind of term holds for kin.
+
+    Args:
+        term: its name.
+        told: what it asks of whom, in one paragraph.
+        lookups: queries, each with its kin, the foreign and the left out.
+    """
+
+    term: str
+    told: str
+    lookups: tuple[Lookup, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """Names and values, kept folded until somebody asks.
 
@@ -165,6 +180,7 @@ class Report:
         figures: learning curves.
         looks: images and their views.
         lookups: images and their neighbours.
+        kinships: whom the method holds for kin, by term.
         facts: of the run.
     """
 
@@ -174,4 +190,5 @@ class Report:
     figures: tuple[Figure, ...] = ()
     looks: tuple[Looks, ...] = ()
     lookups: tuple[Lookup, ...] = ()
+    kinships: tuple[Kinship, ...] = ()
     facts: tuple[Facts, ...] = ()

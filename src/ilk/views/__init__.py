@@ -22,7 +22,7 @@ from ilk.views.recipes import (
     swav_multicrop,
     weak,
 )
-from ilk.views.view import Plain, View, draw
+from ilk.views.view import Plain, View, draw, render
 
 __all__ = [
     "CIFAR_MEAN",
@@ -49,6 +49,7 @@ __all__ = [
     "moco_v2_pair",
     "moments",
     "normalise",
+    "render",
     "simclr_pair",
     "swav_multicrop",
     "weak",

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 Interpolation = Literal["bilinear", "bicubic"]
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)  # columns of ``jitter``, values of ``order``
+NEUTRAL = np.array([1.0, 1.0, 1.0, 0.0])  # jitter factors that leave an image alone
 TRIES = 10  # candidate boxes before the central fallback, as in torchvision
 
 

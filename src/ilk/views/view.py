@@ -14,11 +14,10 @@ from torch import Tensor
 
 from ilk.core.errors import UserError
 from ilk.core.seeding import uniforms
-from ilk.views.draws import Draws, Interpolation, between, resized_crops
-from ilk.views.pixels import apply, crop_resize
+from ilk.views.draws import NEUTRAL, Draws, Interpolation, between, resized_crops
+from ilk.views.pixels import apply_together, crop_resize
 
 Jitter = tuple[float, float, float, float]
-NEUTRAL = np.array([1.0, 1.0, 1.0, 0.0])  # jitter factors that leave an image alone
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,8 +92,21 @@ class View:
             epoch: or any other counter.
             seed: of the run.
         """
-        heights, widths = np.array([image.shape[:2] for image in images]).T
-        return apply(draw(self, heights, widths, items, epoch, seed), images)
+        return render([self], images, items, epoch, seed)[self.name]
+
+
+def render(
+    views: Sequence[View],
+    images: Sequence[UInt8[np.ndarray, "_ _ _"]],
+    items: Int[np.ndarray, " B"],
+    epoch: int,
+    seed: int,
+) -> dict[str, UInt8[Tensor, "B C S S"]]:
+    """Several views of each image by name, the very ones that ``View.render`` makes, sooner."""
+    heights, widths = np.array([image.shape[:2] for image in images]).T
+    drawn = [draw(view, heights, widths, items, epoch, seed) for view in views]
+    made = apply_together(drawn, images)
+    return {view.name: pixels for view, pixels in zip(views, made, strict=True)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +146,22 @@ class Plain:
     ) -> UInt8[Tensor, "B C S S"]:
         """The middle of each image; items, epoch and seed are those of ``View.render``."""
         views = np.empty((len(images), self.size, self.size, images[0].shape[2]), np.uint8)
-        for row, image in enumerate(images):
-            views[row] = self._middle(image).reshape(views.shape[1:])
+        for view, image in zip(views, images, strict=True):
+            self._middle(image, view)
         return torch.from_numpy(views).permute(0, 3, 1, 2)
 
-    def _middle(self, image: np.ndarray) -> np.ndarray:
-        height, width, _ = image.shape
+    def _middle(self, image: np.ndarray, out: np.ndarray) -> None:
+        height, width, channels = image.shape
         shorter, target, size = min(height, width), math.floor(self.size / self.crop), self.size
         if shorter < target:
             box = (height - shorter) // 2, (width - shorter) // 2, shorter, shorter
-            return crop_resize(image, box, (size, size), self.interpolation)
+            crop_resize(image, box, out, self.interpolation)
+            return
         shape = target * height // shorter, target * width // shorter
-        resized = crop_resize(image, (0, 0, height, width), shape, self.interpolation)
+        resized = np.empty((*shape, channels), np.uint8)
+        crop_resize(image, (0, 0, height, width), resized, self.interpolation)
         top, left = (round((side - size) / 2) for side in shape)
-        return resized[top : top + size, left : left + size]
+        out[:] = resized[top : top + size, left : left + size]
 
 
 def draw(

@@ -1,0 +1,184 @@
+"""Views per second beside lightly and albumentations: one thread, interleaved, as ratios.
+
+    .venv/bin/python -m benchmarks.view_speed
+
+Peers are measured where they can be imported. Every engine makes the same views, by the same
+parameters, of the same pictures, and ends with normalised float32 tensors: ours a whole batch,
+the peers' one picture at a time, which spares them a copy. Rounds take turns, and
+a ratio is the median over rounds of two times measured next to each other. Times are of the
+thread, so that other work on the machine counts less.
+"""
+
+import io
+import json
+import statistics
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+
+import cv2
+import numpy as np
+import simplejpeg
+import torch
+from PIL import Image
+
+from ilk import views
+from ilk.data import decode
+from ilk.views import View, normalise
+
+BATCH = 32  # pictures that one round of an engine looks at
+JPEG_BYTES, JPEG_SIDES = 114_000, (375, 500)  # of a usual ImageNet file
+CIFAR_SIDE = 32
+Engine = Callable[[], object]
+
+
+def rows(runs: int = 15) -> list[dict[str, object]]:
+    """One row for each kind of work and engine, with its time and its ratio to ours."""
+    cv2.setNumThreads(0)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        works = {
+            "decode + 2 x 224 BYOL": (jpegs(), views.byol_pair(), "byol"),
+            "decode + 2 x 224 + 8 x 96 DINO": (jpegs(), views.dino_multicrop(), "dino"),
+            "2 x 32 BYOL of arrays": (arrays(), views.cifar_pair(), "cifar"),
+        }
+        return [
+            {"work": work, **row}
+            for work, (pictures, pair, kind) in works.items()
+            for row in _compared(engines(pictures, pair, kind), len(pictures), runs)
+        ]
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _compared(engines: dict[str, Engine], count: int, runs: int) -> list[dict[str, object]]:
+    times: dict[str, list[float]] = {name: [] for name in engines}
+    for run in range(runs + 1):
+        for name, engine in engines.items():
+            began = time.thread_time()
+            engine()
+            if run:  # the first fills caches
+                times[name].append(time.thread_time() - began)
+    return [
+        {
+            "engine": name,
+            "images_per_second": count / statistics.median(spent),
+            "times_slower_than_ilk": statistics.median(
+                theirs / ours for theirs, ours in zip(spent, times["ilk"], strict=True)
+            ),
+        }
+        for name, spent in times.items()
+    ]
+
+
+def engines(pictures: list, pair: Sequence[View], kind: str) -> dict[str, Engine]:
+    """What makes all views of all pictures, by name; the peers that are installed."""
+    found: dict[str, Engine] = {"ilk": lambda: _ours(pictures, pair)}
+    if find_spec("lightly") is not None:
+        theirs = _lightly(kind)
+        found["lightly"] = lambda: [theirs(_pillow(picture)) for picture in pictures]
+    if find_spec("albumentations") is not None:
+        chains = [_albumentations(view) for view in pair]
+        found["albumentations"] = lambda: [_albumented(p, chains) for p in pictures]
+    return found
+
+
+def _ours(pictures: list, pair: Sequence[View]) -> list[torch.Tensor]:
+    images, items = [decode(picture) for picture in pictures], np.arange(len(pictures))
+    mean, std = views.moments(3)
+    made = views.render(pair, images, items, 0, 0)
+    return [normalise(pixels, mean, std) for pixels in made.values()]
+
+
+def _pillow(picture: bytes | np.ndarray) -> Image.Image:
+    if isinstance(picture, bytes):
+        return Image.open(io.BytesIO(picture)).convert("RGB")
+    return Image.fromarray(picture)
+
+
+def _lightly(kind: str) -> Callable[[Image.Image], object]:
+    from lightly import transforms as T
+    from lightly.transforms.byol_transform import BYOLView1Transform, BYOLView2Transform
+
+    if kind == "dino":
+        return T.DINOTransform(n_local_views=8)
+    if kind == "byol":
+        return T.BYOLTransform()
+    small = {"input_size": CIFAR_SIDE, "gaussian_blur": 0.0}
+    return T.BYOLTransform(
+        BYOLView1Transform(**small), BYOLView2Transform(**small, solarization_prob=0.2)
+    )
+
+
+def _albumentations(view: View) -> Callable[..., dict]:
+    import albumentations as A
+    from albumentations.pytorch import ToTensorV2
+
+    brightness, contrast, saturation, hue = view.jitter
+    cubic = view.interpolation == "bicubic"
+    chain = [
+        A.RandomResizedCrop(
+            (view.size, view.size), scale=view.scale, ratio=view.ratio,
+            interpolation=cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR,
+        ),
+        A.HorizontalFlip(p=view.flip),
+        A.ColorJitter(
+            brightness=(1 - brightness, 1 + brightness), contrast=(1 - contrast, 1 + contrast),
+            saturation=(1 - saturation, 1 + saturation), hue=(-hue, hue), p=view.jitter_p,
+        ),
+        A.ToGray(p=view.gray_p),
+        A.GaussianBlur(blur_limit=0, sigma_limit=view.blur_sigma, p=view.blur_p),
+        A.Solarize(threshold_range=(0.5, 0.5), p=view.solarize_p),
+        A.Normalize(),
+        ToTensorV2(),
+    ]  # fmt: skip
+    return A.Compose([step for step in chain if getattr(step, "p", 1) > 0])
+
+
+def _albumented(picture: bytes | np.ndarray, chains: list[Callable[..., dict]]) -> list:
+    if isinstance(picture, bytes):
+        encoded = np.frombuffer(picture, np.uint8)
+        picture = cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return [chain(image=picture)["image"] for chain in chains]
+
+
+def jpegs(count: int = BATCH) -> list[bytes]:
+    """Windows of scikit-learn's two photographs, each coded into about 114 kB."""
+    from sklearn.datasets import load_sample_images
+
+    rng, (height, width) = np.random.default_rng(0), JPEG_SIDES
+    coded: list[bytes] = []
+    for number in range(count):
+        photo = load_sample_images().images[number % 2][:, :: -1 if number % 4 > 1 else 1]
+        top, left = (
+            rng.integers(a - b + 1) for a, b in zip(photo.shape, JPEG_SIDES, strict=False)
+        )
+        window = np.ascontiguousarray(photo[top : top + height, left : left + width])
+        qualities = [(window, quality) for quality in range(60, 101)]
+        enough = bisect_left(qualities, JPEG_BYTES, key=lambda pair: len(_coded(*pair)))
+        coded.append(_coded(*qualities[min(enough, 40)]))
+    return coded
+
+
+def _coded(window: np.ndarray, quality: int) -> bytes:
+    return simplejpeg.encode_jpeg(window, quality, "RGB", "420")
+
+
+def arrays(count: int = 512) -> list[np.ndarray]:
+    """Windows of the same photographs, shrunk to the size of CIFAR's."""
+    from sklearn.datasets import load_sample_images
+
+    photos, rng = load_sample_images().images, np.random.default_rng(0)
+    made: list[np.ndarray] = []
+    for number in range(count):
+        photo, side = photos[number % 2], int(rng.integers(60, 400))
+        top, left = (int(rng.integers(extent - side + 1)) for extent in photo.shape[:2])
+        window = photo[top : top + side, left : left + side]
+        made.append(cv2.resize(window, (CIFAR_SIDE, CIFAR_SIDE), interpolation=cv2.INTER_AREA))
+    return made
+
+
+if __name__ == "__main__":
+    print(json.dumps(rows(), indent=1))

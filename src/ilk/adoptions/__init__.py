@@ -1,0 +1,55 @@
+"""Every kin rule that can be added to a method, by name: the one list of them."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from ilk.adoptions.fnc import Attracted
+from ilk.adoptions.fnc_eliminate import Eliminated
+from ilk.adoptions.labels import KnownLabels
+from ilk.adoptions.neighbours import NearestPast
+from ilk.core import UserError
+from ilk.method import Method, typed_options
+
+
+@runtime_checkable
+class Adopter(Protocol):
+    """Settings of a kin rule."""
+
+    main: ClassVar[str]  # the field that a number behind the name sets
+
+    def apply(self, method: Method) -> Method:
+        """The method with the rule's kin.
+
+        Raises:
+            UserError: the method cannot take the rule.
+        """
+        ...
+
+
+ADOPTIONS: Mapping[str, type[Adopter]] = {
+    "neighbours": NearestPast,
+    "fnc": Attracted,
+    "fnc-eliminate": Eliminated,
+    "labels": KnownLabels,
+}
+
+
+def adopter(rule: str, options: Mapping[str, Any]) -> Adopter:
+    """A kin rule's settings with some of them changed.
+
+    Args:
+        rule: its name, or its name and a number such as ``neighbours:5`` and ``labels:0.1``.
+        options: further fields.
+
+    Raises:
+        UserError: the rule or a field is not known, or a value has the wrong type.
+    """
+    name, _, number = rule.partition(":")
+    if name not in ADOPTIONS:
+        close = difflib.get_close_matches(name, ADOPTIONS, 1)
+        hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(ADOPTIONS)}"
+        raise UserError(f"--kin: must be a known kin rule, got {name!r}; {hint}")
+    kind = ADOPTIONS[name]
+    given = {kind.main: number} if number else {}
+    return typed_options(kind, name, {**given, **options})

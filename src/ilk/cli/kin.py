@@ -1,0 +1,52 @@
+"""``ilk kin``: whom a run holds for kin, foreign and left out, as a page."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from ilk.core.errors import UserError
+
+
+def kin(
+    directory: Path,
+    data: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    queries: int = 6,
+) -> None:
+    """Draw whom a run holds for kin, foreign and left out, in a batch of images.
+
+    Parameters
+    ----------
+    directory
+        Of a run, finished or not.
+    data
+        A folder, several folders, a zip, tar shards or a parquet file; file.parquet:train
+        chooses a split.
+    output
+        The page; kin.html in the directory of the run when not given.
+    queries
+        Pictures that ask, for each kind of loss.
+    """
+    from ilk.data import open_source
+    from ilk.train.record import read_record
+    from ilk.viewer import Report, inspected, run_facts, write_report
+
+    if not data:
+        raise UserError("kin: needs images, got no DATA; give a folder, archive or parquet")
+    if queries < 1:
+        raise UserError(f"--queries: must be at least 1, got {queries}")
+    source = open_source(data[0] if len(data) == 1 else list(data))
+    record = read_record(directory)
+    made = [record["settings"][part] for part in ("method", "kin", "mix")]
+    report = Report(
+        title=f"Kin of {' + '.join(part for part in made if part)}",
+        verdict=f"Whom the run in {directory} holds for kin, foreign and left out in a batch "
+        f"of {source.name}, at step {record['step']:,}.",
+        kinships=inspected(directory, source, queries=queries),
+        facts=run_facts(record),
+    )
+    page = write_report(output or directory / "kin.html", report)
+    Console().print(f"kin in {page}", highlight=False, soft_wrap=True)

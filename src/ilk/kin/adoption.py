@@ -1,0 +1,118 @@
+"""Kin that a further rule brings to a method. Axes: Q queries, K candidates, M of a memory."""
+
+from dataclasses import dataclass, field, replace
+from typing import Protocol, cast, runtime_checkable
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from ilk.core import Composition, Kin, KinRule, Look, Output, Rows, overlap
+from ilk.kin.algebra import leave_out, peaked, restrict, rows_to_one, union, without
+from ilk.kin.source import CommonSource
+
+
+@runtime_checkable
+class _Written(Protocol):
+    def written(self) -> Bool[Tensor, " M"]: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adopted:
+    """Whom a rule finds for the rows that decide, as far as a query shares sources with them.
+
+    A mix so has the kin of both of its sources, each by its share: neighbours or false
+    negatives under SDMP. Rows of a common source are not found: they are kin already.
+
+    Args:
+        by: rows that decide, such as the teacher's of another view.
+        rule: called with these in the place of the queries.
+        shares: how much each of the deciding rows counts for a query.
+    """
+
+    by: Output
+    rule: KinRule
+    shares: KinRule = field(default_factory=CommonSource)
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Weights of strangers that were found."""
+        deciding = look.rows(self.by)
+        found = self.rule(deciding, candidates, look).weights
+        shares = self.shares(queries, deciding, look).weights
+        known = overlap(queries.composition, candidates.composition) > 0
+        return Kin(rows_to_one((shares.to(found) @ found).masked_fill(known, 0.0)))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Past:
+    """The rows of a memory that were written, and show another picture than the query.
+
+    Args:
+        memory: its name; its rows must be the last candidates.
+    """
+
+    memory: str
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Equal weights on all of them."""
+        written = _memory(look, self.memory)
+        strangers = overlap(queries.shown, candidates.shown) == 0
+        strangers[:, : -len(written)] = False
+        strangers[:, -len(written) :] &= written
+        return Kin(rows_to_one(strangers.to(queries.composition.shares.dtype)))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Guests:
+    """A method's own kin, and guests from a memory that is none of the method's candidates.
+
+    Rows of the memory that are not adopted take no part: who is foreign stays as it was.
+
+    Args:
+        rule: of the method; it does not see the memory.
+        adopted: finds kin in the memory; what it finds elsewhere does not count.
+        memory: its name; its rows must be the last candidates.
+    """
+
+    rule: KinRule
+    adopted: KinRule
+    memory: str
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Kin of both, the closest of each with the same weight."""
+        guests = len(_memory(look, self.memory))
+        own = self.rule(queries, _without_last(candidates, guests), look)
+        found = self.adopted(queries, candidates, look).weights[:, -guests:]
+        weights = torch.cat([peaked(own.weights), peaked(found).to(own.weights)], dim=1)
+        left_out = own.left_out
+        if left_out is None:
+            left_out = torch.zeros_like(own.weights, dtype=torch.bool)
+        return without(weights, torch.cat([left_out, found == 0], dim=1))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+def _memory(look: Look, name: str) -> Bool[Tensor, " M"]:
+    return cast(_Written, cast(object, look.memory(name))).written()
+
+
+def _without_last(rows: Rows, count: int) -> Rows:
+    kept = len(rows) - count
+    return replace(
+        rows,
+        vectors=rows.vectors[:kept],
+        composition=_first(rows.composition, kept),
+        slots=rows.slots[:kept],
+        origin=None if rows.origin is None else _first(rows.origin, kept),
+    )
+
+
+def _first(composition: Composition, kept: int) -> Composition:
+    return Composition(composition.sources[:kept], composition.shares[:kept])

@@ -1,0 +1,108 @@
+"""Who is foreign: fewer of them by lot, harder ones by synthesis.
+
+Axes: Q queries, K candidates, m synthetic candidates of a query, D features.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ilk.core import Kin, KinRule, Look, Rows, full, lots, paired, similarities
+from ilk.kin.algebra import leave_out, restrict, union
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sampled:
+    """Kin by ``rule``, and few foreigners, drawn by lot; all others are left out.
+
+    ReLIC v2, Tomasev et al., 2022, https://arxiv.org/abs/2201.05119, contrasts with ten. Lots
+    go by the sources of query and candidate, so every view of a picture draws the same.
+
+    Args:
+        rule: decides who is kin.
+        foreign: how many are drawn for each query; fewer where there are fewer.
+    """
+
+    rule: KinRule
+    foreign: int
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """The same weights, and most of the foreigners left out."""
+        kin = self.rule(queries, candidates, look)
+        mine, theirs = (rows.composition.sources[:, 0] for rows in (queries, candidates))
+        drawn = lots(
+            paired(mine, theirs), seed=look.seed, step=look.progress.step, name="foreign"
+        )
+        drawn = drawn.masked_fill(~_foreign(kin), torch.inf)
+        best = drawn.topk(min(self.foreign, drawn.shape[1]), dim=1, largest=False)
+        kept = torch.zeros_like(drawn, dtype=torch.bool)
+        kept.scatter_(1, best.indices, best.values < torch.inf)
+        return Kin(kin.weights, (kin.weights == 0) & ~kept)
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HardMixes:
+    """Foreigners harder than any there is: mixes of the hardest with one another and the query.
+
+    MoCHi, Kalantidis et al., NeurIPS 2020, https://arxiv.org/abs/2010.01028, Eq. 4 and 6. The
+    hardest are chosen among candidates that are foreign by the term's rule, so that rejected
+    false negatives are never mixed.
+
+    Args:
+        hardest: N, how many of the foreigners most like the query are mixed.
+        pairs: s, mixes of two of them, by a uniform share.
+        own: s', mixes of one of them with the query, which has less than half.
+        from_epoch: before it there are none.
+    """
+
+    hardest: int
+    pairs: int
+    own: int
+    from_epoch: float = 0.0
+
+    @torch.no_grad()
+    def __call__(
+        self, queries: Rows, candidates: Rows, kin: Kin, look: Look
+    ) -> tuple[Float[Tensor, "Q m D"], Bool[Tensor, "Q m"]] | None:
+        """Unit vectors; those of a query to which nobody is foreign are left out."""
+        if look.progress.epoch < self.from_epoch:
+            return None
+        foreign = _foreign(kin)
+        scores = similarities(queries.vectors, (candidates.vectors,))
+        scores = scores.masked_fill(~foreign, -torch.inf)
+        hard = scores.topk(min(self.hardest, scores.shape[1]), dim=1).indices
+        count = foreign.sum(dim=1).clamp(max=hard.shape[1])[:, None]
+        others = F.normalize(full(candidates.vectors), dim=1)
+        a, b, share = self._draws(queries, look)
+        second = others[_picked(hard, count, b)]
+        first = others[_picked(hard, count, a[:, : self.pairs])]
+        mine = F.normalize(full(queries.vectors), dim=1)[:, None].expand(-1, self.own, -1)
+        share = share[:, :, None].to(second)
+        share = torch.cat([share[:, : self.pairs], 0.5 * share[:, self.pairs :]], dim=1)
+        mixed = share * torch.cat([first, mine], dim=1) + (1 - share) * second
+        return F.normalize(mixed, dim=2), (count == 0).expand(-1, self.pairs + self.own)
+
+    def _draws(self, queries: Rows, look: Look) -> tuple[Tensor, Tensor, Tensor]:
+        """Three uniforms for each query and mix."""
+        columns = torch.arange(3 * (self.pairs + self.own), device=queries.slots.device)
+        numbers = paired(queries.slots, columns)
+        drawn = lots(numbers, seed=look.seed, step=look.progress.step, name="hard mixes")
+        a, b, share = drawn.chunk(3, dim=1)
+        return a, b, share
+
+
+def _foreign(kin: Kin) -> Bool[Tensor, "Q K"]:
+    foreign = kin.weights == 0
+    return foreign if kin.left_out is None else foreign & ~kin.left_out
+
+
+def _picked(hard: Tensor, count: Tensor, drawn: Tensor) -> Tensor:
+    """One of the first ``count`` entries of each query's own row for every draw."""
+    places = (drawn * count).long().minimum(count - 1).clamp(min=0)
+    return hard.gather(1, places)

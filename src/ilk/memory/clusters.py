@@ -1,0 +1,132 @@
+"""Pseudo-labels of every item: k-means over a bank, anew in each epoch.
+
+Axes: M items, N items that have been seen, K clusters, D features.
+"""
+
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ilk.core import NOBODY, Composition, Progress, Rows, UserError, seeding
+from ilk.memory.bank import Bank
+
+_CHUNK = 65_536  # rows whose cosines with all centroids are held at once
+
+
+class Clusters(nn.Module):
+    """Which cluster each item belongs to, and how surely, since the beginning of the epoch.
+
+    Until there is something to cluster, items are dealt out to random directions one by one.
+    Items that have never been seen belong to no cluster once others do.
+
+    Args:
+        count: K.
+        dim: D.
+        bank: name of the memory whose entries are clustered.
+        iterations: of k-means.
+        items: M, of the data set; 0 until `allot` says how many there are.
+    """
+
+    centroids: Float[Tensor, "K D"]
+    labels: Int[Tensor, " M"]
+    doubt: Float[Tensor, " M"]
+
+    def __init__(
+        self, count: int, dim: int, *, bank: str, iterations: int = 10, items: int = 0
+    ) -> None:
+        super().__init__()
+        self.bank, self.iterations = bank, iterations
+        start = torch.randn(count, dim, generator=torch.Generator().manual_seed(0))
+        self.register_buffer("centroids", F.normalize(start, dim=1))
+        self.register_buffer("labels", torch.empty(0, dtype=torch.long))
+        # Share of the items that are surer of their cluster: the surest has 0.
+        self.register_buffer("doubt", torch.empty(0))
+        self.allot(items)
+
+    def allot(self, count: int) -> None:
+        """Make room for so many items.
+
+        Raises:
+            UserError: more clusters than items.
+        """
+        clusters = len(self.centroids)
+        if 0 < count < clusters:
+            raise UserError(
+                f"Clusters: must be no more than the {count} images, got {clusters}; set "
+                f"fewer, a tenth of the images or less"
+            )
+        order = torch.arange(count, device=self.labels.device)
+        self.labels = order % clusters
+        self.doubt = order.to(self.doubt.dtype) / max(count, 1)
+
+    @torch.no_grad()
+    def settle(self, memories: Mapping[str, nn.Module], progress: Progress, seed: int) -> None:
+        """Cluster what the bank holds, in the first step of an epoch; the same on all ranks."""
+        if not progress.begins_epoch:
+            return
+        bank = cast(Bank, memories[self.bank])
+        seen = bank.sources != NOBODY
+        rows = bank.vectors[seen]
+        if len(rows) < len(self.centroids):
+            return
+        draw = seeding.permutation(
+            seeding.integer(seed, 0, "k-means"), progress.step, len(rows)
+        )
+        chosen = torch.from_numpy(draw[: len(self.centroids)].copy()).to(rows.device)
+        centroids = spherical_k_means(rows, rows[chosen], self.iterations)
+        labels, sureness = assigned(rows, centroids)
+        self.centroids.copy_(centroids)
+        self.labels = torch.full_like(self.labels, NOBODY).masked_scatter(seen, labels)
+        order = sureness.argsort(descending=True, stable=True)
+        place = torch.empty_like(sureness)
+        place[order] = torch.arange(len(rows), device=rows.device).to(place) / len(rows)
+        self.doubt = torch.ones_like(self.doubt).masked_scatter(seen, place.to(self.doubt))
+        _agree(self.centroids, self.labels, self.doubt)
+
+    def rows(self) -> Rows:
+        """The centroids, of no origin."""
+        count, device = len(self.centroids), self.centroids.device
+        slots = torch.full((count,), -1, device=device)
+        return Rows(self.centroids, Composition.unknown(count, device), slots)
+
+
+def spherical_k_means(
+    rows: Float[Tensor, "N D"], centroids: Float[Tensor, "K D"], iterations: int
+) -> Float[Tensor, "K D"]:
+    """Centroids by cosine: directions of the means; one that nobody is nearest to stays.
+
+    Args:
+        rows: unit vectors.
+        centroids: to begin with, unit vectors.
+        iterations: of assigning and averaging.
+    """
+    for _ in range(iterations):
+        labels, _ = assigned(rows, centroids)
+        sums = torch.zeros_like(centroids).index_add_(0, labels, rows)
+        held = torch.bincount(labels, minlength=len(centroids)) > 0
+        centroids = torch.where(held[:, None], F.normalize(sums, dim=1), centroids)
+    return centroids
+
+
+def assigned(
+    rows: Float[Tensor, "N D"], centroids: Float[Tensor, "K D"]
+) -> tuple[Int[Tensor, " N"], Float[Tensor, " N"]]:
+    """The nearest centroid of each row, and ``log softmax`` of its cosine among all cosines."""
+    labels, sureness = [], []
+    for chunk in rows.split(_CHUNK):
+        best = (chunk @ centroids.T).log_softmax(dim=1).max(dim=1)
+        labels.append(best.indices)
+        sureness.append(best.values)
+    return torch.cat(labels), torch.cat(sureness)
+
+
+def _agree(*tensors: Tensor) -> None:
+    """Sums on a GPU have no fixed order, so the first rank's word counts."""
+    if dist.is_available() and dist.is_initialized():
+        for tensor in tensors:
+            dist.broadcast(tensor, src=0)

@@ -1,0 +1,169 @@
+"""Kin as an axis: a method in, the same method with further kin out."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Literal
+
+from torch import nn
+
+from ilk.core import KinRule, Output, UserError
+from ilk.kin import Adopted, Guests, LeaveOut, Past, Union
+from ilk.memory import Queue
+from ilk.method.record import Method, Remember, Remembered, StandIn, Term
+from ilk.objectives import MeanShift
+
+QUEUE = "kin"  # name of the memory that a rule brings along
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adoption:
+    """What a kin rule asks of a method.
+
+    Args:
+        name: of the rule, for messages.
+        rule: makes the rule that is asked for the key of a query, from the method's keys (all
+            the views that support it) and the past keys to look among, if any.
+        found: whether those it finds are kin too, or take no part at all.
+        past: rows of a queue of past keys to look among, where the method has none; 0 looks
+            among the candidates alone.
+        same: a kind of rule with which a method does the same already.
+        cancels: it makes up for false negatives, which a method without negatives has not.
+        label_share: of the known labels that it may see; None sees none.
+    """
+
+    name: str
+    rule: Callable[[tuple[Output, ...], KinRule | None], KinRule]
+    found: Literal["kin", "left out"] = "kin"
+    past: int = 0
+    same: type
+    cancels: bool = False
+    label_share: float | None = None
+
+
+def with_adopted_kin(method: Method, adoption: Adoption) -> Method:
+    """The method whose queries have further kin, or fewer foreigners.
+
+    Only the kin of terms change, and where a rule looks among past keys that are no candidates
+    of a term, these become candidates who take no part unless they are found. What is found for
+    the key of a picture counts for every query that shares sources with it, so that the method
+    can be mixed afterwards. Terms whose queries are stand-ins keep their kin.
+
+    Raises:
+        UserError: the method cannot take the rule, or is mixed already.
+    """
+    _check(method, adoption)
+    changed = [_adopts(term) for term in method.terms]
+    asked = [term for term, adopts in zip(method.terms, changed, strict=True) if adopts]
+    keys = tuple(dict.fromkeys(key for term in asked for key in _keys(term)))
+    method = _with_memory(method, adoption, keys)
+    memory = _memory_of(method) if adoption.past else None
+    terms = tuple(
+        _with_kin(term, adoption, keys, memory) if adopts else term
+        for term, adopts in zip(method.terms, changed, strict=True)
+    )
+    if adoption.label_share is None:
+        return replace(method, terms=terms)
+    return replace(method, terms=terms, labels=True, label_share=adoption.label_share)
+
+
+def _check(method: Method, adoption: Adoption) -> None:
+    name = f"kin {adoption.name}"
+    reasons = {term.objective.one_hot_only for term in method.terms} - {""}
+    asked = [term for term in method.terms if _adopts(term)]
+    rules = [part for term in method.terms for part in _rules(term.kin)]
+    if method.mixing is not None:
+        raise UserError(f"{name}: the method is mixed already, add kin before the mix")
+    if any(isinstance(part, Adopted | Guests) for part in rules):
+        raise UserError(f"{name}: the method has a kin rule added already, give one only")
+    if reasons:
+        raise UserError(f"{name}: the method must take soft kin weights, but {reasons.pop()}")
+    if not any(term.candidates for term in method.terms):
+        raise UserError(
+            f"{name}: the kin of the method must be pictures, but they are classes, to which a "
+            "picture cannot be added"
+        )
+    if not asked:
+        raise UserError(
+            f"{name}: the key of a picture must be among its candidates, but they are past "
+            "keys alone, of which all are kin as far as they are alike"
+        )
+    if any(isinstance(part, adoption.same) for part in rules):
+        raise UserError(f"{name}: the method must not do the same, but it does already")
+    if adoption.cancels and all(isinstance(term.objective, MeanShift) for term in asked):
+        raise UserError(
+            f"{name}: the method must hold someone for foreign, but nobody is, so that there "
+            "are no false negatives"
+        )
+
+
+def _adopts(term: Term) -> bool:
+    return bool(_keys(term)) and isinstance(term.queries[0], Output)
+
+
+def _rules(part: Any) -> Iterator[object]:
+    """A rule and all the rules that it is made of."""
+    if isinstance(part, tuple):
+        for entry in part:
+            yield from _rules(entry)
+    elif is_dataclass(part):
+        yield part
+        for entry in fields(part):
+            yield from _rules(getattr(part, entry.name))
+
+
+def _keys(term: Term) -> tuple[Output, ...]:
+    """The rows of this step among the candidates, or those that stand-ins are looked up for."""
+    outputs = (_key(entry) for entry in term.candidates)
+    return tuple(replace(key, stopped=True) for key in outputs if key is not None)
+
+
+def _key(entry: Output | Remembered | StandIn) -> Output | None:
+    if isinstance(entry, Remembered):
+        return None
+    return entry.of if isinstance(entry, StandIn) else entry
+
+
+def _other_view(term: Term, keys: tuple[Output, ...]) -> Output:
+    """The key of another view than the query's, where there is one."""
+    shown = {query.view for query in term.queries if isinstance(query, Output)}
+    return next((key for key in keys if key.view not in shown), keys[0])
+
+
+def _memory_of(method: Method) -> str:
+    """The queue of past keys."""
+    return next(name for name, memory in method.memory.items() if isinstance(memory, Queue))
+
+
+def _with_memory(method: Method, adoption: Adoption, keys: tuple[Output, ...]) -> Method:
+    """The method with a queue of past keys, one a picture, where it needs one and has none."""
+    if not adoption.past or any(isinstance(m, Queue) for m in method.memory.values()):
+        return method
+    queue = Queue(adoption.past, _width(method.projector))
+    return replace(
+        method,
+        memory={**method.memory, QUEUE: queue},
+        remember=(*method.remember, Remember(QUEUE, keys[:1])),
+    )
+
+
+def _width(projector: nn.Module) -> int:
+    """Of the rows that a projector puts out."""
+    layers = [layer for layer in projector.modules() if isinstance(layer, nn.Linear)]
+    return layers[-1].out_features
+
+
+def _with_kin(
+    term: Term, adoption: Adoption, keys: tuple[Output, ...], memory: str | None
+) -> Term:
+    past = None if memory is None else Past(memory=memory)
+    by = _other_view(term, _keys(term))
+    adopted = Adopted(by=by, rule=adoption.rule(keys, past))
+    if adoption.found == "left out":
+        return replace(term, kin=LeaveOut(rule=term.kin, those=adopted))
+    if memory is None or Remembered(memory) in term.candidates:
+        return replace(term, kin=Union(rules=(term.kin, adopted)))
+    return replace(
+        term,
+        candidates=(*term.candidates, Remembered(memory)),
+        kin=Guests(rule=term.kin, adopted=adopted, memory=memory),
+    )

@@ -1,0 +1,74 @@
+"""CMSF: mean shift to neighbours that are found within a constraint, far and yet related.
+
+Paper: Navaneet et al., ECCV 2022, https://arxiv.org/abs/2112.04607
+Idea: the nearest of all are close by construction and teach little; search among pictures that
+    were neighbours one epoch ago under another augmentation, or that have the same label.
+Against MSF: a second term whose search is constrained (self), or the one search constrained to
+    the label where it is known (labels: supervised, and semi-supervised with some labels).
+Departures: the semi-supervised form goes by known labels alone, without the authors' classifier
+    of pseudo-labels; an item's first visit is constrained by the present in place of noise.
+Checked: tests/golden/losses.json
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ilk import networks, views
+from ilk.core import Output
+from ilk.kin import FormerNeighbours, Neighbours, OrElse, SameLabel
+from ilk.memory import History, Queue
+from ilk.method import Averaged, Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.objectives import MeanShift
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CMSF:
+    """Settings of CMSF; defaults are the authors' for ImageNet without labels."""
+
+    constraint: Literal["self", "labels"] = "self"
+    hidden: int = 4096
+    dim: int = 512
+    k: int = 5  # 10 with labels
+    constrained_to: int = 5  # neighbours of the past that are searched
+    momentum: float = 0.99  # of the teacher's moving average
+    bank_size: int = 128_000
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        strong = replace(views.moco_v2_pair(image_size)[0], name="strong")
+        key = Output("teacher", "weak", "projection")
+        free = Neighbours(k=self.k, by=key)
+        former = FormerNeighbours(k=self.constrained_to, past="past")
+        rules = {
+            "self": (replace(free, within=former), free),
+            "labels": (OrElse(rule=replace(free, within=SameLabel()), other=free),),
+        }[self.constraint]
+        terms = tuple(
+            Term(
+                name="clean",
+                queries=(Output("student", "strong", "prediction"),),
+                candidates=(key, Remembered("bank")),
+                kin=rule,
+                objective=MeanShift(),
+                weight=1 / len(rules),
+            )
+            for rule in rules
+        )
+        return Method(
+            views=views.fitted((strong, views.weak(image_size))),
+            projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
+            predictor=networks.mlp(self.dim, self.hidden, self.dim, layers=2),
+            teacher=Averaged(momentum=self.momentum, update="before"),
+            terms=terms,
+            memory={
+                "bank": Queue(self.bank_size, self.dim, keep_sources=True),
+                "past": History(self.dim),
+            },
+            remember=(Remember("bank", (key,)), Remember("past", (key,))),
+            optimisation=Optimisation(
+                name="sgd", lr=0.05, weight_decay=1e-4, decay_all=True, warmup_epochs=0
+            ),
+            batch_size=256,
+            mixable=Mixable(queries=("strong",), replace=False, clean=0.5),
+            labels=self.constraint == "labels",
+        )

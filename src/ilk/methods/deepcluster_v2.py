@@ -1,0 +1,69 @@
+"""DeepCluster v2: every crop predicts in which cluster its picture was an epoch ago.
+
+Paper: Caron et al., NeurIPS 2020, https://arxiv.org/abs/2006.09882
+Idea: prototypes are centroids and not learnt, so a cluster keeps its meaning from one epoch to
+    the next; several clusterings are learned at once.
+Against SwAV: assignments come from k-means over the whole data once an epoch, not from a
+    balance of the batch.
+Departures: clusterings are of what the two large crops said during the last epoch; in the first
+    epoch labels are dealt out at random, where the authors embed all pictures beforehand.
+Checked: tests/golden/losses.json
+"""
+
+from dataclasses import dataclass
+
+from ilk import networks, views
+from ilk.core import Output
+from ilk.kin import OwnCluster
+from ilk.memory import Bank, Clusters
+from ilk.method import Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.objectives import SoftCrossEntropy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeepClusterV2:
+    """Settings of DeepCluster v2; defaults are the authors' for ImageNet."""
+
+    hidden: int = 2048
+    dim: int = 128
+    clusters: int = 3000
+    clusterings: int = 3
+    temperature: float = 0.1
+    local_views: int = 6
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        crops = views.fitted(
+            views.swav_multicrop(image_size, views.local_size(image_size), self.local_views)
+        )
+        names = tuple(crop.name for crop in crops)
+        seen = {g: Output("student", g, "projection", stopped=True) for g in ("g1", "g2")}
+        banks = {f"bank-{g}": Bank(0, self.dim, momentum=0.0) for g in seen}
+        heads = {
+            f"clusters{n + 1}": Clusters(self.clusters, self.dim, bank=tuple(banks)[n % 2])
+            for n in range(self.clusterings)
+        }
+        terms = tuple(
+            Term(
+                name="clean",
+                queries=tuple(Output("student", name, "projection") for name in names),
+                candidates=(Remembered(head),),
+                kin=OwnCluster(clusters=head),
+                objective=SoftCrossEntropy(temperature=self.temperature),
+                weight=1 / len(heads),
+            )
+            for head in heads
+        )
+        return Method(
+            views=crops,
+            projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
+            terms=terms,
+            memory={**banks, **heads},
+            remember=tuple(Remember(f"bank-{g}", (output,)) for g, output in seen.items()),
+            stacked=True,
+            optimisation=Optimisation(
+                name="lars", lr=0.3, end_lr=3e-4, weight_decay=1e-6, decay_all=True
+            ),
+            batch_size=4096,
+            mixable=Mixable.of_crops(names),
+        )

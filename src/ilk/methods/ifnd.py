@@ -1,0 +1,71 @@
+"""IFND: past keys of the query's cluster are no negatives, ever more of them as trust grows.
+
+Paper: Chen et al., ICLR 2022, https://arxiv.org/abs/2106.03719
+Idea: early on clusters mean little, so believe only the surest, none at first and all at the
+    end; leave out what is believed to be a false negative, or attract it.
+Against FNC: false negatives are found by clusters of the whole data, not by a threshold in the
+    batch; several numbers of clusters are averaged.
+Departures: the measure of sureness, the numbers of clusters and the straight schedule were not
+    confirmed in the paper; what is clustered are the keys of an epoch's views, without a pass
+    of its own; not claimed to reproduce.
+Checked: tests/golden/losses.json
+"""
+
+from dataclasses import dataclass
+
+from ilk import networks, views
+from ilk.core import Line, Output
+from ilk.kin import Batchmates, Clustermates, CommonSource
+from ilk.memory import Bank, Clusters, Queue
+from ilk.method import Averaged, Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.objectives import SoftCrossEntropy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IFND:
+    """Settings of IFND; defaults are those for ImageNet."""
+
+    hidden: int = 2048
+    dim: int = 128
+    temperature: float = 0.2
+    momentum: float = 0.999  # of the teacher's moving average
+    queue_size: int = 65_536
+    clusters: tuple[int, ...] = (10_000,)  # one term for each number
+    attract: bool = False  # True makes false negatives kin
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        key = Output("teacher", "b", "projection")
+        levels = {f"clusters{count}": count for count in self.clusters}
+        origin, trust = CommonSource(), Line(0.0, 1.0)
+        mates = {name: Clustermates(clusters=name, accepted=trust) for name in levels}
+        terms = tuple(
+            Term(
+                name="clean",
+                queries=(Output("student", "a", "projection"),),
+                candidates=(key, Remembered("queue")),
+                kin=((origin | mate) if self.attract else (origin - mate)) - Batchmates(),
+                objective=SoftCrossEntropy(temperature=self.temperature),
+                weight=1 / len(mates),
+            )
+            for mate in mates.values()
+        )
+        return Method(
+            views=views.fitted(views.moco_v2_pair(image_size)),
+            projector=networks.mlp(
+                feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
+            ),
+            teacher=Averaged(momentum=self.momentum, update="before"),
+            terms=terms,
+            memory={
+                "queue": Queue(self.queue_size, self.dim, keep_sources=True),
+                "bank": Bank(0, self.dim, momentum=0.0),
+                **{name: Clusters(k, self.dim, bank="bank") for name, k in levels.items()},
+            },
+            remember=(Remember("queue", (key,)), Remember("bank", (key,))),
+            optimisation=Optimisation(
+                name="sgd", lr=0.03, weight_decay=1e-4, decay_all=True, warmup_epochs=0
+            ),
+            batch_size=256,
+            mixable=Mixable(queries=("a",), replace=False, clean=0.5),
+        )

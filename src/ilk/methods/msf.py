@@ -1,0 +1,56 @@
+"""MSF: a query is pulled to the nearest neighbours of its teacher's key; nobody is foreign.
+
+Paper: Koohpayegani et al., ICCV 2021, https://arxiv.org/abs/2105.07269
+Idea: mean shift in place of a single target; the own key is always its own first neighbour.
+Against BYOL: k neighbours among past keys in place of the own key alone; k = 1 is BYOL in one
+    direction.
+Departures: the memory holds the past keys beside those of the step, not the step's among them.
+Checked: tests/golden/losses.json
+"""
+
+from dataclasses import dataclass, replace
+
+from ilk import networks, views
+from ilk.core import Output
+from ilk.kin import Neighbours
+from ilk.memory import Queue
+from ilk.method import Averaged, Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.objectives import MeanShift
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MSF:
+    """Settings of MSF; defaults are the authors' for ImageNet."""
+
+    hidden: int = 4096
+    dim: int = 512
+    k: int = 5
+    momentum: float = 0.99  # of the teacher's moving average
+    bank_size: int = 128_000
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        strong = replace(views.moco_v2_pair(image_size)[0], name="strong")
+        key = Output("teacher", "weak", "projection")
+        return Method(
+            views=views.fitted((strong, views.weak(image_size))),
+            projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
+            predictor=networks.mlp(self.dim, self.hidden, self.dim, layers=2),
+            teacher=Averaged(momentum=self.momentum, update="before"),
+            terms=(
+                Term(
+                    name="clean",
+                    queries=(Output("student", "strong", "prediction"),),
+                    candidates=(key, Remembered("bank")),
+                    kin=Neighbours(k=self.k, by=key),
+                    objective=MeanShift(),
+                ),
+            ),
+            memory={"bank": Queue(self.bank_size, self.dim)},
+            remember=(Remember("bank", (key,)),),
+            optimisation=Optimisation(
+                name="sgd", lr=0.05, weight_decay=1e-4, decay_all=True, warmup_epochs=0
+            ),
+            batch_size=256,
+            mixable=Mixable(queries=("strong",), replace=False, clean=0.5),
+        )

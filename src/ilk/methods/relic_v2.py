@@ -1,0 +1,84 @@
+"""ReLIC v2: contrast with a few, and the same relations to them whatever the view.
+
+Paper: Tomasev et al., 2022, https://arxiv.org/abs/2201.05119
+Idea: beside the own target among ten foreigners, the distribution over the eleven must not
+    depend on the view; many large and small crops ask for it.
+Against BYOL: foreigners, a temperature and an explicit invariance term; many views.
+Departures: a small crop, which the teacher does not see, is compared with the relations of
+    another large crop; no background is removed, for want of masks; weights, temperature and
+    crops were not confirmed in the paper; not claimed to reproduce.
+Checked: tests/golden/losses.json
+"""
+
+from dataclasses import dataclass, replace
+
+from ilk import networks, views
+from ilk.core import Cosine, Output
+from ilk.kin import CommonSource, Sampled, SoftNeighbours
+from ilk.method import Averaged, Method, Mixable, Optimisation, Term
+from ilk.objectives import Divergence, SoftCrossEntropy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReLICv2:
+    """Settings of ReLIC v2; defaults are those for ImageNet."""
+
+    hidden: int = 4096
+    dim: int = 256
+    temperature: float = 0.2
+    foreign: int = 10  # sampled for each picture
+    contrast: float = 0.3  # alpha
+    invariance: float = 3.0  # beta
+    momentum: float = 0.996  # of the teacher's moving average, rising to 1
+    large_views: int = 4  # two at least
+    small_views: int = 2
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        first = views.byol_pair(image_size)[0]
+        small = replace(first, size=views.local_size(image_size), scale=(0.05, 0.14))
+        large = tuple(replace(first, name=f"g{n + 1}") for n in range(self.large_views))
+        local = tuple(replace(small, name=f"l{n + 1}") for n in range(self.small_views))
+        crops = (*large, *local)
+        said = {crop.name: Output("student", crop.name, "prediction") for crop in crops}
+        aims = {crop.name: Output("teacher", crop.name, "projection") for crop in large}
+        names = tuple(aims)
+        beyond = dict(zip(names, (*names[1:], names[0]), strict=True))
+        # The same relation from the other side; of a small crop, what a large one beside says.
+        mirrored = {(q, k): (said[k], aims[q]) for q in names for k in names}
+        mirrored |= {(c.name, k): (said[beyond[k]], aims[k]) for c in local for k in names}
+        share = 1 / len(mirrored)
+        few = Sampled(rule=CommonSource(), foreign=self.foreign)
+        contrast = tuple(
+            Term(
+                name="contrast",
+                queries=(said[q],),
+                candidates=(aims[k],),
+                kin=few,
+                objective=SoftCrossEntropy(temperature=self.temperature),
+                weight=self.contrast * share,
+            )
+            for q, k in mirrored
+        )
+        invariance = tuple(
+            Term(
+                name="invariance",
+                queries=(said[q],),
+                candidates=(aims[k],),
+                kin=SoftNeighbours(temperature=self.temperature, by=by, among=(to,), mask=few),
+                objective=Divergence(temperature=self.temperature),
+                weight=self.invariance * share,
+            )
+            for (q, k), (by, to) in mirrored.items()
+        )
+        return Method(
+            views=views.fitted(crops),
+            projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
+            predictor=networks.mlp(self.dim, self.hidden, self.dim, layers=2),
+            teacher=Averaged(momentum=Cosine(self.momentum, 1.0), update="after"),
+            terms=(*contrast, *invariance),
+            stacked=True,
+            optimisation=Optimisation(name="lars", lr=0.3, weight_decay=1e-6),
+            batch_size=4096,
+            mixable=Mixable(queries=tuple(crop.name for crop in local) or ("g2",)),
+        )

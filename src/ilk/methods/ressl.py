@@ -1,0 +1,57 @@
+"""ReSSL: the student must see the same resemblances as its teacher.
+
+Paper: Zheng et al., NeurIPS 2021, https://arxiv.org/abs/2107.09282
+Idea: match two distributions of similarity over a queue of past samples (Eq. 4 to 6); nothing
+    is pushed apart, and the teacher looks at a weakly augmented view.
+Against MoCo v2: the relation is soft where MoCo's is one-hot; the own key is no candidate.
+Departures: widths, queue, momentum and learning rate were not confirmed in the paper; not
+    claimed to reproduce.
+Checked: tests/golden/losses.json
+"""
+
+from dataclasses import dataclass, replace
+
+from ilk import networks, views
+from ilk.core import Output
+from ilk.kin import SoftNeighbours
+from ilk.memory import Queue
+from ilk.method import Averaged, Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.objectives import SoftCrossEntropy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReSSL:
+    """Settings of ReSSL; defaults are those for ImageNet."""
+
+    hidden: int = 4096
+    dim: int = 512
+    student_temperature: float = 0.1
+    teacher_temperature: float = 0.04  # sharper than the student's, so that it teaches
+    momentum: float = 0.999  # of the teacher's moving average
+    queue_size: int = 131_072
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        strong = replace(views.moco_v2_pair(image_size)[0], name="strong")
+        key = Output("teacher", "weak", "projection")
+        return Method(
+            views=views.fitted((strong, views.weak(image_size))),
+            projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
+            teacher=Averaged(momentum=self.momentum, update="before"),
+            terms=(
+                Term(
+                    name="clean",
+                    queries=(Output("student", "strong", "projection"),),
+                    candidates=(Remembered("queue"),),
+                    kin=SoftNeighbours(temperature=self.teacher_temperature, by=key),
+                    objective=SoftCrossEntropy(temperature=self.student_temperature),
+                ),
+            ),
+            memory={"queue": Queue(self.queue_size, self.dim)},
+            remember=(Remember("queue", (key,)),),
+            optimisation=Optimisation(
+                name="sgd", lr=0.05, weight_decay=1e-4, decay_all=True, warmup_epochs=5
+            ),
+            batch_size=256,
+            mixable=Mixable(queries=("strong",), replace=False, clean=0.5),
+        )

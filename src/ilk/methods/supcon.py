@@ -1,0 +1,53 @@
+"""SupCon: views of all pictures of one class are kin; where no label is known, of one picture.
+
+Paper: Khosla et al., NeurIPS 2020, https://arxiv.org/abs/2004.11362
+Idea: labels enter as kin, not as targets; each of many positives has a logarithm of its own
+    (Eq. 2), which pulls a whole class together.
+Against SimCLR: kin by label as well as by source; with no label at all the two are one.
+Departures: views and learning rate are SimCLR's; labels may be known of some pictures
+    only, the others are kin of their own views, which makes it semi-supervised.
+Checked: tests/golden/losses.json
+"""
+
+from dataclasses import dataclass
+
+from ilk import networks, views
+from ilk.core import Output
+from ilk.kin import CommonSource, Itself, SameLabel
+from ilk.method import Method, Mixable, Optimisation, Term
+from ilk.objectives import SoftCrossEntropy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SupCon:
+    """Settings of SupCon; defaults are the paper's for ImageNet."""
+
+    hidden: int = 2048
+    dim: int = 128
+    temperature: float = 0.1
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        a, b = (Output("student", view, "projection") for view in ("a", "b"))
+        terms = tuple(
+            Term(
+                name="clean",
+                queries=(query,),
+                candidates=(a, b),
+                kin=(CommonSource() | SameLabel()) - Itself(),
+                objective=SoftCrossEntropy(temperature=self.temperature),
+                weight=0.5,
+            )
+            for query in (a, b)
+        )
+        return Method(
+            views=views.fitted(views.simclr_pair(image_size)),
+            projector=networks.mlp(
+                feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
+            ),
+            terms=terms,
+            optimisation=Optimisation(name="lars", lr=0.3, weight_decay=1e-6),
+            batch_size=6144,
+            mixable=Mixable(queries=("b",), swap=("a", "b")),
+            labels=True,
+        )

@@ -1,0 +1,56 @@
+"""How far a relation is from another. Axes: Q queries, K candidates, D features."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ilk.core import Kin, Progress, Scalar, full, similarities, value
+from ilk.objectives.average import mean_with_kin
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Divergence:
+    """``KL(p || T)``, with ``p = softmax(scores / temperature)`` over pairs not left out.
+
+    The invariance of ReLIC (Mitrovic et al., ICLR 2021, https://arxiv.org/abs/2010.07922): the
+    query's own relation is the first argument, so its entropy counts, and ``T`` is the second.
+    The soft cross-entropy is the other direction.
+
+    Args:
+        temperature: positive; smaller is sharper.
+    """
+
+    temperature: Scalar
+
+    one_hot_only: ClassVar[str] = ""
+    joint: ClassVar[bool] = False
+
+    def __call__(
+        self,
+        queries: Float[Tensor, "Q D"],
+        candidates: tuple[Tensor, ...],
+        kin: Kin,
+        progress: Progress,
+    ) -> Float[Tensor, ""]:
+        """The mean over rows with kin."""
+        scores = similarities(queries, candidates) / value(self.temperature, progress)
+        return mean_with_kin(divergence_rows(scores, kin), kin)
+
+
+def divergence_rows(scores: Float[Tensor, "Q K"], kin: Kin) -> Float[Tensor, " Q"]:
+    """The divergence of each row from its kin weights, in float32 at least.
+
+    Args:
+        scores: already divided by the temperature.
+        kin: a pair that is left out takes no part.
+    """
+    scores = full(scores)
+    left_out = torch.zeros_like(scores, dtype=torch.bool)
+    if kin.left_out is not None:
+        left_out = kin.left_out & ~kin.left_out.all(dim=1, keepdim=True)
+    logs = scores.masked_fill(left_out, -torch.inf).log_softmax(dim=1)
+    targets = kin.weights.to(scores).clamp(min=torch.finfo(scores.dtype).tiny).log()
+    return (logs.exp() * (logs - targets).masked_fill(left_out, 0.0)).sum(dim=1)

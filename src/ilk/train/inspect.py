@@ -1,0 +1,102 @@
+"""One step of a run looked at without taking it: whom its terms hold for kin."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from ilk.core import UserError
+from ilk.data import Source
+from ilk.train.assemble import PerItem
+from ilk.train.checkpoint import load
+from ilk.train.length import Length
+from ilk.train.record import read_record
+from ilk.train.run import CHECKPOINT
+from ilk.train.scene import Verdict
+from ilk.train.settings import Settings
+from ilk.train.setup import Setup
+
+LARGEST_BATCH = 256  # candidates enough, and light on any machine
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A batch as the run's terms would see it next.
+
+    Args:
+        verdicts: one a term: its rows, and who of them is kin.
+        items: of the batch, in its order; those of the run's own data are as they are, those of
+            other images follow them.
+        first: item of the first image, above 0 when the run learned from others.
+        views: pixels of all views, clean and mixed, by name.
+        labels: of all items, -1 where unknown.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    items: Int[np.ndarray, " B"]
+    first: int
+    views: dict[str, UInt8[np.ndarray, "B H W C"]]
+    labels: Int[Tensor, " N"]
+
+
+def glance(directory: Path, images: Source) -> Glance:
+    """Show a run a batch of images; nothing of the run is changed.
+
+    Args:
+        directory: of a run that has a checkpoint.
+        images: of which a batch is shown, by all views of the method, mixes included.
+
+    Raises:
+        UserError: there is no run, or it cannot be shown these images.
+    """
+    record = read_record(directory)
+    settings = Settings(**record["settings"])
+    size = min(settings.batch_size or LARGEST_BATCH, LARGEST_BATCH, len(images))
+    settings = replace(settings, batch_size=size, accumulate=1, knn_every=0, compile=False)
+    length = Length(record["length"]["steps"], record["length"]["steps_per_epoch"])
+    setup = Setup(settings, images, length=length)
+    tensors, facts = load(directory / CHECKPOINT)
+    step = facts["step"]
+    own = images.fingerprint == record["data"]["fingerprint"]
+    first = 0 if own else record["data"]["items"]
+    if not own:
+        _check_items(setup)
+    setup.trainer.load_state(tensors)
+    setup.trainer.step = step
+    unseen = torch.full((first,), -1)
+    labels = torch.cat([unseen, setup.labels])
+    trainer = setup.trainer
+    trainer.reveal(torch.cat([unseen.to(trainer.labels), trainer.labels]))
+    batches = setup.loader.batches(step, step + 1)
+    batch = next(batches)
+    batches.close()
+    batch = replace(batch, items=batch.items + first)
+    progress = length.progress(min(step, length.steps - 1))
+    with torch.no_grad():
+        pictures, _ = trainer._pictures(batch, progress)
+        scene = trainer._look(batch, progress, first=False)
+        for term in trainer.method.terms:
+            scene.loss(term)
+    views = {name: _pixels(images, setup.statistics) for name, images in pictures.items()}
+    return Glance(tuple(scene.verdicts), batch.items, first, views, labels)
+
+
+def _check_items(setup: Setup) -> None:
+    """Memories with a row for each item know the run's own images alone."""
+    if any(isinstance(memory, PerItem) for memory in setup.method.memory.values()):
+        raise UserError(
+            "kin: this method remembers every image, and must be given those that the run "
+            f"learned from, got {setup.source.name}"
+        )
+
+
+def _pixels(
+    images: Float[Tensor, "B C H W"], statistics: tuple[tuple[float, ...], tuple[float, ...]]
+) -> UInt8[np.ndarray, "B H W C"]:
+    """Pixels as they were before they were normalised."""
+    mean, std = (torch.tensor(s, device=images.device).view(1, -1, 1, 1) for s in statistics)
+    shown = ((images * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
+    return shown.permute(0, 2, 3, 1).cpu().numpy()
