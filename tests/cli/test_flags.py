@@ -12,6 +12,7 @@ FLAGS = {
     "embed": "encoder data output dtype batch_size shard_rows device workers",
     "evaluate": "encoder test train gallery protocols against output seed batch_size device "
     "workers image_size cache",
+    "report": "evaluations output gallery batch_size device workers",
     "kin": "directory data output queries",
     "methods": "name table",
     "export": "encoder to output",

@@ -205,3 +205,20 @@ def test_help(ilk, verb):
 
 def test_version(ilk):
     assert re.match(r"\d+\.\d+", ilk("--version").out)
+
+
+def test_report_lays_out_evaluations_on_a_page(ilk, run, folder):
+    words = ("--train", folder / "train", "--test", folder / "test", "--protocols", "knn")
+    assert ilk("evaluate", run, *words, "--against", "pixels", "-o", "kept.json").code == 0
+    said = ilk("report", "kept.json", "-o", "deep/page.html", "--workers", "1")
+    assert said.code == 0, said.err
+    assert "report in deep/page.html" in said.out
+    page = Path("deep/page.html").read_text()
+    assert "Where it is sure and wrong" in page
+    assert "against pixels" in page
+    assert (
+        "Where it is sure"
+        not in Path(ilk("report", "kept.json", "--no-gallery").out.split()[-1]).read_text()
+    )
+    assert ilk("report", "nowhere.json").code == 2
+    assert ilk("report").code == 2

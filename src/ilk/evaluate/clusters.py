@@ -68,7 +68,8 @@ class FreeClusters:
         drawn = rows[permutation(task.seed, 0, len(rows))[: self.most_items]]
         silhouettes = self._silhouettes(task, drawn)
         count = max(silhouettes, key=lambda k: (silhouettes[k], -k))
-        found = _starts(task, rows, count, self.starts, self.most_steps)
+        before = len(self._fitting(len(drawn)))
+        found = _starts(task, rows, count, self.starts, self.most_steps, before)
         selected_on = (
             f"the features of {len(drawn)} test items, no label; silhouette"
             f" {silhouettes[count]:.4f}"
@@ -76,11 +77,14 @@ class FreeClusters:
         told = {"silhouettes": {str(k): value for k, value in silhouettes.items()}}
         return _scored(task, found, {"k": count}, selected_on, told)
 
+    def _fitting(self, items: int) -> list[int]:
+        return [k for k in self.candidates if 2 * k < items]
+
     def _silhouettes(self, task: Task, rows: Float32[np.ndarray, "N D"]) -> dict[int, float]:
         from sklearn.metrics import silhouette_score
 
         found: dict[int, float] = {}
-        candidates = [k for k in self.candidates if 2 * k < len(rows)]
+        candidates = self._fitting(len(rows))
         for number, k in enumerate(candidates):
             clusters = _k_means(rows, k, task.seed, self.most_steps)
             if len(np.unique(clusters)) > 1:
@@ -95,12 +99,17 @@ class FreeClusters:
 
 
 def _starts(
-    task: Task, rows: Float32[np.ndarray, "N D"], count: int, starts: int, most_steps: int
+    task: Task,
+    rows: Float32[np.ndarray, "N D"],
+    count: int,
+    starts: int,
+    most_steps: int,
+    before: int = 0,
 ) -> list[Int64[np.ndarray, " N"]]:
     found: list[Int64[np.ndarray, " N"]] = []
     for start in range(starts):
         found.append(_k_means(rows, count, task.seed + start, most_steps))
-        task.tell(start + 1, starts)
+        task.tell(before + start + 1, before + starts)
     return found
 
 
