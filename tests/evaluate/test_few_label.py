@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from ilk.evaluate import PROTOCOLS, evaluate
 from ilk.evaluate.few_label import _ranks
 from ilk.evaluate.labels_needed import Point, answers, crossing
-from ilk.evaluate.propagation import called, graph, spread
+from ilk.evaluate.propagation import balanced, called, graph, spread
 
 FEW = PROTOCOLS["few-label@1"].procedure
 NAMES = ["1 a class", "2 a class", "5 a class", "10 a class", "1 %", "10 %"]
@@ -59,6 +59,24 @@ def test_what_no_label_reaches_has_no_class():
     found = spread(joined.edges, seeds, alpha=0.99, tolerance=1e-8, most_steps=50)
     assert called(joined, found).tolist() == [1, -1]
     assert not spread(joined.edges, 0 * seeds, alpha=0.99, tolerance=0.0, most_steps=9).any()
+
+
+def test_hubs_do_not_take_all():
+    """All cosines are high here, so that mass runs to whoever has most neighbours."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(400) % 4
+    rows = torch.from_numpy(3 + 1.5 * np.eye(8)[labels] + 0.7 * rng.normal(size=(400, 8)))
+    joined = graph(rows[:300].float(), rows[300:].float(), 20)
+    seeds = np.eye(4)[labels[:300]] * (_ranks(labels[:300], 0, 0) < 3)[:, None]
+    found = spread(joined.edges, seeds, alpha=0.99, tolerance=1e-6, most_steps=200)
+    right = [
+        (called(joined, reached) == labels[300:]).mean()
+        for reached in (found, balanced(found, seeds))
+    ]
+    assert right[1] > right[0] + 0.1
+    shares = balanced(found, seeds).sum(0)
+    np.testing.assert_allclose(shares, seeds.sum(0))
+    assert not balanced(0 * found, seeds).any()
 
 
 def test_every_way_is_what_scikit_learn_says(pair):

@@ -111,4 +111,5 @@ def _looked_up(
                     progress=lambda done, of, to=display: to.stepped(done, of, {}),
                 )
             )  # fmt: skip
-    return mistakes(*parts, train, test, k=int(result.selected["k"]))
+    known, asked = parts
+    return mistakes(known, asked, train, test, k=int(result.selected["k"]))

@@ -1,9 +1,9 @@
 """The cluster protocols: do classes fall out without a label? Axes: S seeds, N items."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -119,7 +119,9 @@ def _k_means(
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    made: Any = KMeans(count, n_init=1, max_iter=most_steps, random_state=seed % 2**32)
+    made: Any = cast("Any", KMeans)(
+        count, n_init=1, max_iter=most_steps, random_state=seed % 2**32
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than clusters
         return made.fit_predict(rows).astype(np.int64)
@@ -130,7 +132,7 @@ def _scored(
     found: Sequence[Int64[np.ndarray, " N"]],
     selected: dict[str, float],
     selected_on: str,
-    told: dict[str, object] | None = None,
+    told: Mapping[str, object] | None = None,
 ) -> Measured:
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 

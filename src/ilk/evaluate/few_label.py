@@ -16,7 +16,7 @@ from ilk.embedding import nearest, vote
 from ilk.evaluate.interval import crossed
 from ilk.evaluate.labels_needed import Point, answers
 from ilk.evaluate.logistic import fit_path
-from ilk.evaluate.propagation import Graph, called, graph, spread
+from ilk.evaluate.propagation import Graph, balanced, called, graph, spread
 from ilk.evaluate.protocol import Labelled, Measured, Task
 
 WAYS = ("k-NN", "logistic regression", "label propagation")
@@ -30,9 +30,9 @@ class FewLabels:
     Three ways to use them: k-NN among the labelled as in ``knn``; logistic regression as in
     ``linear``, of strength 1 / labels, which is C = 1 in scikit-learn's terms, as there is
     nothing to choose it on; and label propagation over the neighbours of all of train, labelled
-    or not, where a test item takes the vote of its nearest train items and changes nothing. A
-    larger draw contains the smaller ones. The value is that of logistic regression with the
-    largest number per class.
+    or not, each class with its share of the mass, where a test item takes the vote of its
+    nearest train items and changes nothing. A larger draw contains the smaller ones. The value
+    is that of logistic regression with the largest number per class.
 
     Args:
         per_class: labels a class, ascending; all of a class that has fewer.
@@ -90,12 +90,13 @@ class FewLabels:
         for named in (self._voted(task, known), self._fitted(task, known)):
             yield (named == asked).cpu().numpy()
         classes = len(task.classes)
-        seeds = torch.nn.functional.one_hot(task.train.labels, classes) * drawn[:, None]
+        marks = torch.nn.functional.one_hot(task.train.labels, classes) * drawn[:, None]
+        seeds = marks.double().cpu().numpy()
         found = spread(
-            joined.edges, seeds.double().cpu().numpy(), alpha=self.alpha,
-            tolerance=self.spread_tolerance, most_steps=self.most_steps,
+            joined.edges, seeds, alpha=self.alpha, tolerance=self.spread_tolerance,
+            most_steps=self.most_steps,
         )  # fmt: skip
-        yield called(joined, found) == asked.cpu().numpy()
+        yield called(joined, balanced(found, seeds)) == asked.cpu().numpy()
 
     def _voted(self, task: Task, known: Labelled) -> Int64[Tensor, " M"]:
         places, cosines = nearest(task.test.vectors, known.vectors, self.neighbours)

@@ -90,6 +90,19 @@ def spread(
     return found
 
 
+def balanced(
+    spread: Float64[np.ndarray, "N K"], seeds: Float64[np.ndarray, "N K"]
+) -> Float64[np.ndarray, "N K"]:
+    """Each class with as large a share of all mass as it has of the labels.
+
+    Class mass normalization of Zhu, Ghahramani and Lafferty, ICML 2003, section 4. Without it
+    the class whose labels happen to lie at hubs of the graph takes all.
+    """
+    masses = spread.sum(0)
+    scale = np.divide(seeds.sum(0), masses, out=np.zeros_like(masses), where=masses > 0)
+    return spread * scale
+
+
 def called(graph: Graph, spread: Float64[np.ndarray, "N K"]) -> Int64[np.ndarray, " Q"]:
     """The class of each query: a vote of its nearest nodes, each sharing out one vote.
 
