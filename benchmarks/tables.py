@@ -19,7 +19,10 @@ RESULTS = Path(__file__).parent / "results"
 
 def readme(text: str) -> str:
     """The README with its tables as they must be."""
-    return between(between(text, "results", results()), "methods", methods())
+    made = {"results": results(), "speed": speed(), "methods": methods()}
+    for mark, content in made.items():
+        text = between(text, mark, content)
+    return text
 
 
 def between(text: str, mark: str, content: str) -> str:
@@ -67,6 +70,45 @@ def mini() -> list[str]:
         *table(rows),
         "",
     ]
+
+
+def speed() -> str:
+    """What is fast and against what; measured by ``make bench-peers``."""
+    parts = [
+        json.loads(path.read_text())
+        for name in ("views", "steps", "data")
+        if (path := RESULTS / "speed" / f"{name}.json").exists()
+    ]
+    if not parts:
+        return ""
+    last = parts[-1]
+    shared = ", shared with other work" if any(part["shared"] for part in parts) else ""
+    lines = [
+        f"**Speed** (`make bench-peers`): one thread of {last['machine']['processor']}"
+        f"{shared}, {last['date'][:10]}; medians over interleaved rounds "
+        "([JSON](benchmarks/results/speed/steps.json), [how cost grows](docs/speed.md)).",
+        "",
+        "| work | against | measured | wanted |",
+        "|---|---|---|---|",
+    ]
+    lines += [pace(row) for part in parts for row in part["rows"]]
+    return "\n".join(lines) + "\n"
+
+
+def pace(row: dict[str, Any]) -> str:
+    """A line of the table of speeds."""
+    if "skipped" in row:
+        found = f"not measured: {row['skipped']}"
+    elif "unit" in row:
+        found = f"{row.get('ratio', row['seconds']):.2g} {row['unit']}"
+    elif "at_least" in row:
+        found = f"{row['ratio']:.2f} x as fast"
+    else:
+        found = f"{row['ratio']:.3f} x the time"
+    wanted = (
+        f"{row['at_least']:g} or more" if "at_least" in row else f"{row['at_most']:g} or less"
+    )
+    return f"| {row['work']} | {row.get('against', '')} | {found} | {wanted} |"
 
 
 def table(rows: dict[str, list[dict[str, Any]]]) -> list[str]:

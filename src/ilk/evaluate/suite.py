@@ -1,4 +1,4 @@
-"""All protocols by name, and how they are run."""
+"""How protocols are found by name, and run."""
 
 import time
 from collections.abc import Sequence
@@ -8,85 +8,11 @@ from datetime import UTC, datetime
 from ilk.core import UserError
 from ilk.core.version import VERSION
 from ilk.embedding import Embeddings
-from ilk.evaluate.clusters import Clusters, FreeClusters
 from ilk.evaluate.comparable import Parts, comparable
-from ilk.evaluate.discovery import Discovery
-from ilk.evaluate.few_label import FewLabels
-from ilk.evaluate.knn import NearestNeighbours
 from ilk.evaluate.ledger import Ledger
-from ilk.evaluate.linear import LogisticRegression
 from ilk.evaluate.protocol import Images, Protocol, Task, Tell, silent
-from ilk.evaluate.quality import Quality
+from ilk.evaluate.protocols import PROTOCOLS
 from ilk.evaluate.result import Identity, Result, identity
-from ilk.evaluate.retrieval import Retrieval
-from ilk.evaluate.views_quality import ViewsQuality
-
-PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (
-        Protocol(
-            name="knn@1",
-            procedure=NearestNeighbours(neighbours=(20, 200), temperature=0.07, held_out=0.2),
-        ),
-        Protocol(
-            name="linear@1",
-            procedure=LogisticRegression(
-                strengths=(10, 3, 1, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5),
-                tolerance=1e-4,
-                most_steps=500,
-                held_out=0.2,
-            ),
-        ),
-        Protocol(
-            name="retrieval@1",
-            procedure=Retrieval(precision_at=(10, 100), recall_at=(1, 5, 10)),
-            needs=frozenset({"labels"}),
-            takes_gallery=True,
-        ),
-        Protocol(
-            name="quality@1",
-            procedure=Quality(most_items=10_000, first=3, last=100),
-            needs=frozenset(),
-        ),
-        Protocol(
-            name="few-label@1",
-            procedure=FewLabels(
-                per_class=(1, 2, 5, 10), shares=(0.01, 0.1), resamples=10, neighbours=20,
-                temperature=0.07, alpha=0.99, tolerance=1e-4, spread_tolerance=1e-6,
-                most_steps=200,
-            ),
-        ),
-        Protocol(
-            name="cluster@1",
-            procedure=Clusters(starts=10, most_steps=300),
-            needs=frozenset({"labels"}),
-        ),
-        Protocol(
-            name="cluster-free@1",
-            procedure=FreeClusters(
-                candidates=(
-                    2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 35, 40, 50, 60, 70,
-                    80, 100, 120, 150, 200, 300, 400,
-                ),
-                most_items=5000, starts=10, most_steps=300,
-            ),
-            needs=frozenset({"labels"}),
-        ),
-        Protocol(
-            name="discover@1",
-            procedure=Discovery(
-                known=0.5, labelled=0.5, starts=10, most_steps=200, tolerance=1e-4
-            ),
-        ),
-        Protocol(
-            name="views-quality@1",
-            procedure=ViewsQuality(
-                images=1000, views=10, least_area=0.2, neighbours=10, delta=1e-4
-            ),
-            needs=frozenset({"images"}),
-        ),
-    )
-}  # fmt: skip
 
 
 def protocol(name: str) -> Protocol:
