@@ -39,6 +39,9 @@ mini: export OMP_NUM_THREADS = 1
 mini: install
 	$(BIN)/python -m benchmarks.mini $(MINI) & $(BIN)/python -m benchmarks.mini $(MINI); wait
 
+paper: install
+	$(BIN)/python -m benchmarks.paper $(PAPER)
+
 # One thread, as everything that is measured beside it.
 bench bench-peers: export OMP_NUM_THREADS = 1
 bench: install

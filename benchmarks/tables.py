@@ -35,7 +35,7 @@ def between(text: str, mark: str, content: str) -> str:
 def results() -> str:
     """Every result there is, with the command that made it."""
     parts = [cli(path) for path in sorted((RESULTS / "cli").glob("*.json"))]
-    return "\n".join([*parts, *mini()])
+    return "\n".join([*parts, *mini(), *paper()])
 
 
 def cli(path: Path) -> str:
@@ -109,6 +109,25 @@ def pace(row: dict[str, Any]) -> str:
         f"{row['at_least']:g} or more" if "at_least" in row else f"{row['at_most']:g} or less"
     )
     return f"| {row['work']} | {row.get('against', '')} | {found} | {wanted} |"
+
+
+def paper() -> list[str]:
+    """What the paper measures on ImageNet, on the encoders of the learning check."""
+    cells = [
+        json.loads(path.read_text()) for path in sorted((RESULTS / "paper").glob("*.json"))
+    ]
+    if not cells:
+        return []
+    rows = {f"{cell['cell']}, seed {cell['seed']}": cell["results"] for cell in cells}
+    return [
+        "**The paper's columns** (`make paper`) on the same encoders: linear probe, fine-tuning "
+        "on 10 % and 1 % of the labels, and four of ImageNet-C's corruptions at three "
+        "severities, all on CIFAR-10 and none comparable with ImageNet figures "
+        "([JSON](benchmarks/results/paper)).",
+        "",
+        *table(rows),
+        "",
+    ]
 
 
 def table(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
