@@ -7,6 +7,8 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 from rich.markup import escape
 
+from ilk.cli.allocator import keep_freed_memory
+
 # Read when torch is loaded, which is after this: threads that spin while they wait for one
 # another slow everything else on the machine, and themselves where something else runs.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -15,6 +17,7 @@ VERBS = {
     "train": "Train an encoder on unlabelled images.",
     "embed": "Turn images into vectors, as parquet.",
     "evaluate": "Score an encoder on labelled images.",
+    "report": "Lay out what ilk evaluate found as one page.",
     "kin": "Draw whom a run holds for kin, foreign and left out.",
     "methods": "List every method and mix, or show one whole.",
     "export": "Write an encoder for timm or as ONNX.",
@@ -32,6 +35,7 @@ for _verb, _help in VERBS.items():
 def main() -> None:
     """Run a verb: exit status 2 for what the user can put right, 128 + signal when stopped."""
     console = Console(stderr=True)
+    keep_freed_memory()
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False, console=Console())
     except CycloptsError as error:

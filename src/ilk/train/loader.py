@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ilk.core import UserError, seeding
 from ilk.data import Reader, labels
+from ilk.train.profile import Clock, no_clock
 from ilk.views import Scenery, View, render
 
 AHEAD = 3  # batches prepared before they are asked for
@@ -71,6 +72,7 @@ class Loader:
         self.world = world
         self.scenery = scenery
         self.workers = workers
+        self.clock: Clock = no_clock
         self._labels = labels(reader.source)
         self._order: tuple[int, Int[np.ndarray, " N"]] = (-1, np.zeros(0, np.int64))
         joint = batch_size * world
@@ -120,7 +122,8 @@ class Loader:
     def _render(self, chosen: Int[np.ndarray, " b"], epoch: int) -> Batch:
         parts: list[Batch] = []
         for images, items in self._pieces(chosen):
-            views = render(self.views, images, items, epoch, self.seed, self.scenery)
+            with self.clock("views"):
+                views = render(self.views, images, items, epoch, self.seed, self.scenery)
             parts.append(Batch(items, views, torch.from_numpy(self._labels[items])))
         return _joined(parts)
 
@@ -132,7 +135,8 @@ class Loader:
         items: list[int] = []
         held = 0
         for index in chosen:
-            pixels, item = self.reader.read(int(index))
+            with self.clock("decode"):
+                pixels, item = self.reader.read(int(index))
             images.append(pixels)
             items.append(item)
             held += pixels.nbytes
