@@ -85,7 +85,7 @@ def _cut(
         return np.zeros_like(state)
     cv2.setRNGSeed(0)  # of this thread: k-means inside must not depend on what came before
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(image, state, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(image, state, (0, 0, 1, 1), *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
     return ((state == cv2.GC_FGD) | (state == cv2.GC_PR_FGD)).astype(np.uint8)
 
 

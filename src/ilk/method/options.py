@@ -5,7 +5,7 @@ import dataclasses
 import difflib
 import types
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from ilk.core import UserError
 
@@ -29,10 +29,10 @@ def typed_options(kind: type[R], name: str, options: Mapping[str, Any]) -> R:
 def typed_changes(settings: R, name: str, options: Mapping[str, Any]) -> R:
     """Settings with some fields changed; arguments and errors as in ``typed_options``."""
     changes = _typed(type(settings), name, options)
-    return dataclasses.replace(settings, **changes)  # pyright: ignore[reportType]
+    return dataclasses.replace(cast(Any, settings), **changes)
 
 
-def _typed(kind: type, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def _typed(kind: type[Any], name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     hints = get_type_hints(kind)
     fields = [field.name for field in dataclasses.fields(kind)]
     given: dict[str, Any] = {}

@@ -7,7 +7,7 @@ Axes: B images, H W C pixels, S side of a view.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, cast, runtime_checkable
 
 import cv2
 import numpy as np
@@ -199,7 +199,9 @@ def filled(
     """
     if not hole.any():
         return image
-    nearest = distance_transform_edt(hole, return_distances=False, return_indices=True)
+    nearest = cast(
+        np.ndarray, distance_transform_edt(hole, return_distances=False, return_indices=True)
+    )
     here = np.indices(hole.shape)
     limits = np.array(hole.shape)[:, None, None] - 1
     mirrored = 2 * nearest - here
