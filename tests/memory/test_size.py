@@ -10,6 +10,7 @@ from ilk.core import Composition, Kin, Progress, Rows
 from ilk.kin import CommonSource
 from ilk.memory import Bank, Queue
 from ilk.objectives import SoftCrossEntropy
+from tests.kin.look import FakeLook
 
 DIM, BATCH = 256, 16
 
@@ -85,7 +86,7 @@ def test_kin_by_source_makes_nothing_larger_than_a_block_of_overlaps(name: str):
     build, count = MEMORIES[name]
     memory, chance = build(), torch.Generator().manual_seed(0)
     with Made() as made, torch.no_grad():
-        CommonSource()(rows(chance), memory.rows(), None)
+        CommonSource()(rows(chance), memory.rows(), FakeLook())
     assert max(made.sizes) <= BATCH * count * 8
 
 
