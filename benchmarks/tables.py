@@ -91,7 +91,7 @@ def family() -> list[str]:
         "**The family** (`make family`): CIFAR-10, 10,000 images, `resnet_mini`, 32 px, "
         f"{' or '.join(f'{length:g}' for length in sorted(lengths))} epochs of a common "
         "optimiser; minutes of one thread; `supcon` sees the labels; the cells are under "
-        " [benchmarks/results/family](benchmarks/results/family).",
+        "[benchmarks/results/family](benchmarks/results/family).",
         "",
         f"| features | {cells[0]['results'][0]['protocol']} | minutes |",
         "|---|---|---|",
