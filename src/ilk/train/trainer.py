@@ -13,13 +13,14 @@ from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
 from ilk.core import NOBODY, Composition, Progress, Rows, seeding, value
-from ilk.method import Method, Pass, is_mixed, passes
+from ilk.method import Averaged, Method, Pass, is_mixed, passes
 from ilk.networks import Network, Teacher, fastest_layout
 from ilk.train.loader import Batch
 from ilk.train.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
 from ilk.train.passes import Runner
 from ilk.train.scene import Scene
 from ilk.train.sharding import Uncut, cut_like, shard, whole
+from ilk.train.teachers import teacher_of
 from ilk.views import mix, normalise
 
 Labels = Int[Tensor, " M"] | None  # of all items
@@ -103,7 +104,7 @@ class Trainer:
         # FSDP cuts contiguous parameters only.
         self.layout = torch.contiguous_format if sharded else fastest_layout(student)
         student = student.to(memory_format=self.layout)
-        teacher = Teacher(student) if method.teacher else None
+        teacher = teacher_of(method, student, statistics)
         self.student = student
         self._uncut = Uncut(student.backbone) if sharded else None
         for network in (student, teacher.network if teacher else None):
@@ -177,7 +178,7 @@ class Trainer:
         with self.fabric.autocast():
             fields = {"student": self._student_runner(views)}
             if teacher is not None and self._teacher_runner is not None:
-                if teacher.update == "before" and first:
+                if isinstance(teacher, Averaged) and teacher.update == "before" and first:
                     self._move_teacher(progress)
                 with torch.no_grad():
                     fields["teacher"] = self._teacher_runner(views)
@@ -248,7 +249,8 @@ class Trainer:
             raise NonFiniteLoss(self.step, terms_now | {"gradient norm": norm_now})
         self.optimiser.step()
         self._remember(scene)
-        if self.method.teacher is not None and self.method.teacher.update == "after":
+        teacher = self.method.teacher
+        if isinstance(teacher, Averaged) and teacher.update == "after":
             self._move_teacher(progress)
         self.step += 1
         return Outcome(loss_now, terms_now, norm_now, lr, scene)
@@ -266,8 +268,8 @@ class Trainer:
         return getattr(self.fabric.strategy.precision, "scaler", None)
 
     def _move_teacher(self, progress: Progress) -> None:
-        assert self.method.teacher is not None
-        assert self.teacher is not None
+        assert isinstance(self.method.teacher, Averaged)
+        assert isinstance(self.teacher, Teacher)
         self.teacher.update(self.student, value(self.method.teacher.momentum, progress))
 
     def _remember(self, scene: Scene) -> None:
