@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check bench mini docs golden clean
+.PHONY: install demo test check bench bench-peers mini paper docs golden clean
 
 install: $(STAMP)
 
@@ -39,7 +39,29 @@ mini: export OMP_NUM_THREADS = 1
 mini: install
 	$(BIN)/python -m benchmarks.mini $(MINI) & $(BIN)/python -m benchmarks.mini $(MINI); wait
 
-bench: mini
+paper: install
+	$(BIN)/python -m benchmarks.paper $(PAPER)
+
+# One thread, as everything that is measured beside it.
+bench bench-peers: export OMP_NUM_THREADS = 1
+bench: install
+	$(BIN)/python -m benchmarks.speed $(BENCH)
+	$(BIN)/python -m benchmarks.tables
+
+# An environment of its own sees everything of ilk's, so that the peers change nothing there.
+PEERS := .venv-peers
+bench-peers: install $(PEERS)/.installed
+	$(PEERS)/bin/python -m benchmarks.speed $(BENCH)
+	$(PEERS)/bin/python -m benchmarks.tables
+
+$(PEERS)/.installed: $(STAMP)
+	$(BIN)/python -m venv --clear $(PEERS)
+	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
+		> $$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ilk.pth
+	$(PEERS)/bin/python -m pip install --quiet lightly
+	$(PEERS)/bin/python -m pip install --quiet --no-deps albumentations==2.0.8 albucore==0.0.24
+	$(PEERS)/bin/python -m pip install --quiet simsimd stringzilla pydantic pyyaml
+	touch $@
 
 docs: install
 	$(BIN)/python docs/generate.py

@@ -93,12 +93,7 @@ class Grid:
         return {
             "cell": cell.name,
             "seed": seed,
-            "command": f"make {self.name}",
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": {
-                "platform": platform.platform(), "processors": os.cpu_count(),
-                "threads": torch.get_num_threads(),
-            },
+            **facts(f"make {self.name}"),
             "seconds": round(time.perf_counter() - began, 1),
             "train_seconds": record.get("seconds"),
             "settings": record.get("settings"),
@@ -107,7 +102,7 @@ class Grid:
             "commit": record.get("commit"),
             "online_knn": online_scores(directory / "metrics.jsonl"),
             "results": scores,
-        }  # fmt: skip
+        }
 
     def _untrained(self, seed: int) -> Encoder:
         return load_encoder(
@@ -126,6 +121,19 @@ class Grid:
             elif status != "finished":
                 resume(directory, display, self.train)
         return json.loads(record.read_text())
+
+
+def facts(command: str) -> dict[str, Any]:
+    """What was called, when and on what."""
+    return {
+        "command": command,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "platform": platform.platform(),
+            "processors": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+        },
+    }
 
 
 def online_scores(path: Path) -> list[tuple[float, float]]:

@@ -19,7 +19,10 @@ RESULTS = Path(__file__).parent / "results"
 
 def readme(text: str) -> str:
     """The README with its tables as they must be."""
-    return between(between(text, "results", results()), "methods", methods())
+    made = {"results": results(), "speed": speed(), "methods": methods()}
+    for mark, content in made.items():
+        text = between(text, mark, content)
+    return text
 
 
 def between(text: str, mark: str, content: str) -> str:
@@ -32,7 +35,7 @@ def between(text: str, mark: str, content: str) -> str:
 def results() -> str:
     """Every result there is, with the command that made it."""
     parts = [cli(path) for path in sorted((RESULTS / "cli").glob("*.json"))]
-    return "\n".join([*parts, *mini()])
+    return "\n".join([*parts, *mini(), *paper()])
 
 
 def cli(path: Path) -> str:
@@ -63,6 +66,64 @@ def mini() -> list[str]:
     return [
         "**Learning check** (`make mini`): CIFAR-10, 10,000 images, `resnet_mini`, 32 px; the "
         "cells are under [benchmarks/results/mini](benchmarks/results/mini).",
+        "",
+        *table(rows),
+        "",
+    ]
+
+
+def speed() -> str:
+    """What is fast and against what; measured by ``make bench-peers``."""
+    parts = [
+        json.loads(path.read_text())
+        for name in ("views", "steps", "data")
+        if (path := RESULTS / "speed" / f"{name}.json").exists()
+    ]
+    if not parts:
+        return ""
+    last = parts[-1]
+    shared = ", shared with other work" if any(part["shared"] for part in parts) else ""
+    lines = [
+        f"**Speed** (`make bench-peers`): one thread of {last['machine']['processor']}"
+        f"{shared}, {last['date'][:10]}; medians over interleaved rounds "
+        "([JSON](benchmarks/results/speed/steps.json), [how cost grows](docs/speed.md)).",
+        "",
+        "| work | against | measured | wanted |",
+        "|---|---|---|---|",
+    ]
+    lines += [pace(row) for part in parts for row in part["rows"]]
+    return "\n".join(lines) + "\n"
+
+
+def pace(row: dict[str, Any]) -> str:
+    """A line of the table of speeds."""
+    if "skipped" in row:
+        found = f"not measured: {row['skipped']}"
+    elif "unit" in row:
+        found = f"{row.get('ratio', row['seconds']):.2g} {row['unit']}"
+    elif "at_least" in row:
+        found = f"{row['ratio']:.2f} x as fast"
+    else:
+        found = f"{row['ratio']:.3f} x the time"
+    wanted = (
+        f"{row['at_least']:g} or more" if "at_least" in row else f"{row['at_most']:g} or less"
+    )
+    return f"| {row['work']} | {row.get('against', '')} | {found} | {wanted} |"
+
+
+def paper() -> list[str]:
+    """What the paper measures on ImageNet, on the encoders of the learning check."""
+    cells = [
+        json.loads(path.read_text()) for path in sorted((RESULTS / "paper").glob("*.json"))
+    ]
+    if not cells:
+        return []
+    rows = {f"{cell['cell']}, seed {cell['seed']}": cell["results"] for cell in cells}
+    return [
+        "**The paper's columns** (`make paper`) on the same encoders: linear probe, fine-tuning "
+        "on 10 % and 1 % of the labels, and four of ImageNet-C's corruptions at three "
+        "severities, all on CIFAR-10 and none comparable with ImageNet figures "
+        "([JSON](benchmarks/results/paper)).",
         "",
         *table(rows),
         "",

@@ -8,9 +8,10 @@ import pytest
 FLAGS = {
     "train": "data output method mix kin backbone backbone_set set epochs steps time image_size "  # noqa: E501
     "channels batch_size accumulate lr seed workers checkpoint_every knn_every device precision "  # noqa: E501
-    "strategy compile max_bad_share stop_on_collapse dry_run resume",
+    "strategy compile max_bad_share stop_on_collapse profile dry_run resume",
     "embed": "encoder data output dtype batch_size shard_rows device workers",
-    "evaluate": "encoder test train gallery protocols against output seed batch_size device "
+    "evaluate": "encoder test train gallery protocols against "
+    "class_map output seed batch_size device "
     "workers image_size cache",
     "kin": "directory data output queries",
     "methods": "name table",

@@ -17,6 +17,14 @@ FROZEN = {  # a changed hash means changed settings: make a new version instead
     "linear@1": "7834b914dd644f1b5c3b2e28b34a678decea7dcfcdc6c45bc0fcabb280177383",
     "retrieval@1": "376acec6444f3b22ac073b7a19514b733986c2e1d754d11fed7155b64d4e54af",
     "quality@1": "e13d065f7cabc298fd777adc7f5877d28d105589926b718037b1d5a204897b2f",
+    "robustness@1": "7387224d59b783a1626f8aef98d25972b923cc81e82ee5be911085353305b94c",
+    "robustness-mini@1": "dd56bf07e0b78a6902f9f716b97b0c894549f395ffc8a78f2e3f0dfd132cb7e4",
+    "linear-aug@1": "e3b81ecf7dc8cc4c08db9fbc6f3d12136a213f5e5b8f85b895fb3cb52daad155",
+    "linear-aug-4@1": "cd6ced8b0bda2b1d917dca158b0f09ed060cc4e94c98acc5e4f313edd74e93a8",
+    "linear-aug-mini@1": "be681f16d4942fe25fa7021c4641b0bf009b4a1eb09bb7481b70eed2fdfd2aac",
+    "finetune@1": "24be51c460bfea4805d264947edd952db595c3a89aa197039f7939806861301d",
+    "finetune-10@1": "3a26597014cae0884a41876fc4ea9b59eb7edf369e825b280a5e97ad95b3ca1d",
+    "finetune-1@1": "d4130bd329b01ae1a89ab15bcb34e502ce9ee244c5a09ed6ec9457be86aa3c5d",
 }
 
 

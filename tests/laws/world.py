@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-import ilk.train.trainer as trainer_module
+import ilk.train.pictures as pictures_module
 from ilk.adoptions import adopter
 from ilk.core import Progress
 from ilk.method import Method
@@ -149,7 +149,7 @@ def in_float64(trainer: Trainer) -> Generator[None]:
     """Steps whose rounding is too small for machines to differ by."""
     for part in trainer._parts().values():
         part.double()
-    with patch.object(trainer_module, "normalise", lambda *g: normalise(*g).double()):
+    with patch.object(pictures_module, "normalise", lambda *g: normalise(*g).double()):
         yield
 
 

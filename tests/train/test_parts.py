@@ -210,3 +210,28 @@ def test_options_are_typed_and_near_misses_are_named():
         typed_options(MoCoV3, "moco-v3", {"hidden": "0.5"})
     with pytest.raises(UserError, match="did you mean moco-v3"):
         recipe("moco-v4", {})
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_a_restored_optimiser_steps_alike_in_every_memory_format(name, tmp_path):
+    """Fused kernels read state in the order of memory, and a checkpoint is contiguous."""
+
+    def stepped(layer: nn.Module, optimiser: torch.optim.Optimizer, step: int) -> None:
+        torch.manual_seed(step)
+        optimiser.zero_grad()
+        layer(torch.randn(2, 4, 6, 6).to(memory_format=torch.channels_last)).sum().backward()
+        optimiser.step()
+
+    plan = Optimisation(name=name, lr=0.1, decay_all=True)
+    layers = [nn.Conv2d(4, 8, 3).to(memory_format=torch.channels_last) for _ in range(2)]
+    layers[1].load_state_dict(layers[0].state_dict())
+    one, two = (build_optimiser(plan, {"backbone": layer}) for layer in layers)
+    for group in [*one.param_groups, *two.param_groups]:
+        group["lr"] = 0.01
+    stepped(layers[0], one, 0)
+    save(tmp_path / "state.safetensors", flattened_optimiser(one), {})
+    layers[1].load_state_dict(layers[0].state_dict())
+    restore_optimiser(two, load(tmp_path / "state.safetensors")[0])
+    for layer, optimiser in zip(layers, (one, two), strict=True):
+        stepped(layer, optimiser, 1)
+    assert torch.equal(layers[0].weight, layers[1].weight)

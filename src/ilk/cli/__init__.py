@@ -7,6 +7,8 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 from rich.markup import escape
 
+from ilk.cli.allocator import keep_freed_memory
+
 # Read when torch is loaded, which is after this: threads that spin while they wait for one
 # another slow everything else on the machine, and themselves where something else runs.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -32,6 +34,7 @@ for _verb, _help in VERBS.items():
 def main() -> None:
     """Run a verb: exit status 2 for what the user can put right, 128 + signal when stopped."""
     console = Console(stderr=True)
+    keep_freed_memory()
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False, console=Console())
     except CycloptsError as error:

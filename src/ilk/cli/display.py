@@ -1,7 +1,9 @@
 """What a person sees while something long goes on."""
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,6 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 SHOWN = {
     "epoch": "epoch {:.1f}",
@@ -75,6 +78,19 @@ class TrainDisplay:
     def told(self, message: str) -> None:
         """Print a message above the bar."""
         self._bar.console.print(f"[yellow]note:[/] {escape(message)}", highlight=False)
+
+
+def profile_table(profile: Mapping[str, Any]) -> Table:
+    """Where the time of a step goes, by part."""
+    table = Table(title=f"mean of {profile['steps']} steps, {profile['seconds']:.4f} s each")
+    for title in ("part", "ms", "share"):
+        table.add_column(title, justify="left" if title == "part" else "right")
+    for name, seconds in profile["step"].items():
+        table.add_row(name, f"{1000 * seconds:.1f}", f"{seconds / profile['seconds']:.1%}")
+    table.add_section()
+    for name, seconds in profile["threads"].items():
+        table.add_row(f"{name} (threads, beside it)", f"{1000 * seconds:.1f}", "")
+    return table
 
 
 def progress_bar(console: Console) -> Progress:

@@ -1,6 +1,6 @@
 """``ilk evaluate``: an encoder in, its scores on labelled images out."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -51,6 +51,7 @@ def evaluate(
     gallery: str | None = None,
     protocols: str = "knn,linear",
     against: tuple[str, ...] = (),
+    class_map: Path | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     seed: int = 0,
     batch_size: int = 256,
@@ -81,6 +82,10 @@ def evaluate(
     against
         Another encoder to be measured on the same items and compared with: as for encoder, or
         `random` for the same network without training. Can be given several times.
+    class_map
+        Which classes of train each class of test stands for, where test names its classes
+        otherwise or has some only (ImageNet-A, -R, ObjectNet): JSON {"test class": ["train
+        class"]}, or CSV rows of test class and train classes. The others are left out.
     output
         A JSON file for results and all their settings; evaluation.json in the run directory
         when not given.
@@ -112,7 +117,7 @@ def evaluate(
         console, tuple(dict.fromkeys((encoder, *against))), given, reading, image_size, seed
     )
     rows: dict[str, list[Result]] = {}
-    for side in sides:
+    for side in _in_classes(sides, class_map):
         ledger.names = {"encoder": side.name, **given}
         rows[side.name] = _measured(console, side, names, seed, ledger)
         if side.name == encoder:
@@ -182,6 +187,19 @@ def _sides(
         yield _Side(name=spec, parts=parts, images=images)
 
 
+def _in_classes(sides: "Iterator[_Side]", path: Path | None) -> "Iterator[_Side]":
+    """Both sets in the classes of a map, if there is one."""
+    from ilk.evaluate import mapped, read_class_map
+
+    classes = None if path is None else read_class_map(path)
+    for side in sides:
+        if classes is None or "train" not in side.parts:
+            yield side
+            continue
+        train, test = mapped(side.parts["train"], side.parts["test"], classes)
+        yield replace(side, parts={**side.parts, "train": train, "test": test})
+
+
 def _embedded(
     console: Console, encoder: "Encoder", source: "Source", title: str, reading: _Reading
 ) -> "Embeddings":
@@ -249,3 +267,30 @@ def _tell_comparisons(
             highlight=False, soft_wrap=True,
         )  # fmt: skip
     ledger.compared(found)
+    _tell_corruption_errors(console, rows, ledger)
+
+
+def _tell_corruption_errors(
+    console: Console, rows: "Mapping[str, Sequence[Result]]", ledger: "Ledger"
+) -> None:
+    """Mean corruption errors of the first encoder with each of the others as the reference."""
+    from ilk.evaluate import relative_to
+
+    (first, ours), *others = rows.items()
+    told: dict[str, object] = {}
+    for name, theirs in others:
+        for mine, other in zip(ours, theirs, strict=True):
+            try:
+                found = relative_to(mine, other)
+            except UserError as error:
+                console.print(f"{mine.protocol}, against {name}: {error}", highlight=False)
+                continue
+            if found is not None:
+                told[f"{mine.protocol} against {name}"] = asdict(found)
+                console.print(
+                    f"{mine.protocol}, {first} against {name}: mCE {100 * found.mce:.1f} %,"
+                    f" relative mCE {100 * found.relative_mce:.1f} %",
+                    highlight=False, soft_wrap=True,
+                )  # fmt: skip
+    if told:
+        ledger.note("corruption_errors", told)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
-from ilk.cli.display import TrainDisplay
+from ilk.cli.display import TrainDisplay, profile_table
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def train(
     compile: bool = False,
     max_bad_share: float = 0.1,
     stop_on_collapse: bool = False,
+    profile: bool = False,
     dry_run: bool = False,
     resume: Path | None = None,
 ) -> None:
@@ -114,6 +115,8 @@ def train(
         Share of unreadable files that the run puts up with.
     stop_on_collapse
         End the run when features collapse.
+    profile
+        Measure where the time of a step goes: a table at the end, and in run.json.
     dry_run
         Print the plan and the record, and stop.
     resume
@@ -136,6 +139,7 @@ def train(
         lr=lr, seed=seed, workers=workers, checkpoint_every=checkpoint_every,
         knn_every=knn_every, device=device, precision=precision, strategy=strategy,
         compile=compile, max_bad_share=max_bad_share, stop_on_collapse=stop_on_collapse,
+        profile=profile,
     )  # fmt: skip
     spec = data[0] if len(data) == 1 else list(data)
     if dry_run:
@@ -169,6 +173,8 @@ def _follow(
     bad = len(record["bad_files"])
     if bad:
         console.print(f"{bad} unreadable files were replaced, see {directory}/run.json")
+    if "profile" in record:
+        console.print(profile_table(record["profile"]))
     console.print(f"encoder in {directory} after {record['seconds']:.0f} s")
 
 

@@ -7,6 +7,7 @@ folder has changed its modification time, which it does when a name in it comes 
 import os
 import time
 import warnings
+from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from ilk.data.names import Names, Paths, folder_classes
 from ilk.data.source import ENDINGS, digest, read_file, spread
 
 SIZES = 100_000  # files whose size enters the fingerprint: half a second of a local disk
+_USUAL = frozenset([b".jpg", b".JPG", b".png"])  # spares most names a closer look
 _FRESH = 2_000_000_000  # ns; file times may be this coarse, so a younger folder is not trusted
 
 
@@ -154,29 +156,33 @@ def _walk(top: bytes) -> tuple[dict[bytes, _Found], bool]:
 
 def _scan(top: bytes, path: bytes, stamp: int) -> tuple[_Found, list[bytes]]:
     """The images of one folder, and the folders in it."""
-    images: list[bytes] = []
-    folders: list[bytes] = []
-    others = 0
-    with os.scandir(top + b"/" + path) as entries:
-        for entry in entries:
-            name = entry.name
-            if name.startswith(b"."):
-                continue
-            if _is_folder(entry):
-                folders.append(path + b"/" + name if path else name)
-            elif name[name.rfind(b".") :].lower() in ENDINGS:
-                images.append(name)
-            else:
-                others += 1
-    images.sort()
+    with os.scandir(top + b"/" + path) as found:
+        entries = list(found)
+    try:
+        below = [entry.name for entry in entries if entry.is_dir()]
+    except OSError:  # a link to itself: left to its name, and to the reader
+        below = [entry.name for entry in entries if _is_folder(entry)]
+    names = sorted([entry.name for entry in entries])
+    if below:
+        names = sorted({*names}.difference(below))
+    del names[bisect_left(names, b".") : bisect_left(names, b"/")]  # the hidden ones
+    images = [
+        name
+        for name in names
+        if name[-4:] in _USUAL or name[name.rfind(b".") :].lower() in ENDINGS
+    ]
     sizes = np.fromiter(map(len, images), np.uint16, len(images))
-    return _Found(stamp, b"".join(images), sizes, others), folders
+    folders = [name for name in below if not name.startswith(b".")]
+    return (
+        _Found(stamp, b"".join(images), sizes, len(names) - len(images)),
+        [path + b"/" + name if path else name for name in folders],
+    )
 
 
 def _is_folder(entry: os.DirEntry[bytes]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself: left to its name, and to the reader
+    except OSError:
         return False
 
 

@@ -1,6 +1,6 @@
 """Vectors of images under an encoder: made, kept, compared and judged without labels."""
 
-from ilk.embedding.batches import Batch, embed, embed_batches
+from ilk.embedding.batches import Batch, embed, embed_batches, moved
 from ilk.embedding.features import cached
 from ilk.embedding.neighbours import knn_accuracy, leave_one_out, nearest, vote
 from ilk.embedding.quality import feature_std, rankme
@@ -9,6 +9,6 @@ from ilk.embedding.table import embed_to_parquet, read_embeddings
 
 __all__ = [
     "Batch", "Embeddings", "cached", "embed", "embed_batches", "embed_to_parquet",
-    "feature_std", "knn_accuracy", "leave_one_out", "nearest", "rankme", "read_embeddings",
-    "vote",
+    "feature_std", "knn_accuracy", "leave_one_out", "moved", "nearest", "rankme",
+    "read_embeddings", "vote",
 ]  # fmt: skip

@@ -124,7 +124,7 @@ def embed_batches(
     waiting: deque[Future[_Read]] = deque()
     pool = ThreadPoolExecutor(max(workers, 1), thread_name_prefix="ilk-embed")
     try:
-        with _moved(encoder.module, device) as place:
+        with moved(encoder.module, device) as place:
             for start in range(0, len(items), batch_size):
                 part = items[start : start + batch_size]
                 waiting.append(pool.submit(_read, source, part, view, encoder.channels))
@@ -213,7 +213,7 @@ def _key(source: Source, index: int) -> str:
 
 
 @contextmanager
-def _moved(module: nn.Module, device: str) -> Generator[torch.device]:
+def moved(module: nn.Module, device: str) -> Generator[torch.device]:
     """The module on a device, for a while."""
     tensors = chain(module.parameters(), module.buffers())
     home = next((tensor.device for tensor in tensors), torch.device("cpu"))

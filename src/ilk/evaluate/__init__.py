@@ -1,6 +1,8 @@
 """Protocols that can be trusted: frozen, versioned, everything chosen on train alone."""
 
 from ilk.evaluate.baselines import contender, oriented_gradients, pixels, raw_pixels
+from ilk.evaluate.class_map import mapped, read_class_map
+from ilk.evaluate.corruption_error import relative_to
 from ilk.evaluate.heldout import held_out
 from ilk.evaluate.interval import bootstrap, wilson
 from ilk.evaluate.ledger import Ledger
@@ -21,6 +23,6 @@ from ilk.evaluate.suite import PROTOCOLS, evaluate, protocol
 __all__ = [
     "PROTOCOLS", "Comparison", "Images", "Labelled", "Ledger", "Measured", "NearDuplicates",
     "Procedure", "Protocol", "Result", "Task", "bootstrap", "compare", "contender", "evaluate",
-    "held_out", "near_duplicates", "oriented_gradients", "pixels", "protocol", "raw_pixels",
-    "top1", "wilson",
+    "held_out", "mapped", "near_duplicates", "oriented_gradients", "pixels", "protocol",
+    "raw_pixels", "read_class_map", "relative_to", "top1", "wilson",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """The linear protocol: a linear classifier on cached features."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ilk.evaluate.heldout import held_out
@@ -29,6 +30,12 @@ class LogisticRegression:
 
     def measure(self, task: Task) -> Measured:
         """Choose the strength, fit on all of train, classify the test items."""
+        final, selected, selected_on = self.choose(task)
+        right = final.predict(task.test.vectors) == task.test.labels
+        return top1(right, selected, selected_on)
+
+    def choose(self, task: Task) -> tuple[Linear, Mapping[str, float], str]:
+        """The classifier fitted on all of train, its strength, and what that was chosen on."""
         aside = held_out(task.train.labels, self.held_out, task.seed)
         chosen = self.strengths[len(self.strengths) // 2]
         selected_on = "nothing: no class has two items to hold one out"
@@ -40,8 +47,7 @@ class LogisticRegression:
             chosen = self.strengths[scores.index(max(scores))]
             selected_on = f"{len(asked)} held-out train items, accuracy {max(scores):.4f}"
         (final,) = self._fit(task.train, len(task.classes), (chosen,))
-        right = final.predict(task.test.vectors) == task.test.labels
-        return top1(right, {"strength": chosen}, selected_on)
+        return final, {"strength": chosen}, selected_on
 
     def _fit(self, known: Labelled, classes: int, strengths: tuple[float, ...]) -> list[Linear]:
         return fit_path(

@@ -31,7 +31,11 @@ class Linear:
 
     def predict(self, vectors: Float32[Tensor, "N D"]) -> Int64[Tensor, " N"]:
         """The most likely class of each row; ties go to the lowest."""
-        return torch.addmm(self.bias, vectors - self.mean, self.weights.T).argmax(1)
+        return self.logits(vectors).argmax(1)
+
+    def logits(self, vectors: Float32[Tensor, "N D"]) -> Float32[Tensor, "N K"]:
+        """Log-odds of each class, up to a constant a row."""
+        return torch.addmm(self.bias, vectors - self.mean, self.weights.T)
 
 
 def fit_path(

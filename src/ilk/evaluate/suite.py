@@ -1,4 +1,4 @@
-"""All protocols by name, and how they are run."""
+"""How protocols are found by name, and run."""
 
 import time
 from collections.abc import Sequence
@@ -9,43 +9,10 @@ from ilk.core import UserError
 from ilk.core.version import VERSION
 from ilk.embedding import Embeddings
 from ilk.evaluate.comparable import Parts, comparable
-from ilk.evaluate.knn import NearestNeighbours
 from ilk.evaluate.ledger import Ledger
-from ilk.evaluate.linear import LogisticRegression
 from ilk.evaluate.protocol import Images, Protocol, Task, Tell, silent
-from ilk.evaluate.quality import Quality
+from ilk.evaluate.protocols import PROTOCOLS
 from ilk.evaluate.result import Identity, Result, identity
-from ilk.evaluate.retrieval import Retrieval
-
-PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (
-        Protocol(
-            name="knn@1",
-            procedure=NearestNeighbours(neighbours=(20, 200), temperature=0.07, held_out=0.2),
-        ),
-        Protocol(
-            name="linear@1",
-            procedure=LogisticRegression(
-                strengths=(10, 3, 1, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5),
-                tolerance=1e-4,
-                most_steps=500,
-                held_out=0.2,
-            ),
-        ),
-        Protocol(
-            name="retrieval@1",
-            procedure=Retrieval(precision_at=(10, 100), recall_at=(1, 5, 10)),
-            needs=frozenset({"labels"}),
-            takes_gallery=True,
-        ),
-        Protocol(
-            name="quality@1",
-            procedure=Quality(most_items=10_000, first=3, last=100),
-            needs=frozenset(),
-        ),
-    )
-}
 
 
 def protocol(name: str) -> Protocol:

@@ -92,9 +92,17 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Te
             _, number, name = key.split(".", 2)
             like = parameters[int(number)]
             fits = tensor.shape == like.shape
-            state.setdefault(int(number), {})[name] = cut_like(tensor, like) if fits else tensor
+            state.setdefault(int(number), {})[name] = (
+                _lying_like(tensor, like) if fits else tensor
+            )
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _lying_like(tensor: Tensor, like: Tensor) -> Tensor:
+    """Cut and in the memory format of another, as fused kernels require."""
+    cut = cut_like(tensor, like)
+    return torch.empty_like(like, dtype=cut.dtype, device=cut.device).copy_(cut)
 
 
 def sync_directory(directory: Path) -> None:

@@ -76,7 +76,9 @@ def glance(directory: Path, images: Source) -> Glance:
     batch = replace(batch, items=batch.items + first)
     progress = length.progress(min(step, length.steps - 1))
     with torch.no_grad():
-        pictures, _ = trainer._pictures(batch, progress)
+        pictures, _ = trainer._pictures(
+            batch, epoch=int(progress.epoch), step=trainer.step, clock=trainer.clock
+        )
         scene = trainer._look(batch, progress, first=False)
         for term in trainer.method.terms:
             scene.loss(term)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ilk.core import UserError, seeding
 from ilk.data import Reader, labels
+from ilk.train.profile import Clock, no_clock
 from ilk.views import View, render
 
 HELD = 8 * 2**20  # bytes of decoded pictures that a thread keeps before it makes their views
@@ -70,6 +71,7 @@ class Loader:
         self.world = world
         self.workers = workers
         self.ahead = ahead
+        self.clock: Clock = no_clock
         self._labels = labels(reader.source)
         self._order: tuple[int, Int[np.ndarray, " N"]] = (-1, np.zeros(0, np.int64))
         joint = batch_size * world
@@ -119,7 +121,8 @@ class Loader:
     def _render(self, chosen: Int[np.ndarray, " b"], epoch: int) -> Batch:
         parts: list[Batch] = []
         for images, items in self._pieces(chosen):
-            views = render(self.views, images, items, epoch, self.seed)
+            with self.clock("views"):
+                views = render(self.views, images, items, epoch, self.seed)
             parts.append(Batch(items, views, torch.from_numpy(self._labels[items])))
         return _joined(parts)
 
@@ -131,7 +134,8 @@ class Loader:
         items: list[int] = []
         held = 0
         for index in chosen:
-            pixels, item = self.reader.read(int(index))
+            with self.clock("decode"):
+                pixels, item = self.reader.read(int(index))
             images.append(pixels)
             items.append(item)
             held += pixels.nbytes

@@ -19,21 +19,22 @@ def peak_lr(plan: Optimisation, batch_size: int) -> float:
     return plan.lr * _scale(plan, batch_size)
 
 
-def build_optimiser(
-    plan: Optimisation, parts: dict[str, nn.Module], *, capturable: bool = False
-) -> torch.optim.Optimizer:
+def build_optimiser(plan: Optimisation, parts: dict[str, nn.Module]) -> torch.optim.Optimizer:
     """An optimiser over the parameters of the student's parts that may move.
+
+    Its kernels are fused where torch has them. Those walk through memory, so gradients and
+    state must lie in it as their parameter does: autograd sees to the one,
+    `restore_optimiser` to the other.
 
     Args:
         plan: which optimiser and its constants.
         parts: of the student, by name.
-        capturable: use the fused kernels of an accelerator.
     """
     groups = list(_groups(plan, parts))
     if plan.name == "adamw":
-        return torch.optim.AdamW(groups, lr=0.0, betas=plan.betas, fused=capturable or None)
+        return torch.optim.AdamW(groups, lr=0.0, betas=plan.betas, fused=True)
     if plan.name == "sgd":
-        return torch.optim.SGD(groups, lr=0.0, momentum=plan.momentum)
+        return torch.optim.SGD(groups, lr=0.0, momentum=plan.momentum, fused=True)
     from timm.optim import Lars
 
     return Lars(groups, lr=0.0, momentum=cast(int, plan.momentum), trust_coeff=plan.trust)

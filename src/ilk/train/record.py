@@ -67,7 +67,11 @@ def surroundings() -> dict[str, Any]:
         | {"python": platform.python_version()},
         "commit": _commit(),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
+        "machine": {
+            "platform": platform.platform(),
+            "processors": os.cpu_count(),
+            "allocator": {k: v for k, v in os.environ.items() if k.startswith("MALLOC_")},
+        },
     }
 
 

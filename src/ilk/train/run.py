@@ -111,7 +111,8 @@ class Run:
             mark = time.perf_counter()
             while trainer.step < steps:
                 progress = setup.length.progress(trainer.step)
-                taken = [next(batches) for _ in range(micro)]
+                with trainer.clock("waiting"):
+                    taken = [next(batches) for _ in range(micro)]
                 judged_by = setup.judged_by if self._signs_due(trainer.step) else None
                 outcome = trainer.take_step(taken, progress, judged_by=judged_by)
                 seconds, mark = time.perf_counter() - mark, time.perf_counter()
@@ -123,6 +124,8 @@ class Run:
                 if stop:
                     self._note("interrupted")
                     raise Interrupted(stop)
+                if setup.profile is not None:
+                    setup.profile.stepped()
 
     def _log(
         self, metrics: Metrics | None, outcome: Outcome, taken: list[Batch], seconds: float
@@ -212,6 +215,8 @@ class Run:
             "last": self.numbers,
             **facts,
         }
+        if self.setup.profile is not None:
+            self.record["profile"] = self.setup.profile.table()
         if self._first:
             write_json(self.directory / "run.json", self.record)
 

@@ -38,6 +38,7 @@ class Settings:
         max_bad_share: of unreadable files that a run puts up with.
         stop_on_collapse: end the run when the collapse alarm sounds.
         strategy: how several devices share the work.
+        profile: measure where the time of a step goes.
     """
 
     method: str = "moco-v3"
@@ -66,6 +67,7 @@ class Settings:
     max_bad_share: float = 0.1
     stop_on_collapse: bool = False
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    profile: bool = False
 
     def __post_init__(self) -> None:
         lengths = {"epochs": self.epochs, "steps": self.steps, "minutes": self.minutes}

@@ -18,6 +18,7 @@ from ilk.train.judge import revealed
 from ilk.train.length import Length, length_of
 from ilk.train.loader import Loader
 from ilk.train.probe import online_probe
+from ilk.train.profile import Profile
 from ilk.train.settings import Settings
 from ilk.train.trainer import Trainer
 from ilk.views import moments
@@ -76,6 +77,9 @@ class Setup:
             source, channels=settings.channels, max_bad_share=settings.max_bad_share
         )
         self.loader = self._loader()
+        self.profile = Profile(self.fabric.device) if settings.profile else None
+        if self.profile is not None:
+            self.trainer.clock = self.loader.clock = self.profile
         per_epoch = self.loader.steps_per_epoch / settings.accumulate
         seconds = None
         if length is None and settings.minutes is not None:

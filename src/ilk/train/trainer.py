@@ -12,16 +12,17 @@ from lightning_fabric.strategies import ModelParallelStrategy
 from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
-from ilk.core import NOBODY, Composition, Progress, Rows, seeding, value
-from ilk.method import Averaged, Method, Pass, is_mixed, passes
+from ilk.core import NOBODY, Progress, Rows, seeding, value
+from ilk.method import Averaged, Method, Pass, passes
 from ilk.networks import Network, Teacher, fastest_layout
 from ilk.train.loader import Batch
 from ilk.train.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
 from ilk.train.passes import Runner
+from ilk.train.pictures import Pictures
+from ilk.train.profile import Clock, no_clock
 from ilk.train.scene import Scene
 from ilk.train.sharding import Uncut, cut_like, shard, whole
 from ilk.train.teachers import teacher_of
-from ilk.views import mix, normalise
 
 Labels = Int[Tensor, " M"] | None  # of all items
 
@@ -96,8 +97,8 @@ class Trainer:
     ) -> None:
         self.method = method
         self.fabric = fabric
-        self.mean, self.std = statistics
         self.seed, self.step = seed, 0
+        self.clock: Clock = no_clock
         self.labels = torch.full((1,), NOBODY, device=fabric.device)
         asked = passes(method)
         sharded = isinstance(fabric.strategy, ModelParallelStrategy)
@@ -119,10 +120,16 @@ class Trainer:
             if isinstance(fabric.strategy, ModelParallelStrategy):
                 shard(teacher.network, fabric.strategy.device_mesh["data_parallel"])
         self.memory = nn.ModuleDict(dict(method.memory)).to(fabric.device)
-        self._views = {entry.view for entry in asked}
+        self._pictures = Pictures(
+            method=method,
+            wanted=frozenset(entry.view for entry in asked),
+            device=fabric.device,
+            layout=self.layout,
+            statistics=statistics,
+            seed=seed,
+        )
         plan = method.optimisation
-        capturable = fabric.device.type == "cuda"
-        optimiser = build_optimiser(plan, student.parts(), capturable=capturable)
+        optimiser = build_optimiser(plan, student.parts())
         self.optimiser = cast(_FabricOptimizer, fabric.setup_optimizers(optimiser))
         peak = peak_lr(plan, batch_size) if lr is None else lr
         self.pace = Pace(plan, peak, batch_size)
@@ -156,13 +163,16 @@ class Trainer:
             last = number == len(batches) - 1
             with self.fabric.no_backward_sync(self._student_runner, enabled=not last):
                 scene = self._look(batch, progress, first=number == 0, judged_by=judged_by)
-                losses = self._losses(scene)
-                loss = torch.stack(list(losses.values())).sum() / len(batches)
-                self.fabric.backward(loss)
+                with self.clock("loss"):
+                    losses = self._losses(scene)
+                    loss = torch.stack(list(losses.values())).sum() / len(batches)
+                with self.clock("backward"):
+                    self.fabric.backward(loss)
             for name, part in losses.items():
                 total[name] = total.get(name, 0) + part.detach() / len(batches)
         assert scene is not None, "a step needs a batch"
-        return self._update(total, scene, progress, lr)
+        with self.clock("optimiser"):
+            return self._update(total, scene, progress, lr)
 
     def _settle(self, progress: Progress) -> None:
         memories = dict(self.memory.items())
@@ -173,14 +183,18 @@ class Trainer:
     def _look(
         self, batch: Batch, progress: Progress, *, first: bool, judged_by: Labels = None
     ) -> Scene:
-        views, compositions = self._pictures(batch, progress)
+        views, compositions = self._pictures(
+            batch, epoch=int(progress.epoch), step=self.step, clock=self.clock
+        )
         teacher = self.method.teacher
         with self.fabric.autocast():
-            fields = {"student": self._student_runner(views)}
+            with self.clock("student"):
+                fields = {"student": self._student_runner(views)}
             if teacher is not None and self._teacher_runner is not None:
                 if isinstance(teacher, Averaged) and teacher.update == "before" and first:
-                    self._move_teacher(progress)
-                with torch.no_grad():
+                    with self.clock("optimiser"):
+                        self._move_teacher(progress)
+                with torch.no_grad(), self.clock("teacher"):
                     fields["teacher"] = self._teacher_runner(views)
         return Scene(
             fields=fields,
@@ -192,35 +206,6 @@ class Trainer:
             seed=self.seed,
             judged_by=judged_by,
         )
-
-    def _pictures(
-        self, batch: Batch, progress: Progress
-    ) -> tuple[dict[str, Tensor], dict[str, Composition]]:
-        """Normalised clean and mixed views on the device, with what they are made of."""
-        device = self.fabric.device
-        clean = {
-            name: self._laid_out(
-                normalise(pixels.to(device, non_blocking=True), self.mean, self.std)
-            )
-            for name, pixels in batch.views.items()
-        }
-        if self.method.swap and seeding.uniform(self.seed, self.step, "swap") < 0.5:
-            a, b = self.method.swap
-            clean[a], clean[b] = clean[b], clean[a]
-        items = torch.from_numpy(batch.items).to(device, non_blocking=True)
-        compositions = {name: Composition.plain(items) for name in clean}
-        mixed_views = sorted(view for view in self._views if is_mixed(view))
-        if self.method.mixing is None:
-            return clean, compositions
-        epoch = int(progress.epoch)
-        draw = self.method.mixing.draw(batch.items, epoch=epoch, step=self.step, seed=self.seed)
-        for view in mixed_views:
-            made = mix(clean[view.removesuffix("~")], draw, view=view)
-            clean[view], compositions[view] = made.images, made.composition
-        return clean, compositions
-
-    def _laid_out(self, images: Tensor) -> Tensor:
-        return images.contiguous(memory_format=self.layout) if images.ndim == 4 else images
 
     def _losses(self, scene: Scene) -> dict[str, Float[Tensor, ""]]:
         losses: dict[str, Tensor] = {}

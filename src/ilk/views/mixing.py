@@ -169,7 +169,8 @@ def mix(images: Float[Tensor, "B C *spatial"], draw: Draw, *, view: str) -> Mixe
     """
     rows, partners = _sent(draw.rows, images), _sent(draw.partners, images)
     everyone = np.array_equal(draw.rows, np.arange(len(images)))
-    first, second = images if everyone else images[rows], images[partners]
+    first = images if everyone else images.index_select(0, rows)
+    second = images.index_select(0, partners)
     if draw.strategy == "mixup":
         share = _share(draw.share, images)
         blended = mixup(first, second, share)

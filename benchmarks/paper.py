@@ -1,0 +1,60 @@
+"""The table of the SDMP paper, on the encoders of the learning check instead of ImageNet's.
+
+    make paper                                                   after make mini
+    .venv/bin/python -m benchmarks.paper --protocols robustness  one more column
+
+Linear probe, fine-tuning on 10 % and 1 % of the labels, and corruptions of the test images, for
+every encoder that `make mini` left. It can be stopped at any time: finished protocols are kept.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.grid import RESULTS, RUNS, alone, facts, write
+from benchmarks.mini import CELLS, DATA, grid
+from ilk.cli.display import TrainDisplay
+from ilk.embedding import embed
+from ilk.evaluate import Images, Ledger, evaluate, protocol
+from ilk.networks import load_encoder
+
+PROTOCOLS = "knn,linear,finetune-10,finetune-1,robustness-mini"
+
+
+def measure(cell: str, seed: int, names: list[str], data: Path, console: Console) -> None:
+    """Every protocol that is not finished yet, for one encoder."""
+    whole = grid(data)
+    encoder = load_encoder(RUNS / "mini" / f"{cell}-seed{seed}")
+    train, test = embed(encoder, whole.train), embed(encoder, whole.test)
+    images = Images(encoder=encoder, train=whole.train, test=whole.test)
+    ledger = Ledger(RUNS / "paper" / f"{cell}-seed{seed}.json")
+    path = RESULTS / "paper" / f"{cell}-seed{seed}.json"
+    kept = json.loads(path.read_text())["results"] if path.exists() else []
+    for name in names:
+        with TrainDisplay(console, f"{cell}: {name}") as display:
+            found = evaluate(
+                train, test, [name], seed, images=images, ledger=ledger,
+                progress=lambda done, of, to=display: to.stepped(done, of, {}),
+            )  # fmt: skip
+        kept = [old for old in kept if old["protocol"] != name]
+        kept += [result.to_dict() for result in found]
+        console.print(f"{cell}: {name} {found[0].value:.4f}")
+        write(path, facts("make paper") | {"cell": cell, "seed": seed, "results": kept})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, default=DATA, help="cifar10-20k.parquet")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--protocols", default=PROTOCOLS)
+    chosen = parser.parse_args()
+    asked = [protocol(name).name for name in chosen.protocols.split(",")]
+    for cell in CELLS:
+        name = f"{cell.name}-seed{chosen.seed}"
+        record = RUNS / "mini" / name / "run.json"
+        if record.exists() and json.loads(record.read_text())["status"] == "finished":
+            with alone(RUNS / "paper" / f"{name}.lock") as mine:
+                if mine:
+                    measure(cell.name, chosen.seed, asked, chosen.data, Console())

@@ -1,0 +1,5 @@
+"""What goes wrong with pictures: noise, blur, weather and digital damage, five severities."""
+
+from ilk.corruptions.corrupt import COMMON, CORRUPTIONS, EXTRA, SEVERITIES, corrupt
+
+__all__ = ["COMMON", "CORRUPTIONS", "EXTRA", "SEVERITIES", "corrupt"]

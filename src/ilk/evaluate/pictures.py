@@ -1,0 +1,74 @@
+"""Views of a source, batch after batch. Axes: B images, C channels, S side in pixels."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from ilk.core import UserError
+from ilk.data import BadItem, Source, decode
+from ilk.views import Plain, View
+
+Order = Int64[np.ndarray, " _"]
+
+
+def pictures(
+    source: Source,
+    view: View | Plain,
+    batches: Iterable[tuple[int, Order]],
+    *,
+    channels: int,
+    seed: int,
+    workers: int,
+) -> Iterator[tuple[Order, UInt8[Tensor, "_ C S S"]]]:
+    """The items of each batch and their views; no more than ``workers`` + 1 batches wait.
+
+    Args:
+        source: of images that can all be read.
+        view: a pure function of image, item, epoch and seed.
+        batches: epoch and items of each.
+        channels: C.
+        seed: of the view.
+        workers: threads that read, decode and look.
+
+    Raises:
+        UserError: an image cannot be read any more.
+    """
+    waiting: deque[Future[tuple[Order, Tensor]]] = deque()
+    pool = ThreadPoolExecutor(max(workers, 1), thread_name_prefix="ilk-pictures")
+
+    def looked_at(epoch: int, items: Order) -> tuple[Order, Tensor]:
+        views = [
+            view.render([_pixels(source, item, channels)], np.array([item]), epoch, seed)
+            for item in items.tolist()
+        ]
+        return items, torch.cat(views)
+
+    try:
+        for epoch, items in batches:
+            waiting.append(pool.submit(looked_at, epoch, items))
+            if len(waiting) > max(workers, 1):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def in_order(count: int, batch_size: int) -> list[tuple[int, Order]]:
+    """Every item once, for measuring."""
+    items = np.arange(count)
+    return [(0, items[start : start + batch_size]) for start in range(0, count, batch_size)]
+
+
+def _pixels(source: Source, item: int, channels: int) -> np.ndarray:
+    try:
+        return decode(source.item(item), channels=channels)
+    except BadItem as error:
+        raise UserError(
+            f"evaluate: {source.key(item)} must stay readable, got '{error}'; start again"
+        ) from error

@@ -1,0 +1,123 @@
+"""DeiT's augmentation and optimiser groups, for fine-tuning. Axes: B images, C S S pixels.
+
+timm draws from the generators of Python, NumPy and torch that a whole process shares, so each
+use is put under ``seeded``, which leaves them as they were.
+"""
+
+import random
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor, nn
+
+from ilk.core.seeding import integer
+from ilk.data import BadItem, Source, decode
+from ilk.views import View
+
+SMALL = 64  # px: up to here a rotated or shifted picture loses too much to its borders
+COLOURS = (
+    "AutoContrast", "Equalize", "Invert", "PosterizeIncreasing", "SolarizeIncreasing",
+    "SolarizeAdd", "ColorIncreasing", "ContrastIncreasing", "BrightnessIncreasing",
+    "SharpnessIncreasing",
+)  # fmt: skip
+GEOMETRY = ("Rotate", "ShearX", "ShearY", "TranslateXRel", "TranslateYRel")
+RGB = 3
+
+
+@contextmanager
+def seeded(number: int) -> Generator[None]:
+    """The generators of Python, NumPy and torch start at a number, and go back afterwards."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng():
+        random.seed(number)
+        np.random.seed(number % 2**32)  # noqa: NPY002
+        torch.manual_seed(number)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002
+
+
+@dataclass(frozen=True, slots=True)
+class Augmented(torch.utils.data.Dataset[Any]):
+    """Training views by (epoch, item): crop, flip, and RandAugment on colour images.
+
+    DeiT, Touvron et al., ICML 2021, https://arxiv.org/abs/2012.12877, table 9: RandAugment of
+    two operations, magnitude 9 with deviation 0.5, each applied with probability 1/2. Images
+    of 64 px or less are cropped to no less than 35 % of their area instead of 8 %, and see
+    only its operations on colour.
+
+    Args:
+        source: of images that can all be read.
+        size: S, in pixels.
+        channels: C; other than three are cropped and mirrored only.
+        seed: a view is a pure function of seed, epoch and item.
+    """
+
+    source: Source
+    size: int
+    channels: int
+    seed: int
+
+    def __getitem__(self, place: tuple[int, int]) -> UInt8[Tensor, "C S S"]:
+        epoch, item = place
+        small = self.size <= SMALL
+        crop = View(
+            name="finetune", size=self.size, scale=(0.35 if small else 0.08, 1.0),
+            interpolation="bicubic",
+        )  # fmt: skip
+        try:
+            pixels = decode(self.source.item(item), channels=self.channels)
+        except BadItem as error:
+            raise OSError(f"{self.source.key(item)}: {error}") from error
+        view = crop.render([pixels], np.array([item]), epoch, self.seed)[0]
+        if self.channels != RGB:
+            return view
+        from PIL import Image
+
+        picture = Image.fromarray(view.permute(1, 2, 0).contiguous().numpy())
+        names = COLOURS if small else COLOURS + GEOMETRY
+        with seeded(integer(self.seed, epoch, f"finetune/augment/{item}")):
+            changed = _rand_augment(names, self.size)(picture)
+        return torch.from_numpy(np.array(changed)).permute(2, 0, 1)
+
+
+def _rand_augment(names: Sequence[str], size: int) -> Any:
+    from timm.data.auto_augment import RandAugment, rand_augment_ops
+
+    settings = {
+        "magnitude_std": 0.5,
+        "translate_const": int(0.45 * size),
+        "img_mean": (124, 116, 104),
+    }
+    operations = rand_augment_ops(9, prob=0.5, hparams=settings, transforms=list(names))
+    return RandAugment(operations, num_layers=2)
+
+
+def decayed_groups(
+    module: nn.Module, head: nn.Linear, *, weight_decay: float, layer_decay: float
+) -> list[dict[str, Any]]:
+    """Parameter groups with ``lr_scale``: powers of ``layer_decay`` from 1, the head's, down.
+
+    Deeper layers learn slower, as in BEiT, Bao et al., ICLR 2022, appendix H; no weight decay
+    on biases, norms and what the network exempts.
+    """
+    from timm.optim import param_groups_layer_decay
+
+    exempt = getattr(module, "no_weight_decay", tuple)()
+    groups = param_groups_layer_decay(
+        module, weight_decay, no_weight_decay_list=exempt, layer_decay=layer_decay
+    )
+    for group in groups:  # timm's start at 1, since a network without classifier ends there
+        group["lr_scale"] *= layer_decay
+    return [
+        *groups,
+        {"params": [head.weight], "weight_decay": weight_decay, "lr_scale": 1.0},
+        {"params": [head.bias], "weight_decay": 0.0, "lr_scale": 1.0},
+    ]

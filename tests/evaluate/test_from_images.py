@@ -1,0 +1,210 @@
+"""Protocols that look at images: robustness, linear-aug, finetune; on coloured squares."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ilk.core import UserError
+from ilk.corruptions import corrupt
+from ilk.data import Arrays
+from ilk.embedding import embed
+from ilk.evaluate.finetune import FineTune, copied
+from ilk.evaluate.linear import LogisticRegression
+from ilk.evaluate.linear_aug import AugmentedLinear
+from ilk.evaluate.protocol import Images, Labelled, Task
+from ilk.evaluate.recipe import Augmented, decayed_groups, seeded
+from ilk.evaluate.robustness import Robustness
+from ilk.networks import Encoder, encode, load_encoder
+
+SIZE = 32
+VIT = {"patch_size": 16, "embed_dim": 24, "depth": 4, "num_heads": 3}
+LINEAR = AugmentedLinear(
+    lrs=(0.001, 0.3, 3.0), momentum=0.9, epochs=6, batch_size=16, min_scale=0.3, blocks=1,
+    held_out=0.25,
+)  # fmt: skip
+TUNE = FineTune(
+    share=1.0, epochs=4, batch_size=16, lr=0.05, end_lr=1e-5, warmup_epochs=1,
+    weight_decay=0.05, layer_decay=0.8, drop_path=0.1, mixup=0.8, cutmix=1.0, smoothing=0.1,
+    erasing=0.25,
+)  # fmt: skip
+PROBE = LogisticRegression(strengths=(1.0, 0.1), tolerance=1e-3, most_steps=100, held_out=0.25)
+
+
+def squares(count: int, seed: int) -> Arrays:
+    """Red, green and blue squares on grey noise."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    images = rng.integers(90, 130, (count, SIZE, SIZE, 3), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        top, left = rng.integers(2, 10, 2)
+        image[top : top + 20, left : left + 20, label] = 230
+    return Arrays(images, labels=labels, classes=("red", "green", "blue"))
+
+
+def task_of(encoder: Encoder, n_train: int = 48, n_test: int = 24, seed: int = 0) -> Task:
+    sources = squares(n_train, 1), squares(n_test, 2)
+    parts = [embed(encoder, source, device="cpu", workers=1) for source in sources]
+    train, test = (
+        Labelled(vectors=torch.from_numpy(p.vectors), labels=torch.from_numpy(p.labels))
+        for p in parts
+    )
+    images = Images(
+        encoder=encoder,
+        train=sources[0],
+        test=sources[1],
+        batch_size=10,
+        device="cpu",
+        workers=2,
+    )
+    return Task(
+        train=train, test=test, classes=parts[0].classes, seed=seed, images=images,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def mini() -> Encoder:
+    return load_encoder("random:resnet_mini", image_size=SIZE)
+
+
+@pytest.fixture(scope="module")
+def vit() -> Encoder:
+    return load_encoder("random:vit_tiny_patch16_224", image_size=SIZE, options=VIT)
+
+
+def test_linear_aug_learns_and_leaves_the_backbone_alone(mini: Encoder) -> None:
+    before = copy.deepcopy(mini.module.state_dict())
+    told: list[tuple[int, int]] = []
+    task = replace(task_of(mini), tell=lambda done, of: told.append((done, of)))
+    found = LINEAR.measure(task)
+    assert found.value > 0.9
+    assert found.selected["lr"] in LINEAR.lrs
+    assert "12 held-out train items" in found.selected_on
+    assert told == [(step, 36) for step in range(1, 37)]  # 18 for 36 items, 18 for all 48
+    for name, tensor in mini.module.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+    again = LINEAR.measure(task)
+    assert (found.value, found.selected) == (again.value, again.selected)
+
+
+def test_linear_aug_reads_four_blocks_of_a_vit(vit: Encoder, mini: Encoder) -> None:
+    from ilk.evaluate.blocks import features_of
+
+    images = torch.randn(3, 3, SIZE, SIZE)
+    features = features_of(vit, 4)(images)
+    assert features.shape == (3, 4 * 24)
+    torch.testing.assert_close(features[:, -24:], features_of(vit, 1)(images))
+    module: torch.nn.Module = vit.module
+    tokens = module._pos_embed(module.patch_embed(images))
+    for number, block in enumerate(module.blocks):
+        tokens = block(module.norm_pre(tokens) if number == 0 else tokens)
+        expected = module.norm(tokens)[:, 0]
+        torch.testing.assert_close(features[:, 24 * number : 24 * (number + 1)], expected)
+    with pytest.raises(UserError, match="need a ViT"):
+        features_of(mini, 4)
+
+
+def test_finetune_learns_and_repeats(vit: Encoder) -> None:
+    before = copy.deepcopy(vit.module.state_dict())
+    state = np.random.get_state()[1].tolist()
+    task = task_of(vit)
+    found = TUNE.measure(task)
+    assert found.value > 0.8
+    assert found.details == {"labels": 48}
+    again = TUNE.measure(task)
+    assert torch.equal(found.scores, again.scores)
+    for key, tensor in vit.module.state_dict().items():
+        assert torch.equal(tensor, before[key]), key
+    assert np.random.get_state()[1].tolist() == state
+
+
+def test_a_share_of_the_labels(mini: Encoder) -> None:
+    found = replace(TUNE, share=0.1, epochs=1).measure(task_of(mini))
+    assert found.details == {"labels": 6}  # two of sixteen in each class
+
+
+def test_layer_decay(vit: Encoder) -> None:
+    module, head = copied(vit, 0.1), torch.nn.Linear(24, 3)
+    groups = decayed_groups(module, head, weight_decay=0.05, layer_decay=0.5)
+    names = {id(p): name for name, p in module.named_parameters()}
+    names |= {id(head.weight): "head.weight", id(head.bias): "head.bias"}
+    found = {
+        names[id(p)]: (group["lr_scale"], group["weight_decay"])
+        for group in groups
+        for p in group["params"]
+    }
+    assert found.keys() == set(names.values())
+    for name, (scale, decay) in found.items():
+        layer = 5 if name.startswith("head") else 4  # timm puts the last norm to the last block
+        if name.startswith("blocks."):
+            layer = int(name.split(".")[1]) + 1
+        elif name.startswith(("patch_embed", "pos_embed", "cls_token")):
+            layer = 0
+        assert scale == 0.5 ** (5 - layer), name
+        matrix = name.endswith("weight") and "norm" not in name
+        assert decay == (0.05 if matrix else 0), name
+
+
+def test_views_for_tuning_are_a_function_of_seed_epoch_and_item() -> None:
+    views = Augmented(squares(4, 1), SIZE, 3, seed=5)
+    torch.manual_seed(1)
+    first = views[0, 2]
+    torch.manual_seed(2)
+    assert torch.equal(first, views[0, 2])
+    assert not torch.equal(first, views[1, 2])
+    assert not torch.equal(first, Augmented(squares(4, 1), SIZE, 3, seed=6)[0, 2])
+    assert (first.shape, first.dtype) == ((3, SIZE, SIZE), torch.uint8)
+
+
+def test_seeded_leaves_all_generators_as_they_were() -> None:
+    import random
+
+    def draw() -> tuple[float, float, float]:
+        return random.random(), np.random.rand(), torch.rand(()).item()
+
+    with seeded(3):
+        inside = draw()
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    expected = draw()
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    with seeded(3):
+        assert draw() == inside
+    assert draw() == expected
+
+
+def test_robustness_against_a_loop(mini: Encoder) -> None:
+    task = task_of(mini, n_test=15)
+    names = ("gaussian_noise", "contrast", "saturate")
+    found = Robustness(probe=PROBE, corruptions=names, severities=(2, 5)).measure(task)
+    fit, selected, _ = PROBE.choose(task)
+    assert task.images is not None
+    accuracy: dict[str, list[float]] = {}
+    for name in names:
+        accuracy[name] = []
+        for severity in (2, 5):
+            right = 0
+            for item in range(15):
+                image = np.asarray(task.images.test.item(item))
+                spoilt = corrupt(image, name, severity, item=item, seed=0)
+                vectors = encode(mini, torch.from_numpy(spoilt).permute(2, 0, 1)[None])
+                right += int(fit.predict(vectors)[0] == task.test.labels[item])
+            accuracy[name].append(right / 15)
+    assert _near(found.details["accuracy"], accuracy)
+    common = np.mean([accuracy["gaussian_noise"], accuracy["contrast"]])
+    assert found.value == pytest.approx(common)
+    assert found.value == pytest.approx(found.scores.mean().item())
+    assert found.details["mean_extra_accuracy"] == pytest.approx(np.mean(accuracy["saturate"]))
+    assert found.selected == selected
+    assert found.interval is not None
+    assert found.interval[0] <= found.value <= found.interval[1]
+
+
+def _near(found: object, expected: dict[str, list[float]]) -> bool:
+    assert isinstance(found, dict)
+    return all(found[name] == pytest.approx(row) for name, row in expected.items())
