@@ -4,9 +4,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
-from ilk.objectives import PairInformation
 from tests.laws.world import batch, in_float64, progress
 
 FILE = Path(__file__).with_name("losses.json")
@@ -16,10 +13,6 @@ RATES = {"adamw": 0.005, "lars": 0.2, "sgd": 0.02}
 
 
 def first_losses(trainer) -> list[float]:
-    if any(isinstance(term.objective, PairInformation) for term in trainer.method.terms):
-        # Where all answers are alike, so are all losses; IIC takes long to leave that place.
-        with torch.no_grad():
-            trainer.student.projector[-1].weight.mul_(50)
     trainer.pace = replace(trainer.pace, peak=RATES[trainer.method.optimisation.name])
     with in_float64(trainer):
         return [

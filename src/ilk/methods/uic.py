@@ -36,12 +36,12 @@ class UIC:
                 Term(
                     name="clean",
                     queries=(said,),
-                    kin=OwnClass(labels="labels"),
+                    kin=OwnClass(labels="said"),
                     objective=SoftCrossEntropy(temperature=1.0),
                 ),
             ),
-            memory={"labels": Labels(self.classes)},
-            remember=(Remember("labels", (replace(said, stopped=True),)),),
+            memory={"said": Labels(self.classes)},
+            remember=(Remember("said", (replace(said, stopped=True),)),),
             optimisation=Optimisation(
                 name="sgd", lr=0.05, weight_decay=1e-4, decay_all=True, warmup_epochs=0
             ),
