@@ -120,7 +120,7 @@ def paper() -> list[str]:
         return []
     rows = {f"{cell['cell']}, seed {cell['seed']}": cell["results"] for cell in cells}
     return [
-        "**The paper's columns** (`make paper`) on the same encoders: linear probe, fine-tuning "
+        "**The paper's columns** (`make paper`) on the same encoders: linear probe, finetuning "
         "on 10 % and 1 % of the labels, and four of ImageNet-C's corruptions at three "
         "severities, all on CIFAR-10 and none comparable with ImageNet figures "
         "([JSON](benchmarks/results/paper)).",

@@ -13,6 +13,7 @@ FLAGS = {
     "evaluate": "encoder test train gallery protocols against "
     "class_map output seed batch_size device "
     "workers image_size cache",
+    "report": "evaluations output gallery batch_size device workers",
     "kin": "directory data output queries",
     "methods": "name table",
     "export": "encoder to output",

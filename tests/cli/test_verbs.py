@@ -115,6 +115,18 @@ def test_evaluate_compares_with_others_and_reuses_what_is_kept(
     assert "embed train" in again.out
 
 
+def test_evaluate_says_how_many_labels_it_takes(ilk, run, folder):
+    words = ("evaluate", run, "--train", folder / "train", "--test", folder / "test")
+    said = ilk(*words, "--protocols", "few-label,cluster,discover", "-o", "kept.json")
+    assert said.code == 0, said.err
+    (few, cluster, discover) = json.loads(Path("kept.json").read_text())["results"]
+    assert few["details"]["in words"]
+    for line in few["details"]["in words"]:
+        assert f"few-label@1, {run}: {line}" in said.out
+    assert cluster["train_data"] == ""
+    assert discover["details"]["unlabelled"] == len(discover["scores"])
+
+
 def test_a_runs_own_results_lie_beside_it(ilk, run, folder):
     words = ("--train", folder / "train", "--test", folder / "test", "--protocols", "knn")
     said = ilk("evaluate", run, *words)
@@ -193,3 +205,20 @@ def test_help(ilk, verb):
 
 def test_version(ilk):
     assert re.match(r"\d+\.\d+", ilk("--version").out)
+
+
+def test_report_lays_out_evaluations_on_a_page(ilk, run, folder):
+    words = ("--train", folder / "train", "--test", folder / "test", "--protocols", "knn")
+    assert ilk("evaluate", run, *words, "--against", "pixels", "-o", "kept.json").code == 0
+    said = ilk("report", "kept.json", "-o", "deep/page.html", "--workers", "1")
+    assert said.code == 0, said.err
+    assert "report in deep/page.html" in said.out
+    page = Path("deep/page.html").read_text()
+    assert "Where it is sure and wrong" in page
+    assert "against pixels" in page
+    assert (
+        "Where it is sure"
+        not in Path(ilk("report", "kept.json", "--no-gallery").out.split()[-1]).read_text()
+    )
+    assert ilk("report", "nowhere.json").code == 2
+    assert ilk("report").code == 2

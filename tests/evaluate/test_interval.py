@@ -1,8 +1,10 @@
 import math
 
+import numpy as np
 import pytest
 
-from ilk.evaluate import wilson
+from ilk.evaluate import bootstrap, wilson
+from ilk.evaluate.interval import crossed
 
 
 def test_by_hand():
@@ -38,3 +40,21 @@ def test_covers_as_stated(trials):
         coverage.append(covered)
     assert sum(coverage) / len(coverage) == pytest.approx(0.95, abs=0.005)
     assert min(coverage) > 0.90
+
+
+def test_the_crossed_interval_covers_when_draws_and_items_both_vary():
+    rng = np.random.default_rng(0)
+    inside = 0
+    for trial in range(60):
+        draws, items = rng.normal(0, 0.1, (10, 1)), rng.normal(0, 1.0, (1, 100))
+        values = 0.5 + draws + items + rng.normal(0, 0.3, (10, 100))
+        low, high = crossed(values[None], trial)[0]
+        inside += low < 0.5 < high
+    assert 0.88 < inside / 60 <= 1.0
+
+
+def test_the_crossed_interval_is_that_of_items_where_draws_are_alike():
+    values = np.random.default_rng(0).normal(size=300)
+    found = crossed(np.stack([np.tile(values, (4, 1)), np.tile(2 * values, (4, 1))]), 0)
+    np.testing.assert_allclose(found[0], bootstrap(values, 1), atol=0.02)
+    np.testing.assert_allclose(found[1], 2 * found[0])

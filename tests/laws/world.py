@@ -1,6 +1,6 @@
 """A tiny world in which every method trains in milliseconds."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -20,7 +20,7 @@ from ilk.networks import Network
 from ilk.train.assemble import allot
 from ilk.train.loader import Batch
 from ilk.train.trainer import Trainer
-from ilk.views import View, normalise
+from ilk.views import View
 
 # Small heads and memories; everything else is the paper's.
 SMALL: Mapping[str, Mapping[str, Any]] = {
@@ -153,8 +153,13 @@ def in_float64(trainer: Trainer) -> Generator[None]:
     """Steps whose rounding is too small for machines to differ by."""
     for part in trainer._parts().values():
         part.double()
-    with patch.object(pictures_module, "normalise", lambda *g: normalise(*g).double()):
+    with patch.object(pictures_module, "normalise", _in_float64):
         yield
+
+
+def _in_float64(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float]):
+    scale, shift = (torch.tensor(x, dtype=torch.float64).view(-1, 1, 1) for x in (std, mean))
+    return (pixels.double() / 255 - shift) / scale
 
 
 def batch(views: tuple[View, ...], step: int, *, size: int = 8, world: int = 1,

@@ -11,6 +11,7 @@ from ilk.core import Output, UserError
 from ilk.method import passes, query_views
 from ilk.methods import recipe
 from ilk.mixes.sdmp import SDMP
+from ilk.train.profile import no_clock
 from tests.laws.world import batch, built, progress, small_method, small_trainer
 
 
@@ -195,7 +196,6 @@ def test_swap_gives_both_views_both_roles(fabric):
     shown = batch(trainer.method.views, 0)
     first = set()
     for step in range(20):
-        trainer.step = step
-        views, _ = trainer._pictures(shown, progress(0))
+        views, _ = trainer._pictures(shown, epoch=0, step=step, clock=no_clock)
         first.add(views["a"].sum().item())
     assert len(first) == 2

@@ -31,7 +31,7 @@ def test_more_clusters_than_pictures_are_refused(tiny, pictures, tmp_path):
 
 
 def test_a_method_by_labels_needs_some(tiny, pictures, tmp_path):
-    with pytest.raises(UserError, match="supcon must have the labels of some images, got none"):
+    with pytest.raises(UserError, match="supcon as set must have those of some images"):
         train(tiny(**SUPCON), pictures[0], tmp_path / "run", Witness())
 
 

@@ -82,3 +82,29 @@ def test_intervals_are_where_the_numbers_say():
     (chance,) = kind(plot, "line", "chance")
     assert float(chance.get("x1")) == pytest.approx(place(0.1), abs=0.01)
     assert "r0 80.0" in plot.get("aria-label")
+
+
+def test_a_band_and_its_curve_lie_on_a_logarithmic_axis():
+    points, band = (
+        ((10.0, 0.5), (100.0, 0.6), (1000.0, 1.0)),
+        ((0.4, 0.6), (0.5, 0.7), (0.9, 1)),
+    )
+    line = Line(name="n", points=points, band=band)
+    plot = curves(Figure(title="t", lines=(line,), across="logarithmic"))
+    (curve,) = kind(plot, "polyline", "curve")
+    xs = [float(pair.split(",")[0]) for pair in curve.get("points").split()]
+    assert xs[1] - xs[0] == pytest.approx(xs[2] - xs[1], abs=0.02)
+    (drawn,) = kind(plot, "polygon", "band")
+    corners = [tuple(map(float, pair.split(","))) for pair in drawn.get("points").split()]
+    assert [x for x, _ in corners] == xs + xs[::-1]
+    assert all(
+        low > high for (_, low), (_, high) in zip(corners[:3], corners[:2:-1], strict=True)
+    )
+    told = [e.text for e in plot.iter("text")]
+    assert {"10", "100", "1000"} <= set(told)
+
+
+def test_who_was_not_measured_is_not_drawn():
+    rows = [Contender(name="a", scores=(None,)), Contender(name="b", scores=(score(0.5),))]
+    plot = intervals("accuracy", rows, 0, None)
+    assert [e.text for e in kind(plot, "text", "name")] == ["b"]

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,6 +16,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ilk.evaluate import Result
 
 SHOWN = {
     "epoch": "epoch {:.1f}",
@@ -91,6 +96,15 @@ def profile_table(profile: Mapping[str, Any]) -> Table:
     for name, seconds in profile["threads"].items():
         table.add_row(f"{name} (threads, beside it)", f"{1000 * seconds:.1f}", "")
     return table
+
+
+def tell_words(console: Console, rows: "Mapping[str, Sequence[Result]]") -> None:
+    """What protocols say in words of each encoder, such as how many labels it takes."""
+    for name, results in rows.items():
+        for result in results:
+            for line in result.words:
+                told = f"{result.protocol}, {name}: {line}"
+                console.print(escape(told), highlight=False, soft_wrap=True)
 
 
 def progress_bar(console: Console) -> Progress:

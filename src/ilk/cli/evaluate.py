@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ilk.cli.display import TrainDisplay
+from ilk.cli.display import TrainDisplay, tell_words
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def evaluate(
         if side.name == encoder:
             _tell_overlap(console, side, ledger)
     console.print(result_table(f"{encoder} on {test}", rows))
+    tell_words(console, rows)
     _tell_comparisons(console, rows, ledger)
     if ledger.path is not None:
         console.print(f"results in {ledger.path}", highlight=False, soft_wrap=True)

@@ -1,5 +1,6 @@
 """Protocols that can be trusted: frozen, versioned, everything chosen on train alone."""
 
+from ilk.evaluate.agreement import Agreement, agreement
 from ilk.evaluate.baselines import contender, oriented_gradients, pixels, raw_pixels
 from ilk.evaluate.class_map import mapped, read_class_map
 from ilk.evaluate.corruption_error import relative_to
@@ -21,8 +22,9 @@ from ilk.evaluate.result import Result
 from ilk.evaluate.suite import PROTOCOLS, evaluate, protocol
 
 __all__ = [
-    "PROTOCOLS", "Comparison", "Images", "Labelled", "Ledger", "Measured", "NearDuplicates",
-    "Procedure", "Protocol", "Result", "Task", "bootstrap", "compare", "contender", "evaluate",
-    "held_out", "mapped", "near_duplicates", "oriented_gradients", "pixels", "protocol",
-    "raw_pixels", "read_class_map", "relative_to", "top1", "wilson",
+    "PROTOCOLS", "Agreement", "Comparison", "Images", "Labelled", "Ledger", "Measured",
+    "NearDuplicates", "Procedure", "Protocol", "Result", "Task", "agreement", "bootstrap",
+    "compare", "contender", "evaluate", "held_out", "mapped", "near_duplicates",
+    "oriented_gradients", "pixels", "protocol", "raw_pixels", "read_class_map",
+    "relative_to", "top1", "wilson",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Intervals around what was measured. Axes: N items."""
+"""Intervals around what was measured. Axes: N items, R repeats, M measures."""
 
 import math
 
@@ -42,3 +42,30 @@ def bootstrap(values: Float64[np.ndarray, " N"], seed: int) -> tuple[float, floa
         means[start : start + size] = values[drawn].mean(1)
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
+
+
+def crossed(values: Float64[np.ndarray, "M R N"], seed: int) -> Float64[np.ndarray, "M 2"]:
+    """The 95 % percentile intervals of means over repeats and items, both drawn again.
+
+    Repeats (of a draw, of a start) and items are crossed, so each resample draws rows and
+    columns: Owen, Annals of Applied Statistics 2007, who shows that it errs on the wide side.
+
+    Args:
+        values: of every item in every repeat; the same items and repeats for every measure.
+        seed: of the 2,000 resamples.
+
+    Returns:
+        Low and high ends.
+    """
+    rng = np.random.default_rng(seed)
+    measures, repeats, items = values.shape
+    flat = values.reshape(measures * repeats, items)
+    means = np.empty((measures, RESAMPLES))
+    block = max(DRAWS // items, 1)
+    for start in range(0, RESAMPLES, block):
+        size = min(block, RESAMPLES - start)
+        columns = rng.multinomial(items, np.full(items, 1 / items), size)
+        rows = rng.multinomial(repeats, np.full(repeats, 1 / repeats), size) / repeats
+        part = (flat @ columns.T / items).reshape(measures, repeats, size)
+        means[:, start : start + size] = (part * rows.T).sum(1)
+    return np.quantile(means, [0.025, 0.975], axis=1).T

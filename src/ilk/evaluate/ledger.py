@@ -39,6 +39,11 @@ class Ledger:
         """The result of a measurement that was made before."""
         return self._results[wanted][0] if wanted in self._results else None
 
+    @property
+    def entries(self) -> list[tuple[Result, Mapping[str, str]]]:
+        """All results, each with what the person called encoder and sets."""
+        return list(self._results.values())
+
     def add(self, result: Result) -> None:
         """Keep a result, under the ``names`` of now."""
         self._results[result.identity] = (result, dict(self.names))

@@ -104,7 +104,8 @@ class Measured:
         scores: for each test item what it contributes: ``value`` is their mean. With them two
             encoders are compared item by item. None where items have no score of their own.
         unit: ``%`` for shares in [0, 1], else empty.
-        details: anything more that JSON can hold, such as the value per class.
+        details: anything more that JSON can hold, such as the value per class. Lines under
+            ``in words`` are printed.
     """
 
     metric: str

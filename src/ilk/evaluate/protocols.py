@@ -3,6 +3,9 @@
 from dataclasses import replace
 
 from ilk.corruptions import COMMON, EXTRA, SEVERITIES
+from ilk.evaluate.clusters import Clusters, FreeClusters
+from ilk.evaluate.discovery import Discovery
+from ilk.evaluate.few_label import FewLabels
 from ilk.evaluate.finetune import FineTune
 from ilk.evaluate.knn import NearestNeighbours
 from ilk.evaluate.linear import LogisticRegression
@@ -11,6 +14,7 @@ from ilk.evaluate.protocol import Need, Protocol
 from ilk.evaluate.quality import Quality
 from ilk.evaluate.retrieval import Retrieval
 from ilk.evaluate.robustness import Robustness
+from ilk.evaluate.views_quality import ViewsQuality
 
 IMAGES: frozenset[Need] = frozenset({"train", "labels", "images"})
 PROBE = LogisticRegression(
@@ -64,6 +68,43 @@ PROTOCOLS = {
             needs=frozenset(),
         ),
         Protocol(
+            name="few-label@1",
+            procedure=FewLabels(
+                per_class=(1, 2, 5, 10), shares=(0.01, 0.1), resamples=10, neighbours=20,
+                temperature=0.07, alpha=0.99, tolerance=1e-4, spread_tolerance=1e-6,
+                most_steps=200,
+            ),
+        ),
+        Protocol(
+            name="cluster@1",
+            procedure=Clusters(starts=10, most_steps=300),
+            needs=frozenset({"labels"}),
+        ),
+        Protocol(
+            name="cluster-free@1",
+            procedure=FreeClusters(
+                candidates=(
+                    2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 35, 40, 50, 60, 70,
+                    80, 100, 120, 150, 200, 300, 400,
+                ),
+                most_items=5000, starts=10, most_steps=300,
+            ),
+            needs=frozenset({"labels"}),
+        ),
+        Protocol(
+            name="discover@1",
+            procedure=Discovery(
+                known=0.5, labelled=0.5, starts=10, most_steps=200, tolerance=1e-4
+            ),
+        ),
+        Protocol(
+            name="views-quality@1",
+            procedure=ViewsQuality(
+                images=1000, views=10, least_area=0.2, neighbours=10, delta=1e-4
+            ),
+            needs=frozenset({"images"}),
+        ),
+        Protocol(
             name="robustness@1",
             procedure=Robustness(
                 probe=PROBE, corruptions=COMMON + EXTRA, severities=SEVERITIES
@@ -86,4 +127,4 @@ PROTOCOLS = {
         Protocol(name="finetune-10@1", procedure=replace(TUNE, share=0.1), needs=IMAGES),
         Protocol(name="finetune-1@1", procedure=replace(TUNE, share=0.01), needs=IMAGES),
     )
-}
+}  # fmt: skip

@@ -1,9 +1,9 @@
 """What is kept of a measurement."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float64
@@ -94,6 +94,11 @@ class Result:
     def bounds(self) -> tuple[float, float]:
         """The interval, or the value itself where there is none."""
         return self.interval or (self.value, self.value)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the protocol says in words: ``in words`` of the details."""
+        return tuple(map(str, cast("Sequence[object]", self.details.get("in words", ()))))
 
     @property
     def identity(self) -> Identity:

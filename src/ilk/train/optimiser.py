@@ -7,6 +7,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from ilk.core import Progress, WarmCosine, value
 from ilk.method import Frozen, Optimisation
@@ -22,19 +23,20 @@ def peak_lr(plan: Optimisation, batch_size: int) -> float:
 def build_optimiser(plan: Optimisation, parts: dict[str, nn.Module]) -> torch.optim.Optimizer:
     """An optimiser over the parameters of the student's parts that may move.
 
-    Its kernels are fused where torch has them. Those walk through memory, so gradients and
-    state must lie in it as their parameter does: autograd sees to the one,
-    `restore_optimiser` to the other.
+    Its kernels are fused where torch has them, which it has not for SGD of cut parameters.
+    They walk through memory, so gradients and state must lie in it as their parameter does:
+    autograd sees to the one, `restore_optimiser` to the other.
 
     Args:
         plan: which optimiser and its constants.
         parts: of the student, by name.
     """
     groups = list(_groups(plan, parts))
+    cut = any(isinstance(p, DTensor) for group in groups for p in group["params"])
     if plan.name == "adamw":
         return torch.optim.AdamW(groups, lr=0.0, betas=plan.betas, fused=True)
     if plan.name == "sgd":
-        return torch.optim.SGD(groups, lr=0.0, momentum=plan.momentum, fused=True)
+        return torch.optim.SGD(groups, lr=0.0, momentum=plan.momentum, fused=not cut)
     from timm.optim import Lars
 
     return Lars(groups, lr=0.0, momentum=cast(int, plan.momentum), trust_coeff=plan.trust)

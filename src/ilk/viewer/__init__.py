@@ -6,11 +6,14 @@ from ilk.viewer.inspector import inspected
 from ilk.viewer.kinship import lookups
 from ilk.viewer.learning import learning_curves
 from ilk.viewer.looking import looks
+from ilk.viewer.mistakes import mistakes
 from ilk.viewer.page import page, write_report
 from ilk.viewer.report import (
+    Chapter,
     Contender,
     Facts,
     Figure,
+    Grid,
     Kinship,
     Line,
     Looks,
@@ -21,11 +24,14 @@ from ilk.viewer.report import (
     Results,
     Score,
 )
+from ilk.viewer.standings import Standing, standings, standings_report
 
 __all__ = [
+    "Chapter",
     "Contender",
     "Facts",
     "Figure",
+    "Grid",
     "Kinship",
     "Line",
     "Looks",
@@ -36,12 +42,16 @@ __all__ = [
     "Results",
     "Rival",
     "Score",
+    "Standing",
     "comparison",
     "inspected",
     "learning_curves",
     "looks",
     "lookups",
+    "mistakes",
     "page",
     "run_facts",
+    "standings",
+    "standings_report",
     "write_report",
 ]

@@ -35,7 +35,7 @@ def lookups(
     found = {name: _found(pair, rows, neighbours, books[0]) for name, pair in spaces.items()}
     return tuple(
         Lookup(
-            query=_picture(books[1], first, row),
+            query=pictured(books[1], first, row),
             found=tuple((name, entries[number]) for name, entries in found.items()),
         )
         for number, row in enumerate(rows)
@@ -57,27 +57,30 @@ def _found(
     indices, _ = nearest(vectors, torch.from_numpy(known.vectors), neighbours)
     return [
         tuple(
-            Neighbour(picture=_picture(book, known, at), agrees=_agrees(known, at, asked, row))
+            Neighbour(picture=pictured(book, known, at), agrees=agree(known, at, asked, row))
             for at in near
         )
         for row, near in zip(rows, indices.tolist(), strict=True)
     ]
 
 
-def _agrees(known: Embeddings, at: int, asked: Embeddings, row: int) -> bool | None:
-    theirs, mine = _label(known, at), _label(asked, row)
+def agree(known: Embeddings, at: int, asked: Embeddings, row: int) -> bool | None:
+    """Whether two rows have the same label; None where one is not known."""
+    theirs, mine = named(known, at), named(asked, row)
     return None if UNNAMED in (theirs, mine) else theirs == mine
 
 
-def _picture(book: Reader, vectors: Embeddings, row: int) -> Picture:
+def pictured(book: Reader, vectors: Embeddings, row: int) -> Picture:
+    """The image behind a row, its label below it."""
     skipped = [entry.index for entry in vectors.bad]
     index = int(np.delete(np.arange(len(book)), skipped)[row])
-    name = _label(vectors, row)
+    name = named(vectors, row)
     key = vectors.keys[row].as_py()
     return Picture(pixels=book.read(index)[0], caption=name, alt=f"{name}, {key}")
 
 
-def _label(vectors: Embeddings, row: int) -> str:
+def named(vectors: Embeddings, row: int) -> str:
+    """The label of a row in words."""
     label = int(vectors.labels[row])
     named = 0 <= label < len(vectors.classes)
     return vectors.classes[label] if named else UNNAMED

@@ -13,8 +13,10 @@ from ilk.viewer.markup import element, html
 from ilk.viewer.pictures import figure
 from ilk.viewer.plots import curves, intervals, percent, shown
 from ilk.viewer.report import (
+    Chapter,
     Facts,
     Figure,
+    Grid,
     Kinship,
     Looks,
     Lookup,
@@ -60,6 +62,7 @@ def _sections(report: Report) -> list[Element]:
     out: list[Element] = []
     if report.results is not None:
         out.append(_results(report.results))
+    out += [_chapter(chapter) for chapter in report.chapters]
     if report.figures:
         out.append(_figures(report.figures))
     if report.looks:
@@ -117,6 +120,37 @@ def _results(results: Results) -> Element:
     )
 
 
+def _chapter(chapter: Chapter) -> Element:
+    plots = [element("div", {"class": "plots"}, *map(_figure, chapter.figures))]
+    return _section(
+        chapter.title,
+        chapter.lead,
+        *(plots if chapter.figures else ()),
+        *map(_grid, chapter.grids),
+        *(element("p", {"class": "note"}, line) for line in chapter.lines),
+        *_lookup_rows(chapter.lookups),
+        kind="long",
+    )
+
+
+def _grid(grid: Grid) -> Element:
+    heads = (element("th", {"scope": "col"}, name) for name in grid.heads)
+    rows = (
+        element(
+            "tr", None,
+            element("th", {"scope": "row"}, name),
+            *(element("td", None, told) for told in rest),
+        )
+        for name, *rest in grid.rows
+    )  # fmt: skip
+    return element(
+        "table", {"class": "results"},
+        element("caption", None, grid.caption),
+        element("thead", None, element("tr", None, *heads)),
+        element("tbody", None, *rows),
+    )  # fmt: skip
+
+
 def _result_table(results: Results) -> Element:
     heads = [element("th", {"scope": "col"}, name) for name in ("Features", *results.measures)]
     rows = [
@@ -135,7 +169,9 @@ def _result_table(results: Results) -> Element:
     )  # fmt: skip
 
 
-def _score(score: Score) -> Element:
+def _score(score: Score | None) -> Element:
+    if score is None:
+        return element("td", None, "not measured")
     span = f"{100 * score.low:.1f} to {100 * score.high:.1f}"
     value = element("span", {"class": "value"}, percent(score.value))
     return element("td", None, value, " ", element("span", {"class": "span"}, span))

@@ -1,11 +1,13 @@
 """Plots as SVG elements, drawn in the page's own colours so that they follow light and dark."""
 
 import itertools
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from xml.etree.ElementTree import Element
 
 from ilk.viewer.markup import element
-from ilk.viewer.report import Contender, Figure, Line
+from ilk.viewer.report import Contender, Figure, Line, Score
 from ilk.viewer.ticks import label, ticks
 
 WIDTH, HEIGHT = 340.0, 190.0
@@ -18,13 +20,15 @@ Point = tuple[float, float]
 
 def curves(figure: Figure) -> Element:
     """Curves over one x axis; a noisy curve is drawn faintly below its running mean."""
-    xs, ys = zip(*(point for line in figure.lines for point in line.points), strict=True)
-    across, up = ticks(min(xs), max(xs), 5), ticks(min(ys), max(ys), 4)
+    lines = [_laid_out(line, figure.across) for line in figure.lines]
+    xs, ys = zip(*(point for line in lines for point in line.points), strict=True)
+    ends = [*ys, *(end for line in lines for pair in line.band for end in pair)]
+    up = ticks(min(ends), max(ends), 4)
     place = _Frame(min(xs), max(*xs, min(xs) + 1e-9), up[0], up[-1])
     drawn = [_horizontal(place, tick, figure.form) for tick in up]
-    drawn += [_vertical(place, tick) for tick in across if min(xs) <= tick <= max(xs)]
+    drawn += _verticals(place, figure.across, min(xs), max(xs))
     drawn.append(_text(figure.x, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "middle"))
-    for number, line in enumerate(figure.lines):
+    for number, line in enumerate(lines):
         drawn += _drawn(line, place, number)
     return _canvas(HEIGHT, f"{figure.title} over {figure.x}", _told(figure), drawn)
 
@@ -40,7 +44,8 @@ def intervals(
         measure: position of the score that is drawn.
         chance: drawn as a dashed line.
     """
-    bottom = ROW * len(rows)
+    there = [(row, s) for row in rows if (s := row.scores[measure]) is not None]
+    bottom = ROW * len(there)
     drawn: list[Element] = []
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
         x = _share(tick)
@@ -48,9 +53,9 @@ def intervals(
         drawn.append(_text(shown(tick, "{:.0%}"), x, bottom + 20, "middle"))
     if chance is not None:
         drawn.append(_line(_share(chance), 4, _share(chance), bottom + 4, "chance"))
-    for number, row in enumerate(rows):
-        drawn += _whiskers(row, measure, ROW * number)
-    told = "; ".join(f"{row.name} {percent(row.scores[measure].value)}" for row in rows)
+    for number, (row, score) in enumerate(there):
+        drawn += _whiskers(row, score, ROW * number)
+    told = "; ".join(f"{row.name} {percent(score.value)}" for row, score in there)
     return _canvas(bottom + AXIS, title, told, drawn)
 
 
@@ -83,13 +88,47 @@ def _drawn(line: Line, place: _Frame, number: int) -> list[Element]:
     """A curve and a dot at its end; its colour goes by its number."""
     colour = f"series-{number % 4 + 1}"
     crowded = len(line.points) > CROWDED
-    out = [_path(line.points, place, f"curve {colour}{' faint' if crowded else ''}")]
+    out = _band(line, place, colour)
+    out.append(_path(line.points, place, f"curve {colour}{' faint' if crowded else ''}"))
     smooth = _running_mean(line.points) if crowded else line.points
     if crowded:
         out.append(_path(smooth, place, f"curve {colour}"))
     x, y = smooth[-1]
     out.append(element("circle", {"cx": place.x(x), "cy": place.y(y), "r": 3, "class": colour}))
     return out
+
+
+def _laid_out(line: Line, across: str) -> Line:
+    """The line with x as it is drawn."""
+    if across == "linear":
+        return line
+    return replace(line, points=tuple((math.log10(x), y) for x, y in line.points))
+
+
+def _verticals(place: "_Frame", across: str, low: float, high: float) -> list[Element]:
+    if across == "linear":
+        return [_vertical(place, t, t) for t in ticks(low, high, 5) if low <= t <= high]
+    steps = (1, 2, 5) if high - low < 2 else (1,)
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    told = [step * 10.0**power for power in powers for step in steps]
+    return [
+        _vertical(place, math.log10(t), t)
+        for t in told
+        if low - 1e-9 <= math.log10(t) <= high + 1e-9
+    ]
+
+
+def _band(line: Line, place: "_Frame", colour: str) -> list[Element]:
+    """The area between low and high; a bar where there is one point only."""
+    if not line.band:
+        return []
+    xs = [place.x(x) for x, _ in line.points]
+    lows, highs = ([place.y(pair[end]) for pair in line.band] for end in (0, 1))
+    if len(xs) == 1:
+        return [_line(xs[0], lows[0], xs[0], highs[0], f"bar {colour}")]
+    around = [*zip(xs, lows, strict=True), *reversed([*zip(xs, highs, strict=True)])]
+    points = " ".join(f"{x:.2f},{y:.2f}" for x, y in around)
+    return [element("polygon", {"points": points, "class": f"band {colour}"})]
 
 
 def _path(points: Sequence[Point], place: _Frame, kind: str) -> Element:
@@ -106,8 +145,8 @@ def _running_mean(points: Sequence[Point]) -> list[Point]:
     return [(x, mean) for (x, _), mean in zip(points, means, strict=True)]
 
 
-def _whiskers(row: Contender, measure: int, top: float) -> list[Element]:
-    score, kind = row.scores[measure], "ours" if row.ours else "other"
+def _whiskers(row: Contender, score: Score, top: float) -> list[Element]:
+    kind = "ours" if row.ours else "other"
     y, low, high = top + 32, _share(score.low), _share(score.high)
     ends = f"{percent(score.low)} to {percent(score.high)}"
     told = f"{row.name}: {percent(score.value)}, 95 % interval {ends}"
@@ -139,8 +178,8 @@ def _horizontal(place: _Frame, tick: float, form: str) -> Element:
     )  # fmt: skip
 
 
-def _vertical(place: _Frame, tick: float) -> Element:
-    return _text(label(tick), place.x(tick), HEIGHT - BOTTOM + 16, "middle")
+def _vertical(place: _Frame, at: float, tick: float) -> Element:
+    return _text(label(tick), place.x(at), HEIGHT - BOTTOM + 16, "middle")
 
 
 def _told(figure: Figure) -> str:

@@ -1,6 +1,7 @@
 """What a report says, before anybody lays it out. Axes: H W C pixels."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
@@ -27,12 +28,12 @@ class Contender:
 
     Args:
         name: of what was measured.
-        scores: one a measure.
+        scores: one a measure; None where it was not measured.
         ours: whether the report is about this row.
     """
 
     name: str
-    scores: tuple[Score, ...]
+    scores: tuple[Score | None, ...]
     ours: bool = False
 
 
@@ -60,10 +61,12 @@ class Line:
     Args:
         name: told in the legend when a figure has several.
         points: x and y, ascending in x.
+        band: low and high around y at each point; empty draws none.
     """
 
     name: str
     points: tuple[tuple[float, float], ...]
+    band: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +79,7 @@ class Figure:
         note: what a reader should look for.
         form: how the last values are written, as for ``str.format``; empty leaves them out.
         x: name of the x axis.
+        across: how x is laid out; by logarithms it must be positive.
     """
 
     title: str
@@ -83,6 +87,7 @@ class Figure:
     note: str = ""
     form: str = "{:.3g}"
     x: str = "epoch"
+    across: Literal["linear", "logarithmic"] = "linear"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,6 +175,42 @@ class Facts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Grid:
+    """A table of texts.
+
+    Args:
+        caption: what it shows.
+        heads: of the columns.
+        rows: the first text of each is its name.
+    """
+
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chapter:
+    """A section of its own; what is empty is left out.
+
+    Args:
+        title: of the section.
+        lead: how to read it.
+        figures: plots.
+        grids: tables.
+        lines: sentences.
+        lookups: images and their neighbours.
+    """
+
+    title: str
+    lead: str
+    figures: tuple[Figure, ...] = ()
+    grids: tuple[Grid, ...] = ()
+    lines: tuple[str, ...] = ()
+    lookups: tuple[Lookup, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
     """A whole report; what is empty is left out.
 
@@ -177,6 +218,7 @@ class Report:
         title: of the page.
         verdict: what was found, in one paragraph.
         results: the result table.
+        chapters: more of what was measured.
         figures: learning curves.
         looks: images and their views.
         lookups: images and their neighbours.
@@ -187,6 +229,7 @@ class Report:
     title: str
     verdict: str
     results: Results | None = None
+    chapters: tuple[Chapter, ...] = ()
     figures: tuple[Figure, ...] = ()
     looks: tuple[Looks, ...] = ()
     lookups: tuple[Lookup, ...] = ()

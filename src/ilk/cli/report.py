@@ -1,0 +1,115 @@
+"""``ilk report``: evaluations in, one page out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from ilk.cli.display import TrainDisplay
+from ilk.core.errors import UserError
+
+if TYPE_CHECKING:
+    from ilk.embedding import Embeddings
+    from ilk.viewer import Chapter, Lookup, Standing
+
+KNN = "knn@1"
+SAFE = ("pixels", "hog")
+
+
+def report(
+    *evaluations: Path,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("report.html"),
+    gallery: bool = True,
+    batch_size: int = 256,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    workers: int | None = None,
+) -> None:
+    """Lay out what ilk evaluate found as one page that loads nothing.
+
+    Tables and plots with intervals, paired differences, how many labels it takes, and the most
+    confident mistakes of k-NN where encoder and images are still where they were.
+
+    Parameters
+    ----------
+    evaluations
+        Runs that were evaluated, or files that ilk evaluate wrote; the page is about the first.
+    output
+        The page.
+    gallery
+        Show mistakes; vectors that are no longer kept are made anew for that.
+    batch_size
+        Images that go through the encoder at once.
+    device
+        Where to compute.
+    workers
+        Threads that read and decode; one per core when not given.
+    """
+    from ilk.data import default_workers
+    from ilk.viewer import standings, standings_report, write_report
+
+    if not evaluations:
+        raise UserError("report: name one run or evaluation at least")
+    console = Console()
+    found = standings(evaluations)
+    notes: list[str] = []
+    chapters: list[Chapter] = []
+    if gallery:
+        how = (batch_size, device, workers or default_workers())
+        chapters, notes = _mistakes(console, found[0], how)
+    path = write_report(output, standings_report(found, chapters, notes))
+    console.print(f"report in {path}", highlight=False, soft_wrap=True)
+
+
+def _mistakes(
+    console: Console, standing: "Standing", how: tuple[int, str, int]
+) -> "tuple[list[Chapter], list[str]]":
+    """A chapter, or why there is none."""
+    from ilk.viewer import Chapter
+
+    if KNN not in standing.results:
+        return [], ["Mistakes are not shown: there is no knn@1."]
+    try:
+        lookups = _looked_up(console, standing, how)
+    except UserError as error:
+        console.print(f"[yellow]note:[/] no mistakes shown: {error}", highlight=False)
+        return [], ["Mistakes are not shown: encoder or images are not at hand."]
+    lead = (
+        "Test images that their nearest training images name wrongly, the surest first. Those"
+        " with the same label are framed and ticked. A wrong label shows here too."
+    )
+    title = "Where it is sure and wrong"
+    return [Chapter(title=title, lead=lead, lookups=lookups)], []
+
+
+def _looked_up(
+    console: Console, standing: "Standing", how: tuple[int, str, int]
+) -> "tuple[Lookup, ...]":
+    from ilk.data import open_source
+    from ilk.embedding import cached
+    from ilk.evaluate import contender
+    from ilk.viewer import mistakes
+
+    result, names = standing.results[KNN], standing.names
+    spec = names["encoder"]
+    if not (Path(spec).is_dir() or spec in SAFE):  # others may have had another image size
+        raise UserError(f"report: mistakes need a run, pixels or hog, got {spec}")
+    train, test = open_source(names["train"]), open_source(names["test"])
+    encoder = contender(spec)
+    wanted = (result.encoder, result.train_data, result.test_data)
+    if wanted != (encoder.fingerprint, train.fingerprint, test.fingerprint):
+        raise UserError(
+            "report: mistakes need the encoder and images of the evaluation, they have changed"
+        )
+    batch_size, device, workers = how
+    parts: list[Embeddings] = []
+    for name, source in (("train", train), ("test", test)):
+        with TrainDisplay(console, f"embed {name}") as display:
+            parts.append(
+                cached(
+                    encoder, source, batch_size=batch_size, device=device, workers=workers,
+                    progress=lambda done, of, to=display: to.stepped(done, of, {}),
+                )
+            )  # fmt: skip
+    known, asked = parts
+    return mistakes(known, asked, train, test, k=int(result.selected["k"]))

@@ -1,0 +1,55 @@
+"""Curves of accuracy by the number of labels."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from ilk.evaluate import Result
+from ilk.viewer.report import Chapter, Figure, Line
+
+LEAD = (
+    "Accuracy by the number of labelled images, all classes alike. Bands are 95 % intervals"
+    " over draws of labels and test images."
+)
+
+
+def few_labels(encoders: Mapping[str, Mapping[str, Result]]) -> list[Chapter]:
+    """A figure for each way to use labels, with a curve an encoder; and the answer in words.
+
+    Args:
+        encoders: results by protocol, of each by its name; nothing is drawn where none has
+            few-label results.
+    """
+    found = {
+        name: result
+        for name, results in encoders.items()
+        for protocol, result in results.items()
+        if protocol.partition("@")[0] == "few-label"
+    }
+    if not found:
+        return []
+    curves = {name: cast("dict[str, Any]", r.details["curves"]) for name, r in found.items()}
+    ways = dict.fromkeys(way for ways in curves.values() for way in ways)
+    figures = tuple(
+        Figure(
+            title=way[0].upper() + way[1:],
+            lines=tuple(_line(name, c[way]) for name, c in curves.items() if way in c),
+            form="{:.0%}",
+            x="labels",
+            across="logarithmic",
+        )
+        for way in ways
+    )
+    words = tuple(f"{name}: {line}." for name, r in found.items() for line in r.words)
+    title = "How many labels does it take?"
+    return [Chapter(title=title, lead=LEAD, figures=figures, lines=words)]
+
+
+def _line(name: str, points: list[dict[str, Any]]) -> Line:
+    """Ascending in labels; amounts that come to the same number are one point."""
+    by_labels = {point["labels"]: point for point in points}
+    ordered = [by_labels[labels] for labels in sorted(by_labels)]
+    return Line(
+        name=name,
+        points=tuple((float(p["labels"]), p["value"]) for p in ordered),
+        band=tuple((p["low"], p["high"]) for p in ordered),
+    )

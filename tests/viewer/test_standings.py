@@ -1,0 +1,114 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ilk.core import UserError
+from ilk.data import Arrays
+from ilk.embedding import Embeddings, embed
+from ilk.evaluate import Ledger, evaluate
+from ilk.evaluate.baselines import raw_pixels
+from ilk.viewer import mistakes, page, standings, standings_report
+from tests.evaluate.conftest import make_pair
+from tests.viewer.reading import kind, text, tree
+
+PROTOCOLS = ("knn", "linear", "few-label", "cluster", "quality", "discover")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Three encoders of one pair of sets, the third worse, in two files."""
+    place = tmp_path_factory.mktemp("evaluations")
+    train, test = make_pair(n_train=80, n_test=60, signal=1.2)
+    noise = np.random.default_rng(0).normal(size=test.vectors.shape).astype(np.float32)
+    for number, (name, amount) in enumerate((("<ours>", 0.0), ("two", 2.0), ("three", 9.0))):
+        parts = [
+            replace(part, vectors=part.vectors + amount * noise[: 1], encoder=f"{number}" * 20)
+            if amount < 9
+            else replace(part, vectors=np.roll(part.vectors, 1, 0), encoder="c" * 20)
+            for part in (train, test)
+        ]  # fmt: skip
+        ledger = Ledger(place / ("first.json" if number < 2 else "second.json"))
+        ledger.names = {"encoder": name, "train": "a", "test": "b"}
+        evaluate(
+            *parts, PROTOCOLS if number < 2 else (*PROTOCOLS[:2], "quality"), ledger=ledger
+        )
+    return place
+
+
+def test_every_encoder_stands_with_its_latest_results(files):
+    found = standings([files / "first.json", files / "second.json"])
+    assert [standing.name for standing in found] == ["<ours>", "two", "three"]
+    assert [len(standing.results) for standing in found] == [6, 6, 3]
+    again = standings([files / "second.json", files / "first.json"])
+    assert again[0].name == "three"
+
+
+def test_one_name_for_two_encoders_is_told_apart(files, tmp_path):
+    ledger = Ledger(tmp_path / "more.json")
+    (result, _) = Ledger(files / "first.json").entries[0]
+    ledger.names = {"encoder": "<ours>"}
+    ledger.add(replace(result, encoder="abcdef0123"))
+    ledger.add(replace(result, encoder="other test", test_data="elsewhere"))
+    found = standings([files / "first.json", tmp_path / "more.json"])
+    assert [standing.name for standing in found] == ["<ours>", "two", "<ours> (abcdef)"]
+
+
+def test_the_page_says_what_the_files_say(files):
+    found = standings([files / "first.json", files / "second.json"])
+    root = tree(page(standings_report(found)))
+    shown = text(root.find("html/body"))
+    for standing in found:
+        for name in ("knn@1", "linear@1"):
+            result = standing.results[name]
+            low, high = result.interval
+            assert f"{100 * low:.1f} to {100 * high:.1f}" in shown
+    few = found[0].results["few-label@1"]
+    for line in few.words:
+        assert f"<ours>: {line}." in shown
+    assert len(kind(root, "polygon", "band")) == 3 * 2
+    titles = [text(e) for e in root.iter("h2")]
+    assert titles == [
+        "What it knows", "By other protocols", "Is <ours> better?",
+        "How many labels does it take?", "Without labels", "The run",
+    ]  # fmt: skip
+    assert "against three" in shown
+    assert "worse" in shown or "better" in shown
+    assert shown.count("not measured") >= 3, "few-label, cluster and discover of the third"
+    assert "Spearman" in shown
+    assert not list(root.iter("script"))
+
+
+def test_what_cannot_be_read_is_told_in_a_line(tmp_path):
+    with pytest.raises(UserError, match="call ilk evaluate first"):
+        standings([tmp_path])
+    other = tmp_path / "other.json"
+    other.write_text("[]")
+    with pytest.raises(UserError, match="report: .*other.json must be what"):
+        standings([other])
+    Ledger(tmp_path / "empty.json").note("nothing", 1)
+    with pytest.raises(UserError, match="they are empty"):
+        standings([tmp_path / "empty.json"])
+
+
+def test_mistakes_are_the_surest_wrong_ones():
+    shades = {"train": [0, 10, 20, 200, 210, 220], "test": [5, 15, 205, 215]}
+    labels = {"train": [0, 0, 1, 1, 1, 1], "test": [0, 1, 1, 0]}
+
+    def source(part):
+        images = np.zeros((len(shades[part]), 8, 8, 3), np.uint8)
+        images[..., 0], images[..., 1] = np.array(shades[part])[:, None, None], 100
+        return Arrays(images, np.array(labels[part]), classes=("dark", "light"), name=part)
+
+    encoder = raw_pixels(8)
+    train, test = source("train"), source("test")
+    known, asked = embed(encoder, train), embed(encoder, test)
+    found = mistakes(known, asked, train, test, k=2)
+    assert found[0].query.caption.startswith("dark, called light by 100 %")
+    ((_, near),) = found[0].found
+    assert [neighbour.agrees for neighbour in near] == [False, False]
+    assert mistakes(known, _relabelled(asked, -1), train, test, k=2) == ()
+
+
+def _relabelled(vectors: Embeddings, label: int) -> Embeddings:
+    return replace(vectors, labels=np.full_like(vectors.labels, label))
