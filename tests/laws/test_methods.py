@@ -69,7 +69,9 @@ def test_mix_fits_or_refuses_with_its_reason(name, mix):
 @pytest.mark.parametrize("case", CASES, ids=label)
 def test_overfits_one_batch(fabric: Fabric, case):
     trainer = built(fabric, *case)
-    optimiser = torch.optim.Adam(trainer.student.parameters(), lr=1e-2)
+    # A long step puts all pictures into one class, where IIC has no gradient any more.
+    rate = 1e-3 if case[0] == "iic" else 1e-2
+    optimiser = torch.optim.Adam(trainer.student.parameters(), lr=rate)
     shown = batch(trainer.method.views, 0)
     before = objective(trainer, shown)
     for _ in range(40):
