@@ -8,7 +8,7 @@ import torch
 from ilk.adoptions import ADOPTIONS
 from ilk.cli.matrix import TOLD, fits, numbered
 from ilk.cli.methods import header, needs
-from ilk.method import Method
+from ilk.method import Method, Standing
 from ilk.methods import METHODS, recipe
 from ilk.mixes import MIXES
 
@@ -96,13 +96,19 @@ def _facts(record: Method) -> dict[str, str]:
     return {
         "Views": ", ".join(f"{view.name} ({view.size} px)" for view in record.views),
         "Memory": ", ".join(record.memory) or "none",
-        "Teacher": "a moving average of the student" if record.teacher else "none",
+        "Teacher": _teacher(record),
         "Encoder kept": f"the {record.encoder}'s backbone",
         "Optimiser": f"{plan.name}, learning rate {plan.lr:g} for 256 images, growing "
         f"{scaling} with the batch, weight decay {_scalar(plan.weight_decay)}, "
         f"{plan.warmup_epochs:g} warm-up epochs{clip}",
         "Batch": f"{record.batch_size} over all devices in the paper",
     }
+
+
+def _teacher(record: Method) -> str:
+    if isinstance(record.teacher, Standing):
+        return f"`{record.teacher.encoder}`, which has learned before and stands still"
+    return "a moving average of the student" if record.teacher else "none"
 
 
 def _scalar(scalar: object) -> str:

@@ -17,9 +17,17 @@ from ilk.mixes import MIXES, mixture
 from ilk.objectives import SoftCrossEntropy
 from ilk.train.checkpoint import flattened_optimiser, restore_optimiser
 from ilk.train.scene import widened
-from tests.laws.world import CASES, LABELS, SMALL, batch, built, label, progress, small_method
-
-REFUSED = {"barlow-twins", "vicreg"}
+from tests.laws.world import (
+    CASES,
+    LABELS,
+    ONE_HOT,
+    SMALL,
+    batch,
+    built,
+    label,
+    progress,
+    small_method,
+)
 
 
 def whole_state(trainer) -> dict[str, torch.Tensor]:
@@ -48,7 +56,7 @@ def test_file_says_what_it_is(kind):
 @pytest.mark.parametrize("mix", MIXES)
 @pytest.mark.parametrize("name", METHODS)
 def test_mix_fits_or_refuses_with_its_reason(name, mix):
-    if name in REFUSED:
+    if name in ONE_HOT:
         with pytest.raises(UserError, match="soft kin weights, but"):
             small_method(name, mix)
         return
@@ -61,7 +69,9 @@ def test_mix_fits_or_refuses_with_its_reason(name, mix):
 @pytest.mark.parametrize("case", CASES, ids=label)
 def test_overfits_one_batch(fabric: Fabric, case):
     trainer = built(fabric, *case)
-    optimiser = torch.optim.Adam(trainer.student.parameters(), lr=1e-2)
+    # A long step puts all pictures into one class, where IIC has no gradient any more.
+    rate = 1e-3 if case[0] == "iic" else 1e-2
+    optimiser = torch.optim.Adam(trainer.student.parameters(), lr=rate)
     shown = batch(trainer.method.views, 0)
     before = objective(trainer, shown)
     for _ in range(40):

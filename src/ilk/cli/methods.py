@@ -86,7 +86,7 @@ def needs(name: str) -> str:
     method = _small(name)
     reasons = {term.objective.one_hot_only for term in method.terms} - {""}
     parts = [
-        f"{len(method.views)} views",
+        f"{len(method.views)} view{'s' * (len(method.views) > 1)}",
         "labels" if method.labels else "",
         "teacher" if method.teacher else "",
         *method.memory,

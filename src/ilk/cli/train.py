@@ -70,7 +70,7 @@ def train(
     method
         See `ilk methods`.
     mix
-        Mix pictures: sdmp, i-mix, un-mix or mixco.
+        Mix pictures: sdmp, i-mix, un-mix, mixco or dacl.
     kin
         Hold further pictures for kin: neighbours:5, fnc, fnc-eliminate or labels:0.1; see
         `ilk methods --table`.

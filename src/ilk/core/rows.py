@@ -75,10 +75,13 @@ class Kin:
         weights: T, non-negative; a row sums to one, or to zero when it has no kin. Nobody who
             is left out has a weight.
         left_out: M, pairs that take no part at all, in the denominator neither; None is nobody.
+        importance: how much a row counts in a mean of losses, one on average over the data;
+            None is one each.
     """
 
     weights: Float[Tensor, "Q K"]
     left_out: Bool[Tensor, "Q K"] | None = None
+    importance: Float[Tensor, " Q"] | None = None
 
 
 @runtime_checkable

@@ -3,7 +3,7 @@
 from ilk.kin.adoption import Adopted, Guests, Past
 from ilk.kin.algebra import Evenly, LeaveOut, OrElse, Restrict, Union
 from ilk.kin.assignment import Assigned, Sinkhorn, evened, sinkhorn
-from ilk.kin.clusters import Clustermates, OwnCluster
+from ilk.kin.clusters import Clustermates, DrawnMates, OwnClass, OwnCluster
 from ilk.kin.foreign import HardMixes, RowByRow, Sampled
 from ilk.kin.resemblance import (
     FormerNeighbours,
@@ -11,8 +11,9 @@ from ilk.kin.resemblance import (
     SameCluster,
     Similar,
     SoftNeighbours,
+    SurePairs,
 )
-from ilk.kin.source import Batchmates, CommonSource, Itself, SameLabel
+from ilk.kin.source import Batchmates, CommonSource, Foremost, Itself, SameLabel
 
 __all__ = [
     "Adopted",
@@ -20,7 +21,9 @@ __all__ = [
     "Batchmates",
     "Clustermates",
     "CommonSource",
+    "DrawnMates",
     "Evenly",
+    "Foremost",
     "FormerNeighbours",
     "Guests",
     "HardMixes",
@@ -28,6 +31,7 @@ __all__ = [
     "LeaveOut",
     "Neighbours",
     "OrElse",
+    "OwnClass",
     "OwnCluster",
     "Past",
     "Restrict",
@@ -38,6 +42,7 @@ __all__ = [
     "Similar",
     "Sinkhorn",
     "SoftNeighbours",
+    "SurePairs",
     "Union",
     "evened",
     "sinkhorn",

@@ -5,7 +5,7 @@ are kin of ``b`` too, ``a - b`` kin by ``a`` with all kin of ``b`` left out of e
 Axes: Q queries, K candidates.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -125,7 +125,8 @@ class Evenly:
     def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
         """Uniform weights over the same kin."""
         kin = self.rule(queries, candidates, look)
-        return without((kin.weights > 0).to(kin.weights.dtype), kin.left_out)
+        even = without((kin.weights > 0).to(kin.weights.dtype), kin.left_out)
+        return replace(even, importance=kin.importance)
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 

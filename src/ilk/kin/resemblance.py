@@ -10,7 +10,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilk.core import Kin, KinRule, Look, Output, Rows, Scalar, overlap, similarities, value
+from ilk.core import (
+    Kin,
+    KinRule,
+    Look,
+    Output,
+    Rows,
+    Scalar,
+    full,
+    overlap,
+    similarities,
+    value,
+)
 from ilk.kin.algebra import leave_out, restrict, rows_to_one, union, without
 
 
@@ -180,6 +191,33 @@ class SameCluster:
         theirs = look.scores(candidates.vectors).argmax(1)
         same = own[:, None] == theirs[None, :]
         return Kin(rows_to_one(same.to(queries.composition.shares.dtype)))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SurePairs:
+    """Candidates surely of the query's class; those of whom nothing is sure are left out.
+
+    DAC, Chang et al., ICCV 2017, Eq. 6: two thresholds on the cosine of class probabilities,
+    which meet as the run goes on. Rows are scores over classes.
+
+    Args:
+        above: cosine from which on two are of one class.
+        below: cosine under which they are of two.
+    """
+
+    above: Scalar
+    below: Scalar
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """Equal weights on those surely alike."""
+        ours, theirs = (full(rows.vectors).softmax(dim=1) for rows in (queries, candidates))
+        alike = similarities(ours, (theirs,))
+        above, below = (value(edge, look.progress) for edge in (self.above, self.below))
+        same = alike >= above
+        return Kin(rows_to_one(same.to(alike.dtype)), ~same & (alike >= below))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 

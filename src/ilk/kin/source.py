@@ -3,11 +3,11 @@
 Axes: Q queries, K candidates.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from ilk.core import Kin, Look, Rows, overlap
+from ilk.core import Composition, Kin, KinRule, Look, Rows, overlap
 from ilk.kin.algebra import leave_out, restrict, rows_to_one, union
 
 
@@ -42,6 +42,27 @@ class SameLabel:
         """Weights in proportion to the shares of classes in common."""
         ours, theirs = (rows.shown.renamed(look.labels) for rows in (queries, candidates))
         return Kin(rows_to_one(overlap(ours, theirs)))
+
+    __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Foremost:
+    """Kin by ``rule`` as if a mix were made of its largest source alone: a hard label.
+
+    DACL, Verma et al., ICML 2021, https://arxiv.org/abs/2011.04419, where the rest is noise.
+    """
+
+    rule: KinRule
+
+    @torch.no_grad()
+    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+        """What the rule says of such queries; of equal shares the first one counts."""
+        made = queries.composition
+        first = made.sources.gather(1, made.shares.argmax(dim=1, keepdim=True))[:, 0]
+        return self.rule(
+            replace(queries, composition=Composition.plain(first)), candidates, look
+        )
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 

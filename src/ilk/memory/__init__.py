@@ -7,6 +7,8 @@ from ilk.memory.bank import Bank
 from ilk.memory.centre import Centre
 from ilk.memory.clusters import Clusters
 from ilk.memory.history import History
+from ilk.memory.labels import Labels
+from ilk.memory.online import OnlineClusters
 from ilk.memory.queue import Queue
 
-__all__ = ["Bank", "Centre", "Clusters", "History", "Queue"]
+__all__ = ["Bank", "Centre", "Clusters", "History", "Labels", "OnlineClusters", "Queue"]

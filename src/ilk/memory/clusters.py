@@ -86,7 +86,7 @@ class Clusters(nn.Module):
         place = torch.empty_like(sureness)
         place[order] = torch.arange(len(rows), device=rows.device).to(place) / len(rows)
         self.doubt = torch.ones_like(self.doubt).masked_scatter(seen, place.to(self.doubt))
-        _agree(self.centroids, self.labels, self.doubt)
+        agree(self.centroids, self.labels, self.doubt)
 
     def rows(self) -> Rows:
         """The centroids, of no origin."""
@@ -125,7 +125,7 @@ def assigned(
     return torch.cat(labels), torch.cat(sureness)
 
 
-def _agree(*tensors: Tensor) -> None:
+def agree(*tensors: Tensor) -> None:
     """Sums on a GPU have no fixed order, so the first rank's word counts."""
     if dist.is_available() and dist.is_initialized():
         for tensor in tensors:

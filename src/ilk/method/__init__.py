@@ -14,6 +14,7 @@ from ilk.method.record import (
     Remembered,
     Source,
     StandIn,
+    Standing,
     Term,
 )
 from ilk.method.rewrite import Rewriting, with_mixed_queries
@@ -31,6 +32,7 @@ __all__ = [
     "Rewriting",
     "Source",
     "StandIn",
+    "Standing",
     "Term",
     "is_mixed",
     "outputs_in",

@@ -77,6 +77,22 @@ def _check(method: Method, adoption: Adoption) -> None:
         raise UserError(f"{name}: the method has a kin rule added already, give one only")
     if reasons:
         raise UserError(f"{name}: the method must take soft kin weights, but {reasons.pop()}")
+    _check_candidates(name, method, asked)
+    if any(isinstance(part, adoption.same) for part in rules):
+        raise UserError(f"{name}: the method must not do the same, but it does already")
+    if adoption.cancels and all(isinstance(term.objective, MeanShift) for term in asked):
+        raise UserError(
+            f"{name}: the method must hold someone for foreign, but nobody is, so that there "
+            "are no false negatives"
+        )
+
+
+def _check_candidates(name: str, method: Method, asked: list[Term]) -> None:
+    if any(term.objective.joint for term in asked):
+        raise UserError(
+            f"{name}: the kin of the method must be found among embeddings, but they are "
+            "compared by their classes, as a statistic of the whole batch"
+        )
     if not any(term.candidates for term in method.terms):
         raise UserError(
             f"{name}: the kin of the method must be pictures, but they are classes, to which a "
@@ -86,13 +102,6 @@ def _check(method: Method, adoption: Adoption) -> None:
         raise UserError(
             f"{name}: the key of a picture must be among its candidates, but they are past "
             "keys alone, of which all are kin as far as they are alike"
-        )
-    if any(isinstance(part, adoption.same) for part in rules):
-        raise UserError(f"{name}: the method must not do the same, but it does already")
-    if adoption.cancels and all(isinstance(term.objective, MeanShift) for term in asked):
-        raise UserError(
-            f"{name}: the method must hold someone for foreign, but nobody is, so that there "
-            "are no false negatives"
         )
 
 

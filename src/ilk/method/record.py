@@ -75,6 +75,17 @@ class Averaged:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """A teacher that has learned before and stays as it is; nothing but its features is read.
+
+    Args:
+        encoder: a run, or a network by name, as ``ilk.networks.load_encoder`` reads them.
+    """
+
+    encoder: str
+
+
+@dataclass(frozen=True, slots=True)
 class Remember:
     """What is written into a memory once a step is done.
 
@@ -207,7 +218,7 @@ class Method:
     projector: nn.Module
     predictor: nn.Module | None = None
     prototypes: nn.Module | None = None
-    teacher: Averaged | None = None
+    teacher: Averaged | Standing | None = None
     terms: tuple[Term, ...]
     memory: Mapping[str, nn.Module] = field(default_factory=dict)
     remember: tuple[Remember, ...] = ()

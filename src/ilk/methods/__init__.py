@@ -9,21 +9,27 @@ from ilk.method import Method, typed_options
 from ilk.methods.barlow_twins import BarlowTwins
 from ilk.methods.byol import BYOL
 from ilk.methods.cmsf import CMSF
+from ilk.methods.dac import DAC
 from ilk.methods.deepcluster_v2 import DeepClusterV2
 from ilk.methods.dino import DINO
 from ilk.methods.fnc import FNC
 from ilk.methods.ifnd import IFND
+from ilk.methods.iic import IIC
+from ilk.methods.imsat import IMSAT
+from ilk.methods.interclr import InterCLR
 from ilk.methods.mochi import MoCHi
 from ilk.methods.moco_v2 import MoCoV2
 from ilk.methods.moco_v3 import MoCoV3
 from ilk.methods.msf import MSF
 from ilk.methods.nnclr import NNCLR
+from ilk.methods.rekd import ReKD
 from ilk.methods.relic_v2 import ReLICv2
 from ilk.methods.ressl import ReSSL
 from ilk.methods.simclr import SimCLR
 from ilk.methods.simsiam import SimSiam
 from ilk.methods.supcon import SupCon
 from ilk.methods.swav import SwAV
+from ilk.methods.uic import UIC
 from ilk.methods.vicreg import VICReg
 
 
@@ -56,6 +62,12 @@ METHODS: Mapping[str, type[Recipe]] = {
     "deepcluster-v2": DeepClusterV2,
     "mochi": MoCHi,
     "relic-v2": ReLICv2,
+    "iic": IIC,
+    "imsat": IMSAT,
+    "dac": DAC,
+    "uic": UIC,
+    "rekd": ReKD,
+    "interclr": InterCLR,
 }
 
 

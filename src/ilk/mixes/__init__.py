@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from ilk.core import UserError
 from ilk.method import Method, typed_options
+from ilk.mixes.dacl import DACL
 from ilk.mixes.i_mix import IMix
 from ilk.mixes.mixco import MixCo
 from ilk.mixes.sdmp import SDMP
@@ -30,6 +31,7 @@ MIXES: Mapping[str, type[Mixture]] = {
     "i-mix": IMix,
     "un-mix": UnMix,
     "mixco": MixCo,
+    "dacl": DACL,
 }
 
 

@@ -1,4 +1,4 @@
-"""Backbones, heads, averaged teachers, surgery and encoders."""
+"""Backbones, heads, teachers, surgery and encoders."""
 
 from ilk.networks.backbone import OWN, backbone
 from ilk.networks.cost import multiply_adds
@@ -7,7 +7,7 @@ from ilk.networks.export import export_onnx, export_timm
 from ilk.networks.heads import Prototypes, dino_head, mlp
 from ilk.networks.layout import fastest_layout
 from ilk.networks.network import Network
-from ilk.networks.storage import load_encoder, save_encoder
+from ilk.networks.storage import feature_dim, load_encoder, save_encoder
 from ilk.networks.surgery import (
     fixed_sincos_positions,
     frozen_patch_projection,
@@ -15,13 +15,14 @@ from ilk.networks.surgery import (
     moco_v3_weights,
 )
 from ilk.networks.sync import sync_batch_norm
-from ilk.networks.teacher import Teacher
+from ilk.networks.teacher import StandingTeacher, Teacher
 
 __all__ = [
     "OWN",
     "Encoder",
     "Network",
     "Prototypes",
+    "StandingTeacher",
     "Teacher",
     "backbone",
     "dino_head",
@@ -29,6 +30,7 @@ __all__ = [
     "export_onnx",
     "export_timm",
     "fastest_layout",
+    "feature_dim",
     "fixed_sincos_positions",
     "frozen_patch_projection",
     "load_encoder",

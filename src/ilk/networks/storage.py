@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -87,6 +87,22 @@ def load_encoder(
     return encoder
 
 
+def feature_dim(spec: str) -> int:
+    """F of an encoder that `load_encoder` would give, without its weights.
+
+    Raises:
+        UserError: there is no such encoder.
+    """
+    kind, _, name = spec.partition(":")
+    if kind not in {"timm", "random"}:
+        return _read(Path(spec))[0]["feature_dim"]
+    name = name.removesuffix("@random")
+    size, mean, _ = _made_for(name)
+    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        network = backbone(name, image_size=size, channels=len(mean))
+    return int(cast(int, network.num_features))
+
+
 def _named(
     name: str, image_size: int | None, channels: int, options: dict[str, object], seed: int
 ) -> Encoder:
@@ -121,6 +137,12 @@ def _made_for(name: str) -> tuple[int, tuple[float, ...], tuple[float, ...]]:
 
 
 def _saved(path: Path) -> Encoder:
+    facts, state = _read(path)
+    return _rebuilt(facts, state)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Facts and weights of a trained encoder."""
     from safetensors import SafetensorError, safe_open
 
     file = (
@@ -148,7 +170,7 @@ def _saved(path: Path) -> Encoder:
             f"encoder: {file} must be of format {FORMAT}, got {facts.get('format')}; was it "
             f"written by save_encoder of this version?"
         )
-    return _rebuilt(facts, state)
+    return facts, state
 
 
 def _rebuilt(facts: dict[str, Any], state: dict[str, Tensor]) -> Encoder:

@@ -1,10 +1,13 @@
-"""Teachers: moving averages of the student."""
+"""Teachers: moving averages of the student, and encoders that have learned before."""
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from ilk.core import UserError
+from ilk.networks.encoder import Encoder
 from ilk.networks.network import Network
 
 
@@ -39,6 +42,54 @@ class Teacher:
         # One kernel for many tensors: a loop of small ones costs milliseconds on a GPU.
         lerp = torch._foreach_lerp_  # pyright: ignore[reportPrivateUsage]
         lerp(list(own.values()), followed, 1 - momentum)
+
+
+class StandingTeacher:
+    """An encoder that has learned before, in evaluation mode; it never changes.
+
+    Args:
+        encoder: reads as many channels as there are statistics.
+        statistics: mean and deviation of each channel by which a student's pictures were
+            normalised, for pixels in [0, 1]; the encoder gets them as it knew them.
+
+    Raises:
+        UserError: the encoder reads another number of channels.
+    """
+
+    def __init__(
+        self, encoder: Encoder, statistics: tuple[Sequence[float], Sequence[float]]
+    ) -> None:
+        if len(statistics[0]) != encoder.channels:
+            raise UserError(
+                f"teacher: must read images of {len(statistics[0])} channels as the student "
+                f"does, got one that reads {encoder.channels}"
+            )
+        self.network = Network(_Renormalised(encoder, statistics)).requires_grad_(False)
+
+
+class _Renormalised(nn.Module):
+    """An encoder for pictures that were normalised by other statistics."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(
+        self, encoder: Encoder, statistics: tuple[Sequence[float], Sequence[float]]
+    ) -> None:
+        super().__init__()
+        mean, std = (torch.tensor(numbers, dtype=torch.float64) for numbers in statistics)
+        own_mean, own_std = (
+            torch.tensor(numbers, dtype=torch.float64)
+            for numbers in (encoder.mean, encoder.std)
+        )
+        self.module = encoder.module
+        self.register_buffer("scale", (std / own_std).float())
+        self.register_buffer("shift", ((mean - own_mean) / own_std).float())
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pictures [B, C, *spatial] to features [B, F]."""
+        axes = (-1,) + (1,) * (images.ndim - 2)
+        return self.module(images * self.scale.view(axes) + self.shift.view(axes))
 
 
 def _silence(network: nn.Module) -> None:

@@ -3,14 +3,19 @@
 from ilk.objectives.average import mean_with_kin
 from ilk.objectives.cross_entropy import SoftCrossEntropy, soft_cross_entropy_rows
 from ilk.objectives.divergence import Divergence, divergence_rows
+from ilk.objectives.information import ClassInformation, PairInformation
 from ilk.objectives.margin import Margin
 from ilk.objectives.mean_shift import MeanShift
+from ilk.objectives.pairs import PairClassification
 from ilk.objectives.redundancy import RedundancyReduction, VarianceCovariance
 
 __all__ = [
+    "ClassInformation",
     "Divergence",
     "Margin",
     "MeanShift",
+    "PairClassification",
+    "PairInformation",
     "RedundancyReduction",
     "SoftCrossEntropy",
     "VarianceCovariance",

@@ -23,10 +23,13 @@ class SoftCrossEntropy:
     Args:
         temperature: positive; smaller is sharper.
         cosine: whether directions alone are compared; scores over classes stay as they are.
+        margin: taken off the scores of kin before they are divided by the temperature; below
+            zero the boundary is relaxed (InterCLR, Xie et al., IJCV 2022).
     """
 
     temperature: Scalar
     cosine: bool = True
+    margin: float = 0.0
 
     one_hot_only: ClassVar[str] = ""
     joint: ClassVar[bool] = False
@@ -43,6 +46,8 @@ class SoftCrossEntropy:
             scores = similarities(queries, candidates, cosine=self.cosine)
         else:
             scores = full(queries)
+        if self.margin != 0:
+            scores = scores - self.margin * (kin.weights > 0)
         rows = soft_cross_entropy_rows(scores / value(self.temperature, progress), kin)
         return mean_with_kin(rows, kin)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ilk.core import Field, Output
 from ilk.embedding import feature_std, rankme
-from ilk.method import Method, is_mixed, passes
+from ilk.method import Method, Term, is_mixed, passes
 from ilk.train.scene import Scene
 
 DEEPEST: tuple[Field, ...] = ("projection", "prediction", "scores")
@@ -36,7 +36,7 @@ def signs(method: Method, scene: Scene) -> dict[str, float]:
         if deepest := _deepest(names):
             rows = scene.rows(Output("student", view, deepest)).vectors.float()
             out[f"{deepest}_std"] = feature_std(rows)
-    entropies = [_entropy(v.kin.weights) for v in scene.verdicts if not v.term.candidates]
+    entropies = [_entropy(v.kin.weights) for v in scene.verdicts if _says_classes(v.term)]
     if entropies:
         out["teacher_entropy"] = sum(entropies) / len(entropies)
     return out | kin_scores(scene.judgements)
@@ -91,6 +91,10 @@ class CollapseAlarm:
             f"warm-up or a larger --batch-size usually helps, for DINO a lower "
             f"teacher_temperature, for contrastive methods a lower temperature"
         )
+
+
+def _says_classes(term: Term) -> bool:
+    return not (term.candidates or term.objective.joint)
 
 
 def _first_student_fields(method: Method) -> tuple[str, frozenset[Field]] | None:

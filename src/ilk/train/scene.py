@@ -157,7 +157,11 @@ def widened(kin: Kin, left_out: Bool[Tensor, "Q m"]) -> Kin:
     if before is None:
         before = torch.zeros_like(kin.weights, dtype=torch.bool)
     none = kin.weights.new_zeros(left_out.shape)
-    return Kin(torch.cat([kin.weights, none], 1), torch.cat([before, left_out], 1))
+    return replace(
+        kin,
+        weights=torch.cat([kin.weights, none], 1),
+        left_out=torch.cat([before, left_out], 1),
+    )
 
 
 def _still(rows: Rows) -> Rows:

@@ -13,7 +13,7 @@ from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
 from ilk.core import NOBODY, Progress, Rows, seeding, value
-from ilk.method import Method, Pass, passes
+from ilk.method import Averaged, Method, Pass, passes
 from ilk.networks import Network, Teacher, fastest_layout
 from ilk.train.loader import Batch
 from ilk.train.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
@@ -22,6 +22,7 @@ from ilk.train.pictures import Pictures
 from ilk.train.profile import Clock, no_clock
 from ilk.train.scene import Scene
 from ilk.train.sharding import Uncut, cut_like, shard, whole
+from ilk.train.teachers import teacher_of
 
 Labels = Int[Tensor, " M"] | None  # of all items
 
@@ -104,7 +105,7 @@ class Trainer:
         # FSDP cuts contiguous parameters only.
         self.layout = torch.contiguous_format if sharded else fastest_layout(student)
         student = student.to(memory_format=self.layout)
-        teacher = Teacher(student) if method.teacher else None
+        teacher = teacher_of(method, student, statistics)
         self.student = student
         self._uncut = Uncut(student.backbone) if sharded else None
         for network in (student, teacher.network if teacher else None):
@@ -190,7 +191,7 @@ class Trainer:
             with self.clock("student"):
                 fields = {"student": self._student_runner(views)}
             if teacher is not None and self._teacher_runner is not None:
-                if teacher.update == "before" and first:
+                if isinstance(teacher, Averaged) and teacher.update == "before" and first:
                     with self.clock("optimiser"):
                         self._move_teacher(progress)
                 with torch.no_grad(), self.clock("teacher"):
@@ -233,7 +234,8 @@ class Trainer:
             raise NonFiniteLoss(self.step, terms_now | {"gradient norm": norm_now})
         self.optimiser.step()
         self._remember(scene)
-        if self.method.teacher is not None and self.method.teacher.update == "after":
+        teacher = self.method.teacher
+        if isinstance(teacher, Averaged) and teacher.update == "after":
             self._move_teacher(progress)
         self.step += 1
         return Outcome(loss_now, terms_now, norm_now, lr, scene)
@@ -251,8 +253,8 @@ class Trainer:
         return getattr(self.fabric.strategy.precision, "scaler", None)
 
     def _move_teacher(self, progress: Progress) -> None:
-        assert self.method.teacher is not None
-        assert self.teacher is not None
+        assert isinstance(self.method.teacher, Averaged)
+        assert isinstance(self.teacher, Teacher)
         self.teacher.update(self.student, value(self.method.teacher.momentum, progress))
 
     def _remember(self, scene: Scene) -> None:

@@ -79,6 +79,7 @@ class Mixing:
         partner: "reversed" mixes i with B-1-i; "shuffled" with a random permutation (i-Mix);
             "halves" mixes the first half with the second, which gives half as many (MixCo).
         fold: the first picture always has the larger share (i-Mix).
+        lowest: shares are squeezed into the range from here to 1 (DACL).
         snap: sides of boxes are k / snap of the view, so that views whose sizes it divides have
             the very same shares; 0 is any side.
         resizemix_scale: draw ResizeMix's side ratio uniformly from this range instead
@@ -91,6 +92,7 @@ class Mixing:
     per_sample: bool = True
     partner: Literal["reversed", "shuffled", "halves"] = "reversed"
     fold: bool = False
+    lowest: float = 0.0
     snap: int = 0
     resizemix_scale: tuple[float, float] | None = None
     groups: int = 1
@@ -127,6 +129,7 @@ class Mixing:
             share = _beta(chance, self.alpha)
             if strategy == "resizemix":
                 share = 0.1 + 0.8 * share
+        share = self.lowest + (1 - self.lowest) * share
         return np.maximum(share, 1 - share) if self.fold else share
 
     def _pairs(self, count: int, step: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

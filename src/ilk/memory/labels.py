@@ -1,0 +1,97 @@
+"""One class for every item, said by a network. Axes: M items, N rows, K classes."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ilk.core import Progress, Rows, UserError, full, seeding
+from ilk.memory.bank import last_of
+
+
+class Labels(nn.Module):
+    """What a network said each item to be, as of the beginning of the epoch.
+
+    UIC, Chen et al., ECCV workshops 2020, https://arxiv.org/abs/2006.11480. Labels begin at
+    random. At the beginning of an epoch every empty class takes half of the largest one.
+
+    Args:
+        classes: K.
+        items: M, of the data set; 0 until `allot` says how many there are.
+    """
+
+    labels: Int[Tensor, " M"]
+    coming: Int[Tensor, " M"]
+    rarity: Float[Tensor, " K"]
+
+    def __init__(self, classes: int, items: int = 0) -> None:
+        super().__init__()
+        self.register_buffer("labels", torch.empty(0, dtype=torch.long))  # of this epoch
+        self.register_buffer("coming", torch.empty(0, dtype=torch.long))  # of the next
+        # M / (K * size) of each class: weighs a row as if all classes were drawn alike often.
+        self.register_buffer("rarity", torch.ones(classes))
+        self.allot(items)
+
+    def allot(self, count: int) -> None:
+        """Make room for so many items; all that was said is forgotten.
+
+        Raises:
+            UserError: more classes than items.
+        """
+        classes = len(self.rarity)
+        if 0 < count < classes:
+            raise UserError(
+                f"Labels: classes must be no more than the {count} images, got {classes}; set "
+                f"fewer, a tenth of the images or less"
+            )
+        chance = torch.Generator().manual_seed(0)
+        drawn = torch.randint(classes, (count,), generator=chance, device="cpu")
+        self.coming = drawn.to(self.coming.device)
+        self.labels = self.coming.clone()
+
+    @torch.no_grad()
+    def settle(self, memories: Mapping[str, nn.Module], progress: Progress, seed: int) -> None:
+        """Take over what was said during the last epoch; the same on all ranks."""
+        if not progress.begins_epoch:
+            return
+        key = seeding.integer(seed, progress.step, "labels")
+        filled = refilled(self.coming.cpu().numpy(), len(self.rarity), key)
+        self.coming.copy_(torch.from_numpy(filled))
+        self.labels.copy_(self.coming)
+        sizes = torch.bincount(self.labels, minlength=len(self.rarity))
+        self.rarity.copy_(len(self.labels) / (len(sizes) * sizes))
+
+    @torch.no_grad()
+    def remember(self, rows: Rows) -> None:
+        """Take the largest entry of each row for the coming label of its first source.
+
+        Args:
+            rows: scores over classes; of several rows of one item the last one counts.
+        """
+        items = rows.composition.sources[:, 0]
+        self.coming[items] = full(rows.vectors).argmax(dim=1)[last_of(items)]
+
+
+def refilled(labels: Int[np.ndarray, " M"], classes: int, seed: int) -> Int[np.ndarray, " M"]:
+    """The same labels without empty classes: each, in order, takes half of the largest class.
+
+    The largest, the first one where several are, keeps the smaller half of its shuffled
+    members. Nothing is empty afterwards as long as there are no more classes than labels.
+
+    Args:
+        labels: from 0 to classes - 1; stays as it is.
+        classes: K.
+        seed: of the shuffling.
+    """
+    labels = labels.copy()
+    sizes = np.bincount(labels, minlength=classes)
+    for empty in np.flatnonzero(sizes == 0):
+        largest = int(sizes.argmax())
+        members = np.flatnonzero(labels == largest)
+        order = seeding.permutation(seed, int(empty), len(members))
+        moved = members[order[len(members) // 2 :]]
+        labels[moved] = empty
+        sizes[largest], sizes[empty] = len(members) - len(moved), len(moved)
+    return labels

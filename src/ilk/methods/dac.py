@@ -1,0 +1,55 @@
+"""DAC: pairs that are surely alike become more so, pairs that are surely not less.
+
+Paper: Chang et al., ICCV 2017,
+    https://openaccess.thecvf.com/content_iccv_2017/html/Chang_Deep_Adaptive_Image_ICCV_2017_paper.html
+Idea: clustering is a yes or no for every pair; learn from the sure ones, which decide
+    the next ones, until two thresholds meet and no pair is in doubt.
+Against IIC: pairs of different pictures, and no two views; nothing balances the classes.
+Departures: thresholds meet at the end of the run at an even pace, whatever the learning rate;
+    AdamW in place of RMSprop; crops and flips in place of rotation, shift and zoom. Numbers
+    were not confirmed in the paper; not claimed to reproduce.
+Checked: tests/kin/test_resemblance.py, tests/golden/losses.json
+"""
+
+from dataclasses import dataclass
+
+from ilk import networks, views
+from ilk.core import Line, Output
+from ilk.kin import SurePairs
+from ilk.method import Method, Mixable, Optimisation, Term
+from ilk.objectives import PairClassification
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DAC:
+    """Settings of DAC; defaults are the paper's."""
+
+    classes: int = 10
+    hidden: int = 512
+    above: float = 0.95  # cosine of pairs of one class, at first
+    below: float = 0.455  # and of pairs of two
+    end: float = 0.5  # where both thresholds end
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        said = Output("student", "a", "projection")
+        sure = SurePairs(above=Line(self.above, self.end), below=Line(self.below, self.end))
+        return Method(
+            views=(views.weak(image_size, name="a"),),
+            # Without the norm all pictures begin alike, and every pair would be a sure one.
+            projector=networks.mlp(
+                feature_dim, self.hidden, self.classes, layers=2, last_batch_norm="affine"
+            ),
+            terms=(
+                Term(
+                    name="clean",
+                    queries=(said,),
+                    candidates=(said,),
+                    kin=sure,
+                    objective=PairClassification(),
+                ),
+            ),
+            optimisation=Optimisation(name="adamw", lr=0.001, scaling="none", warmup_epochs=0),
+            batch_size=32,
+            mixable=Mixable(queries=("a",)),
+        )
