@@ -38,7 +38,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "supcon": {"hidden": 16, "dim": 8},
     "ressl": {"hidden": 16, "dim": 8, "queue_size": 32},
     "msf": {"hidden": 16, "dim": 8, "bank_size": 32, "k": 3},
-    "cmsf": {"hidden": 16, "dim": 8, "bank_size": 32, "k": 2, "constrained_to": 4},
+    "cmsf": {"hidden": 16, "dim": 8, "bank_size": 8, "k": 2, "constrained_to": 4},
     "ifnd": {"hidden": 16, "dim": 32, "queue_size": 32, "clusters": (3, 5)},
     "deepcluster-v2": {"hidden": 16, "dim": 8, "clusters": 6, "local_views": 2},
     "mochi": {
