@@ -32,7 +32,7 @@ def build_optimiser(plan: Optimisation, parts: dict[str, nn.Module]) -> torch.op
         parts: of the student, by name.
     """
     groups = list(_groups(plan, parts))
-    cut = any(isinstance(p, DTensor) for group in groups for p in group["params"])
+    cut = any(isinstance(p, DTensor) for part in parts.values() for p in part.parameters())
     if plan.name == "adamw":
         return torch.optim.AdamW(groups, lr=0.0, betas=plan.betas, fused=True)
     if plan.name == "sgd":
