@@ -63,7 +63,14 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "mochi": HEAD | TEACHER | QUEUE | {"hardest": 256, "pairs": 128, "own": 64,
                                        "from_epoch": 3},
     "relic-v2": HEAD | TEACHER | {"large_views": 2, "small_views": 2},
+    "iic": {},
+    "imsat": {},
+    "dac": {},
+    "uic": {"hidden": 1024, "classes": 200},
+    "interclr": HEAD | TEACHER | QUEUE | {"clusters": 100, "smallest": 2, "pool": 2048,
+                                          "foreign": 512},
 }  # fmt: skip
+WITHOUT = {"rekd": "it needs a teacher that has learned before"}
 
 
 def cells() -> tuple[Cell, ...]:

@@ -6,7 +6,8 @@
 
 10,000 images of CIFAR-10's training set without labels; the probes are trained on the same
 images with labels and scored on the whole test set. All cells share backbone, epochs and batch.
-Settings were chosen for each plain method on a held-out part of the training images, and its
+Settings were chosen for each plain method in short runs (15 to 20 epochs for MoCo v3, 6 for
+DINO) on other images of the training set, and its
 mixed cells use the same.
 
 The backbone is `resnet_mini`: 6.4 million multiply-adds for a view of 32 pixels, the cheapest

@@ -13,7 +13,9 @@ from ilk.train.setup import Setup
 from ilk.views import Background
 from tests.laws.world import SMALL, batch, progress, small_method, small_trainer
 
-OPPOSED = {"simclr", "moco-v2", "moco-v3", "supcon", "fnc", "ifnd", "relic-v2"}
+OPPOSED = {
+    "simclr", "moco-v2", "moco-v3", "supcon", "fnc", "ifnd", "relic-v2", "interclr", "rekd",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,10 @@ def numbered(found: Fits) -> tuple[dict[str, list[str]], list[str]]:
 def matrix(found: Fits) -> Group:
     """The table for a terminal of 100 columns, with the reasons below."""
     rows, reasons = numbered(found)
-    table = Table(title="which fits which", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title="which fits which", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 0),
+        pad_edge=False,
+    )  # fmt: skip
     table.add_column("method")
     for axis in next(iter(found.values())):
         table.add_column(axis)
