@@ -15,7 +15,7 @@ from ilk.evaluate.finetune import FineTune, copied
 from ilk.evaluate.linear import LogisticRegression
 from ilk.evaluate.linear_aug import AugmentedLinear
 from ilk.evaluate.protocol import Images, Labelled, Task
-from ilk.evaluate.recipe import Augmented, decayed_groups, seeded
+from ilk.evaluate.recipe import Augmented, _rand_augment, decayed_groups, seeded
 from ilk.evaluate.robustness import Robustness
 from ilk.networks import Encoder, encode, load_encoder
 
@@ -208,3 +208,13 @@ def test_robustness_against_a_loop(mini: Encoder) -> None:
 def _near(found: object, expected: dict[str, list[float]]) -> bool:
     assert isinstance(found, dict)
     return all(found[name] == pytest.approx(row) for name, row in expected.items())
+
+
+def test_no_draw_of_augmentations_asks_for_what_pillow_refuses():
+    from PIL import Image
+
+    picture = Image.fromarray(squares(1, 0).item(0))
+    change = _rand_augment(["PosterizeIncreasing"], SIZE)
+    with seeded(0):
+        levels = {len(np.unique(np.array(change(picture)))) for _ in range(2000)}
+    assert min(levels) == 2  # one bit is left at the strongest

@@ -93,6 +93,7 @@ def _rand_augment(names: Sequence[str], size: int) -> Any:
 
     settings = {
         "magnitude_std": 0.5,
+        "magnitude_max": 9.99,  # of 10, at which no bit of a posterized picture would be left
         "translate_const": int(0.45 * size),
         "img_mean": (124, 116, 104),
     }
