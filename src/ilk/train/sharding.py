@@ -25,11 +25,9 @@ def shard(network: nn.Module, mesh: DeviceMesh) -> None:
     the blocks of a backbone are kept.
 
     Args:
-        network: backbone and heads, with all parameters it will ever have.
+        network: backbone and heads, with all parameters it will ever have, contiguous.
         mesh: of all processes, with one axis.
     """
-    for parameter in network.parameters():
-        parameter.data = parameter.data.contiguous()  # shards are cut from nothing else
     # Nobody writes into what a part returns, which is all that the warning asks for.
     warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")
     for part in network.children():

@@ -105,7 +105,7 @@ class Trainer:
         # FSDP cuts contiguous parameters only.
         self.layout = torch.contiguous_format if sharded else fastest_layout(student)
         student = student.to(memory_format=self.layout)
-        teacher = teacher_of(method, student, statistics)
+        teacher = teacher_of(method, student, statistics, self.layout)
         self.student = student
         self._uncut = Uncut(student.backbone) if sharded else None
         for network in (student, teacher.network if teacher else None):
