@@ -11,6 +11,7 @@ from scipy import stats
 from torch.nn import functional as F
 
 from ilk.core import overlap
+from ilk.views.collage import collage
 from ilk.views.mixing import Mixing, mix
 from ilk.views.pasting import box_share, box_sides, box_starts, cutmix, mixup, resizemix
 
@@ -96,6 +97,39 @@ def test_boxes_are_filled_as_interpolate_and_slicing_fill_them(shape, seed):
     torch.testing.assert_close(resizemix(images, partners, *box), resized, rtol=0, atol=1e-10)
     single = resizemix(images.float(), partners.float(), *box)
     torch.testing.assert_close(single, resized.float(), rtol=0, atol=1e-4)
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from([1, 2, 3, 5]), st.integers(1, 13), st.integers(1, 13), st.booleans(),
+    st.integers(0, 999),
+)  # fmt: skip
+def test_a_collage_is_what_masks_and_grids_make(channels, height, width, last, seed):
+    torch.manual_seed(seed)
+    generator, shape = np.random.default_rng(seed), (height, width)
+    images = torch.randn(6, channels, *shape)
+    if last:
+        images = images.contiguous(memory_format=torch.channels_last)
+    before = images.clone()
+    rows, partners = generator.integers(0, 6, (2, 4))
+    sides = np.stack([generator.integers(1, size + 1, 4) for size in shape], 1)
+    starts = box_starts(generator.random((4, 2)), sides, shape)
+    box = torch.tensor(starts), torch.tensor(sides)
+    for resized, slow in ((False, cutmix), (True, resizemix)):
+        found = collage(images, rows, partners, starts, sides, resized=resized)
+        expected = slow(images[rows], images[partners], *box)
+        torch.testing.assert_close(found, expected, rtol=0, atol=2e-5 if resized else 0)
+    assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_order_of_pixels_in_memory_does_not_matter(strategy):
+    images = torch.randn(8, 3, 10, 12)
+    draw = draw_of(only(strategy))
+    last = mix(images.contiguous(memory_format=torch.channels_last), draw, view="a")
+    torch.testing.assert_close(mix(images, draw, view="a").images, last.images)
+    double = mix(images.double(), draw, view="a")  # by masks and grids
+    torch.testing.assert_close(double.images.float(), last.images, rtol=0, atol=2e-5)
 
 
 def test_mixup_is_the_weighted_mean():

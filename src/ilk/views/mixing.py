@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ilk.core import Composition
 from ilk.core.seeding import uniform, uniforms
+from ilk.views.collage import collage, fits_collage
 from ilk.views.pasting import box_share, box_sides, box_starts, cutmix, mixup, resizemix
 
 FEWEST_RATIOS = 8  # a coarser snap would leave too few different shares
@@ -167,20 +168,36 @@ def mix(images: Float[Tensor, "B C *spatial"], draw: Draw, *, view: str) -> Mixe
         draw: of this batch.
         view: boxes lie elsewhere in a view of another name.
     """
-    rows, partners = _sent(draw.rows, images), _sent(draw.partners, images)
-    everyone = np.array_equal(draw.rows, np.arange(len(images)))
-    first = images if everyone else images.index_select(0, rows)
-    second = images.index_select(0, partners)
     if draw.strategy == "mixup":
         share = _share(draw.share, images)
-        blended = mixup(first, second, share)
+        blended = mixup(*_pairs_of(images, draw), share)
     else:
         starts, sides = _boxes(draw, images.shape[2:], view)
         share = _share(box_share(sides, images.shape[2:]), images)
-        paste = cutmix if draw.strategy == "cutmix" else resizemix
-        blended = paste(first, second, _sent(starts, images), _sent(sides, images))
-    items = _sent(draw.items, images)
-    return Mixed(blended, Composition.mixed(items[rows], items[partners], share), share)
+        resized = draw.strategy == "resizemix"
+        if fits_collage(images):
+            blended = collage(images, draw.rows, draw.partners, starts, sides, resized=resized)
+        else:
+            paste = resizemix if resized else cutmix
+            pairs = _pairs_of(images, draw)
+            blended = paste(*pairs, _sent(starts, images), _sent(sides, images))
+    first, second = (_sent(draw.items[chosen], images) for chosen in (draw.rows, draw.partners))
+    return Mixed(blended, Composition.mixed(first, second, share), share)
+
+
+def _pairs_of(images: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    """First and second pictures, in memory as the batch is."""
+    everyone = np.array_equal(draw.rows, np.arange(len(images)))
+    first = images if everyone else _taken(images, draw.rows)
+    return first, _taken(images, draw.partners)
+
+
+def _taken(images: Tensor, chosen: Int[np.ndarray, " R"]) -> Tensor:
+    """Some pictures; where channels lie last, an index of the tensor would move them."""
+    index = _sent(chosen, images)
+    if images.ndim == 4 and images.is_contiguous(memory_format=torch.channels_last):
+        return images.permute(0, 2, 3, 1).index_select(0, index).permute(0, 3, 1, 2)
+    return images.index_select(0, index)
 
 
 def _boxes(
@@ -206,7 +223,7 @@ def _share(share: Float64[np.ndarray, " R"], images: Tensor) -> Float[Tensor, " 
 
 def _sent(array: np.ndarray, images: Tensor) -> Tensor:
     """A small array on the device of the images; the host does not wait for the copy."""
-    tensor = torch.tensor(array)
+    tensor = torch.from_numpy(array.copy())
     if images.device.type == "cuda":
         tensor = tensor.pin_memory()
     return tensor.to(images.device, non_blocking=True)
