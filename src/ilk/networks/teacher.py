@@ -27,6 +27,7 @@ class Teacher:
         parts = {k: copy.deepcopy(v) for k, v in student.parts().items() if k != "predictor"}
         self.network = Network(**parts).requires_grad_(False)
         _silence(self.network)
+        self._followed: tuple[Network, list[Tensor], list[Tensor]] | None = None
 
     @torch.no_grad()
     def update(self, student: Network, momentum: float) -> None:
@@ -36,12 +37,18 @@ class Teacher:
             student: the one that was copied, later.
             momentum: in [0, 1]; at 1 the teacher stands still.
         """
-        own: dict[str, Tensor] = dict(self.network.named_parameters())
-        theirs: dict[str, Tensor] = dict(student.named_parameters())
-        followed = [theirs[name] for name in own]
+        if self._followed is None or self._followed[0] is not student:
+            self._followed = student, *self._matched(student)
+        _, own, theirs = self._followed
         # One kernel for many tensors: a loop of small ones costs milliseconds on a GPU.
         lerp = torch._foreach_lerp_  # pyright: ignore[reportPrivateUsage]
-        lerp(list(own.values()), followed, 1 - momentum)
+        lerp(own, theirs, 1 - momentum)
+
+    def _matched(self, student: Network) -> tuple[list[Tensor], list[Tensor]]:
+        """Parameters of both, pair by pair; looking them up takes as long as moving them."""
+        own: dict[str, Tensor] = dict(self.network.named_parameters())
+        theirs: dict[str, Tensor] = dict(student.named_parameters())
+        return list(own.values()), [theirs[name] for name in own]
 
 
 class StandingTeacher:

@@ -151,9 +151,7 @@ class Trainer:
         Raises:
             NonFiniteLoss: before anything has been changed but the teacher.
         """
-        torch.manual_seed(
-            seeding.integer(self.seed, self.step, f"network/{self.fabric.global_rank}")
-        )
+        self._reseed()
         self._settle(progress)
         lr = self.pace.apply(self.optimiser.optimizer, progress)
         self.optimiser.zero_grad(set_to_none=True)
@@ -173,6 +171,14 @@ class Trainer:
         assert scene is not None, "a step needs a batch"
         with self.clock("optimiser"):
             return self._update(total, scene, progress, lr)
+
+    def _reseed(self) -> None:
+        """Make what networks draw in this step a function of seed, step and rank."""
+        number = seeding.integer(self.seed, self.step, f"network/{self.fabric.global_rank}")
+        # Torch's own function goes through every kind of device, which takes it a millisecond
+        # where there is none.
+        cpu = self.fabric.device.type == "cpu"
+        (torch.default_generator.manual_seed if cpu else torch.manual_seed)(number)
 
     def _settle(self, progress: Progress) -> None:
         memories = dict(self.memory.items())
@@ -222,7 +228,8 @@ class Trainer:
             for parameter in self.student.parts()[part].parameters():
                 parameter.grad = None
         clip = self.method.optimisation.clip
-        norm = whole(clip_gradients(list(self.student.parameters()), clip))
+        groups = self.optimiser.optimizer.param_groups
+        norm = whole(clip_gradients([p for group in groups for p in group["params"]], clip))
         local = torch.stack(list(total.values())).sum()
         loss = cast(Tensor, self.fabric.all_reduce(local, reduce_op="mean"))
         # The one point where the host waits for the device: nothing may move on a broken loss.

@@ -39,9 +39,9 @@ def collage(
     sources = images.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy()
     made = np.empty((len(rows), *sources.shape[1:]), np.float32)
     np.take(sources, rows, axis=0, out=made, mode="clip")
-    boxes = zip(made, partners.tolist(), starts.tolist(), sides.tolist(), strict=True)
-    for picture, partner, (top, left), (height, width) in boxes:
-        box = picture[top : top + height, left : left + width]
+    boxes = zip(partners.tolist(), starts.tolist(), sides.tolist(), strict=True)
+    for number, (partner, (top, left), (height, width)) in enumerate(boxes):
+        box = made[number, top : top + height, left : left + width]
         if resized:
             cv2.resize(sources[partner], (width, height), dst=box)  # linear, no antialiasing
         else:
