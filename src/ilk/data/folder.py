@@ -162,21 +162,31 @@ def _scan(top: bytes, path: bytes, stamp: int) -> tuple[_Found, list[bytes]]:
         below = [entry.name for entry in entries if entry.is_dir()]
     except OSError:  # a link to itself: left to its name, and to the reader
         below = [entry.name for entry in entries if _is_folder(entry)]
-    names = sorted([entry.name for entry in entries])
+    names = [entry.name for entry in entries]
+    names.sort()
     if below:
         names = sorted({*names}.difference(below))
     del names[bisect_left(names, b".") : bisect_left(names, b"/")]  # the hidden ones
-    images = [
-        name
-        for name in names
-        if name[-4:] in _USUAL or name[name.rfind(b".") :].lower() in ENDINGS
-    ]
+    images = _images(names)
     sizes = np.fromiter(map(len, images), np.uint16, len(images))
     folders = [name for name in below if not name.startswith(b".")]
     return (
         _Found(stamp, b"".join(images), sizes, len(names) - len(images)),
         [path + b"/" + name if path else name for name in folders],
     )
+
+
+def _images(names: list[bytes]) -> list[bytes]:
+    """Those that end as images do; where all end alike, none is looked at by itself."""
+    ending = names[0][-4:] if names else b""
+    joined = b"/".join(names) + b"/"  # no name holds a slash
+    if ending in _USUAL and joined.count(ending + b"/") == len(names):
+        return names
+    return [
+        name
+        for name in names
+        if name[-4:] in _USUAL or name[name.rfind(b".") :].lower() in ENDINGS
+    ]
 
 
 def _is_folder(entry: os.DirEntry[bytes]) -> bool:
