@@ -120,7 +120,36 @@ def speed() -> str:
         "|---|---|---|---|",
     ]
     lines += [pace(row) for part in parts for row in part["rows"]]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *engines()]) + "\n"
+
+
+def engines() -> list[str]:
+    """What the fast views teach beside torchvision's, seed by seed."""
+    checks = [
+        json.loads(path.read_text()) for path in sorted((RESULTS / "engines").glob("*.json"))
+    ]
+    if not checks:
+        return []
+    rows = {
+        f"views of {name}, seed {check['seed']}": found["results"]
+        for check in checks
+        for name, found in check["engines"].items()
+    }
+    apart = [
+        f"Seed {check['seed']}, {line['protocol']}, ours against theirs: {line['verdict']}."
+        for check in checks
+        for line in check["compared"]
+    ]
+    return [
+        "",
+        "The same training with either engine (`python -m benchmarks.engines`): "
+        f"{checks[0]['settings']['method']}, {checks[0]['epochs']} epochs of the learning "
+        "check's 10,000 images ([JSON](benchmarks/results/engines)).",
+        "",
+        *table(rows),
+        "",
+        *apart,
+    ]
 
 
 def pace(row: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ thread, so that other work on the machine counts less.
 
 import io
 import json
+import os
 import statistics
 import time
 from bisect import bisect_left
@@ -113,6 +114,7 @@ def _lightly(kind: str) -> Callable[[Image.Image], object]:
 
 
 def _albumentations(view: View) -> Callable[..., dict]:
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network otherwise
     import albumentations as A
     from albumentations.pytorch import ToTensorV2
 
