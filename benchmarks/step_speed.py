@@ -194,7 +194,7 @@ def lightly_moco(made: Trainer) -> Work:
         deactivate_requires_grad(network)
     learning = [*encoder.parameters(), *head.parameters(), *predict.parameters()]
     optimiser, criterion = torch.optim.AdamW(learning, lr=1e-4), NTXentLoss(temperature=0.2)
-    views = float_views(made)
+    views = [view.contiguous() for view in float_views(made)]  # as torch collates them
 
     def work() -> None:
         update_momentum(encoder, slow, m=0.99)
@@ -225,7 +225,7 @@ def lightly_dino(made: Trainer) -> Work:
         deactivate_requires_grad(network)
     criterion = DINOLoss(output_dim=options["classes"], warmup_teacher_temp_epochs=5)
     optimiser = torch.optim.AdamW([*encoder.parameters(), *head.parameters()], lr=1e-4)
-    views = float_views(made)
+    views = [view.contiguous() for view in float_views(made)]  # as torch collates them
 
     def work() -> None:
         update_momentum(encoder, slow, m=0.99)

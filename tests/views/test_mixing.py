@@ -11,7 +11,7 @@ from scipy import stats
 from torch.nn import functional as F
 
 from ilk.core import overlap
-from ilk.views.collage import collage
+from ilk.views.by_picture import blends, collages
 from ilk.views.mixing import Mixing, mix
 from ilk.views.pasting import box_share, box_sides, box_starts, cutmix, mixup, resizemix
 
@@ -104,7 +104,9 @@ def test_boxes_are_filled_as_interpolate_and_slicing_fill_them(shape, seed):
     st.sampled_from([1, 2, 3, 5]), st.integers(1, 13), st.integers(1, 13), st.booleans(),
     st.integers(0, 999),
 )  # fmt: skip
-def test_a_collage_is_what_masks_and_grids_make(channels, height, width, last, seed):
+def test_pictures_mixed_one_by_one_are_what_the_batch_makes(
+    channels, height, width, last, seed
+):
     torch.manual_seed(seed)
     generator, shape = np.random.default_rng(seed), (height, width)
     images = torch.randn(6, channels, *shape)
@@ -116,9 +118,14 @@ def test_a_collage_is_what_masks_and_grids_make(channels, height, width, last, s
     starts = box_starts(generator.random((4, 2)), sides, shape)
     box = torch.tensor(starts), torch.tensor(sides)
     for resized, slow in ((False, cutmix), (True, resizemix)):
-        found = collage(images, rows, partners, starts, sides, resized=resized)
+        found = collages(images, rows, partners, starts, sides, resized=resized)
         expected = slow(images[rows], images[partners], *box)
         torch.testing.assert_close(found, expected, rtol=0, atol=2e-5 if resized else 0)
+    share = np.append(generator.random(2), [0.0, 1.0])
+    found = blends(images, rows, partners, share)
+    expected = mixup(images[rows], images[partners], torch.tensor(share).float())
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    assert torch.equal(found[2:], torch.stack([images[partners[2]], images[rows[3]]]))
     assert torch.equal(images, before)
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ilk.core import Composition
 from ilk.core.seeding import uniform, uniforms
-from ilk.views.collage import collage, fits_collage
+from ilk.views.by_picture import blends, collages, on_host
 from ilk.views.pasting import box_share, box_sides, box_starts, cutmix, mixup, resizemix
 
 FEWEST_RATIOS = 8  # a coarser snap would leave too few different shares
@@ -170,34 +170,29 @@ def mix(images: Float[Tensor, "B C *spatial"], draw: Draw, *, view: str) -> Mixe
     """
     if draw.strategy == "mixup":
         share = _share(draw.share, images)
-        blended = mixup(*_pairs_of(images, draw), share)
+        if on_host(images):
+            mixed = blends(images, draw.rows, draw.partners, draw.share)
+        else:
+            mixed = mixup(*_pairs_of(images, draw), share)
     else:
         starts, sides = _boxes(draw, images.shape[2:], view)
         share = _share(box_share(sides, images.shape[2:]), images)
         resized = draw.strategy == "resizemix"
-        if fits_collage(images):
-            blended = collage(images, draw.rows, draw.partners, starts, sides, resized=resized)
+        if on_host(images):
+            mixed = collages(images, draw.rows, draw.partners, starts, sides, resized=resized)
         else:
             paste = resizemix if resized else cutmix
-            pairs = _pairs_of(images, draw)
-            blended = paste(*pairs, _sent(starts, images), _sent(sides, images))
+            box = _sent(starts, images), _sent(sides, images)
+            mixed = paste(*_pairs_of(images, draw), *box)
     first, second = (_sent(draw.items[chosen], images) for chosen in (draw.rows, draw.partners))
-    return Mixed(blended, Composition.mixed(first, second, share), share)
+    return Mixed(mixed, Composition.mixed(first, second, share), share)
 
 
 def _pairs_of(images: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
-    """First and second pictures, in memory as the batch is."""
+    """First and second pictures."""
     everyone = np.array_equal(draw.rows, np.arange(len(images)))
-    first = images if everyone else _taken(images, draw.rows)
-    return first, _taken(images, draw.partners)
-
-
-def _taken(images: Tensor, chosen: Int[np.ndarray, " R"]) -> Tensor:
-    """Some pictures; where channels lie last, an index of the tensor would move them."""
-    index = _sent(chosen, images)
-    if images.ndim == 4 and images.is_contiguous(memory_format=torch.channels_last):
-        return images.permute(0, 2, 3, 1).index_select(0, index).permute(0, 3, 1, 2)
-    return images.index_select(0, index)
+    first = images if everyone else images.index_select(0, _sent(draw.rows, images))
+    return first, images.index_select(0, _sent(draw.partners, images))
 
 
 def _boxes(
