@@ -95,9 +95,24 @@ def resident(root: Path, place: str) -> int:
     """The largest memory of a short training, in bytes."""
     directory = Path(place, f"run-{root.name}")
     command = [sys.executable, "-m", "ilk.cli", "train", str(root), *TRAIN.split(), "-o"]
+    largest = 0
     with subprocess.Popen([*command, str(directory)], stdout=subprocess.DEVNULL) as child:
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
+        while child.poll() is None:
+            largest = max(largest, peak(child.pid))
+            time.sleep(0.02)
     if child.returncode:
         raise RuntimeError(f"{' '.join(command)} left with {child.returncode}")
-    return usage.ru_maxrss * 1024
+    return largest
+
+
+def peak(process: int) -> int:
+    """The largest memory of a process so far, in bytes; 0 once it is gone.
+
+    What the system reports at its end is no less than what its parent had when it was started.
+    """
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    sizes = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return 1024 * int(sizes[0]) if sizes else 0

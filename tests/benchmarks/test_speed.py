@@ -1,6 +1,8 @@
 """The works that are timed can be done, and say what they say they do."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -63,6 +65,19 @@ def test_large_folders_are_planted_and_listed(tmp_path, monkeypatch):
     assert sum(len(names) for _, _, names in os.walk(tmp_path / "many")) == 200
     walked, cold, cached = data_speed.listings(tmp_path / "many", 1)
     assert min(*walked, *cold, *cached) > 0
+
+
+def test_the_memory_of_a_child_is_its_own():
+    ballast = bytearray(300_000_000)
+    ballast[::4096] = b"1" * len(ballast[::4096])
+    command = [sys.executable, "-c", "print(flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert 1_000_000 < data_speed.peak(child.pid) < 100_000_000
+        child.communicate(b"\n")
+    assert data_speed.peak(os.getpid()) > len(ballast)
+    assert data_speed.peak(child.pid) == 0
 
 
 def test_torchvision_s_views_are_like_ours_and_those_of_their_seed():
