@@ -157,7 +157,7 @@ def pace(row: dict[str, Any]) -> str:
     if "skipped" in row:
         found = f"not measured: {row['skipped']}"
     elif "unit" in row:
-        found = f"{row.get('ratio', row['seconds']):.2g} {row['unit']}"
+        found = f"{row['ratio'] if 'ratio' in row else row['seconds']:.3g} {row['unit']}"
     elif "at_least" in row:
         found = f"{row['ratio']:.2f} x as fast"
     else:

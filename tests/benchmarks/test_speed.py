@@ -58,6 +58,24 @@ def test_a_peer_that_is_not_there_is_said_to_be_missing():
     assert "not measured: albumentations is not installed" in missing
 
 
+@pytest.mark.parametrize(
+    ("row", "line"),
+    [
+        ({"seconds": 0.0405, "unit": "s", "at_most": 2.0}, "|  | 0.0405 s | 2 or less |"),
+        (
+            {"against": "few", "ratio": 123.4, "unit": "MiB more", "at_most": 300},
+            "| few | 123 MiB more | 300 or less |",
+        ),
+        (
+            {"against": "passes", "ratio": 1.06, "seconds": 2.0, "at_most": 1.05},
+            "| passes | 1.060 x the time | 1.05 or less |",
+        ),
+    ],
+)
+def test_the_table_says_in_what_a_thing_is_measured(row, line):
+    assert tables.pace({"work": "a", **row}) == f"| a {line}"
+
+
 def test_large_folders_are_planted_and_listed(tmp_path, monkeypatch):
     monkeypatch.setenv("ILK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(data_speed, "FOLDERS", 10)
