@@ -104,7 +104,7 @@ def speed() -> str:
     """What is fast and against what; measured by ``make bench-peers``."""
     parts = [
         json.loads(path.read_text())
-        for name in ("views", "steps", "data")
+        for name in ("views", "steps", "data", "probes")
         if (path := RESULTS / "speed" / f"{name}.json").exists()
     ]
     if not parts:
