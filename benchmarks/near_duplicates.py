@@ -3,10 +3,9 @@
     .venv/bin/python -m benchmarks.near_duplicates     after make mini
 
 Train is 4,000 images of CIFAR-10's training set; test is an altered copy of each of the first
-1,000 of them, and, for false alarms, 1,000 images of the test set. CIFAR-10 has real near-duplicates
-across its sets, some 3 % of test by Barz and Denzler, Journal of Imaging 2020, so not every
-alarm there is false. Mirrored copies are no near-duplicates to an encoder that was trained not
-to see a difference, and count as a copy here all the same.
+1,000 of them, and, for false alarms, 1,000 images of the test set. CIFAR-10 has real
+near-duplicates across its sets, some 3 % of test by Barz and Denzler, Journal of Imaging 2020,
+so not every alarm there is false.
 """
 
 import argparse
@@ -49,13 +48,9 @@ ALTERED: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 def rows(data: Path, name: str) -> dict[str, dict[str, float]]:
-    """Share of images with a neighbour in train above each threshold, by what was done to them."""
-    spec = (
-        str(RUNS / "mini" / f"{name}-seed0")
-        if (RUNS / "mini" / f"{name}-seed0").exists()
-        else name
-    )
-    encoder = contender(spec)
+    """Share of images with a neighbour in train above each threshold, by what was done."""
+    run = RUNS / "mini" / f"{name}-seed0"
+    encoder = contender(str(run) if run.exists() else name)
     train, test = open_source(f"{data}:train"), open_source(f"{data}:test")
     known = embed(encoder, Subset(train, np.arange(KNOWN))).vectors
     mean, scale = known.mean(0), known.std(0)
