@@ -60,8 +60,8 @@ def image_column(
             return name
     found = f"{', '.join(fitting)} all do" if fitting else f"only found {', '.join(every)}"
     raise UserError(
-        f"{table}: one column must hold encoded images, {found}; say which with image=..., or by"
-        " :images=COLUMN after the path"
+        f"{table}: one column must hold encoded images, {found}; say which with image=...,"
+        " or by :images=COLUMN after the path"
     )
 
 
