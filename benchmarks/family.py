@@ -67,6 +67,7 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "imsat": {},
     "dac": {},
     "uic": {"hidden": 1024, "classes": 200},
+    "deepcluster": {"clusters": 200},
     "interclr": HEAD | TEACHER | QUEUE | {"clusters": 100, "smallest": 2, "pool": 2048,
                                           "foreign": 512},
 }  # fmt: skip

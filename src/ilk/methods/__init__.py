@@ -10,6 +10,7 @@ from ilk.methods.barlow_twins import BarlowTwins
 from ilk.methods.byol import BYOL
 from ilk.methods.cmsf import CMSF
 from ilk.methods.dac import DAC
+from ilk.methods.deepcluster import DeepCluster
 from ilk.methods.deepcluster_v2 import DeepClusterV2
 from ilk.methods.dino import DINO
 from ilk.methods.fnc import FNC
@@ -66,6 +67,7 @@ METHODS: Mapping[str, type[Recipe]] = {
     "imsat": IMSAT,
     "dac": DAC,
     "uic": UIC,
+    "deepcluster": DeepCluster,
     "rekd": ReKD,
     "interclr": InterCLR,
 }
