@@ -67,6 +67,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
         "pool": 20,
         "foreign": 6,
     },
+    "revisiting": {"hidden": 16, "dim": 32, "queue_size": 32, "k": 3, "local_views": 2},
 }
 # Methods whose loss makes no sense of soft kin weights.
 ONE_HOT = {"barlow-twins", "vicreg", "imsat", "dac"}

@@ -26,6 +26,7 @@ from ilk.methods.nnclr import NNCLR
 from ilk.methods.rekd import ReKD
 from ilk.methods.relic_v2 import ReLICv2
 from ilk.methods.ressl import ReSSL
+from ilk.methods.revisiting import Revisiting
 from ilk.methods.simclr import SimCLR
 from ilk.methods.simsiam import SimSiam
 from ilk.methods.supcon import SupCon
@@ -70,6 +71,7 @@ METHODS: Mapping[str, type[Recipe]] = {
     "deepcluster": DeepCluster,
     "rekd": ReKD,
     "interclr": InterCLR,
+    "revisiting": Revisiting,
 }
 
 
