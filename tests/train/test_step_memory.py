@@ -1,4 +1,4 @@
-"""What a step holds besides its memories: a few tables of queries by candidates, hardly a copy."""
+"""What a step holds besides its memories: tables of queries by candidates, hardly a copy."""
 
 import weakref
 
