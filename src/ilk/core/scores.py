@@ -38,5 +38,5 @@ def _against(rows: Tensor, block: Tensor, cosine: bool) -> Tensor:
     products = torch.einsum("qd,qmd->qm", rows, block) if own else rows @ block.T
     if not cosine:
         return products
-    # Dividing what comes out spares a normalised copy of the candidates, be they a whole memory.
+    # Dividing what comes out spares a normalised copy of candidates, be they a whole memory.
     return products / torch.linalg.vector_norm(block, dim=-1).clamp(min=SHORTEST)
