@@ -48,18 +48,21 @@ def test_a_try_is_kept_apart_from_the_results(monkeypatch: pytest.MonkeyPatch, n
     assert family.family(Path(), 2).shared == family.SHARED | {"epochs": 2}
 
 
-def test_the_table_has_a_row_a_run_and_is_absent_without_runs(
+def test_the_table_of_methods_has_scores_where_there_are_runs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
-    assert tables.family() == []
+    assert "| name | what it is | paper | needs |\n" in tables.methods()
     score = {"protocol": "knn@1", "value": 0.5, "interval": [0.45, 0.55]}
     for name, seconds in (("simclr", 600.0), ("pixels", None)):
+        settings = {"epochs": 30} if seconds else None
         content = {"cell": name, "seed": 0, "train_seconds": seconds, "results": [score],
-                   "settings": {"epochs": 30}}  # fmt: skip
+                   "settings": settings}  # fmt: skip
         write(tmp_path / "family" / f"{name}-seed0.json", content)
-    rows = [line for line in tables.family() if line.startswith("| ")]
-    assert rows[1:] == [
-        "| pixels, seed 0 | 50.0 % (45.0 to 55.0) |  |",
-        "| simclr, seed 0 | 50.0 % (45.0 to 55.0) | 10 |",
-    ]
+    made = tables.methods()
+    assert "30 epochs" in made
+    assert "To be beaten: 50.0 % (45.0 to 55.0) by raw pixels" in made
+    rows = {line.split("|")[1].strip(): line for line in made.splitlines() if "|" in line}
+    assert rows["`simclr`"].endswith("| 50.0 % (45.0 to 55.0) | 10 |")
+    assert rows["`byol`"].endswith("|  |  |")
+    assert rows["`i-mix`"].endswith("|  |  |")

@@ -45,6 +45,34 @@ def test_a_split_is_chosen(tmp_path: Path, dictionary: bool) -> None:
         open_source(f"{stored(path)}:test")
 
 
+def test_any_column_chooses_rows_and_says_what_is_what(tmp_path: Path) -> None:
+    path = stored(
+        tmp_path / "x.parquet",
+        split=pa.array(SPLIT),
+        label=pa.array([0] * 20),
+        domain=pa.array(["web", "shop"] * 10),
+        year=pa.array([2001, 2002, 2003, 2004] * 5),
+        species=pa.array(["ant", "bee"] * 10),
+        back=pa.array(IMAGES[::-1]),
+    )
+    assert open_source(f"{path}:domain=web").item(1) == IMAGES[2]
+    source = open_source(f"{path}:domain=shop,year=2004,images=back,labels=species")
+    rows = [row for row in range(20) if row % 4 == 3]
+    assert [source.key(index) for index in range(len(source))] == [str(row) for row in rows]
+    assert [source.item(index) for index in range(5)] == [IMAGES[19 - row] for row in rows]
+    assert source.classes == ("ant", "bee")
+    assert labels(source).tolist() == [1] * 5
+    plain = open_source(f"{path}:split=test,images=back")
+    assert plain.fingerprint != source.fingerprint
+    assert len(plain) == 5
+    with pytest.raises(UserError, match="column 'colour', found"):
+        open_source(f"{path}:colour=red,images=back")
+    with pytest.raises(UserError, match="year '1999' must exist, found 2001, 2002"):
+        open_source(f"{path}:year=1999,images=back")
+    with pytest.raises(UserError, match="must have rows, found none"):
+        open_source(f"{path}:domain=web,year=2002,images=back")
+
+
 BITS = pa.array([1, 0] * 10)
 HUGGING_FACE = json.dumps({"info": {"features": {"label": {"names": ["no", "yes"]}}}})
 

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ilk.evaluate import PROTOCOLS, evaluate
-from ilk.evaluate.few_label import _ranks
+from ilk.evaluate.draws import ranks
 from ilk.evaluate.labels_needed import Point, answers, crossing
 from ilk.evaluate.propagation import balanced, called, graph, spread
 
@@ -67,7 +67,7 @@ def test_hubs_do_not_take_all():
     labels = np.arange(400) % 4
     rows = torch.from_numpy(3 + 1.5 * np.eye(8)[labels] + 0.7 * rng.normal(size=(400, 8)))
     joined = graph(rows[:300].float(), rows[300:].float(), 20)
-    seeds = np.eye(4)[labels[:300]] * (_ranks(labels[:300], 0, 0) < 3)[:, None]
+    seeds = np.eye(4)[labels[:300]] * (ranks(labels[:300], 0, 0) < 3)[:, None]
     found = spread(joined.edges, seeds, alpha=0.99, tolerance=1e-6, most_steps=200)
     right = [
         (called(joined, reached) == labels[300:]).mean()
@@ -85,7 +85,7 @@ def test_every_way_is_what_scikit_learn_says(pair):
     (found,) = _measured(one, train, test)
     values = {name: [] for name in ("k-NN", "logistic regression")}
     for resample in range(2):
-        drawn = _ranks(train.labels, 0, resample) < 10
+        drawn = ranks(train.labels, 0, resample) < 10
         x, y = train.vectors[drawn], train.labels[drawn]
         assert np.bincount(y).tolist() == [10] * 4
         knn = KNeighborsClassifier(
@@ -126,13 +126,13 @@ def test_more_labels_are_better_and_unlabelled_images_help(pair):
 
 def test_draws_are_nested_stratified_and_differ():
     labels = np.repeat([0, 1, 2], [50, 7, 1])
-    first, second = _ranks(labels, 0, 0), _ranks(labels, 0, 1)
+    first, second = ranks(labels, 0, 0), ranks(labels, 0, 1)
     for rank in (first, second):
         for count in (1, 2, 10):
             drawn = np.bincount(labels[rank < count], minlength=3)
             assert drawn.tolist() == [count, min(count, 7), 1]
     assert (first != second).any()
-    assert (_ranks(labels, 1, 0) != first).any()
+    assert (ranks(labels, 1, 0) != first).any()
 
 
 def test_labels_needed_are_read_between_points():

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from ilk.core import UserError
 from ilk.corruptions import corrupt
 from ilk.data import Arrays
 from ilk.embedding import embed
+from ilk.evaluate.draws import Amount, amounts, ranks
+from ilk.evaluate.few_label_tuned import TunedFewLabels
 from ilk.evaluate.finetune import FineTune, copied
 from ilk.evaluate.linear import LogisticRegression
 from ilk.evaluate.linear_aug import AugmentedLinear
@@ -30,6 +33,7 @@ TUNE = FineTune(
     weight_decay=0.05, layer_decay=0.8, drop_path=0.1, mixup=0.8, cutmix=1.0, smoothing=0.1,
     erasing=0.25,
 )  # fmt: skip
+SLOW = replace(TUNE, lr=0.002)
 PROBE = LogisticRegression(strengths=(1.0, 0.1), tolerance=1e-3, most_steps=100, held_out=0.25)
 
 
@@ -125,6 +129,38 @@ def test_a_share_of_the_labels(mini: Encoder) -> None:
     assert found.details == {"labels": 6}  # two of sixteen in each class
 
 
+def test_fine_tuning_by_the_number_of_labels(vit: Encoder) -> None:
+    told: list[tuple[int, int]] = []
+    few = TunedFewLabels(per_class=(1, 4), shares=(0.5,), resamples=2, steps=12, recipe=SLOW)
+    task = replace(task_of(vit), tell=lambda done, of: told.append((done, of)))
+    found = few.measure(task)
+    (points,) = cast("dict[str, list[dict[str, Any]]]", found.details["curves"]).values()
+    assert [(p["amount"], p["labels"]) for p in points] == [
+        ("1 a class", 3), ("4 a class", 12), ("50 %", 24)
+    ]  # fmt: skip
+    assert points[0]["value"] < points[2]["value"]
+    assert points[2]["value"] > 0.8
+    assert found.metric == "accuracy of fine-tuning, 4 a class"
+    assert found.value == pytest.approx(points[1]["value"])
+    assert told == [(step, 6) for step in range(1, 7)]
+    slow = [
+        few._tuned(amounts(task.train.labels.numpy(), (4,), ())[0])
+        .correct(replace(task, seed=draw), np.flatnonzero(ranks(labels, 0, draw) < 4))
+        for draw in range(2)
+        for labels in [task.train.labels.numpy()]
+    ]  # fmt: skip
+    assert found.value == pytest.approx(torch.stack(slow).double().mean().item())
+
+
+@pytest.mark.parametrize("labels", [2, 5, 16, 30])
+def test_few_labels_get_steps_and_rate_of_many(labels: int) -> None:
+    few = TunedFewLabels(per_class=(1,), shares=(), resamples=1, steps=12, recipe=TUNE)
+    tuned = few._tuned(Amount(name="", wanted=np.zeros(0, np.int64), labels=labels))
+    batches = list(tuned._batches(np.arange(labels), 0))
+    assert 12 <= len(batches) <= 13
+    assert tuned.lr * len(batches[0]) / 512 == pytest.approx(TUNE.lr)
+
+
 def test_layer_decay(vit: Encoder) -> None:
     module, head = copied(vit, 0.1), torch.nn.Linear(24, 3)
     groups = decayed_groups(module, head, weight_decay=0.05, layer_decay=0.5)
@@ -199,6 +235,11 @@ def test_robustness_against_a_loop(mini: Encoder) -> None:
     common = np.mean([accuracy["gaussian_noise"], accuracy["contrast"]])
     assert found.value == pytest.approx(common)
     assert found.value == pytest.approx(found.scores.mean().item())
+    for place, point in enumerate(found.details["by_severity"]):
+        assert point["severity"] == (2, 5)[place]
+        mean = np.mean([accuracy[name][place] for name in ("gaussian_noise", "contrast")])
+        assert point["accuracy"] == pytest.approx(mean)
+        assert 0 <= point["low"] <= mean <= point["high"] <= 1
     assert found.details["mean_extra_accuracy"] == pytest.approx(np.mean(accuracy["saturate"]))
     assert found.selected == selected
     assert found.interval is not None

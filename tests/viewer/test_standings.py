@@ -79,6 +79,40 @@ def test_the_page_says_what_the_files_say(files):
     assert not list(root.iter("script"))
 
 
+def test_corrupted_images_have_a_chapter(files):
+    first, second = standings([files / "first.json"])
+
+    def spoilt(result, clean, fog, extra):
+        details = {
+            "clean_accuracy": clean,
+            "clean_ece": 0.1,
+            "mean_ece": 0.25,
+            "accuracy": {"fog": fog, "saturate": extra},
+            "by_severity": [
+                {"severity": s, "accuracy": a, "low": a - 0.1, "high": a + 0.1}
+                for s, a in zip((1, 5), fog, strict=True)
+            ],
+        }
+        return replace(
+            result, protocol="robustness@1", metric="mean accuracy, corrupted", details=details
+        )
+
+    for standing, numbers in (
+        (first, (0.9, [0.8, 0.4], [0.9, 0.7])),
+        (second, (0.7, [0.5, 0.3], [0.2, 0.2])),
+    ):
+        standing.results["robustness@1"] = spoilt(standing.results["knn@1"], *numbers)
+    root = tree(page(standings_report([first, second])))
+    shown = text(root.find("html/body"))
+    assert "Corrupted images: robustness@1" in shown
+    rows = [[text(c) for c in row] for row in root.iter("tr")]
+    assert ["clean", "90.0 %", "70.0 %"] in rows
+    assert ["fog", "60.0 %", "40.0 %"] in rows
+    assert ["saturate (extra)", "80.0 %", "20.0 %"] in rows
+    # errors of fog are 0.8 of 1.2; above the clean ones 0.6 of 0.6
+    assert "a mean corruption error (mCE) of 66.7 % and a relative one of 100.0 %" in shown
+
+
 def test_what_cannot_be_read_is_told_in_a_line(tmp_path):
     with pytest.raises(UserError, match="call ilk evaluate first"):
         standings([tmp_path])

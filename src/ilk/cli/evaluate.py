@@ -166,7 +166,8 @@ def _sides(
     if VECTORS in encoders:
         if len(encoders) > 1:
             raise UserError(
-                "--against needs an encoder and images, got vectors; give a run or timm:NAME"
+                "--against needs encoders and images, got vectors; evaluate each set of vectors"
+                " with -o FILE of its own, and give the files to ilk report"
             )
         parts = {name: read_embeddings(spec) for name, spec in given.items()}
         yield _Side(name=VECTORS, parts=parts)

@@ -1,12 +1,43 @@
 """Which column of a table is which."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ilk.core.errors import UserError
 
 IMAGES = ("image", "img", "images", "picture", "photo", "jpg", "png", "image_bytes", "bytes")
 LABELS = ("label", "labels", "fine_label", "target", "class", "category", "cls", "class_id")
+NAMED = ("images", "labels")
 SPLITS = ("split", "subset", "partition", "fold")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """Which rows and columns of a table a person wants.
+
+    Args:
+        rows: columns and the value each must have; no column is the one of splits.
+        image: the column of images; None to find it.
+        label: the column of labels; None to find it.
+    """
+
+    rows: tuple[tuple[str | None, str], ...] = ()
+    image: str | None = None
+    label: str | None = None
+
+
+def choice(text: str) -> Choice:
+    """From ``train``, or ``split=train,domain=web,labels=species`` and the like.
+
+    ``images`` and ``labels`` name columns, anything else is a column and its value.
+    """
+    pairs = [part.rpartition("=") for part in text.split(",") if part]
+    named = {column: value for column, _, value in pairs}
+    return Choice(
+        rows=tuple((c or None, value) for c, _, value in pairs if c not in NAMED),
+        image=named.get("images"),
+        label=named.get("labels"),
+    )
 
 
 def image_column(
@@ -29,7 +60,8 @@ def image_column(
             return name
     found = f"{', '.join(fitting)} all do" if fitting else f"only found {', '.join(every)}"
     raise UserError(
-        f"{table}: one column must hold encoded images, {found}; say which with image=..."
+        f"{table}: one column must hold encoded images, {found}; say which with image=...,"
+        " or by :images=COLUMN after the path"
     )
 
 

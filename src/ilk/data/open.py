@@ -31,7 +31,8 @@ def open_source(spec: Any, *, image: str | None = None, label: str | None = None
             array, or a pair of arrays (images, labels); a Hugging Face ``Dataset``; a
             torchvision data set; or a ``Source``, which comes back as it is. A path may end in
             ``:train``, which chooses a sub-folder of a folder, zip or tar, a value of the split
-            column of a parquet file, or the arrays of that name in an .npz file.
+            column of a parquet file, or the arrays of that name in an .npz file. Other columns
+            of a parquet file are chosen as in ``:domain=web,labels=species``.
         image: the column of images in a parquet file or ``Dataset``; found if it is clear.
         label: the column of labels, likewise.
 

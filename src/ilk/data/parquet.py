@@ -13,7 +13,7 @@ from jaxtyping import Int32, Int64
 
 from ilk.core.errors import UserError
 from ilk.data.classes import counted, numbered
-from ilk.data.columns import SPLITS, image_column, label_column
+from ilk.data.columns import SPLITS, choice, existing, image_column, label_column
 from ilk.data.source import UNKNOWN, BadItem, check_size, digest, read_span
 
 _Column = Any  # pyarrow has no type stubs: this is its ChunkedArray
@@ -39,7 +39,8 @@ class Parquet:
         path: of the file.
         name: what the person called it.
         split: the value that the split column (``split``, ``subset``, ``partition`` or
-            ``fold``) must have; empty is every row.
+            ``fold``) must have; or other columns and their values, and which columns are which,
+            as in ``domain=web,labels=species``; empty is every row.
         image: the column of images.
         label: the column of labels.
         kept: bytes.
@@ -58,6 +59,8 @@ class Parquet:
         self.name = str(path) if name is None else name
         self._path, self._split, self._kept = path, split, kept
         self._connect()
+        wanted = choice(split)
+        image, label = image or wanted.image, label or wanted.label
         schema = self._file.schema_arrow
         texts = [field.name for field in schema if _is_label(field.type)]
         images = [field.name for field in schema if _is_image(field.type)]
@@ -66,7 +69,9 @@ class Parquet:
         metadata = self._file.metadata
         sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self._ends = np.cumsum(sizes)
-        self._rows = self._chosen(split) if split else np.arange(metadata.num_rows)
+        self._rows = np.arange(metadata.num_rows)
+        for column, value in wanted.rows:
+            self._rows = np.intersect1d(self._rows, self._chosen(column, value))
         if not len(self._rows):
             raise UserError(f"{self.name}: must have rows, found none")
         self.classes, labels = self._read_labels()
@@ -149,20 +154,22 @@ class Parquet:
     def _column(self, name: str) -> _Column:
         return self._file.read(columns=[name], use_threads=False).column(0)
 
-    def _chosen(self, split: str) -> Int64[np.ndarray, " N"]:
-        """The rows of a split."""
-        columns = [name for name in SPLITS if name in self._file.schema_arrow.names]
-        if not columns:
+    def _chosen(self, column: str | None, value: str) -> Int64[np.ndarray, " N"]:
+        """The rows with a value in a column, by default the one of splits."""
+        every = self._file.schema_arrow.names
+        if column is None:
+            column = next((name for name in SPLITS if name in every), None)
+        if column is None:
             raise UserError(
-                f"{self.name}: must have a column {' or '.join(SPLITS)} to choose {split!r}, "
-                f"found {', '.join(self._file.schema_arrow.names)}"
+                f"{self.name}: must have a column {' or '.join(SPLITS)} to choose {value!r}, "
+                f"found {', '.join(every)}; another one is chosen by COLUMN={value}"
             )
-        texts, codes = _encoded(self._column(columns[0]))
-        if split not in texts:
+        texts, codes = _encoded(self._column(existing(column, every, self.name)))
+        if value not in texts:
             raise UserError(
-                f"{self.name}: {columns[0]} {split!r} must exist, found {', '.join(texts)}"
+                f"{self.name}: {column} {value!r} must exist, found {', '.join(texts[:20])}"
             )
-        return np.flatnonzero(codes == texts.index(split))
+        return np.flatnonzero(codes == texts.index(value))
 
     def _read_labels(self) -> tuple[tuple[str, ...], Int32[np.ndarray, " R"]]:
         """Of the whole file, so that its splits agree."""

@@ -1,9 +1,9 @@
 """The few-label protocol: how far a handful of labels goes.
 
-Axes: W ways, A amounts, R resamples, N train items, M test items.
+Axes: N train items, M test items.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,8 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
-from ilk.core.seeding import uniforms
 from ilk.embedding import nearest, vote
-from ilk.evaluate.interval import crossed
+from ilk.evaluate.draws import amounts, curves, ranks
 from ilk.evaluate.labels_needed import Point, answers
 from ilk.evaluate.logistic import fit_path
 from ilk.evaluate.propagation import Graph, balanced, called, graph, spread
@@ -58,29 +57,23 @@ class FewLabels:
 
     def measure(self, task: Task) -> Measured:
         """Draw labels again and again, and name the test items by each way."""
-        amounts = dict(self._amounts(task.train.labels.cpu().numpy()))
+        labels = task.train.labels.cpu().numpy()
+        drawn = amounts(labels, self.per_class, self.shares)
         joined = graph(task.train.vectors, task.test.vectors, self.neighbours)
-        right = np.zeros((len(WAYS), len(amounts), self.resamples, len(task.test)))
-        of = len(amounts) * self.resamples
+        right = np.zeros((len(WAYS), len(drawn), self.resamples, len(task.test)))
         for resample in range(self.resamples):
-            rank = _ranks(task.train.labels.cpu().numpy(), task.seed, resample)
-            for number, wanted in enumerate(amounts.values()):
-                drawn = torch.from_numpy(rank < wanted).to(task.train.labels.device)
-                for way, correct in enumerate(self._correct(task, joined, drawn)):
+            rank = ranks(labels, task.seed, resample)
+            for number, amount in enumerate(drawn):
+                known = torch.from_numpy(rank < amount.wanted).to(task.train.labels.device)
+                for way, correct in enumerate(self._correct(task, joined, known)):
                     right[way, number, resample] = correct
-                task.tell(resample * len(amounts) + number + 1, of)
-        return self._measured(task, amounts, right)
-
-    def _amounts(
-        self, labels: Int64[np.ndarray, " N"]
-    ) -> Iterator[tuple[str, Int64[np.ndarray, " N"]]]:
-        """By name, for each item how many of its class are drawn."""
-        _, where, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-        for count in self.per_class:
-            yield f"{count} a class", np.minimum(count, sizes)[where]
-        for share in self.shares:
-            wanted = np.maximum(np.rint(share * sizes), 1).astype(np.int64)
-            yield f"{100 * share:g} %", wanted[where]
+                task.tell(resample * len(drawn) + number + 1, len(drawn) * self.resamples)
+        found = curves(WAYS, drawn, right, task.seed)
+        scores = right[WAYS.index(HEADLINE), len(self.per_class) - 1].mean(0)
+        return along(
+            found, HEADLINE, len(self.per_class) - 1, scores,
+            "nothing: the strength is 1 / labels",
+        )  # fmt: skip
 
     def _correct(
         self, task: Task, joined: Graph, drawn: Bool[Tensor, " N"]
@@ -110,60 +103,36 @@ class FewLabels:
         )  # fmt: skip
         return fit.predict(task.test.vectors)
 
-    def _measured(
-        self,
-        task: Task,
-        amounts: dict[str, Int64[np.ndarray, " N"]],
-        right: Float64[np.ndarray, "W A R M"],
-    ) -> Measured:
-        labels = task.train.labels.cpu().numpy()
-        flat = right.reshape(-1, *right.shape[2:])
-        ends = crossed(flat, task.seed).reshape(*right.shape[:2], 2)
-        curves = {
-            way: [
-                Point(
-                    amount=name,
-                    labels=_total(labels, wanted),
-                    value=float(right[row, column].mean()),
-                    low=float(ends[row, column, 0]),
-                    high=float(ends[row, column, 1]),
-                )
-                for column, (name, wanted) in enumerate(amounts.items())
-            ]
-            for row, way in enumerate(WAYS)
-        }
-        scores = right[WAYS.index(HEADLINE), len(self.per_class) - 1].mean(0)
-        point = curves[HEADLINE][len(self.per_class) - 1]
-        return Measured(
-            metric=f"accuracy of {HEADLINE}, {point.amount}",
-            value=float(scores.mean()),
-            interval=(point.low, point.high),
-            interval_kind="percentile bootstrap, 95 %, over draws of labels and test items",
-            selected={},
-            selected_on="nothing: the strength is 1 / labels",
-            scores=torch.from_numpy(scores),
-            details={
-                "curves": {
-                    way: [point.to_dict() for point in points] for way, points in curves.items()
-                },
-                "in words": answers(curves),
+
+def along(
+    found: Mapping[str, Sequence[Point]],
+    headline: str,
+    place: int,
+    scores: Float64[np.ndarray, " M"],
+    selected_on: str,
+) -> Measured:
+    """What was found over amounts of labels.
+
+    Args:
+        found: curves by way.
+        headline: the way that gives the value.
+        place: of the value on its curve.
+        scores: mean over draws for each test item at this place.
+        selected_on: what settings were chosen on.
+    """
+    point = found[headline][place]
+    return Measured(
+        metric=f"accuracy of {headline}, {point.amount}",
+        value=float(scores.mean()),
+        interval=(point.low, point.high),
+        interval_kind="percentile bootstrap, 95 %, over draws of labels and test items",
+        selected={},
+        selected_on=selected_on,
+        scores=torch.from_numpy(scores),
+        details={
+            "curves": {
+                way: [point.to_dict() for point in points] for way, points in found.items()
             },
-        )
-
-
-def _ranks(
-    labels: Int64[np.ndarray, " N"], seed: int, resample: int
-) -> Int64[np.ndarray, " N"]:
-    """The place of each item within its class, by chance, from 0."""
-    chance = uniforms(seed, resample, np.arange(len(labels)), "evaluate/few-label", 1)[:, 0]
-    order = np.lexsort((chance, labels))
-    _, firsts, sizes = np.unique(labels[order], return_index=True, return_counts=True)
-    rank = np.empty(len(labels), np.int64)
-    rank[order] = np.arange(len(labels)) - np.repeat(firsts, sizes)
-    return rank
-
-
-def _total(labels: Int64[np.ndarray, " N"], wanted: Int64[np.ndarray, " N"]) -> int:
-    """How many items are drawn in all."""
-    _, firsts = np.unique(labels, return_index=True)
-    return int(wanted[firsts].sum())
+            "in words": answers(found),
+        },
+    )

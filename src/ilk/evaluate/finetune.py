@@ -1,4 +1,7 @@
-"""The fine-tuning protocol: all weights trained end to end. Axes: B images."""
+"""The fine-tuning protocol: all weights trained end to end.
+
+Axes: B images, N test items, C train items.
+"""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -63,18 +66,21 @@ class FineTune:
 
     def measure(self, task: Task) -> Measured:
         """Train on the share of train, classify the test items."""
+        chosen = np.arange(len(task.train))
+        if self.share < 1:
+            chosen = np.flatnonzero(held_out(task.train.labels, self.share, task.seed))
+        selected_on = "nothing: the last epoch of a fixed recipe"
+        return top1(self.correct(task, chosen), {}, selected_on, {"labels": len(chosen)})
+
+    def correct(self, task: Task, chosen: Int64[np.ndarray, " C"]) -> Bool[Tensor, " N"]:
+        """Which test items are named rightly after training on the chosen train items."""
         images = task.images
         assert images is not None
         assert images.train is not None
         network = _Classifier(copied(images.encoder, self.drop_path), len(task.classes))
         with moved(network, images.device) as place:
-            chosen = np.arange(len(task.train))
-            if self.share < 1:
-                chosen = np.flatnonzero(held_out(task.train.labels, self.share, task.seed))
             self._train(network, task, images, chosen, place)
-            correct = _correct(network, task, images, place)
-        selected_on = "nothing: the last epoch of a fixed recipe"
-        return top1(correct, {}, selected_on, {"labels": len(chosen)})
+            return _correct(network, task, images, place)
 
     def _train(
         self,

@@ -6,6 +6,7 @@ from ilk.corruptions import COMMON, EXTRA, SEVERITIES
 from ilk.evaluate.clusters import Clusters, FreeClusters
 from ilk.evaluate.discovery import Discovery
 from ilk.evaluate.few_label import FewLabels
+from ilk.evaluate.few_label_tuned import TunedFewLabels
 from ilk.evaluate.finetune import FineTune
 from ilk.evaluate.knn import NearestNeighbours
 from ilk.evaluate.linear import LogisticRegression
@@ -126,5 +127,13 @@ PROTOCOLS = {
         Protocol(name="finetune@1", procedure=TUNE, needs=IMAGES),
         Protocol(name="finetune-10@1", procedure=replace(TUNE, share=0.1), needs=IMAGES),
         Protocol(name="finetune-1@1", procedure=replace(TUNE, share=0.01), needs=IMAGES),
+        Protocol(
+            name="few-label-finetune@1",
+            procedure=TunedFewLabels(
+                per_class=(1, 2, 5, 10), shares=(0.01, 0.1), resamples=10, steps=300,
+                recipe=TUNE,
+            ),
+            needs=IMAGES,
+        ),
     )
 }  # fmt: skip

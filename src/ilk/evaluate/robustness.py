@@ -76,8 +76,26 @@ class Robustness:
                 "clean_accuracy": float(clean.mean()),
                 "clean_ece": calibration_error(confidence, clean),
                 **summary(said, self.corruptions),
+                "by_severity": self._by_severity(said, task.seed),
             },
         )
+
+    def _by_severity(self, said: Answers, seed: int) -> list[dict[str, float]]:
+        """Mean accuracy over the common corruptions, with its interval over test items."""
+        common = [name in COMMON for name in self.corruptions]
+        found: list[dict[str, float]] = []
+        for place, severity in enumerate(self.severities):
+            scores = said.correct[common, place].mean(0, dtype=np.float64)
+            low, high = bootstrap(scores, seed)
+            found.append(
+                {
+                    "severity": severity,
+                    "accuracy": float(scores.mean()),
+                    "low": low,
+                    "high": high,
+                }
+            )
+        return found
 
     def answers(self, task: Task, images: Images, fit: Linear) -> Answers:
         """Classify every test item under every corruption and severity."""

@@ -26,7 +26,7 @@ from ilk.objectives import SoftCrossEntropy
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Revisiting:
-    """Settings of Revisiting contrastive; defaults but for the rate are the authors' for COCO."""
+    """Settings of Revisiting contrastive; the authors' for COCO, but for the learning rate."""
 
     hidden: int = 2048
     dim: int = 128

@@ -17,17 +17,22 @@ def few_labels(encoders: Mapping[str, Mapping[str, Result]]) -> list[Chapter]:
 
     Args:
         encoders: results by protocol, of each by its name; nothing is drawn where none has
-            few-label results.
+            few-label results, with fine-tuning or without.
     """
     found = {
-        name: result
+        name: [r for protocol, r in results.items() if protocol.startswith("few-label")]
         for name, results in encoders.items()
-        for protocol, result in results.items()
-        if protocol.partition("@")[0] == "few-label"
     }
-    if not found:
+    if not any(found.values()):
         return []
-    curves = {name: cast("dict[str, Any]", r.details["curves"]) for name, r in found.items()}
+    curves = {
+        name: {
+            way: points
+            for result in results
+            for way, points in cast("dict[str, Any]", result.details["curves"]).items()
+        }
+        for name, results in found.items()
+    }
     ways = dict.fromkeys(way for ways in curves.values() for way in ways)
     figures = tuple(
         Figure(
@@ -39,7 +44,9 @@ def few_labels(encoders: Mapping[str, Mapping[str, Result]]) -> list[Chapter]:
         )
         for way in ways
     )
-    words = tuple(f"{name}: {line}." for name, r in found.items() for line in r.words)
+    words = tuple(
+        f"{name}: {line}." for name, rs in found.items() for r in rs for line in r.words
+    )
     title = "How many labels does it take?"
     return [Chapter(title=title, lead=LEAD, figures=figures, lines=words)]
 

@@ -9,6 +9,7 @@ from ilk.core import UserError
 from ilk.evaluate import Ledger, Result, agreement, compare
 from ilk.viewer.labelling import few_labels
 from ilk.viewer.report import Chapter, Contender, Facts, Grid, Report, Results, Score
+from ilk.viewer.spoiling import corruptions
 
 FILE = "evaluation.json"
 ACCURACY = "top-1 accuracy"
@@ -92,12 +93,14 @@ def standings_report(
     accuracies = [name for name, result in some.items() if result.metric == ACCURACY]
     free = [name for name in protocols if _bare(name) in LABEL_FREE]
     rest = [name for name in protocols if name not in accuracies and name not in free]
+    results = {standing.name: standing.results for standing in found}
     told = [f"{len(found)} encoders" if len(found) > 1 else "One encoder"]
     told.append(f"on {first.n_test:,} test images of {first.classes} classes.")
     chapters = [
         *_other_measures(found, rest, some),
         *_differences(found),
-        *few_labels({standing.name: standing.results for standing in found}),
+        *few_labels(results),
+        *corruptions(results),
         *_label_free(found, free),
         *more,
     ]

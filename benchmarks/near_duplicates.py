@@ -1,0 +1,85 @@
+"""How many altered copies does the near-duplicate warning find, and how often is it wrong?
+
+    .venv/bin/python -m benchmarks.near_duplicates     after make mini
+
+Train is 4,000 images of CIFAR-10's training set; test is an altered copy of each of the first
+1,000 of them, and, for false alarms, 1,000 images of the test set. CIFAR-10 has real
+near-duplicates across its sets, some 3 % of test by Barz and Denzler, Journal of Imaging 2020,
+so not every alarm there is false.
+"""
+
+import argparse
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageEnhance
+
+from benchmarks.grid import RESULTS, RUNS, absent, facts, write
+from benchmarks.mini import DATA
+from ilk.data import Arrays, Source, Subset, open_source
+from ilk.embedding import embed, nearest
+from ilk.evaluate import contender
+
+KNOWN, ASKED, SIDE = 4000, 1000, 32
+THRESHOLDS = (0.9, 0.95, 0.97, 0.99)
+ENCODERS = ("pixels", "hog", "moco-v3", "dino")
+
+
+def compressed(image: Image.Image) -> Image.Image:
+    """JPEG of quality 75."""
+    kept = io.BytesIO()
+    image.save(kept, "JPEG", quality=75)
+    return Image.open(kept)
+
+
+ALTERED: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "JPEG, quality 75": compressed,
+    "shrunk to 75 % and back": lambda i: i.resize((24, 24)).resize((SIDE, SIDE)),
+    "10 % brighter": lambda i: ImageEnhance.Brightness(i).enhance(1.1),
+    "moved by a pixel": lambda i: i.transform(
+        i.size, Image.Transform.AFFINE, (1, 0, 1, 0, 1, 1)
+    ),
+    "middle 88 %, enlarged": lambda i: i.crop((2, 2, 30, 30)).resize((SIDE, SIDE)),
+    "mirrored": lambda i: i.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+}
+
+
+def rows(data: Path, name: str) -> dict[str, dict[str, float]]:
+    """Share of images with a neighbour in train above each threshold, by what was done."""
+    run = RUNS / "mini" / f"{name}-seed0"
+    encoder = contender(str(run) if run.exists() else name)
+    train, test = open_source(f"{data}:train"), open_source(f"{data}:test")
+    known = embed(encoder, Subset(train, np.arange(KNOWN))).vectors
+    mean, scale = known.mean(0), known.std(0)
+    scale[scale == 0] = 1
+
+    def shares(source: Source) -> dict[str, float]:
+        asked = embed(encoder, source).vectors
+        pair = [torch.from_numpy((vectors - mean) / scale) for vectors in (asked, known)]
+        _, cosines = nearest(pair[0], pair[1], 1)
+        return {f"{at:g}": float((cosines[:, 0] >= at).double().mean()) for at in THRESHOLDS}
+
+    def altered(change: Callable[[Image.Image], Image.Image]) -> Source:
+        images = (Image.fromarray(np.asarray(train.item(item))) for item in range(ASKED))
+        return Arrays(np.stack([np.asarray(change(image).convert("RGB")) for image in images]))
+
+    found = {what: shares(altered(change)) for what, change in ALTERED.items()}
+    return found | {"other images": shares(Subset(test, np.arange(ASKED)))}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, default=DATA, help="cifar10-20k.parquet")
+    chosen = parser.parse_args()
+    if not chosen.data.exists():
+        raise absent(chosen.data)
+    command = "python -m benchmarks.near_duplicates"
+    content = {
+        "known": KNOWN,
+        "asked": ASKED,
+        "shares": {n: rows(chosen.data, n) for n in ENCODERS},
+    }
+    write(RESULTS / "near-duplicates" / "cifar10.json", facts(command) | content)
