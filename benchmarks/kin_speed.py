@@ -16,6 +16,7 @@ import torch
 from benchmarks.family import METHOD_OPTIONS, QUEUE
 from benchmarks.step_speed import BATCH, Work, step, trainer
 from ilk.adoptions import ADOPTIONS
+from ilk.method import Term
 from ilk.train.trainer import Trainer
 
 SMALL, LARGE = 4096, 65_536
@@ -89,15 +90,7 @@ def measured(
 def medians(made: Trainer, runs: int) -> tuple[float, float]:
     """Processor seconds in the rules of a step, and of the step; a first one is not counted."""
     spent: list[float] = []
-    terms = [
-        replace(
-            term,
-            kin=Timed(term.kin, spent),
-            foreign=None if term.foreign is None else Timed(term.foreign, spent),
-        )
-        for term in made.method.terms
-    ]
-    made.method = replace(made.method, terms=tuple(terms))
+    made.method = replace(made.method, terms=timed(made.method.terms, spent))
     work: Work = step(made)
     work()
     rules: list[float] = []
@@ -109,3 +102,15 @@ def medians(made: Trainer, runs: int) -> tuple[float, float]:
         wholes.append(time.process_time() - began)
         rules.append(sum(spent))
     return statistics.median(rules), statistics.median(wholes)
+
+
+def timed(terms: tuple[Term, ...], spent: list[float]) -> tuple[Term, ...]:
+    """The same terms, whose rules add the time of each call to ``spent``."""
+    return tuple(
+        replace(
+            term,
+            kin=Timed(term.kin, spent),
+            foreign=None if term.foreign is None else Timed(term.foreign, spent),
+        )
+        for term in terms
+    )
