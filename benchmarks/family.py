@@ -38,7 +38,7 @@ HEAD = {"hidden": 1024, "dim": 128}
 TEACHER = {"momentum": 0.99}
 QUEUE = {"queue_size": 4096}
 BANK = {"bank_size": 4096}
-CROPS = {"local_views": 2}
+CROPS = {"local_views": 2, "min_local_scale": 0.2}  # 5 % of 32 pixels is a patch of 7
 
 # A new method needs a line here; a test says which one has none.
 METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -67,8 +67,10 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "imsat": {},
     "dac": {},
     "uic": {"hidden": 1024, "classes": 200},
+    "deepcluster": {"clusters": 200},
     "interclr": HEAD | TEACHER | QUEUE | {"clusters": 100, "smallest": 2, "pool": 2048,
                                           "foreign": 512},
+    "revisiting": HEAD | TEACHER | QUEUE | CROPS,
 }  # fmt: skip
 WITHOUT = {"rekd": "it needs a teacher that has learned before"}
 

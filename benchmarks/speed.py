@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import data_speed, growth, probe_speed, step_speed
+from benchmarks import data_speed, growth, kin_speed, probe_speed, step_speed
 from benchmarks.grid import RESULTS, write
 from ilk.cli.allocator import keep_freed_memory
 from ilk.train.record import now, surroundings
@@ -68,6 +68,7 @@ PARTS: dict[str, Part] = {
     "data": data_speed.rows,
     "probes": probe_speed.rows,
     "growth": growth.rows,
+    "kin": kin_speed.rows,
 }
 
 
@@ -98,7 +99,8 @@ def measure(name: str, runs: int) -> None:
         if name != "growth":
             ratio = row.get("ratio", row.get("seconds"))
             told = row.get("skipped") or f"{ratio:.3g}"
-            print(f"{row['work']} against {row.get('against', 'nothing')}: {told}", flush=True)
+            beside = row.get("against") or ("its step" if name == "kin" else "nothing")
+            print(f"{row['work']} against {beside}: {told}", flush=True)
     print(f"{name}: {seconds:.0f} s", flush=True)
 
 

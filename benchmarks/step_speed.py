@@ -100,15 +100,21 @@ def interleaved(works: Mapping[str, Work], runs: int) -> dict[str, list[float]]:
 
 
 def trainer(
-    method: str, options: Mapping[str, Any], *, mix: str | None = None, batch: int = BATCH
+    method: str,
+    options: Mapping[str, Any],
+    *,
+    mix: str | None = None,
+    kin: str | None = None,
+    batch: int = BATCH,
+    items: int = BATCH,
 ) -> Trainer:
-    """A trainer of the mini backbone."""
+    """A trainer of the mini backbone for a data set of so many items."""
     torch.manual_seed(0)
     settings = Settings(
-        method=method, method_options=options, mix=mix, backbone="resnet_mini",
+        method=method, method_options=options, mix=mix, kin=kin, backbone="resnet_mini",
         image_size=SIZE, batch_size=batch, device="cpu",
     )  # fmt: skip
-    record, student = assemble(settings, SIZE, batch)
+    record, student = assemble(settings, SIZE, items)
     fabric = Fabric(accelerator="cpu", devices=1)
     return Trainer(
         record, student, fabric=fabric, batch_size=batch, lr=None, statistics=moments(3), seed=0

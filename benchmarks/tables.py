@@ -1,4 +1,4 @@
-"""Write the tables of the README from ``results/`` and from the methods themselves.
+"""Write the tables of the README and the docs from ``results/`` and the methods themselves.
 
 .venv/bin/python -m benchmarks.tables
 """
@@ -14,6 +14,7 @@ from ilk.mixes import MIXES
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+SPEED = ROOT / "docs" / "speed.md"
 RESULTS = Path(__file__).parent / "results"
 PUBLISHED = Path(__file__).parent / "published"
 COLUMNS = (
@@ -27,6 +28,11 @@ def readme(text: str) -> str:
     for mark, content in made.items():
         text = between(text, mark, content)
     return text
+
+
+def speed_page(text: str) -> str:
+    """The page on speed with its table as it must be."""
+    return between(text, "kin", kin())
 
 
 def between(text: str, mark: str, content: str) -> str:
@@ -142,6 +148,29 @@ def pace(row: dict[str, Any]) -> str:
         f"{row['at_least']:g} or more" if "at_least" in row else f"{row['at_most']:g} or less"
     )
     return f"| {row['work']} | {row.get('against', '')} | {found} | {wanted} |"
+
+
+def kin() -> str:
+    """What kin rules cost, beside the step that they are part of."""
+    path = RESULTS / "speed" / "kin.json"
+    if not path.exists():
+        return ""
+    content = json.loads(path.read_text())
+    shared = ", shared with other work" if content["shared"] else ""
+    lines = [
+        f"One thread of {content['machine']['processor']}{shared}, {content['date'][:10]}; "
+        "`resnet_mini`, batch 128, 32 px, 128 dimensions; medians of processor time "
+        "([JSON](../benchmarks/results/speed/kin.json)).",
+        "",
+        "| method or rule | rows remembered | rule, ms a step | whole step, ms | share |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['work']} | {'' if row['rows'] is None else format(row['rows'], ',')} | "
+        f"{row['milliseconds']:.3g} | {row['step_milliseconds']:.0f} | {row['ratio']:.1%} |"
+        for row in content["rows"]
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def paper() -> list[str]:
@@ -261,3 +290,4 @@ def short(command: str) -> str:
 
 if __name__ == "__main__":
     README.write_text(readme(README.read_text()))
+    SPEED.write_text(speed_page(SPEED.read_text()))

@@ -1,4 +1,8 @@
-"""Two steps of every method on one rank of several; started by torchrun, writes what it got."""
+"""Two steps of every method on one rank of several; started by torchrun, writes what it got.
+
+They are the first ones of two epochs, in which memories are put in order, and show the same
+items, so that all of them have been seen by then.
+"""
 
 import os
 import sys
@@ -15,6 +19,7 @@ from ilk.train.trainer import Trainer
 from tests.laws.world import (
     CASES,
     LABELS,
+    PER_EPOCH,
     Trunk,
     batch,
     in_float64,
@@ -57,9 +62,9 @@ def two_steps(trainer: Trainer, world: int, rank: int) -> dict[str, torch.Tensor
     out = {}
     size = WORLD * SHARE // world
     for step in range(2):
-        shown = batch(trainer.method.views, step, size=size, world=world, rank=rank)
+        shown = batch(trainer.method.views, 0, size=size, world=world, rank=rank)
         with in_float64(trainer):
-            outcome = trainer.take_step([shown], progress(step))
+            outcome = trainer.take_step([shown], progress(step * int(PER_EPOCH)))
         out[f"loss.{step}"] = torch.tensor(outcome.loss, dtype=torch.float64)
         for name, parameter in trainer.student.named_parameters():
             if parameter.grad is not None:

@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 import pytest
+import torch
+import torch.nn.functional as F
 from lightning_fabric import Fabric
 
-from tests.laws.world import batch, built, progress
+from ilk.core import Output
+from tests.laws.world import batch, built, progress, small_method, small_trainer
 
 
 def losses(trainer, steps: int) -> list[float]:
@@ -38,6 +41,47 @@ def test_ifnd_that_believes_nothing_yet_is_moco_v2(fabric: Fabric):
     assert losses(trusting, 1) == pytest.approx(losses(plain, 1), rel=1e-6)
     # In the second epoch clusters are believed, so that losses part.
     assert losses(trusting, 8)[-1] != pytest.approx(losses(plain, 8)[-1], rel=1e-4)
+
+
+def test_without_neighbours_revisiting_is_moco_v2_with_more_queries(fabric: Fabric):
+    trainers = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        trainers.append(small_trainer(fabric, small_method("revisiting", neighbour_weight=0.0)))
+    own, _ = trainers[0].method.terms
+    assert own.kin == small_method("moco-v2").terms[0].kin
+    assert [query.view for query in own.queries] == ["large", "s1", "s2"]
+    trainers[0].method = replace(trainers[0].method, terms=(own,))
+    assert losses(trainers[0], 3) == losses(trainers[1], 3)
+
+
+def test_neighbours_are_found_by_features_and_drawn_near_in_projections(fabric: Fabric):
+    trainer = built(fabric, "revisiting")
+    losses(trainer, 2)
+    queue, features = (trainer.memory[name] for name in ("queue", "features"))
+    assert torch.equal(queue.sources, features.sources)
+    scene = trainer._look(batch(trainer.method.views, 2), progress(2), first=False)
+    term = trainer.method.terms[1]
+    loss = scene.loss(term)
+    kin = scene.verdicts[-1].kin
+    keys = F.normalize(scene.rows(Output("teacher", "key", "feature")).vectors, dim=1)
+    items = scene.rows(Output("teacher", "key", "feature")).composition.sources[:, 0]
+    rows = []
+    for number, query in enumerate(scene.verdicts[-1].queries.vectors):
+        who = number % len(keys)
+        known = (features.sources >= 0) & (features.sources != items[who])
+        alike = (features.vectors @ keys[who]).masked_fill(~known, -2)
+        near = sorted(range(32), key=lambda j, alike=alike: -float(alike[j]))[:3]
+        assert sorted(kin.weights[number].nonzero()[:, 0].tolist()) == sorted(near)
+        logs = (queue.vectors @ F.normalize(query, dim=0) / 0.2).log_softmax(0)
+        rows.append(-logs[near].mean())
+    assert loss.item() == pytest.approx(float(sum(rows) / len(rows)), rel=1e-5)
+
+
+def test_nobody_is_a_neighbour_before_keys_are_written(fabric: Fabric):
+    trainer = built(fabric, "revisiting")
+    scene = trainer._look(batch(trainer.method.views, 0), progress(0), first=True)
+    assert scene.loss(trainer.method.terms[1]).item() == 0
 
 
 def test_labels_recluster_in_the_second_epoch(fabric: Fabric):

@@ -55,6 +55,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "imsat": {"classes": 4, "hidden": 16},
     "dac": {"classes": 4, "hidden": 16},
     "uic": {"classes": 5, "hidden": 16},
+    "deepcluster": {"clusters": 5, "axes": 6},
     "rekd": {"teacher": "random:resnet_mini", "hidden": 16, "queue_size": 32, "related": 2},
     "interclr": {
         "hidden": 16,
@@ -66,6 +67,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
         "pool": 20,
         "foreign": 6,
     },
+    "revisiting": {"hidden": 16, "dim": 32, "queue_size": 32, "k": 3, "local_views": 2},
 }
 # Methods whose loss makes no sense of soft kin weights.
 ONE_HOT = {"barlow-twins", "vicreg", "imsat", "dac"}

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from sklearn.metrics import normalized_mutual_info_score
 
 from ilk.core import Composition, Progress, Rows, UserError
 from ilk.kin import OwnClass
@@ -53,6 +54,9 @@ def test_what_is_said_counts_from_the_next_epoch_on():
     memory.settle({}, Progress(1, 20, 5.0), seed=0)
     assert torch.equal(memory.labels, before)
     memory.settle({}, Progress(5, 20, 5.0), seed=0)
+    assert memory.agreement.item() == pytest.approx(
+        normalized_mutual_info_score(before, memory.labels), abs=1e-6
+    )
     # Of two rows of one item the last one counts; whoever was not seen keeps the label.
     assert memory.labels[:3].tolist() == [1, 2, 3]
     assert torch.equal(memory.labels[3:], before[3:])
@@ -60,7 +64,7 @@ def test_what_is_said_counts_from_the_next_epoch_on():
 
 def test_nothing_but_labels_has_a_row_for_each_item():
     state = Labels(4, 12).state_dict()
-    assert all(not t.is_floating_point() for t in state.values() if len(t) == 12)
+    assert all(not t.is_floating_point() for t in state.values() if t.shape[:1] == (12,))
 
 
 def test_classes_count_alike_whatever_their_size():

@@ -56,6 +56,17 @@ def test_a_run_leaves_record_metrics_checkpoint_and_encoder(tiny, pictures, tmp_
     assert embed(encoder, open_source(pictures)).vectors.shape == (32, encoder.feature_dim)
 
 
+@pytest.mark.parametrize("name", ["uic", "deepcluster"])
+def test_every_epoch_tells_how_much_labels_changed(tiny, pictures, tmp_path, name):
+    options = {"uic": {"classes": 4, "hidden": 16}, "deepcluster": {"clusters": 4, "axes": 4}}
+    settings = tiny(method=name, method_options=options[name], mix=None, steps=12)
+    train(settings, pictures, tmp_path / "run", Witness())
+    told = {line["step"]: line["label_nmi"] for line in lines(tmp_path / "run")
+            if "label_nmi" in line}  # fmt: skip
+    assert set(told) == {4, 8}
+    assert all(0 <= number < 1 for number in told.values())
+
+
 def test_loss_falls(tiny, pictures, tmp_path):
     options = {**TINY["method_options"], "optimiser": "adamw", "base_lr": 0.1}
     train(

@@ -12,6 +12,7 @@ from ilk.views import (
     fitted,
     local_size,
     moco_v2_pair,
+    revisited_multicrop,
     simclr_pair,
     swav_multicrop,
     weak,
@@ -81,6 +82,23 @@ def test_a_weak_view_is_a_crop_and_a_flip():
 def test_local_views_can_be_fewer_or_none():
     assert [view.name for view in dino_multicrop(64, 32, 1)] == ["g1", "g2", "l1"]
     assert [view.name for view in swav_multicrop(64, 32, 0)] == ["g1", "g2"]
+
+
+@pytest.mark.parametrize(("least", "most"), [(0.05, 0.14), (0.2, 0.56), (0.5, 1.0)])
+def test_small_crops_of_small_pictures_may_be_larger(least, most):
+    for crops in (swav_multicrop(32, 16, 2, least),
+                  revisited_multicrop(32, 16, 2, min_local_scale=least)):  # fmt: skip
+        assert crops[-1].scale == pytest.approx((least, most))
+        assert crops[1].scale[1] == 1.0
+
+
+def test_small_crops_share_a_part_with_the_key_which_has_plain_colours():
+    key, *queries = revisited_multicrop(160, 96, 2)
+    assert [view.name for view in queries] == ["large", "s1", "s2"]
+    assert (key.near, key.autoaugment_p) == (None, 0)
+    assert {view.autoaugment_p for view in queries} == {0.5}
+    assert [view.near for view in queries] == [None, key, key]
+    assert [view.size for view in (key, *queries)] == [160, 160, 96, 96]
 
 
 def test_small_views_lose_their_blur_and_nothing_else():

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+SHORTEST = 1e-12  # a shorter row counts as one of zeros, as in torch's normalize
+
 
 def full(tensor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """The same numbers in float32 at least; float64 stays."""
@@ -26,14 +28,15 @@ def similarities(
     """
     # A half-precision product would round cosines near 1 by 4e-3, a tenth of a temperature.
     with torch.autocast(queries.device.type, enabled=False):
-        rows = _ready(queries, cosine)
-        return torch.cat([_against(rows, _ready(block, cosine)) for block in candidates], 1)
+        rows = F.normalize(full(queries), dim=-1) if cosine else full(queries)
+        scores = [_against(rows, full(block), cosine) for block in candidates]
+    return scores[0] if len(scores) == 1 else torch.cat(scores, dim=1)
 
 
-def _ready(tensor: Tensor, cosine: bool) -> Tensor:
-    return F.normalize(full(tensor), dim=-1) if cosine else full(tensor)
-
-
-def _against(rows: Tensor, block: Tensor) -> Tensor:
+def _against(rows: Tensor, block: Tensor, cosine: bool) -> Tensor:
     own = block.ndim == 3
-    return torch.einsum("qd,qmd->qm", rows, block) if own else rows @ block.T
+    products = torch.einsum("qd,qmd->qm", rows, block) if own else rows @ block.T
+    if not cosine:
+        return products
+    # Dividing what comes out spares a normalised copy of candidates, be they a whole memory.
+    return products / torch.linalg.vector_norm(block, dim=-1).clamp(min=SHORTEST)

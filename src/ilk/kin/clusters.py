@@ -63,8 +63,9 @@ class OwnCluster:
 class OwnClass:
     """The class that each query's item is said to be of; the queries are scores over classes.
 
-    UIC, Chen et al., ECCV workshops 2020, https://arxiv.org/abs/2006.11480. Rows count in
-    inverse proportion to the size of their class, as if classes were drawn alike often.
+    UIC, Chen et al., ECCV workshops 2020, https://arxiv.org/abs/2006.11480, and DeepCluster,
+    Caron et al., ECCV 2018, https://arxiv.org/abs/1807.05520. Rows count in inverse proportion
+    to the size of their class, as if classes were drawn alike often.
 
     Args:
         labels: name of the memory that knows.

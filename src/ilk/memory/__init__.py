@@ -10,5 +10,15 @@ from ilk.memory.history import History
 from ilk.memory.labels import Labels
 from ilk.memory.online import OnlineClusters
 from ilk.memory.queue import Queue
+from ilk.memory.whitened import WhitenedClusters
 
-__all__ = ["Bank", "Centre", "Clusters", "History", "Labels", "OnlineClusters", "Queue"]
+__all__ = [
+    "Bank",
+    "Centre",
+    "Clusters",
+    "History",
+    "Labels",
+    "OnlineClusters",
+    "Queue",
+    "WhitenedClusters",
+]

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ilk.core import Progress, Rows, UserError, full, seeding
+from ilk.memory.agreement import mutual_information
 from ilk.memory.bank import last_of
 
 
@@ -25,6 +26,7 @@ class Labels(nn.Module):
     labels: Int[Tensor, " M"]
     coming: Int[Tensor, " M"]
     rarity: Float[Tensor, " K"]
+    agreement: Float[Tensor, ""]
 
     def __init__(self, classes: int, items: int = 0) -> None:
         super().__init__()
@@ -32,6 +34,7 @@ class Labels(nn.Module):
         self.register_buffer("coming", torch.empty(0, dtype=torch.long))  # of the next
         # M / (K * size) of each class: weighs a row as if all classes were drawn alike often.
         self.register_buffer("rarity", torch.ones(classes))
+        self.register_buffer("agreement", torch.zeros(()))  # NMI with the labels before
         self.allot(items)
 
     def allot(self, count: int) -> None:
@@ -59,6 +62,7 @@ class Labels(nn.Module):
         key = seeding.integer(seed, progress.step, "labels")
         filled = refilled(self.coming.cpu().numpy(), len(self.rarity), key)
         self.coming.copy_(torch.from_numpy(filled))
+        self.agreement.fill_(mutual_information(self.labels, self.coming))
         self.labels.copy_(self.coming)
         sizes = torch.bincount(self.labels, minlength=len(self.rarity))
         self.rarity.copy_(len(self.labels) / (len(sizes) * sizes))

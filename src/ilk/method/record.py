@@ -200,6 +200,8 @@ class Method:
         memory: queues, banks and centres by name.
         remember: what is written into them after each step.
         frozen: parameters that stand still at first.
+        renewed: parts of the student that are made anew at the beginning of each epoch, by
+            name, and what makes them.
         prepare: changes made to the backbone once, before the teacher is copied from it.
         drop_path: rate of stochastic depth in the student's backbone.
         stacked: views of one size go through a network in one pass, clean and mixed apart; else
@@ -223,6 +225,7 @@ class Method:
     memory: Mapping[str, nn.Module] = field(default_factory=dict)
     remember: tuple[Remember, ...] = ()
     frozen: tuple[Frozen, ...] = ()
+    renewed: Mapping[str, Callable[[], nn.Module]] = field(default_factory=dict)
     prepare: tuple[Callable[[nn.Module], None], ...] = ()
     drop_path: float = 0.0
     stacked: bool = False

@@ -10,6 +10,7 @@ from ilk.methods.barlow_twins import BarlowTwins
 from ilk.methods.byol import BYOL
 from ilk.methods.cmsf import CMSF
 from ilk.methods.dac import DAC
+from ilk.methods.deepcluster import DeepCluster
 from ilk.methods.deepcluster_v2 import DeepClusterV2
 from ilk.methods.dino import DINO
 from ilk.methods.fnc import FNC
@@ -25,6 +26,7 @@ from ilk.methods.nnclr import NNCLR
 from ilk.methods.rekd import ReKD
 from ilk.methods.relic_v2 import ReLICv2
 from ilk.methods.ressl import ReSSL
+from ilk.methods.revisiting import Revisiting
 from ilk.methods.simclr import SimCLR
 from ilk.methods.simsiam import SimSiam
 from ilk.methods.supcon import SupCon
@@ -66,8 +68,10 @@ METHODS: Mapping[str, type[Recipe]] = {
     "imsat": IMSAT,
     "dac": DAC,
     "uic": UIC,
+    "deepcluster": DeepCluster,
     "rekd": ReKD,
     "interclr": InterCLR,
+    "revisiting": Revisiting,
 }
 
 

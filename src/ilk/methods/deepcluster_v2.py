@@ -30,11 +30,13 @@ class DeepClusterV2:
     clusterings: int = 3
     temperature: float = 0.1
     local_views: int = 6
+    min_local_scale: float = 0.05  # of a small crop's area; more where 5 % is a few pixels
 
     def build(self, feature_dim: int, image_size: int) -> Method:
         """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        small = views.local_size(image_size)
         crops = views.fitted(
-            views.swav_multicrop(image_size, views.local_size(image_size), self.local_views)
+            views.swav_multicrop(image_size, small, self.local_views, self.min_local_scale)
         )
         names = tuple(crop.name for crop in crops)
         seen = {g: Output("student", g, "projection", stopped=True) for g in ("g1", "g2")}

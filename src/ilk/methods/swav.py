@@ -31,14 +31,16 @@ class SwAV:
     epsilon: float = 0.05
     iterations: int = 3
     local_views: int = 6
+    min_local_scale: float = 0.05  # of a small crop's area; more where 5 % is a few pixels
     queue_size: int = 0  # 3840 for a batch of 256
     queue_from: float = 15  # epoch
     frozen_steps: int = 313  # 5005 for a batch of 256
 
     def build(self, feature_dim: int, image_size: int) -> Method:
         """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        small = views.local_size(image_size)
         crops = views.fitted(
-            views.swav_multicrop(image_size, views.local_size(image_size), self.local_views)
+            views.swav_multicrop(image_size, small, self.local_views, self.min_local_scale)
         )
         pools = {g: f"queue-{g}" for g in ("g1", "g2") if self.queue_size}
         terms = tuple(

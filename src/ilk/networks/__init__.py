@@ -4,7 +4,7 @@ from ilk.networks.backbone import OWN, backbone
 from ilk.networks.cost import multiply_adds
 from ilk.networks.encoder import Encoder, encode
 from ilk.networks.export import export_onnx, export_timm
-from ilk.networks.heads import Prototypes, dino_head, mlp
+from ilk.networks.heads import Prototypes, classifier, dino_head, mlp
 from ilk.networks.layout import fastest_layout
 from ilk.networks.network import Network
 from ilk.networks.storage import feature_dim, load_encoder, save_encoder
@@ -25,6 +25,7 @@ __all__ = [
     "StandingTeacher",
     "Teacher",
     "backbone",
+    "classifier",
     "dino_head",
     "encode",
     "export_onnx",

@@ -68,6 +68,17 @@ def dino_head(
     return head
 
 
+def classifier(in_dim: int, classes: int) -> nn.Linear:
+    """Build a linear layer to class scores: normal weights (std 0.01), biases of zero.
+
+    Caron et al., ECCV 2018, as in the authors' code.
+    """
+    head = nn.Linear(in_dim, classes)
+    nn.init.normal_(head.weight, std=0.01)
+    nn.init.zeros_(head.bias)
+    return head
+
+
 class Prototypes(nn.Module):
     """Scores of projections against K directions: the cosine, times a scale if one is learnt.
 

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from ilk.core import Field, Output
+from ilk.core import Field, Output, Progress
 from ilk.embedding import feature_std, rankme
 from ilk.method import Method, Term, is_mixed, passes
 from ilk.train.scene import Scene
@@ -40,6 +41,24 @@ def signs(method: Method, scene: Scene) -> dict[str, float]:
     if entropies:
         out["teacher_entropy"] = sum(entropies) / len(entropies)
     return out | kin_scores(scene.judgements)
+
+
+@runtime_checkable
+class _Relabelled(Protocol):
+    agreement: Tensor
+
+
+def label_changes(memory: Mapping[str, nn.Module], progress: Progress) -> dict[str, float]:
+    """NMI of the labels of this epoch and the last, where an epoch has begun that changed them.
+
+    Args:
+        memory: of the method, by name, after the step.
+        progress: before the step.
+    """
+    if progress.step == 0 or not progress.begins_epoch:
+        return {}
+    changed = [part.agreement for part in memory.values() if isinstance(part, _Relabelled)]
+    return {"label_nmi": float(changed[0])} if changed else {}
 
 
 def kin_scores(judgements: list[Float[Tensor, "4"]]) -> dict[str, float]:

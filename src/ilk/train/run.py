@@ -13,7 +13,7 @@ from ilk.core import UserError
 from ilk.networks import save_encoder
 from ilk.train.checkpoint import flattened_optimiser, load, restore_optimiser, save
 from ilk.train.loader import Batch
-from ilk.train.monitor import CollapseAlarm, signs
+from ilk.train.monitor import CollapseAlarm, label_changes, signs
 from ilk.train.record import Metrics, now, write_json
 from ilk.train.setup import Setup
 from ilk.train.trainer import NonFiniteLoss, Outcome
@@ -132,7 +132,10 @@ class Run:
     ) -> None:
         """Numbers of this step; ``step`` counts the steps that came before it."""
         setup, step = self.setup, self.setup.trainer.step - 1
-        if not (self._signs_due(step) or step % setup.log_every == 0 or self._knn_due(step)):
+        memory = dict(setup.trainer.memory.items())
+        relabelled = label_changes(memory, setup.length.progress(step))
+        due = self._signs_due(step) or step % setup.log_every == 0 or self._knn_due(step)
+        if not (due or relabelled):
             return
         waited = sum(batch.waited for batch in taken)
         images = sum(len(batch.items) for batch in taken) * setup.fabric.world_size
@@ -146,6 +149,7 @@ class Run:
             "images_per_second": images / seconds,
             "data_wait": min(waited / seconds, 1.0),
             "bad_files": len(setup.reader.bad),
+            **relabelled,
         }
         if self._signs_due(step):
             line |= signs(setup.method, outcome.scene)

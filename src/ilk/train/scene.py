@@ -71,6 +71,7 @@ class Scene:
         self._memory = memory
         self._progress = progress
         self._judged_by = judged_by
+        self._answering: dict[tuple[Source, ...], Rows] = {}
         self.verdicts: list[Verdict] = []
         self.judgements: list[Tensor] = []
 
@@ -136,8 +137,8 @@ class Scene:
             else gathered(self.source_rows(entry))
             for entry in term.candidates
         ]
-        candidates = _joined(blocks) if blocks else queries
-        asking, answering = _still(queries), _still(candidates)
+        asking = _still(queries)
+        answering = self._joined_once(term, blocks) if blocks else asking
         with torch.no_grad():
             kin = term.kin(asking, answering, self)
             made = None if term.foreign is None else term.foreign(asking, answering, kin, self)
@@ -149,6 +150,12 @@ class Scene:
         if made is not None:
             vectors, kin = (*vectors, made[0]), widened(kin, made[1])
         return term.objective(full(queries.vectors), vectors, kin, self._progress)
+
+    def _joined_once(self, term: Term, blocks: list[Rows]) -> Rows:
+        """Candidates in one piece, for rules; a copy of a memory that terms share."""
+        if term.candidates not in self._answering:
+            self._answering[term.candidates] = _joined([_still(block) for block in blocks])
+        return self._answering[term.candidates]
 
 
 def widened(kin: Kin, left_out: Bool[Tensor, "Q m"]) -> Kin:

@@ -20,6 +20,7 @@ from ilk.train.optimiser import Pace, build_optimiser, clip_gradients, frozen_no
 from ilk.train.passes import Runner
 from ilk.train.pictures import Pictures
 from ilk.train.profile import Clock, no_clock
+from ilk.train.renewal import renew
 from ilk.train.scene import Scene
 from ilk.train.sharding import Uncut, cut_like, shard, whole
 from ilk.train.teachers import teacher_of
@@ -151,6 +152,7 @@ class Trainer:
         Raises:
             NonFiniteLoss: before anything has been changed but the teacher.
         """
+        renew(self.method.renewed, self.student, self.optimiser.optimizer, progress, self.seed)
         self._reseed()
         self._settle(progress)
         lr = self.pace.apply(self.optimiser.optimizer, progress)

@@ -12,6 +12,7 @@ from ilk.views.normalise import (
     normalise,
 )
 from ilk.views.pixels import apply
+from ilk.views.plain import Plain
 from ilk.views.recipes import (
     byol_pair,
     cifar_pair,
@@ -19,11 +20,12 @@ from ilk.views.recipes import (
     fitted,
     local_size,
     moco_v2_pair,
+    revisited_multicrop,
     simclr_pair,
     swav_multicrop,
     weak,
 )
-from ilk.views.view import Plain, View, draw, render
+from ilk.views.view import View, draw, render
 
 __all__ = [
     "CIFAR_MEAN",
@@ -54,6 +56,7 @@ __all__ = [
     "moments",
     "normalise",
     "render",
+    "revisited_multicrop",
     "simclr_pair",
     "swav_multicrop",
     "weak",

@@ -10,10 +10,13 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from ilk.views.autoaugment import Policies
+
 Interpolation = Literal["bilinear", "bicubic"]
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)  # columns of ``jitter``, values of ``order``
 NEUTRAL = np.array([1.0, 1.0, 1.0, 0.0])  # jitter factors that leave an image alone
 TRIES = 10  # candidate boxes before the central fallback, as in torchvision
+CROP_DRAWS = 2 * TRIES + 2  # uniforms of one crop
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +35,7 @@ class Draws:
         sigma: of the blur in pixels of the view; 0 leaves alone.
         blur_kernel: side of the widest blur kernel, odd; None is as wide as sigma asks for.
         solarize: invert what is at or above ``solarize_threshold``.
+        policies: operations of AutoAugment, applied after the flip; None is none of any image.
     """
 
     size: int
@@ -45,6 +49,13 @@ class Draws:
     blur_kernel: int | None
     solarize: Bool[np.ndarray, " B"]
     solarize_threshold: int
+    policies: Policies | None = None
+
+    def learnt(self) -> list[list[tuple[str, float]]]:
+        """Operations of AutoAugment of each image."""
+        return [
+            [] if self.policies is None else self.policies.of(i) for i in range(len(self.flip))
+        ]
 
 
 def resized_crops(
@@ -80,6 +91,15 @@ def resized_crops(
     top = np.where(found, uniforms[:, 20] * (heights - height + 1), (heights - height) // 2)
     left = np.where(found, uniforms[:, 21] * (widths - width + 1), (widths - width) // 2)
     return np.stack([top.astype(np.int64), left.astype(np.int64), height, width], 1)
+
+
+def share_inside(
+    boxes: Int[np.ndarray, "B 4"], others: Int[np.ndarray, "B 4"]
+) -> Float[np.ndarray, " B"]:
+    """Which share of its own area each box has in common with another one."""
+    corner = np.maximum(boxes[:, :2], others[:, :2])
+    ends = np.minimum(boxes[:, :2] + boxes[:, 2:], others[:, :2] + others[:, 2:])
+    return (ends - corner).clip(min=0).prod(1) / boxes[:, 2:].prod(1)
 
 
 def between(

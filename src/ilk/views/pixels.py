@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
+from ilk.views.autoaugment import augment
 from ilk.views.background import Backdrop
 from ilk.views.draws import BRIGHTNESS, CONTRAST, HUE, NEUTRAL, SATURATION, Draws, Interpolation
 
@@ -32,8 +33,8 @@ def apply(
 ) -> UInt8[Tensor, "B C S S"]:
     """Render the views that were drawn, in channels-last memory.
 
-    Crop, flip, jitter, grayscale, blur, solarize: the order of every recipe here, up to the
-    place of the flip, which commutes with all that follows the crop.
+    Crop, flip, AutoAugment, jitter, grayscale, blur, solarize: the order of every recipe here,
+    up to the place of the flip, which commutes with all that follows the crop in a recipe.
 
     Args:
         draws: one row an image.
@@ -78,16 +79,17 @@ def _rendered(
     """Fill in one view at each call for the next."""
     scratch = _Scratch.of(views[0])
     rows = zip(
-        views, images, behind, draws.boxes.tolist(), draws.flip.tolist(), draws.order.tolist(),
-        draws.jitter.tolist(), draws.gray.tolist(), draws.sigma.tolist(),
+        views, images, behind, draws.boxes.tolist(), draws.flip.tolist(), draws.learnt(),
+        draws.order.tolist(), draws.jitter.tolist(), draws.gray.tolist(), draws.sigma.tolist(),
         draws.solarize.tolist(), strict=True,
     )  # fmt: skip
-    for view, image, backdrop, box, flip, order, factors, gray, sigma, solarize in rows:
+    for view, image, backdrop, box, flip, learnt, order, factors, gray, sigma, solarize in rows:
         crop_resize(image, box, view, draws.interpolation)
         if backdrop is not None:
             backdrop.put_behind(view, box)
         if flip:
             cv2.flip(view, 1, dst=view)
+        augment(view, learnt)
         for operation in order:
             jitter(view, operation, factors[operation], scratch)
         if gray:

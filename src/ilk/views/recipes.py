@@ -87,9 +87,15 @@ def dino_multicrop(
 
 
 def swav_multicrop(
-    global_size: int = 224, local_size: int = 96, local_views: int = 6
+    global_size: int = 224,
+    local_size: int = 96,
+    local_views: int = 6,
+    min_local_scale: float = 0.05,
 ) -> tuple[View, ...]:
-    """Views g1, g2, l1, l2, ... of SwAV, Caron et al., 2020, https://arxiv.org/abs/2006.09882."""
+    """Views g1, g2, l1, l2, ... of SwAV, Caron et al., 2020, https://arxiv.org/abs/2006.09882.
+
+    Small crops have up to 2.8 times the area of the smallest, 14 % of the image for 5 %.
+    """
     g1 = View(
         name="g1",
         size=global_size,
@@ -99,12 +105,38 @@ def swav_multicrop(
         gray_p=0.2,
         blur_p=0.5,
     )
-    local = replace(g1, size=local_size, scale=(0.05, 0.14))
+    local = replace(g1, size=local_size, scale=_small(min_local_scale))
     return (
         g1,
         replace(g1, name="g2"),
         *(replace(local, name=f"l{n + 1}") for n in range(local_views)),
     )
+
+
+def revisited_multicrop(
+    global_size: int = 160,
+    local_size: int = 96,
+    local_views: int = 4,
+    *,
+    min_local_scale: float = 0.05,
+    shared: float = 0.1,
+    autoaugment: float = 0.5,
+) -> tuple[View, ...]:
+    """Views key, large, s1, s2, ... of Van Gansbeke et al., https://arxiv.org/abs/2106.05967.
+
+    Small crops have areas as in ``swav_multicrop`` and share a part of theirs with the key,
+    which alone is never augmented by AutoAugment.
+    """
+    key = replace(moco_v2_pair(global_size)[0], name="key")
+    large = replace(key, name="large", autoaugment_p=autoaugment)
+    small = replace(
+        large,
+        size=local_size,
+        scale=_small(min_local_scale),
+        near=key,
+        near_share=shared,
+    )
+    return key, large, *(replace(small, name=f"s{n + 1}") for n in range(local_views))
 
 
 def weak(size: int = 224, min_scale: float = 0.2, name: str = "weak") -> View:
@@ -122,6 +154,11 @@ def local_size(global_size: int) -> int:
     if global_size <= SMALL:
         return global_size // 2
     return max(round(global_size * 3 / 7 / PATCHES), 2) * PATCHES
+
+
+def _small(least: float) -> tuple[float, float]:
+    """Areas of SwAV's small crops, from the least one on."""
+    return least, min(least / 0.05 * 0.14, 1.0)
 
 
 def _byol(

@@ -3,29 +3,53 @@
 Axes: B images, C H W pixels, S side of a view.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
 from ilk.core.errors import UserError
 from ilk.core.seeding import uniforms
+from ilk.views.autoaugment import DRAWS as POLICY_DRAWS
+from ilk.views.autoaugment import NONE, Policies, policies
 from ilk.views.background import Backdrop, Background, Scenery, backdrops
-from ilk.views.draws import NEUTRAL, Draws, Interpolation, between, resized_crops
-from ilk.views.pixels import apply_together, crop_resize
+from ilk.views.draws import (
+    CROP_DRAWS,
+    NEUTRAL,
+    TRIES,
+    Draws,
+    Interpolation,
+    between,
+    resized_crops,
+    share_inside,
+)
+from ilk.views.pixels import apply_together
 
 Jitter = tuple[float, float, float, float]
+PROBABILITIES = (
+    "flip", "jitter_p", "gray_p", "blur_p", "solarize_p", "autoaugment_p", "near_share",
+)  # fmt: skip
+
+
+@runtime_checkable
+class Named(Protocol):
+    """A view of either kind."""
+
+    @property
+    def name(self) -> str:
+        """Of the view."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class View:
     """A random view with torchvision's semantics; the parameters are those of the papers.
 
-    Crop, flip, jitter (its four operations in random order), grayscale, blur, solarize.
+    Crop, flip, AutoAugment, jitter (its four operations in random order), grayscale, blur,
+    solarize.
 
     Args:
         name: of the view in its method; views of different names are independent.
@@ -44,6 +68,11 @@ class View:
         solarize_p: probability of solarizing.
         solarize_threshold: grey level from which on pixels are inverted.
         background: what happens to it before any colour is changed; None is nothing.
+        autoaugment_p: probability of a policy of AutoAugment (Cubuk et al., CVPR 2019,
+            https://arxiv.org/abs/1805.09501) in the place of jitter, grayscale and blur.
+        near: another view of the same picture that the crop must overlap; None is none.
+        near_share: of the crop's own area that must lie inside the other's. Where ten crops do
+            not, the first one is taken as it is (Van Gansbeke et al., NeurIPS 2021).
 
     Raises:
         UserError: if a parameter is outside its range.
@@ -64,21 +93,24 @@ class View:
     solarize_p: float = 0.0
     solarize_threshold: int = 128
     background: Background | None = None
+    autoaugment_p: float = 0.0
+    near: "View | None" = None
+    near_share: float = 0.1
 
     def __post_init__(self) -> None:
         low, high = self.scale
-        _require(self, "size", self.size >= 1, "at least 1")
-        _require(self, "scale", 0 < low <= high <= 1, "0 < smallest <= largest <= 1")
-        _require(self, "ratio", 0 < self.ratio[0] <= self.ratio[1], "0 < smallest <= largest")
-        for field in ("flip", "jitter_p", "gray_p", "blur_p", "solarize_p"):
-            _require(self, field, 0 <= getattr(self, field) <= 1, "a probability in [0, 1]")
-        _require(self, "jitter", min(self.jitter) >= 0, "not negative")
-        _require(self, "jitter", self.jitter[3] <= 1 / 2, "at most half a turn of hue")
+        require(self, "size", self.size >= 1, "at least 1")
+        require(self, "scale", 0 < low <= high <= 1, "0 < smallest <= largest <= 1")
+        require(self, "ratio", 0 < self.ratio[0] <= self.ratio[1], "0 < smallest <= largest")
+        for field in PROBABILITIES:
+            require(self, field, 0 <= getattr(self, field) <= 1, "a probability in [0, 1]")
+        require(self, "jitter", min(self.jitter) >= 0, "not negative")
+        require(self, "jitter", self.jitter[3] <= 1 / 2, "at most half a turn of hue")
         low, high = self.blur_sigma
-        _require(self, "blur_sigma", 0 < low <= high, "0 < smallest <= largest")
+        require(self, "blur_sigma", 0 < low <= high, "0 < smallest <= largest")
         kernel = 1 if self.blur_kernel is None else self.blur_kernel
-        _require(self, "blur_kernel", kernel > 0 and kernel % 2 == 1, "odd, or None")
-        _require(self, "solarize_threshold", self.solarize_threshold >= 0, "not negative")
+        require(self, "blur_kernel", kernel > 0 and kernel % 2 == 1, "odd, or None")
+        require(self, "solarize_threshold", self.solarize_threshold >= 0, "not negative")
 
     def render(
         self,
@@ -158,61 +190,6 @@ def _rendered(
     return {view.name: pixels for view, pixels in zip(views, made, strict=True)}
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
-    """The view to measure with: the middle of the image, no chance involved.
-
-    An image whose shorter side is at least ``size / crop`` is large: the shorter side is scaled
-    to that (256 for 224), then the centre is cut out, to the pixel as torchvision does it. A
-    smaller image has no margin to spare: its central square is scaled to ``size``. A square
-    image of ``size`` pixels therefore comes out as it went in.
-
-    Args:
-        size: side of the square that comes out, in pixels.
-        crop: share of the shorter side of a large image that is kept; 1 keeps all of it.
-        interpolation: of the scaling, anti-aliased.
-        name: of the view.
-
-    Raises:
-        UserError: if a parameter is outside its range.
-    """
-
-    size: int
-    crop: float = 224 / 256
-    interpolation: Interpolation = "bilinear"
-    name: str = "plain"
-
-    def __post_init__(self) -> None:
-        _require(self, "size", self.size >= 1, "at least 1")
-        _require(self, "crop", 0 < self.crop <= 1, "a share in (0, 1]")
-
-    def render(
-        self,
-        images: Sequence[UInt8[np.ndarray, "_ _ _"]],
-        items: Int[np.ndarray, " B"],
-        epoch: int = 0,
-        seed: int = 0,
-    ) -> UInt8[Tensor, "B C S S"]:
-        """The middle of each image; items, epoch and seed are those of ``View.render``."""
-        views = np.empty((len(images), self.size, self.size, images[0].shape[2]), np.uint8)
-        for view, image in zip(views, images, strict=True):
-            self._middle(image, view)
-        return torch.from_numpy(views).permute(0, 3, 1, 2)
-
-    def _middle(self, image: np.ndarray, out: np.ndarray) -> None:
-        height, width, channels = image.shape
-        shorter, target, size = min(height, width), math.floor(self.size / self.crop), self.size
-        if shorter < target:
-            box = (height - shorter) // 2, (width - shorter) // 2, shorter, shorter
-            crop_resize(image, box, out, self.interpolation)
-            return
-        shape = target * height // shorter, target * width // shorter
-        resized = np.empty((*shape, channels), np.uint8)
-        crop_resize(image, (0, 0, height, width), resized, self.interpolation)
-        top, left = (round((side - size) / 2) for side in shape)
-        out[:] = resized[top : top + size, left : left + size]
-
-
 def draw(
     view: View,
     heights: Int[np.ndarray, " B"],
@@ -227,22 +204,65 @@ def draw(
     low = np.maximum(NEUTRAL - strengths, [0, 0, 0, -0.5])
     factors = low + (NEUTRAL + strengths - low) * u[:, 28:32]
     sigma = between(u[:, 34], *view.blur_sigma)
+    learnt, chosen = _policies(view, items, epoch, seed)
     return Draws(
         size=view.size,
         interpolation=view.interpolation,
-        boxes=resized_crops(u[:, :22], heights, widths, view.scale, view.ratio),
+        boxes=_boxes(view, heights, widths, items, epoch, seed),
         flip=u[:, 22] < view.flip,
         order=u[:, 24:28].argsort(1),
-        jitter=np.where(u[:, 23:24] < view.jitter_p, factors, NEUTRAL),
-        gray=u[:, 32] < view.gray_p,
-        sigma=np.where(u[:, 33] < view.blur_p, sigma, 0.0),
+        jitter=np.where(~learnt[:, None] & (u[:, 23:24] < view.jitter_p), factors, NEUTRAL),
+        gray=~learnt & (u[:, 32] < view.gray_p),
+        sigma=np.where(~learnt & (u[:, 33] < view.blur_p), sigma, 0.0),
         blur_kernel=view.blur_kernel,
         solarize=u[:, 35] < view.solarize_p,
         solarize_threshold=view.solarize_threshold,
+        policies=chosen,
     )
 
 
-def _require(view: "View | Plain", field: str, holds: bool, what: str) -> None:
+def _boxes(
+    view: View,
+    heights: Int[np.ndarray, " B"],
+    widths: Int[np.ndarray, " B"],
+    items: Int[np.ndarray, " B"],
+    epoch: int,
+    seed: int,
+) -> Int[np.ndarray, "B 4"]:
+    """Crops; those of a view that must be near another are drawn again where they are not."""
+
+    def crops(stream: str) -> np.ndarray:
+        u = uniforms(seed, epoch, items, stream, CROP_DRAWS)
+        return resized_crops(u, heights, widths, view.scale, view.ratio)
+
+    boxes = crops(f"view/{view.name}")
+    if view.near is None:
+        return boxes
+    others = _boxes(view.near, heights, widths, items, epoch, seed)
+    far = share_inside(boxes, others) < view.near_share
+    for number in range(1, TRIES):
+        if not far.any():
+            break
+        again = crops(f"view/{view.name}/{number}")
+        found = far & (share_inside(again, others) >= view.near_share)
+        boxes[found] = again[found]
+        far &= ~found
+    return boxes
+
+
+def _policies(
+    view: View, items: Int[np.ndarray, " B"], epoch: int, seed: int
+) -> tuple[Bool[np.ndarray, " B"], Policies | None]:
+    """For which images AutoAugment takes the place of other colours, and what it does."""
+    if view.autoaugment_p == 0:
+        return np.zeros(len(items), bool), None
+    u = uniforms(seed, epoch, items, f"view/{view.name}/autoaugment", 1 + POLICY_DRAWS)
+    learnt, drawn = u[:, 0] < view.autoaugment_p, policies(u[:, 1:])
+    return learnt, replace(drawn, operations=np.where(learnt[:, None], drawn.operations, NONE))
+
+
+def require(view: Named, field: str, holds: bool, what: str) -> None:
+    """Raise the error of a view's parameter that is outside its range."""
     if not holds:
         raise UserError(
             f"{type(view).__name__} {view.name!r}: {field} must be {what},"

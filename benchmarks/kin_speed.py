@@ -1,0 +1,116 @@
+"""What kin rules cost: milliseconds of a step that go into deciding who is kin.
+
+Every rule of ``--kin`` on MoCo v2, and every method with a rule of its own, with the mini
+backbone and the sizes of ``benchmarks.family``, at a small and at a large memory. A rule's time
+is that of all calls in one step; NNCLR's look-up is no rule and not among them.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from benchmarks.family import METHOD_OPTIONS, QUEUE
+from benchmarks.step_speed import BATCH, Work, step, trainer
+from ilk.adoptions import ADOPTIONS
+from ilk.method import Term
+from ilk.train.trainer import Trainer
+
+SMALL, LARGE = 4096, 65_536
+CLASSES = 10
+SIZES = ("queue_size", "bank_size")
+NUMBERS = {"neighbours": ":5", "labels": ":0.1"}
+BY_ITEM = ("interclr", "ifnd")  # remember each item of the data set
+OWN = (
+    "moco-v2", "mochi", "fnc", "ifnd", "interclr", "msf", "cmsf", "ressl", "rekd", "revisiting",
+    "supcon", "relic-v2", "swav", "dino", "deepcluster-v2", "deepcluster", "uic", "dac",
+)  # fmt: skip
+REKD = QUEUE | {"hidden": 1024, "teacher": "random:resnet_mini"}
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A rule, or what makes foreigners, that keeps the time of each call.
+
+    Args:
+        call: the rule.
+        spent: processor seconds of the calls.
+    """
+
+    call: Callable[..., Any]
+    spent: list[float] = field(default_factory=list)
+
+    def __call__(self, *given: object) -> Any:
+        """What the rule says."""
+        began = time.process_time()
+        said = self.call(*given)
+        self.spent.append(time.process_time() - began)
+        return said
+
+
+def rows(runs: int) -> list[dict[str, Any]]:
+    """A row for each rule and size of memory."""
+    return [row for work in works() for row in measured(*work, runs)]
+
+
+def works() -> Iterator[tuple[str, str, str | None, Mapping[str, Any]]]:
+    """Name, method, kin rule and options of everything that is measured."""
+    for rule in ADOPTIONS:
+        kin = rule + NUMBERS.get(rule, "")
+        yield f"moco-v2 --kin {kin}", "moco-v2", kin, METHOD_OPTIONS["moco-v2"]
+    for method in OWN:
+        # SwAV's queue counts from a later epoch on; without it, its rule is that of the paper.
+        bare = {"queue_size": 0} if method == "swav" else {}
+        yield method, method, None, {**METHOD_OPTIONS.get(method, REKD), **bare}
+
+
+def measured(
+    name: str, method: str, kin: str | None, options: Mapping[str, Any], runs: int
+) -> Iterator[dict[str, Any]]:
+    """A row for each size; one where nothing is remembered by row."""
+    size = next((entry for entry in SIZES if options.get(entry)), None)
+    for count in (SMALL, LARGE) if size else (None,):
+        given = dict(options) | ({size: count} if size and count else {})
+        items = count if count and method in BY_ITEM else BATCH * CLASSES
+        made = trainer(method, given, kin=kin, items=items)
+        made.reveal(torch.arange(items) % CLASSES)
+        rule, whole = medians(made, runs)
+        yield {
+            "work": name,
+            "rows": count,
+            "milliseconds": 1000 * rule,
+            "step_milliseconds": 1000 * whole,
+            "ratio": rule / whole,
+        }
+
+
+def medians(made: Trainer, runs: int) -> tuple[float, float]:
+    """Processor seconds in the rules of a step, and of the step; a first one is not counted."""
+    spent: list[float] = []
+    made.method = replace(made.method, terms=timed(made.method.terms, spent))
+    work: Work = step(made)
+    work()
+    rules: list[float] = []
+    wholes: list[float] = []
+    for _ in range(runs):
+        spent.clear()
+        began = time.process_time()
+        work()
+        wholes.append(time.process_time() - began)
+        rules.append(sum(spent))
+    return statistics.median(rules), statistics.median(wholes)
+
+
+def timed(terms: tuple[Term, ...], spent: list[float]) -> tuple[Term, ...]:
+    """The same terms, whose rules add the time of each call to ``spent``."""
+    return tuple(
+        replace(
+            term,
+            kin=Timed(term.kin, spent),
+            foreign=None if term.foreign is None else Timed(term.foreign, spent),
+        )
+        for term in terms
+    )

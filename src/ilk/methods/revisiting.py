@@ -1,0 +1,89 @@
+"""Revisiting contrastive: past keys are kin if their backbone features are the nearest.
+
+Paper: Van Gansbeke et al., NeurIPS 2021, https://arxiv.org/abs/2106.05967
+Idea: what MoCo lacks are invariances: to small crops that share a part with the key, to learnt
+    colours, and to the picture itself; features of the backbone know neighbours better than the
+    projection on which the loss acts, so neighbours are found in the one and drawn near in the
+    other.
+Against MSF: neighbours are found in another field, and others are foreign.
+Departures: large crops have the run's image size and small ones 3/7 of it, where the authors
+    have 160 and 96 pixels; policies of AutoAugment are as torchvision applies them; neighbours
+    are other pictures, and none is found before keys have been written; the learning rate is
+    MoCo v2's, a tenth of theirs, with which the projections of a small backbone collapsed. Not
+    claimed to reproduce.
+Checked: tests/laws/test_family.py, tests/views/test_near.py, tests/golden/losses.json
+"""
+
+from dataclasses import dataclass, replace
+
+from ilk import networks, views
+from ilk.core import Output
+from ilk.kin import Batchmates, CommonSource, Neighbours, Past
+from ilk.memory import Queue
+from ilk.method import Averaged, Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.objectives import SoftCrossEntropy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Revisiting:
+    """Settings of Revisiting contrastive; the authors' for COCO, but for the learning rate."""
+
+    hidden: int = 2048
+    dim: int = 128
+    temperature: float = 0.2
+    momentum: float = 0.995  # of the teacher's moving average
+    queue_size: int = 65_536
+    k: int = 20  # neighbours
+    neighbour_weight: float = 0.4
+    local_views: int = 4
+    min_local_scale: float = 0.05  # of a small crop's area; more where 5 % is a few pixels
+    shared: float = 0.1  # of a small crop's area that lies inside the key's
+    autoaugment: float = 0.5  # probability, but for the key
+
+    def build(self, feature_dim: int, image_size: int) -> Method:
+        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        shown = views.revisited_multicrop(
+            image_size,
+            views.local_size(image_size),
+            self.local_views,
+            min_local_scale=self.min_local_scale,
+            shared=self.shared,
+            autoaugment=self.autoaugment,
+        )
+        queries = tuple(Output("student", v.name, "projection") for v in shown[1:])
+        key = Output("teacher", "key", "projection")
+        feature = replace(key, field="feature")
+        own = Term(
+            name="clean",
+            queries=queries,
+            candidates=(key, Remembered("queue")),
+            kin=CommonSource() - Batchmates(),
+            objective=SoftCrossEntropy(temperature=self.temperature),
+        )
+        near = Term(
+            name="neighbours",
+            queries=queries,
+            candidates=(Remembered("queue"),),
+            kin=Neighbours(k=self.k, by=feature, among="features", within=Past(memory="queue")),
+            objective=SoftCrossEntropy(temperature=self.temperature),
+            weight=self.neighbour_weight,
+        )
+        return Method(
+            views=views.fitted(shown),
+            projector=networks.mlp(
+                feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
+            ),
+            teacher=Averaged(momentum=self.momentum, update="before"),
+            terms=(own, near),
+            memory={
+                "queue": Queue(self.queue_size, self.dim),
+                "features": Queue(self.queue_size, feature_dim),
+            },
+            remember=(Remember("queue", (key,)), Remember("features", (feature,))),
+            stacked=True,
+            optimisation=Optimisation(
+                name="sgd", lr=0.03, weight_decay=1e-4, decay_all=True, warmup_epochs=0
+            ),
+            batch_size=256,
+            mixable=Mixable(queries=("large",), replace=False, clean=0.5),
+        )
