@@ -66,10 +66,11 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, default=DATA, help="cifar10-20k.parquet")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--protocols", default=PROTOCOLS)
+    parser.add_argument("--cell", choices=[cell.name for cell in CELLS])
     chosen = parser.parse_args()
     asked = [protocol(name).name for name in chosen.protocols.split(",")]
     for cell in CELLS:
-        if there(cell.name, chosen.seed):
+        if chosen.cell in (None, cell.name) and there(cell.name, chosen.seed):
             lock = RUNS / "paper" / f"{cell.name}-seed{chosen.seed}.lock"
             with alone(lock) as mine:
                 if mine:
