@@ -14,9 +14,9 @@ from ilk.networks import save_encoder
 from ilk.train.checkpoint import flattened_optimiser, load, restore_optimiser, save
 from ilk.train.loader import Batch
 from ilk.train.monitor import CollapseAlarm, label_changes, signs
+from ilk.train.outcome import NonFiniteLoss, Outcome
 from ilk.train.record import Metrics, now, write_json
 from ilk.train.setup import Setup
-from ilk.train.trainer import NonFiniteLoss, Outcome
 
 CHECKPOINT = "checkpoint.safetensors"
 

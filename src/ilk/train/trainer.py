@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, cast, runtime_checkable
 
 import torch
@@ -17,6 +16,7 @@ from ilk.method import Averaged, Method, Pass, passes
 from ilk.networks import Network, Teacher, fastest_layout
 from ilk.train.loader import Batch
 from ilk.train.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
+from ilk.train.outcome import NonFiniteLoss, Outcome
 from ilk.train.passes import Runner
 from ilk.train.pictures import Pictures
 from ilk.train.profile import Clock, no_clock
@@ -26,25 +26,6 @@ from ilk.train.sharding import Uncut, cut_like, shard, whole
 from ilk.train.teachers import teacher_of
 
 Labels = Int[Tensor, " M"] | None  # of all items
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one step did.
-
-    Args:
-        loss: weighted sum of all terms, averaged over ranks.
-        terms: weighted sums by name, of this rank.
-        grad_norm: before clipping.
-        lr: learning rate used.
-        scene: the step as the kin rules saw it, for monitors.
-    """
-
-    loss: float
-    terms: dict[str, float]
-    grad_norm: float
-    lr: float
-    scene: Scene
 
 
 @runtime_checkable
@@ -59,15 +40,6 @@ class _Settling(Protocol):
     def settle(
         self, memories: Mapping[str, nn.Module], progress: Progress, seed: int
     ) -> None: ...
-
-
-class NonFiniteLoss(Exception):
-    """The loss is not a number any more; the weights are as they were before the step."""
-
-    def __init__(self, step: int, terms: dict[str, float]) -> None:
-        super().__init__(f"step {step}: {terms}")
-        self.step = step
-        self.terms = terms
 
 
 class Trainer:
