@@ -18,7 +18,7 @@ SPEED = ROOT / "docs" / "speed.md"
 RESULTS = Path(__file__).parent / "results"
 PUBLISHED = Path(__file__).parent / "published"
 COLUMNS = (
-    "knn@1", "linear@1", "finetune@1", "finetune-10@1", "finetune-1@1", "robustness@1",
+    "knn@1", "linear@1", "finetune-mini@1", "finetune-10@1", "finetune-1@1", "robustness@1",
 )  # fmt: skip
 
 
@@ -187,9 +187,9 @@ def paper() -> list[str]:
     }
     return [
         "**The paper's columns** (`make paper`) on the same encoders: linear probe, "
-        "fine-tuning on all, 10 % and 1 % of the labels, and mean accuracy under ImageNet-C's "
-        "15 corruptions of the test images, all on CIFAR-10 at 32 px "
-        "([JSON](benchmarks/results/paper)).",
+        "fine-tuning on all (30 epochs), 10 % and 1 % of the labels (100 epochs), and mean "
+        "accuracy under ImageNet-C's 15 corruptions of the test images, all on CIFAR-10 at "
+        "32 px ([JSON](benchmarks/results/paper)).",
         "",
         *table(rows),
         "",
@@ -198,10 +198,10 @@ def paper() -> list[str]:
         "probes, so only the direction of the differences can be compared "
         f"([{published['paper']}]({published['address']})).",
         "",
-        f"| features | {' | '.join(COLUMNS[1:])} |",
-        f"|---|{'---|' * len(COLUMNS[1:])}",
+        f"| features | {' | '.join(published['columns'])} |",
+        f"|---|{'---|' * len(published['columns'])}",
         *(
-            f"| {name} | {' | '.join(f'{row[c]:.1f} %' for c in COLUMNS[1:])} |"
+            f"| {name} | {' | '.join(f'{number:.1f} %' for number in row)} |"
             for name, row in published["rows"].items()
         ),
         "",

@@ -28,6 +28,7 @@ FROZEN = {  # a changed hash means changed settings: make a new version instead
     "linear-aug-4@1": "cd6ced8b0bda2b1d917dca158b0f09ed060cc4e94c98acc5e4f313edd74e93a8",
     "linear-aug-mini@1": "be681f16d4942fe25fa7021c4641b0bf009b4a1eb09bb7481b70eed2fdfd2aac",
     "finetune@1": "24be51c460bfea4805d264947edd952db595c3a89aa197039f7939806861301d",
+    "finetune-mini@1": "652f09795c528dd4e791cb8d32500a8a67b971315fef8414fc0822de8406f70e",
     "finetune-10@1": "3a26597014cae0884a41876fc4ea9b59eb7edf369e825b280a5e97ad95b3ca1d",
     "finetune-1@1": "d4130bd329b01ae1a89ab15bcb34e502ce9ee244c5a09ed6ec9457be86aa3c5d",
     "few-label-finetune@1": "b97cf97adab66714b45744069f02a404d4d0d8f8636a6cb4d0fd2c8cc348eecf",

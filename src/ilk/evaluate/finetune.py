@@ -21,7 +21,7 @@ from ilk.evaluate.pictures import in_order, pictures
 from ilk.evaluate.protocol import Images, Measured, Task, top1
 from ilk.evaluate.recipe import Augmented, decayed_groups, seeded
 from ilk.evaluate.sgd_heads import epochs_of
-from ilk.networks import Encoder, backbone
+from ilk.networks import Encoder, backbone, fastest_layout
 from ilk.views import Plain, normalise
 
 
@@ -78,6 +78,7 @@ class FineTune:
         assert images is not None
         assert images.train is not None
         network = _Classifier(copied(images.encoder, self.drop_path), len(task.classes))
+        network = network.to(memory_format=fastest_layout(network))
         with moved(network, images.device) as place:
             self._train(network, task, images, chosen, place)
             return _correct(network, task, images, place)

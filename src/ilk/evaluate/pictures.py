@@ -13,6 +13,7 @@ from ilk.core import UserError
 from ilk.data import BadItem, Source, decode
 from ilk.views import Plain, View
 
+HELD = 16  # decoded pictures that are rendered together
 Order = Int64[np.ndarray, " _"]
 
 
@@ -42,10 +43,10 @@ def pictures(
     pool = ThreadPoolExecutor(max(workers, 1), thread_name_prefix="ilk-pictures")
 
     def looked_at(epoch: int, items: Order) -> tuple[Order, Tensor]:
-        views = [
-            view.render([_pixels(source, item, channels)], np.array([item]), epoch, seed)
-            for item in items.tolist()
-        ]
+        views: list[Tensor] = []
+        for some in np.array_split(items, -(-len(items) // HELD)):
+            decoded = [_pixels(source, item, channels) for item in some.tolist()]
+            views.append(view.render(decoded, some, epoch, seed))
         return items, torch.cat(views)
 
     try:

@@ -125,6 +125,7 @@ PROTOCOLS = {
         Protocol(name="linear-aug-4@1", procedure=replace(SWEEP, blocks=4), needs=IMAGES),
         Protocol(name="linear-aug-mini@1", procedure=replace(SWEEP, epochs=10), needs=IMAGES),
         Protocol(name="finetune@1", procedure=TUNE, needs=IMAGES),
+        Protocol(name="finetune-mini@1", procedure=replace(TUNE, epochs=30), needs=IMAGES),
         Protocol(name="finetune-10@1", procedure=replace(TUNE, share=0.1), needs=IMAGES),
         Protocol(name="finetune-1@1", procedure=replace(TUNE, share=0.01), needs=IMAGES),
         Protocol(

@@ -27,21 +27,28 @@ COLOURS = (
 )  # fmt: skip
 GEOMETRY = ("Rotate", "ShearX", "ShearY", "TranslateXRel", "TranslateYRel")
 RGB = 3
+HELD = 16  # decoded pictures that wait for being cropped together
 
 
 @contextmanager
 def seeded(number: int) -> Generator[None]:
     """The generators of Python, NumPy and torch start at a number, and go back afterwards."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    with torch.random.fork_rng():
-        random.seed(number)
-        np.random.seed(number % 2**32)  # noqa: NPY002
+    with torch.random.fork_rng(), seeded_pictures(number):
         torch.manual_seed(number)
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)  # noqa: NPY002
+        yield
+
+
+@contextmanager
+def seeded_pictures(number: int) -> Generator[None]:
+    """Those of Python and NumPy alone: torch's take longer than what is done to a picture."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    random.seed(number)
+    np.random.seed(number % 2**32)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +73,41 @@ class Augmented(torch.utils.data.Dataset[Any]):
     seed: int
 
     def __getitem__(self, place: tuple[int, int]) -> UInt8[Tensor, "C S S"]:
-        epoch, item = place
+        """One view."""
+        return self.__getitems__([place])[0]
+
+    def __getitems__(self, places: list[tuple[int, int]]) -> list[UInt8[Tensor, "C S S"]]:
+        """The views of a batch, which is of one epoch, as torch's loader asks for it."""
         small = self.size <= SMALL
         crop = View(
             name="finetune", size=self.size, scale=(0.35 if small else 0.08, 1.0),
             interpolation="bicubic",
         )  # fmt: skip
+        change = _rand_augment(COLOURS if small else COLOURS + GEOMETRY, self.size)
+        views: list[Tensor] = []
+        for start in range(0, len(places), HELD):
+            epochs, items = zip(*places[start : start + HELD], strict=True)
+            decoded = [self._pixels(item) for item in items]
+            views += crop.render(decoded, np.array(items), epochs[0], self.seed)
+        if self.channels != RGB:
+            return views
+        return [
+            self._changed(change, view, epoch, item)
+            for view, (epoch, item) in zip(views, places, strict=True)
+        ]
+
+    def _pixels(self, item: int) -> np.ndarray:
         try:
-            pixels = decode(self.source.item(item), channels=self.channels)
+            return decode(self.source.item(item), channels=self.channels)
         except BadItem as error:
             raise OSError(f"{self.source.key(item)}: {error}") from error
-        view = crop.render([pixels], np.array([item]), epoch, self.seed)[0]
-        if self.channels != RGB:
-            return view
+
+    def _changed(self, change: Any, view: Tensor, epoch: int, item: int) -> Tensor:
         from PIL import Image
 
         picture = Image.fromarray(view.permute(1, 2, 0).contiguous().numpy())
-        names = COLOURS if small else COLOURS + GEOMETRY
-        with seeded(integer(self.seed, epoch, f"finetune/augment/{item}")):
-            changed = _rand_augment(names, self.size)(picture)
+        with seeded_pictures(integer(self.seed, epoch, f"finetune/augment/{item}")):
+            changed = change(picture)
         return torch.from_numpy(np.array(changed)).permute(2, 0, 1)
 
 
