@@ -54,6 +54,22 @@ def test_embed_names_its_output_after_the_data(ilk, folder):
     assert len(list(Path("test-vectors.parquet").glob("part-*.parquet"))) == 3
 
 
+def test_fine_tuning_is_asked_of_what_has_weights(ilk, run, folder):
+    words = ("--train", folder / "train", "--test", folder / "test", "-o", "tuned.json")
+    asked = ("--protocols", "knn,finetune-1", *words)
+    said = ilk("evaluate", run, *asked, "--against", "pixels")
+    assert said.code == 0, said.err
+    assert "note: pixels has no weights to train, left out of finetune-1@1" in said.out
+    results = json.loads(Path("tuned.json").read_text())["results"]
+    found = [(entry["names"]["encoder"], entry["protocol"]) for entry in results]
+    assert found == [
+        (str(run), "knn@1"), (str(run), "finetune-1@1"), ("pixels", "knn@1")
+    ]  # fmt: skip
+    refused = ilk("evaluate", "pixels", *asked)
+    assert refused.code == 2
+    assert "needs an encoder with weights to train, got pixels" in refused.err
+
+
 @pytest.mark.parametrize("encoder", ["run", "random:resnet_mini", "pixels"])
 def test_evaluate_prints_and_keeps_values_with_intervals(ilk, run, folder, encoder):
     place = run if encoder == "run" else encoder

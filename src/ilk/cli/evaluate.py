@@ -119,7 +119,8 @@ def evaluate(
     rows: dict[str, list[Result]] = {}
     for side in _in_classes(sides, class_map):
         ledger.names = {"encoder": side.name, **given}
-        rows[side.name] = _measured(console, side, names, seed, ledger)
+        asked = names if side.name == encoder else _applying(console, side, names)
+        rows[side.name] = _measured(console, side, asked, seed, ledger)
         if side.name == encoder:
             _tell_overlap(console, side, ledger)
     console.print(result_table(f"{encoder} on {test}", rows))
@@ -133,10 +134,12 @@ def result_table(title: str, rows: "Mapping[str, Sequence[Result]]") -> Table:
     """Results as a table: a row an encoder, a column a protocol."""
     table = Table(title=escape(title), title_justify="left")
     table.add_column("features")
-    for result in next(iter(rows.values())):
-        table.add_column(f"{result.protocol}\n{result.metric}", justify="right")
+    columns = {result.protocol: result.metric for result in next(iter(rows.values()))}
+    for protocol, metric in columns.items():
+        table.add_column(f"{protocol}\n{metric}", justify="right")
     for name, results in rows.items():
-        table.add_row(escape(name), *(_told(result) for result in results))
+        found = {result.protocol: _told(result) for result in results}
+        table.add_row(escape(name), *(found.get(protocol, "") for protocol in columns))
     return table
 
 
@@ -221,6 +224,21 @@ def _embedded(
     return found
 
 
+def _applying(console: Console, side: _Side, names: "Sequence[str]") -> "list[str]":
+    """The protocols that can be asked of an encoder that ours is compared with."""
+    from ilk.evaluate import PROTOCOLS
+
+    fixed = side.images is not None and not side.images.has_weights
+    left = [name for name in names if fixed and "weights" in PROTOCOLS[name].needs]
+    if left:
+        console.print(
+            f"[yellow]note:[/] {escape(side.name)} has no weights to train, left out of"
+            f" {', '.join(left)}",
+            highlight=False,
+        )
+    return [name for name in names if name not in left]
+
+
 def _measured(
     console: Console, side: _Side, names: "Sequence[str]", seed: int, ledger: "Ledger"
 ) -> "list[Result]":
@@ -281,7 +299,11 @@ def _tell_corruption_errors(
     (first, ours), *others = rows.items()
     told: dict[str, object] = {}
     for name, theirs in others:
-        for mine, other in zip(ours, theirs, strict=True):
+        measured = {result.protocol: result for result in theirs}
+        for mine in ours:
+            other = measured.get(mine.protocol)
+            if other is None:
+                continue
             try:
                 found = relative_to(mine, other)
             except UserError as error:

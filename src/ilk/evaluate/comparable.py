@@ -89,6 +89,11 @@ def _needed(parts: Parts, protocol: Protocol) -> Parts:
             f"evaluate: {protocol.name} needs an encoder and its images, got vectors; give a"
             " run or timm:NAME and images"
         )
+    if "weights" in protocol.needs and parts.images and not parts.images.has_weights:
+        raise UserError(
+            f"evaluate: {protocol.name} needs an encoder with weights to train, got"
+            f" {parts.images.encoder.name}; give a run, timm:NAME or random:NAME"
+        )
     train = parts.train if "train" in protocol.needs else None
     return replace(
         parts, train=train, gallery=parts.gallery if protocol.takes_gallery else None

@@ -14,7 +14,7 @@ from ilk.data import Source
 from ilk.evaluate.interval import wilson
 from ilk.networks import Encoder
 
-Need = Literal["train", "labels", "images"]
+Need = Literal["train", "labels", "images", "weights"]
 Tell = Callable[[int, int], None]  # steps done and their number
 
 
@@ -65,6 +65,11 @@ class Images:
     batch_size: int = 256
     device: str = "auto"
     workers: int = 2
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether there is anything to train: raw pixels and gradients are fixed."""
+        return any(True for _ in self.encoder.module.parameters())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,8 +142,8 @@ class Protocol:
     Args:
         name: with its version, like ``knn@1``.
         procedure: a frozen dataclass.
-        needs: what it cannot do without beside the vectors of test: ``train``, ``labels`` and
-            ``images``, which stand for the encoder too.
+        needs: what it cannot do without beside the vectors of test: ``train``, ``labels``,
+            ``images``, which stand for the encoder too, and ``weights`` of it to be trained.
         takes_gallery: whether it looks for the test items in a gallery where one is given.
     """
 

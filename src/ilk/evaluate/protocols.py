@@ -18,6 +18,7 @@ from ilk.evaluate.robustness import Robustness
 from ilk.evaluate.views_quality import ViewsQuality
 
 IMAGES: frozenset[Need] = frozenset({"train", "labels", "images"})
+WEIGHTS: frozenset[Need] = frozenset({*IMAGES, "weights"})
 PROBE = LogisticRegression(
     strengths=(10, 3, 1, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5),
     tolerance=1e-4,
@@ -124,17 +125,17 @@ PROTOCOLS = {
         Protocol(name="linear-aug@1", procedure=SWEEP, needs=IMAGES),
         Protocol(name="linear-aug-4@1", procedure=replace(SWEEP, blocks=4), needs=IMAGES),
         Protocol(name="linear-aug-mini@1", procedure=replace(SWEEP, epochs=10), needs=IMAGES),
-        Protocol(name="finetune@1", procedure=TUNE, needs=IMAGES),
-        Protocol(name="finetune-mini@1", procedure=replace(TUNE, epochs=30), needs=IMAGES),
-        Protocol(name="finetune-10@1", procedure=replace(TUNE, share=0.1), needs=IMAGES),
-        Protocol(name="finetune-1@1", procedure=replace(TUNE, share=0.01), needs=IMAGES),
+        Protocol(name="finetune@1", procedure=TUNE, needs=WEIGHTS),
+        Protocol(name="finetune-mini@1", procedure=replace(TUNE, epochs=30), needs=WEIGHTS),
+        Protocol(name="finetune-10@1", procedure=replace(TUNE, share=0.1), needs=WEIGHTS),
+        Protocol(name="finetune-1@1", procedure=replace(TUNE, share=0.01), needs=WEIGHTS),
         Protocol(
             name="few-label-finetune@1",
             procedure=TunedFewLabels(
                 per_class=(1, 2, 5, 10), shares=(0.01, 0.1), resamples=10, steps=300,
                 recipe=TUNE,
             ),
-            needs=IMAGES,
+            needs=WEIGHTS,
         ),
     )
 }  # fmt: skip
