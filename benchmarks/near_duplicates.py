@@ -19,7 +19,7 @@ from PIL import Image, ImageEnhance
 
 from benchmarks.grid import RESULTS, RUNS, absent, facts, write
 from benchmarks.mini import DATA
-from ilk.data import Arrays, Source, Subset, open_source
+from ilk.data import Arrays, Source, Subset, decode, open_source
 from ilk.embedding import embed, nearest
 from ilk.evaluate import contender
 
@@ -63,7 +63,9 @@ def rows(data: Path, name: str) -> dict[str, dict[str, float]]:
         return {f"{at:g}": float((cosines[:, 0] >= at).double().mean()) for at in THRESHOLDS}
 
     def altered(change: Callable[[Image.Image], Image.Image]) -> Source:
-        images = (Image.fromarray(np.asarray(train.item(item))) for item in range(ASKED))
+        images = (
+            Image.fromarray(decode(train.item(item), channels=3)) for item in range(ASKED)
+        )
         return Arrays(np.stack([np.asarray(change(image).convert("RGB")) for image in images]))
 
     found = {what: shares(altered(change)) for what, change in ALTERED.items()}
