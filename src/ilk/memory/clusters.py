@@ -55,11 +55,7 @@ class Clusters(nn.Module):
             UserError: more clusters than items.
         """
         clusters = len(self.centroids)
-        if 0 < count < clusters:
-            raise UserError(
-                f"Clusters: must be no more than the {count} images, got {clusters}; set "
-                f"fewer, a tenth of the images or less"
-            )
+        require_items("Clusters", clusters, count)
         order = torch.arange(count, device=self.labels.device)
         self.labels = order % clusters
         self.doubt = order.to(self.doubt.dtype) / max(count, 1)
@@ -74,11 +70,8 @@ class Clusters(nn.Module):
         rows = bank.vectors[seen]
         if len(rows) < len(self.centroids):
             return
-        draw = seeding.permutation(
-            seeding.integer(seed, 0, "k-means"), progress.step, len(rows)
-        )
-        chosen = torch.from_numpy(draw[: len(self.centroids)].copy()).to(rows.device)
-        centroids = spherical_k_means(rows, rows[chosen], self.iterations)
+        start = drawn(rows, len(self.centroids), progress, seed)
+        centroids = spherical_k_means(rows, start, self.iterations)
         labels, sureness = assigned(rows, centroids)
         self.centroids.copy_(centroids)
         self.labels = torch.full_like(self.labels, NOBODY).masked_scatter(seen, labels)
@@ -93,6 +86,24 @@ class Clusters(nn.Module):
         count, device = len(self.centroids), self.centroids.device
         slots = torch.full((count,), -1, device=device)
         return Rows(self.centroids, Composition.unknown(count, device), slots)
+
+
+def require_items(name: str, clusters: int, count: int) -> None:
+    """Refuse more clusters than items; no items are as many as need be."""
+    if 0 < count < clusters:
+        raise UserError(
+            f"{name}: must be no more than the {count} images, got {clusters}; set "
+            f"fewer, a tenth of the images or less"
+        )
+
+
+def drawn(
+    rows: Float[Tensor, "N D"], count: int, progress: Progress, seed: int
+) -> Float[Tensor, "K D"]:
+    """Rows to begin with, different ones: a function of seed and step."""
+    key = seeding.integer(seed, 0, "k-means")
+    chosen = seeding.permutation(key, progress.step, len(rows))[:count].copy()
+    return rows[torch.from_numpy(chosen).to(rows.device)]
 
 
 def spherical_k_means(

@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ilk.core import Progress, Rows, UserError, full, seeding
+from ilk.core import Progress, Rows, full, seeding
 from ilk.memory.agreement import mutual_information
 from ilk.memory.bank import last_of
+from ilk.memory.clusters import require_items
 
 
 class Labels(nn.Module):
@@ -44,11 +45,7 @@ class Labels(nn.Module):
             UserError: more classes than items.
         """
         classes = len(self.rarity)
-        if 0 < count < classes:
-            raise UserError(
-                f"Labels: classes must be no more than the {count} images, got {classes}; set "
-                f"fewer, a tenth of the images or less"
-            )
+        require_items("Labels", classes, count)
         chance = torch.Generator().manual_seed(0)
         drawn = torch.randint(classes, (count,), generator=chance, device="cpu")
         self.coming = drawn.to(self.coming.device)

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ilk.core import NOBODY, Progress, UserError, full, seeding
+from ilk.core import NOBODY, Progress, full
 from ilk.memory.agreement import mutual_information
 from ilk.memory.bank import Bank
-from ilk.memory.clusters import agree
+from ilk.memory.clusters import agree, drawn, require_items
 
 _CHUNK = 65_536  # rows whose distances to all centroids are held at once
 _ASIDE = 1 / 1024  # how far the halves of a split cluster begin from its centroid
@@ -58,11 +58,7 @@ class WhitenedClusters(nn.Module):
             UserError: more clusters than items.
         """
         clusters = len(self.rarity)
-        if 0 < count < clusters:
-            raise UserError(
-                f"WhitenedClusters: must be no more than the {count} images, got {clusters}; "
-                f"set fewer clusters, a tenth of the images or less"
-            )
+        require_items("WhitenedClusters", clusters, count)
         self.labels = torch.arange(count, device=self.labels.device) % clusters
 
     @torch.no_grad()
@@ -76,9 +72,7 @@ class WhitenedClusters(nn.Module):
         if len(rows) < max(clusters, 2):
             return
         rows = F.normalize(whitened(rows, self.axes), dim=1)
-        key = seeding.integer(seed, 0, "k-means")
-        draw = seeding.permutation(key, progress.step, len(rows))[:clusters].copy()
-        start = rows[torch.from_numpy(draw).to(rows.device)]
+        start = drawn(rows, clusters, progress, seed)
         found = nearest_centroid(rows, k_means(rows, start, self.iterations))
         before = self.labels
         self.labels = torch.full_like(before, NOBODY).masked_scatter(seen, found)
