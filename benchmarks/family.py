@@ -9,12 +9,11 @@ for the same number of epochs by the same optimiser, the one that mini's setting
 with; heads, queues and numbers of clusters are small; all else is the method's own default.
 Nothing was chosen by the scores of this table.
 
-How the epochs were chosen: one seed should take about two hours of two idle cores, four hours
-of one-thread processes. One such process makes 850 images a second of MoCo v3 and 400 of DINO
-with two small crops; by the processor time of a few steps of every cell beside MoCo v3's, an
-epoch of 10,000 images is 7 (MSF) to 35 seconds (FNC, four views), 13 in the mean. Scores are
-another minute a cell. Thirty epochs of 19 methods are 2.4 hours of a process, of 30 methods
-3.8.
+How the epochs were chosen: one seed should take two hours of two cores at most, on which other
+work goes on. An idle process of one thread makes 700 to 850 images a second of MoCo v3 and 400
+of DINO with two small crops; by the processor time of a few steps of every cell beside MoCo
+v3's, an epoch of 10,000 images is 7 (MSF) to 35 seconds (FNC, four views), 13 in the mean.
+Scores are another minute a cell: twenty epochs of 26 methods are 2.3 hours of a process.
 """
 
 import argparse
@@ -25,7 +24,7 @@ from typing import Any
 from benchmarks.grid import Cell, Grid
 from benchmarks.mini import DATA, DINO, MOCO_V3, SHARED, grid
 
-EPOCHS = 30
+EPOCHS = 20
 OPTIMISER = {
     "name": "adamw",
     "lr": 8e-3,  # for a batch of 256
