@@ -15,6 +15,7 @@ from tests.laws.world import SMALL, batch, progress, small_method, small_trainer
 
 OPPOSED = {
     "simclr", "moco-v2", "moco-v3", "supcon", "fnc", "ifnd", "relic-v2", "interclr", "rekd",
+    "revisiting",
 }  # fmt: skip
 
 
