@@ -274,7 +274,7 @@ def told(cells: dict[str, list[dict[str, Any]]]) -> str:
         f"{' or '.join(f'{length:g}' for length in sorted(lengths))} epochs, one seed, small "
         "heads and one optimiser for all that stand it, minutes of one thread; no setting was "
         "chosen by these scores, so this is what learns at once and not a ranking of methods. "
-        "`supcon` sees the labels. "
+        "`supcon` sees the labels; a method without a number has not been run. "
         f"To be beaten: {' and '.join(beaten)} "
         "([JSON](benchmarks/results/family))."
     )

@@ -1,6 +1,6 @@
 """``ilk evaluate``: an encoder in, its scores on labelled images out."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ilk.cli.display import TrainDisplay, tell_words
+from ilk.cli.verdicts import tell_comparisons
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from ilk.data import Source
     from ilk.embedding import Embeddings
-    from ilk.evaluate import Comparison, Images, Ledger, Result
+    from ilk.evaluate import Images, Ledger, Result
     from ilk.networks import Encoder
 
 VECTORS = "vectors"
@@ -125,7 +126,7 @@ def evaluate(
             _tell_overlap(console, side, ledger)
     console.print(result_table(f"{encoder} on {test}", rows))
     tell_words(console, rows)
-    _tell_comparisons(console, rows, ledger)
+    tell_comparisons(console, rows, ledger)
     if ledger.path is not None:
         console.print(f"results in {ledger.path}", highlight=False, soft_wrap=True)
 
@@ -270,51 +271,3 @@ def _tell_overlap(console: Console, side: _Side, ledger: "Ledger") -> None:
     ledger.note("near_duplicates", found.to_dict())
     if found.warning:
         console.print(f"[yellow]note:[/] {escape(found.warning)}", highlight=False)
-
-
-def _tell_comparisons(
-    console: Console, rows: "Mapping[str, Sequence[Result]]", ledger: "Ledger"
-) -> None:
-    from ilk.evaluate import compare
-
-    (first, ours), *others = rows.items()
-    found: list[Comparison] = []
-    for name, theirs in others:
-        found += compare(ours, theirs, name)
-    for one in found:
-        console.print(
-            f"{one.protocol}, {first} against {one.against}: [bold]{one.verdict}[/]",
-            highlight=False, soft_wrap=True,
-        )  # fmt: skip
-    ledger.compared(found)
-    _tell_corruption_errors(console, rows, ledger)
-
-
-def _tell_corruption_errors(
-    console: Console, rows: "Mapping[str, Sequence[Result]]", ledger: "Ledger"
-) -> None:
-    """Mean corruption errors of the first encoder with each of the others as the reference."""
-    from ilk.evaluate import relative_to
-
-    (first, ours), *others = rows.items()
-    told: dict[str, object] = {}
-    for name, theirs in others:
-        measured = {result.protocol: result for result in theirs}
-        for mine in ours:
-            other = measured.get(mine.protocol)
-            if other is None:
-                continue
-            try:
-                found = relative_to(mine, other)
-            except UserError as error:
-                console.print(f"{mine.protocol}, against {name}: {error}", highlight=False)
-                continue
-            if found is not None:
-                told[f"{mine.protocol} against {name}"] = asdict(found)
-                console.print(
-                    f"{mine.protocol}, {first} against {name}: mCE {100 * found.mce:.1f} %,"
-                    f" relative mCE {100 * found.relative_mce:.1f} %",
-                    highlight=False, soft_wrap=True,
-                )  # fmt: skip
-    if told:
-        ledger.note("corruption_errors", told)

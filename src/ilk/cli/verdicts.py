@@ -1,0 +1,68 @@
+"""What comparisons of encoders come to, in words."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from ilk.core.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ilk.evaluate import Comparison, Ledger, Result
+
+
+def tell_comparisons(
+    console: Console, rows: "Mapping[str, Sequence[Result]]", ledger: "Ledger"
+) -> None:
+    """Each of the others item by item, and by its corruption errors; kept as well as told.
+
+    Args:
+        console: to tell it on.
+        rows: results of each encoder by what it is called; the first is put in relation.
+        ledger: where it is kept.
+    """
+    from ilk.evaluate import compare
+
+    (first, ours), *others = rows.items()
+    found: list[Comparison] = []
+    for name, theirs in others:
+        found += compare(ours, theirs, name)
+    for one in found:
+        console.print(
+            f"{one.protocol}, {first} against {one.against}: [bold]{one.verdict}[/]",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    ledger.compared(found)
+    _tell_corruption_errors(console, rows, ledger)
+
+
+def _tell_corruption_errors(
+    console: Console, rows: "Mapping[str, Sequence[Result]]", ledger: "Ledger"
+) -> None:
+    """Mean corruption errors of the first encoder with each of the others as the reference."""
+    from ilk.evaluate import relative_to
+
+    (first, ours), *others = rows.items()
+    told: dict[str, object] = {}
+    for name, theirs in others:
+        measured = {result.protocol: result for result in theirs}
+        for mine in ours:
+            other = measured.get(mine.protocol)
+            if other is None:
+                continue
+            try:
+                found = relative_to(mine, other)
+            except UserError as error:
+                console.print(f"{mine.protocol}, against {name}: {error}", highlight=False)
+                continue
+            if found is not None:
+                told[f"{mine.protocol} against {name}"] = asdict(found)
+                console.print(
+                    f"{mine.protocol}, {first} against {name}: mCE {100 * found.mce:.1f} %,"
+                    f" relative mCE {100 * found.relative_mce:.1f} %",
+                    highlight=False, soft_wrap=True,
+                )  # fmt: skip
+    if told:
+        ledger.note("corruption_errors", told)
