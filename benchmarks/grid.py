@@ -78,13 +78,15 @@ class Grid:
 
     def _cell(self, cell: Cell, seed: int, console: Console) -> dict[str, Any]:
         directory = RUNS / self.name / f"{cell.name}-seed{seed}"
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
+        afresh = not (directory / "run.json").exists()
         record: dict[str, Any] = {}
         if cell.name == "pixels":
             parts = [pixels(part) for part in (self.train, self.test)]
         else:
             if cell.settings:
                 record = self._trained(cell, seed, directory, console)
+                worked = time.process_time() - worked
             encoder = load_encoder(directory) if cell.settings else self._untrained(seed)
             parts = [embed(encoder, part) for part in (self.train, self.test)]
         scores = [result.to_dict() for result in evaluate(*parts, seed=seed)]
@@ -96,6 +98,8 @@ class Grid:
             **facts(f"make {self.name}"),
             "seconds": round(time.perf_counter() - began, 1),
             "train_seconds": record.get("seconds"),
+            # Of all threads, whatever else ran; not known of a run that was taken up again.
+            "train_processor_seconds": round(worked, 1) if cell.settings and afresh else None,
             "settings": record.get("settings"),
             "length": record.get("length"),
             "versions": record.get("versions"),

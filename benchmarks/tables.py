@@ -245,7 +245,7 @@ def methods() -> str:
         if cells:
             found = cells.get(name, []) if name in METHODS else []
             row.append(", ".join(score(cell["results"][0]) for cell in found))
-            row.append(", ".join(f"{cell['train_seconds'] / 60:.0f}" for cell in found))
+            row.append(", ".join(minutes(cell) for cell in found))
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines) + "\n"
 
@@ -257,6 +257,12 @@ def family() -> dict[str, list[dict[str, Any]]]:
         cell = json.loads(path.read_text())
         cells.setdefault(cell["cell"], []).append(cell)
     return cells
+
+
+def minutes(cell: dict[str, Any]) -> str:
+    """What training took of a processor, where it is known."""
+    seconds = cell.get("train_processor_seconds")
+    return "" if seconds is None else f"{seconds / 60:.0f}"
 
 
 def told(cells: dict[str, list[dict[str, Any]]]) -> str:
@@ -272,7 +278,7 @@ def told(cells: dict[str, list[dict[str, Any]]]) -> str:
     return (
         "k-NN and minutes are of `make family`: CIFAR-10, 10,000 images, `resnet_mini`, 32 px, "
         f"{' or '.join(f'{length:g}' for length in sorted(lengths))} epochs, one seed, small "
-        "heads and one optimiser for all that stand it, minutes of one thread; no setting was "
+        "heads and one optimiser for all that stand it, minutes of a processor; no setting was "
         "chosen by these scores, so this is what learns at once and not a ranking of methods. "
         "`supcon` sees the labels; a method without a number has not been run. "
         f"To be beaten: {' and '.join(beaten)} "

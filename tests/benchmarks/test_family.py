@@ -56,8 +56,8 @@ def test_the_table_of_methods_has_scores_where_there_are_runs(
     score = {"protocol": "knn@1", "value": 0.5, "interval": [0.45, 0.55]}
     for name, seconds in (("simclr", 600.0), ("pixels", None)):
         settings = {"epochs": 30} if seconds else None
-        content = {"cell": name, "seed": 0, "train_seconds": seconds, "results": [score],
-                   "settings": settings}  # fmt: skip
+        content = {"cell": name, "seed": 0, "train_processor_seconds": seconds,
+                   "results": [score], "settings": settings}  # fmt: skip
         write(tmp_path / "family" / f"{name}-seed0.json", content)
     made = tables.methods()
     assert "30 epochs" in made
