@@ -14,14 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageEnhance
 
 from benchmarks.grid import RESULTS, RUNS, absent, facts, write
 from benchmarks.mini import DATA
 from ilk.data import Arrays, Source, Subset, decode, open_source
-from ilk.embedding import embed, nearest
+from ilk.embedding import embed
 from ilk.evaluate import contender
+from ilk.evaluate.overlap import most_similar
 
 KNOWN, ASKED, SIDE = 4000, 1000, 32
 THRESHOLDS = (0.9, 0.95, 0.97, 0.99)
@@ -52,15 +52,11 @@ def rows(data: Path, name: str) -> dict[str, dict[str, float]]:
     run = RUNS / "mini" / f"{name}-seed0"
     encoder = contender(str(run) if run.exists() else name)
     train, test = open_source(f"{data}:train"), open_source(f"{data}:test")
-    known = embed(encoder, Subset(train, np.arange(KNOWN))).vectors
-    mean, scale = known.mean(0), known.std(0)
-    scale[scale == 0] = 1
+    known = embed(encoder, Subset(train, np.arange(KNOWN)))
 
     def shares(source: Source) -> dict[str, float]:
-        asked = embed(encoder, source).vectors
-        pair = [torch.from_numpy((vectors - mean) / scale) for vectors in (asked, known)]
-        _, cosines = nearest(pair[0], pair[1], 1)
-        return {f"{at:g}": float((cosines[:, 0] >= at).double().mean()) for at in THRESHOLDS}
+        _, cosines = most_similar(known, embed(encoder, source))
+        return {f"{at:g}": float((cosines >= at).mean()) for at in THRESHOLDS}
 
     def altered(change: Callable[[Image.Image], Image.Image]) -> Source:
         images = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.compute as pc
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float32, Int64
 
 from ilk.core import UserError
 from ilk.embedding import Embeddings, nearest
@@ -86,10 +86,7 @@ def near_duplicates(train: Embeddings, test: Embeddings, shown: int = 5) -> Near
         test: finite.
         shown: examples at most, the most similar first.
     """
-    mean, scale = train.vectors.mean(0), train.vectors.std(0)
-    scale[scale == 0] = 1
-    asked, known = (torch.from_numpy((p.vectors - mean) / scale) for p in (test, train))
-    rows, cosines = (found[:, 0].numpy() for found in nearest(asked, known, 1))
+    rows, cosines = most_similar(train, test)
     near = np.flatnonzero(cosines >= NEAR)
     closest = near[np.argsort(-cosines[near], kind="stable")][:shown]
     return NearDuplicates(
@@ -99,6 +96,17 @@ def near_duplicates(train: Embeddings, test: Embeddings, shown: int = 5) -> Near
             (str(test.keys[int(row)]), str(train.keys[int(rows[row])])) for row in closest
         ),
     )
+
+
+def most_similar(
+    train: Embeddings, test: Embeddings
+) -> tuple[Int64[np.ndarray, " N"], Float32[np.ndarray, " N"]]:
+    """The nearest train item of each test item and their cosine, standardised by train."""
+    mean, scale = train.vectors.mean(0), train.vectors.std(0)
+    scale[scale == 0] = 1
+    asked, known = (torch.from_numpy((p.vectors - mean) / scale) for p in (test, train))
+    rows, cosines = (found[:, 0].numpy() for found in nearest(asked, known, 1))
+    return rows, cosines
 
 
 def _same_content(part: Embeddings, test: Embeddings) -> Int64[np.ndarray, " K"]:
