@@ -30,6 +30,7 @@ from ilk.views import View, normalise
 
 BATCH = 32  # pictures that one round of an engine looks at
 JPEG_BYTES, JPEG_SIDES = 114_000, (375, 500)  # of a usual ImageNet file
+PHOTO_SIDES = (3000, 4000)
 CIFAR_SIDE = 32
 Engine = Callable[[], object]
 
@@ -44,12 +45,16 @@ def rows(runs: int = 15) -> list[dict[str, object]]:
             "decode + 2 x 224 BYOL": (jpegs(), views.byol_pair(), "byol"),
             "decode + 2 x 224 + 8 x 96 DINO": (jpegs(), views.dino_multicrop(), "dino"),
             "2 x 32 BYOL of arrays": (arrays(), views.cifar_pair(), "cifar"),
+            "decode + 2 x 224 BYOL of 12 megapixels": (photos(), views.byol_pair(), "byol"),
+            "decode + 2 x 224 + 8 x 96 DINO of 12 megapixels": (
+                photos(), views.dino_multicrop(), "dino",
+            ),
         }
         return [
             {"work": work, **row}
             for work, (pictures, pair, kind) in works.items()
             for row in _compared(engines(pictures, pair, kind), len(pictures), runs)
-        ]
+        ]  # fmt: skip
     finally:
         torch.set_num_threads(threads)
 
@@ -87,7 +92,9 @@ def engines(pictures: list, pair: Sequence[View], kind: str) -> dict[str, Engine
 
 
 def _ours(pictures: list, pair: Sequence[View]) -> list[torch.Tensor]:
-    images, items = [decode(picture) for picture in pictures], np.arange(len(pictures))
+    detail = views.needed(pair)
+    images = [decode(picture, detail=detail) for picture in pictures]
+    items = np.arange(len(pictures))
     mean, std = views.moments(3)
     made = views.render(pair, images, items, 0, 0)
     return [normalise(pixels, mean, std) for pixels in made.values()]
@@ -161,6 +168,22 @@ def jpegs(count: int = BATCH) -> list[bytes]:
         qualities = [(window, quality) for quality in range(60, 101)]
         enough = bisect_left(qualities, JPEG_BYTES, key=lambda pair: len(_coded(*pair)))
         coded.append(_coded(*qualities[min(enough, 40)]))
+    return coded
+
+
+def photos(count: int = 4) -> list[bytes]:
+    """The same photographs at the size of a telephone's, with the noise of a sensor: 2.7 MB."""
+    from sklearn.datasets import load_sample_images
+
+    rng, (height, width) = np.random.default_rng(0), PHOTO_SIDES
+    coded: list[bytes] = []
+    for number in range(count):
+        photo = load_sample_images().images[number % 2][:, :: -1 if number % 4 > 1 else 1]
+        large = cv2.resize(
+            np.ascontiguousarray(photo), (width, height), interpolation=cv2.INTER_CUBIC
+        )
+        noise = rng.normal(0, 4, large.shape)
+        coded.append(_coded((large + noise).clip(0, 255).astype(np.uint8), 92))
     return coded
 
 

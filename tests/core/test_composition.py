@@ -1,5 +1,7 @@
 """Compositions against dictionaries and a double loop."""
 
+import math
+
 import hypothesis.strategies as st
 import pytest
 import torch
@@ -28,18 +30,25 @@ def as_dicts(composition):
     ):
         row = {}
         for source, part in zip(sources, parts, strict=True):
-            row[source] = row.get(source, 0.0) + part
+            if source != NOBODY:
+                row[source] = row.get(source, 0.0) + part
         rows.append(row)
     return rows
 
 
-@given(mixes(), mixes())
-def test_overlap_is_the_sum_of_smaller_shares(a, b):
+@pytest.mark.parametrize("dense", [1e-9, math.inf])  # matches alone; all pairs
+@given(a=mixes(), b=mixes(), strangers=st.booleans())
+def test_overlap_is_the_sum_of_smaller_shares(dense, a, b, strangers):
+    if strangers:
+        b = Composition.cat([Composition.unknown(2, torch.device("cpu")), b])
     expected = [
         [sum(min(p, other.get(s, 0.0)) for s, p in row.items()) for other in as_dicts(b)]
         for row in as_dicts(a)
     ]
-    torch.testing.assert_close(overlap(a, b), torch.tensor(expected, dtype=torch.float64))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ilk.core.composition.DENSE", dense)
+        found = overlap(a, b)
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
 
 
 @given(mixes())

@@ -1,7 +1,10 @@
+import dataclasses
 import io
+import math
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageOps
 
+from ilk.core import Detail
 from ilk.data import BadItem, decode
 from ilk.data.encoded import orientation
 from tests.data.zoo import bad_files, encoded, exif, good_files, smooth
@@ -187,3 +191,27 @@ def test_nothing_is_printed(tmp_path) -> None:
         capture_output=True, check=True, text=True,
     )  # fmt: skip
     assert done.stdout + done.stderr == ""
+
+
+@pytest.mark.parametrize("turn", [1, 6])
+@pytest.mark.parametrize("by", [1, 2, 4, 8])
+def test_a_jpeg_that_need_not_be_whole_comes_out_smaller(by: int, turn: int) -> None:
+    height, width = 336, 504
+    file = encoded(
+        Image.fromarray(smooth(0, height, width)), "JPEG", quality=95, exif=exif(turn)
+    )
+    whole = decode(file)
+    most = Detail(area=math.ceil(height * width / by**2) - 1, side=height // by)
+    reduced = decode(file, detail=most)
+    assert reduced.shape == (*(-(-side // by) for side in whole.shape[:2]), 3)
+    means = cv2.resize(whole, reduced.shape[1::-1], interpolation=cv2.INTER_AREA)
+    apart = np.abs(means[1:-1, 1:-1].astype(int) - reduced[1:-1, 1:-1])
+    assert apart.mean() < 1.5  # grey levels
+    for missing in ({"area": most.area * 4}, {"side": most.side + 1}):
+        more = decode(file, detail=dataclasses.replace(most, **missing))
+        assert by == 1 or more.size > reduced.size
+
+
+def test_a_png_is_always_whole() -> None:
+    file = encoded(Image.fromarray(smooth(0, 64, 64)), "PNG")
+    assert np.array_equal(decode(file, detail=Detail(area=4, side=2)), decode(file))

@@ -1,18 +1,22 @@
 """Random and plain views as a whole."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
+import simplejpeg
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import CenterCrop, Compose, Resize
 
-from ilk.core.errors import UserError
-from ilk.views import Plain, View, byol_pair, dino_multicrop, render
+from ilk.core import Detail, UserError
+from ilk.data import decode
+from ilk.views import Background, Plain, View, byol_pair, dino_multicrop, draw, needed, render
 
 SIZES = [(40, 60), (200, 31), (64, 64), (90, 120), (33, 32), (10, 300), (128, 96)] * 3
 
@@ -131,3 +135,41 @@ def test_plain_views_of_anything(picture, height, width, channels, size, interpo
 def test_impossible_plain_views_are_refused(wrong):
     with pytest.raises(UserError, match=f"Plain 'plain': {next(iter(wrong))} must be"):
         Plain(**{"size": 32} | wrong)
+
+
+@given(
+    st.tuples(st.floats(0.02, 1), st.floats(0.02, 1)),
+    st.tuples(st.floats(0.3, 2), st.floats(0.3, 2)),
+    st.integers(4, 64),
+    st.tuples(st.integers(8, 1000), st.integers(8, 1000)),
+)
+def test_no_crop_of_a_reduced_picture_is_smaller_than_its_view(scale, ratio, size, shape):
+    made = View(name="a", size=size, scale=tuple(sorted(scale)), ratio=tuple(sorted(ratio)))
+    by = needed([made]).spared(*shape, (2, 4, 8))
+    reduced = [-(-side // by) for side in shape]
+    heights, widths = (np.full(50, side) for side in reduced)
+    boxes = draw(made, heights, widths, np.arange(50), 0, 0).boxes
+    assert by == 1 or boxes[:, 2:].min() >= size
+
+
+@pytest.mark.parametrize("pair", [byol_pair(32), dino_multicrop(48, 32)])
+def test_views_of_a_reduced_picture_are_those_of_the_whole_one(picture, pair):
+    image = cv2.GaussianBlur(picture(1200, 1600), (0, 0), 8)
+    file = simplejpeg.encode_jpeg(image, 95, "RGB", "444")
+    reduced = decode(file, detail=needed(pair))
+    assert reduced.shape[0] < 1200
+    items = np.arange(16)
+    plain = [replace(view, jitter_p=0, solarize_p=0) for view in pair]  # these blow up noise
+    ours, whole = (render(plain, [seen] * 16, items, 0, 0) for seen in (reduced, decode(file)))
+    for name in ours:
+        apart = (ours[name].int() - whole[name].int()).abs().float()
+        assert apart.mean() < 3  # grey levels; boxes begin at other pixels
+
+
+def test_the_most_demanding_view_decides():
+    globe, local = (
+        View(name="a", size=224, scale=(0.5, 1)),
+        View(name="b", size=96, scale=(0.1, 0.5)),
+    )
+    assert needed([globe, local]) == Detail(area=math.ceil(224**2 / 0.5 * 4 / 3), side=224)
+    assert needed([globe, replace(local, background=Background(kind="remove", p=0.5))]) is None

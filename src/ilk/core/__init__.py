@@ -1,6 +1,7 @@
 """What every other part speaks: errors, seeding, schedules, compositions and rows."""
 
 from ilk.core.composition import NOBODY, Composition, overlap
+from ilk.core.detail import Detail
 from ilk.core.errors import UserError
 from ilk.core.lots import lots, paired
 from ilk.core.rows import (
@@ -22,6 +23,7 @@ __all__ = [
     "NOBODY",
     "Composition",
     "Cosine",
+    "Detail",
     "Field",
     "Kin",
     "KinRule",

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from ilk.core.detail import Detail
 from ilk.data.encoded import MAX_PIXELS, check_pixels, pixels_of
 from ilk.data.source import BadItem
 from ilk.data.values import as_bytes, over_white
@@ -12,7 +13,11 @@ _IMAGE_DIMS = (2, 3)
 
 
 def decode(
-    item: bytes | np.ndarray, *, channels: int | None = 3, max_pixels: int = MAX_PIXELS
+    item: bytes | np.ndarray,
+    *,
+    channels: int | None = 3,
+    max_pixels: int = MAX_PIXELS,
+    detail: Detail | None = None,
 ) -> np.ndarray:
     """The pixels of an item, [H, W, C] uint8.
 
@@ -27,12 +32,14 @@ def decode(
             and refused. Another number must be what the item has. None leaves a file the
             channels that it has, and an array altogether as it is.
         max_pixels: a larger picture is refused, a file before it is decoded.
+        detail: a JPEG may come out with its sides divided by 2, 4 or 8, as far as this much is
+            left of it; None is the whole of it.
 
     Raises:
         BadItem: with the reason.
     """
     if isinstance(item, bytes):
-        pixels, alpha = pixels_of(item, max_pixels)
+        pixels, alpha = pixels_of(item, max_pixels, detail)
         if alpha and channels in (1, 3):
             pixels = over_white(pixels)
         return pixels if channels is None else _with(pixels, channels)

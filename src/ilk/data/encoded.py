@@ -17,6 +17,7 @@ import simplejpeg
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
+from ilk.core.detail import Detail
 from ilk.data.source import BadItem
 from ilk.data.values import as_bytes
 
@@ -24,6 +25,7 @@ MAX_PIXELS = 178_956_970  # above it Pillow refuses too, whatever is asked for
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PLAIN = frozenset(b"IHDR IDAT IEND pHYs tIME tEXt zTXt iTXt sRGB gAMA cHRM sBIT".split())
+_REDUCTIONS = (2, 4, 8)  # of a side, which the cosine transform can leave out by itself
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright, 2 to 8 are flips and quarter turns
 
 # Pillow reports oddities of headers as warnings and log lines; what matters becomes a reason.
@@ -31,14 +33,17 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def pixels_of(data: bytes, max_pixels: int) -> tuple[UInt8[np.ndarray, "H W C"], bool]:
-    """Decode a whole file, upright, with the channels that it has.
+def pixels_of(
+    data: bytes, max_pixels: int, detail: Detail | None = None
+) -> tuple[UInt8[np.ndarray, "H W C"], bool]:
+    """Decode a file, upright, with the channels that it has.
 
     Returns the pixels and whether the last channel is opacity.
 
     Args:
         data: the file.
         max_pixels: a picture whose header states more is refused before it is decoded.
+        detail: of a JPEG that has more, pixels may be left out; None is all of them.
 
     Raises:
         BadItem: empty, cut short, damaged, too large or no image.
@@ -46,7 +51,7 @@ def pixels_of(data: bytes, max_pixels: int) -> tuple[UInt8[np.ndarray, "H W C"],
     if not data:
         raise BadItem("empty: zero bytes")
     if data.startswith(b"\xff\xd8\xff"):
-        return _jpeg(data, max_pixels), False
+        return _jpeg(data, max_pixels, detail), False
     if data.startswith(_PNG) and _is_plain_png(data, max_pixels):
         return _png(data), False
     return _other(data, max_pixels)
@@ -114,23 +119,26 @@ def check_pixels(height: int, width: int, max_pixels: int) -> None:
         raise BadItem(f"too large: {width} x {height} pixels, at most {max_pixels}")
 
 
-def _jpeg(data: bytes, max_pixels: int) -> np.ndarray:
+def _jpeg(data: bytes, max_pixels: int, detail: Detail | None) -> np.ndarray:
     try:
-        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+        high, wide, space, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError:  # an unusual subsampling, or no header at all
         return _other(data, max_pixels)[0]
-    check_pixels(int(height), int(width), max_pixels)
+    height, width = int(high), int(wide)
+    check_pixels(height, width, max_pixels)
     if space not in ("Gray", "YCbCr", "RGB"):
         return _other(data, max_pixels)[0]
     colours = "GRAY" if space == "Gray" else "RGB"
+    by = 1 if detail is None else detail.spared(height, width, _REDUCTIONS)
+    least = {"min_height": -(-height // by), "min_width": -(-width // by)} if by > 1 else {}
     try:
-        pixels = simplejpeg.decode_jpeg(data, colours)
+        pixels = simplejpeg.decode_jpeg(data, colours, **least)
     except ValueError as error:
         if "Premature end" in str(error):
             raise BadItem("truncated: the JPEG data ends too early") from error
         if "extraneous bytes" not in str(error):  # padding that some cameras write
             raise BadItem(f"damaged: {error}") from error
-        pixels = simplejpeg.decode_jpeg(data, colours, strict=False)
+        pixels = simplejpeg.decode_jpeg(data, colours, strict=False, **least)
     return upright(pixels, _jpeg_orientation(data))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ilk.core.detail import Detail
 from ilk.core.errors import UserError
 from ilk.data.decode import decode
 from ilk.data.encoded import MAX_PIXELS
@@ -37,6 +38,7 @@ class Reader:
             known to be bad. Of a large source it stops earlier: when 1000 items or more were
             read and the share among them is above by three standard deviations.
         max_pixels: a larger picture is bad.
+        detail: how much of a picture is needed, see ``decode``.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class Reader:
         *,
         max_bad_share: float = 0.1,
         max_pixels: int = MAX_PIXELS,
+        detail: Detail | None = None,
     ) -> None:
         self.source = source
         self._channels = channels
         self._max_bad_share = max_bad_share
         self._max_pixels = max_pixels
+        self._detail = detail
         self._bad: dict[int, Bad] = {}
         self._seen = np.zeros(len(source), np.bool_)
         self._count = 0
@@ -88,7 +92,10 @@ class Reader:
                 continue
             try:
                 pixels = decode(
-                    self.source.item(at), channels=self._channels, max_pixels=self._max_pixels
+                    self.source.item(at),
+                    channels=self._channels,
+                    max_pixels=self._max_pixels,
+                    detail=self._detail,
                 )
             except BadItem as reason:
                 self._note(at, str(reason))

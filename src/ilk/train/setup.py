@@ -30,7 +30,7 @@ from ilk.train.probe import online_probe
 from ilk.train.profile import Profile
 from ilk.train.settings import Settings
 from ilk.train.trainer import Trainer
-from ilk.views import moments
+from ilk.views import moments, needed
 
 DEVICE_BATCH = 256  # images per device when nothing is said: fits most backbones
 PROBES_PER_RUN = 20
@@ -83,7 +83,10 @@ class Setup:
         if (self.labels >= 0).any():
             self.judged_by = self.labels.to(self.fabric.device)
         self.reader = Reader(
-            source, channels=settings.channels, max_bad_share=settings.max_bad_share
+            source,
+            channels=settings.channels,
+            max_bad_share=settings.max_bad_share,
+            detail=needed(self.method.views),
         )
         self.loader = self._loader()
         self.profile = Profile(self.fabric.device) if settings.profile else None

@@ -25,7 +25,7 @@ from ilk.views.recipes import (
     swav_multicrop,
     weak,
 )
-from ilk.views.view import View, draw, render
+from ilk.views.view import View, draw, needed, render
 
 __all__ = [
     "CIFAR_MEAN",
@@ -54,6 +54,7 @@ __all__ = [
     "mix",
     "moco_v2_pair",
     "moments",
+    "needed",
     "normalise",
     "render",
     "revisited_multicrop",

@@ -3,6 +3,7 @@
 Axes: B images, C H W pixels, S side of a view.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
+from ilk.core.detail import Detail
 from ilk.core.errors import UserError
 from ilk.core.seeding import uniforms
 from ilk.views.autoaugment import DRAWS as POLICY_DRAWS
@@ -157,6 +159,25 @@ def render(
             made |= _rendered([view], shown, [backs], items, epoch, seed)
     made |= _rendered(own, images, behind, items, epoch, seed)
     return {view.name: made[view.name] for view in views}
+
+
+def needed(views: Sequence[View]) -> Detail | None:
+    """How much of a picture any crop of these views may ask for: no side of one falls short.
+
+    None where a view changes backgrounds, since a mask lies on the pixels of the whole picture.
+    """
+    if any(view.background is not None for view in views):
+        return None
+    asked = [_needed(view) for view in views]
+    return Detail(max(each.area for each in asked), max(each.side for each in asked))
+
+
+def _needed(view: View) -> Detail:
+    """A crop has sides sqrt(s A r) and sqrt(s A / r) of an area A, or is the central one."""
+    flattest, tallest = view.ratio[0], 1 / view.ratio[1]
+    area = view.size**2 / (view.scale[0] * min(flattest, tallest))
+    side = view.size / min(1, 1 / flattest, 1 / tallest)
+    return Detail(math.ceil(area), math.ceil(side))
 
 
 def _backdrops(
