@@ -47,7 +47,9 @@ def rows(runs: int = 15) -> list[dict[str, object]]:
             "2 x 32 BYOL of arrays": (arrays(), views.cifar_pair(), "cifar"),
             "decode + 2 x 224 BYOL of 12 megapixels": (photos(), views.byol_pair(), "byol"),
             "decode + 2 x 224 + 8 x 96 DINO of 12 megapixels": (
-                photos(), views.dino_multicrop(), "dino",
+                photos(),
+                views.dino_multicrop(),
+                "dino",
             ),
         }
         return [

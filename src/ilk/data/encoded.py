@@ -10,6 +10,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
+from functools import partial
 
 import cv2
 import numpy as np
@@ -130,15 +131,18 @@ def _jpeg(data: bytes, max_pixels: int, detail: Detail | None) -> np.ndarray:
         return _other(data, max_pixels)[0]
     colours = "GRAY" if space == "Gray" else "RGB"
     by = 1 if detail is None else detail.spared(height, width, _REDUCTIONS)
-    least = {"min_height": -(-height // by), "min_width": -(-width // by)} if by > 1 else {}
+    least = (-(-height // by), -(-width // by)) if by > 1 else (0, 0)  # 0 is the whole
+    read = partial(
+        simplejpeg.decode_jpeg, data, colours, min_height=least[0], min_width=least[1]
+    )
     try:
-        pixels = simplejpeg.decode_jpeg(data, colours, **least)
+        pixels = read()
     except ValueError as error:
         if "Premature end" in str(error):
             raise BadItem("truncated: the JPEG data ends too early") from error
         if "extraneous bytes" not in str(error):  # padding that some cameras write
             raise BadItem(f"damaged: {error}") from error
-        pixels = simplejpeg.decode_jpeg(data, colours, strict=False, **least)
+        pixels = read(strict=False)
     return upright(pixels, _jpeg_orientation(data))
 
 
