@@ -244,3 +244,9 @@ def test_a_restored_optimiser_steps_alike_in_every_memory_format(name, tmp_path)
     for layer, optimiser in zip(layers, (one, two), strict=True):
         stepped(layer, optimiser, 1)
     assert torch.equal(layers[0].weight, layers[1].weight)
+
+
+def test_a_word_among_the_choices_of_a_field_is_that_word():
+    plan = Optimisation(name="sgd", lr=0.1, clip=3.0)
+    assert typed_changes(plan, "optimiser", {"scaling": "none"}).scaling == "none"
+    assert typed_changes(plan, "optimiser", {"clip": "none"}).clip is None

@@ -41,11 +41,18 @@ def _typed(kind: type[Any], name: str, options: Mapping[str, Any]) -> dict[str, 
             close = difflib.get_close_matches(field, fields, 1)
             hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(fields)}"
             raise UserError(f"{name}: --set needs one of its fields, got {field!r}; {hint}")
-        parsed = _parsed(raw)
+        parsed = raw if raw in _words_of(hints[field]) else _parsed(raw)
         if not _fits(parsed, hints[field]):
             raise UserError(f"{name}: {field} must be {_words(hints[field])}, got {raw!r}")
         given[field] = tuple(parsed) if isinstance(parsed, list) else parsed
     return given
+
+
+def _words_of(hint: Any) -> list[Any]:
+    """Words that a field takes as they are, among them perhaps "none"."""
+    if get_origin(hint) is Literal:
+        return list(get_args(hint))
+    return [word for inner in get_args(hint) for word in _words_of(inner)]
 
 
 def _parsed(raw: Any) -> Any:
