@@ -7,8 +7,8 @@
 Data, backbone, image size and batch are those of `benchmarks.mini`. Every method is trained
 for the same number of epochs by the same optimiser, the one that mini's settings were chosen
 with; heads, queues and numbers of clusters are small; all else is the method's own default.
-Nothing was chosen by the scores of this table, but for two settings of methods that did not beat
-the untrained network at first: when SwAV begins to use its queue, and the classes of UIC.
+Nothing was chosen by the scores of this table, but for what did not beat the untrained network
+at first: when SwAV begins to use its queue, the classes of UIC, and the views of DAC.
 
 How the epochs were chosen: one seed should take two hours of two cores at most, on which other
 work goes on. An idle process of one thread makes 700 to 850 images a second of MoCo v3 and 400

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ilk.core import Line, Progress
+from ilk.core import Line, Output, Progress
 from ilk.kin import SurePairs
 from tests.kin.look import FakeLook, plain
 
@@ -57,3 +57,14 @@ def test_one_hot_features_pair_by_their_largest_class():
         [True, False, True, False],
         [False, False, False, True],
     ]
+
+
+def test_another_view_may_decide_for_both():
+    other = Output("student", "whole", "projection", stopped=True)
+    scores, decide = torch.randn(4, 3), plain(200 * torch.eye(3)[[0, 1, 0, 2]])
+    rule = SurePairs(above=0.95, below=0.455)
+    by = SurePairs(above=0.95, below=0.455, by=other)
+    found = by(plain(scores), plain(-scores), FakeLook({other: decide}))
+    expected = rule(decide, decide, FakeLook())
+    assert torch.equal(found.weights, expected.weights)
+    assert torch.equal(found.left_out, expected.left_out)

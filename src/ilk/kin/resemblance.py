@@ -205,15 +205,19 @@ class SurePairs:
     Args:
         above: cosine from which on two are of one class.
         below: cosine under which they are of two.
+        by: rows of all ranks that decide in place of queries and candidates alike, such as
+            those of another view of the same pictures; None are they themselves.
     """
 
     above: Scalar
     below: Scalar
+    by: Output | None = None
 
     @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
         """Equal weights on those surely alike."""
-        ours, theirs = (full(rows.vectors).softmax(dim=1) for rows in (queries, candidates))
+        judged = (queries, candidates) if self.by is None else [look.joined(self.by)] * 2
+        ours, theirs = (full(rows.vectors).softmax(dim=1) for rows in judged)
         alike = similarities(ours, (theirs,))
         above, below = (value(edge, look.progress) for edge in (self.above, self.below))
         same = alike >= above
