@@ -278,9 +278,10 @@ def told(cells: dict[str, list[dict[str, Any]]]) -> str:
     return (
         "k-NN and minutes are of `make family`: CIFAR-10, 10,000 images, `resnet_mini`, 32 px, "
         f"{' or '.join(f'{length:g}' for length in sorted(lengths))} epochs, one seed, small "
-        "heads and one optimiser for all that stand it, minutes of a processor; no setting was "
-        "chosen by these scores, so this is what learns at once and not a ranking of methods. "
-        "`supcon` sees the labels; a method without a number has not been run. "
+        "heads and one optimiser for all, minutes of a processor. Settings were not chosen by "
+        "these scores, but where a method did not beat the untrained network (`swav`, `uic`, "
+        "`dac`): this is what learns at once, not a ranking. `supcon` sees the labels, `rekd` "
+        "needs a teacher that has learned before and was left out. "
         f"To be beaten: {' and '.join(beaten)} "
         "([JSON](benchmarks/results/family))."
     )
