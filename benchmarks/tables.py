@@ -281,7 +281,7 @@ def told(cells: dict[str, list[dict[str, Any]]]) -> str:
         "heads and one optimiser for all, minutes of a processor. Settings were not chosen by "
         "these scores, but where a method did not beat the untrained network (`swav`, `uic`, "
         "`dac`): this is what learns at once, not a ranking. `supcon` sees the labels, `rekd` "
-        "needs a teacher that has learned before and was left out. "
+        "is taught by the run of `moco-v3`. "
         f"To be beaten: {' and '.join(beaten)} "
         "([JSON](benchmarks/results/family))."
     )
