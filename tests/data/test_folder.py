@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ilk.core.errors import UserError
 from ilk.data import BadItem, Folder, Reader, labels, open_source
@@ -59,6 +61,15 @@ def test_the_listing_is_that_of_a_walk(tmp_path: Path) -> None:
     assert len(source) == 3000
     assert keys(source) == slow_listing(root)
     np.testing.assert_array_equal(keys(Folder(root)), keys(source))
+
+
+@given(st.sets(st.binary(min_size=1, max_size=40).filter(lambda name: not {*name} & {*b"\0/"})))
+def test_names_come_in_the_order_of_their_bytes(names: set[bytes]) -> None:
+    mixed = list(names)
+    sizes = np.array([len(name) for name in mixed], np.uint16)
+    blob, ordered = folder_module._in_order(mixed, sizes)
+    assert blob == b"".join(sorted(mixed))
+    assert ordered.tolist() == [len(name) for name in sorted(mixed)]
 
 
 def test_top_folders_are_the_classes(tree: Path) -> None:

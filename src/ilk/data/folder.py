@@ -7,7 +7,6 @@ folder has changed its modification time, which it does when a name in it comes 
 import os
 import time
 import warnings
-from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from ilk.data.names import Names, Paths, folder_classes
 from ilk.data.source import ENDINGS, digest, read_file, spread
 
 SIZES = 100_000  # files whose size enters the fingerprint: half a second of a local disk
+SHORT = 32  # bytes of a name; longer ones are compared as they are
 _USUAL = frozenset([b".jpg", b".JPG", b".png"])  # spares most names a closer look
 _FRESH = 2_000_000_000  # ns; file times may be this coarse, so a younger folder is not trusted
 
@@ -163,30 +163,48 @@ def _scan(top: bytes, path: bytes, stamp: int) -> tuple[_Found, list[bytes]]:
     except OSError:  # a link to itself: left to its name, and to the reader
         below = [entry.name for entry in entries if _is_folder(entry)]
     names = [entry.name for entry in entries]
-    names.sort()
     if below:
-        names = sorted({*names}.difference(below))
-    del names[bisect_left(names, b".") : bisect_left(names, b"/")]  # the hidden ones
-    images = _images(names)
-    sizes = np.fromiter(map(len, images), np.uint16, len(images))
+        names = list({*names}.difference(below))
+    blob, sizes, others = _images(names)
     folders = [name for name in below if not name.startswith(b".")]
     return (
-        _Found(stamp, b"".join(images), sizes, len(names) - len(images)),
+        _Found(stamp, blob, sizes, others),
         [path + b"/" + name if path else name for name in folders],
     )
 
 
-def _images(names: list[bytes]) -> list[bytes]:
-    """Those that end as images do; where all end alike, none is looked at by itself."""
+def _images(names: list[bytes]) -> tuple[bytes, np.ndarray, int]:
+    """The visible ones that end as images do: sorted and joined, their sizes, and the rest."""
+    others, joined = 0, _listed(names)
     ending = names[0][-4:] if names else b""
-    joined = b"/".join(names) + b"/"  # no name holds a slash
-    if ending in _USUAL and joined.count(ending + b"/") == len(names):
-        return names
-    return [
-        name
-        for name in names
-        if name[-4:] in _USUAL or name[name.rfind(b".") :].lower() in ENDINGS
-    ]
+    # Where all end alike and none is hidden, none is looked at by itself.
+    if ending not in _USUAL or joined.count(ending + b"/") < len(names) or b"/." in joined:
+        seen = [name for name in names if not name.startswith(b".")]
+        names = [name for name in seen if name[name.rfind(b".") :].lower() in ENDINGS]
+        others, joined = len(seen) - len(names), _listed(names)
+    places = np.flatnonzero(np.frombuffer(joined, np.uint8) == ord("/"))
+    sizes = (np.diff(places) - 1).astype(np.uint16)
+    return *_in_order(names, sizes), others
+
+
+def _listed(names: list[bytes]) -> bytes:
+    """Names between slashes, which none of them holds."""
+    return b"/".join([b"", *names, b""]) if names else b""
+
+
+def _in_order(names: list[bytes], sizes: np.ndarray) -> tuple[bytes, np.ndarray]:
+    """Names sorted and joined, and their sizes.
+
+    Eight bytes at a time are compared as one number, which is three times as fast as comparing
+    names. No name holds a zero, so names that are filled up with zeros have the same order.
+    """
+    width = -(-int(sizes.max(initial=0)) // 8) * 8
+    if not 0 < width <= SHORT:
+        order = sorted(range(len(names)), key=names.__getitem__)
+        return b"".join([names[place] for place in order]), sizes[order]
+    filled = np.array(names, f"S{width}")
+    order = np.lexsort(filled.view(">u8").reshape(len(names), -1).astype(np.uint64).T[::-1])
+    return filled[order].tobytes().translate(None, b"\0"), sizes[order]
 
 
 def _is_folder(entry: os.DirEntry[bytes]) -> bool:
