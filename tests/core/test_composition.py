@@ -46,6 +46,7 @@ def test_overlap_is_the_sum_of_smaller_shares(dense, a, b, strangers):
         for row in as_dicts(a)
     ]
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ilk.core.composition.MANY", 0)
         patch.setattr("ilk.core.composition.DENSE", dense)
         found = overlap(a, b)
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))

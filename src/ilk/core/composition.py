@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+MANY = 2**16  # pairs, from which on it pays to look only at those that have a source in common
 DENSE = 10  # of so many pairs one in common: looking at all of them is as fast
 NOBODY = -1  # the source of a row whose origin is not known; never kin of anyone by source
 
@@ -84,10 +85,12 @@ def overlap(a: Composition, b: Composition) -> Float[Tensor, "A B"]:
     SDMP, Ren et al., CVPR 2022, https://arxiv.org/abs/2206.07692, Eq. 3 and 4: against plain
     keys this is lambda and 1 - lambda, against mixed keys 1 and lambda^c.
     """
-    if a.sources.device.type == "cpu" and b.sources.device.type == "cpu":
+    on_host = a.sources.device.type == b.sources.device.type == "cpu"
+    pairs = None
+    if on_host and len(a) * len(b) >= MANY:
         pairs = _matches(a.sources, b.sources)
-        if pairs is not None:
-            return _scattered(a, b, *pairs)
+    if pairs is not None:
+        return _scattered(a, b, *pairs)
     dtype = torch.promote_types(a.shares.dtype, b.shares.dtype)
     mine, theirs = a.shares.to(dtype), b.shares.to(dtype)
     total = mine.new_zeros(len(a), len(b))
