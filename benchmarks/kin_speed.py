@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.family import METHOD_OPTIONS, QUEUE
+from benchmarks.family import METHOD_OPTIONS
 from benchmarks.step_speed import BATCH, Work, step, trainer
 from ilk.adoptions import ADOPTIONS
 from ilk.method import Term
@@ -28,7 +28,11 @@ OWN = (
     "moco-v2", "mochi", "fnc", "ifnd", "interclr", "msf", "cmsf", "ressl", "rekd", "revisiting",
     "supcon", "relic-v2", "swav", "dino", "deepcluster-v2", "deepcluster", "uic", "dac",
 )  # fmt: skip
-REKD = QUEUE | {"hidden": 1024, "teacher": "random:resnet_mini"}
+OTHERWISE: Mapping[str, Mapping[str, Any]] = {
+    # Its queue counts from a later epoch on; without it, its rule is that of the paper.
+    "swav": {"queue_size": 0},
+    "rekd": {"teacher": "random:resnet_mini"},
+}
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,7 @@ def works() -> Iterator[tuple[str, str, str | None, Mapping[str, Any]]]:
         kin = rule + NUMBERS.get(rule, "")
         yield f"moco-v2 --kin {kin}", "moco-v2", kin, METHOD_OPTIONS["moco-v2"]
     for method in OWN:
-        # SwAV's queue counts from a later epoch on; without it, its rule is that of the paper.
-        bare = {"queue_size": 0} if method == "swav" else {}
-        yield method, method, None, {**METHOD_OPTIONS.get(method, REKD), **bare}
+        yield method, method, None, {**METHOD_OPTIONS[method], **OTHERWISE.get(method, {})}
 
 
 def measured(

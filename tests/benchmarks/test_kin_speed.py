@@ -18,6 +18,11 @@ def test_every_rule_of_the_command_line_is_measured_and_methods_exist():
     assert len(set(names)) == len(names)
 
 
+def test_nothing_that_was_trained_before_is_needed():
+    values = [value for *_, options in kin_speed.works() for value in options.values()]
+    assert not [value for value in values if isinstance(value, str) and "/" in value]
+
+
 @pytest.mark.parametrize("name", ["mochi", "revisiting"])
 def test_timing_changes_no_loss_and_sees_every_call(name: str):
     fabric = Fabric(accelerator="cpu", devices=1)
