@@ -3,6 +3,7 @@
     make mini                                            every cell, one seed
     .venv/bin/python -m benchmarks.mini --seeds 3        more seeds, finished cells are kept
     .venv/bin/python -m benchmarks.mini --cell dino      one cell
+    .venv/bin/python -m benchmarks.mini --epochs 120     another length, kept beside
 
 10,000 images of CIFAR-10's training set without labels; the probes are trained on the same
 images with labels and scored on the whole test set. All cells share backbone, epochs and batch.
@@ -25,10 +26,11 @@ from ilk.data import Subset, open_source
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "cifar10-20k.parquet"
 IMAGES = 10_000
+EPOCHS = 60
 SHARED = {
     "backbone": "resnet_mini",
     "image_size": 32,
-    "epochs": 60,
+    "epochs": EPOCHS,
     "batch_size": 128,
     "knn_every": 10,
 }
@@ -73,20 +75,23 @@ CELLS = (
 )
 
 
-def grid(path: Path) -> Grid:
-    """The grid on a copy of the data."""
+def grid(path: Path, epochs: float = EPOCHS) -> Grid:
+    """The grid on a copy of the data; of another length it has a name of its own."""
     if not path.exists():
         raise absent(path)
     whole = open_source(f"{path}:train")
     chosen = np.sort(seeding.permutation(0, 0, len(whole))[:IMAGES])
     train, test = Subset(whole, chosen), open_source(f"{path}:test")
-    return Grid(name="mini", shared=SHARED, train=train, test=test, cells=CELLS)
+    name = "mini" if epochs == EPOCHS else f"mini-{epochs:g}-epochs"
+    shared = SHARED | {"epochs": epochs}
+    return Grid(name=name, shared=shared, train=train, test=test, cells=CELLS)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=DATA, help="cifar10-20k.parquet")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--epochs", type=float, default=EPOCHS)
     parser.add_argument("--cell", choices=[cell.name for cell in CELLS])
     chosen = parser.parse_args()
-    grid(chosen.data).run(chosen.seeds, chosen.cell)
+    grid(chosen.data, chosen.epochs).run(chosen.seeds, chosen.cell)
