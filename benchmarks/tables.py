@@ -68,18 +68,19 @@ def cli(path: Path) -> str:
 
 
 def mini() -> list[str]:
-    """The learning check, seed by seed."""
-    cells = [json.loads(path.read_text()) for path in sorted((RESULTS / "mini").glob("*.json"))]
-    if not cells:
-        return []
-    rows = {f"{cell['cell']}, seed {cell['seed']}": cell["results"] for cell in cells}
-    return [
-        "**Learning check** (`make mini`): CIFAR-10, 10,000 images, `resnet_mini`, 32 px; the "
-        "cells are under [benchmarks/results/mini](benchmarks/results/mini).",
-        "",
-        *table(rows),
-        "",
-    ]
+    """The learning check, seed by seed, and the same of other lengths."""
+    lines: list[str] = []
+    for place in sorted(RESULTS.glob("mini*")):
+        cells = [json.loads(path.read_text()) for path in sorted(place.glob("*.json"))]
+        rows = {f"{cell['cell']}, seed {cell['seed']}": cell["results"] for cell in cells}
+        epochs = max(cell["settings"]["epochs"] for cell in cells if cell["settings"])
+        what = f"{epochs:g} epochs of CIFAR-10, 10,000 images, `resnet_mini`, 32 px"
+        where = f"benchmarks/results/{place.name}"
+        told = (
+            f"**Learning check** (`make mini`): {what}; the cells are under [{where}]({where})."
+        )
+        lines += [told, "", *table(rows), ""]
+    return lines
 
 
 def speed() -> str:
