@@ -76,10 +76,8 @@ def mini() -> list[str]:
         epochs = max(cell["settings"]["epochs"] for cell in cells if cell["settings"])
         what = f"{epochs:g} epochs of CIFAR-10, 10,000 images, `resnet_mini`, 32 px"
         where = f"benchmarks/results/{place.name}"
-        told = (
-            f"**Learning check** (`make mini`): {what}; the cells are under [{where}]({where})."
-        )
-        lines += [told, "", *table(rows), ""]
+        head = f"**Learning check** (`make mini`): {what}; cells under [{where}]({where})."
+        lines += [head, "", *table(rows), ""]
     return lines
 
 
