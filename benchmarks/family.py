@@ -19,11 +19,12 @@ Scores are another minute a cell: twenty epochs of 26 methods are 2.3 hours of a
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.grid import Cell, Grid
-from benchmarks.mini import DATA, DINO, MOCO_V3, SHARED, grid
+from benchmarks.mini import DATA, DINO, MOCO_V3, SHARED, grid, lasting
 
 EPOCHS = 20
 OPTIMISER = {
@@ -96,13 +97,9 @@ def cells() -> tuple[Cell, ...]:
 def family(path: Path, epochs: float = EPOCHS) -> Grid:
     """The grid on a copy of the data; of another length it has a name of its own."""
     mini = grid(path)
-    return Grid(
-        name="family" if epochs == EPOCHS else f"family-{epochs:g}-epochs",
-        shared=SHARED | {"epochs": epochs},
-        train=mini.train,
-        test=mini.test,
-        cells=cells(),
-    )
+    shared = SHARED | {"epochs": EPOCHS}
+    whole = replace(mini, name="family", shared=shared, cells=cells())
+    return whole if epochs == EPOCHS else lasting(whole, epochs)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,7 @@ class Grid:
     train: Source
     test: Source
     cells: tuple[Cell, ...]
+    command: str = ""  # what runs it; empty is the make target of its name
 
     def run(self, seeds: int, only: str | None = None) -> None:
         """Finish every cell that is not finished yet, first all cells of the first seed."""
@@ -95,7 +96,7 @@ class Grid:
         return {
             "cell": cell.name,
             "seed": seed,
-            **facts(f"make {self.name}"),
+            **facts(self.command or f"make {self.name}"),
             "seconds": round(time.perf_counter() - began, 1),
             "train_seconds": record.get("seconds"),
             # Of all threads, whatever else ran; not known of a run that was taken up again.

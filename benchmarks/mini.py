@@ -16,6 +16,7 @@ residual network that ends on several pixels; timm's smallest ones need 37 milli
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +80,21 @@ def grid(path: Path, epochs: float = EPOCHS) -> Grid:
     """The grid on a copy of the data; of another length it has a name of its own."""
     if not path.exists():
         raise absent(path)
-    whole = open_source(f"{path}:train")
-    chosen = np.sort(seeding.permutation(0, 0, len(whole))[:IMAGES])
-    train, test = Subset(whole, chosen), open_source(f"{path}:test")
-    name = "mini" if epochs == EPOCHS else f"mini-{epochs:g}-epochs"
-    shared = SHARED | {"epochs": epochs}
-    return Grid(name=name, shared=shared, train=train, test=test, cells=CELLS)
+    images = open_source(f"{path}:train")
+    chosen = np.sort(seeding.permutation(0, 0, len(images))[:IMAGES])
+    train, test = Subset(images, chosen), open_source(f"{path}:test")
+    whole = Grid(name="mini", shared=SHARED, train=train, test=test, cells=CELLS)
+    return whole if epochs == EPOCHS else lasting(whole, epochs)
+
+
+def lasting(grid: Grid, epochs: float) -> Grid:
+    """The same of another length, kept beside."""
+    return replace(
+        grid,
+        name=f"{grid.name}-{epochs:g}-epochs",
+        shared={**grid.shared, "epochs": epochs},
+        command=f"python -m benchmarks.{grid.name} --epochs {epochs:g}",
+    )
 
 
 if __name__ == "__main__":
