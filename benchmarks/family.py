@@ -14,7 +14,7 @@ How the epochs were chosen: one seed should take two hours of two cores at most,
 work goes on. An idle process of one thread makes 700 to 850 images a second of MoCo v3 and 400
 of DINO with two small crops; by the processor time of a few steps of every cell beside MoCo
 v3's, an epoch of 10,000 images is 7 (MSF) to 35 seconds (FNC, four views), 13 in the mean.
-Scores are another minute a cell: twenty epochs of 26 methods are 2.3 hours of a process.
+Scores are another minute a cell: twenty epochs of all methods are 2.3 hours of a process.
 """
 
 import argparse
