@@ -71,11 +71,47 @@ def test_dino_with_one_mixed_teacher_view():
     assert weights(method)["mix"] == pytest.approx(1.0)
 
 
-def test_dino_without_small_crops_is_mixed_with_a_caution():
-    plain = recipe("dino", {"classes": 16, "local_views": 0}).build(8, 224)
-    with pytest.warns(UserWarning, match="hurt in the paper"):
+@pytest.mark.parametrize(
+    ("small", "mixed"), [(0, ["g2~"]), (1, ["g2~"]), (2, ["l2~"]), (5, ["l4~", "l5~"])]
+)
+def test_dino_with_few_small_crops_is_mixed_with_a_caution(small, mixed):
+    plain = recipe("dino", {"classes": 16, "local_views": small}).build(8, 224)
+    with pytest.warns(UserWarning, match=f"with {small} small crops .* local_views=6"):
         method = SDMP().apply(plain)
-    assert [view for view in query_views(method) if view.endswith("~")] == ["g2~"]
+    assert [view for view in query_views(method) if view.endswith("~")] == mixed
+
+
+# Clean, source and mixed pairs of n small crops, m of them mixed: 2(n + 1 - m), 2m and 2m.
+@pytest.mark.parametrize(
+    ("small", "weighting", "expected"),
+    [
+        (6, "paper", (1.0, 1.0, 1.0)),
+        (6, "pairs", (8 / 20, 6 / 20, 6 / 20)),
+        (6, "crops", (8 / 14, 3 / 14, 3 / 14)),
+        (8, "pairs", (10 / 26, 8 / 26, 8 / 26)),
+        (8, "crops", (10 / 18, 4 / 18, 4 / 18)),
+    ],
+)
+def test_weighting_of_mixed_crops(small, weighting, expected):
+    plain = recipe("dino", {"classes": 16, "local_views": small}).build(8, 224)
+    found = weights(SDMP(weighting=weighting).apply(plain))
+    assert found == pytest.approx(dict(zip(("clean", "source", "mix"), expected, strict=True)))
+
+
+@pytest.mark.parametrize("weighting", ["paper", "crops"])
+def test_two_views_keep_their_weights_by_either_rule(weighting):
+    found = weights(SDMP(weighting=weighting).apply(small_method("moco-v3")))
+    assert found == pytest.approx({"clean": 0.4, "source": 0.2, "mix": 0.2})
+
+
+def test_a_mixed_crop_weighs_as_much_as_a_clean_one():
+    method = SDMP(weighting="crops").apply(recipe("dino", {"classes": 16}).build(8, 224))
+    share: dict[str, float] = {}
+    for term in method.terms:
+        for query in term.queries:
+            view = query.view
+            share[view] = share.get(view, 0.0) + term.weight / len(term.queries)
+    assert share["l8~"] == pytest.approx(share["l1"]) == pytest.approx(2 / 18)
 
 
 def test_centres_see_mixes_only_when_asked():

@@ -17,7 +17,7 @@ from ilk.method.record import (
     Standing,
     Term,
 )
-from ilk.method.rewrite import Rewriting, with_mixed_queries
+from ilk.method.rewrite import Rewriting, Weighting, mixed_totals, with_mixed_queries
 
 __all__ = [
     "Adoption",
@@ -34,7 +34,9 @@ __all__ = [
     "StandIn",
     "Standing",
     "Term",
+    "Weighting",
     "is_mixed",
+    "mixed_totals",
     "outputs_in",
     "passes",
     "query_views",

@@ -10,6 +10,37 @@ from ilk.method.outputs import outputs_in, substituted
 from ilk.method.record import Method, Term
 from ilk.views import Mixing, View
 
+Weighting = Literal["paper", "pairs", "crops"]
+
+
+def mixed_totals(
+    method: Method, queries: tuple[str, ...], weighting: Weighting, *, keep_clean: bool
+) -> tuple[float, float, float]:
+    """Summed weights of the clean, source and mix terms, as shares of the method's total.
+
+    With k the share of the clean terms that stay and a the share of those whose queries are
+    mixed, ``pairs`` gives k, a and a, divided by k + 2a: one mean over all pairs. ``crops``
+    gives k, a/2 and a/2: a mixed crop weighs what the clean crop did, half of it in each loss.
+    ``paper`` gives what the method declares in ``Mixable``.
+
+    Args:
+        method: not mixed yet.
+        queries: views whose queries are mixed.
+        weighting: one of the three.
+        keep_clean: the clean terms of these queries stay beside the mixed ones.
+    """
+    if weighting == "paper":
+        declared = method.mixable
+        return (1.0 if keep_clean else declared.clean, declared.source, declared.mix)
+    total = sum(term.weight for term in method.terms)
+    asked = _with_queries(method.terms, lambda view: view in queries)
+    share = sum(term.weight for term in asked) / total
+    clean = 1.0 if keep_clean else 1.0 - share
+    if weighting == "crops":
+        return (clean, share / 2, share / 2)
+    pairs = clean + 2 * share
+    return (clean / pairs, share / pairs, share / pairs)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rewriting:

@@ -4,8 +4,11 @@ Paper: Ren et al., CVPR 2022, https://arxiv.org/abs/2206.07692
 Idea: a mixed query resembles both of its sources (Eq. 3, 7), and every mix of the same two
     sources as far as their shares overlap (Eq. 4, 8); both are asked for beside the clean loss.
 Against i-Mix: mixes are kin of one another too, shares are drawn per picture, clean pairs stay.
-Departures: the two halves of the weight of mixed terms are the authors' code's; box positions
-    never leave the picture, so both views have the same share; pairing is within each device.
+Departures: the two halves of the weight of mixed terms are the authors' code's for MoCo v3; for
+    multi-crop methods each loss is a mean over its own pairs and they are added, as the paper's
+    text says, where its code was never published: with few small crops the mixed one then has
+    most of the weight, and weighting="crops" or "pairs" changes that. Box positions never leave
+    the image, so both views have the same share; pairing is within each device.
 Checked: tests/golden/sdmp.json; accuracy: make mini.
 """
 
@@ -14,7 +17,15 @@ from typing import Literal
 
 from ilk.core import mixed
 from ilk.kin import evened
-from ilk.method import Method, Remember, Rewriting, Term, with_mixed_queries
+from ilk.method import (
+    Method,
+    Remember,
+    Rewriting,
+    Term,
+    Weighting,
+    mixed_totals,
+    with_mixed_queries,
+)
 from ilk.views import Mixing, Strategy, common_snap
 
 
@@ -29,6 +40,9 @@ class SDMP:
         per_sample: a share for each picture; False is one for the batch (Tables 6 and 7).
         static_source: hold source labels at one half each (Tables 6 and 7).
         static_mix: hold mix labels at one half each (Tables 6 and 7).
+        weighting: how much mixed crops weigh. "paper" adds the three losses as declared by the
+            method (MoCo v3: 1/2, 1/4 and 1/4; multi-crop: 1, 1 and 1), "pairs" takes one mean
+            over all pairs, and "crops" leaves each crop the weight that it had.
         source_weight: factor of the source terms.
         mix_weight: factor of the mix terms.
         mixed_teachers: how many of the teacher's views are mixed too; None is all of them.
@@ -41,6 +55,7 @@ class SDMP:
     per_sample: bool = True
     static_source: bool = False
     static_mix: bool = False
+    weighting: Weighting = "paper"
     source_weight: float = 1.0
     mix_weight: float = 1.0
     mixed_teachers: int | None = None
@@ -50,6 +65,9 @@ class SDMP:
         """The method with mixed queries."""
         mixable = method.mixable
         extra = self.version == "extra" or not mixable.replace
+        clean, source, mix = mixed_totals(
+            method, mixable.queries, self.weighting, keep_clean=extra
+        )
         teachers = tuple(view.name for view in method.views)[: self.mixed_teachers]
         made = with_mixed_queries(
             method,
@@ -64,11 +82,7 @@ class SDMP:
                 queries=mixable.queries,
                 clean="all" if extra else "others",
                 extra=self.version == "extra",
-                totals=(
-                    1.0 if extra else mixable.clean,
-                    mixable.source * self.source_weight,
-                    mixable.mix * self.mix_weight,
-                ),
+                totals=(clean, source * self.source_weight, mix * self.mix_weight),
                 teachers=None if self.mixed_teachers is None else teachers,
                 source=_static if self.static_source else _as_it_is,
                 mix=_static if self.static_mix else _as_it_is,
