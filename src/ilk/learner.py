@@ -4,7 +4,7 @@ import inspect
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -27,6 +27,8 @@ class Learner:
         mix_options: fields of the mix that differ from its defaults.
         kin_options: fields of the kin rule that differ from its defaults.
         optimiser_options: fields of the method's optimisation that differ from the paper's.
+        augment: full for the paper's views, no-hue without changes of colour, crops for crops
+            and flips alone.
         background: remove, random or swap, such as random:0.2: what happens to the
             backgrounds of views, or None.
         masks: a folder of masks or saliency, where the data do not know their foreground.
@@ -57,6 +59,7 @@ class Learner:
         mix_options: Mapping[str, Any] | None = None,
         kin_options: Mapping[str, Any] | None = None,
         optimiser_options: Mapping[str, Any] | None = None,
+        augment: Literal["full", "no-hue", "crops"] = "full",
         background: str | None = None,
         masks: str | None = None,
         backbone: str = "vit_small_patch16_224",
@@ -78,6 +81,7 @@ class Learner:
         self.mix_options = mix_options
         self.kin_options = kin_options
         self.optimiser_options = optimiser_options
+        self.augment = augment
         self.background = background
         self.masks = masks
         self.backbone = backbone

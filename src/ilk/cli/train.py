@@ -28,6 +28,7 @@ def train(
     method: str = "moco-v3",
     mix: str | None = None,
     kin: str | None = None,
+    augment: Literal["full", "no-hue", "crops"] = "full",
     background: str | None = None,
     masks: str | None = None,
     backbone: str = "vit_small_patch16_224",
@@ -74,6 +75,9 @@ def train(
     kin
         Hold further pictures for kin: neighbours:5, fnc, fnc-eliminate or labels:0.1; see
         `ilk methods --table`.
+    augment
+        How much views change an image: full as in the paper, no-hue without changes of colour,
+        crops for crops and flips alone.
     background
         What to put in the place of a view's background, and how often: remove:0.2 (gray),
         random:0.2 (another picture's) or swap:0.2 (the same, with a further negative that has
@@ -142,7 +146,7 @@ def train(
     own, mixed, adopted, moved = _split_options(set)
     settings = Settings(
         method=method, method_options=own, mix=mix, mix_options=mixed,
-        background=background, masks=masks, kin=kin, kin_options=adopted,
+        augment=augment, background=background, masks=masks, kin=kin, kin_options=adopted,
         optimiser_options=moved,
         backbone=backbone, backbone_options=_literals(backbone_set),
         epochs=epochs, steps=steps, minutes=None if time is None else minutes(time),

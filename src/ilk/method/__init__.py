@@ -1,6 +1,7 @@
 """The frozen record of parts that every recipe returns, and what can be read off it."""
 
 from ilk.method.adopt import Adoption, with_adopted_kin
+from ilk.method.augment import AUGMENT, Augment, with_augmentation
 from ilk.method.ground import with_background
 from ilk.method.options import typed_changes, typed_options
 from ilk.method.outputs import Pass, is_mixed, outputs_in, passes, query_views, substituted
@@ -20,7 +21,9 @@ from ilk.method.record import (
 from ilk.method.rewrite import Rewriting, Weighting, mixed_totals, with_mixed_queries
 
 __all__ = [
+    "AUGMENT",
     "Adoption",
+    "Augment",
     "Averaged",
     "Frozen",
     "Method",
@@ -44,6 +47,7 @@ __all__ = [
     "typed_changes",
     "typed_options",
     "with_adopted_kin",
+    "with_augmentation",
     "with_background",
     "with_mixed_queries",
 ]

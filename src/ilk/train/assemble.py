@@ -9,7 +9,7 @@ from torch import nn
 
 from ilk.adoptions import adopter
 from ilk.core import seeding
-from ilk.method import Method, typed_changes, with_background
+from ilk.method import Method, typed_changes, with_augmentation, with_background
 from ilk.methods import recipe
 from ilk.mixes import mixture
 from ilk.networks import Network, backbone
@@ -46,6 +46,7 @@ def assemble(settings: Settings, image_size: int, items: int) -> tuple[Method, N
         method = adopter(settings.kin, settings.kin_options).apply(method)
     if settings.mix is not None:
         method = mixture(settings.mix, settings.mix_options).apply(method)
+    method = with_augmentation(method, settings.augment)
     if settings.background is not None:
         method = with_background(method, settings.background)
     optimisation = typed_changes(method.optimisation, "optimiser", settings.optimiser_options)

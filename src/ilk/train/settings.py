@@ -19,6 +19,8 @@ class Settings:
         kin: a kin rule's name, perhaps with its number as in ``neighbours:5``; None adds none.
         kin_options: fields of the kin rule that differ from its defaults.
         optimiser_options: fields of the method's optimisation that differ from the paper's.
+        augment: ``full`` for the paper's views, ``no-hue`` without changes of colour, ``crops``
+            for crops and flips alone.
         background: remove, random or swap, perhaps with a probability as in ``random:0.2``:
             what happens to the backgrounds of views; None leaves them alone.
         masks: where the foreground of an image is to be had from: a folder of masks, saliency,
@@ -53,6 +55,7 @@ class Settings:
     kin: str | None = None
     kin_options: Mapping[str, Any] = field(default_factory=dict)
     optimiser_options: Mapping[str, Any] = field(default_factory=dict)
+    augment: Literal["full", "no-hue", "crops"] = "full"
     background: str | None = None
     masks: str | None = None
     backbone: str = "vit_small_patch16_224"

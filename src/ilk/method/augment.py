@@ -1,0 +1,52 @@
+"""Augmentation as an axis: a method in, the same method with gentler views out."""
+
+from dataclasses import replace
+from typing import Literal
+
+from ilk.core import UserError
+from ilk.method.record import Method
+from ilk.views import View
+
+Augment = Literal["full", "no-hue", "crops"]
+AUGMENT: tuple[Augment, ...] = ("full", "no-hue", "crops")
+
+
+def with_augmentation(method: Method, augment: str) -> Method:
+    """The method whose views change less of an image than its paper's do.
+
+    Strong colour augmentation throws away what tells stains, crops or rocks apart, and has no
+    meaning for bands that are no colours.
+
+    Args:
+        method: mixed or not.
+        augment: ``full`` leaves the paper's views; ``no-hue`` keeps crops, flips, brightness,
+            contrast, blur and solarization, and drops saturation, hue, grayscale and
+            AutoAugment; ``crops`` keeps crops and flips alone.
+
+    Raises:
+        UserError: there is no such augmentation.
+
+    Example:
+        >>> from ilk.methods import recipe
+        >>> gentle = with_augmentation(recipe("simclr", {}).build(512, 224), "crops")
+        >>> {view.jitter_p for view in gentle.views}
+        {0.0}
+    """
+    if augment not in AUGMENT:
+        raise UserError(f"--augment: must be one of {', '.join(AUGMENT)}, got {augment!r}")
+    if augment == "full":
+        return method
+    change = _crops if augment == "crops" else _without_hue
+    return replace(method, views=tuple(map(change, method.views)))
+
+
+def _crops(view: View) -> View:
+    return replace(
+        view, jitter_p=0.0, gray_p=0.0, blur_p=0.0, solarize_p=0.0, autoaugment_p=0.0
+    )
+
+
+def _without_hue(view: View) -> View:
+    brightness, contrast, _, _ = view.jitter
+    jitter = (brightness, contrast, 0.0, 0.0)
+    return replace(view, jitter=jitter, gray_p=0.0, autoaugment_p=0.0)
