@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check bench bench-peers mini family paper docs golden clean
+.PHONY: install demo test check bench bench-peers mini family paper docs golden clean regimes
 
 install: $(STAMP)
 
@@ -42,6 +42,10 @@ mini: install
 family: export OMP_NUM_THREADS = 1
 family: install
 	$(BIN)/python -m benchmarks.family $(FAMILY) & $(BIN)/python -m benchmarks.family $(FAMILY); wait
+
+regimes: export OMP_NUM_THREADS = 1
+regimes: install
+	$(BIN)/python -m benchmarks.regimes $(REGIMES) & $(BIN)/python -m benchmarks.regimes $(REGIMES); wait
 
 paper: export OMP_NUM_THREADS = 1
 paper: install

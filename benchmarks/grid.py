@@ -24,7 +24,7 @@ from ilk.cli.display import TrainDisplay
 from ilk.core.errors import UserError
 from ilk.data import Source
 from ilk.embedding import embed
-from ilk.evaluate import evaluate, pixels
+from ilk.evaluate import Images, evaluate, pixels
 from ilk.networks import Encoder, load_encoder
 from ilk.train import Settings, resume, train
 
@@ -39,10 +39,12 @@ class Cell:
     Args:
         name: of the cell, without the seed.
         settings: of the run; empty for ``pixels`` and for the ``untrained`` network.
+        images: what it learns from, where that is not what the probes are trained on.
     """
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    images: Source | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,10 @@ class Grid:
         train: data that is learned from and that the probes are trained on.
         test: data that is scored.
         cells: in the order in which they are run.
+        command: what runs it; empty is the make target of its name.
+        first_seed: of the seeds that are run.
+        corrupted: part of the test data on which accuracy under corruptions is measured too;
+            None leaves that out.
     """
 
     name: str
@@ -62,12 +68,14 @@ class Grid:
     train: Source
     test: Source
     cells: tuple[Cell, ...]
-    command: str = ""  # what runs it; empty is the make target of its name
+    command: str = ""
+    first_seed: int = 0
+    corrupted: Source | None = None
 
     def run(self, seeds: int, only: str | None = None) -> None:
         """Finish every cell that is not finished yet, first all cells of the first seed."""
         console = Console()
-        for seed in range(seeds):
+        for seed in range(self.first_seed, self.first_seed + seeds):
             for cell in self.cells:
                 if only and only != cell.name:
                     continue
@@ -90,7 +98,12 @@ class Grid:
                 worked = time.process_time() - worked
             encoder = load_encoder(directory) if cell.settings else self._untrained(seed)
             parts = [embed(encoder, part) for part in (self.train, self.test)]
-        scores = [result.to_dict() for result in evaluate(*parts, seed=seed)]
+        found = evaluate(*parts, seed=seed)
+        if self.corrupted is not None and cell.name != "pixels":
+            images = Images(encoder=encoder, train=self.train, test=self.corrupted)
+            some = embed(encoder, self.corrupted)
+            found += evaluate(parts[0], some, ["robustness"], seed=seed, images=images)
+        scores = [result.to_dict() for result in found]
         for score in scores:
             console.print(f"{cell.name}: {score['protocol']} {score['value']:.4f}")
         return {
@@ -102,6 +115,7 @@ class Grid:
             # Of all threads, whatever else ran; not known of a run that was taken up again.
             "train_processor_seconds": round(worked, 1) if cell.settings and afresh else None,
             "settings": record.get("settings"),
+            "images": None if cell.images is None else len(cell.images),
             "length": record.get("length"),
             "versions": record.get("versions"),
             "commit": record.get("commit"),
@@ -122,9 +136,9 @@ class Grid:
         with TrainDisplay(console, cell.name) as display:
             if status is None:
                 settings = Settings(seed=seed, **{**self.shared, **cell.settings})
-                train(settings, self.train, directory, display)
+                train(settings, cell.images or self.train, directory, display)
             elif status != "finished":
-                resume(directory, display, self.train)
+                resume(directory, display, cell.images or self.train)
         return json.loads(record.read_text())
 
 
