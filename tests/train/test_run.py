@@ -209,8 +209,8 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(tiny, folder, tmp_path
                 raise OSError(28, "No space left on device")
         real(descriptor)
 
-    monkeypatch.setattr("ilk.train.checkpoint.os.fsync", full)
-    with pytest.raises(UserError, match="No space left.*previous one is kept"):
+    monkeypatch.setattr("ilk.core.files.os.fsync", full)
+    with pytest.raises(UserError, match="No space left.*what was there is kept"):
         train(tiny(checkpoint_every=2), str(folder), tmp_path / "run", Witness())
     assert load(tmp_path / "run" / CHECKPOINT)[1]["step"] == 2
     assert not list((tmp_path / "run").glob(".checkpoint*"))

@@ -3,6 +3,8 @@
 from ilk.core.composition import NOBODY, Composition, overlap
 from ilk.core.detail import Detail
 from ilk.core.errors import UserError
+from ilk.core.files import check_writable, replacing, sweep, write_whole
+from ilk.core.locks import Holder, holder, lock
 from ilk.core.lots import lots, paired
 from ilk.core.rows import (
     Field,
@@ -25,6 +27,7 @@ __all__ = [
     "Cosine",
     "Detail",
     "Field",
+    "Holder",
     "Kin",
     "KinRule",
     "Line",
@@ -39,11 +42,17 @@ __all__ = [
     "Synthesis",
     "UserError",
     "WarmCosine",
+    "check_writable",
     "full",
+    "holder",
+    "lock",
     "lots",
     "mixed",
     "overlap",
     "paired",
+    "replacing",
     "similarities",
+    "sweep",
     "value",
+    "write_whole",
 ]

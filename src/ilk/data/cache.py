@@ -6,12 +6,13 @@ as good as missing.
 
 import contextlib
 import os
-import tempfile
 import zipfile
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
+
+from ilk.core import UserError, replacing
 
 _LAYOUT = 1  # raise it when the arrays of a listing change their meaning
 
@@ -32,16 +33,12 @@ def load(subject: bytes) -> dict[str, np.ndarray] | None:
 
 def save(subject: bytes, arrays: dict[str, np.ndarray]) -> None:
     """Keep arrays for a subject; written beside and renamed, so that no reader sees a part."""
-    with contextlib.suppress(OSError, RuntimeError):
-        place = _place(subject)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=place.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, allow_pickle=False, **arrays)
-            Path(beside).replace(place)
-        finally:
-            Path(beside).unlink(missing_ok=True)
+    with (
+        contextlib.suppress(UserError, RuntimeError),
+        replacing(_place(subject), "cache") as beside,
+        beside.open("wb") as file,
+    ):
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def _place(subject: bytes) -> Path:

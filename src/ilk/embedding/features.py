@@ -9,7 +9,6 @@ Whatever cannot be read or written is as good as missing.
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from hashlib import blake2b
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from ilk.core import UserError, replacing
 from ilk.data import Bad, Source, cache_folder
 from ilk.embedding.batches import embed
 from ilk.embedding.record import Embeddings
@@ -109,15 +109,13 @@ def _save(place: Path, found: Embeddings) -> None:
         "vector": pa.FixedSizeListArray.from_arrays(flat, found.vectors.shape[1]),
     }
     table = pa.table(columns).replace_schema_metadata({"ilk": json.dumps(facts)})
-    with contextlib.suppress(OSError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=place.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-                writer.write_table(table)
-            Path(beside).replace(place)
-        finally:
-            Path(beside).unlink(missing_ok=True)
+    with (
+        contextlib.suppress(UserError),
+        replacing(place, "cache") as beside,
+        beside.open("wb") as file,
+        pa.ipc.new_file(file, table.schema) as writer,
+    ):
+        writer.write_table(table)
 
 
 def _bound(folder: Path, most_bytes: int) -> None:

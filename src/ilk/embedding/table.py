@@ -10,7 +10,6 @@ What made it stands as JSON under ``ilk`` in the schema's metadata.
 # pyright: reportUnknownParameterType=false
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -21,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ilk.core import UserError
+from ilk.core import UserError, replacing
 from ilk.core.version import VERSION
 from ilk.data import Bad, Source
 from ilk.embedding.batches import Batch, embed_batches, nothing_readable
@@ -249,23 +248,14 @@ def _table(batch: Batch, job: _Job, schema: pa.Schema) -> pa.Table:
 
 def _save(target: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
     """Write beside, sync, rename: the name never stands for half a file."""
-    beside = target.with_name(f".{target.name}.tmp")
     names: Any = ["label_name"]  # the only column worth a dictionary
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(beside, schema, use_dictionary=names) as writer:
-            for table in tables:
-                writer.write_table(table)
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(target)
-    except OSError as error:
-        raise UserError(
-            f"embed: {target} must be writable, got '{error}'; finished pieces are kept,"
-            " free some space and call it again"
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
+    advice = "finished pieces are kept, make room and call it again"
+    with (
+        replacing(target, "embed", advice) as beside,
+        pq.ParquetWriter(beside, schema, use_dictionary=names) as writer,
+    ):
+        for table in tables:
+            writer.write_table(table)
 
 
 def _facts(file: Path) -> dict[str, Any]:

@@ -1,12 +1,11 @@
 """``evaluation.json``: results kept as soon as they are there, and used again."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ilk.core import UserError
+from ilk.core import UserError, write_whole
 from ilk.evaluate.paired import Comparison
 from ilk.evaluate.result import Identity, Result
 
@@ -94,14 +93,4 @@ class Ledger:
         text = json.dumps(content, indent=2, allow_nan=False) + "\n"
         for mark, line in lines.items():
             text = text.replace(f'"scores": {mark}', f'"scores": {line}')
-        _replace(self.path, text)
-
-
-def _replace(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text)
-        beside.replace(path)
-    except OSError as error:
-        raise UserError(f"-o: {path} must be writable, got '{error}'") from error
+        write_whole(self.path, text, "-o")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ilk.core import UserError
+from ilk.core import UserError, replacing
 from ilk.networks.backbone import OWN, timm_network
 from ilk.networks.encoder import Encoder, PixelsToFeatures, encode
 from ilk.networks.storage import write_weights
@@ -35,12 +35,10 @@ def export_onnx(encoder: Encoder, path: Path | str) -> float:
     """
     runtime = _onnx_runtime()
     size = (encoder.channels, encoder.image_size, encoder.image_size)
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.tmp")
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (CHECKED, *size), dtype=np.uint8)
     device = next(encoder.module.parameters()).device
-    try:
+    with replacing(Path(path), "export") as beside:
         _trace(encoder, torch.zeros((TRACED, *size), dtype=torch.uint8, device=device), beside)
         session = runtime.InferenceSession(str(beside), providers=["CPUExecutionProvider"])
         (theirs,) = session.run(["features"], {"images": images})
@@ -50,9 +48,6 @@ def export_onnx(encoder: Encoder, path: Path | str) -> float:
             raise UserError(
                 f"export: ONNX must agree with torch, got features {difference:.2g} apart"
             )
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
     return difference
 
 

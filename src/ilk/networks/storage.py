@@ -1,7 +1,6 @@
 """Encoders in files, and by name."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -9,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from ilk.core import UserError
+from ilk.core import UserError, write_whole
 from ilk.networks.backbone import OWN, backbone
 from ilk.networks.encoder import Encoder
 
@@ -30,7 +29,7 @@ def save_encoder(encoder: Encoder, directory: Path | str) -> None:
     folder = Path(directory)
     facts = {"format": FORMAT, **encoder.facts()}
     write_weights(folder / WEIGHTS, encoder.module.state_dict(), {"ilk": json.dumps(facts)})
-    _write(folder / FACTS, (json.dumps(facts, indent=2) + "\n").encode())
+    write_whole(folder / FACTS, json.dumps(facts, indent=2) + "\n", "encoder")
 
 
 def write_weights(path: Path, state: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
@@ -43,7 +42,7 @@ def write_weights(path: Path, state: Mapping[str, Tensor], header: Mapping[str, 
 
     # Copies: the format refuses tensors that share memory or are not contiguous.
     owned = {name: t.detach().cpu().contiguous().clone() for name, t in state.items()}
-    _write(path, save(owned, dict(header)))
+    write_whole(path, save(owned, dict(header)), "encoder")
 
 
 def load_encoder(
@@ -190,29 +189,3 @@ def _rebuilt(facts: dict[str, Any], state: dict[str, Tensor]) -> Encoder:
         channels=facts["channels"],
         statistics=(facts["mean"], facts["std"]),
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        _sync_directory(path.parent)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise UserError(
-            f"encoder: {path} must be writable, got '{error.strerror}'; the one before is kept"
-        ) from error
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a rename last through a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

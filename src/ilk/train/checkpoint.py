@@ -5,7 +5,6 @@ file's header, so that one rename replaces both together.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ilk.core import UserError
+from ilk.core import UserError, replacing
 from ilk.train.sharding import cut_like, whole
 
 FORMAT = 1
@@ -25,23 +24,15 @@ def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) ->
     Raises:
         UserError: it cannot be written (a full disk, say); the old checkpoint stays.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     header = {"ilk": json.dumps({"format": FORMAT, **facts})}
-    try:
-        save_file(_owned(tensors), beside, header)
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-        sync_directory(path.parent)
-    except Exception as error:
-        beside.unlink(missing_ok=True)
-        kept = "the previous one is kept" if path.exists() else "none is kept"
-        raise UserError(
-            f"checkpoint: {path} must be writable, got '{error}'; {kept}, free some space and "
-            f"resume"
-        ) from error
+    with replacing(path, "checkpoint", "make room and resume") as beside:
+        try:
+            save_file(_owned(tensors), beside, header)
+        except SafetensorError as error:  # what it makes of a full disk
+            raise OSError(str(error)) from error
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -103,15 +94,6 @@ def _lying_like(tensor: Tensor, like: Tensor) -> Tensor:
     """Cut and in the memory format of another, as fused kernels require."""
     cut = cut_like(tensor, like)
     return torch.empty_like(like, dtype=cut.dtype, device=cut.device).copy_(cut)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make a rename in a directory last through a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _owned(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -11,8 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ilk.core import UserError
-from ilk.train.checkpoint import sync_directory
+from ilk.core import UserError, write_whole
 
 PACKAGES = (
     "ilk",
@@ -27,18 +26,7 @@ PACKAGES = (
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("w") as file:
-            json.dump(content, file, indent=2, default=str)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        sync_directory(path.parent)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise UserError(f"record: {path} must be writable, got '{error}'") from error
+    write_whole(path, json.dumps(content, indent=2, default=str) + "\n", "record")
 
 
 def read_record(directory: Path) -> dict[str, Any]:

@@ -1,14 +1,12 @@
 """A report as one page that needs nothing else: no address outside, no script."""
 
-import contextlib
-import os
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from string import Template
 from xml.etree.ElementTree import Element
 
-from ilk.core import UserError
+from ilk.core import write_whole
 from ilk.viewer.markup import element, html
 from ilk.viewer.pictures import figure
 from ilk.viewer.plots import curves, intervals, percent, shown
@@ -35,15 +33,7 @@ def write_report(path: Path, report: Report) -> Path:
     Raises:
         UserError: it cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(page(report), encoding="ascii")
-        beside.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise UserError(f"report: {path} must be writable, got '{error}'") from error
+    write_whole(path, page(report).encode("ascii"), "report")
     return path
 
 
