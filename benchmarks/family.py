@@ -31,6 +31,7 @@ OPTIMISER = {
     "name": "adamw",
     "lr": 8e-3,  # for a batch of 256
     "end_lr": 0.0,
+    "end_share": 0.0,
     "scaling": "linear",
     "weight_decay": 0.01,
     "warmup_epochs": 3,

@@ -7,7 +7,7 @@ import torch
 
 from ilk.adoptions import ADOPTIONS
 from ilk.cli.matrix import TOLD, fits, numbered
-from ilk.cli.methods import header, needs
+from ilk.cli.methods import header, needs, recipes
 from ilk.method import Method, Standing
 from ilk.methods import METHODS, recipe
 from ilk.mixes import MIXES
@@ -83,6 +83,7 @@ def _section(name: str, kind: type, record: Method | None) -> str:
     lines += [f"* **{key}:** {text}" for key, text in head.items()]
     if record is not None:
         lines += [f"* **{key}:** {text}" for key, text in _facts(record).items()]
+    lines += [f"* **{key}:** `{text}`" for key, text in recipes(name).items()]
     fields = [(f"`{field.name}`", f"`{field.default!r}`") for field in dataclasses.fields(kind)]
     axis = "" if record is not None else "kin." if name in RULES else "mix."
     flag = f"--set {axis}FIELD=VALUE"

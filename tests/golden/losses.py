@@ -9,7 +9,7 @@ from tests.laws.world import batch, in_float64, progress
 FILE = Path(__file__).with_name("losses.json")
 STEPS = 20
 # Large enough that the weights of so small a world move in so few steps.
-RATES = {"adamw": 0.005, "lars": 0.2, "sgd": 0.02}
+RATES = {"adamw": 0.005, "lars": 0.2, "larc": 0.2, "sgd": 0.02}
 
 
 def first_losses(trainer) -> list[float]:

@@ -5,6 +5,7 @@ import torch
 
 from ilk.networks import (
     backbone,
+    dino_class_token,
     fixed_sincos_positions,
     frozen_patch_projection,
     moco_v3_stem,
@@ -66,8 +67,28 @@ def test_stem_freezes_projection_and_positions_only(vit):
     assert vit.cls_token.grad is not None
 
 
+def test_dinos_class_token_has_the_deviation_of_its_other_weights():
+    options = {"embed_dim": 768, "depth": 1, "num_heads": 2}
+    net = backbone("vit_tiny_patch16_224", image_size=32, options=options)
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    assert net.cls_token.abs().max() < 1e-5
+    dino_class_token(net)
+    assert net.cls_token.std().item() == pytest.approx(0.02, rel=0.1)
+    changed = {
+        k for k, tensor in net.state_dict().items() if not torch.equal(tensor, before[k])
+    }
+    assert changed == {"cls_token"}
+
+
 @pytest.mark.parametrize(
-    "change", [fixed_sincos_positions, frozen_patch_projection, moco_v3_weights, moco_v3_stem]
+    "change",
+    [
+        dino_class_token,
+        fixed_sincos_positions,
+        frozen_patch_projection,
+        moco_v3_weights,
+        moco_v3_stem,
+    ],
 )
 def test_other_networks_stay_as_they_are(change, conv):
     before = {name: tensor.clone() for name, tensor in conv.state_dict().items()}

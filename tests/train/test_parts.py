@@ -87,13 +87,15 @@ def test_groups_decay_what_the_plan_says():
         constant_lr=("predictor",),
     )
     optimiser = build_optimiser(plan, parts)
-    Pace(plan, 0.5, 256).apply(optimiser, Progress(100, 100, 10))
+    Pace(plan, 0.5).apply(optimiser, Progress(100, 100, 10))
     for group in optimiser.param_groups:
         sizes = {p.ndim for p in group["params"]}
         assert group["weight_decay"] == pytest.approx(0.4 if sizes == {2} else 0.0)
         assert group["lr"] == pytest.approx(0.5 if group["part"] == "predictor" else 0.0)
-    everything = build_optimiser(Optimisation(name="sgd", lr=0.1, decay_all=True), parts)
-    assert all(group["decays"] for group in everything.param_groups)
+    for name, decayed in (("sgd", {1, 2}), ("adamw", {1, 2}), ("lars", {2}), ("larc", {1, 2})):
+        everything = build_optimiser(Optimisation(name=name, lr=0.1, decay_all=True), parts)
+        chosen = [group for group in everything.param_groups if group["decays"]]
+        assert {p.ndim for group in chosen for p in group["params"]} == decayed
 
 
 @pytest.mark.parametrize(("scaling", "lr"), [("linear", 0.4), ("sqrt", 0.2), ("none", 0.1)])
@@ -101,12 +103,17 @@ def test_peak_follows_the_batch(scaling, lr):
     assert peak_lr(Optimisation(name="sgd", lr=0.1, scaling=scaling), 1024) == pytest.approx(lr)
 
 
-def test_lars_against_a_slow_loop():
+@pytest.mark.parametrize("decay", [1e-2, 0.0])
+@pytest.mark.parametrize(("kind", "adapted"), [("lars", (2,)), ("larc", (1, 2))])
+def test_lars_and_larc_against_a_slow_loop(kind, adapted, decay):
+    """LARS moves vectors as SGD without decay does, whatever the plan says of decay."""
     torch.manual_seed(0)
     layer = nn.Linear(5, 3)
-    plan = Optimisation(name="lars", lr=0.2, weight_decay=1e-2, momentum=0.9, trust=0.001)
+    plan = Optimisation(
+        name=kind, lr=0.2, weight_decay=decay, decay_all=True, momentum=0.9, trust=0.001
+    )
     optimiser = build_optimiser(plan, {"backbone": layer})
-    pace = Pace(plan, 0.2, 256)
+    pace = Pace(plan, 0.2)
     weights = {k: p.detach().clone().double() for k, p in layer.named_parameters()}
     speed = {k: torch.zeros_like(p) for k, p in weights.items()}
     progress = Progress(50, 100, 1)
@@ -118,9 +125,9 @@ def test_lars_against_a_slow_loop():
         optimiser.step()
         for name, weight in weights.items():
             grad = grads[name].double()
-            if weight.ndim > 1:
-                decayed = grad + 1e-2 * weight
-                ratio = 0.001 * weight.norm() / (grad.norm() + 1e-2 * weight.norm() + 1e-8)
+            if weight.ndim in adapted:
+                decayed = grad + decay * weight
+                ratio = 0.001 * weight.norm() / (grad.norm() + decay * weight.norm() + 1e-8)
                 grad = decayed * ratio
             speed[name] = 0.9 * speed[name] + grad
             weights[name] = weight - lr * speed[name]
@@ -217,7 +224,9 @@ def test_options_change_settings_that_are_there():
     plan = Optimisation(name="lars", lr=0.3, weight_decay=1e-6, warmup_epochs=10)
     made = typed_changes(plan, "optimiser", {"name": "adamw", "lr": "8e-3"})
     assert made == replace(plan, name="adamw", lr=0.008)
-    with pytest.raises(UserError, match="optimiser: name must be one of adamw, sgd, lars"):
+    with pytest.raises(
+        UserError, match="optimiser: name must be one of adamw, sgd, lars, larc"
+    ):
         typed_changes(plan, "optimiser", {"name": "adam"})
 
 

@@ -5,7 +5,7 @@ import inspect
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -107,6 +107,20 @@ def _small(name: str) -> "Method":
         return recipe(name, {}).build(8, 224)
 
 
+def recipes(name: str) -> dict[str, str]:
+    """What each recipe of a method but its default sets, by its words for ``--set``."""
+    from ilk.methods import RECIPES
+
+    told: dict[str, str] = {}
+    for word, known in RECIPES.get(name, {}).items():
+        fields = dataclasses.fields(cast(Any, known))
+        values = {field: getattr(known, field.name) for field in fields}
+        changed = [f"{f.name}={value}" for f, value in values.items() if value != f.default]
+        if changed:
+            told[f"recipe={word}"] = " ".join(changed)
+    return told
+
+
 def _table(kind: str, entries: Mapping[str, type]) -> Table:
     table = Table(title=f"{kind}s", title_justify="left", show_lines=False)
     for column in (kind, "what it is", "paper", "needs"):
@@ -123,7 +137,9 @@ def _show(console: Console, name: str, kind: type) -> None:
     console.print(f"[bold]{name}[/]  {escape(head.pop('title'))}", highlight=False)
     for key, text in head.items():
         console.print(f"[dim]{key:>11}[/]  {escape(text)}", highlight=False)
-    console.print(f"[dim]{'Needs':>11}[/]  {escape(needs(name))}", highlight=False)
+    facts = {"Needs": needs(name), **recipes(name)}
+    for key, text in facts.items():
+        console.print(f"[dim]{key:>11}[/]  {escape(text)}", highlight=False)
     table = Table(title="fields for --set", title_justify="left")
     for column in ("field", "default", "type"):
         table.add_column(column)

@@ -17,6 +17,7 @@ from ilk.method.record import (
     StandIn,
     Standing,
     Term,
+    Together,
 )
 from ilk.method.rewrite import Rewriting, Weighting, mixed_totals, with_mixed_queries
 
@@ -37,6 +38,7 @@ __all__ = [
     "StandIn",
     "Standing",
     "Term",
+    "Together",
     "Weighting",
     "is_mixed",
     "mixed_totals",

@@ -12,6 +12,9 @@ from ilk.views import Mixing, View
 HELPED = 6  # small crops with which mixing first helped DINO: SDMP, Table 10
 
 
+Together = Literal["view", "size", "all"]
+
+
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """All rows of a memory, as candidates.
@@ -163,25 +166,30 @@ class Optimisation:
     """How the student's weights move.
 
     Args:
-        name: of the optimiser.
+        name: of the optimiser. LARS (You et al., 2017, https://arxiv.org/abs/1708.03888) moves
+            matrices by a share of their own norm, biases and normalisation parameters as SGD
+            does; LARC treats all parameters as LARS does matrices. The share is
+            ``trust * |w| / (|g| + weight_decay * |w|)``.
         lr: peak learning rate for a batch of 256.
         scaling: how the peak grows with the batch: linearly, with its square root, or not.
         warmup_epochs: of linear growth from zero.
-        end_lr: what the cosine ends at, for a batch of 256.
+        end_lr: what the cosine ends at, whatever the batch.
+        end_share: or that as a share of the peak; the two are added.
         weight_decay: may change while training.
-        decay_all: also decay biases and normalisation parameters.
-        momentum: of SGD and LARS.
-        trust: LARS's trust coefficient.
+        decay_all: also decay biases and normalisation parameters; LARS never does, LARC always.
+        momentum: of SGD, LARS and LARC.
+        trust: the trust coefficient of LARS and LARC.
         betas: of AdamW.
         clip: largest norm of one parameter's gradient; None does not clip.
         constant_lr: parts of the student whose learning rate stays at the peak.
     """
 
-    name: Literal["adamw", "sgd", "lars"]
+    name: Literal["adamw", "sgd", "lars", "larc"]
     lr: float
     scaling: Literal["linear", "sqrt", "none"] = "linear"
     warmup_epochs: float = 10.0
     end_lr: float = 0.0
+    end_share: float = 0.0
     weight_decay: Scalar = 0.0
     decay_all: bool = False
     momentum: float = 0.9
@@ -209,8 +217,10 @@ class Method:
             name, and what makes them.
         prepare: changes made to the backbone once, before the teacher is copied from it.
         drop_path: rate of stochastic depth in the student's backbone.
-        stacked: views of one size go through a network in one pass, clean and mixed apart; else
-            each view has its own pass, and with it its own batch statistics.
+        together: which views share a pass, and with it the statistics of batch norm: each has
+            its own ("view"), those of one size share one ("size"), or those of one size share
+            the backbone's and all of them the heads' ("all"), as SwAV and DINO do. Clean and
+            mixed views do not share one.
         optimisation: defaults for the optimiser.
         batch_size: the paper's, over all devices.
         encoder: which network is kept as the encoder.
@@ -233,7 +243,7 @@ class Method:
     renewed: Mapping[str, Callable[[], nn.Module]] = field(default_factory=dict)
     prepare: tuple[Callable[[nn.Module], None], ...] = ()
     drop_path: float = 0.0
-    stacked: bool = False
+    together: Together = "view"
     optimisation: Optimisation
     batch_size: int
     encoder: Literal["student", "teacher"] = "student"

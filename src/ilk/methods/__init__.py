@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from ilk.core import UserError
-from ilk.method import Method, typed_options
+from ilk.method import Method, typed_changes, typed_options
 from ilk.methods.barlow_twins import BarlowTwins
 from ilk.methods.byol import BYOL
 from ilk.methods.cmsf import CMSF
@@ -20,6 +20,7 @@ from ilk.methods.imsat import IMSAT
 from ilk.methods.interclr import InterCLR
 from ilk.methods.mochi import MoCHi
 from ilk.methods.moco_v2 import MoCoV2
+from ilk.methods.moco_v3 import RECIPES as MOCO_V3_RECIPES
 from ilk.methods.moco_v3 import MoCoV3
 from ilk.methods.msf import MSF
 from ilk.methods.nnclr import NNCLR
@@ -75,14 +76,30 @@ METHODS: Mapping[str, type[Recipe]] = {
 }
 
 
+# Settings that a paper has beside the defaults, by the word for --set recipe=WORD.
+RECIPES: Mapping[str, Mapping[str, Recipe]] = {"moco-v3": MOCO_V3_RECIPES}
+
+
 def recipe(name: str, options: Mapping[str, Any]) -> Recipe:
     """A method's settings with some of them changed.
 
+    Args:
+        name: of the method.
+        options: by field; ``recipe`` names the settings that the others change, where a method
+            has several.
+
     Raises:
-        UserError: the method or a field is not known, or a value has the wrong type.
+        UserError: the method, a recipe or a field is not known, or a value has the wrong type.
     """
     if name not in METHODS:
         close = difflib.get_close_matches(name, METHODS, 1)
         hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(METHODS)}"
         raise UserError(f"--method: must be a known method, got {name!r}; {hint}")
-    return typed_options(METHODS[name], name, options)
+    known = RECIPES.get(name, {})
+    if "recipe" not in options or not known:
+        return typed_options(METHODS[name], name, options)
+    word = options["recipe"]
+    if not isinstance(word, str) or word not in known:
+        raise UserError(f"{name}: recipe must be one of {', '.join(known)}, got {word!r}")
+    changes = {field: value for field, value in options.items() if field != "recipe"}
+    return typed_changes(known[word], name, changes)

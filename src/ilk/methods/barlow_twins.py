@@ -40,7 +40,7 @@ class BarlowTwins:
                     weight=self.scale,
                 ),
             ),
-            optimisation=Optimisation(name="lars", lr=0.2, weight_decay=1.5e-6),
+            optimisation=Optimisation(name="lars", lr=0.2, end_share=1e-3, weight_decay=1.5e-6),
             batch_size=2048,
             mixable=Mixable(queries=("a",)),
         )

@@ -6,7 +6,8 @@ Idea: prototypes are centroids and not learnt, so a cluster keeps its meaning fr
 Against SwAV: assignments come from k-means over the whole data once an epoch, not from a
     balance of the batch.
 Departures: clusterings are of what the two large crops said during the last epoch; in the first
-    epoch labels are dealt out at random, where the authors embed all pictures beforehand.
+    epoch labels are dealt out at random, where the authors embed all pictures beforehand. The
+    warm-up begins at zero, where the authors' begins at a sixteenth of the peak.
 Checked: tests/golden/losses.json
 """
 
@@ -62,10 +63,8 @@ class DeepClusterV2:
             terms=terms,
             memory={**banks, **heads},
             remember=tuple(Remember(f"bank-{g}", (output,)) for g, output in seen.items()),
-            stacked=True,
-            optimisation=Optimisation(
-                name="lars", lr=0.3, end_lr=3e-4, weight_decay=1e-6, decay_all=True
-            ),
+            together="all",
+            optimisation=Optimisation(name="larc", lr=0.3, end_share=1e-3, weight_decay=1e-6),
             batch_size=4096,
             mixable=Mixable.of_crops(names),
         )

@@ -4,7 +4,8 @@ Paper: Caron et al., ICCV 2021, https://arxiv.org/abs/2104.14294
 Idea: self-distillation over many classes that nobody named; centring keeps one class from
     winning, sharpening keeps all from winning alike.
 Against MoCo v3: kin over classes in place of pictures; small crops are further queries.
-Departures: none known.
+Departures: the teacher's temperature rises with every step, where the authors raise it once an
+    epoch.
 Checked: tests/golden/losses.json; accuracy: make mini.
 """
 
@@ -80,7 +81,8 @@ class DINO:
             remember=(Remember("centre", tuple(teachers.values())),),
             frozen=(Frozen(part="prototypes", epochs=self.last_layer_epochs),),
             drop_path=self.drop_path,
-            stacked=True,
+            prepare=(networks.dino_class_token,),
+            together="all",
             optimisation=Optimisation(
                 name="adamw",
                 lr=self.base_lr,

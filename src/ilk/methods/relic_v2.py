@@ -5,8 +5,9 @@ Idea: beside the own target among ten foreigners, the distribution over the elev
     depend on the view; many large and small crops ask for it.
 Against BYOL: foreigners, a temperature and an explicit invariance term; many views.
 Departures: a small crop, which the teacher does not see, is compared with the relations of
-    another large crop; no background is removed, for want of masks; weights, temperature and
-    crops were not confirmed in the paper; not claimed to reproduce.
+    another large crop; no background is removed, for want of masks; batch norm sees crops of
+    one size together; weights, temperature and crops were not confirmed in the paper; not
+    claimed to reproduce.
 Checked: tests/golden/losses.json
 """
 
@@ -77,7 +78,7 @@ class ReLICv2:
             predictor=networks.mlp(self.dim, self.hidden, self.dim, layers=2),
             teacher=Averaged(momentum=Cosine(self.momentum, 1.0), update="after"),
             terms=(*contrast, *invariance),
-            stacked=True,
+            together="size",
             optimisation=Optimisation(name="lars", lr=0.3, weight_decay=1e-6),
             batch_size=4096,
             mixable=Mixable(queries=tuple(crop.name for crop in local) or ("g2",)),

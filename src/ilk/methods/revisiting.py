@@ -80,7 +80,7 @@ class Revisiting:
                 "features": Queue(self.queue_size, feature_dim),
             },
             remember=(Remember("queue", (key,)), Remember("features", (feature,))),
-            stacked=True,
+            together="size",
             optimisation=Optimisation(
                 name="sgd", lr=0.03, weight_decay=1e-4, decay_all=True, warmup_epochs=0
             ),

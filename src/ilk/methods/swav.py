@@ -6,7 +6,8 @@ Idea: assignments are balanced over prototypes by optimal transport, so none can
 Against DINO: no teacher; codes are balanced over the batch in place of centred and sharpened.
 Departures: prototypes are normalised in each forward, where the authors renormalise what they
     store; the queues (off by default, as for large batches) fill from the first step on, where
-    they begin to in the epoch in which they may be used. They are used when they are full.
+    they begin to in the epoch in which they may be used. They are used when they are full. The
+    warm-up begins at zero, where the authors' for batches of 4096 begins at a sixteenth.
 Checked: tests/golden/losses.json
 """
 
@@ -73,10 +74,8 @@ class SwAV:
             memory={pool: Queue(self.queue_size, self.dim) for pool in pools.values()},
             remember=remember,
             frozen=(Frozen(part="prototypes", steps=self.frozen_steps),),
-            stacked=True,
-            optimisation=Optimisation(
-                name="lars", lr=0.3, end_lr=3e-4, weight_decay=1e-6, decay_all=True
-            ),
+            together="all",
+            optimisation=Optimisation(name="larc", lr=0.3, end_share=1e-3, weight_decay=1e-6),
             batch_size=4096,
             mixable=Mixable.of_crops([crop.name for crop in crops]),
         )

@@ -43,7 +43,7 @@ class VICReg:
                     ),
                 ),
             ),
-            optimisation=Optimisation(name="lars", lr=0.2, end_lr=0.002, weight_decay=1e-6),
+            optimisation=Optimisation(name="lars", lr=0.2, end_share=1e-3, weight_decay=1e-6),
             batch_size=2048,
             mixable=Mixable(queries=("a",)),
         )

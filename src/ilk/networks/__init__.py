@@ -9,6 +9,7 @@ from ilk.networks.layout import fastest_layout
 from ilk.networks.network import Network
 from ilk.networks.storage import feature_dim, load_encoder, save_encoder
 from ilk.networks.surgery import (
+    dino_class_token,
     fixed_sincos_positions,
     frozen_patch_projection,
     moco_v3_stem,
@@ -26,6 +27,7 @@ __all__ = [
     "Teacher",
     "backbone",
     "classifier",
+    "dino_class_token",
     "dino_head",
     "encode",
     "export_onnx",

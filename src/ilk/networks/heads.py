@@ -90,19 +90,20 @@ class Prototypes(nn.Module):
         dim: D, width of a projection.
         count: K.
         learn_scale: one factor for each prototype, first 1, learnt: DINO without
-            ``norm_last_layer``.
+            ``norm_last_layer``. It is a column, as in the authors' weight normalisation, so it
+            decays as matrices do.
     """
 
     weight: Float[Tensor, "K D"]
-    scale: Float[Tensor, " K"] | None
+    scale: Float[Tensor, "K 1"] | None
 
     def __init__(self, dim: int, count: int, *, learn_scale: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(count, dim))
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))  # as nn.Linear does
-        self.scale = nn.Parameter(torch.ones(count)) if learn_scale else None
+        self.scale = nn.Parameter(torch.ones(count, 1)) if learn_scale else None
 
     def forward(self, projections: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
         """One score for each row and prototype, in [-1, 1] unless a scale is learnt."""
         cosines = similarities(projections, (self.weight,))
-        return cosines if self.scale is None else cosines * self.scale
+        return cosines if self.scale is None else cosines * self.scale[:, 0]

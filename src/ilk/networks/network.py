@@ -39,7 +39,13 @@ class Network(nn.Module):
         Raises:
             ValueError: a head that a wanted field needs is missing.
         """
-        out: dict[Field, Tensor] = {"feature": self.backbone(images)}
+        return self.heads(self.backbone(images), wanted)
+
+    def heads(
+        self, features: Float[Tensor, "N F"], wanted: Collection[Field]
+    ) -> dict[Field, Float[Tensor, "N _"]]:
+        """The wanted fields of rows whose features are there, as `forward` gives them."""
+        out: dict[Field, Tensor] = {"feature": features}
         if set(wanted) - {"feature"}:
             out["projection"] = _present(self.projector, "projector")(out["feature"])
         if "prediction" in wanted:

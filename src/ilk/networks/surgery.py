@@ -82,6 +82,17 @@ def moco_v3_weights(backbone: nn.Module) -> None:
         nn.init.normal_(vit.cls_token, std=1e-6)
 
 
+@torch.no_grad()
+def dino_class_token(backbone: nn.Module) -> None:
+    """Draw a vision transformer's class token as DINO does: N(0, 0.02).
+
+    Caron et al., ICCV 2021, https://arxiv.org/abs/2104.14294, authors' code; timm has 1e-6.
+    """
+    vit = _vision_transformer(backbone)
+    if vit is not None and vit.cls_token is not None:
+        nn.init.trunc_normal_(vit.cls_token, std=0.02)
+
+
 def _xavier(layer: nn.Linear | nn.Conv2d, fans: int) -> None:
     bound = math.sqrt(6 / fans)
     nn.init.uniform_(layer.weight, -bound, bound)

@@ -17,7 +17,8 @@ BASE_BATCH = 256
 
 def peak_lr(plan: Optimisation, batch_size: int) -> float:
     """The peak learning rate for a batch over all devices (Goyal et al., arXiv 1706.02677)."""
-    return plan.lr * _scale(plan, batch_size)
+    share = batch_size / BASE_BATCH
+    return plan.lr * {"linear": share, "sqrt": math.sqrt(share), "none": 1.0}[plan.scaling]
 
 
 def build_optimiser(plan: Optimisation, parts: dict[str, nn.Module]) -> torch.optim.Optimizer:
@@ -39,6 +40,8 @@ def build_optimiser(plan: Optimisation, parts: dict[str, nn.Module]) -> torch.op
         return torch.optim.SGD(groups, lr=0.0, momentum=plan.momentum, fused=not cut)
     from timm.optim import Lars
 
+    for group in groups:  # without decay a matrix is still adapted
+        group["always_adapt"] = group["decays"]
     return Lars(groups, lr=0.0, momentum=cast(int, plan.momentum), trust_coeff=plan.trust)
 
 
@@ -49,16 +52,14 @@ class Pace:
     Args:
         plan: the optimiser's settings.
         peak: learning rate at the end of the warm-up.
-        batch_size: over all devices.
     """
 
     plan: Optimisation
     peak: float
-    batch_size: int
 
     def apply(self, optimiser: torch.optim.Optimizer, progress: Progress) -> float:
         """Set this step's values; the learning rate is returned."""
-        end = self.plan.end_lr * _scale(self.plan, self.batch_size)
+        end = self.plan.end_lr + self.plan.end_share * self.peak
         lr = WarmCosine(self.peak, self.plan.warmup_epochs, end)(progress)
         decay = value(self.plan.weight_decay, progress)
         for group in optimiser.param_groups:
@@ -91,18 +92,14 @@ def clip_gradients(parameters: list[Tensor], largest: float | None) -> Tensor:
     return torch.linalg.vector_norm(norms)
 
 
-def _scale(plan: Optimisation, batch_size: int) -> float:
-    share = batch_size / BASE_BATCH
-    return {"linear": share, "sqrt": math.sqrt(share), "none": 1.0}[plan.scaling]
-
-
 def _groups(plan: Optimisation, parts: dict[str, nn.Module]) -> Iterator[dict[str, object]]:
+    everything = {"lars": False, "larc": True}.get(plan.name, plan.decay_all)
     for name, part in parts.items():
         for decays in (True, False):
             chosen = [
                 p
                 for p in part.parameters()
-                if p.requires_grad and (plan.decay_all or p.ndim > 1) == decays
+                if p.requires_grad and (everything or p.ndim > 1) == decays
             ]
             if chosen:
                 constant = name in plan.constant_lr

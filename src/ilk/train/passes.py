@@ -1,13 +1,13 @@
 """Views through networks: every pass a method needs, and no other."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ilk.core import Field
-from ilk.method import Pass, is_mixed
+from ilk.method import Pass, Together, is_mixed
 from ilk.networks import Network
 
 Fields = dict[str, dict[Field, Tensor]]  # by view, then by field
@@ -19,39 +19,57 @@ class Runner(nn.Module):
     Args:
         network: student or teacher.
         passes: what is asked of it.
-        stacked: views of one size share a forward, clean and mixed apart.
+        together: which views share a pass, as `Method` says.
     """
 
-    def __init__(self, network: Network, passes: Sequence[Pass], *, stacked: bool) -> None:
+    def __init__(self, network: Network, passes: Sequence[Pass], *, together: Together) -> None:
         super().__init__()
         self.network = network
         self.passes = tuple(passes)
-        self.stacked = stacked
+        self.together = together
 
     def forward(self, views: Mapping[str, Float[Tensor, "B C *spatial"]]) -> Fields:
         """The wanted fields of every view."""
         out: Fields = {}
-        for group in self._groups(views):
+        for group in _grouped(self.passes, lambda entry: self._company(entry, views)):
             with torch.set_grad_enabled(group[0].gradient and torch.is_grad_enabled()):
                 out |= self._run(group, views)
         return out
 
     def _run(self, group: list[Pass], views: Mapping[str, Tensor]) -> Fields:
-        batches = [views[entry.view] for entry in group]
+        sizes = _grouped(group, lambda entry: _size(entry, views))
+        features = [
+            self.network.backbone(_joined([views[entry.view] for entry in same]))
+            for same in sizes
+        ]
         wanted = frozenset[Field]().union(*(entry.fields for entry in group))
-        images = batches[0] if len(batches) == 1 else torch.cat(batches)
-        fields = self.network(images, wanted)
-        sizes = [len(batch) for batch in batches]
-        split = {name: rows.split(sizes) for name, rows in fields.items()}
+        fields = self.network.heads(_joined(features), wanted)
+        order = [entry for same in sizes for entry in same]
+        counts = [len(views[entry.view]) for entry in order]
+        split = {name: rows.split(counts) for name, rows in fields.items()}
         return {
             entry.view: {name: split[name][i] for name in entry.fields}
-            for i, entry in enumerate(group)
+            for i, entry in enumerate(order)
         }
 
-    def _groups(self, views: Mapping[str, Tensor]) -> Iterator[list[Pass]]:
-        groups: dict[object, list[Pass]] = {}
-        for entry in self.passes:
-            shape = tuple(views[entry.view].shape[1:])
-            key = (shape, is_mixed(entry.view), entry.gradient) if self.stacked else entry.view
-            groups.setdefault(key, []).append(entry)
-        yield from groups.values()
+    def _company(self, entry: Pass, views: Mapping[str, Tensor]) -> object:
+        """What views that go through the heads in one pass have in common."""
+        if self.together == "view":
+            return entry.view
+        kind = is_mixed(entry.view), entry.gradient
+        return kind if self.together == "all" else (*kind, _size(entry, views))
+
+
+def _size(entry: Pass, views: Mapping[str, Tensor]) -> tuple[int, ...]:
+    return tuple(views[entry.view].shape[1:])
+
+
+def _grouped(passes: Iterable[Pass], key: Callable[[Pass], object]) -> list[list[Pass]]:
+    groups: dict[object, list[Pass]] = {}
+    for entry in passes:
+        groups.setdefault(key(entry), []).append(entry)
+    return list(groups.values())
+
+
+def _joined(batches: list[Tensor]) -> Tensor:
+    return batches[0] if len(batches) == 1 else torch.cat(batches)

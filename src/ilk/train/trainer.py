@@ -105,7 +105,7 @@ class Trainer:
         optimiser = build_optimiser(plan, student.parts())
         self.optimiser = cast(_FabricOptimizer, fabric.setup_optimizers(optimiser))
         peak = peak_lr(plan, batch_size) if lr is None else lr
-        self.pace = Pace(plan, peak, batch_size)
+        self.pace = Pace(plan, peak)
 
     def reveal(self, labels: Int[Tensor, " M"]) -> None:
         """Tell the class of each item of the data set, -1 where unknown; at first all are."""
@@ -280,4 +280,4 @@ class Trainer:
 
 def _runner(network: Network, asked: Sequence[Pass], method: Method, role: str) -> Runner:
     own = [entry for entry in asked if entry.network == role]
-    return Runner(network, own, stacked=method.stacked)
+    return Runner(network, own, together=method.together)
