@@ -13,6 +13,8 @@ FLAGS = {
     "evaluate": "encoder test train gallery protocols against "
     "class_map output seed batch_size device "
     "workers image_size cache",
+    "compare": "data methods mixes kin seeds train test protocols baselines output backbone "
+    "backbone_set set augment epochs steps time image_size batch_size workers device",
     "report": "evaluations output gallery batch_size device workers",
     "kin": "directory data output queries",
     "methods": "name table",

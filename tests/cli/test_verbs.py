@@ -238,3 +238,29 @@ def test_report_lays_out_evaluations_on_a_page(ilk, run, folder):
     )
     assert ilk("report", "nowhere.json").code == 2
     assert ilk("report").code == 2
+
+
+def test_compare_gives_one_table_and_one_page(ilk, folder):
+    words = ("compare", folder / "train", "--methods", "moco-v3", "--mixes", "none,sdmp",
+             "--seeds", "2", "--train", folder / "train", "--test", folder / "test",
+             "--protocols", "knn", *TINY, "--steps", "2", "-o", "both")  # fmt: skip
+    said = ilk(*words)
+    assert said.code == 0, said.err
+    assert "knn@1: moco-v3-sdmp" in said.out
+    for name in ("moco-v3", "moco-v3-sdmp", "untrained", "pixels"):
+        assert re.search(rf"^. {name} +. +\d+\.\d %", said.out, re.MULTILINE), name
+    content = json.loads(Path("both/compare.json").read_text())
+    assert [row["name"] for row in content["rows"]][:2] == ["moco-v3", "moco-v3-sdmp"]
+    assert content["seeds"] == 2
+    page = Path("both/report.html").read_text()
+    assert "Does mixing help?" in page
+    again = ilk(*words, "--set", "moco-v3.hidden=32")
+    assert again.code == 2
+    assert "method_options" in again.err
+
+
+def test_compare_names_an_unknown_place(ilk, folder):
+    said = ilk("compare", folder / "train", "--methods", "moco-v3", "--train", "a", "--test",
+               "b", "--set", "byol.hidden=3")  # fmt: skip
+    assert said.code == 2
+    assert "moco-v3.field" in said.err

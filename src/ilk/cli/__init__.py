@@ -17,6 +17,7 @@ VERBS = {
     "train": "Train an encoder on unlabelled images.",
     "embed": "Turn images into vectors, as parquet.",
     "evaluate": "Score an encoder on labelled images.",
+    "compare": "Train several methods over several seeds, and compare them.",
     "report": "Lay out what ilk evaluate found as one page.",
     "kin": "Draw whom a run holds for kin, foreign and left out.",
     "methods": "List every method and mix, or show one whole.",

@@ -148,7 +148,7 @@ def train(
         method=method, method_options=own, mix=mix, mix_options=mixed,
         augment=augment, background=background, masks=masks, kin=kin, kin_options=adopted,
         optimiser_options=moved,
-        backbone=backbone, backbone_options=_literals(backbone_set),
+        backbone=backbone, backbone_options=literals(backbone_set),
         epochs=epochs, steps=steps, minutes=None if time is None else minutes(time),
         image_size=image_size, channels=channels, batch_size=batch_size, accumulate=accumulate,
         lr=lr, seed=seed, workers=workers, checkpoint_every=checkpoint_every,
@@ -221,7 +221,8 @@ def minutes(text: str) -> float:
     return float(found[1]) * {"s": 1 / 60, "m": 1.0, "h": 60.0}[found[2]]
 
 
-def _pairs(words: tuple[str, ...], flag: str = "--set") -> dict[str, str]:
+def pairs(words: tuple[str, ...], flag: str = "--set") -> dict[str, str]:
+    """Fields and their values from words such as ``dim=64``."""
     out = {}
     for word in words:
         field, equals, given = word.partition("=")
@@ -235,7 +236,7 @@ def _split_options(words: tuple[str, ...]) -> tuple[dict[str, str], ...]:
     """Fields of the method, of the mix, of the kin rule and of the optimiser."""
     places = ("", "mix", "kin", "optimiser")
     out: tuple[dict[str, str], ...] = tuple({} for _ in places)
-    for name, given in _pairs(words).items():
+    for name, given in pairs(words).items():
         place, _, field = name.rpartition(".")
         if place not in places:
             raise UserError(
@@ -245,12 +246,12 @@ def _split_options(words: tuple[str, ...]) -> tuple[dict[str, str], ...]:
     return out
 
 
-def _literals(words: tuple[str, ...]) -> dict[str, object]:
+def literals(words: tuple[str, ...]) -> dict[str, object]:
     """Values as Python literals where they are, else as text."""
     import ast
 
     out: dict[str, object] = {}
-    for field, given in _pairs(words, "--backbone-set").items():
+    for field, given in pairs(words, "--backbone-set").items():
         try:
             out[field] = ast.literal_eval(given)
         except (ValueError, SyntaxError):

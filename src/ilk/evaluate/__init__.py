@@ -7,6 +7,13 @@ from ilk.evaluate.corruption_error import relative_to
 from ilk.evaluate.heldout import held_out
 from ilk.evaluate.interval import bootstrap, wilson
 from ilk.evaluate.ledger import Ledger
+from ilk.evaluate.over_seeds import (
+    SeedDifference,
+    SeedMean,
+    difference_over_seeds,
+    holm,
+    mean_over_seeds,
+)
 from ilk.evaluate.overlap import NearDuplicates, near_duplicates
 from ilk.evaluate.paired import Comparison, compare
 from ilk.evaluate.protocol import (
@@ -23,8 +30,9 @@ from ilk.evaluate.suite import PROTOCOLS, evaluate, protocol
 
 __all__ = [
     "PROTOCOLS", "Agreement", "Comparison", "Images", "Labelled", "Ledger", "Measured",
-    "NearDuplicates", "Procedure", "Protocol", "Result", "Task", "agreement", "bootstrap",
-    "compare", "contender", "evaluate", "held_out", "mapped", "near_duplicates",
-    "oriented_gradients", "pixels", "protocol", "raw_pixels", "read_class_map",
+    "NearDuplicates", "Procedure", "Protocol", "Result", "SeedDifference", "SeedMean", "Task",
+    "agreement", "bootstrap", "compare", "contender", "difference_over_seeds", "evaluate",
+    "held_out", "holm", "mapped", "mean_over_seeds", "near_duplicates", "oriented_gradients",
+     "pixels", "protocol", "raw_pixels", "read_class_map",
     "relative_to", "top1", "wilson",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from ilk.train.fit import dry_run, resume, train
 from ilk.train.inspect import Glance, glance
+from ilk.train.record import read_record
 from ilk.train.run import Collapsed, Interrupted, Watcher
 from ilk.train.settings import Settings
 from ilk.train.setup import Plan
@@ -15,6 +16,7 @@ __all__ = [
     "Watcher",
     "dry_run",
     "glance",
+    "read_record",
     "resume",
     "train",
 ]

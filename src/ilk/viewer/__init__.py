@@ -25,6 +25,7 @@ from ilk.viewer.report import (
     Score,
 )
 from ilk.viewer.standings import Standing, standings, standings_report
+from ilk.viewer.study import study_report
 
 __all__ = [
     "Chapter",
@@ -53,5 +54,6 @@ __all__ = [
     "run_facts",
     "standings",
     "standings_report",
+    "study_report",
     "write_report",
 ]

@@ -16,7 +16,7 @@ def learning_curves(path: Path) -> tuple[Figure, ...]:
     Args:
         path: a line of JSON a measurement; a last line that is cut short is left out.
     """
-    rows = _rows(path)
+    rows = metrics(path)
     names = dict.fromkeys(name for row in rows for name in row)
     terms = [name for name in names if name.startswith("loss/")]
     spreads = [name for name in names if name.endswith("_std")]
@@ -66,7 +66,8 @@ def _short(name: str) -> str:
     return name.removeprefix("loss/").removesuffix("_std")
 
 
-def _rows(path: Path) -> list[Numbers]:
+def metrics(path: Path) -> list[Numbers]:
+    """The lines of a ``metrics.jsonl``, up to the first that is cut short."""
     rows: list[Numbers] = []
     for line in path.read_text().splitlines() if path.exists() else []:
         try:

@@ -1,0 +1,267 @@
+"""``ilk compare``: methods, mixes and seeds in, one table of what differs out."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ilk.cli.display import TrainDisplay
+from ilk.cli.train import Pairs, literals, minutes, pairs
+from ilk.core.errors import UserError
+
+if TYPE_CHECKING:
+    from ilk.study import Row, Study, Summary
+    from ilk.train import Settings
+
+SUMMARY, PAGE = "compare.json", "report.html"
+AXES = ("mix", "kin", "optimiser")
+
+
+def compare(
+    data: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    *,
+    methods: str,
+    mixes: str = "none",
+    kin: str = "none",
+    seeds: int = 3,
+    train: str,
+    test: str,
+    protocols: str = "knn,linear",
+    baselines: bool = True,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("runs/compare"),
+    backbone: str | None = None,
+    backbone_set: Pairs = (),
+    set: Pairs = (),
+    augment: Literal["full", "no-hue", "crops"] = "full",
+    epochs: float | None = None,
+    steps: int | None = None,
+    time: str | None = None,
+    image_size: int | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+) -> None:
+    """Train several methods over several seeds on the same images, and compare them.
+
+    Calling it again with the same -o goes on where it stopped; more methods and seeds may be
+    added. Intervals cover test images and seeds together, and the probabilities of differences
+    are corrected for their number.
+
+    Parameters
+    ----------
+    data
+        Images to learn from, as for ilk train.
+    methods
+        Names with commas between them, see `ilk methods`.
+    mixes
+        Names with commas between them; none is the method without a mix.
+    kin
+        Kin rules with commas between them; none is the method's own.
+    seeds
+        Runs of each cell.
+    train
+        Labelled images that probes are fitted on.
+    test
+        Labelled images that are scored.
+    protocols
+        Names with commas between them, such as knn,linear.
+    baselines
+        Score the network before training and raw pixels too.
+    output
+        Directory of the runs, compare.json and report.html.
+    backbone
+        The same for all methods.
+    backbone_set
+        field=value for any argument of the backbone.
+    set
+        METHOD.field=value for one method, field=value for all of them; mix.field, kin.field
+        and optimiser.field as for ilk train.
+    augment
+        How much views change an image, as for ilk train.
+    epochs
+        Length of each run.
+    steps
+        Length of each run in optimiser steps.
+    time
+        Length of each run on the clock, such as 10m.
+    image_size
+        Side of the views in pixels.
+    batch_size
+        Over all devices.
+    workers
+        Threads that make views; one per core when not given.
+    device
+        Where to train.
+    """  # noqa: D405, D411, D416 - methods is a parameter here, not a section
+    if not data:
+        raise UserError("compare: needs images to learn from, got no DATA")
+    if seeds < 1:
+        raise UserError(f"--seeds: must be 1 or more, got {seeds}")
+    from ilk.train import Settings
+
+    named = [part.strip() for part in methods.split(",") if part.strip()]
+    own, others = _split(set, named)
+    given: dict[str, Any] = {
+        "backbone": backbone, "backbone_options": literals(backbone_set) or None,
+        "augment": augment, "epochs": epochs, "steps": steps,
+        "minutes": None if time is None else minutes(time), "image_size": image_size,
+        "batch_size": batch_size, "workers": workers, "device": device,
+        "method_options": own.pop("", None), "mix_options": others["mix"],
+        "kin_options": others["kin"], "optimiser_options": others["optimiser"],
+    }  # fmt: skip
+    shared = Settings(**{name: value for name, value in given.items() if value is not None})
+    axes = {"methods": named, "mixes": _names(mixes), "kin": _names(kin)}
+    study = _study(
+        data, shared, axes, own, train=train, test=test, output=output, seeds=seeds,
+        protocols=_names(protocols), baselines=baselines,
+    )  # fmt: skip
+    _run(study, output)
+
+
+def _study(
+    data: tuple[str, ...],
+    shared: "Settings",
+    axes: dict[str, list[str]],
+    own: dict[str, dict[str, str]],
+    *,
+    train: str,
+    test: str,
+    output: Path,
+    seeds: int,
+    protocols: list[str],
+    baselines: bool,
+) -> "Study":
+    from ilk.data import open_source
+    from ilk.evaluate import protocol
+    from ilk.study import Study, cells
+    from ilk.study import baselines as beaten
+
+    return Study(
+        directory=output,
+        cells=(*cells(shared, **axes, options=own), *(beaten() if baselines else ())),
+        seeds=seeds,
+        learned=open_source(data[0] if len(data) == 1 else list(data)),
+        names={"train": train, "test": test},
+        train=open_source(train),
+        test=open_source(test),
+        protocols=tuple(protocol(name).name for name in protocols),
+    )
+
+
+def _run(study: "Study", output: Path) -> None:
+    import sys
+
+    from ilk.study import summary
+    from ilk.train import Interrupted
+    from ilk.viewer import study_report, write_report
+
+    console = Console()
+
+    @contextmanager
+    def watch(title: str) -> Generator[TrainDisplay]:
+        with TrainDisplay(console, title) as display:
+            yield display
+
+    try:
+        study.finish(watch)
+    except Interrupted as stop:
+        console.print(f"stopped by {stop}; go on with the same command")
+        sys.exit(stop.exit_code)
+    found = summary(study)
+    console.print(summary_table(found))
+    for line in _sentences(found):
+        console.print(escape(line), highlight=False, soft_wrap=True)
+    title = f"Methods on {study.learned.name}"
+    page = write_report(output / PAGE, study_report(study, found, title=title))
+    _keep(study, found, output / SUMMARY)
+    console.print(f"report in {page}, numbers in {output / SUMMARY}", highlight=False)
+
+
+def summary_table(found: "Summary") -> Table:
+    """A row for each cell: means over seeds, spread, intervals, minutes, images a second."""
+    seeds = max((m.seeds for row in found.rows for m in row.means.values()), default=1)
+    table = Table(title=f"mean over {seeds} seeds, ± between seeds, 95 % interval")
+    table.title_justify = "left"
+    table.add_column("method")
+    for protocol in found.protocols:
+        table.add_column(protocol, justify="right")
+    table.add_column("minutes", justify="right")
+    table.add_column("images/s", justify="right")
+    for row in found.rows:
+        pace = (
+            ("", "")
+            if row.minutes is None or row.images_per_second is None
+            else (f"{row.minutes:.1f}", f"{row.images_per_second:,.0f}")
+        )
+        table.add_row(escape(row.name), *(_mean(row, p) for p in found.protocols), *pace)
+    return table
+
+
+def _mean(row: "Row", protocol: str) -> str:
+    mean = row.means.get(protocol)
+    if mean is None:
+        return ""
+    low, high = (100 * end for end in mean.interval)
+    spread = "" if mean.spread is None else f" ±{100 * mean.spread:.1f}"
+    return f"[bold]{100 * mean.mean:.1f} %[/]{spread}\n[dim]{low:.1f} to {high:.1f}[/]"
+
+
+def _sentences(found: "Summary") -> list[str]:
+    """Each mix beside its plain method; else the best row beside every other."""
+    chosen = list(found.mixes)
+    if not chosen:
+        first = found.protocols[0]
+        ranked = [row for row in found.rows if first in row.means]
+        ranked.sort(key=lambda row: -row.means[first].mean)
+        chosen = [(ranked[0].name, row.name) for row in ranked[1:]]
+    return [
+        one.words
+        for ours, theirs in chosen
+        for protocol in found.protocols
+        if (one := found.between(ours, theirs, protocol)) is not None
+    ]
+
+
+def _keep(study: "Study", found: "Summary", path: Path) -> None:
+    """The numbers of the table, for other programs."""
+    from ilk.train.record import surroundings, write_json
+
+    content = {
+        **surroundings(),
+        "data": {"learned": study.learned.fingerprint, **study.names},
+        "seeds": study.seeds,
+        "rows": [asdict(row) for row in found.rows],
+        "differences": [{**asdict(one), "words": one.words} for one in found.differences],
+    }
+    write_json(path, content)
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _split(
+    words: tuple[str, ...], methods: list[str]
+) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
+    """Options by method, the empty name for all of them; and those of mix, kin, optimiser."""
+    own: dict[str, dict[str, str]] = {}
+    others: dict[str, dict[str, str]] = {axis: {} for axis in AXES}
+    for name, given in pairs(words).items():
+        place, _, field = name.rpartition(".")
+        place = place.replace("_", "-")
+        if place in others:
+            others[place][field] = given
+        elif not place or place in methods:
+            own.setdefault(place, {})[field] = given
+        else:
+            raise UserError(
+                f"--set: must be field, {', '.join(f'{m}.field' for m in methods)}, mix.field, "
+                f"kin.field or optimiser.field, got {name!r}"
+            )
+    return own, others

@@ -1,0 +1,192 @@
+"""The report of a study: one row a method, over seeds, and what can be told apart."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ilk.study import Difference, Row, Study, Summary
+from ilk.train import read_record
+from ilk.viewer.facts import run_facts
+from ilk.viewer.learning import metrics
+from ilk.viewer.report import (
+    Chapter,
+    Contender,
+    Facts,
+    Figure,
+    Grid,
+    Line,
+    Report,
+    Results,
+    Score,
+)
+
+
+def study_report(study: Study, found: Summary, *, title: str) -> Report:
+    """Means over seeds with intervals, every difference, curves and settings.
+
+    Args:
+        study: where the runs are.
+        found: what they came to.
+        title: of the page.
+    """
+    best = max(found.rows, key=lambda row: _first(row, found.protocols[0]))
+    return Report(
+        title=title,
+        verdict=_verdict(study, found, best),
+        results=_results(study, found, best),
+        chapters=(
+            *([_pace(found)] if any(row.minutes for row in found.rows) else []),
+            *([_mixes(found)] if found.mixes else []),
+            *([_differences(found)] if found.differences else []),
+        ),
+        figures=tuple(curve for curve in (_knn_curves(study),) if curve.lines),
+        facts=_facts(study),
+    )
+
+
+def _first(row: Row, protocol: str) -> float:
+    return row.means[protocol].mean if protocol in row.means else -1.0
+
+
+def _verdict(study: Study, found: Summary, best: Row) -> str:
+    protocol = found.protocols[0]
+    alike = [
+        row.name
+        for row in found.rows
+        if row is not best
+        and (one := found.between(best.name, row.name, protocol)) is not None
+        and not one.sure
+    ]
+    told = (
+        f"{best.name} is first by {protocol}: {100 * _first(best, protocol):.1f} % over "
+        f"{_count(best.means[protocol].seeds, 'seed')} and {len(study.test):,} test images."
+    )
+    if alike:
+        return f"{told} It cannot be told apart from {', '.join(alike)}."
+    return f"{told} It is better than every other row beyond chance."
+
+
+def _results(study: Study, found: Summary, best: Row) -> Results:
+    kinds = {mean.interval_kind for row in found.rows for mean in row.means.values()}
+    return Results(
+        measures=found.protocols,
+        rows=tuple(
+            Contender(
+                name=row.name,
+                scores=tuple(_score(row, protocol) for protocol in found.protocols),
+                ours=row is best,
+            )
+            for row in found.rows
+        ),
+        chance=1 / max(len(study.test.classes), 1),
+        note=f"Means over seeds. Intervals: {'; '.join(sorted(kinds))}.",
+    )
+
+
+def _score(row: Row, protocol: str) -> Score | None:
+    mean = row.means.get(protocol)
+    if mean is None:
+        return None
+    low, high = mean.interval
+    return Score(value=mean.mean, low=low, high=high)
+
+
+def _pace(found: Summary) -> Chapter:
+    rows = tuple(
+        (
+            row.name,
+            *(_spread(row, protocol) for protocol in found.protocols),
+            f"{row.minutes:.1f}",
+            f"{row.images_per_second:,.0f}",
+        )
+        for row in found.rows
+        if row.minutes is not None and row.images_per_second is not None
+    )
+    grid = Grid(
+        caption="Standard deviation between seeds in points, and what training took",
+        heads=("", *found.protocols, "Minutes", "Images a second"),
+        rows=rows,
+    )
+    lead = "How much the seed alone moves the score, and the cost of a run."
+    return Chapter(title="Spread and cost", lead=lead, grids=(grid,))
+
+
+def _spread(row: Row, protocol: str) -> str:
+    mean = row.means.get(protocol)
+    if mean is None or mean.spread is None:
+        return "one seed"
+    return f"{100 * mean.spread:.2f}"
+
+
+def _mixes(found: Summary) -> Chapter:
+    lines = tuple(
+        f"{one.words}."
+        for mixed, plain in found.mixes
+        for protocol in found.protocols
+        if (one := found.between(mixed, plain, protocol)) is not None
+    )
+    lead = "Each mixed method beside the same method without the mix."
+    return Chapter(title="Does mixing help?", lead=lead, lines=lines)
+
+
+def _differences(found: Summary) -> Chapter:
+    names = [row.name for row in found.rows]
+    grids = tuple(
+        Grid(
+            caption=f"{protocol}: row less column, in points",
+            heads=("", *names),
+            rows=tuple(
+                (ours, *(_cell(found.between(ours, theirs, protocol)) for theirs in names))
+                for ours in names
+            ),
+        )
+        for protocol in found.protocols
+    )
+    lead = (
+        "Paired over test images and independent over seeds. A star marks a difference that "
+        "holds at 5 % after Holm's correction for all pairs."
+    )
+    return Chapter(title="What can be told apart", lead=lead, grids=grids)
+
+
+def _cell(one: Difference | None) -> str:
+    if one is None:
+        return ""
+    return f"{100 * one.found.difference:+.1f}{' *' if one.sure else ''}"
+
+
+def _knn_curves(study: Study) -> Figure:
+    """Online k-NN accuracy of each cell, the mean over seeds."""
+    rows: dict[str, list[Mapping[float, float]]] = {}
+    for cell, _, place in study.places():
+        lines_of_run = metrics(place / "metrics.jsonl")
+        measured = {line["epoch"]: line["knn"] for line in lines_of_run if "knn" in line}
+        if measured:
+            rows.setdefault(cell.name, []).append(measured)
+    lines = tuple(Line(name=name, points=_mean_curve(found)) for name, found in rows.items())
+    return Figure(
+        title="Online k-NN",
+        lines=tuple(line for line in lines if line.points),
+        form="{:.1%}",
+        note="Mean over seeds, on a held-out part of the training images.",
+    )
+
+
+def _mean_curve(found: Sequence[Mapping[float, float]]) -> tuple[tuple[float, float], ...]:
+    """At the epochs that every seed has."""
+    shared = set.intersection(*(set(curve) for curve in found))
+    return tuple((x, float(np.mean([curve[x] for curve in found]))) for x in sorted(shared))
+
+
+def _facts(study: Study) -> tuple[Facts, ...]:
+    """Settings of the first run of each cell."""
+    out: list[Facts] = []
+    for cell, seed, place in study.places():
+        if seed == 0 and (place / "run.json").exists():
+            (entry,) = run_facts({"settings": read_record(place)["settings"]})
+            out.append(Facts(title=f"{cell.name}: settings", rows=entry.rows))
+    return tuple(out)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,150 @@
+"""Several methods over several seeds."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ilk.core import UserError
+from ilk.data import Arrays
+from ilk.data.rendered import Rendered
+from ilk.evaluate import difference_over_seeds, mean_over_seeds
+from ilk.study import Study, baselines, cells, summary
+from ilk.train import Settings, read_record
+
+SHARED = Settings(
+    backbone="resnet_mini", backbone_options={"widths": (8, 16), "depths": (1, 1)},
+    image_size=32, batch_size=8, steps=3, workers=1, method_options={"hidden": 16, "dim": 8},
+)  # fmt: skip
+
+
+def drawn(count: int, split: str) -> Arrays:
+    source = Rendered(count, size=32, split=split)
+    images = np.stack([source.item(index) for index in range(count)])
+    labels = np.array([source.label(index) for index in range(count)])
+    return Arrays(images, labels, name=split, classes=source.classes)
+
+
+class Watcher:
+    """Counts steps."""
+
+    def __init__(self) -> None:
+        self.titles: list[str] = []
+
+    @contextmanager
+    def __call__(self, title: str):
+        self.titles.append(title)
+        yield self
+
+    def stepped(self, step: int, steps: int, numbers: dict[str, float]) -> None:
+        pass
+
+    def told(self, message: str) -> None:
+        pass
+
+
+def study(directory, *, seeds: int = 2, methods=("moco-v3", "simclr"), **changes) -> Study:
+    train, test = drawn(40, "train"), drawn(30, "test")
+    made = cells(replace(SHARED, **changes), methods=methods, mixes=("none", "sdmp"))
+    return Study(
+        directory=directory, cells=(*made, *baselines()), seeds=seeds, learned=train,
+        names={"train": "train", "test": "test"}, train=train, test=test,
+        protocols=("knn@1",),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Study:
+    made = study(tmp_path_factory.mktemp("study"), methods=("moco-v3",))
+    made.finish(Watcher())
+    return made
+
+
+def test_every_cell_and_seed_has_a_run_and_a_score(finished):
+    names = [(cell.name, seed) for cell, seed, _ in finished.places()]
+    assert names == [
+        ("moco-v3", 0), ("moco-v3-sdmp", 0), ("untrained", 0), ("pixels", 0),
+        ("moco-v3", 1), ("moco-v3-sdmp", 1), ("untrained", 1),
+    ]  # fmt: skip
+    for cell, seed, place in finished.places():
+        assert set(finished.results(place)) == {"knn@1"}
+        if cell.settings is not None:
+            record = read_record(place)
+            assert record["settings"]["seed"] == seed
+            assert (record["settings"]["mix"] == "sdmp") == cell.name.endswith("sdmp")
+
+
+def test_the_table_is_what_the_scores_come_to(finished):
+    found = summary(finished)
+    assert [row.name for row in found.rows] == [
+        "moco-v3",
+        "moco-v3-sdmp",
+        "untrained",
+        "pixels",
+    ]
+    scores = {}
+    for cell, _, place in finished.places():
+        scores.setdefault(cell.name, []).append(finished.results(place)["knn@1"].scores)
+    rows = {row.name: row for row in found.rows}
+    stacked = np.stack(scores["moco-v3"])
+    assert rows["moco-v3"].means["knn@1"] == mean_over_seeds(stacked)
+    assert rows["moco-v3"].means["knn@1"].mean == pytest.approx(stacked.mean())
+    assert rows["pixels"].means["knn@1"].seeds == 1
+    assert rows["pixels"].minutes is None
+    assert rows["moco-v3"].images_per_second > 0
+    one = found.between("moco-v3-sdmp", "moco-v3", "knn@1")
+    assert one.found == difference_over_seeds(np.stack(scores["moco-v3-sdmp"]), stacked)
+    turned = found.between("moco-v3", "moco-v3-sdmp", "knn@1")
+    assert turned.found.difference == pytest.approx(-one.found.difference)
+    assert found.mixes == (("moco-v3-sdmp", "moco-v3"),)
+    assert len(found.differences) == 6
+    smallest = min(found.differences, key=lambda d: d.found.p)
+    assert smallest.p == pytest.approx(min(1.0, 6 * smallest.found.p))
+
+
+def test_what_is_finished_is_not_done_again(finished):
+    watcher = Watcher()
+    finished.finish(watcher)
+    assert watcher.titles == []
+
+
+def test_seeds_and_methods_may_be_added(finished):
+    more = study(finished.directory, seeds=3, methods=("moco-v3", "simclr"))
+    watcher = Watcher()
+    more.finish(watcher)
+    trained = {title for title in watcher.titles if ":" not in title}
+    assert "moco-v3, seed 2" in trained
+    assert "simclr, seed 0" in trained
+    assert "moco-v3, seed 0" not in trained
+
+
+def test_other_settings_are_refused(finished):
+    other = study(finished.directory, methods=("moco-v3",), steps=4)
+    with pytest.raises(UserError, match=r"steps 3, got 4; choose another -o"):
+        other.finish(Watcher())
+    hidden = {"hidden": 32, "dim": 8}
+    other = study(finished.directory, methods=("moco-v3",), method_options=hidden)
+    with pytest.raises(UserError, match="method_options"):
+        other.finish(Watcher())
+
+
+def test_options_of_one_method_reach_it_alone():
+    made = cells(SHARED, methods=("moco-v3", "simclr"), options={"simclr": {"dim": 4}})
+    assert made[0].settings.method_options == {"hidden": 16, "dim": 8}
+    assert made[1].settings.method_options == {"hidden": 16, "dim": 4}
+
+
+def test_mixes_without_the_plain_method_have_nothing_beside_them():
+    made = cells(SHARED, methods=("moco-v3",), mixes=("sdmp", "i-mix"), kin=("neighbours:3",))
+    assert [cell.name for cell in made] == [
+        "moco-v3-neighbours-3-sdmp", "moco-v3-neighbours-3-i-mix",
+    ]  # fmt: skip
+    assert all(cell.plain == "" for cell in made)
+
+
+def test_a_name_twice_is_refused():
+    with pytest.raises(
+        UserError, match="--methods: must name one thing at least and none twice"
+    ):
+        cells(SHARED, methods=("moco-v3", "moco-v3"))
