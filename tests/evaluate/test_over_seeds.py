@@ -107,3 +107,12 @@ def test_other_items_are_refused():
         difference_over_seeds(np.ones((1, 4)), np.ones((1, 5)))
     with pytest.raises(UserError, match="two test items at least, got 1"):
         mean_over_seeds(np.ones((3, 1)))
+
+
+def test_seeds_of_one_side_count_beside_pixels_that_have_none():
+    rng = np.random.default_rng(5)
+    trained = np.repeat(rng.normal(0.5, 0.1, (3, 1)), 400, axis=1)
+    pixels = np.full((1, 400), 0.45)
+    found = difference_over_seeds(trained, pixels)
+    known = stats.ttest_1samp(trained[:, 0], 0.45)
+    assert found.p == pytest.approx(known.pvalue)

@@ -97,8 +97,8 @@ def difference_over_seeds(
 ) -> SeedDifference:
     """The difference of two means: paired over test items, independent over seeds.
 
-    Seeds of two methods have nothing in common but their number. Where either has one seed
-    alone, its part is unknown and the interval covers test items only.
+    Seeds of two methods have nothing in common but their number. Of a side with one seed the
+    part of the seed is left out: it is none for raw pixels, and unknown for a network.
 
     Args:
         ours: scores of the first method.
@@ -115,8 +115,11 @@ def difference_over_seeds(
     _, items = _shape(ours)
     apart = ours.mean(0) - theirs.mean(0)
     parts = [(apart.var(ddof=1) / items, items - 1)]
-    if min(len(ours), len(theirs)) > 1:
-        parts += [(s.mean(1).var(ddof=1) / len(s), len(s) - 1) for s in (ours, theirs)]
+    parts += [
+        (side.mean(1).var(ddof=1) / len(side), len(side) - 1)
+        for side in (ours, theirs)
+        if len(side) > 1
+    ]
     difference = float(apart.mean())
     half = _half_width(parts)
     return SeedDifference(

@@ -64,9 +64,8 @@ class Difference:
     def words(self) -> str:
         """The finding as a sentence, in percentage points."""
         low, high = (100 * end for end in self.found.interval)
-        seeds = min(self.found.seeds)
         sure = f"p = {self.p:.2g} corrected for the number of comparisons"
-        if seeds == 1:
+        if max(self.found.seeds) == 1:
             sure += "; one seed, so another seed may turn it"
         by = f"{100 * abs(self.found.difference):.1f} points"
         if not self.sure:
