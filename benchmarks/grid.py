@@ -5,6 +5,7 @@ from its checkpoint. Cells are counted in epochs, so a busy machine changes noth
 time. Several processes may work on one grid: each takes the next cell that nobody works on.
 """
 
+import base64
 import contextlib
 import fcntl
 import json
@@ -17,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 
@@ -24,7 +26,7 @@ from ilk.cli.display import TrainDisplay
 from ilk.core.errors import UserError
 from ilk.data import Source
 from ilk.embedding import embed
-from ilk.evaluate import Images, evaluate, pixels
+from ilk.evaluate import Images, Result, evaluate, pixels
 from ilk.networks import Encoder, load_encoder
 from ilk.train import Settings, resume, train
 
@@ -103,9 +105,8 @@ class Grid:
             images = Images(encoder=encoder, train=self.train, test=self.corrupted)
             some = embed(encoder, self.corrupted)
             found += evaluate(parts[0], some, ["robustness"], seed=seed, images=images)
-        scores = [result.to_dict() for result in found]
-        for score in scores:
-            console.print(f"{cell.name}: {score['protocol']} {score['value']:.4f}")
+        for result in found:
+            console.print(f"{cell.name}: {result.protocol} {result.value:.4f}")
         return {
             "cell": cell.name,
             "seed": seed,
@@ -120,7 +121,7 @@ class Grid:
             "versions": record.get("versions"),
             "commit": record.get("commit"),
             "online_knn": online_scores(directory / "metrics.jsonl"),
-            "results": scores,
+            "results": [result.to_dict() | {"right": packed(result)} for result in found],
         }
 
     def _untrained(self, seed: int) -> Encoder:
@@ -153,6 +154,24 @@ def facts(command: str) -> dict[str, Any]:
             "threads": torch.get_num_threads(),
         },
     }
+
+
+def packed(result: Result) -> str | None:
+    """Which test items were classified correctly, a bit each, in base64.
+
+    Differences over seeds are paired over test items, so JSON must hold them; None where
+    scores are not 0 and 1.
+    """
+    scores = result.scores
+    if scores is None or not np.isin(scores, (0, 1)).all():
+        return None
+    return base64.b64encode(np.packbits(scores.astype(bool)).tobytes()).decode()
+
+
+def unpacked(result: Mapping[str, Any]) -> np.ndarray:
+    """The scores of a result that ``packed`` kept: 0 or 1 for each test item."""
+    bits = np.frombuffer(base64.b64decode(result["right"]), np.uint8)
+    return np.unpackbits(bits, count=result["n_test"]).astype(np.float64)
 
 
 def online_scores(path: Path) -> list[tuple[float, float]]:

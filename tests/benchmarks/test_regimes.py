@@ -1,9 +1,14 @@
 """The map of regimes: settings are chosen on other images and seeds than are reported."""
 
+import json
+
 import pytest
 
+from benchmarks.grid import packed, unpacked
 from benchmarks.regimes import IMAGES, SEEN, WARM, choices, lasting, regimes
+from ilk.evaluate import evaluate
 from ilk.train import Settings
+from tests.evaluate.conftest import make_pair
 
 
 @pytest.fixture
@@ -40,3 +45,11 @@ def test_runs_of_every_size_warm_up_for_the_same_steps():
     for found, count in ((small, 2_000), (large, 10_000)):
         warm = found["method_options"]["warmup_epochs"] * count / 128
         assert warm == pytest.approx(WARM * SEEN / 128, rel=0.01)
+
+
+def test_scores_of_items_come_back_from_json():
+    train, test = make_pair(n_train=40, n_test=37)
+    (result,) = evaluate(train, test, ["knn"])
+    kept = json.loads(json.dumps(result.to_dict() | {"right": packed(result)}))
+    assert (unpacked(kept) == result.scores).all()
+    assert unpacked(kept).mean() == pytest.approx(result.value)
