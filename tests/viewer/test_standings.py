@@ -69,7 +69,7 @@ def test_the_page_says_what_the_files_say(files):
     assert len(kind(root, "polygon", "band")) == 3 * 2
     titles = [text(e) for e in root.iter("h2")]
     assert titles == [
-        "What it knows", "By other protocols", "Is <ours> better?",
+        "What it knows", "By other protocols", "Is <ours> better?", "Class by class",
         "How many labels does it take?", "Without labels", "The run",
     ]  # fmt: skip
     assert "against three" in shown

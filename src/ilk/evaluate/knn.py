@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jaxtyping import Bool
+from jaxtyping import Int64
 from torch import Tensor
 
 from ilk.embedding import nearest, vote
+from ilk.evaluate.confusion import by_class
 from ilk.evaluate.heldout import held_out
 from ilk.evaluate.protocol import Labelled, Measured, Task, top1
 
@@ -39,20 +40,24 @@ class NearestNeighbours:
         )
         if aside.any():
             fitted, asked = task.train.where(~aside), task.train.where(aside)
-            rights = self._correct(fitted, asked, len(task.classes), self.neighbours)
-            scores = [right.double().mean().item() for right in rights]
+            named = self._predicted(fitted, asked, len(task.classes), self.neighbours)
+            scores = [(one == asked.labels).double().mean().item() for one in named]
             chosen = self.neighbours[scores.index(max(scores))]
             selected_on = f"{len(asked)} held-out train items, accuracy {max(scores):.4f}"
-        (right,) = self._correct(task.train, task.test, len(task.classes), (chosen,))
-        return top1(right, {"k": min(chosen, len(task.train))}, selected_on)
+        (found,) = self._predicted(task.train, task.test, len(task.classes), (chosen,))
+        return top1(
+            found == task.test.labels,
+            {"k": min(chosen, len(task.train))},
+            selected_on,
+            by_class(found, task.test.labels, task.classes),
+        )
 
-    def _correct(
+    def _predicted(
         self, known: Labelled, asked: Labelled, classes: int, candidates: Sequence[int]
-    ) -> list[Bool[Tensor, " N"]]:
+    ) -> list[Int64[Tensor, " N"]]:
         indices, cosines = nearest(asked.vectors, known.vectors, max(candidates))
         labels = known.labels[indices]  # [N, k]
         return [
             vote(labels[:, :k], cosines[:, :k], temperature=self.temperature, classes=classes)
-            == asked.labels
             for k in candidates
         ]

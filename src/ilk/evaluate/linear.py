@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ilk.evaluate.confusion import by_class
 from ilk.evaluate.heldout import held_out
 from ilk.evaluate.logistic import Linear, fit_path
 from ilk.evaluate.protocol import Labelled, Measured, Task, top1
@@ -31,8 +32,9 @@ class LogisticRegression:
     def measure(self, task: Task) -> Measured:
         """Choose the strength, fit on all of train, classify the test items."""
         final, selected, selected_on = self.choose(task)
-        right = final.predict(task.test.vectors) == task.test.labels
-        return top1(right, selected, selected_on)
+        found, labels = final.predict(task.test.vectors), task.test.labels
+        details = by_class(found, labels, task.classes)
+        return top1(found == labels, selected, selected_on, details)
 
     def choose(self, task: Task) -> tuple[Linear, Mapping[str, float], str]:
         """The classifier fitted on all of train, its strength, and what that was chosen on."""

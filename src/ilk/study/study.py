@@ -102,7 +102,8 @@ class Study:
                 for part in (self.train, self.test)
             )
         ledger = Ledger(place / FILE)
-        ledger.names = {"encoder": f"{cell.name}, seed {seed}", **self.names}
+        called = str(place) if cell.settings is not None else cell.name
+        ledger.names = {"encoder": called, **self.names}
         images = Images(encoder=encoder, train=self.train, test=self.test)
         for name in self.protocols:
             with watch(f"{cell.name}, seed {seed}: {name}") as watcher:

@@ -1,6 +1,6 @@
 """A report as one page that needs nothing else: no address outside, no script."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -18,6 +18,7 @@ from ilk.viewer.report import (
     Kinship,
     Looks,
     Lookup,
+    Matrix,
     Neighbour,
     Report,
     Results,
@@ -117,6 +118,7 @@ def _chapter(chapter: Chapter) -> Element:
         chapter.lead,
         *(plots if chapter.figures else ()),
         *map(_grid, chapter.grids),
+        *map(_matrix, chapter.matrices),
         *(element("p", {"class": "note"}, line) for line in chapter.lines),
         *_lookup_rows(chapter.lookups),
         kind="long",
@@ -139,6 +141,29 @@ def _grid(grid: Grid) -> Element:
         element("thead", None, element("tr", None, *heads)),
         element("tbody", None, *rows),
     )  # fmt: skip
+
+
+def _matrix(matrix: Matrix) -> Element:
+    heads = (element("th", {"scope": "col"}, name) for name in ("", *matrix.names))
+    rows = (
+        element("tr", None, element("th", {"scope": "row"}, name), *_shaded(counts))
+        for name, counts in zip(matrix.names, matrix.counts, strict=True)
+    )
+    table = element(
+        "table", {"class": "matrix"},
+        element("caption", None, matrix.caption),
+        element("thead", None, element("tr", None, *heads)),
+        element("tbody", None, *rows),
+    )  # fmt: skip
+    return element("div", {"class": "wide"}, table)
+
+
+def _shaded(counts: Sequence[int]) -> Iterator[Element]:
+    """Cells as dark as their share of the row."""
+    total = max(sum(counts), 1)
+    for count in counts:
+        style = f"--share: {count / total:.3f}"
+        yield element("td", {"style": style}, f"{count:,}" if count else "")
 
 
 def _result_table(results: Results) -> Element:

@@ -190,6 +190,21 @@ class Grid:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Matrix:
+    """A square table of counts, shaded by each row's shares.
+
+    Args:
+        caption: what it shows.
+        names: of rows and columns.
+        counts: by row, then by column.
+    """
+
+    caption: str
+    names: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Chapter:
     """A section of its own; what is empty is left out.
 
@@ -198,6 +213,7 @@ class Chapter:
         lead: how to read it.
         figures: plots.
         grids: tables.
+        matrices: shaded tables.
         lines: sentences.
         lookups: images and their neighbours.
     """
@@ -206,6 +222,7 @@ class Chapter:
     lead: str
     figures: tuple[Figure, ...] = ()
     grids: tuple[Grid, ...] = ()
+    matrices: tuple[Matrix, ...] = ()
     lines: tuple[str, ...] = ()
     lookups: tuple[Lookup, ...] = ()
 

@@ -6,10 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from ilk.core import UserError
-from ilk.evaluate import Ledger, Result, agreement, compare
+from ilk.evaluate import Ledger, Result, agreement
+from ilk.train import read_record
+from ilk.viewer.classes import classes
+from ilk.viewer.differences import differences
 from ilk.viewer.labelling import few_labels
+from ilk.viewer.learning import learning_curves
 from ilk.viewer.report import Chapter, Contender, Facts, Grid, Report, Results, Score
+from ilk.viewer.seeds import Group, groups, over_seeds
 from ilk.viewer.spoiling import corruptions
+from ilk.viewer.training import trained
 
 FILE = "evaluation.json"
 ACCURACY = "top-1 accuracy"
@@ -30,6 +36,12 @@ class Standing:
     name: str
     results: dict[str, Result] = field(default_factory=dict[str, Result])
     names: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def run(self) -> Path | None:
+        """The directory of the run whose encoder it is, where it is one."""
+        place = Path(self.names.get("encoder", ""))
+        return place if (place / "run.json").is_file() else None
 
 
 def standings(places: Sequence[Path]) -> list[Standing]:
@@ -94,11 +106,16 @@ def standings_report(
     free = [name for name in protocols if _bare(name) in LABEL_FREE]
     rest = [name for name in protocols if name not in accuracies and name not in free]
     results = {standing.name: standing.results for standing in found}
+    runs = {s.name: (s.run, read_record(s.run)) for s in found if s.run is not None}
+    records = {name: runs[name][1] if name in runs else None for name in results}
+    rows = groups(records)
     told = [f"{len(found)} encoders" if len(found) > 1 else "One encoder"]
     told.append(f"on {first.n_test:,} test images of {first.classes} classes.")
     chapters = [
+        *trained(runs),
         *_other_measures(found, rest, some),
-        *_differences(found),
+        *differences(results, rows),
+        *classes(results),
         *few_labels(results),
         *corruptions(results),
         *_label_free(found, free),
@@ -107,8 +124,9 @@ def standings_report(
     return Report(
         title=f"How good is {found[0].name}?",
         verdict=" ".join([*told, *notes]),
-        results=_accuracies(found, accuracies, some) if accuracies else None,
+        results=_accuracies(results, rows, accuracies, some) if accuracies else None,
         chapters=tuple(chapters),
+        figures=learning_curves(found[0].run / "metrics.jsonl") if found[0].run else (),
         facts=tuple(
             _facts(standing, r) for standing in found for r in standing.results.values()
         ),
@@ -116,30 +134,46 @@ def standings_report(
 
 
 def _accuracies(
-    found: Sequence[Standing], names: Sequence[str], some: Mapping[str, Result]
+    results: Mapping[str, Mapping[str, Result]],
+    rows: Sequence[Group],
+    names: Sequence[str],
+    some: Mapping[str, Result],
 ) -> Results:
-    rows = tuple(
+    """A row for each encoder, or for each group of seeds."""
+    contenders = tuple(
         Contender(
-            name=standing.name,
-            scores=tuple(_score(standing.results.get(name)) for name in names),
-            ours=standing is found[0],
+            name=group.name,
+            scores=tuple(_score(group, results, name) for name in names),
+            ours=group is rows[0],
         )
-        for standing in found
-        if any(name in standing.results for name in names)
+        for group in rows
+        if any(name in results[member] for member in group.members for name in names)
     )
     first = some[names[0]]
+    several = any(len(group.members) > 1 for group in rows)
+    seeds = (
+        "; those of several seeds are t intervals over seeds and test images together"
+        if several
+        else "; they do not cover another seed of training"
+    )
     return Results(
         measures=tuple(names),
-        rows=rows,
+        rows=contenders,
         chance=1 / first.classes,
         note=f"{first.n_train:,} labelled training images. What a protocol had to choose was"
-        f" chosen on a held-out part of train. Intervals: {first.interval_kind}; they do not"
-        f" cover another seed of training.",
+        f" chosen on a held-out part of train. Intervals: {first.interval_kind}{seeds}.",
     )
 
 
-def _score(result: Result | None) -> Score | None:
-    if result is None:
+def _score(
+    group: Group, results: Mapping[str, Mapping[str, Result]], protocol: str
+) -> Score | None:
+    mean = over_seeds(group, results, protocol)
+    if mean is not None:
+        low, high = mean.interval
+        return Score(value=mean.mean, low=low, high=high)
+    result = results[group.members[0]].get(protocol)
+    if result is None or len(group.members) > 1:
         return None
     low, high = result.bounds
     return Score(value=result.value, low=low, high=high)
@@ -170,37 +204,6 @@ def _told(result: Result | None) -> str:
         return value
     low, high = (scale * end for end in result.interval)
     return f"{value} ({low:.1f} to {high:.1f})"
-
-
-def _differences(found: Sequence[Standing]) -> list[Chapter]:
-    """The first against every other, item by item."""
-    first, *others = found
-    rows: list[tuple[str, ...]] = []
-    for other in others:
-        pairs = [(r, other.results.get(name)) for name, r in first.results.items()]
-        alike = [(a, b) for a, b in pairs if b is not None and _same_items(a, b)]
-        told = compare([a for a, _ in alike], [b for _, b in alike], other.name)
-        rows += [(f"against {one.against}", one.protocol, one.verdict) for one in told]
-    if not rows:
-        return []
-    grid = Grid(
-        caption="Paired bootstrap over test items, 95 % intervals in percentage points",
-        heads=("", "Protocol", first.name),
-        rows=tuple(rows),
-    )
-    lead = (
-        "What is hard for one is hard for the other, so differences are surer than two"
-        " intervals side by side suggest."
-    )
-    return [Chapter(title=f"Is {first.name} better?", lead=lead, grids=(grid,))]
-
-
-def _same_items(mine: Result, other: Result) -> bool:
-    """Whether the scores are of the same items: some protocols score train items."""
-    if mine.scores is None or other.scores is None:
-        return False
-    same = (mine.train_data, mine.seed) == (other.train_data, other.seed)
-    return same and len(mine.scores) == len(other.scores)
 
 
 def _label_free(found: Sequence[Standing], names: Sequence[str]) -> list[Chapter]:

@@ -1,0 +1,46 @@
+"""Accuracy by class and confusions."""
+
+import json
+
+import numpy as np
+import torch
+
+from ilk.evaluate import evaluate
+from ilk.evaluate.confusion import by_class
+from tests.evaluate.conftest import make_pair
+
+
+def test_confusions_by_hand():
+    labels = torch.tensor([0, 0, 0, 1, 1, 2])
+    found = torch.tensor([0, 1, 1, 1, 0, 2])
+    told = by_class(found, labels, ("a", "b", "c", "unused"))
+    assert told["by class"] == [
+        {"name": "a", "images": 3, "correct": 1},
+        {"name": "b", "images": 2, "correct": 1},
+        {"name": "c", "images": 1, "correct": 1},
+    ]
+    assert told["confused"] == [
+        {"true": "a", "predicted": "b", "images": 2},
+        {"true": "b", "predicted": "a", "images": 1},
+    ]
+    assert told["confusion"]["images"][0] == [1, 2, 0, 0]
+    json.dumps(told)
+
+
+def test_many_classes_keep_no_whole_matrix():
+    labels = torch.arange(40)
+    told = by_class(labels.flip(0), labels, [str(c) for c in range(40)])
+    assert "confusion" not in told
+    assert len(told["confused"]) == 20
+    assert all(entry["correct"] == 0 for entry in told["by class"])
+
+
+def test_protocols_say_which_classes_they_find():
+    train, test = make_pair(n_train=80, n_test=60)
+    for result in evaluate(train, test, ["knn", "linear"]):
+        rows = result.details["by class"]
+        assert sum(row["images"] for row in rows) == 60
+        assert sum(row["correct"] for row in rows) == result.scores.sum()
+        matrix = np.array(result.details["confusion"]["images"])
+        assert matrix.sum() == 60
+        assert np.trace(matrix) == result.scores.sum()

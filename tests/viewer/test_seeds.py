@@ -1,0 +1,100 @@
+"""Runs in a report: their training, and seeds that stand together."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ilk.evaluate import Ledger, difference_over_seeds, evaluate, mean_over_seeds
+from ilk.viewer import page, standings, standings_report
+from tests.evaluate.conftest import make_pair
+from tests.viewer.reading import text, tree
+
+RECORD = {
+    "status": "finished", "step": 50, "seconds": 90.0, "last": {"loss": 1.25, "knn": 0.5},
+    "length": {"steps": 50, "steps_per_epoch": 10.0},
+    "data": {"items": 80, "fingerprint": "f", "name": "a", "spec": None, "classes": 4},
+    "settings": {"method": "moco-v3", "kin": None, "mix": "sdmp", "backbone": "resnet_mini",
+                 "image_size": 32, "seed": 0, "batch_size": 8},
+}  # fmt: skip
+
+
+def placed(directory, seed: int, *, method: str = "moco-v3", **changes):
+    """A run directory with an evaluation, whose scores vary with the seed."""
+    train, test = make_pair(n_train=80, n_test=60, signal=1.2)
+    noise = np.random.default_rng(seed).normal(size=test.vectors.shape).astype(np.float32)
+    test = replace(test, vectors=test.vectors + noise, encoder=f"{method}{seed}")
+    train = replace(train, encoder=f"{method}{seed}")
+    place = directory / f"{method}-{seed}"
+    place.mkdir()
+    settings = {**RECORD["settings"], "seed": seed, "method": method}
+    (place / "run.json").write_text(json.dumps({**RECORD, "settings": settings, **changes}))
+    ledger = Ledger(place / "evaluation.json")
+    ledger.names = {"encoder": str(place), "train": "a", "test": "b"}
+    evaluate(train, test, ["knn"], ledger=ledger)
+    return place
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("runs")
+    made = [placed(directory, seed) for seed in range(3)]
+    made += [placed(directory, seed, method="byol") for seed in range(2)]
+    return made
+
+
+def scores(places) -> np.ndarray:
+    return np.stack([s.results["knn@1"].scores for s in standings(places)])
+
+
+def test_seeds_of_one_method_are_one_row(places):
+    report = standings_report(standings(places))
+    assert [row.name for row in report.results.rows] == [
+        "moco-v3 + sdmp, 3 seeds", "byol + sdmp, 2 seeds",
+    ]  # fmt: skip
+    ours, theirs = scores(places[:3]), scores(places[3:])
+    expected = mean_over_seeds(ours)
+    (score,) = report.results.rows[0].scores
+    assert (score.value, (score.low, score.high)) == (expected.mean, expected.interval)
+    (chapter,) = [c for c in report.chapters if c.title.startswith("Is ")]
+    found = difference_over_seeds(ours, theirs)
+    ((against, protocol, words),) = chapter.grids[0].rows
+    assert (against, protocol) == ("against byol + sdmp, 2 seeds", "knn@1")
+    assert f"{100 * found.difference:+.1f} points" in words
+    assert "over seeds and test images together" in report.results.note
+
+
+def test_one_seed_each_stays_as_it_was(places):
+    report = standings_report(standings([places[0], places[3]]))
+    assert [row.name for row in report.results.rows] == [str(places[0]), str(places[3])]
+    assert "do not cover another seed" in report.results.note
+
+
+def test_runs_of_other_length_do_not_stand_together(places, tmp_path):
+    longer = placed(tmp_path, 5, length={"steps": 60, "steps_per_epoch": 10.0})
+    report = standings_report(standings([places[0], longer]))
+    assert len(report.results.rows) == 2
+
+
+def test_the_page_says_how_a_run_was_trained(places, tmp_path):
+    stopped = placed(tmp_path, 9, status="interrupted", step=20)
+    shown = text(
+        tree(page(standings_report(standings([stopped, places[0]])))).find("html/body")
+    )
+    assert "moco-v3 + sdmp" in shown
+    assert "5 epochs" in shown
+    assert "1.250" in shown
+    assert "has not been trained to its end: interrupted at step 20 of 50" in shown
+
+
+def test_the_page_shows_classes_and_confusions(places):
+    found = standings(places[:1])
+    root = tree(page(standings_report(found)))
+    details = found[0].results["knn@1"].details
+    cells = [text(e) for e in root.iter("td")]
+    worst = min(row["correct"] / row["images"] for row in details["by class"])
+    assert f"{100 * worst:.1f} %" in cells
+    matrix = next(e for e in root.iter("table") if e.get("class") == "matrix")
+    counts = [int(text(e) or 0) for e in matrix.iter("td")]
+    assert sum(counts) == 60
