@@ -168,7 +168,7 @@ def test_labels_are_read_by_methods_that_say_so_alone(fabric: Fabric, case):
 
 @pytest.mark.parametrize(
     ("mix", "student", "teacher"),
-    [(None, 2, 2), ("sdmp", 2, 3), ("i-mix", 2, 2), ("un-mix", 4, 2)],
+    [(None, 2, 2), ("sdmp", 2, 3), ("i-mix", 2, 2), ("un-mix", 3, 2), ("mixco", 2, 2)],
 )
 def test_encoder_passes_of_moco_v3(fabric: Fabric, mix, student, teacher):
     trainer = built(fabric, "moco-v3", mix)

@@ -23,8 +23,8 @@ def only(strategy, **settings):
     return Mixing(strategies=(strategy,), **settings)
 
 
-def draw_of(plan, items=ITEMS, epoch=0, step=0, seed=0):
-    return plan.draw(items, epoch=epoch, step=step, seed=seed)
+def draw_of(plan, items=ITEMS, epoch=0, step=0, seed=0, view="a"):
+    return plan.draw(items, epoch=epoch, step=step, seed=seed, view=view)
 
 
 def colours(items, *shape):

@@ -13,7 +13,14 @@ from ilk.kin.resemblance import (
     SoftNeighbours,
     SurePairs,
 )
-from ilk.kin.source import Batchmates, CommonSource, Foremost, Itself, SameLabel
+from ilk.kin.source import (
+    Batchmates,
+    CommonSource,
+    Foremost,
+    Itself,
+    SameLabel,
+    among_batchmates,
+)
 
 __all__ = [
     "Adopted",
@@ -44,6 +51,7 @@ __all__ = [
     "SoftNeighbours",
     "SurePairs",
     "Union",
+    "among_batchmates",
     "evened",
     "sinkhorn",
 ]

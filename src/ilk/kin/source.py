@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ilk.core import Composition, Kin, KinRule, Look, Rows, overlap
-from ilk.kin.algebra import leave_out, restrict, rows_to_one, union
+from ilk.kin.algebra import LeaveOut, Union, leave_out, restrict, rows_to_one, union
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,3 +97,17 @@ class Batchmates:
         return Kin(rows_to_one(mates.to(shared.dtype)))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
+
+
+def among_batchmates(rule: KinRule) -> KinRule:
+    """The same rule with the other keys of the batch as candidates beside a memory.
+
+    Who mixes queries of MoCo holds them against all keys of the batch and the queue (i-Mix, Lee
+    et al., ICLR 2021; MixCo, Kim et al., 2020).
+    """
+    if isinstance(rule, Union):
+        return replace(rule, rules=tuple(among_batchmates(part) for part in rule.rules))
+    if isinstance(rule, LeaveOut):
+        inner = among_batchmates(rule.rule)
+        return inner if isinstance(rule.those, Batchmates) else replace(rule, rule=inner)
+    return rule

@@ -4,7 +4,15 @@ from ilk.method.adopt import Adoption, with_adopted_kin
 from ilk.method.augment import AUGMENT, Augment, with_augmentation
 from ilk.method.ground import with_background
 from ilk.method.options import typed_changes, typed_options
-from ilk.method.outputs import Pass, is_mixed, outputs_in, passes, query_views, substituted
+from ilk.method.outputs import (
+    MIXED_MARK,
+    Pass,
+    is_mixed,
+    outputs_in,
+    passes,
+    query_views,
+    substituted,
+)
 from ilk.method.record import (
     Averaged,
     Frozen,
@@ -23,6 +31,7 @@ from ilk.method.rewrite import Rewriting, Weighting, mixed_totals, with_mixed_qu
 
 __all__ = [
     "AUGMENT",
+    "MIXED_MARK",
     "Adoption",
     "Augment",
     "Averaged",

@@ -219,8 +219,8 @@ class Method:
         drop_path: rate of stochastic depth in the student's backbone.
         together: which views share a pass, and with it the statistics of batch norm: each has
             its own ("view"), those of one size share one ("size"), or those of one size share
-            the backbone's and all of them the heads' ("all"), as SwAV and DINO do. Clean and
-            mixed views do not share one.
+            the backbone's and all of them the heads' ("all"), as SwAV and DINO do.
+        mixed_apart: whether mixed views share no pass with clean ones.
         optimisation: defaults for the optimiser.
         batch_size: the paper's, over all devices.
         encoder: which network is kept as the encoder.
@@ -244,6 +244,7 @@ class Method:
     prepare: tuple[Callable[[nn.Module], None], ...] = ()
     drop_path: float = 0.0
     together: Together = "view"
+    mixed_apart: bool = True
     optimisation: Optimisation
     batch_size: int
     encoder: Literal["student", "teacher"] = "student"

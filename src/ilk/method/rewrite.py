@@ -58,6 +58,7 @@ class Rewriting:
         source: last change to every source term.
         mix: last change to every mix term.
         swap: two views that change roles with probability one half in each step.
+        apart: whether mixed views share no pass with clean ones.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Rewriting:
     source: Callable[[Term], Term] = lambda term: term
     mix: Callable[[Term], Term] = lambda term: term
     swap: tuple[str, str] | None = None
+    apart: bool = True
 
 
 def with_mixed_queries(method: Method, rewriting: Rewriting) -> Method:
@@ -103,6 +105,7 @@ def with_mixed_queries(method: Method, rewriting: Rewriting) -> Method:
         terms=tuple(term for group, share in groups for term in _scaled(group, share * total)),
         mixing=rewriting.mixing,
         swap=rewriting.swap,
+        mixed_apart=rewriting.apart,
     )
 
 

@@ -2,13 +2,18 @@
 
 Paper: Kim et al., NeurIPS 2020 workshop, https://arxiv.org/abs/2010.06300
 Idea: semi-positive pairs from mixed pictures, with a sharper temperature of their own.
-Against SDMP: half as many mixes, no mixes among the keys, shares uniform.
-Departures: none known; the temperature applies to methods that have one.
+Against SDMP: half as many mixes, no mixes among the keys, shares uniform and drawn for each
+    view. Where a method contrasts with a queue alone, a mix does so with the keys of the batch
+    too.
+Departures: clean and mixed queries share a pass, and with it batch statistics, in every method,
+    as in the authors' code of MoCo; that of SimCLR has two passes. The temperature applies to
+    methods that have one, and is 1 in their script for ImageNet.
 Checked: tests/golden/losses.json
 """
 
 from dataclasses import dataclass, replace
 
+from ilk.kin import among_batchmates
 from ilk.method import Method, Rewriting, Term, query_views, with_mixed_queries
 from ilk.objectives import SoftCrossEntropy
 from ilk.views import Mixing
@@ -27,15 +32,17 @@ class MixCo:
             method,
             Rewriting(
                 name="mixco",
-                mixing=Mixing(strategies=("mixup",), partner="halves"),
+                mixing=Mixing(strategies=("mixup",), partner="halves", per_view=True),
                 queries=query_views(method),
                 clean="all",
                 totals=(1.0, self.weight, 0.0),
-                source=self._sharper,
+                source=self._mixed,
+                apart=False,
             ),
         )
 
-    def _sharper(self, term: Term) -> Term:
+    def _mixed(self, term: Term) -> Term:
+        term = replace(term, kin=among_batchmates(term.kin))
         if isinstance(term.objective, SoftCrossEntropy) and term.candidates:
             sharp = replace(term.objective, temperature=self.temperature)
             return replace(term, objective=sharp)

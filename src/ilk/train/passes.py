@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ilk.core import Field
-from ilk.method import Pass, Together, is_mixed
+from ilk.method import MIXED_MARK, Pass, Together, is_mixed
 from ilk.networks import Network
 
 Fields = dict[str, dict[Field, Tensor]]  # by view, then by field
@@ -20,13 +20,17 @@ class Runner(nn.Module):
         network: student or teacher.
         passes: what is asked of it.
         together: which views share a pass, as `Method` says.
+        apart: whether mixed views share no pass with clean ones.
     """
 
-    def __init__(self, network: Network, passes: Sequence[Pass], *, together: Together) -> None:
+    def __init__(
+        self, network: Network, passes: Sequence[Pass], *, together: Together, apart: bool
+    ) -> None:
         super().__init__()
         self.network = network
         self.passes = tuple(passes)
-        self.together = together
+        self.together: Together = together
+        self.apart = apart
 
     def forward(self, views: Mapping[str, Float[Tensor, "B C *spatial"]]) -> Fields:
         """The wanted fields of every view."""
@@ -55,8 +59,8 @@ class Runner(nn.Module):
     def _company(self, entry: Pass, views: Mapping[str, Tensor]) -> object:
         """What views that go through the heads in one pass have in common."""
         if self.together == "view":
-            return entry.view
-        kind = is_mixed(entry.view), entry.gradient
+            return entry.view if self.apart else entry.view.removesuffix(MIXED_MARK)
+        kind = self.apart and is_mixed(entry.view), entry.gradient
         return kind if self.together == "all" else (*kind, _size(entry, views))
 
 

@@ -59,10 +59,10 @@ class Pictures:
         compositions = {name: Composition.plain(items) for name in views}
         if self.method.mixing is not None:
             with clock("mixing"):
-                draw = self.method.mixing.draw(
-                    batch.items, epoch=epoch, step=step, seed=self.seed
-                )
                 for view in sorted(filter(is_mixed, self.wanted)):
+                    draw = self.method.mixing.draw(
+                        batch.items, epoch=epoch, step=step, seed=self.seed, view=view
+                    )
                     made = mix(views[view.removesuffix("~")], draw, view=view)
                     views[view], compositions[view] = made.images, made.composition
         with clock("normalise"):  # pixels are mixed where that is fastest, then laid out

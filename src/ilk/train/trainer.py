@@ -280,4 +280,4 @@ class Trainer:
 
 def _runner(network: Network, asked: Sequence[Pass], method: Method, role: str) -> Runner:
     own = [entry for entry in asked if entry.network == role]
-    return Runner(network, own, together=method.together)
+    return Runner(network, own, together=method.together, apart=method.mixed_apart)

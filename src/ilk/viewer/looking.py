@@ -50,7 +50,7 @@ def _mixes(
         view = views[number % len(views)]
         pixels = clean[view.removesuffix("~")]
         alone = replace(method.mixing, strategies=(strategy,))
-        draw = alone.draw(np.arange(len(pixels)), epoch=0, step=0, seed=seed)
+        draw = alone.draw(np.arange(len(pixels)), epoch=0, step=0, seed=seed, view=view)
         mixed = mix(pixels.float(), draw, view=view)
         shown = mixed.images.round().clamp(0, 255).to(torch.uint8)
         out.append((f"{NAMES[strategy]} of {view.removesuffix('~')}", shown, mixed))

@@ -27,7 +27,7 @@ Strategy = Literal["mixup", "cutmix", "resizemix"]
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What chance decided for one batch; all its views share it, except where boxes lie.
+    """What chance decided for one batch; its views may share it, except where boxes lie.
 
     Args:
         strategy: how pictures are mixed.
@@ -38,6 +38,8 @@ class Draw:
         seed: of the run.
         epoch: of the run.
         snap: side ratios of boxes are multiples of its inverse; 0 is any ratio.
+        step: of the run, where one box serves the whole batch; None where each picture has its
+            own.
     """
 
     strategy: Strategy
@@ -48,6 +50,7 @@ class Draw:
     seed: int
     epoch: int
     snap: int = 0
+    step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,9 @@ class Mixing:
     Args:
         strategies: one is chosen for each step, all with the same chance.
         alpha: shares are Beta(alpha, alpha); ResizeMix takes 0.1 + 0.8 of it.
-        per_sample: a share for each picture, or one for the step (Un-Mix).
+        per_sample: a share and a box for each picture, or one for the step (Un-Mix).
+        per_view: shares and shuffled partners for each view (i-Mix, MixCo), or the same for
+            all.
         partner: "reversed" mixes i with B-1-i; "shuffled" with a random permutation (i-Mix);
             "halves" mixes the first half with the second, which gives half as many (MixCo).
         fold: the first picture always has the larger share (i-Mix).
@@ -91,6 +96,7 @@ class Mixing:
     strategies: tuple[Strategy, ...] = ("mixup", "cutmix", "resizemix")
     alpha: float = 1.0
     per_sample: bool = True
+    per_view: bool = False
     partner: Literal["reversed", "shuffled", "halves"] = "reversed"
     fold: bool = False
     lowest: float = 0.0
@@ -98,27 +104,32 @@ class Mixing:
     resizemix_scale: tuple[float, float] | None = None
     groups: int = 1
 
-    def draw(self, items: Int[np.ndarray, " B"], *, epoch: int, step: int, seed: int) -> Draw:
-        """Decide for one batch.
+    def draw(
+        self, items: Int[np.ndarray, " B"], *, epoch: int, step: int, seed: int, view: str = ""
+    ) -> Draw:
+        """Decide for one view of a batch.
 
         Args:
             items: index of each picture in its data set.
             epoch: shares and boxes are functions of (seed, epoch, item).
             step: strategy and shuffled partners are functions of (seed, step).
             seed: of the run.
+            view: its name; without ``per_view`` all views have the same draw.
 
         Raises:
             ValueError: the groups do not divide the batch.
         """
+        own = f"/{view}" if self.per_view else ""
         choice = int(uniform(seed, step, "mix/strategy") * len(self.strategies))
-        rows, partners = self._pairs(len(items), step, seed)
+        rows, partners = self._pairs(len(items), step, seed, f"mix/partner{own}")
         if self.per_sample:
-            chance = uniforms(seed, epoch, items[rows], "mix/lambda", 1)[:, 0]
+            chance = uniforms(seed, epoch, items[rows], f"mix/lambda{own}", 1)[:, 0]
         else:
-            chance = np.full(len(rows), uniform(seed, step, "mix/lambda"))
+            chance = np.full(len(rows), uniform(seed, step, f"mix/lambda{own}"))
         strategy = self.strategies[choice]
         share = self._shares(strategy, chance)
-        return Draw(strategy, share, rows, partners, items, seed, epoch, self.snap)
+        common = None if self.per_sample else step
+        return Draw(strategy, share, rows, partners, items, seed, epoch, self.snap, common)
 
     def _shares(
         self, strategy: Strategy, chance: Float64[np.ndarray, " R"]
@@ -133,7 +144,9 @@ class Mixing:
         share = self.lowest + (1 - self.lowest) * share
         return np.maximum(share, 1 - share) if self.fold else share
 
-    def _pairs(self, count: int, step: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def _pairs(
+        self, count: int, step: int, seed: int, stream: str
+    ) -> tuple[np.ndarray, np.ndarray]:
         size, rest = divmod(count, self.groups)
         if rest:
             raise ValueError(
@@ -143,7 +156,7 @@ class Mixing:
         if self.partner == "reversed":
             partners = rows[::-1]
         elif self.partner == "shuffled":
-            partners = uniforms(seed, step, rows, "mix/partner", 1)[:, 0].argsort()
+            partners = uniforms(seed, step, rows, stream, 1)[:, 0].argsort()
         else:
             rows, partners = rows[: size // 2], rows[: size // 2] + size // 2
         starts = np.arange(self.groups)[:, None] * size
@@ -165,7 +178,7 @@ def mix(images: Float[Tensor, "B C *spatial"], draw: Draw, *, view: str) -> Mixe
 
     Args:
         images: of any size; all sizes get the share that was drawn, up to whole pixels.
-        draw: of this batch.
+        draw: of this view.
         view: boxes lie elsewhere in a view of another name.
     """
     if draw.strategy == "mixup":
@@ -200,8 +213,10 @@ def _boxes(
 ) -> tuple[Int[np.ndarray, "R d"], Int[np.ndarray, "R d"]]:
     """First pixel and extent of each box: extents are the same in all views of one size."""
     sides = box_sides(draw.share, sizes, snap=draw.snap)
-    items = draw.items[draw.rows]
-    chance = uniforms(draw.seed, draw.epoch, items, f"mix/box/{view}", len(sizes))
+    items, when = draw.items[draw.rows], draw.epoch
+    if draw.step is not None:
+        items, when = np.zeros_like(items), draw.step
+    chance = uniforms(draw.seed, when, items, f"mix/box/{view}", len(sizes))
     return box_starts(chance, sides, sizes), sides
 
 
