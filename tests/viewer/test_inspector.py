@@ -1,11 +1,14 @@
 """The inspector draws exactly what the rules of a run decide."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ilk.core import UserError
-from ilk.data import Arrays
+from ilk.data import Arrays, open_source
 from ilk.train import Settings, glance, train
 from ilk.viewer import Report, inspected, page
 from tests.viewer.reading import kind, text, tree
@@ -59,7 +62,7 @@ def test_weights_and_pictures_are_those_of_the_rule(run):
             assert neighbour.agrees == (item % 3 == seen.items[row] % 3)
             if "past" in neighbour.picture.caption:
                 assert (neighbour.picture.pixels == item * 5).all()
-        assert {"kin", "foreign", "left out"} == set(groups)
+        assert {"kin", "negatives", "ignored"} == set(groups)
 
 
 def test_every_kind_of_loss_is_shown_and_mixes_say_what_they_are_made_of(run):
@@ -73,10 +76,41 @@ def test_every_kind_of_loss_is_shown_and_mixes_say_what_they_are_made_of(run):
     assert kind(root, "figure", "mate")
 
 
+def test_an_image_stands_in_one_row_alone(run):
+    for entry in inspected(run, pictures(24), queries=8, shown=100):
+        for lookup in entry.lookups:
+            told = [
+                (n.picture.shares, n.picture.caption.split()[-1])
+                for _, found in lookup.found
+                for n in found
+            ]
+            assert len(set(told)) == len(told)
+
+
+def test_images_are_named_by_their_files(tmp_path):
+    folder = tmp_path / "photos"
+    for index in range(8):
+        place = folder / "ab"[index % 2] / f"photo {index}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (30 * index,) * 3).save(place)
+    settings = Settings(
+        method="byol", method_options=PLACE, backbone="resnet_mini", image_size=32,
+        batch_size=8, steps=1, backbone_options={"widths": (4, 8), "depths": (1, 1)},
+        workers=1, knn_every=0,
+    )  # fmt: skip
+    train(settings, folder, tmp_path / "run", Deaf())
+    (clean,) = inspected(tmp_path / "run", open_source(folder), queries=2)
+    for lookup in clean.lookups:
+        assert re.fullmatch(r"view a of photo \d\.png", lookup.query.caption)
+        # BYOL has no negatives, so none are drawn, and the text says so.
+        assert {name.partition(":")[0] for name, _ in lookup.found} == {"kin"}
+    assert "no negatives" in clean.told
+
+
 def test_other_images_are_kin_of_nobody_that_the_run_has_seen(run):
     (clean, *_) = inspected(run, pictures(12, shift=1))
     for lookup in clean.lookups:
-        assert int(lookup.query.caption.split()[-1]) >= 24
+        assert lookup.query.caption.startswith("view a of ")
         past = [n for _, found in lookup.found for n in found if "past" in n.picture.caption]
         # The run's data lay in memory and cannot be read again.
         assert all((n.picture.pixels == 200).all() and n.agrees is None for n in past)

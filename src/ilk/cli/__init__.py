@@ -19,10 +19,10 @@ VERBS = {
     "evaluate": "Score an encoder on labelled images.",
     "compare": "Train several methods over several seeds, and compare them.",
     "report": "Lay out what ilk evaluate found as one page.",
-    "kin": "Draw whom a run holds for kin, foreign and left out.",
+    "kin": "Draw kin, negatives and ignored images of a run.",
     "methods": "List every method and mix, or show one whole.",
     "export": "Write an encoder for timm or as ONNX.",
-    "demo": "Train, score and report on pictures drawn on the spot, or on your own.",
+    "demo": "Train, score and report on drawn images, or on your own.",
 }
 app = App(
     name="ilk",

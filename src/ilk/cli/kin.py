@@ -1,4 +1,4 @@
-"""``ilk kin``: whom a run holds for kin, foreign and left out, as a page."""
+"""``ilk kin``: positives, negatives and ignored images of a run, as a page."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ def kin(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     queries: int = 6,
 ) -> None:
-    """Draw whom a run holds for kin, foreign and left out, in a batch of images.
+    """Draw the kin, the negatives and the ignored images of queries in a batch of images.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def kin(
     output
         The page; kin.html in the directory of the run when not given.
     queries
-        Pictures that ask, for each kind of loss.
+        How many queries are drawn for each loss.
     """
     from ilk.data import open_source
     from ilk.train.record import read_record
@@ -43,8 +43,8 @@ def kin(
     made = [record["settings"][part] for part in ("method", "kin", "mix")]
     report = Report(
         title=f"Kin of {' + '.join(part for part in made if part)}",
-        verdict=f"Whom the run in {directory} holds for kin, foreign and left out in a batch "
-        f"of {source.name}, at step {record['step']:,}.",
+        verdict=f"Kin, negatives and ignored images in a batch of {source.name}, as the run in "
+        f"{directory} decides at step {record['step']:,}.",
         kinships=inspected(directory, source, queries=queries),
         facts=run_facts(record),
     )

@@ -145,6 +145,7 @@ class Objective(Protocol):
     """Turns queries, candidates and their kin into a loss."""
 
     one_hot_only: ClassVar[str]  # why it cannot take soft kin weights; empty when it can
+    contrasts: ClassVar[bool]  # whether candidates that are not kin push a query away
     joint: ClassVar[bool]  # whether it needs the queries of all ranks, for their statistics
 
     def __call__(

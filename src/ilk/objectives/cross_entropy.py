@@ -33,6 +33,7 @@ class SoftCrossEntropy:
 
     one_hot_only: ClassVar[str] = ""
     joint: ClassVar[bool] = False
+    contrasts: ClassVar[bool] = True
 
     def __call__(
         self,

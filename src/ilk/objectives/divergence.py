@@ -27,6 +27,7 @@ class Divergence:
 
     one_hot_only: ClassVar[str] = ""
     joint: ClassVar[bool] = False
+    contrasts: ClassVar[bool] = True
 
     def __call__(
         self,

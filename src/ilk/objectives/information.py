@@ -29,6 +29,7 @@ class PairInformation:
 
     one_hot_only: ClassVar[str] = ""
     joint: ClassVar[bool] = True
+    contrasts: ClassVar[bool] = False
 
     def __call__(
         self,
@@ -76,6 +77,7 @@ class ClassInformation:
         "its loss asks to be sure of one class for every picture, and a mix has two"
     )
     joint: ClassVar[bool] = True
+    contrasts: ClassVar[bool] = False
 
     def __call__(
         self,

@@ -24,6 +24,7 @@ class Margin:
 
     one_hot_only: ClassVar[str] = ""
     joint: ClassVar[bool] = False
+    contrasts: ClassVar[bool] = True
 
     def __call__(
         self,

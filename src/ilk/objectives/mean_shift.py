@@ -20,6 +20,7 @@ class MeanShift:
 
     one_hot_only: ClassVar[str] = ""
     joint: ClassVar[bool] = False
+    contrasts: ClassVar[bool] = False
 
     def __call__(
         self,

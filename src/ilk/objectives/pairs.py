@@ -21,6 +21,7 @@ class PairClassification:
         "its loss asks whether two pictures are of one class, by yes or no"
     )
     joint: ClassVar[bool] = True
+    contrasts: ClassVar[bool] = True
 
     def __call__(
         self,

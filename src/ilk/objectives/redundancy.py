@@ -30,6 +30,7 @@ class RedundancyReduction:
 
     one_hot_only: ClassVar[str] = _REASON
     joint: ClassVar[bool] = True
+    contrasts: ClassVar[bool] = False
 
     def __call__(
         self,
@@ -75,6 +76,7 @@ class VarianceCovariance:
 
     one_hot_only: ClassVar[str] = _REASON
     joint: ClassVar[bool] = True
+    contrasts: ClassVar[bool] = False
 
     def __call__(
         self,

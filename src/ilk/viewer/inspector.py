@@ -1,11 +1,12 @@
-"""The kin inspector: whom a method holds for kin, foreign and left out, in pictures.
+"""The kin inspector: positives, negatives and ignored images of a run's terms, drawn.
 
 Axes: Q queries, K candidates.
 """
 
 import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
@@ -21,28 +22,35 @@ from ilk.train.scene import Verdict
 from ilk.viewer.report import Kinship, Lookup, Neighbour, Picture
 
 TOLD = (
-    "A picture that asks, and pictures that may answer, by their numbers in the data. Kin come "
-    "with their weight, the others with their cosine, most alike first. Where labels are "
-    "known, those in common are ticked and framed."
+    "A query and the images that it is compared with. Kin are shown with their weight, others "
+    "with their cosine, the most similar first; an image stands in one row alone, as kin "
+    "before all else. Where labels are known, those in common are ticked and framed."
+)
+ATTRACTED = (
+    "A query and its kin with their weight, the largest first. This loss has no negatives. "
+    "Where labels are known, those in common are ticked and framed."
 )
 CLASSES = (
-    "A picture that asks, and pictures of the batch. Kin of this loss are classes, not "
-    "pictures; so each is shown with the share of classes that it has in common with the one "
-    "that asks. Where labels are known, those in common are ticked and framed."
+    "A query and the other images of the batch. Kin of this loss are classes, not images, so "
+    "each is shown with the share of classes that it has in common with the query. Where "
+    "labels are known, those in common are ticked and framed."
 )
-BLANK = np.full((1, 1, 3), 200, np.uint8)  # a key whose picture is not known
+KIN, NEGATIVES, IGNORED, COMMON = "kin", "negatives", "ignored", "by classes in common"
+ORDER = (KIN, IGNORED, NEGATIVES, COMMON)  # who claims an image first
+Group = tuple[str, Bool[Tensor, " K"], Float[Tensor, " K"]]
+BLANK = np.full((1, 1, 3), 200, np.uint8)  # a key whose image is not known
 
 
 def inspected(
     directory: Path, images: Source, *, queries: int = 4, shown: int = 8
 ) -> tuple[Kinship, ...]:
-    """Whom a run holds for kin in a batch of images, for the first term of every name.
+    """The kin of queries in a batch of images, for the first term of every name.
 
     Args:
         directory: of a run that has a checkpoint.
         images: any; past keys are drawn when they are of these or of the run's own data.
-        queries: pictures that ask, at most.
-        shown: of each kind of answer, at most.
+        queries: how many are drawn at most.
+        shown: images of each kind that are drawn at most.
 
     Raises:
         UserError: there is no run, or it cannot be shown these images.
@@ -54,7 +62,7 @@ def inspected(
     return tuple(
         Kinship(
             term=name,
-            told=TOLD if firsts[name].term.candidates else CLASSES,
+            told=_told(firsts[name]),
             lookups=tuple(
                 _lookup(album, firsts[name], row, shown)
                 for row in range(min(queries, len(firsts[name].queries)))
@@ -62,6 +70,12 @@ def inspected(
         )
         for name in names
     )
+
+
+def _told(verdict: Verdict) -> str:
+    if not verdict.term.candidates:
+        return CLASSES
+    return TOLD if verdict.term.objective.contrasts else ATTRACTED
 
 
 def _own(directory: Path, images: Source, first: int) -> Source | None:
@@ -78,14 +92,14 @@ def _own(directory: Path, images: Source, first: int) -> Source | None:
 
 @dataclass(frozen=True)
 class _Album:
-    """Pictures of rows, wherever they come from."""
+    """Images of rows, wherever they come from."""
 
     seen: Glance
     images: Source
     own: Source | None
 
     def row(self, verdict: Verdict, row: int, *, query: bool) -> Picture:
-        """The picture behind a row of queries or candidates, without a caption."""
+        """The image behind a row of queries or candidates, without a caption."""
         rows = verdict.queries if query else verdict.candidates
         asked = query or not verdict.term.candidates
         at = row
@@ -104,7 +118,7 @@ class _Album:
     def _drawn(
         self, entry: Output | StandIn | Remembered, at: int, rows: Rows, row: int
     ) -> Picture:
-        shares = _shares(rows.shown, row)
+        shares = tuple((self.name(source), share) for source, share in _shares(rows.shown, row))
         if isinstance(entry, Output):
             kind, pixels = f"view {entry.view}", self.seen.views[entry.view][at]
         else:
@@ -115,10 +129,20 @@ class _Album:
         told = " and ".join(f"{share:.2f} of {source}" for source, share in shares)
         return Picture(pixels=pixels, caption=kind, alt=f"{kind}: {told}", shares=shares)
 
+    def name(self, item: int) -> str:
+        """The file of an item, or its number where the file is not known."""
+        source, index = self._place(item)
+        if item == NOBODY:
+            return "an unknown image"
+        return f"item {item}" if source is None else PurePosixPath(source.key(index)).name
+
     def _item(self, item: int) -> np.ndarray:
-        first = self.seen.first
-        source, index = (self.images, item - first) if item >= first else (self.own, item)
+        source, index = self._place(item)
         return BLANK if source is None or item < 0 else Reader(source).read(index)[0]
+
+    def _place(self, item: int) -> tuple[Source | None, int]:
+        first = self.seen.first
+        return (self.images, item - first) if item >= first else (self.own, item)
 
 
 def _lookup(album: _Album, verdict: Verdict, row: int, shown: int) -> Lookup:
@@ -127,24 +151,45 @@ def _lookup(album: _Album, verdict: Verdict, row: int, shown: int) -> Lookup:
         _by_classes(verdict, row) if not verdict.term.candidates else _by_rows(verdict, row)
     )
     same, known = _agreement(verdict, row, album.seen.labels)
-    found: list[tuple[str, tuple[Neighbour, ...]]] = []
-    for name, members, score in groups:
-        best = [
-            at for at in score.argsort(descending=True, stable=True).tolist() if members[at]
-        ][:shown]
+    drawn: dict[str, tuple[str, tuple[Neighbour, ...]]] = {}
+    for name, best in _once(groups, verdict.candidates if verdict.term.candidates else None):
         entries = tuple(
             Neighbour(
-                picture=_captioned(album.row(verdict, at, query=False), f"{score[at]:.2f}"),
+                picture=_captioned(album.row(verdict, at, query=False), f"{score:.2f}"),
                 agrees=bool(same[at]) if known[at] else None,
             )
-            for at in best
+            for at, score in best[:shown]
         )
         if entries:
-            found.append((f"{name}: {_count(int(members.sum()), len(best))}", entries))
-    return Lookup(query=query, found=tuple(found))
+            drawn[name] = (f"{name}: {_count(len(best), len(entries))}", entries)
+    return Lookup(query=query, found=tuple(drawn[n] for n, _, _ in groups if n in drawn))
 
 
-Group = tuple[str, Bool[Tensor, " K"], Float[Tensor, " K"]]
+def _once(
+    groups: Sequence[Group], rows: Rows | None
+) -> Iterator[tuple[str, list[tuple[int, float]]]]:
+    """Candidates of each group with their score, best first, each image in one group alone.
+
+    Args:
+        groups: in the order in which they are drawn; kin are first in any case, and those left
+            out come before negatives.
+        rows: candidates; None where every candidate is an image of its own.
+    """
+    taken: set[tuple[int, ...]] = set()
+    for name, members, score in sorted(groups, key=lambda group: ORDER.index(group[0])):
+        best: list[tuple[int, float]] = []
+        for at in score.argsort(descending=True, stable=True).tolist():
+            image = (at,) if rows is None else _image(rows, at)
+            if members[at] and image not in taken:
+                taken.add(image)
+                best.append((at, float(score[at])))
+        yield name, best
+
+
+def _image(rows: Rows, at: int) -> tuple[int, ...]:
+    """What tells an image or a mix from others; unknown images are all different."""
+    shown = sorted(source for source, _ in _shares(rows.shown, at))
+    return (NOBODY, at) if NOBODY in shown or not shown else tuple(shown)
 
 
 def _by_rows(verdict: Verdict, row: int) -> list[Group]:
@@ -155,11 +200,10 @@ def _by_rows(verdict: Verdict, row: int) -> list[Group]:
     if verdict.kin.left_out is not None:
         left_out = verdict.kin.left_out[row].cpu()
     kin = weights > 0
-    return [
-        ("kin", kin, weights),
-        ("foreign", ~kin & ~left_out, cosines),
-        ("left out", left_out, cosines),
-    ]
+    found: list[Group] = [(KIN, kin, weights)]
+    if verdict.term.objective.contrasts:
+        found.append((NEGATIVES, ~kin & ~left_out, cosines))
+    return [*found, (IGNORED, left_out, cosines)]
 
 
 def _by_classes(verdict: Verdict, row: int) -> list[Group]:
@@ -168,7 +212,7 @@ def _by_classes(verdict: Verdict, row: int) -> list[Group]:
     common = torch.minimum(weights[row], weights).sum(dim=1)
     others = torch.ones(len(common), dtype=torch.bool)
     others[row] = False
-    return [("by classes in common", others, common)]
+    return [(COMMON, others, common)]
 
 
 def _agreement(verdict: Verdict, row: int, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -182,13 +226,9 @@ def _agreement(verdict: Verdict, row: int, labels: Tensor) -> tuple[Tensor, Tens
     return overlap(mine, theirs)[0] > 0, known[0] & known[1]
 
 
-def _shares(shown: Composition, row: int) -> tuple[tuple[str, float], ...]:
+def _shares(shown: Composition, row: int) -> tuple[tuple[int, float], ...]:
     pairs = zip(shown.sources[row].tolist(), shown.shares[row].tolist(), strict=True)
-    return tuple((_name(source), share) for source, share in pairs if share > 0)
-
-
-def _name(source: int) -> str:
-    return "nobody known" if source == NOBODY else str(source)
+    return tuple((source, share) for source, share in pairs if share > 0)
 
 
 def _captioned(picture: Picture, score: str) -> Picture:

@@ -104,7 +104,7 @@ def _results(results: Results) -> Element:
         dashed = f" The dashed line is chance, {percent(results.chance)}."
     return _section(
         "What it knows",
-        f"Share of test images named rightly, with 95 % intervals.{dashed}",
+        f"Accuracy on test images, with 95 % intervals.{dashed}",
         element("div", {"class": "plots"}, *plots),
         _result_table(results),
         element("p", {"class": "note"}, results.note),
