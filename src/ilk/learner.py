@@ -147,7 +147,7 @@ class Learner:
         Raises:
             UserError: there are no labels.
         """
-        from ilk.data import labels, open_source
+        from ilk.data import labels, open_source, unlabelled_because
         from ilk.embedding import leave_one_out
 
         source = open_source(X)
@@ -155,7 +155,12 @@ class Learner:
             labels(source) if y is None else np.unique(np.asarray(y), return_inverse=True)[1]
         )
         if len(known) != len(source) or (known < 0).any():
-            raise UserError("score: every image must have a label, in the data or in y")
+            why = (
+                "there is not one in y for each"
+                if y is not None
+                else unlabelled_because(source)
+            )
+            raise UserError(f"score: every image must have a label, in the data or in y: {why}")
         return leave_one_out(self.transform(X), known, k=20, temperature=0.07)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

@@ -86,7 +86,16 @@ def test_top_folders_are_the_classes(tree: Path) -> None:
         (["a/1.jpg", "b/2.jpg"], ("a", "b"), [0, 1]),
         (["a/x/1.jpg", "a/y/2.jpg", "b/2.jpg"], ("a", "b"), [0, 0, 1]),
         (["top/a/1.jpg", "top/b/c/2.jpg"], ("a", "b"), [0, 1]),
-        (["0.jpg", "a/1.jpg", "b/2.jpg"], (), [-1, -1, -1]),
+        (["0.jpg", "a/1.jpg", "b/2.jpg"], ("a", "b"), [-1, 0, 1]),
+        (["0.jpg", "1.jpg", "a/1.jpg", "b/2.jpg"], (), [-1, -1, -1, -1]),
+        (
+            ["0.jpg", "t/a/1.jpg", "t/b/2.jpg", "t/3.jpg", "t/b/4.jpg"],
+            ("a", "b"),
+            [-1, -1, 0, 1, 1],
+        ),
+        (["test/a/1.jpg", "train/a/1.jpg", "train/b/2.jpg"], ("a", "b"), [0, 0, 1]),
+        (["test/1.jpg", "train/2.jpg"], (), [-1, -1]),
+        (["train/1.jpg", "car/2.jpg"], ("car", "train"), [0, 1]),
         (["a/1.jpg", "a/2.jpg"], (), [-1, -1]),
         (["1.jpg", "2.jpg"], (), [-1, -1]),
         (["a/0.jpg", "a/x/1.jpg"], (), [-1, -1]),
@@ -103,9 +112,9 @@ def listed_calls(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     calls: list[bytes] = []
     scan = folder_module._scan
 
-    def counting(top, path, stamp):
+    def counting(top, path, *rest):
         calls.append(path)
-        return scan(top, path, stamp)
+        return scan(top, path, *rest)
 
     monkeypatch.setattr(folder_module, "_scan", counting)
     return calls
@@ -236,10 +245,10 @@ def test_a_folder_that_cannot_be_listed_is_told_and_skipped(
 ) -> None:
     scan = folder_module._scan
 
-    def denying(top, path, stamp):
+    def denying(top, path, *rest):
         if path == b"c3":
             raise PermissionError(13, "Permission denied")
-        return scan(top, path, stamp)
+        return scan(top, path, *rest)
 
     monkeypatch.setattr(folder_module, "_scan", denying)
     with pytest.warns(UserWarning, match=r"c3: skipped, Permission denied"):
@@ -272,11 +281,10 @@ def test_names_that_are_not_unicode(tmp_path: Path) -> None:
     [
         ("missing", "must be an existing folder"),
         ("missing:train", "must be an existing folder"),
-        ("empty", "must hold images, found 0 other"),
-        ("texts", "must hold images, found 2 other"),
+        ("empty", "must hold images, found nothing else"),
+        ("texts", "must hold images, found 2 files that end in .txt"),
         ("texts:train", "sub-folder 'train' must exist, found none"),
         ("texts/one.txt", "must be a folder, .zip"),
-        ("one.jpg", "give the folder it lies in"),
         ("*.tar", "must be an existing folder"),
     ],
 )

@@ -151,7 +151,7 @@ def _own_parts(data: str, seed: int) -> "tuple[Source, Source]":
     import numpy as np
     import torch
 
-    from ilk.data import Subset, labels, open_source
+    from ilk.data import Subset, labels, open_source, unlabelled_because
     from ilk.evaluate import held_out
 
     for name in ("test", "val"):
@@ -164,8 +164,8 @@ def _own_parts(data: str, seed: int) -> "tuple[Source, Source]":
     labelled = np.flatnonzero(known >= 0)
     if len(np.unique(known[labelled])) < 2:
         raise UserError(
-            f"demo: {data} must hold two classes at least, a folder for each; got "
-            f"{len(whole.classes)}; without labels use ilk train"
+            f"demo: {data} must hold two classes at least, got {len(whole.classes)}: "
+            f"{unlabelled_because(whole)}; without labels use ilk train"
         )
     aside = held_out(torch.from_numpy(known[labelled]), HELD_OUT, seed).numpy()
     return Subset(whole, labelled[~aside]), Subset(whole, labelled[aside])

@@ -1,13 +1,16 @@
 """Images from anywhere: sources, decoding, and reading that survives bad files."""
 
+from ilk.data.account import LeftOut, left_out, unlabelled_because
 from ilk.data.archive import Zip
 from ilk.data.arrays import Arrays
 from ilk.data.cache import cache_folder
-from ilk.data.datasets import HuggingFace, MapStyle
+from ilk.data.datasets import HuggingFace
 from ilk.data.decode import decode
 from ilk.data.encoded import MAX_PIXELS
 from ilk.data.folder import Folder
 from ilk.data.joined import Joined
+from ilk.data.loose import Loose
+from ilk.data.map_style import MapStyle
 from ilk.data.masks import Scenery, open_masks
 from ilk.data.open import open_source
 from ilk.data.parquet import Parquet
@@ -26,6 +29,8 @@ __all__ = [
     "Folder",
     "HuggingFace",
     "Joined",
+    "LeftOut",
+    "Loose",
     "MapStyle",
     "Parquet",
     "Reader",
@@ -39,6 +44,8 @@ __all__ = [
     "decode",
     "default_workers",
     "labels",
+    "left_out",
     "open_masks",
     "open_source",
+    "unlabelled_because",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from ilk.core.errors import UserError
-from ilk.data.classes import counted, numbered
+from ilk.data.classes import Labels, labels_of, nothing_known
 from ilk.data.source import digest, spread
 
 _HASHED = 2**26  # bytes; of a larger array evenly spread items are hashed
@@ -36,6 +36,8 @@ _LABELS = (
     "arr_1",
 )
 _FEW = 4  # channels, at most, where it is a question which axis they are
+_NUMBERS = "uifb"  # kinds of types
+_BANDS = 16  # channels, at most, of one image that may be taken for many
 
 
 class Arrays:
@@ -46,9 +48,10 @@ class Arrays:
 
     Args:
         images: may be a memory map.
-        labels: numbers, negative where not known, or names.
+        labels: numbers, negative or NaN where not known, or names.
         name: what the person called it.
         classes: names of the numbers from 0 on.
+        unlabelled: why there are no labels.
     """
 
     def __init__(
@@ -58,12 +61,16 @@ class Arrays:
         *,
         name: str = "array",
         classes: Sequence[str] = (),
+        unlabelled: str = "an array comes without; give a pair (images, labels)",
     ) -> None:
         self.name = name
-        _check(images, labels, name)
+        _check(images, name)
         self._images = images
-        numbers = np.full(len(images), -1) if labels is None else labels
-        self.classes, self._labels = _numbers(numbers, classes, name)
+        known = nothing_known(len(images), unlabelled)
+        if labels is not None:
+            known = given_labels(labels, len(images), name, classes)
+        self.classes, self._labels = known.classes, known.numbers
+        self.unlabelled_because = known.reason
 
     def __len__(self) -> int:
         """N, the length of the first axis."""
@@ -103,7 +110,8 @@ def open_array(path: Path, name: str, split: str = "") -> Arrays:
         if isinstance(stored, np.ndarray):
             if split:
                 raise UserError(f"{name}: an .npy file has no splits, leave out :{split}")
-            return Arrays(stored, name=name)
+            why = "an .npy file holds one array; keep images and labels in an .npz file"
+            return Arrays(all_images(stored, name), name=name, unlabelled=why)
         with stored:
             images = _named(stored, _IMAGES, split)
             if images is None:
@@ -111,7 +119,13 @@ def open_array(path: Path, name: str, split: str = "") -> Arrays:
                     f"{name}: must name its images like {', '.join(_IMAGES[:4])} (with a split "
                     f"for the braces), holds {', '.join(stored.files)}"
                 )
-            return Arrays(images, _named(stored, _LABELS, split), name=name)
+            why = f"it holds no array called {', '.join(_LABELS[:4])} or the like"
+            return Arrays(
+                all_images(images, name),
+                _named(stored, _LABELS, split),
+                name=name,
+                unlabelled=f"{why} (with a split for the braces)",
+            )
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{name}: must be numbers written by NumPy, got: {error}") from error
 
@@ -127,29 +141,77 @@ def _named(
     return None
 
 
-def _check(images: np.ndarray, labels: np.ndarray | None, name: str) -> None:
+def all_images(array: np.ndarray, name: str, *, channels_first: bool = False) -> np.ndarray:
+    """An array as items along the first axis; one image alone becomes the only item.
+
+    Args:
+        array: numbers of any shape.
+        name: what the person called it.
+        channels_first: images are [C, H, W], as torch has them.
+
+    Raises:
+        UserError: the shape may mean either, or no image at all.
+    """
+    shape = array.shape
+    if array.ndim == 2 and array.size and array.dtype.kind in _NUMBERS:
+        raise UserError(
+            f"{name}: must be images, got shape {shape}, which is one grey image or rows of "
+            "numbers; give image[None] for one grey image [1, H, W]"
+        )
+    if channels_first and array.ndim == 4 and shape[1] <= _FEW < min(shape[2:]):
+        return np.moveaxis(array, 1, -1)
+    if array.ndim != 3 or not array.size:
+        return array
+    if channels_first and 1 < shape[0] <= _FEW < min(shape[1:]):
+        raise UserError(
+            f"{name}: must be images, got a tensor of shape {shape}, which is one image "
+            f"[C, H, W] or {shape[0]} grey ones; give image[None] or images[..., None]"
+        )
+    if _is_one(shape):
+        return array[None]
+    square, few = shape[0] == shape[1], min(shape[:2])
+    if shape[2] <= _BANDS and few >= (2 if square else 4) * shape[2]:
+        raise UserError(
+            f"{name}: must be images, got shape {shape}, which is one image of {shape[2]} "
+            f"channels or {shape[0]} grey ones; give image[None] or images[..., None]"
+        )
+    return array
+
+
+def _is_one(shape: tuple[int, ...]) -> bool:
+    """Whether [H, W, C] are the axes: no image is one, three or four pixels wide and higher."""
+    height, width, last = shape
+    return last in (1, 3, 4) and min(height, width) >= (2 * last if last == _FEW else last + 1)
+
+
+def given_labels(values: Any, count: int, name: str, classes: Sequence[str] = ()) -> Labels:
+    """The labels that a person gives beside the images.
+
+    Raises:
+        UserError: they are not one whole number or name for each image.
+    """
+    array: np.ndarray = np.asarray(values)
+    if array.shape == (count, 1):
+        array = array[:, 0]
+    if array.shape != (count,):
+        raise UserError(
+            f"{name}: needs one label for each of {count} items, got {array.shape}; of scores "
+            "or one-hot rows give labels.argmax(1)"
+        )
+    try:
+        return labels_of(array, classes)
+    except ValueError as error:
+        raise UserError(f"{name}: labels {error}") from error
+
+
+def _check(images: np.ndarray, name: str) -> None:
     if images.ndim < 2 or not images.size:
         raise UserError(f"{name}: must be items along a first axis, got shape {images.shape}")
-    if images.dtype.kind not in "uifb":
+    if images.dtype.kind not in _NUMBERS:
         raise UserError(f"{name}: must be numbers, got {images.dtype}")
-    if labels is not None and labels.shape != (len(images),):
-        raise UserError(
-            f"{name}: needs one label for each of {len(images)} items, got {labels.shape}"
-        )
     shape = images.shape
     if images.ndim == 4 and shape[1] <= _FEW < min(shape[2:]):
         raise UserError(
             f"{name}: images must be [N, H, W, C], got {shape}, which looks like [N, C, H, W]; "
             "give numpy.moveaxis(images, 1, -1)"
         )
-
-
-def _numbers(
-    values: np.ndarray, classes: Sequence[str], name: str
-) -> tuple[tuple[str, ...], np.ndarray]:
-    if values.dtype.kind in "iub":
-        return counted(values.astype(np.int64), classes)
-    if values.dtype.kind in "US":
-        texts, codes = np.unique(values.astype(str), return_inverse=True)
-        return numbered(texts.tolist(), codes.astype(np.int64))
-    raise UserError(f"{name}: labels must be whole numbers or names, got {values.dtype}")

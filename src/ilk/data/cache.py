@@ -14,7 +14,7 @@ import numpy as np
 
 from ilk.core import UserError, replacing
 
-_LAYOUT = 1  # raise it when the arrays of a listing change their meaning
+_LAYOUT = 2  # raise it when the arrays of a listing change their meaning
 
 
 def cache_folder() -> Path:

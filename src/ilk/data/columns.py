@@ -1,6 +1,6 @@
 """Which column of a table is which."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ilk.core.errors import UserError
@@ -8,6 +8,8 @@ from ilk.core.errors import UserError
 IMAGES = ("image", "img", "images", "picture", "photo", "jpg", "png", "image_bytes", "bytes")
 LABELS = ("label", "labels", "fine_label", "target", "class", "category", "cls", "class_id")
 NAMED = ("images", "labels")
+_LONGEST = 80  # characters of a column and its type
+_SHOWN = 20  # names of columns
 SPLITS = ("split", "subset", "partition", "fold")
 
 
@@ -41,37 +43,50 @@ def choice(text: str) -> Choice:
 
 
 def image_column(
-    fitting: Sequence[str], every: Sequence[str], asked: str | None, table: str
+    fitting: Sequence[str], every: Mapping[str, str], asked: str | None, table: str
 ) -> str:
     """The column of images that was asked for, or the only fitting one, or a usual name.
 
     Args:
         fitting: columns whose type fits.
-        every: all columns.
+        every: all columns and their types.
         asked: by the caller, None to find it.
         table: what the person called the table.
     """
     if asked is not None:
-        return existing(asked, every, table)
+        return existing(asked, list(every), table)
     if len(fitting) == 1:
         return fitting[0]
     for name in IMAGES:
         if name in fitting:
             return name
-    found = f"{', '.join(fitting)} all do" if fitting else f"only found {', '.join(every)}"
+    columns = [f"{name} ({kind})"[:_LONGEST] for name, kind in every.items()][:_SHOWN]
+    found = f"{', '.join(fitting)} all do" if fitting else f"only found {', '.join(columns)}"
     raise UserError(
         f"{table}: one column must hold encoded images, {found}; say which with image=...,"
         " or by :images=COLUMN after the path"
     )
 
 
-def label_column(
-    fitting: Sequence[str], every: Sequence[str], asked: str | None, table: str
-) -> str | None:
-    """The column of labels that was asked for, or the first with a usual name, if any."""
+def label_columns(every: Sequence[str], asked: str | None, table: str) -> list[str]:
+    """The column of labels that was asked for, or all with a usual name, likeliest first."""
     if asked is not None:
-        return existing(asked, every, table)
-    return next((name for name in LABELS if name in fitting), None)
+        return [existing(asked, every, table)]
+    return [name for name in LABELS if name in every]
+
+
+def no_label_column(others: Sequence[str], option: str) -> str:
+    """Why a table has no labels where no column is called so, and what to do.
+
+    Args:
+        others: its columns without that of the images.
+        option: how a person names another one.
+    """
+    found = ", ".join(others[:_SHOWN]) or "none"
+    return (
+        f"no column is called {', '.join(LABELS[:4])} or the like; beside images there are "
+        f"{found}; name the one with labels by {option}COLUMN"
+    )
 
 
 def existing(column: str, every: Sequence[str], table: str) -> str:

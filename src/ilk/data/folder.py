@@ -15,7 +15,17 @@ from jaxtyping import Int64
 
 from ilk.core.errors import UserError
 from ilk.data import cache
-from ilk.data.names import Names, Paths, folder_classes
+from ilk.data.account import LeftOut, Tally, packed, summary, unpacked
+from ilk.data.by_folder import folder_classes
+from ilk.data.leavings import (
+    HIDDEN,
+    HIDDEN_FOLDER,
+    SYSTEM_FOLDER,
+    UNREADABLE,
+    is_system_folder,
+    of_ending,
+)
+from ilk.data.names import Names, Paths
 from ilk.data.source import ENDINGS, digest, read_file, spread
 
 SIZES = 100_000  # files whose size enters the fingerprint: half a second of a local disk
@@ -31,20 +41,21 @@ class Listing:
     Args:
         paths: of the images, sorted by folder and then by name.
         stamps: modification time of each folder in ns, of those without images too.
-        others: how many visible files are no images.
+        left_out: what else lies there.
     """
 
     paths: Paths
     stamps: Int64[np.ndarray, " F"]
-    others: int
+    left_out: tuple[LeftOut, ...]
 
 
 class Folder:
     """Every image file below a folder, in the order of (folder, name) as bytes.
 
     An image is known by its ending (``ENDINGS``, in any case). Hidden files and folders are
-    skipped. Symbolic links are followed, but a folder that is reached twice is listed once.
-    Labels are read off the folders, see ``folder_classes``.
+    skipped, and so are folders of thumbnails and deleted files that other systems make; what is
+    left out is counted in ``left_out``. Symbolic links are followed, but a folder that is
+    reached twice is listed once. Labels are read off the folders, see ``folder_classes``.
 
     The fingerprint covers the relative names of all files and the sizes of 100,000 of them,
     evenly spread; it is the same for a copy of the folder. Keys are relative paths.
@@ -56,11 +67,14 @@ class Folder:
         found = listed(root)
         if not len(found.paths):
             raise UserError(
-                f"{self.name}: the folder must hold images, found {found.others} other files; "
-                f"known endings are {b' '.join(sorted(ENDINGS)).decode()}"
+                f"{self.name}: the folder must hold images, found {summary(found.left_out)}; "
+                f"{_hint(self.name, found.left_out)}"
             )
         self._paths = found.paths
-        self.classes, self._labels = folder_classes(found.paths)
+        self.left_out = found.left_out
+        known = folder_classes(found.paths)
+        self.classes, self._labels = known.classes, known.of_folder
+        self.unlabelled_because = known.reason
 
     def __len__(self) -> int:
         """N, the number of image files."""
@@ -110,14 +124,15 @@ def listed(root: Path) -> Listing:
     top = os.fsencode(root.absolute())
     kept = cache.load(b"folder:" + top)
     if kept is not None:
-        known = Listing(Paths.unpacked(kept), kept["stamps"], int(kept["others"]))
+        known = Listing(Paths.unpacked(kept), kept["stamps"], unpacked(kept["left_out"]))
         if _holds(top, known):
             return known
     began = time.time_ns()
-    found, complete = _walk(top)
-    listing = _sorted(found, others=sum(folder.others for folder in found.values()))
+    tally = Tally()
+    found, complete = _walk(top, tally)
+    listing = _sorted(found, tally.result())
     if complete and int(listing.stamps.max(initial=0)) < began - _FRESH:
-        rest = {"stamps": listing.stamps, "others": np.array(listing.others)}
+        rest = {"stamps": listing.stamps, "left_out": packed(listing.left_out)}
         cache.save(b"folder:" + top, listing.paths.arrays() | rest)
     return listing
 
@@ -129,10 +144,9 @@ class _Found:
     stamp: int
     blob: bytes
     sizes: np.ndarray
-    others: int
 
 
-def _walk(top: bytes) -> tuple[dict[bytes, _Found], bool]:
+def _walk(top: bytes, tally: Tally) -> tuple[dict[bytes, _Found], bool]:
     """Every folder below ``top`` by relative path, and whether all of them could be read."""
     found: dict[bytes, _Found] = {}
     seen: set[tuple[int, int]] = set()
@@ -145,17 +159,18 @@ def _walk(top: bytes) -> tuple[dict[bytes, _Found], bool]:
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
-            found[path], below = _scan(top, path, status.st_mtime_ns)
+            found[path], below = _scan(top, path, status.st_mtime_ns, tally)
             waiting.extend(sorted(below, reverse=True))
         except OSError as error:
             complete = False
+            tally.add(UNREADABLE, _shown(path))
             place = os.fsdecode(top + b"/" + path)
             warnings.warn(f"{place}: skipped, {error.strerror}", stacklevel=4)
     return found, complete
 
 
-def _scan(top: bytes, path: bytes, stamp: int) -> tuple[_Found, list[bytes]]:
-    """The images of one folder, and the folders in it."""
+def _scan(top: bytes, path: bytes, stamp: int, tally: Tally) -> tuple[_Found, list[bytes]]:
+    """The images of one folder, and the folders in it that are looked into."""
     with os.scandir(top + b"/" + path) as found:
         entries = list(found)
     try:
@@ -165,26 +180,44 @@ def _scan(top: bytes, path: bytes, stamp: int) -> tuple[_Found, list[bytes]]:
     names = [entry.name for entry in entries]
     if below:
         names = list({*names}.difference(below))
-    blob, sizes, others = _images(names)
-    folders = [name for name in below if not name.startswith(b".")]
-    return (
-        _Found(stamp, blob, sizes, others),
-        [path + b"/" + name if path else name for name in folders],
-    )
+    start = path + b"/" if path else b""
+    blob, sizes = _images(names, start, tally)
+    folders: list[bytes] = []
+    for name in sorted(below):
+        if name.startswith(b"."):
+            tally.add(HIDDEN_FOLDER, _shown(start + name))
+        elif is_system_folder(name):
+            tally.add(SYSTEM_FOLDER, _shown(start + name))
+        else:
+            folders.append(start + name)
+    return _Found(stamp, blob, sizes), folders
 
 
-def _images(names: list[bytes]) -> tuple[bytes, np.ndarray, int]:
-    """The visible ones that end as images do: sorted and joined, their sizes, and the rest."""
-    others, joined = 0, _listed(names)
-    ending = names[0][-4:] if names else b""
+def _images(names: list[bytes], start: bytes, tally: Tally) -> tuple[bytes, np.ndarray]:
+    """The visible ones that end as images do, sorted and joined, and their sizes."""
+    joined = _listed(names)
+    usual = names[0][-4:] if names else b""
     # Where all end alike and none is hidden, none is looked at by itself.
-    if ending not in _USUAL or joined.count(ending + b"/") < len(names) or b"/." in joined:
+    if usual not in _USUAL or joined.count(usual + b"/") < len(names) or b"/." in joined:
         seen = [name for name in names if not name.startswith(b".")]
-        names = [name for name in seen if name[name.rfind(b".") :].lower() in ENDINGS]
-        others, joined = len(seen) - len(names), _listed(names)
+        kept = [name for name in seen if name[name.rfind(b".") :].lower() in ENDINGS]
+        if len(kept) < len(names):
+            _count({*names}.difference(kept), start, tally)
+        names, joined = kept, _listed(kept)
     places = np.flatnonzero(np.frombuffer(joined, np.uint8) == ord("/"))
     sizes = (np.diff(places) - 1).astype(np.uint16)
-    return *_in_order(names, sizes), others
+    return _in_order(names, sizes)
+
+
+def _count(names: set[bytes], start: bytes, tally: Tally) -> None:
+    """Account for the files of a folder that are no visible images."""
+    for name in sorted(names):
+        reason = HIDDEN if name.startswith(b".") else of_ending(name)
+        tally.add(reason, _shown(start + name))
+
+
+def _shown(path: bytes) -> str:
+    return path.decode(errors="replace")
 
 
 def _listed(names: list[bytes]) -> bytes:
@@ -214,7 +247,7 @@ def _is_folder(entry: os.DirEntry[bytes]) -> bool:
         return False
 
 
-def _sorted(found: dict[bytes, _Found], others: int) -> Listing:
+def _sorted(found: dict[bytes, _Found], left_out: tuple[LeftOut, ...]) -> Listing:
     folders = sorted(found)
     each = [found[folder] for folder in folders]
     counts = np.array([len(folder.sizes) for folder in each], np.int64)
@@ -223,7 +256,7 @@ def _sorted(found: dict[bytes, _Found], others: int) -> Listing:
         np.repeat(np.arange(len(folders), dtype=np.uint32), counts),
         Names.joined([folder.blob for folder in each], [folder.sizes for folder in each]),
     )
-    return Listing(paths, np.array([folder.stamp for folder in each], np.int64), others)
+    return Listing(paths, np.array([folder.stamp for folder in each], np.int64), left_out)
 
 
 def _holds(top: bytes, listing: Listing) -> bool:
@@ -237,6 +270,14 @@ def _holds(top: bytes, listing: Listing) -> bool:
         )
     except OSError:
         return False
+
+
+def _hint(name: str, left_out: tuple[LeftOut, ...]) -> str:
+    """What to do about a folder without images."""
+    for container in (".parquet", ".tar", ".zip", ".npz"):
+        if any(entry.reason == of_ending(container.encode()) for entry in left_out):
+            return f"give {name.rstrip('/')}/*{container} to open those"
+    return f"known endings are {b' '.join(sorted(ENDINGS)).decode()}"
 
 
 def _status(top: bytes, path: bytes) -> os.stat_result:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ilk.data.account import LeftOut, Tally, left_out, unlabelled_because
 from ilk.data.source import UNKNOWN, Source, digest
 
 
@@ -45,6 +46,23 @@ class Joined:
     def fingerprint(self) -> str:
         """Of all fingerprints."""
         return digest([part.fingerprint.encode() for part in self._parts])
+
+    @property
+    def unlabelled_because(self) -> str:
+        """What the first part says that lacks labels, and how many others do."""
+        said = [(part.name, unlabelled_because(part)) for part in self._parts]
+        lacking = [f"in {name}: {reason}" for name, reason in said if reason]
+        if len(lacking) > 1:
+            return f"{lacking[0]} ({len(lacking) - 1} other parts lack labels too)"
+        return "".join(lacking)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Of all parts together."""
+        tally = Tally()
+        for part in self._parts:
+            tally.extend(left_out(part))
+        return tally.result()
 
     def _find(self, index: int) -> tuple[int, int]:
         index = range(len(self))[index]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int32, UInt8, UInt32
+from jaxtyping import Bool, UInt8, UInt32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,35 +127,3 @@ class Paths:
         """The relative path of a file."""
         parent = self.folders[int(self.folder[index])]
         return parent + b"/" + self.names[index] if parent else self.names[index]
-
-    def inhabited(self) -> list[bytes]:
-        """The folders that hold files themselves, in order of ``folders``."""
-        return [self.folders[int(place)] for place in np.unique(self.folder)]
-
-
-def folder_classes(paths: Paths) -> tuple[tuple[str, ...], Int32[np.ndarray, " F"]]:
-    """Read classes off the folders, as torchvision's ImageFolder does, and the class of each.
-
-    The classes are the folders just below the deepest folder that all images share. There are
-    none if an image lies in that folder itself, or if there would be one only.
-    """
-    inhabited = [path.split(b"/") if path else [] for path in paths.inhabited()]
-    nothing = np.full(len(paths.folders), -1, np.int32)
-    depth = _shared(inhabited)
-    if any(len(parts) == depth for parts in inhabited):
-        return (), nothing
-    names = sorted({parts[depth] for parts in inhabited})
-    place = {name: number for number, name in enumerate(names)}
-    for index, path in enumerate(paths.folders):
-        parts = path.split(b"/")
-        nothing[index] = place.get(parts[depth], -1) if len(parts) > depth else -1
-    return tuple(name.decode(errors="replace") for name in names), nothing
-
-
-def _shared(paths: list[list[bytes]]) -> int:
-    """How many leading parts all paths have in common; the least and the greatest decide."""
-    if not paths:
-        return 0
-    low, high = min(paths), max(paths)
-    same = [a == b for a, b in zip(low, high, strict=False)]
-    return same.index(False) if False in same else len(same)

@@ -2,23 +2,35 @@
 
 import glob
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from PIL import Image
 
 from ilk.core.errors import UserError
 from ilk.data.archive import Zip
-from ilk.data.arrays import Arrays, open_array
-from ilk.data.datasets import HuggingFace, MapStyle
+from ilk.data.arrays import Arrays, all_images, open_array
+from ilk.data.datasets import HuggingFace
 from ilk.data.folder import Folder
 from ilk.data.joined import Joined
-from ilk.data.parquet import Parquet
+from ilk.data.leavings import same
+from ilk.data.loose import Loose, is_array, is_loose, is_tensor
+from ilk.data.map_style import MapStyle
+from ilk.data.parquet import NoRows, Parquet
 from ilk.data.shards import Shards
-from ilk.data.source import Source, is_image
+from ilk.data.source import Source
+from ilk.data.subset import Subset
 
 _PARQUET = (".parquet", ".pq")
+_COMPRESSED = {
+    ".gz": "gunzip",
+    ".tgz": "gunzip",
+    ".bz2": "bunzip2",
+    ".xz": "unxz",
+    ".zst": "unzstd",
+}
 _PAIR = 2
 
 
@@ -28,16 +40,21 @@ def open_source(spec: Any, *, image: str | None = None, label: str | None = None
     Args:
         spec: a path of a folder, a zip, a tar shard, a parquet, an .npy or .npz file, or a
             pattern such as ``shards-*.tar`` or ``part-*.parquet``; a list of any of these; an
-            array, or a pair of arrays (images, labels); a Hugging Face ``Dataset``; a
-            torchvision data set; or a ``Source``, which comes back as it is. A path may end in
-            ``:train``, which chooses a sub-folder of a folder, zip or tar, a value of the split
-            column of a parquet file, or the arrays of that name in an .npz file. Other columns
-            of a parquet file are chosen as in ``:domain=web,labels=species``.
+            array [N, H, W] or [N, H, W, C], a tensor [N, C, H, W], or a pair (images, labels);
+            one image: the path of its file, the file as bytes, a Pillow image, or an array
+            [H, W, 3]; a list of images, as above, or arrays [H, W] and tensors [C, H, W], of
+            any sizes; a list of pairs (image, label); a Hugging Face ``Dataset``; a torchvision
+            data set, also within torch's ``Subset``, ``ConcatDataset`` or ``random_split``; or
+            a ``Source``, which comes back as it is. A path may end in ``:train``, which chooses
+            a sub-folder of a folder, zip or tar, a value of the split column of a parquet file,
+            or the arrays of that name in an .npz file. Other columns of a parquet file are
+            chosen as in ``:domain=web,labels=species``.
         image: the column of images in a parquet file or ``Dataset``; found if it is clear.
         label: the column of labels, likewise.
 
     Raises:
-        UserError: it does not exist, holds no image, or is nothing of these.
+        UserError: it does not exist, holds no image, may mean one image as well as many, such
+            as a 2-D array, or is nothing of these.
     """
     if isinstance(spec, str | Path):
         return _open_path(str(spec), image, label)
@@ -55,19 +72,32 @@ def _open_path(spec: str, image: str | None, label: str | None) -> Source:
         raise UserError(
             f"{spec}: must be an existing folder or file, found none; check the path"
         )
-    if split and paths[0].is_dir() and not (paths[0] / split).is_dir():
-        inside = sorted(path.name for path in paths[0].iterdir() if path.is_dir())
-        raise UserError(
-            f"{spec}: sub-folder {split!r} must exist, found {', '.join(inside[:10]) or 'none'}"
-        )
+    if split and paths[0].is_dir():
+        split = _sub_folder(paths[0], split, spec)
     endings = {path.suffix.lower() for path in paths}
     if endings == {".tar"}:
         return Shards(paths, spec, split)
-    parts: list[Source] = [
-        _open_one(path, spec if len(paths) == 1 else str(path), split, (image, label))
-        for path in paths
-    ]
+    if all(map(is_loose, paths)):
+        return Loose(paths, name=spec)
+    parts = _open_each(paths, spec, split, (image, label))
     return parts[0] if len(parts) == 1 else Joined(parts, spec)
+
+
+def _open_each(
+    paths: list[Path], spec: str, split: str, columns: tuple[str | None, str | None]
+) -> list[Source]:
+    """All that a pattern fits; a part of a table may lack the rows asked for."""
+    parts: list[Source] = []
+    empty: NoRows | None = None
+    for path in paths:
+        name = spec if len(paths) == 1 else str(path)
+        try:
+            parts.append(_open_one(path, name, split, columns))
+        except NoRows as error:
+            empty = error
+    if not parts and empty:
+        raise empty
+    return parts
 
 
 def _open_one(
@@ -84,34 +114,69 @@ def _open_one(
         return Parquet(path, name, split=split, image=columns[0], label=columns[1])
     if ending in (".npy", ".npz"):
         return open_array(path, name, split)
-    hint = "give the folder it lies in" if is_image(path.name) else "unpack it into a folder"
+    if is_loose(path):
+        return Loose([path], name=name)
+    hint = "unpack it into a folder"
+    if ending in _COMPRESSED:
+        hint = f"undo its compression: {_COMPRESSED[ending]} {path.name}"
     raise UserError(
-        f"{name}: must be a folder, .zip, .tar, .parquet, .npy or .npz, got {path.name}; {hint}"
+        f"{name}: must be a folder, .zip, .tar, .parquet, .npy, .npz or an image, got "
+        f"{path.name}; {hint}"
     )
 
 
 def _find(spec: str) -> list[Path]:
-    """The path itself, or what a pattern fits."""
+    """The path itself, or one that looks the same, or what a pattern fits."""
     path = Path(spec).expanduser()
     if path.exists():
         return [path]
+    if not spec.isascii() and path.parent.is_dir():
+        twins = [
+            other for other in path.parent.iterdir() if same(other.name) == same(path.name)
+        ]
+        if len(twins) == 1:
+            return twins
     return [Path(found) for found in sorted(glob.glob(str(path)))]  # noqa: PTH207
+
+
+def _sub_folder(root: Path, split: str, spec: str) -> str:
+    """The sub-folder of a folder that was asked for, as its name is coded."""
+    if (root / split).is_dir():
+        return split
+    inside = sorted(path.name for path in root.iterdir() if path.is_dir())
+    for name in inside:
+        if same(name) == same(split):
+            return name
+    raise UserError(
+        f"{spec}: sub-folder {split!r} must exist, found {', '.join(inside[:10]) or 'none'}"
+    )
 
 
 def _open_list(specs: Sequence[Any], image: str | None, label: str | None) -> Source:
     if not specs:
         raise UserError("data: must name at least one folder or file, got an empty list")
+    if all(is_loose(spec) for spec in specs):
+        return Loose(specs)
+    if all(isinstance(s, tuple) and len(s) == _PAIR and is_loose(s[0]) for s in specs):
+        return Loose([spec[0] for spec in specs], [spec[1] for spec in specs])
     parts = [open_source(spec, image=image, label=label) for spec in specs]
     return parts[0] if len(parts) == 1 else Joined(parts)
 
 
 def _open_object(spec: Any, image: str | None, label: str | None) -> Source:
-    if _is_array(spec):
-        return Arrays(np.asarray(spec))
+    if isinstance(spec, bytes | Image.Image):
+        return Loose([spec])
+    if is_array(spec):
+        whole = str(spec.dtype) != "object"
+        return Arrays(_images(spec)) if whole else _open_list(list(spec), image, label)
     if isinstance(spec, tuple):
         return _open_pair(cast("tuple[Any, ...]", spec))
     if all(callable(getattr(spec, method, None)) for method in ("item", "label", "key")):
         return spec
+    return _open_dataset(spec, image, label)
+
+
+def _open_dataset(spec: Any, image: str | None, label: str | None) -> Source:
     library = sys.modules.get("datasets")
     if library is not None and isinstance(spec, library.DatasetDict):
         raise UserError(
@@ -119,22 +184,44 @@ def _open_object(spec: Any, image: str | None, label: str | None) -> Source:
         )
     if library is not None and isinstance(spec, library.Dataset):
         return HuggingFace(spec, image, label)
-    if hasattr(spec, "__getitem__") and hasattr(spec, "__len__"):
+    wrapped = _unwrapped(spec, image, label)
+    if wrapped is not None:
+        return wrapped
+    usable = hasattr(spec, "__getitem__") and hasattr(spec, "__len__")
+    if usable and not isinstance(spec, Mapping) and not hasattr(spec, "columns"):
         return MapStyle(spec)
     raise UserError(
-        "data: must be a path, a list of paths, arrays or a data set with random access, "
-        f"got {type(spec).__name__}"
+        "data: must be a path, a list of paths or images, arrays or a data set with random "
+        f"access, got {type(spec).__name__}"
     )
 
 
+def _unwrapped(spec: Any, image: str | None, label: str | None) -> Source | None:
+    """The parts of torch's own wrappers, which know neither labels nor transforms of theirs."""
+    torch: Any = sys.modules.get("torch.utils.data")
+    if torch is None:
+        return None
+    kinds = (torch.Subset, torch.ConcatDataset)
+    if not any(
+        type(spec).__getitem__ is kind.__getitem__ for kind in kinds if isinstance(spec, kind)
+    ):
+        return None
+    if isinstance(spec, torch.ConcatDataset):
+        return Joined([open_source(part, image=image, label=label) for part in spec.datasets])
+    chosen: np.ndarray = np.asarray(spec.indices, np.int64)
+    return Subset(open_source(spec.dataset, image=image, label=label), chosen)
+
+
 def _open_pair(pair: tuple[Any, ...]) -> Source:
-    if len(pair) != _PAIR or not _is_array(pair[0]):
+    several = len(pair) == _PAIR and isinstance(pair[0], list)
+    if several and all(is_loose(spec) for spec in pair[0]):
+        return Loose(cast("list[Any]", pair[0]), pair[1])
+    if len(pair) != _PAIR or not is_array(pair[0]):
         raise UserError(
             f"data: a tuple must be (images, labels), two arrays, got {len(pair)} parts"
         )
-    return Arrays(np.asarray(pair[0]), np.asarray(pair[1]))
+    return Arrays(_images(pair[0]), np.asarray(pair[1]))
 
 
-def _is_array(spec: object) -> bool:
-    """NumPy's, or a tensor of another library in main memory."""
-    return hasattr(spec, "__array__") and hasattr(spec, "dtype") and hasattr(spec, "shape")
+def _images(spec: Any) -> np.ndarray:
+    return all_images(np.asarray(spec), "array", channels_first=is_tensor(spec))

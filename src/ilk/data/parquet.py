@@ -1,6 +1,5 @@
 """Images in a parquet file. Axes: N rows that are used, R rows of the file."""
 
-import json
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -9,18 +8,31 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Int32, Int64
+from jaxtyping import Int64
 
 from ilk.core.errors import UserError
-from ilk.data.classes import counted, numbered
-from ilk.data.columns import SPLITS, choice, existing, image_column, label_column
-from ilk.data.source import UNKNOWN, BadItem, check_size, digest, read_span
+from ilk.data.classes import Labels, nothing_known
+from ilk.data.column_labels import encoded, labels_of_column
+from ilk.data.columns import (
+    SPLITS,
+    choice,
+    existing,
+    image_column,
+    label_columns,
+    no_label_column,
+)
+from ilk.data.source import BadItem, check_size, digest, read_file, read_span
 
 _Column = Any  # pyarrow has no type stubs: this is its ChunkedArray
 _Type = Any  # its DataType
 _Schema = Any  # its Schema
 
+_SHOWN = 60  # characters of a type
 KEPT = 2**29  # bytes of decompressed row groups that stay in memory
+
+
+class NoRows(UserError):
+    """A file has no rows that were asked for; another part of a table may have some."""
 
 
 class Parquet:
@@ -28,9 +40,11 @@ class Parquet:
 
     The columns are found by their types and usual names; Hugging Face's struct of bytes and
     path is understood, and so are its class names, a ``classes`` entry of the schema (a JSON
-    list) and a column like ``label_name``. Labels are held in memory; of the images at most
-    ``kept`` bytes are, in whole row groups, the least recently used dropped first. In random
-    order a file of more than that is slow; small row groups or tar shards help.
+    list) and a column like ``label_name``. A row with a path and no bytes is a file below the
+    folder of the parquet file; a path that leads out of that folder is refused. Labels are held
+    in memory; of the images at most ``kept`` bytes are, in whole row groups, the least recently
+    used dropped first. In random order a file of more than that is slow; small row groups or
+    tar shards help.
 
     Keys are row numbers of the file. The fingerprint covers the file's size and its footer,
     which holds sizes and statistics of all columns.
@@ -62,10 +76,14 @@ class Parquet:
         wanted = choice(split)
         image, label = image or wanted.image, label or wanted.label
         schema = self._file.schema_arrow
-        texts = [field.name for field in schema if _is_label(field.type)]
         images = [field.name for field in schema if _is_image(field.type)]
-        self._image = image_column(images, schema.names, image, self.name)
-        self._label = label_column(texts, schema.names, label, self.name)
+        every = {field.name: str(field.type) for field in schema}
+        self._image = image_column(images, every, image, self.name)
+        if not _is_image(schema.field(self._image).type):
+            raise UserError(
+                f"{self.name}: column {self._image} must hold encoded images as bytes, it is "
+                f"{_short(every[self._image])}"
+            )
         metadata = self._file.metadata
         sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self._ends = np.cumsum(sizes)
@@ -73,9 +91,10 @@ class Parquet:
         for column, value in wanted.rows:
             self._rows = np.intersect1d(self._rows, self._chosen(column, value))
         if not len(self._rows):
-            raise UserError(f"{self.name}: must have rows, found none")
-        self.classes, labels = self._read_labels()
-        self._labels = labels[self._rows]
+            raise NoRows(f"{self.name}: must have rows, found none")
+        known, self._label = self._read_labels(label)
+        self.classes, self._labels = known.classes, known.numbers[self._rows]
+        self.unlabelled_because = known.reason
 
     def __len__(self) -> int:
         """N, the number of rows of the split."""
@@ -86,11 +105,22 @@ class Parquet:
         row = int(self._rows[index])
         group = int(np.searchsorted(self._ends, row, side="right"))
         start = int(self._ends[group - 1]) if group else 0
-        data = self._group(group)[row - start].as_py()
+        values, paths = self._group(group)
+        data = values[row - start].as_py()
         if data is None:
-            raise BadItem("empty: the row holds no bytes")
+            path = None if paths is None else paths[row - start].as_py()
+            if path is None:
+                raise BadItem("empty: the row holds no bytes")
+            return self._named(path)
         check_size(len(data))
         return data
+
+    def _named(self, path: str) -> bytes:
+        """The file that a row names by its path."""
+        try:
+            return read_file(_beside(self._path, path))
+        except BadItem as reason:
+            raise BadItem(f"no bytes in the row, and of {path!r:.80}: {reason}") from reason
 
     def label(self, index: int) -> int:
         """The label column."""
@@ -125,11 +155,11 @@ class Parquet:
             self._file = pq.ParquetFile(self._path)
         except (OSError, pa.ArrowException) as error:
             raise UserError(f"{self.name}: must be a whole parquet file: {error}") from error
-        self._groups: OrderedDict[int, _Column] = OrderedDict()
+        self._groups: OrderedDict[int, tuple[_Column, _Column | None]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def _group(self, group: int) -> _Column:
-        """The images of a row group, from memory if they are there."""
+    def _group(self, group: int) -> tuple[_Column, _Column | None]:
+        """The images of a row group and their paths, from memory if they are there."""
         with self._lock:
             if group in self._groups:
                 self._groups.move_to_end(group)
@@ -138,18 +168,23 @@ class Parquet:
                 images = self._groups[group] = self._read(group)
             except (OSError, pa.ArrowException) as error:
                 raise BadItem(f"unreadable row group {group}: {error}") from error
-            held = sum(other.nbytes for other in self._groups.values())
+            held = sum(other.nbytes for other, _ in self._groups.values())
             while held > self._kept and len(self._groups) > 1:
-                held -= self._groups.popitem(last=False)[1].nbytes
+                held -= self._groups.popitem(last=False)[1][0].nbytes
             return images
 
-    def _read(self, group: int) -> _Column:
+    def _read(self, group: int) -> tuple[_Column, _Column | None]:
         kind = self._file.schema_arrow.field(self._image).type
-        wanted = f"{self._image}.bytes" if pa.types.is_struct(kind) else self._image
+        if not pa.types.is_struct(kind):
+            return self._piece(group, self._image), None
+        values = self._piece(group, f"{self._image}.bytes").flatten()[0]
+        if not (values.null_count and _has_path(kind)):
+            return values, None
+        return values, self._piece(group, f"{self._image}.path").flatten()[0]
+
+    def _piece(self, group: int, column: str) -> _Column:
         # one thread: Arrow's own pool does not survive a fork
-        table = self._file.read_row_group(group, columns=[wanted], use_threads=False)
-        column = table.column(0)
-        return column.flatten()[0] if pa.types.is_struct(kind) else column
+        return self._file.read_row_group(group, columns=[column], use_threads=False).column(0)
 
     def _column(self, name: str) -> _Column:
         return self._file.read(columns=[name], use_threads=False).column(0)
@@ -164,79 +199,55 @@ class Parquet:
                 f"{self.name}: must have a column {' or '.join(SPLITS)} to choose {value!r}, "
                 f"found {', '.join(every)}; another one is chosen by COLUMN={value}"
             )
-        texts, codes = _encoded(self._column(existing(column, every, self.name)))
+        texts, codes = encoded(self._column(existing(column, every, self.name)))
         if value not in texts:
-            raise UserError(
+            raise NoRows(
                 f"{self.name}: {column} {value!r} must exist, found {', '.join(texts[:20])}"
             )
         return np.flatnonzero(codes == texts.index(value))
 
-    def _read_labels(self) -> tuple[tuple[str, ...], Int32[np.ndarray, " R"]]:
-        """Of the whole file, so that its splits agree."""
-        schema = self._file.schema_arrow
-        if self._label is None:
-            return (), np.full(self._file.metadata.num_rows, UNKNOWN, np.int32)
-        if not _is_label(schema.field(self._label).type):
-            raise UserError(f"{self.name}: column {self._label} must be whole numbers or names")
-        column = self._column(self._label)
-        if not pa.types.is_integer(column.type):
-            texts, codes = _encoded(column)
-            return numbered(texts, codes)
-        numbers = column.cast(pa.int64()).fill_null(UNKNOWN).to_numpy()
-        names = _class_names(schema, self._label)
-        if not names and f"{self._label}_name" in schema.names:
-            names = _paired(numbers, self._column(f"{self._label}_name"))
-        return counted(numbers, names)
+    def _read_labels(self, asked: str | None) -> tuple[Labels, str | None]:
+        """Of the whole file, so that its splits agree, and the column that they are from."""
+        names = [name for name in self._file.schema_arrow.names if name != self._image]
+        reason = no_label_column(names, ":labels=")
+        for column in label_columns(names, asked, self.name):
+            try:
+                return labels_of_column(self._file, column), column
+            except ValueError as error:
+                reason = f"column {column} {error}"
+                if asked is not None:
+                    raise UserError(f"{self.name}: {reason}") from error
+        return nothing_known(self._file.metadata.num_rows, reason), None
 
 
 def _is_image(kind: _Type) -> bool:
     if pa.types.is_struct(kind):
         return kind.get_field_index("bytes") >= 0 and _is_image(kind.field("bytes").type)
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    return any(test(kind) for test in tests) or str(kind) == "binary_view"
 
 
-def _is_label(kind: _Type) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    tests = (
-        pa.types.is_integer,
-        pa.types.is_boolean,
-        pa.types.is_string,
-        pa.types.is_large_string,
-    )
-    return any(test(kind) for test in tests)
+def _has_path(kind: _Type) -> bool:
+    place = kind.get_field_index("path")
+    return place >= 0 and pa.types.is_string(kind.field(place).type)
 
 
-def _encoded(column: _Column) -> tuple[list[str], Int64[np.ndarray, " R"]]:
-    """The different values as texts, and for each row a position among them, -1 for none."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    whole = column.cast(pa.string()).combine_chunks().dictionary_encode()
-    codes = whole.indices.fill_null(UNKNOWN).to_numpy(zero_copy_only=False)
-    return whole.dictionary.to_pylist(), codes.astype(np.int64)
+def _beside(table: Path, path: str) -> Path:
+    """Where an image lies that a table names by its path, in the folder of the table.
 
-
-def _class_names(schema: _Schema, label: str) -> list[str]:
-    """Class names in the schema's metadata, as Hugging Face writes them, or plainly."""
-    metadata = schema.metadata or {}
+    Raises:
+        BadItem: it lies elsewhere: a table from a stranger must not choose what is read.
+    """
+    root = table.parent.resolve()
     try:
-        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
-        return [str(name) for name in features[label]["names"]]
-    except (ValueError, KeyError, TypeError):
-        pass
-    try:
-        return [str(name) for name in json.loads(metadata.get(b"classes", b"[]"))]
-    except ValueError:
-        return []
+        place = (root / path).resolve()
+        inside = not Path(path).is_absolute() and place.is_relative_to(root)
+    except (OSError, ValueError, RuntimeError):  # a zero in the name, a link to itself
+        inside, place = False, root
+    if not inside or "://" in path:
+        raise BadItem("a path must stay in the folder of the parquet file")
+    return place
 
 
-def _paired(numbers: Int64[np.ndarray, " R"], column: _Column) -> list[str]:
-    """Class names from a column that says them beside the numbers."""
-    known, first = np.unique(numbers, return_index=True)
-    if known[-1] >= len(numbers):
-        return []
-    names = [str(number) for number in range(int(known[-1]) + 1)]
-    for number, row in zip(known.tolist(), first.tolist(), strict=True):
-        if number >= 0:
-            names[number] = str(column[row].as_py())
-    return names
+def _short(kind: str) -> str:
+    return kind if len(kind) <= _SHOWN else f"{kind[:_SHOWN]}..."

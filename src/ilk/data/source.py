@@ -26,7 +26,9 @@ class BadItem(Exception):
 class Source(Protocol):
     """A numbered set of items; reading one never depends on what was read before.
 
-    A source can be read by many threads at once, and pickled.
+    A source can be read by many threads at once, and pickled. It may also have two properties:
+    ``unlabelled_because``, a clause that says why items have no label, and ``left_out``, what
+    it holds beside its items; see ``ilk.data.account``.
     """
 
     @property
@@ -96,14 +98,6 @@ def digest(parts: Iterable[bytes | np.ndarray]) -> str:
 def spread(count: int, most: int) -> Int64[np.ndarray, " K"]:
     """At most ``most`` different indices, evenly spread over ``count`` items, both ends too."""
     return np.unique(np.linspace(0, max(count - 1, 0), min(count, most)).astype(np.int64))
-
-
-def is_image(path: str) -> bool:
-    """Whether a member of an archive is a visible image, by its name."""
-    parts = path.split("/")
-    if any(part.startswith(".") or part == "__MACOSX" for part in parts):
-        return False
-    return parts[-1][parts[-1].rfind(".") :].lower().encode(errors="replace") in ENDINGS
 
 
 def read_file(path: Path) -> bytes:

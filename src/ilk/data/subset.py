@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
+from ilk.data.account import LeftOut, left_out, unlabelled_because
 from ilk.data.source import Source, digest
 
 
@@ -34,6 +35,16 @@ class Subset:
     def fingerprint(self) -> str:
         """Of the whole, with the choice."""
         return digest([self.source.fingerprint.encode(), self.chosen])
+
+    @property
+    def unlabelled_because(self) -> str:
+        """What the whole says."""
+        return unlabelled_because(self.source)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the whole left out."""
+        return left_out(self.source)
 
     def __len__(self) -> int:
         return len(self.chosen)

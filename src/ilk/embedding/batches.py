@@ -18,7 +18,7 @@ from jaxtyping import Float32, Int64, UInt8, UInt64
 from torch import Tensor, nn
 
 from ilk.core import UserError
-from ilk.data import Bad, BadItem, Source, decode
+from ilk.data import Bad, BadItem, Source, decode, unlabelled_because
 from ilk.embedding.record import Embeddings
 from ilk.networks import Encoder
 from ilk.views import Plain, normalise
@@ -97,6 +97,7 @@ def embed(
         data=source.fingerprint,
         bad=tuple(bad),
         contents=contents[:rows],
+        unlabelled_because=unlabelled_because(source),
     )
 
 

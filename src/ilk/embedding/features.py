@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -18,13 +18,13 @@ import numpy as np
 import pyarrow as pa
 
 from ilk.core import UserError, replacing
-from ilk.data import Bad, Source, cache_folder
+from ilk.data import Bad, Source, cache_folder, unlabelled_because
 from ilk.embedding.batches import embed
 from ilk.embedding.record import Embeddings
 from ilk.networks import Encoder
 
 MOST_BYTES = 4 * 2**30  # of all features kept; the longest unused go first
-_LAYOUT = 1  # raise it when a file changes its meaning
+_LAYOUT = 2  # raise it when a file changes its meaning
 
 
 def cached(
@@ -63,7 +63,7 @@ def cached(
         )  # fmt: skip
         _save(place, found)
         _bound(place.parent, most_bytes)
-    return found
+    return replace(found, unlabelled_because=unlabelled_because(source))
 
 
 def _place(encoder: Encoder, source: Source) -> Path:

@@ -22,6 +22,7 @@ class Embeddings:
         data: fingerprint of the source.
         bad: items of the source that have no row.
         contents: a 64-bit digest of the bytes of every item; None where it is not known.
+        unlabelled_because: why rows have no label, as the source says; empty if none lacks one.
     """
 
     vectors: Float32[np.ndarray, "N D"]
@@ -32,6 +33,7 @@ class Embeddings:
     data: str
     bad: tuple[Bad, ...] = ()
     contents: UInt64[np.ndarray, " N"] | None = None
+    unlabelled_because: str = ""
 
     def __len__(self) -> int:
         """N, the number of rows."""

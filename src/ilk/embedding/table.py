@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from ilk.core import UserError, replacing
 from ilk.core.version import VERSION
-from ilk.data import Bad, Source
+from ilk.data import Bad, Source, unlabelled_because
 from ilk.embedding.batches import Batch, embed_batches, nothing_readable
 from ilk.embedding.record import Embeddings
 from ilk.networks import Encoder
@@ -134,6 +134,7 @@ def read_embeddings(path: str | Path) -> Embeddings:
         data=made[0]["data"],
         bad=tuple(bad for file in files for bad in _bad(file)),
         contents=contents,
+        unlabelled_because=_facts(files[0]).get("unlabelled", ""),
     )
 
 
@@ -174,7 +175,12 @@ class _Job:
             *(label if self.source.classes else []),
             vector,
         ]
-        facts = {"made": self.made, "bad": [asdict(b) for b in bad], "version": VERSION}
+        facts = {
+            "made": self.made,
+            "bad": [asdict(b) for b in bad],
+            "unlabelled": unlabelled_because(self.source),
+            "version": VERSION,
+        }
         return pa.schema(columns, {"ilk": json.dumps(facts)})
 
     def verify(self, file: Path) -> None:

@@ -155,8 +155,8 @@ def _usable(name: str, part: Embeddings, labelled: bool) -> None:
         raise UserError(f"evaluate: {name} must hold images, it is empty")
     if labelled and (part.labels < 0).all():
         raise UserError(
-            f"evaluate: {name} must have labels, none of its {len(part)} images has one; put"
-            " images into one folder per class or use a parquet file with a label column"
+            f"evaluate: {name} must have labels, none of its {len(part)} images has one:"
+            f" {part.unlabelled_because or 'these vectors were made without'}"
         )
     finite = np.isfinite(part.vectors).all(1)
     if not finite.all():

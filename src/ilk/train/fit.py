@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ilk.core import UserError
-from ilk.data import open_source
+from ilk.data import left_out, open_source, unlabelled_because
 from ilk.train.devices import launch_fabric
 from ilk.train.length import Length
 from ilk.train.record import now, read_record, surroundings
@@ -102,6 +102,8 @@ def _record(setup: Setup, data: Any) -> dict[str, Any]:
             "items": len(source),
             "classes": len(source.classes),
             "fingerprint": source.fingerprint,
+            "unlabelled": unlabelled_because(source),
+            "left_out": [asdict(entry) for entry in left_out(source)],
         },
         **surroundings(),
     }

@@ -19,6 +19,7 @@ from ilk.data import (
     default_workers,
     labels,
     open_masks,
+    unlabelled_because,
 )
 from ilk.networks import Encoder, multiply_adds, sync_batch_norm
 from ilk.train.assemble import assemble
@@ -106,7 +107,7 @@ class Setup:
         if not (self.labels >= 0).any():
             raise UserError(
                 f"labels: {self.settings.method} as set must have those of some images, got "
-                f"none in {self.source.name}; sort them into folders by class, or choose a "
+                f"none in {self.source.name}: {unlabelled_because(self.source)}; or choose a "
                 f"method or kin rule without labels"
             )
         share = self.method.label_share
