@@ -7,6 +7,7 @@ folder has changed its modification time, which it does when a name in it comes 
 import os
 import time
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from ilk.data.leavings import (
     HIDDEN_FOLDER,
     SYSTEM_FOLDER,
     UNREADABLE,
+    ending,
     is_system_folder,
     of_ending,
 )
@@ -211,9 +213,12 @@ def _images(names: list[bytes], start: bytes, tally: Tally) -> tuple[bytes, np.n
 
 def _count(names: set[bytes], start: bytes, tally: Tally) -> None:
     """Account for the files of a folder that are no visible images."""
-    for name in sorted(names):
-        reason = HIDDEN if name.startswith(b".") else of_ending(name)
-        tally.add(reason, _shown(start + name))
+    ordered = sorted(names, reverse=True)
+    kinds = [b"/" if name.startswith(b".") else ending(name) for name in ordered]
+    counts = Counter(kinds)
+    for kind, name in dict(zip(kinds, ordered, strict=True)).items():
+        reason = HIDDEN if kind == b"/" else of_ending(name)
+        tally.add(reason, _shown(start + name), counts[kind])
 
 
 def _shown(path: bytes) -> str:

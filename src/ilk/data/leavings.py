@@ -1,6 +1,7 @@
 """Names that other systems and programs leave among images, and paths as they are meant."""
 
 import unicodedata
+from functools import lru_cache
 
 from ilk.data.source import ENDINGS
 
@@ -22,6 +23,7 @@ SYSTEM_FOLDERS = frozenset(
         b"_vti_cnf",  # FrontPage
     ]
 )  # fmt: skip
+_TEXTS = frozenset(ending.decode() for ending in ENDINGS)
 _LONGEST = 12  # characters of an ending that is worth naming
 _PAX = b"PaxHeader"  # what a tar program that does not know pax headers makes of them
 
@@ -33,12 +35,20 @@ def is_system_folder(name: bytes) -> bool:
 
 def not_an_image(path: str) -> str:
     """Why a member of an archive is no image, by its path; empty if it is one."""
-    *folders, name = (part.encode(errors="surrogateescape") for part in path.split("/"))
-    if any(is_system_folder(folder) for folder in folders):
+    folder, _, name = path.rpartition("/")
+    reason = _of_folder(folder) or (HIDDEN if name.startswith(".") else "")
+    if reason or name[name.rfind(".") :].lower() in _TEXTS:
+        return reason
+    return of_ending(name.encode(errors="surrogateescape"))
+
+
+@lru_cache(4096)  # many members have one folder
+def _of_folder(path: str) -> str:
+    """Why nothing in a folder of an archive is an image; empty if it may be."""
+    parts = path.split("/")
+    if any(is_system_folder(part.encode(errors="surrogateescape")) for part in parts):
         return SYSTEM
-    if any(part.startswith(b".") and part != b".." for part in (*folders, name)):
-        return HIDDEN
-    return "" if ending(name) in ENDINGS else of_ending(name)
+    return HIDDEN if any(part.startswith(".") and part != ".." for part in parts) else ""
 
 
 def of_ending(name: bytes) -> str:
@@ -56,6 +66,8 @@ def ending(name: bytes) -> bytes:
 
 def tidy(path: str) -> str:
     """A path of an archive without parts that say nothing: ``.//a/./b`` is ``a/b``."""
+    if "//" not in path and "./" not in path and not path.startswith("/"):
+        return path.removesuffix("/").removesuffix("/.")
     return "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
