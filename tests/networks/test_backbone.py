@@ -104,7 +104,7 @@ def test_weights_follow_the_seed_and_nothing_is_fetched(monkeypatch):
     ("name", "options", "drop_path", "says"),
     [
         ("resnet_minni", {}, 0.0, "resnet_mini"),
-        ("hf-hub:timm/resnet18", {}, 0.0, "not a timm model"),
+        ("hf-hub:timm/resnet18", {}, 0.0, "plain name"),
         ("resnet18", {"widths": 3}, 0.0, "widths"),
         ("resnet18", {"stem": "tiny"}, 0.0, "small, pooled, plain"),
         ("resnet_mini", {"embed_dim": 3}, 0.0, "widths, depths"),

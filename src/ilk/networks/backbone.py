@@ -13,7 +13,9 @@ import torch
 from torch import nn
 
 from ilk.core import UserError
+from ilk.core.fields import shown
 from ilk.networks.hub import offline_if_unreachable
+from ilk.networks.options import PRETRAINED, check_image, check_name, check_options
 
 Stem = Literal["small", "pooled", "plain"]
 STEMS: tuple[Stem, ...] = ("small", "pooled", "plain")
@@ -52,10 +54,11 @@ def backbone(
         name: a timm model, or one of ``OWN``.
         image_size: side of the square images it will mostly see, in pixels.
         channels: C.
-        options: arguments of the timm model, e.g. ``patch_size=4``, ``num_heads=12`` (MoCo v3's
-            ViT-S), ``global_pool="avg"``; besides ``pretrained=True`` to start from published
-            weights, and ``stem="small" | "pooled" | "plain"`` to overrule the choice above. For
-            our own networks: their entries in ``OWN``.
+        options: arguments of the timm model, of those that `ilk.networks.options` lists, e.g.
+            ``patch_size=4``, ``num_heads=12`` (MoCo v3's ViT-S), ``global_pool="avg"``; besides
+            ``pretrained=True`` to start from published weights, and ``stem="small" | "pooled" |
+            "plain"`` to overrule the choice above. For our own networks: their entries in
+            ``OWN``.
         drop_path: rate of stochastic depth of the last block, in [0, 1).
 
     Raises:
@@ -63,17 +66,41 @@ def backbone(
             images of this size.
     """
     settings = dict(options or {})
-    stem = stem_for(image_size, settings)
-    settings.pop("stem", None)
     if drop_path > 0:
         settings["drop_path_rate"] = drop_path
-    if name in OWN:
-        network: Any = _own(name, stem, channels, settings)
-    else:
-        sizes = {"img_size": image_size, "dynamic_img_size": True, "dynamic_img_pad": True}
-        network, _ = timm_network(name, {"in_chans": channels, **settings}, sizes)
-        _fit_stem(network, stem)
+    network: Any = _built(name, image_size, channels, settings)
     network.num_features = _width(network, name, channels, image_size)
+    return network
+
+
+def parameter_shapes(
+    name: str, *, image_size: int, channels: int, options: Mapping[str, object]
+) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    """Shape and type of every weight of a network that is not built: no memory is taken.
+
+    Args:
+        name: as in ``backbone``.
+        image_size: likewise.
+        channels: likewise.
+        options: likewise.
+
+    Raises:
+        UserError: as in ``backbone``.
+    """
+    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        network = _built(name, image_size, channels, dict(options))
+    return {key: (t.shape, t.dtype) for key, t in network.state_dict().items()}
+
+
+def _built(name: str, image_size: int, channels: int, settings: dict[str, Any]) -> nn.Module:
+    check_image(image_size, channels)
+    stem = stem_for(image_size, settings)
+    settings.pop("stem", None)
+    if name in OWN:
+        return _own(name, stem, channels, settings)
+    sizes = {"img_size": image_size, "dynamic_img_size": True, "dynamic_img_pad": True}
+    network, _ = timm_network(name, {"in_chans": channels, **settings}, sizes)
+    _fit_stem(network, stem)
     return network
 
 
@@ -89,15 +116,17 @@ def stem_for(image_size: int, options: Mapping[str, object]) -> Stem:
             return stem
     if given is not None:
         raise UserError(f"backbone: stem must be one of {', '.join(STEMS)}, got {given!r}")
-    if image_size > MEDIUM or options.get("pretrained"):
+    if image_size > MEDIUM or options.get(PRETRAINED):
         return "plain"
     return "small" if image_size <= SMALL else "pooled"
 
 
 def recorded_options(options: Mapping[str, object], image_size: int) -> dict[str, object]:
     """Options that build the same network again, later and without network access."""
-    kept = {key: value for key, value in options.items() if key != "pretrained"}
-    return {**kept, "stem": stem_for(image_size, options)}
+    kept = {key: value for key, value in options.items() if key != PRETRAINED}
+    kept["stem"] = stem_for(image_size, options)
+    check_options(kept)
+    return kept
 
 
 def timm_network(
@@ -107,14 +136,17 @@ def timm_network(
 
     Args:
         name: of the model.
-        needed: arguments it must take.
+        needed: arguments it must take: its channels, and options as ``check_options`` has them.
         optional: arguments left out where the model has no use for them.
 
     Raises:
-        UserError: the name is not known, or timm cannot build it like this.
+        UserError: the name is not known, an option is not safe, or timm cannot build it like
+            this.
     """
     import timm
 
+    check_name(name)
+    check_options({key: value for key, value in needed.items() if key != "in_chans"})
     if not timm.is_model(name):
         known = [*timm.list_models(), *OWN]
         close = difflib.get_close_matches(name, known, n=4, cutoff=0.5) or ["resnet50"]
@@ -158,17 +190,28 @@ def _own(name: str, stem: Stem, channels: int, settings: Mapping[str, Any]) -> n
         raise UserError(
             f"backbone: {name} takes {', '.join(OWN[name])}, got {', '.join(sorted(unknown))}"
         )
+    check_options(settings)
     widths, depths = (settings.get(key, OWN[name][key]) for key in ("widths", "depths"))
+    if not (_positive(widths) and _positive(depths) and len(widths) == len(depths)):
+        raise UserError(
+            f"backbone: {name} needs as many widths as depths, each a list of numbers above 0, "
+            f"got {shown(widths)} and {shown(depths)}"
+        )
     config = ByoModelCfg(
         blocks=tuple(
             ByoBlockCfg("basic", d=depth, c=width, s=2, gs=0, br=1.0)
             for width, depth in zip(widths, depths, strict=True)
         ),
-        stem_chs=widths[0] // 2,
+        stem_chs=max(widths[0] // 2, 1),
         stem_pool="" if stem == "small" else "maxpool",
     )
     rate = settings.get("drop_path_rate", 0.0)
     return ByobNet(config, num_classes=0, in_chans=channels, drop_path_rate=rate)
+
+
+def _positive(given: Any) -> bool:
+    plain = isinstance(given, list | tuple) and all(type(entry) is int for entry in given)
+    return plain and len(given) > 0 and min(given) > 0
 
 
 def _fit_stem(network: nn.Module, stem: Stem) -> None:

@@ -4,7 +4,6 @@ Axes: B images, C channels, F features.
 """
 
 import copy
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from ilk.core import UserError
 from ilk.networks.backbone import recorded_options
 from ilk.networks.layout import fastest_layout
+from ilk.networks.weights import fingerprint
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +84,9 @@ class Encoder:
             "std": std,
             "feature_dim": module.num_features,
         }
-        return Encoder(module=frozen, fingerprint=_fingerprint(frozen, facts), **facts)
+        return Encoder(
+            module=frozen, fingerprint=fingerprint(frozen.state_dict(), facts), **facts
+        )
 
     def facts(self) -> dict[str, Any]:
         """Everything but the weights, as JSON values."""
@@ -133,12 +135,3 @@ class PixelsToFeatures(nn.Module):
             images = images.contiguous(memory_format=self.layout)
         pixels = images.float() * self.scale.view(axes) + self.shift.view(axes)
         return self.module(pixels).float()
-
-
-def _fingerprint(module: nn.Module, facts: Mapping[str, Any]) -> str:
-    digest = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16)
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        flat = tensor.cpu().contiguous().reshape(-1)
-        digest.update(flat.view(torch.uint8).numpy())
-    return digest.hexdigest()

@@ -9,12 +9,41 @@ import torch
 from torch import Tensor
 
 from ilk.core import UserError, write_whole
-from ilk.networks.backbone import OWN, backbone
+from ilk.core.fields import (
+    ANYTHING,
+    Kind,
+    check_fields,
+    keyed,
+    listed,
+    number,
+    text,
+    whole,
+)
+from ilk.networks.backbone import OWN, backbone, parameter_shapes
 from ilk.networks.encoder import Encoder
+from ilk.networks.options import (
+    MAX_CHANNELS,
+    MAX_SIDE,
+    check_file_options,
+    check_image,
+    check_name,
+)
+from ilk.networks.weights import FINGERPRINT, check_shapes, check_whole, read_weights
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
 FORMAT = 1
 OWN_SIZE = 32  # pixels; what our own networks are for
+FIELDS: Mapping[str, Kind] = {
+    "format": whole(FORMAT, FORMAT),
+    "name": text(128),
+    "options": keyed(ANYTHING),
+    "image_size": whole(1, MAX_SIDE),
+    "channels": whole(1, MAX_CHANNELS),
+    "mean": listed(number(-100, 100), MAX_CHANNELS),
+    "std": listed(number(1e-6, 100), MAX_CHANNELS),
+    "feature_dim": whole(1, 2**24),
+    FINGERPRINT: text(64),
+}
 
 
 def save_encoder(encoder: Encoder, directory: Path | str) -> None:
@@ -66,8 +95,8 @@ def load_encoder(
         seed: of random weights.
 
     Raises:
-        UserError: there is no such encoder, its file is not whole, or published weights are
-            neither in the local cache nor within reach.
+        UserError: there is no such encoder, its file is not whole or says what is not safe to
+            build, or published weights are neither in the local cache nor within reach.
     """
     kind, _, name = str(spec).partition(":")
     given = dict(options or {})
@@ -106,7 +135,7 @@ def _named(
     name: str, image_size: int | None, channels: int, options: dict[str, object], seed: int
 ) -> Encoder:
     shape, mean, std = _made_for(name)
-    size = image_size or shape
+    size = shape if image_size is None else image_size
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = backbone(name, image_size=size, channels=channels, options=options)
@@ -129,6 +158,7 @@ def _made_for(name: str) -> tuple[int, tuple[float, ...], tuple[float, ...]]:
         IMAGENET_DEFAULT_STD,
     )
 
+    check_name(name)
     made = None if name in OWN or not timm.is_model(name) else timm.get_pretrained_cfg(name)
     if made is None:
         return OWN_SIZE, IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
@@ -136,14 +166,26 @@ def _made_for(name: str) -> tuple[int, tuple[float, ...], tuple[float, ...]]:
 
 
 def _saved(path: Path) -> Encoder:
+    """A trained encoder. Nothing that its file says is more than data: see ``SECURITY.md``."""
     facts, state = _read(path)
-    return _rebuilt(facts, state)
+    given = {name: facts[name] for name in ("image_size", "channels", "options")}
+    where = f"encoder: {path}"
+    # Before anything is built: a small file cannot ask for a large network.
+    check_shapes(state, parameter_shapes(facts["name"], **given), where)
+    with torch.random.fork_rng(devices=[]):
+        module = backbone(facts["name"], **given)
+    if module.num_features != facts["feature_dim"]:
+        raise UserError(
+            f"{where}: feature_dim must be the network's {module.num_features}, got "
+            f"{facts['feature_dim']}"
+        )
+    module.load_state_dict(state)
+    statistics = facts["mean"], facts["std"]
+    return Encoder.of(module, name=facts["name"], **given, statistics=statistics)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Facts and weights of a trained encoder."""
-    from safetensors import SafetensorError, safe_open
-
+    """Checked facts and whole weights of a trained encoder."""
     file = (
         path / WEIGHTS
         if path.is_dir()
@@ -151,41 +193,27 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         if path.name == FACTS
         else path
     )
-    if not file.is_file():
+    if not file.exists():
         raise UserError(
             f"encoder: {path} must be a run or a folder that holds {WEIGHTS}, and holds none; "
             f"timm:NAME and random:NAME are networks by name"
         )
-    try:
-        with safe_open(file, framework="pt") as stored:
-            facts = json.loads((stored.metadata() or {}).get("ilk", "{}"))
-            state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    state, facts = read_weights(file, "encoder")
+    where = f"encoder: {file}"
+    if facts.get("format") != FORMAT:
         raise UserError(
-            f"encoder: {file} must be whole, got {error}; write it again"
-        ) from error
-    if facts.get("format") != FORMAT or "name" not in facts:
-        raise UserError(
-            f"encoder: {file} must be of format {FORMAT}, got {facts.get('format')}; was it "
+            f"{where} must be of format {FORMAT}, got {str(facts.get('format'))[:60]}; was it "
             f"written by save_encoder of this version?"
         )
-    return facts, state
-
-
-def _rebuilt(facts: dict[str, Any], state: dict[str, Tensor]) -> Encoder:
-    with torch.random.fork_rng(devices=[]):
-        module = backbone(
-            facts["name"],
-            image_size=facts["image_size"],
-            channels=facts["channels"],
-            options=facts["options"],
+    check_fields(facts, FIELDS, where)
+    check_name(facts["name"], where)
+    check_file_options(facts["options"], where)
+    check_image(facts["image_size"], facts["channels"], where)
+    if not len(facts["mean"]) == len(facts["std"]) == facts["channels"]:
+        raise UserError(
+            f"{where}: mean and std must have {facts['channels']} numbers, got "
+            f"{len(facts['mean'])} and {len(facts['std'])}"
         )
-    module.load_state_dict(state)
-    return Encoder.of(
-        module,
-        name=facts["name"],
-        options=facts["options"],
-        image_size=facts["image_size"],
-        channels=facts["channels"],
-        statistics=(facts["mean"], facts["std"]),
-    )
+    covered = {name: facts[name] for name in FIELDS if name not in {"format", FINGERPRINT}}
+    check_whole(state, covered, facts[FINGERPRINT], where)
+    return facts, state
