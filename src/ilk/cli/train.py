@@ -1,6 +1,5 @@
 """``ilk train``: a folder of images in, a run directory with an encoder out."""
 
-import json
 import os
 import re
 import sys
@@ -184,7 +183,7 @@ def _follow(
     except run.Collapsed:
         console.print(f"stopped by the collapse alarm; everything up to it is in {directory}")
         sys.exit(3)
-    record = json.loads((directory / "run.json").read_text())
+    record = run.read_record(directory)
     bad = len(record["bad_files"])
     if bad:
         console.print(f"{bad} unreadable files were replaced, see {directory}/run.json")

@@ -10,7 +10,8 @@ import stat
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from types import UnionType
+from typing import Any, Literal, NoReturn, Union, cast, get_args, get_origin
 
 from ilk.core.errors import UserError
 
@@ -33,6 +34,18 @@ class Kind:
 
 FLAG = Kind("true or false", lambda given: isinstance(given, bool))
 ANYTHING = Kind("anything", lambda given: True)
+
+
+def _plain(given: Any, deep: int = 3) -> bool:
+    if isinstance(given, list | tuple):
+        entries = cast("list[Any]", given)
+        return deep > 0 and len(entries) <= 1000 and all(_plain(e, deep - 1) for e in entries)
+    if isinstance(given, str):
+        return len(given) <= 4096
+    return given is None or (isinstance(given, int | float) and abs(given) < 2**63)
+
+
+VALUE = Kind("a plain value or a short list of such", _plain)
 
 
 def whole(lowest: int, highest: int) -> Kind:
@@ -93,6 +106,27 @@ def keyed(kind: Kind, most: int = 1000) -> Kind:
             and all(map(kind.fits, cast("dict[str, Any]", given).values()))
         ),
     )
+
+
+def kind_of(hint: Any) -> Kind:
+    """The kind of a dataclass field by its type: plain values, choices, None and mappings.
+
+    Whole numbers fit 63 bits, numbers stay below 1e15, text below 4096 characters.
+
+    Raises:
+        TypeError: the type is none of these.
+    """
+    if get_origin(hint) is Literal:
+        return one_of(*get_args(hint))
+    if get_origin(hint) in {Union, UnionType}:
+        (inner,) = (kind_of(part) for part in get_args(hint) if part is not type(None))
+        return maybe(inner)
+    if get_origin(hint) is Mapping:
+        return keyed(VALUE, 100)
+    known = {bool: FLAG, int: whole(-(2**63), 2**63), float: number(-1e15, 1e15), str: text()}
+    if hint not in known:
+        raise TypeError(f"kind_of: knows plain types, got {hint}")
+    return known[hint]
 
 
 def check_fields(

@@ -1,13 +1,13 @@
 """Backbones, heads, teachers, surgery and encoders."""
 
-from ilk.networks.backbone import OWN, backbone
+from ilk.networks.backbone import OWN, backbone, recorded_options
 from ilk.networks.cost import multiply_adds
 from ilk.networks.encoder import Encoder, encode
 from ilk.networks.export import export_onnx, export_timm
 from ilk.networks.heads import Prototypes, classifier, dino_head, mlp
 from ilk.networks.layout import fastest_layout
 from ilk.networks.network import Network
-from ilk.networks.storage import feature_dim, load_encoder, save_encoder
+from ilk.networks.storage import feature_dim, load_encoder, save_encoder, without_weights
 from ilk.networks.surgery import (
     dino_class_token,
     fixed_sincos_positions,
@@ -41,6 +41,8 @@ __all__ = [
     "moco_v3_stem",
     "moco_v3_weights",
     "multiply_adds",
+    "recorded_options",
     "save_encoder",
     "sync_batch_norm",
+    "without_weights",
 ]

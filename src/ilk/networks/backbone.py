@@ -93,6 +93,7 @@ def parameter_shapes(
 
 
 def _built(name: str, image_size: int, channels: int, settings: dict[str, Any]) -> nn.Module:
+    check_options(settings)
     check_image(image_size, channels)
     stem = stem_for(image_size, settings)
     settings.pop("stem", None)
@@ -190,7 +191,6 @@ def _own(name: str, stem: Stem, channels: int, settings: Mapping[str, Any]) -> n
         raise UserError(
             f"backbone: {name} takes {', '.join(OWN[name])}, got {', '.join(sorted(unknown))}"
         )
-    check_options(settings)
     widths, depths = (settings.get(key, OWN[name][key]) for key in ("widths", "depths"))
     if not (_positive(widths) and _positive(depths) and len(widths) == len(depths)):
         raise UserError(

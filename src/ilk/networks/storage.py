@@ -115,6 +115,12 @@ def load_encoder(
     return encoder
 
 
+def without_weights(spec: str) -> str:
+    """The same network with random weights, where a spec asks for published ones."""
+    published = spec.startswith("timm:") and not spec.endswith("@random")
+    return f"{spec}@random" if published else spec
+
+
 def feature_dim(spec: str) -> int:
     """F of an encoder that `load_encoder` would give, without its weights.
 

@@ -9,10 +9,11 @@ from torch import nn
 
 from ilk.adoptions import adopter
 from ilk.core import seeding
-from ilk.method import Method, typed_changes, with_augmentation, with_background
+from ilk.method import Method, Standing, typed_changes, with_augmentation, with_background
 from ilk.methods import recipe
 from ilk.mixes import mixture
-from ilk.networks import Network, backbone
+from ilk.networks import Network, backbone, recorded_options, without_weights
+from ilk.networks.options import PRETRAINED
 from ilk.train.settings import Settings
 
 
@@ -25,7 +26,9 @@ class PerItem(Protocol):
         ...
 
 
-def assemble(settings: Settings, image_size: int, items: int) -> tuple[Method, Network]:
+def assemble(
+    settings: Settings, image_size: int, items: int, *, restored: bool = False
+) -> tuple[Method, Network]:
     """The method for a backbone's width, and the student that it trains.
 
     Weights depend on the seed and the settings alone.
@@ -34,13 +37,32 @@ def assemble(settings: Settings, image_size: int, items: int) -> tuple[Method, N
         settings: of the run.
         image_size: of large views, in pixels.
         items: of the data set, for memories with an entry for each.
+        restored: all weights come from a checkpoint, so that published ones, of the backbone or
+            a teacher, are not fetched: what a record says never makes us fetch.
 
     Raises:
         UserError: a name or a setting is not known, or does not fit the method.
     """
     torch.manual_seed(seeding.integer(settings.seed, 0, "weights"))
+    published = settings.backbone_options.get(PRETRAINED)
+    if restored:
+        kept = recorded_options(settings.backbone_options, image_size)
+        settings = replace(settings, backbone_options=kept)
     trunk = _trunk(settings, image_size, drop_path=0.0)
     width = int(cast(int, trunk.num_features))
+    method = _method(settings, width, image_size)
+    allot(method, items)
+    if method.drop_path > 0:
+        trunk = _trunk(settings, image_size, drop_path=method.drop_path)
+    if restored and isinstance(method.teacher, Standing):
+        method = replace(method, teacher=Standing(without_weights(method.teacher.encoder)))
+    if not published:
+        for change in method.prepare:
+            change(trunk)
+    return method, Network(trunk, method.projector, method.predictor, method.prototypes)
+
+
+def _method(settings: Settings, width: int, image_size: int) -> Method:
     method = recipe(settings.method, settings.method_options).build(width, image_size)
     if settings.kin is not None:
         method = adopter(settings.kin, settings.kin_options).apply(method)
@@ -50,14 +72,7 @@ def assemble(settings: Settings, image_size: int, items: int) -> tuple[Method, N
     if settings.background is not None:
         method = with_background(method, settings.background)
     optimisation = typed_changes(method.optimisation, "optimiser", settings.optimiser_options)
-    method = replace(method, optimisation=optimisation)
-    allot(method, items)
-    if method.drop_path > 0:
-        trunk = _trunk(settings, image_size, drop_path=method.drop_path)
-    if not settings.backbone_options.get("pretrained"):
-        for change in method.prepare:
-            change(trunk)
-    return method, Network(trunk, method.projector, method.predictor, method.prototypes)
+    return replace(method, optimisation=optimisation)
 
 
 def allot(method: Method, items: int) -> None:

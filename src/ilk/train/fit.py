@@ -6,9 +6,11 @@ from typing import Any
 
 from ilk.core import UserError
 from ilk.data import left_out, open_source, unlabelled_because
+from ilk.method import Standing
+from ilk.networks.options import PRETRAINED
 from ilk.train.devices import launch_fabric
 from ilk.train.length import Length
-from ilk.train.record import now, read_record, surroundings
+from ilk.train.record import now, read_record, recorded_settings, surroundings
 from ilk.train.run import CHECKPOINT, Run, Watcher
 from ilk.train.settings import Settings
 from ilk.train.setup import Plan, Setup, timed_step
@@ -53,6 +55,7 @@ def resume(directory: Path, watcher: Watcher, data: Any = None) -> None:
     record = read_record(directory)
     if record["status"] == "finished":
         raise UserError(f"--resume: {directory} must be unfinished, but the run is complete")
+    saved = _saved(directory, record)
     data = record["data"]["spec"] if data is None else data
     if data is None:
         raise UserError("--resume: the run's data was given in memory and must be given again")
@@ -64,11 +67,37 @@ def resume(directory: Path, watcher: Watcher, data: Any = None) -> None:
             f"fingerprint; put the old files back or start a new run"
         )
     length = Length(record["length"]["steps"], record["length"]["steps_per_epoch"])
-    setup = Setup(Settings(**record["settings"]), source, length=length)
+    setup = Setup(recorded_settings(record), source, length=length)
     run = Run(setup, directory, watcher, record)
-    if (directory / CHECKPOINT).exists():
+    if saved:
         run.resume()
+    else:
+        _check_first_weights(setup, directory)
     run.go()
+
+
+def _saved(directory: Path, record: dict[str, Any]) -> bool:
+    """Whether there is a checkpoint; a run that stopped before its first one has none."""
+    if (directory / CHECKPOINT).exists():
+        return True
+    if record.get("step", 0) > 0:
+        raise UserError(
+            f"--resume: {directory} must hold {CHECKPOINT} of a run at step {record['step']}, "
+            f"got none; put it back, or remove the directory and repeat the command that began "
+            f"the run"
+        )
+    return False
+
+
+def _check_first_weights(setup: Setup, directory: Path) -> None:
+    """A run without a checkpoint begins again; with published weights, by its own command."""
+    teacher = setup.method.teacher
+    taught = isinstance(teacher, Standing) and teacher.encoder.endswith("@random")
+    if setup.settings.backbone_options.get(PRETRAINED) or taught:
+        raise UserError(
+            f"--resume: {directory} must hold a checkpoint of a run that begins with published "
+            f"weights, got none; remove the directory and repeat the command that began the run"
+        )
 
 
 def dry_run(settings: Settings, data: Any) -> tuple[dict[str, Any], Plan]:

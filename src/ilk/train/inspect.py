@@ -13,10 +13,9 @@ from ilk.data import Source
 from ilk.train.assemble import PerItem
 from ilk.train.checkpoint import load
 from ilk.train.length import Length
-from ilk.train.record import read_record
+from ilk.train.record import read_record, recorded_settings
 from ilk.train.run import CHECKPOINT
 from ilk.train.scene import Verdict
-from ilk.train.settings import Settings
 from ilk.train.setup import Setup
 
 LARGEST_BATCH = 256  # candidates enough, and light on any machine
@@ -53,7 +52,7 @@ def glance(directory: Path, images: Source) -> Glance:
         UserError: there is no run, or it cannot be shown these images.
     """
     record = read_record(directory)
-    settings = Settings(**record["settings"])
+    settings = recorded_settings(record)
     size = min(settings.batch_size or LARGEST_BATCH, LARGEST_BATCH, len(images))
     settings = replace(settings, batch_size=size, accumulate=1, knn_every=0, compile=False)
     length = Length(record["length"]["steps"], record["length"]["steps_per_epoch"])

@@ -1,6 +1,7 @@
 """What a run leaves behind for people: run.json, metrics.jsonl, TensorBoard curves."""
 
 import json
+import math
 import os
 import platform
 import subprocess
@@ -9,9 +10,25 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from ilk.core import UserError, write_whole
+from ilk.core.fields import (
+    ANYTHING,
+    Kind,
+    check_fields,
+    keyed,
+    kind_of,
+    listed,
+    maybe,
+    number,
+    one_of,
+    read_json,
+    text,
+    whole,
+)
+from ilk.networks.options import MAX_CHANNELS, MAX_SIDE, check_name, check_options
+from ilk.train.settings import Settings
 
 PACKAGES = (
     "ilk",
@@ -24,23 +41,94 @@ PACKAGES = (
 )
 
 
+RECORD = "run.json"
+FIELDS: Mapping[str, Kind] = {
+    "status": one_of("started", "running", "interrupted", "collapsed", "failed", "finished"),
+    "settings": keyed(ANYTHING),
+    "length": keyed(ANYTHING),
+    "data": keyed(ANYTHING),
+    "step": whole(0, 10**12),
+    "seconds": number(0, 1e12),
+    "bad_files": listed(ANYTHING, 10**7),
+}
+SETTINGS: Mapping[str, Kind] = {
+    **{name: kind_of(hint) for name, hint in get_type_hints(Settings).items()},
+    "image_size": maybe(whole(1, MAX_SIDE)),
+    "channels": whole(1, MAX_CHANNELS),
+    "batch_size": maybe(whole(1, 2**20)),
+    "accumulate": whole(1, 2**16),
+    "workers": maybe(whole(1, 1024)),
+}
+LENGTH: Mapping[str, Kind] = {
+    "steps": whole(1, 10**12),
+    "steps_per_epoch": number(1e-6, 1e12),
+}
+DATA: Mapping[str, Kind] = {
+    "spec": Kind(
+        "a path, a list of paths or null",
+        lambda given: maybe(text()).fits(given) or listed(text(), 10**5).fits(given),
+    ),
+    "name": text(10**6),
+    "items": whole(1, 10**12),
+    "classes": whole(0, 10**12),
+    "fingerprint": text(128),
+}
+BAD: Mapping[str, Kind] = {"index": whole(0, 10**12), "key": text(10**5), "reason": text(10**5)}
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
-    write_whole(path, json.dumps(content, indent=2, default=str) + "\n", "record")
+    """Write a JSON file whole or not at all; numbers that JSON does not know become null."""
+    words = json.dumps(_finite(content), indent=2, default=str, allow_nan=False)
+    write_whole(path, words + "\n", "record")
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {name: _finite(entry) for name, entry in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(entry) for entry in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def read_record(directory: Path) -> dict[str, Any]:
-    """The run record of a directory.
+    """The run record of a directory, every field that is used again checked.
+
+    A record may be a stranger's or damaged. Fields that a run goes by must be known, of their
+    kind and in their range; all others are notes for people and are let through.
 
     Raises:
-        UserError: the directory holds no run.
+        UserError: the directory holds no run, or a field is not what it must be.
     """
-    path = directory / "run.json"
+    path = directory / RECORD
     if not path.exists():
         raise UserError(
             f"run: {directory} must hold a run.json, got none; is it a run directory?"
         )
-    return json.loads(path.read_text())
+    where = f"run: {path}"
+    record = check_fields(
+        read_json(path, "run"),
+        FIELDS,
+        where,
+        optional=("step", "seconds", "bad_files"),
+        others=True,
+    )
+    check_fields(record["length"], LENGTH, f"{where}: length")
+    check_fields(record["data"], DATA, f"{where}: data", others=True)
+    for entry in record.setdefault("bad_files", []):
+        check_fields(entry, BAD, f"{where}: bad_files")
+    check_fields(record["settings"], SETTINGS, f"{where}: settings", optional=SETTINGS)
+    check_name(record["settings"].get("backbone", "resnet50"), where)
+    check_options(record["settings"].get("backbone_options", {}), where)
+    return record
+
+
+def recorded_settings(record: Mapping[str, Any]) -> Settings:
+    """The settings of a record that ``read_record`` gave.
+
+    Raises:
+        UserError: they contradict each other.
+    """
+    return Settings(**record["settings"])
 
 
 def now() -> str:

@@ -45,7 +45,8 @@ class Setup:
     Args:
         settings: as given; what is left open is decided here, see ``settings`` afterwards.
         source: the pictures.
-        length: known when a run is resumed; None works it out.
+        length: known when a run is resumed, whose weights are then still to be put back; None
+            works it out.
     """
 
     def __init__(
@@ -61,7 +62,9 @@ class Setup:
         self.image_size = settings.image_size or natural_size(source, settings.channels)
         self.workers = settings.workers or default_workers()
         settings = replace(settings, image_size=self.image_size, workers=self.workers)
-        self.method, student = assemble(settings, self.image_size, len(source))
+        self.method, student = assemble(
+            settings, self.image_size, len(source), restored=length is not None
+        )
         self.labels = torch.from_numpy(labels(source))
         self.batch_size = settings.batch_size or self._fitting_batch(settings)
         self.settings = replace(settings, batch_size=self.batch_size)

@@ -1,6 +1,5 @@
 """The report of a run whose encoder was compared with others."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +7,9 @@ from pathlib import Path
 from ilk.data import Reader, Source
 from ilk.embedding import Embeddings
 from ilk.evaluate import Result
-from ilk.train import Settings
+from ilk.train import read_record
 from ilk.train.assemble import assemble
+from ilk.train.record import recorded_settings
 from ilk.viewer.facts import run_facts
 from ilk.viewer.inspector import inspected
 from ilk.viewer.kinship import lookups
@@ -57,9 +57,9 @@ def comparison(
         title: of the page.
         verdict: what was found.
     """
-    record = json.loads((directory / "run.json").read_text())
-    settings = Settings(**record["settings"])
-    method, _ = assemble(settings, record["settings"]["image_size"], len(train))
+    record = read_record(directory)
+    settings = recorded_settings(record)
+    method, _ = assemble(settings, settings.image_size or 0, len(train), restored=True)
     reader = Reader(train, channels=settings.channels)
     images = [reader.read(row)[0] for row in range(min(SHOWN, len(train)))]
     spaces = {rival.name: (rival.train, rival.test) for rival in (rivals[0], rivals[-1])}
