@@ -98,7 +98,8 @@ def verbs(place: Path, images: Path) -> list[tuple[object, ...]]:
     return [
         ("embed", place, images, "-o", "vectors.parquet"),
         ("evaluate", place, "--test", images, "--train", images.parent / "train"),
-        ("evaluate", "pixels", "--against", place, "--test", images, "--train", images.parent / "train"),
+        ("evaluate", "pixels", "--against", place, "--test", images, "--train",
+         images.parent / "train"),
         ("export", place),
         ("export", place, "--to", "onnx"),
         ("train", images, "--method", "rekd", "--set", f"teacher={place}", "--backbone",
