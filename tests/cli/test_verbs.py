@@ -11,7 +11,7 @@ import timm
 from safetensors.torch import load_file
 
 from ilk.cli import VERBS
-from ilk.networks import load_encoder
+from ilk.networks import Encoder, backbone, load_encoder, save_encoder
 from tests.cli.conftest import TINY
 
 
@@ -158,6 +158,18 @@ def test_export_to_timm_tells_how_to_load_it(ilk):
     expression = re.search(r"network = (.*)", said.out)[1]
     network = eval(expression, {"timm": timm})
     network.load_state_dict(load_file("m.safetensors"))
+
+
+def test_export_of_a_network_that_timm_cannot_build_leaves_nothing(ilk, tmp_path):
+    module = backbone("resnet10t", image_size=64)
+    known = {"image_size": 64, "channels": 3, "statistics": ((0.5,) * 3, (0.25,) * 3)}
+    save_encoder(Encoder.of(module, name="resnet10t", options={}, **known), "small")
+    said = ilk("export", "small", "--to", "timm")
+    assert said.code == 2
+    assert said.err.count("\n") == 1
+    assert "--to onnx, or train with --backbone-set stem=plain" in said.err
+    assert not (tmp_path / "small" / "export").exists()
+    assert "network =" not in said.out
 
 
 def test_export_to_onnx(ilk, run):

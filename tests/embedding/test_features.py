@@ -3,6 +3,7 @@ import os
 import numpy as np
 import pytest
 
+from ilk.core import UserError
 from ilk.data import cache_folder
 from ilk.embedding import cached, embed
 
@@ -29,6 +30,31 @@ def test_the_second_time_nothing_is_read(encoder, arrays):
         assert found.keys.equals(plain.keys)
         assert (found.classes, found.bad) == (plain.classes, plain.bad)
         assert (found.encoder, found.data) == (plain.encoder, plain.data)
+
+
+def test_without_a_home_nothing_is_kept_and_all_goes_on(encoder, arrays, monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("ILK_CACHE")
+    monkeypatch.setattr("pathlib.Path.home", no_home)
+    source = arrays(count=5)
+    assert np.array_equal(cached(encoder(), source).vectors, embed(encoder(), source).vectors)
+
+
+@pytest.mark.parametrize("place", ["/dev/null/cache", "/proc/cache"])
+def test_a_place_that_cannot_be_written_keeps_nothing(encoder, arrays, monkeypatch, place):
+    monkeypatch.setenv("ILK_CACHE", place)
+    source = arrays(count=5)
+    assert np.array_equal(cached(encoder(), source).vectors, embed(encoder(), source).vectors)
+    cached(encoder(), source)
+    assert len(source.read) == 15, "embedded each time"
+
+
+def test_broken_vectors_are_not_kept(encoder, arrays):
+    with pytest.raises(UserError, match="embed: vectors must be finite, all 5 images"):
+        cached(encoder(float("nan")), arrays(count=5))
+    assert not kept()
 
 
 def test_other_data_or_another_encoder_is_another_entry(encoder, arrays):

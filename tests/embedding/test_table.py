@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from ilk.core import UserError
 from ilk.embedding import embed, embed_to_parquet, read_embeddings, table
@@ -51,6 +53,34 @@ def test_columns_and_metadata(encoder, arrays, tmp_path):
     assert facts["made"]["image_size"] == 4
     assert facts["made"]["dim"] == 3
     assert facts["version"]
+
+
+class Broken(torch.nn.Module):
+    """The mean of each channel, but not for images of red below 3."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.number = number
+
+    def forward(self, batch):
+        means = batch.mean((2, 3))
+        red = (255 * means[:, :1]).round()
+        return torch.where(red < 3, self.number, means)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_vectors_that_are_not_finite_are_refused(encoder, arrays, tmp_path, number, dtype):
+    broken = replace(encoder(), module=Broken(number))
+    says = r"must be finite, 3 of (4|10) images have NaN or infinity, first pictures/0.png"
+    with pytest.raises(UserError, match=says):
+        embed_to_parquet(broken, arrays(10), tmp_path / "a.parquet", dtype=dtype)
+    assert not list(tmp_path.rglob("*.parquet")), "nothing passes for good"
+    with pytest.raises(UserError, match=says):
+        embed(broken, arrays(10))
+    late = arrays(12, bad=frozenset({0, 1, 2}))
+    embed_to_parquet(broken, late, tmp_path / "b.parquet", dtype=dtype)
+    assert np.isfinite(read_embeddings(tmp_path / "b.parquet").vectors).all()
 
 
 def test_half_precision_is_close(encoder, arrays, colours, tmp_path):

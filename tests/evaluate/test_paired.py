@@ -20,19 +20,21 @@ def test_intervals_of_paired_differences_cover_at_the_stated_rate(kind):
         else:
             ours, theirs = (rng.random(100) < hard * share for share in (0.9, 0.7))
             true = 0.1  # half of 0.9 less half of 0.7
-        low, high = bootstrap(ours.astype(float) - theirs, seed)
+        low, high = bootstrap(ours.astype(float) - theirs, seed, (-1.0, 1.0))
         covered += low <= true <= high
     assert 0.91 < covered / trials < 0.985, "three standard errors around 0.95"
 
 
 def test_the_bootstrap_agrees_with_drawing_items_one_by_one():
     rng = np.random.default_rng(1)
-    values = np.round(rng.normal(size=60), 1)
-    drawn = values[rng.integers(0, 60, (20_000, 60))].mean(1)
+    values, ends = np.round(rng.uniform(-1, 1, size=60), 1), (-1.0, 1.0)
+    more = np.append(values, ends)
+    drawn = more[rng.integers(0, 62, (20_000, 62))].mean(1)
     expected = np.quantile(drawn, [0.025, 0.975])
-    np.testing.assert_allclose(bootstrap(values, 3), expected, atol=0.02)
-    assert bootstrap(values, 3) == bootstrap(values, 3) != bootstrap(values, 4)
-    assert bootstrap(np.full(5, 0.25), 0) == (0.25, 0.25)
+    np.testing.assert_allclose(bootstrap(values, 3, ends), expected, atol=0.02)
+    assert (
+        bootstrap(values, 3, ends) == bootstrap(values, 3, ends) != bootstrap(values, 4, ends)
+    )
 
 
 def test_verdicts_in_words(pair):
@@ -48,7 +50,7 @@ def test_verdicts_in_words(pair):
     (mirrored,) = compare(theirs, ours, "seeing")
     assert mirrored.verdict.startswith(f"worse by {points} points, interval ")
     (same,) = compare(ours, ours, "itself")
-    assert same.verdict == "no difference that this test set can show, interval 0.0 to 0.0"
+    assert same.verdict == "no difference that this test set can show, interval -1.0 to 1.0"
 
 
 def test_pairing_narrows_the_interval(pair):

@@ -16,10 +16,10 @@ from ilk.evaluate import (
     Images,
     Measured,
     Protocol,
+    clopper_pearson,
     evaluate,
     raw_pixels,
     top1,
-    wilson,
 )
 
 
@@ -33,8 +33,8 @@ def test_results_say_all_that_is_needed_to_repeat_them(pair):
         assert found["settings"]["held_out"] == 0.2
         assert found["metric"] == "top-1 accuracy"
         assert found["value"] == result.scores.mean() == pytest.approx(result.value)
-        assert found["interval"] == list(wilson(int(result.scores.sum()), 300))
-        assert "Wilson" in found["interval_kind"]
+        assert found["interval"] == list(clopper_pearson(int(result.scores.sum()), 300))
+        assert "Clopper-Pearson" in found["interval_kind"]
         assert "held-out train" in found["selected_on"]
         assert (found["seed"], found["encoder"]) == (3, "c0de")
         assert (found["train_data"], found["test_data"]) == ("train", "test")

@@ -43,18 +43,24 @@ def encoder_of() -> Callable[..., Encoder]:
     """Makes an untrained encoder whose batch norms have seen pictures."""
 
     def make(
-        name: str, options: Mapping[str, object], *, image_size: int = 32, seed: int = 0
+        name: str,
+        options: Mapping[str, object],
+        *,
+        image_size: int = 32,
+        channels: int = 3,
+        seed: int = 0,
     ) -> Encoder:
         torch.manual_seed(seed)
-        module = backbone(name, image_size=image_size, options=options)
-        module(torch.randn(16, 3, image_size, image_size))
+        module = backbone(name, image_size=image_size, channels=channels, options=options)
+        module(torch.randn(16, channels, image_size, image_size))
+        known = STATISTICS if channels == 3 else ((0.5,) * channels, (0.25,) * channels)
         return Encoder.of(
             module,
             name=name,
             options=options,
             image_size=image_size,
-            channels=3,
-            statistics=STATISTICS,
+            channels=channels,
+            statistics=known,
         )
 
     return make

@@ -1,14 +1,12 @@
 """``ilk export``: a trained encoder for other programs."""
 
-import json
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
-
-if TYPE_CHECKING:
-    from ilk.networks import Encoder
 
 ENDINGS = {"timm": ".safetensors", "onnx": ".onnx"}
 
@@ -36,43 +34,37 @@ def export(
     console = Console()
     loaded = load_encoder(encoder)
     path = output or _beside(encoder) / f"encoder{ENDINGS[to]}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if to == "onnx":
-        difference = export_onnx(loaded, path)
-    else:
-        expression = export_timm(loaded, path)
-        difference = _timm_difference(loaded, path)
-        console.print(f"network = {expression}", highlight=False, markup=False, soft_wrap=True)
-        console.print(
-            f'network.load_state_dict(safetensors.torch.load_file("{path}"))',
-            highlight=False, markup=False, soft_wrap=True,
-        )  # fmt: skip
-        console.print(f"pixels / 255, less {loaded.mean}, over {loaded.std}", highlight=False)
-    told = f"{path}: features differ from ilk's by {difference:.1e} at most"
-    console.print(told, highlight=False, soft_wrap=True)
+    with _folder(path.parent):
+        if to == "onnx":
+            difference = export_onnx(loaded, path)
+        else:
+            expression, difference = export_timm(loaded, path)
+            _print(console, f"network = {expression}")
+            _print(
+                console,
+                f'network.load_state_dict(safetensors.torch.load_file("{path}"))',
+            )
+            _print(console, f"pixels / 255, less {loaded.mean}, over {loaded.std}")
+    _print(console, f"{path}: features differ from ilk's by {difference:.1e} at most")
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _folder(path: Path) -> Generator[None]:
+    """Remove a folder that was made to write into, when nothing was written."""
+    made = not path.exists()
+    try:
+        yield
+    except BaseException:
+        if made:
+            with suppress(OSError):
+                path.rmdir()  # removes an empty folder only
+        raise
 
 
 def _beside(encoder: str) -> Path:
     place = Path(encoder)
     return (place if place.is_dir() else Path()) / "export"
-
-
-def _timm_difference(encoder: "Encoder", path: Path) -> float:
-    """How far features lie apart once timm has built the network and read the file."""
-    import timm
-    import torch
-    from safetensors import safe_open
-    from safetensors.torch import load_file
-
-    with safe_open(path, framework="pt") as stored:
-        header = stored.metadata()
-    network = timm.create_model(
-        header["architecture"], num_classes=0, **json.loads(header["arguments"])
-    ).eval()
-    network.load_state_dict(load_file(path))
-    side = encoder.image_size
-    images = torch.rand(
-        4, encoder.channels, side, side, generator=torch.Generator().manual_seed(0)
-    )
-    with torch.inference_mode():
-        return float((network(images) - encoder.module(images)).abs().max())

@@ -18,7 +18,12 @@ _LAYOUT = 2  # raise it when the arrays of a listing change their meaning
 
 
 def cache_folder() -> Path:
-    """Where listings are kept."""
+    """Where listings are kept.
+
+    Raises:
+        RuntimeError: ``ILK_CACHE`` says nothing and there is no home; whoever keeps something
+            takes it as missing.
+    """
     return Path(os.environ.get("ILK_CACHE") or Path.home() / ".cache" / "ilk")
 
 

@@ -67,7 +67,7 @@ def embed(
         progress: called with the items done and their number.
 
     Raises:
-        UserError: nothing could be read.
+        UserError: nothing could be read, or a vector has NaN or infinity.
     """
     vectors = np.empty((len(source), encoder.feature_dim), np.float32)
     labels = np.empty(len(source), np.int64)
@@ -88,10 +88,12 @@ def embed(
             progress(batch.items.stop, len(source))
     if not rows:
         raise nothing_readable(source, bad)
+    joined = pa.concat_arrays(keys)
+    all_finite(encoder, vectors[:rows], lambda row: str(joined[row]))
     return Embeddings(
         vectors=vectors[:rows],
         labels=labels[:rows],
-        keys=pa.concat_arrays(keys),
+        keys=joined,
         classes=source.classes,
         encoder=encoder.fingerprint,
         data=source.fingerprint,
@@ -143,6 +145,31 @@ def nothing_readable(source: Source, bad: list[Bad]) -> UserError:
     return UserError(
         f"embed: {source.name} must hold images that can be read, got {len(bad)} bad items and"
         f" no good one{first}"
+    )
+
+
+def all_finite(
+    encoder: Encoder, vectors: Float32[np.ndarray, "N D"], key: Callable[[int], str]
+) -> None:
+    """Refuse vectors that no distance can be taken of.
+
+    Args:
+        encoder: that they come from.
+        vectors: of images.
+        key: of the image in a row.
+
+    Raises:
+        UserError: one of them has NaN or infinity.
+    """
+    broken = np.flatnonzero(~np.isfinite(vectors).all(1))
+    if not len(broken):
+        return
+    rows = len(vectors)
+    of = f"all {rows}" if len(broken) == rows else f"{len(broken)} of {rows}"
+    raise UserError(
+        f"embed: vectors must be finite, {of} images have NaN or infinity, first"
+        f" {key(int(broken[0]))}; the weights of {encoder.name} may be broken, take an"
+        f" earlier encoder"
     )
 
 

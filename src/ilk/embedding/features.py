@@ -52,24 +52,29 @@ def cached(
         most_bytes: of all files kept. Those used longest ago go first.
 
     Raises:
-        UserError: nothing could be read.
+        UserError: nothing could be read, or a vector has NaN or infinity.
     """
     place = _place(encoder, source)
-    found = _load(place)
+    found = None if place is None else _load(place)
     if found is None:
         found = embed(
             encoder, source, batch_size=batch_size, device=device, workers=workers,
             progress=progress,
         )  # fmt: skip
-        _save(place, found)
-        _bound(place.parent, most_bytes)
+        if place is not None:
+            _save(place, found)
+            _bound(place.parent, most_bytes)
     return replace(found, unlabelled_because=unlabelled_because(source))
 
 
-def _place(encoder: Encoder, source: Source) -> Path:
+def _place(encoder: Encoder, source: Source) -> Path | None:
+    """The file of these vectors; None where there is no home to keep them in."""
     key = [encoder.fingerprint, encoder.image_size, source.fingerprint, _LAYOUT]
     name = blake2b(json.dumps(key).encode(), digest_size=16).hexdigest()
-    return cache_folder() / f"features-{name}.arrow"
+    try:
+        return cache_folder() / f"features-{name}.arrow"
+    except RuntimeError:
+        return None
 
 
 def _load(place: Path) -> Embeddings | None:

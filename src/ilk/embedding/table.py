@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from ilk.core import UserError, replacing
 from ilk.core.version import VERSION
 from ilk.data import Bad, Source, unlabelled_because
-from ilk.embedding.batches import Batch, embed_batches, nothing_readable
+from ilk.embedding.batches import Batch, all_finite, embed_batches, nothing_readable
 from ilk.embedding.record import Embeddings
 from ilk.networks import Encoder
 
@@ -68,8 +68,8 @@ def embed_to_parquet(
         The file or directory.
 
     Raises:
-        UserError: another encoder or other data was embedded there, a vector does not fit
-            float16, nothing could be read, or the disk is full.
+        UserError: another encoder or other data was embedded there, a vector has NaN or
+            infinity or does not fit float16, nothing could be read, or the disk is full.
     """
     path = Path(path)
     job = _Job(encoder, source, dtype, shard_rows, reading, progress)
@@ -225,6 +225,11 @@ def _write_piece(job: _Job, target: Path, items: range) -> None:
     for batch in embed_batches(job.encoder, job.source, items=items, **job.reading):
         batches.append(batch)
         job.tell(batch.items.stop)
+    keys = [key for batch in batches for key in batch.keys]
+    if keys:
+        all_finite(
+            job.encoder, np.concatenate([batch.vectors for batch in batches]), keys.__getitem__
+        )
     schema = job.schema(bad for batch in batches for bad in batch.bad)
     _save(target, (_table(batch, job, schema) for batch in batches), schema)
 
@@ -232,7 +237,7 @@ def _write_piece(job: _Job, target: Path, items: range) -> None:
 def _table(batch: Batch, job: _Job, schema: pa.Schema) -> pa.Table:
     with np.errstate(over="ignore"):
         vectors = batch.vectors.astype(job.dtype)
-    if np.isinf(vectors).any() and not np.isinf(batch.vectors).any():
+    if np.isinf(vectors).any():
         row = int(np.abs(batch.vectors).max(1).argmax())
         raise UserError(
             f"embed: vectors must stay below 65504 to fit float16, {batch.keys[row]} has"

@@ -5,7 +5,7 @@ from ilk.evaluate.baselines import contender, oriented_gradients, pixels, raw_pi
 from ilk.evaluate.class_map import mapped, read_class_map
 from ilk.evaluate.corruption_error import relative_to
 from ilk.evaluate.heldout import held_out
-from ilk.evaluate.interval import bootstrap, wilson
+from ilk.evaluate.interval import bootstrap, clopper_pearson
 from ilk.evaluate.ledger import Ledger
 from ilk.evaluate.over_seeds import (
     SeedDifference,
@@ -31,8 +31,8 @@ from ilk.evaluate.suite import PROTOCOLS, evaluate, protocol
 __all__ = [
     "PROTOCOLS", "Agreement", "Comparison", "Images", "Labelled", "Ledger", "Measured",
     "NearDuplicates", "Procedure", "Protocol", "Result", "SeedDifference", "SeedMean", "Task",
-    "agreement", "bootstrap", "compare", "contender", "difference_over_seeds", "evaluate",
-    "held_out", "holm", "mapped", "mean_over_seeds", "near_duplicates", "oriented_gradients",
-     "pixels", "protocol", "raw_pixels", "read_class_map",
-    "relative_to", "top1", "wilson",
+    "agreement", "bootstrap", "clopper_pearson", "compare", "contender",
+    "difference_over_seeds", "evaluate", "held_out", "holm", "mapped", "mean_over_seeds",
+    "near_duplicates", "oriented_gradients", "pixels", "protocol", "raw_pixels",
+    "read_class_map", "relative_to", "top1",
 ]  # fmt: skip

@@ -12,11 +12,11 @@ from jaxtyping import Float32, Int64
 
 from ilk.core import UserError
 from ilk.core.seeding import permutation
-from ilk.evaluate.interval import crossed
+from ilk.evaluate.interval import BOOTSTRAP, crossed
 from ilk.evaluate.matching import matched
 from ilk.evaluate.protocol import Measured, Task
 
-INTERVAL = "percentile bootstrap, 95 %, over starts and test items, clusters as they are"
+INTERVAL = f"{BOOTSTRAP}, over starts and test items, clusters as they are"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,7 +140,7 @@ def _scored(
     right = np.stack([matched(one, labels)[one] == labels for one in found]).astype(np.float64)
     nmi = [float(normalized_mutual_info_score(labels, one)) for one in found]
     ari = [float(adjusted_rand_score(labels, one)) for one in found]
-    low, high = crossed(right[None], task.seed)[0].tolist()
+    low, high = crossed(right[None], task.seed, (0.0, 1.0))[0].tolist()
     scores = right.mean(0)
     return Measured(
         metric="clustering accuracy",

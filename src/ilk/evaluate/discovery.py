@@ -14,7 +14,7 @@ from torch import Tensor
 from ilk.core import UserError
 from ilk.core.seeding import uniforms
 from ilk.evaluate.heldout import held_out
-from ilk.evaluate.interval import wilson
+from ilk.evaluate.interval import clopper_pearson
 from ilk.evaluate.matching import matched
 from ilk.evaluate.protocol import Measured, Task
 
@@ -61,8 +61,8 @@ class Discovery:
         return Measured(
             metric="accuracy on unlabelled train items",
             value=right.double().mean().item(),
-            interval=wilson(int(right.sum()), len(right)),
-            interval_kind="Wilson score, 95 %, over unlabelled items, clusters as they are",
+            interval=clopper_pearson(int(right.sum()), len(right)),
+            interval_kind="Clopper-Pearson, 95 %, over unlabelled items, clusters as they are",
             selected={},
             selected_on="nothing: the tightest of several clusterings counts",
             scores=right.double(),

@@ -67,7 +67,8 @@ def curves(
     seed: int,
 ) -> dict[str, list[Point]]:
     """Accuracy by amount for each way, with intervals over draws of labels and test items."""
-    ends = crossed(right.reshape(-1, *right.shape[2:]), seed).reshape(*right.shape[:2], 2)
+    flat = right.reshape(-1, *right.shape[2:])
+    ends = crossed(flat, seed, (0.0, 1.0)).reshape(*right.shape[:2], 2)
     return {
         way: [
             Point(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ilk.embedding import nearest, vote
 from ilk.evaluate.draws import amounts, curves, ranks
+from ilk.evaluate.interval import BOOTSTRAP
 from ilk.evaluate.labels_needed import Point, answers
 from ilk.evaluate.logistic import fit_path
 from ilk.evaluate.propagation import Graph, balanced, called, graph, spread
@@ -125,7 +126,7 @@ def along(
         metric=f"accuracy of {headline}, {point.amount}",
         value=float(scores.mean()),
         interval=(point.low, point.high),
-        interval_kind="percentile bootstrap, 95 %, over draws of labels and test items",
+        interval_kind=f"{BOOTSTRAP}, over draws of labels and test items",
         selected={},
         selected_on=selected_on,
         scores=torch.from_numpy(scores),

@@ -77,7 +77,7 @@ def compare(ours: Sequence[Result], theirs: Sequence[Result], against: str) -> l
                 protocol=mine.protocol,
                 against=against,
                 difference=float(np.mean(differences)),
-                interval=bootstrap(differences, mine.seed),
+                interval=bootstrap(differences, mine.seed, (-1.0, 1.0)),
             )
         )
     return found

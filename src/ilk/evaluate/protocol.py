@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float32, Float64, Int64, Shaped
 from torch import Tensor
 
 from ilk.data import Source
-from ilk.evaluate.interval import wilson
+from ilk.evaluate.interval import clopper_pearson
 from ilk.networks import Encoder
 
 Need = Literal["train", "labels", "images", "weights"]
@@ -170,12 +170,12 @@ def top1(
     selected_on: str,
     details: Mapping[str, object] | None = None,
 ) -> Measured:
-    """Top-1 accuracy over test items, each right or not, with its Wilson interval."""
+    """Top-1 accuracy over test items, each right or not, with its exact interval."""
     return Measured(
         metric="top-1 accuracy",
         value=correct.double().mean().item(),
-        interval=wilson(int(correct.sum()), len(correct)),
-        interval_kind="Wilson score, 95 %, over test items",
+        interval=clopper_pearson(int(correct.sum()), len(correct)),
+        interval_kind="Clopper-Pearson, 95 %, over test items",
         selected=selected,
         selected_on=selected_on,
         scores=correct.double(),

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from ilk.core import UserError
-from ilk.evaluate.interval import bootstrap
+from ilk.evaluate.interval import BOOTSTRAP, bootstrap
 from ilk.evaluate.protocol import Labelled, Measured, Task
 
 BLOCK = 256  # queries ranked at once
@@ -54,8 +54,8 @@ class Retrieval:
         return Measured(
             metric="mAP",
             value=means["mAP"],
-            interval=bootstrap(scores.numpy(), task.seed),
-            interval_kind="percentile bootstrap, 95 %, over queries",
+            interval=bootstrap(scores.numpy(), task.seed, (0.0, 1.0)),
+            interval_kind=f"{BOOTSTRAP}, over queries",
             selected={},
             selected_on="nothing: there is nothing to choose",
             scores=scores,

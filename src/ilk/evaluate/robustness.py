@@ -15,7 +15,7 @@ from torch import Tensor
 from ilk.corruptions import COMMON, EXTRA, corrupt
 from ilk.embedding import moved
 from ilk.evaluate.calibration import calibration_error
-from ilk.evaluate.interval import bootstrap
+from ilk.evaluate.interval import BOOTSTRAP, bootstrap
 from ilk.evaluate.linear import LogisticRegression
 from ilk.evaluate.logistic import Linear
 from ilk.evaluate.pictures import in_order, pictures
@@ -67,8 +67,8 @@ class Robustness:
         return Measured(
             metric="mean accuracy, corrupted",
             value=float(scores.mean()),
-            interval=bootstrap(scores, task.seed),
-            interval_kind="bootstrap, 95 %, over test items",
+            interval=bootstrap(scores, task.seed, (0.0, 1.0)),
+            interval_kind=f"{BOOTSTRAP}, over test items",
             selected=selected,
             selected_on=selected_on,
             scores=torch.from_numpy(scores),
@@ -86,7 +86,7 @@ class Robustness:
         found: list[dict[str, float]] = []
         for place, severity in enumerate(self.severities):
             scores = said.correct[common, place].mean(0, dtype=np.float64)
-            low, high = bootstrap(scores, seed)
+            low, high = bootstrap(scores, seed, (0.0, 1.0))
             found.append(
                 {
                     "severity": severity,

@@ -99,8 +99,8 @@ def _built(name: str, image_size: int, channels: int, settings: dict[str, Any]) 
     settings.pop("stem", None)
     if name in OWN:
         return _own(name, stem, channels, settings)
-    sizes = {"img_size": image_size, "dynamic_img_size": True, "dynamic_img_pad": True}
-    network, _ = timm_network(name, {"in_chans": channels, **settings}, sizes)
+    needed = {"in_chans": channels, **settings}
+    network, _ = timm_network(name, needed, sizes_for(image_size))
     _fit_stem(network, stem)
     return network
 
@@ -128,6 +128,18 @@ def recorded_options(options: Mapping[str, object], image_size: int) -> dict[str
     kept["stem"] = stem_for(image_size, options)
     check_options(kept)
     return kept
+
+
+def sizes_for(image_size: int) -> dict[str, object]:
+    """Arguments that make a timm model for images of a size, where it has a use for them."""
+    return {"img_size": image_size, "dynamic_img_size": True, "dynamic_img_pad": True}
+
+
+def fits_stem(network: nn.Module) -> bool:
+    """Whether the stem of a network is fitted to small images."""
+    from timm.models.resnet import ResNet
+
+    return isinstance(network, ResNet)
 
 
 def timm_network(
@@ -216,9 +228,7 @@ def _positive(given: Any) -> bool:
 
 def _fit_stem(network: nn.Module, stem: Stem) -> None:
     """Replace the first convolution of a timm ResNet, and its max-pool, as the stem says."""
-    from timm.models.resnet import ResNet
-
-    if stem == "plain" or not isinstance(network, ResNet):
+    if stem == "plain" or not fits_stem(network):
         return
     first: Any = network.conv1
     if isinstance(first, nn.Conv2d):

@@ -156,12 +156,14 @@ def _accuracies(
         if several
         else "; they do not cover another seed of training"
     )
+    shown = (own[name] for own in results.values() for name in names if name in own)
+    kinds = dict.fromkeys(result.interval_kind for result in shown)  # results of other versions
     return Results(
         measures=tuple(names),
         rows=contenders,
         chance=1 / first.classes,
         note=f"{first.n_train:,} labelled training images. What a protocol had to choose was"
-        f" chosen on a held-out part of train. Intervals: {first.interval_kind}{seeds}.",
+        f" chosen on a held-out part of train. Intervals: {' or '.join(kinds)}{seeds}.",
     )
 
 
