@@ -53,18 +53,18 @@ def other(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_process_lets_go_and_is_named_before(tmp_path, other):
-    process = other(tmp_path)
-    found = holder(tmp_path)
+    process = other(tmp_path / "a")
+    found = holder(tmp_path / "a")
     assert found.pid == process.pid
     assert str(tmp_path) in found.command
     began = time.monotonic()
-    refused(tmp_path, rf"^-o: {tmp_path} .*process {process.pid} on \S+ since")
+    refused(tmp_path / "a", rf"^-o: {tmp_path}/a .*process {process.pid} on \S+ since")
     assert time.monotonic() - began < 10
     process.kill()
     process.wait()
-    assert holder(tmp_path) is None
-    with lock(tmp_path, "-o"):
-        assert holder(tmp_path).pid == os.getpid()
+    assert holder(tmp_path / "a") is None
+    with lock(tmp_path / "a", "-o"):
+        assert holder(tmp_path / "a").pid == os.getpid()
     assert not list(tmp_path.iterdir())
 
 
@@ -90,8 +90,9 @@ def test_one_at_a_time_in_one_process_as_well(tmp_path):
 
 
 def test_files_of_one_directory_do_not_wait_for_each_other(tmp_path):
-    with lock(tmp_path, "x"), lock(tmp_path / "a", "x"), lock(tmp_path / "b", "x"):
-        refused(tmp_path / "a", "used by one process at a time")
+    (tmp_path / "link").symlink_to(tmp_path)
+    with lock(tmp_path / "a", "x"), lock(tmp_path / "b", "x"):
+        refused(tmp_path / "link" / "a", "used by one process at a time")
 
 
 def test_looking_does_not_keep_others_out(tmp_path):
@@ -99,13 +100,13 @@ def test_looking_does_not_keep_others_out(tmp_path):
 
     def look() -> None:
         while not stop.is_set():
-            holder(tmp_path)
+            holder(tmp_path / "a")
 
     thread = threading.Thread(target=look)
     thread.start()
     try:
         for _ in range(50):
-            with lock(tmp_path, "x", wait=60):
+            with lock(tmp_path / "a", "x", wait=60):
                 pass
     finally:
         stop.set()
@@ -118,26 +119,26 @@ def test_a_disk_that_cannot_lock_is_used_and_says_so(tmp_path, monkeypatch, code
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr("ilk.core.locks.fcntl.flock", fails)
-    with pytest.warns(UserWarning, match="cannot lock"), lock(tmp_path, "x"):
-        assert holder(tmp_path) is None
+    with pytest.warns(UserWarning, match="cannot lock"), lock(tmp_path / "a", "x"):
+        assert holder(tmp_path / "a") is None
 
 
 def test_a_system_without_locks_is_used_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr("ilk.core.locks.fcntl", None)
-    with pytest.warns(UserWarning, match="cannot lock"), lock(tmp_path, "x"):
-        assert holder(tmp_path) is None
+    with pytest.warns(UserWarning, match="cannot lock"), lock(tmp_path / "a", "x"):
+        assert holder(tmp_path / "a") is None
 
 
 @pytest.mark.parametrize(
     "words", [b"", b"{", b"[1]", b"{}", b'{"pid": "x"}', b"\xff\xfe", b"[" * 4096]
 )
 def test_what_a_stranger_wrote_into_a_lock_is_only_shown(tmp_path, words):
-    with lock(tmp_path, "x"):
-        lock_file(tmp_path).write_bytes(words)
-        assert holder(tmp_path).pid == 0
+    with lock(tmp_path / "a", "x"):
+        lock_file(tmp_path / "a").write_bytes(words)
+        assert holder(tmp_path / "a").pid == 0
         with (
             pytest.raises(UserError, match="process 0 on an unknown host"),
-            lock(tmp_path, "x"),
+            lock(tmp_path / "a", "x"),
         ):
             pass
 
@@ -145,8 +146,8 @@ def test_what_a_stranger_wrote_into_a_lock_is_only_shown(tmp_path, words):
 def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path):
     target = tmp_path / "precious"
     target.write_text("mine")
-    (tmp_path / ".ilk.lock").symlink_to(target)
-    with pytest.raises(UserError, match="must be writable"), lock(tmp_path, "x"):
+    (tmp_path / ".a.lock").symlink_to(target)
+    with pytest.raises(UserError, match="must be writable"), lock(tmp_path / "a", "x"):
         pass
     assert target.read_text() == "mine"
 
@@ -160,6 +161,6 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
 
 
 def test_the_lock_says_who_and_since_when(tmp_path):
-    with lock(tmp_path, "x"):
-        wrote = json.loads(lock_file(tmp_path).read_text())
+    with lock(tmp_path / "a", "x"):
+        wrote = json.loads(lock_file(tmp_path / "a").read_text())
     assert wrote.keys() == {"pid", "host", "command", "since"}

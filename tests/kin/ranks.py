@@ -1,5 +1,6 @@
 """What two processes find together; one of them writes it down."""
 
+import os
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -49,4 +50,4 @@ def main(target: Path, rank: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(os.environ["RANK"]))

@@ -62,14 +62,17 @@ def test_two_processes_equal_one_with_the_joint_batch(tmp_path):
     answers = spawn.Queue()
     args = (str(tmp_path / "meeting"), answers)
     ranks = [spawn.Process(target=run_rank, args=(r, *args)) for r in range(RANKS)]
-    for process in ranks:
-        process.start()
     try:
+        for process in ranks:
+            process.start()
         found = dict(answers.get(timeout=120) for _ in ranks)
+        for process in ranks:
+            process.join(timeout=60)
     except queue.Empty:
         pytest.fail("a rank did not answer")
-    for process in ranks:
-        process.join(timeout=60)
+    finally:
+        for process in ranks:
+            process.kill()
     out, gradients, buffers = pass_through(network(joint=False), *batch())
     for rank in range(RANKS):
         expected = {"out": out.chunk(RANKS)[rank], **gradients}

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from ilk.core import UserError
+from ilk.core import UserError, holder, lock
 from ilk.data import open_source
 from ilk.embedding import embed
 from ilk.networks import load_encoder
@@ -21,6 +20,7 @@ from ilk.train import run as run_module
 from ilk.train.checkpoint import load
 from ilk.train.run import CHECKPOINT
 from ilk.train.trainer import Trainer
+from tests.processes import started
 from tests.train.conftest import TINY, Witness
 
 
@@ -148,6 +148,7 @@ def test_signals_save_and_a_resumed_run_is_bitwise_the_same(
 SCRIPT = """
 import sys
 from pathlib import Path
+from tests.processes import started
 from tests.train.conftest import TINY, Witness
 from ilk.train import Settings, resume, train
 directory = Path(sys.argv[2])
@@ -160,17 +161,16 @@ else:
 
 def test_resume_after_kill_nine_is_bitwise_the_same(tiny, folder, tmp_path):
     train(tiny(steps=40, checkpoint_every=1), str(folder), tmp_path / "whole", Witness())
-    root = Path(__file__).parents[2]
     command = [sys.executable, "-c", SCRIPT, str(folder), str(tmp_path / "killed")]
-    process = subprocess.Popen(command, cwd=root)
     metrics = tmp_path / "killed/metrics.jsonl"
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if metrics.exists() and len(metrics.read_text().splitlines()) > 5:
-            break
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
+    with started(command) as process:
+        while time.monotonic() < deadline and process.poll() is None:
+            if metrics.exists() and len(metrics.read_text().splitlines()) > 5:
+                break
+            time.sleep(0.01)
+        assert holder(tmp_path / "killed/run.json").pid == process.pid
+    assert holder(tmp_path / "killed/run.json") is None
     step = load(tmp_path / "killed" / CHECKPOINT)[1]["step"]
     assert 0 < step < 40
     resume(tmp_path / "killed", Witness())
@@ -255,6 +255,51 @@ def test_a_directory_with_a_run_is_not_overwritten(tiny, pictures, tmp_path):
     train(tiny(steps=1), pictures, tmp_path / "run", Witness())
     with pytest.raises(UserError, match="--resume"):
         train(tiny(steps=1), pictures, tmp_path / "run", Witness())
+
+
+def test_a_run_belongs_to_one_process_at_a_time(tiny, folder, tmp_path):
+    run = tmp_path / "run"
+    with lock(run / "run.json", "x"):
+        with pytest.raises(UserError, match=rf"^-o: {run}.*one process.*{os.getpid()} on"):
+            train(tiny(), str(folder), run, Witness())
+        assert not list(run.glob("[!.]*"))
+    with pytest.raises(Interrupted):
+        train(tiny(), str(folder), run, StopAt(2, signal.SIGTERM))
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    with lock(run / "run.json", "x"):
+        with pytest.raises(UserError, match=rf"^--resume: {run}.*one process at a time"):
+            resume(run, Witness())
+        assert all((run / name).read_bytes() == before[name] for name in before)
+    resume(run, Witness())
+    assert not list(run.glob(".*"))
+
+
+def test_what_killed_saves_left_is_swept_and_nothing_else(tiny, folder, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    left = [".checkpoint.safetensors.00ff.tmp", ".run.json.77.tmp", ".encoder.json.0a.tmp"]
+    kept = [".evaluation.json.00ff.tmp", ".notes.tmp", "notes.txt"]
+    for name in left + kept:
+        (run / name).write_text("")
+    train(tiny(steps=1), str(folder), run, Witness())
+    names = {path.name for path in run.iterdir()}
+    assert names.isdisjoint(left)
+    assert names.issuperset(kept)
+
+
+def test_nothing_is_left_of_a_run_that_could_not_begin(tiny, tmp_path):
+    with pytest.raises(UserError):
+        train(tiny(), str(tmp_path / "no pictures"), tmp_path / "run", Witness())
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("place", ["file/run", "file", "/proc/run", "/dev/null"])
+def test_a_place_that_cannot_be_written_ends_a_run_before_its_data_is_read(
+    tiny, tmp_path, place
+):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"^-o: .* must be writable, got"):
+        train(tiny(), str(tmp_path / "no pictures"), tmp_path / place, Witness())
 
 
 def test_changed_data_is_noticed_on_resume(tiny, folder, tmp_path):

@@ -1,10 +1,7 @@
 """Whole runs on two processes, by DDP and FSDP: stopped, resumed, and an encoder at the end."""
 
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,26 +11,15 @@ from ilk.embedding import embed
 from ilk.networks import load_encoder
 from ilk.train.checkpoint import load
 from ilk.train.run import CHECKPOINT
+from tests.processes import finished, ranks
 from tests.train.conftest import TINY
-
-ROOT = Path(__file__).parents[2]
-
-
-def launched(*arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-         "-m", *arguments],
-        cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
-        timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done
 
 
 @pytest.mark.xdist_group("ranks")
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_two_processes_stop_and_resume_bit_for_bit(strategy, folder, tmp_path):
-    launched("tests.train.spread", str(folder), str(tmp_path), strategy)
+    done = ranks("tests.train.spread", folder, tmp_path, strategy)
+    assert [rank.returncode for rank in done] == [0, 0], "".join(r.stderr[-3000:] for r in done)
     record = json.loads((tmp_path / "stopped/run.json").read_text())
     assert record["status"] == "finished"
     assert record["processes"] == 2
@@ -50,8 +36,11 @@ def test_two_processes_stop_and_resume_bit_for_bit(strategy, folder, tmp_path):
 @pytest.mark.xdist_group("ranks")
 def test_only_the_first_process_speaks(folder, tmp_path):
     options = [f"--set={k}={v}" for k, v in TINY["method_options"].items()]
-    done = launched(
-        "ilk.cli", "train", str(folder), "--backbone", "resnet_mini", *options, "--steps", "2",
-        "--batch-size", "8", "--workers", "1", "-o", str(tmp_path / "run"),
-    )  # fmt: skip
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = finished([
+        sys.executable, "-m", *torchrun, "-m", "ilk.cli", "train", folder, "--backbone",
+        "resnet_mini", *options, "--steps", "2", "--batch-size", "8", "--workers", "1", "-o",
+        tmp_path / "run",
+    ])  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("encoder in") == 1

@@ -32,7 +32,7 @@ def replacing(path: Path, subject: str, advice: str = "") -> Generator[Path]:
     beside = path.with_name(f".{stem(path)}.{secrets.token_hex(8)}.tmp")
     try:
         _check_plain(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_parent(path)
         beside.touch(exist_ok=False)
         yield beside
         _sync(beside)
@@ -67,7 +67,7 @@ def check_writable(path: Path, subject: str, advice: str = "") -> None:
     beside = path.with_name(f".{stem(path)}.{secrets.token_hex(8)}.tmp")
     try:
         _check_plain(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_parent(path)
         beside.write_bytes(bytes(4096))
     except OSError as error:
         raise unwritable(path, error, subject, advice) from error
@@ -90,6 +90,20 @@ def sweep(*paths: Path) -> None:
         for name in filter(left.fullmatch, names):
             with contextlib.suppress(OSError):
                 path.with_name(name).unlink()
+
+
+def make_parent(path: Path) -> None:
+    """Make the directory of a file, if need be.
+
+    Raises:
+        OSError: it cannot be made; the reason is said in words where a file is in the way.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        in_the_way = next(p for p in path.parents if p.exists())
+        reason = f"{in_the_way} is a file where a directory must be"
+        raise NotADirectoryError(error.errno, reason) from error
 
 
 def stem(path: Path) -> str:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ilk.core.errors import UserError
-from ilk.core.files import stem, unwritable
+from ilk.core.files import make_parent, stem, unwritable
 
 try:
     import fcntl
@@ -50,14 +50,14 @@ class Holder:
 
 @contextlib.contextmanager
 def lock(place: Path, subject: str, *, wait: float = 0.0) -> Generator[None]:
-    """Hold a directory, or a file to be written, for this process alone.
+    """Hold a file for this process alone; a directory is held by the file that leads it.
 
     The system lets go of the lock when the process ends, however it ends. Disks that cannot
     lock are used without, and a warning says so.
 
     Args:
-        place: a directory that exists, in which the lock lies then; or a file, which need not
-            exist, beside which it lies.
+        place: the file, or a directory that is written as a whole; it need not exist. The lock
+            lies beside it.
         subject: what the message of an error begins with.
         wait: seconds to wait for another holder.
 
@@ -67,7 +67,7 @@ def lock(place: Path, subject: str, *, wait: float = 0.0) -> Generator[None]:
     """
     file = lock_file(place)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_parent(file)
         descriptor = _taken(file, max(wait, PATIENCE))
     except _Held as held:
         raise UserError(
@@ -107,11 +107,9 @@ def holder(place: Path) -> Holder | None:
 
 
 def lock_file(place: Path) -> Path:
-    """Where the lock of a directory or file lies."""
-    # Unlike Path.is_dir, this does not raise where nothing may be asked.
-    if os.path.isdir(place):  # noqa: PTH112
-        return place / ".ilk.lock"
-    return place.with_name(f".{stem(place)}.lock")
+    """Where the lock of a place lies: the same by whatever way one comes there."""
+    real = Path(os.path.realpath(place))
+    return real.parent / f".{stem(real)}.lock"
 
 
 class _Held(Exception):

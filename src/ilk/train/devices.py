@@ -1,7 +1,6 @@
 """Devices, precision and distribution: what Lightning Fabric is told."""
 
 import inspect
-import os
 from typing import Any, Literal
 
 import torch
@@ -13,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ilk.core import UserError
 from ilk.train.passes import Runner
+from ilk.train.ranks import from_first, launched_processes
 from ilk.train.settings import Settings
 from ilk.train.sharding import shard
 
@@ -29,8 +29,8 @@ def launch_fabric(settings: Settings) -> tuple[Fabric, Precision]:
         UserError: the device is not there.
     """
     device = _device(settings)
-    precision = _precision(settings, device)
-    world, local = _processes()
+    precision: Precision = from_first(lambda: _precision(settings, device))
+    world, local = launched_processes()
     if settings.strategy == "fsdp" and world > 1:
         strategy = fully_sharded(world)
         if precision == "16-mixed":
@@ -90,13 +90,3 @@ def _precision(settings: Settings, device: str) -> Precision:
     # On processors without native support bfloat16 is many times slower than single precision.
     fast = device == "cuda" and torch.cuda.is_bf16_supported()
     return "bf16-mixed" if fast else "32-true"
-
-
-def _processes() -> tuple[int, int]:
-    """All processes and those of this machine, as torchrun or Slurm tell them."""
-    if "TORCHELASTIC_RUN_ID" in os.environ or "LOCAL_WORLD_SIZE" in os.environ:
-        return int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
-    if "SLURM_NTASKS" in os.environ and os.environ.get("SLURM_JOB_NAME") != "interactive":
-        world = int(os.environ["SLURM_NTASKS"])
-        return world, int(os.environ.get("SLURM_NTASKS_PER_NODE", world))
-    return 1, 1

@@ -1,19 +1,26 @@
 """Start a run, go on with one, or find out what one would take."""
 
+import contextlib
+import zlib
+from collections.abc import Generator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ilk.core import UserError
-from ilk.data import left_out, open_source, unlabelled_because
+from ilk.core import UserError, check_writable, lock, sweep
+from ilk.data import Source, labels, left_out, open_source, unlabelled_because
 from ilk.method import Standing
 from ilk.networks.options import PRETRAINED
 from ilk.train.devices import launch_fabric
 from ilk.train.length import Length
-from ilk.train.record import now, read_record, recorded_settings, surroundings
+from ilk.train.ranks import check_same, from_first, processes, several, together
+from ilk.train.record import METRICS, now, read_record, recorded_settings, surroundings
 from ilk.train.run import CHECKPOINT, Run, Watcher
 from ilk.train.settings import Settings
 from ilk.train.setup import Plan, Setup, timed_step
+
+RECORD = "run.json"
+WRITTEN = (RECORD, METRICS, CHECKPOINT, "encoder.safetensors", "encoder.json")
 
 
 def train(settings: Settings, data: Any, directory: Path, watcher: Watcher) -> None:
@@ -30,15 +37,10 @@ def train(settings: Settings, data: Any, directory: Path, watcher: Watcher) -> N
         Interrupted: by SIGTERM or Ctrl-C, after a checkpoint.
         Collapsed: when the settings say so.
     """
-    if (directory / "run.json").exists():
-        raise UserError(
-            f"-o: {directory} must not hold a run yet; go on with it by "
-            f"--resume {directory}, or choose another directory"
-        )
-    source = open_source(data)
-    setup = Setup(settings, source)
-    directory.mkdir(parents=True, exist_ok=True)
-    Run(setup, directory, watcher, _record(setup, data)).go()
+    with processes(), _held(directory, "-o"):
+        from_first(lambda: _check_free(directory))
+        setup = Setup(settings, _source(data))
+        Run(setup, directory, watcher, _record(setup, data)).go()
 
 
 def resume(directory: Path, watcher: Watcher, data: Any = None) -> None:
@@ -52,14 +54,19 @@ def resume(directory: Path, watcher: Watcher, data: Any = None) -> None:
     Raises:
         UserError: there is no run, it has ended, or its data has changed.
     """
-    record = read_record(directory)
+    with processes(), _held(directory, "--resume"):
+        _resume(directory, watcher, data)
+
+
+def _resume(directory: Path, watcher: Watcher, data: Any) -> None:
+    record = from_first(lambda: read_record(directory))
     if record["status"] == "finished":
         raise UserError(f"--resume: {directory} must be unfinished, but the run is complete")
-    saved = _saved(directory, record)
+    saved = from_first(lambda: _saved(directory, record))
     data = record["data"]["spec"] if data is None else data
     if data is None:
         raise UserError("--resume: the run's data was given in memory and must be given again")
-    source = open_source(data)
+    source = _source(data)
     if source.fingerprint != record["data"]["fingerprint"]:
         raise UserError(
             f"--resume: {source.name} must hold what it held when the run began "
@@ -102,7 +109,12 @@ def _check_first_weights(setup: Setup, directory: Path) -> None:
 
 def dry_run(settings: Settings, data: Any) -> tuple[dict[str, Any], Plan]:
     """The record a run would have, and what it would take, measured on a few steps."""
-    source = open_source(data)
+    with processes():
+        return _dry_run(settings, data)
+
+
+def _dry_run(settings: Settings, data: Any) -> tuple[dict[str, Any], Plan]:
+    source = _source(data)
     fabric = launch_fabric(settings)
     plan = timed_step(settings, source, fabric)
     if settings.minutes is not None:
@@ -111,6 +123,48 @@ def dry_run(settings: Settings, data: Any) -> tuple[dict[str, Any], Plan]:
     setup = Setup(settings, source, fabric=fabric)
     plan = replace(plan, steps=setup.length.steps)
     return _record(setup, data) | {"plan": asdict(plan)}, plan
+
+
+@contextlib.contextmanager
+def _held(directory: Path, option: str) -> Generator[None]:
+    """The directory for this run alone; left as it was where nothing comes of it."""
+    new = not directory.exists()
+    try:
+        with contextlib.ExitStack() as held:
+            from_first(lambda: _hold(directory, option, held))
+            yield
+    finally:
+        if new:
+            with contextlib.suppress(OSError):
+                directory.rmdir()  # goes through where it is empty
+
+
+def _hold(directory: Path, option: str, held: contextlib.ExitStack) -> None:
+    """Take the lock, and see to it that there is room for more than that."""
+    if option == "--resume":
+        read_record(directory)  # before a directory is made for a lock
+    record = directory / RECORD
+    held.enter_context(lock(record, option))
+    sweep(*(directory / name for name in WRITTEN))
+    check_writable(record, option)
+
+
+def _check_free(directory: Path) -> None:
+    if (directory / RECORD).exists():
+        raise UserError(
+            f"-o: {directory} must not hold a run yet; go on with it by "
+            f"--resume {directory}, or choose another directory"
+        )
+
+
+def _source(data: Any) -> Source:
+    """The images, which must be the same wherever processes look for them."""
+    source = together(lambda: open_source(data))
+    if several():
+        known = zlib.crc32(labels(source).tobytes())
+        found = f"{len(source)} items ({source.fingerprint[:8]}, labels {known:08x})"
+        check_same(found, "data", f"files and labels in {source.name}")
+    return source
 
 
 def _record(setup: Setup, data: Any) -> dict[str, Any]:

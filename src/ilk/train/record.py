@@ -30,6 +30,7 @@ from ilk.core.fields import (
 from ilk.networks.options import MAX_CHANNELS, MAX_SIDE, check_name, check_options
 from ilk.train.settings import Settings
 
+METRICS = "metrics.jsonl"
 PACKAGES = (
     "ilk",
     "torch",
@@ -160,7 +161,7 @@ class Metrics:
     """
 
     def __init__(self, directory: Path, step: int) -> None:
-        path = directory / "metrics.jsonl"
+        path = directory / METRICS
         kept = [line for line in _whole_lines(path) if json.loads(line)["step"] < step]
         path.write_text("".join(f"{line}\n" for line in kept))
         self._file = path.open("a")

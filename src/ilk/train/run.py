@@ -15,6 +15,7 @@ from ilk.train.checkpoint import flattened_optimiser, load, restore_optimiser, s
 from ilk.train.loader import Batch
 from ilk.train.monitor import CollapseAlarm, label_changes, signs
 from ilk.train.outcome import NonFiniteLoss, Outcome
+from ilk.train.ranks import from_first, largest, tensors_from_first
 from ilk.train.record import Metrics, now, write_json
 from ilk.train.setup import Setup
 
@@ -69,7 +70,7 @@ class Run:
 
     def resume(self) -> None:
         """Take everything back from the checkpoint."""
-        tensors, facts = load(self.directory / CHECKPOINT)
+        tensors, facts = tensors_from_first(lambda: load(self.directory / CHECKPOINT))
         trainer = self.setup.trainer
         trainer.load_state(tensors)
         restore_optimiser(trainer.optimiser.optimizer, tensors)
@@ -118,7 +119,7 @@ class Run:
                 seconds, mark = time.perf_counter() - mark, time.perf_counter()
                 self._log(metrics, outcome, taken, seconds)
                 self.watcher.stepped(trainer.step, steps, self.numbers)
-                stop = setup.agreed(max(asked, default=0))
+                stop = largest(max(asked, default=0))
                 if stop or trainer.step == steps or trainer.step % setup.checkpoint_every == 0:
                     self.save()
                 if stop:
@@ -176,7 +177,7 @@ class Run:
     def _sound_alarm(self, step: int, line: dict[str, float]) -> None:
         message = self.alarm.check(step, line)
         # One rank may see it a little earlier than another; they stop together.
-        if not self.setup.agreed(int(message is not None)):
+        if not largest(int(message is not None)):
             return
         message = message or "collapse: seen by another process"
         self.watcher.told(message)
@@ -191,8 +192,6 @@ class Run:
         trainer = self.setup.trainer
         state = trainer.state() | flattened_optimiser(trainer.optimiser.optimizer)
         encoder = self.setup.encoder()
-        if not self._first:
-            return
         alarm = {
             "since": self.alarm.since,
             "bad": self.alarm.bad,
@@ -204,8 +203,12 @@ class Run:
             "seconds": self._seconds(),
             "scaler": self.setup.scaler_state(),
         }
-        save(self.directory / CHECKPOINT, state, facts)
-        save_encoder(encoder, self.directory)
+
+        def write() -> None:
+            save(self.directory / CHECKPOINT, state, facts)
+            save_encoder(encoder, self.directory)
+
+        from_first(write)  # no rank goes on before all is written
         self._note("running")
 
     def _note(self, status: str, **facts: Any) -> None:

@@ -29,6 +29,7 @@ from ilk.train.length import Length, length_of
 from ilk.train.loader import Loader
 from ilk.train.probe import online_probe
 from ilk.train.profile import Profile
+from ilk.train.ranks import from_first
 from ilk.train.settings import Settings
 from ilk.train.trainer import Trainer
 from ilk.views import moments, needed
@@ -59,7 +60,9 @@ class Setup:
     ) -> None:
         self.fabric, self.precision = fabric or launch_fabric(settings)
         self.source = source
-        self.image_size = settings.image_size or natural_size(source, settings.channels)
+        self.image_size = settings.image_size or from_first(
+            lambda: natural_size(source, settings.channels)
+        )
         self.workers = settings.workers or default_workers()
         settings = replace(settings, image_size=self.image_size, workers=self.workers)
         self.method, student = assemble(
@@ -174,13 +177,6 @@ class Setup:
             channels=self.settings.channels,
             statistics=self.statistics,
         )
-
-    def agreed(self, signum: int) -> int:
-        """The largest number that any rank brings: all ranks stop at the same step."""
-        if self.fabric.world_size == 1:
-            return signum
-        asked = torch.tensor(float(signum), device=self.fabric.device)
-        return int(cast(torch.Tensor, self.fabric.all_reduce(asked, reduce_op="max")).item())
 
     def scaler_state(self) -> dict[str, Any] | None:
         """State of fp16's loss scaling."""
