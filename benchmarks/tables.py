@@ -15,6 +15,7 @@ from ilk.mixes import MIXES
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 SPEED = ROOT / "docs" / "speed.md"
+PAGE = ROOT / "docs" / "results.md"
 RESULTS = Path(__file__).parent / "results"
 PUBLISHED = Path(__file__).parent / "published"
 COLUMNS = (
@@ -23,10 +24,15 @@ COLUMNS = (
 
 
 def readme(text: str) -> str:
-    """The README with its tables as they must be."""
+    """The README with its table as it must be."""
+    return between(text, "glance", glance())
+
+
+def results_page(text: str) -> str:
+    """The page of results with its tables as they must be."""
     made = {"results": results(), "speed": speed(), "methods": methods()}
     for mark, content in made.items():
-        text = between(text, mark, content)
+        text = between(text, mark, content.replace("](benchmarks/", "](../benchmarks/"))
     return text
 
 
@@ -40,6 +46,21 @@ def between(text: str, mark: str, content: str) -> str:
     begin, end = f"<!-- {mark}:begin -->\n", f"<!-- {mark}:end -->"
     head, rest = text.split(begin)
     return head + begin + content + end + rest.split(end, 1)[1]
+
+
+def glance() -> str:
+    """The learning check in a few rows."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for name in ("moco-v3", "moco-v3-sdmp", "dino", "pixels", "untrained"):
+        cell = json.loads((RESULTS / "mini" / f"{name}-seed0.json").read_text())
+        rows[name] = cell["results"]
+    lines = [
+        "60 epochs of 10,000 images of CIFAR-10 at 32 px, `resnet_mini`, one core, one seed "
+        "(`make mini`), with 95 % intervals over test images:",
+        "",
+        *table(rows),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def results() -> str:
@@ -95,7 +116,7 @@ def speed() -> str:
     lines = [
         f"**Speed** (`make bench-peers`): one thread of {last['machine']['processor']}"
         f"{shared}, {last['date'][:10]}; medians over interleaved rounds "
-        "([JSON](benchmarks/results/speed/steps.json), [how cost grows](docs/speed.md)).",
+        "([JSON](benchmarks/results/speed/steps.json), [how cost grows](speed.md)).",
         "",
         "| work | against | measured | wanted |",
         "|---|---|---|---|",
@@ -296,4 +317,5 @@ def short(command: str) -> str:
 
 if __name__ == "__main__":
     README.write_text(readme(README.read_text()))
+    PAGE.write_text(results_page(PAGE.read_text()))
     SPEED.write_text(speed_page(SPEED.read_text()))

@@ -64,6 +64,8 @@ def test_the_method_page_is_what_the_generator_writes():
 def test_the_tables_of_the_readme_are_what_the_results_say():
     text = tables.README.read_text()
     assert tables.readme(text) == text, "call `make docs`"
+    page = tables.PAGE.read_text()
+    assert tables.results_page(page) == page, "call `make docs`"
 
 
 def test_the_table_of_kin_rules_is_what_the_results_say():
