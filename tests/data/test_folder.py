@@ -232,10 +232,10 @@ def test_files_that_cannot_be_read_are_bad(tmp_path: Path) -> None:
 def test_permission_denied_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Folder(written(tmp_path, {"a.jpg": b"x"}))
 
-    def denied(_: Path) -> bytes:
+    def denied(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", denied)  # root may read everything
+    monkeypatch.setattr(os, "open", denied)  # root may read everything
     with pytest.raises(BadItem, match="permission denied"):
         source.item(0)
 

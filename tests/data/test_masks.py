@@ -1,5 +1,6 @@
 """Where foreground comes from, and which other pictures there are."""
 
+import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from ilk.core.errors import UserError
-from ilk.data import Arrays, Reader, Rendered, Scenery, Subset, open_masks, open_source
+from ilk.data import Arrays, BadItem, Reader, Rendered, Scenery, Subset, open_masks, open_source
 from ilk.data.saliency import Guessed, salient, spectral_residual
 
 
@@ -56,13 +57,12 @@ def test_masks_that_are_missing_or_wrong_are_told(pair, tmp_path):
     small = masks / "a" / "2.bmp"
     cv2.imwrite(str(small), np.zeros((7, 9), np.uint8))
     found = open_masks(str(masks), source)
-    with pytest.raises(
-        UserError, match=r"2.bmp must have its image's size \(40, 40\), got \(7"
-    ):
-        found(1, Reader(source).read(1)[0])
+    pixels = Reader(source).read(1)[0]
+    with pytest.raises(BadItem, match=r"2.bmp: must have its image's size \(40, 40\), got \(7"):
+        found(1, pixels)
     small.write_bytes(b"BM nothing")
-    with pytest.raises(UserError, match=r"2.bmp must be a picture"):
-        open_masks(str(masks), source)(1, Reader(source).read(1)[0])
+    with pytest.raises(BadItem, match=r"2.bmp: "):
+        found(1, pixels)
     small.unlink()
     with pytest.raises(UserError, match=r"none found for 1 of 6, such as a/2\.png"):
         open_masks(str(masks), source)
@@ -70,6 +70,42 @@ def test_masks_that_are_missing_or_wrong_are_told(pair, tmp_path):
         open_masks(str(tmp_path / "none"), source)
     with pytest.raises(UserError, match="has no masks; give --masks FOLDER"):
         open_masks(None, source)
+
+
+@pytest.mark.parametrize("broken", ["damaged", "another size", "a folder", "a pipe"])
+def test_an_item_whose_mask_cannot_be_read_is_replaced(pair, broken):
+    images, masks = pair
+    source = open_source(images)
+    keys = [source.key(index) for index in range(6)]
+    spoiled = masks / "a" / "2.bmp"
+    found = open_masks(str(masks), source)
+    if broken == "damaged":
+        spoiled.write_bytes(spoiled.read_bytes()[:70])
+    elif broken == "another size":
+        cv2.imwrite(str(spoiled), np.zeros((7, 9), np.uint8))
+    else:
+        spoiled.unlink()
+        spoiled.mkdir() if broken == "a folder" else os.mkfifo(spoiled)
+    reader = Reader(source, max_bad_share=0.5, masks=found)
+    place = keys.index("a/2.png")
+    pixels, item = reader.read(place)
+    assert item == (place + 1) % 6
+    assert [bad.key for bad in reader.bad] == ["a/2.png"]
+    assert reader.bad[0].reason.startswith("mask a/2.bmp: ")
+    assert Scenery(reader, found).foreground(item, pixels).any()
+    with pytest.raises(UserError, match="at most 10% of the items may be bad"):
+        Reader(source, masks=found).read(place)
+
+
+def test_a_mask_that_breaks_later_ends_in_one_line(pair):
+    images, masks = pair
+    source = open_source(images)
+    reader = Reader(source, masks=open_masks(str(masks), source))
+    pixels, item = reader.read(0)
+    for mask in masks.rglob("*.bmp"):
+        mask.write_bytes(b"")
+    with pytest.raises(UserError, match=r"must stay readable, got 'mask .*empty"):
+        Scenery(reader, reader.masks).foreground(item, pixels)
 
 
 def test_every_other_picture_is_as_likely():

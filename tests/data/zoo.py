@@ -119,8 +119,11 @@ def bad_files() -> dict[str, tuple[bytes, str]]:
         "half.bmp": (encoded(image, "BMP")[:3000], "truncated"),
         "text.jpg": (b"<html>404 not found</html>", "not an image"),
         "zeros.png": (bytes(500), "not an image"),
-        "numbers.tif": (encoded(Image.new("I", (9, 9)), "TIFF"), "pixels of type int32"),
-        "lab.tif": (encoded(Image.new("LAB", (9, 9)), "TIFF"), "colour mode LAB"),
+        "numbers.tif": (encoded(Image.new("I", (9, 9)), "TIFF"), "signed numbers"),
+        "lab.tif": (
+            encoded(Image.new("LAB", (9, 9)), "TIFF"),
+            "TIFF photometric interpretation 8",
+        ),
     }
 
 

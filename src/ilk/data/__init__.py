@@ -5,13 +5,13 @@ from ilk.data.archive import Zip
 from ilk.data.arrays import Arrays
 from ilk.data.cache import cache_folder
 from ilk.data.datasets import HuggingFace
-from ilk.data.decode import decode
-from ilk.data.encoded import MAX_PIXELS
+from ilk.data.decode import decode, read_item
 from ilk.data.folder import Folder
 from ilk.data.joined import Joined
 from ilk.data.loose import Loose
 from ilk.data.map_style import MapStyle
-from ilk.data.masks import Scenery, open_masks
+from ilk.data.masks import Masks, Scenery, open_masks
+from ilk.data.memory import MAX_PIXELS, MEMORY
 from ilk.data.open import open_source
 from ilk.data.parquet import Parquet
 from ilk.data.reader import Bad, Reader
@@ -23,6 +23,7 @@ from ilk.data.workers import default_workers
 
 __all__ = [
     "MAX_PIXELS",
+    "MEMORY",
     "Arrays",
     "Bad",
     "BadItem",
@@ -32,6 +33,7 @@ __all__ = [
     "LeftOut",
     "Loose",
     "MapStyle",
+    "Masks",
     "Parquet",
     "Reader",
     "Rendered",
@@ -47,5 +49,6 @@ __all__ = [
     "left_out",
     "open_masks",
     "open_source",
+    "read_item",
     "unlabelled_because",
 ]  # fmt: skip

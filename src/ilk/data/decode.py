@@ -5,11 +5,22 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ilk.core.detail import Detail
-from ilk.data.encoded import MAX_PIXELS, check_pixels, pixels_of
-from ilk.data.source import BadItem
+from ilk.data.encoded import pixels_of
+from ilk.data.memory import MAX_PIXELS, check_pixels
+from ilk.data.source import BadItem, Source, only_bad_items
 from ilk.data.values import as_bytes, over_white
 
 _IMAGE_DIMS = (2, 3)
+
+
+def read_item(source: Source, index: int) -> bytes | np.ndarray:
+    """An item of a source, to be decoded.
+
+    Raises:
+        BadItem: whatever goes wrong, but for an interruption.
+    """
+    with only_bad_items("unreadable"):
+        return source.item(index)
 
 
 def decode(
@@ -21,43 +32,46 @@ def decode(
 ) -> np.ndarray:
     """The pixels of an item, [H, W, C] uint8.
 
-    A file is turned upright by its EXIF orientation; of an animation the first frame counts.
+    A file is turned upright by its orientation (EXIF, or else XMP); colours of an embedded
+    profile become sRGB; of an animation the first frame counts, of several pages the first.
     Arrays [H, W] or [H, W, C] of uint8, uint16, bool or floats in [0, 1] become uint8 (see
     ``as_bytes``); arrays of other dimensions, such as clips and signals, come back untouched.
 
     Args:
         item: an encoded file or an array.
         channels: 3 gives RGB, gray is repeated; 1 gives luma (ITU-R 601). For both, the alpha
-            of a file is laid over white; a fourth channel of an array is nobody knows what,
-            and refused. Another number must be what the item has. None leaves a file the
-            channels that it has, and an array altogether as it is.
-        max_pixels: a larger picture is refused, a file before it is decoded.
+            of a file is laid over white; the meaning of a fourth channel of an array is not
+            known, and it is refused. Another number must be what the item has. None leaves a
+            file the channels that it has, and an array altogether as it is.
+        max_pixels: a larger image is refused, a file before it is decoded.
         detail: a JPEG may come out with its sides divided by 2, 4 or 8, as far as this much is
             left of it; None is the whole of it.
 
     Raises:
-        BadItem: with the reason.
+        BadItem: with the reason, whatever goes wrong, but for an interruption.
     """
-    if isinstance(item, bytes):
-        pixels, alpha = pixels_of(item, max_pixels, detail)
-        if alpha and channels in (1, 3):
-            pixels = over_white(pixels)
-        return pixels if channels is None else _with(pixels, channels)
-    if channels is None or item.ndim not in _IMAGE_DIMS:
-        return item
-    check_pixels(item.shape[0], item.shape[1], max_pixels)
-    if not item.size:
-        raise BadItem(f"empty: an array of shape {item.shape}")
-    return _with(as_bytes(item if item.ndim == _IMAGE_DIMS[1] else item[..., None]), channels)
+    with only_bad_items("not decodable"):
+        if isinstance(item, bytes):
+            pixels, alpha = pixels_of(item, max_pixels, detail)
+            if alpha and channels in (1, 3):
+                pixels = over_white(pixels)
+            return pixels if channels is None else _with(pixels, channels)
+        if channels is None or item.ndim not in _IMAGE_DIMS:
+            return item
+        check_pixels(item.shape[0], item.shape[1], max_pixels)
+        if not item.size:
+            raise BadItem(f"empty: an array of shape {item.shape}")
+        values = item if item.ndim == _IMAGE_DIMS[1] else item[..., None]
+        return _with(as_bytes(values), channels)
 
 
 def _with(pixels: UInt8[np.ndarray, "H W C"], channels: int) -> UInt8[np.ndarray, "H W D"]:
     """Another number of channels, if there is a way."""
-    stored = pixels.shape[2]
-    if stored == channels:
+    has = pixels.shape[2]
+    if has == channels:
         return pixels
-    if (stored, channels) == (1, 3):
+    if (has, channels) == (1, 3):
         return np.repeat(pixels, 3, axis=2)
-    if (stored, channels) == (3, 1):
+    if (has, channels) == (3, 1):
         return cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)[..., None]
-    raise BadItem(f"has {stored} channels, {channels} are wanted")
+    raise BadItem(f"has {has} channels, {channels} are wanted")

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from ilk.core.errors import UserError
-from ilk.data.decode import decode
+from ilk.data.decode import decode, read_item
 from ilk.data.folder import Folder
 from ilk.data.reader import Reader
 from ilk.data.saliency import Guessed
@@ -98,18 +98,16 @@ class MaskFolder:
         """The foreground of an item.
 
         Raises:
-            UserError: the mask cannot be read, or has another size than the image.
+            BadItem: the mask cannot be read, or has another size than the image.
         """
         place = self.places[item]
         try:
-            mask = decode(self.folder.item(place), channels=1)[..., 0]
+            mask = decode(read_item(self.folder, place), channels=1)[..., 0]
         except BadItem as reason:
-            raise UserError(
-                f"--masks: {self.folder.key(place)} must be a picture, but is {reason}"
-            ) from reason
+            raise BadItem(f"mask {self.folder.key(place)}: {reason}") from reason
         if mask.shape != image.shape[:2]:
-            raise UserError(
-                f"--masks: {self.folder.key(place)} must have its image's size "
+            raise BadItem(
+                f"mask {self.folder.key(place)}: must have its image's size "
                 f"{image.shape[:2]}, got {mask.shape}"
             )
         return mask >= _HALF
@@ -130,8 +128,18 @@ class Scenery:
     def foreground(
         self, item: int, image: UInt8[np.ndarray, "H W C"]
     ) -> Bool[np.ndarray, "H W"]:
-        """Which pixels of an item's picture show its foreground."""
-        return self.masks(item, image)
+        """Which pixels of an item's picture show its foreground.
+
+        Raises:
+            UserError: what was good when the item was first read is so no longer.
+        """
+        try:
+            return self.masks(item, image)
+        except BadItem as reason:
+            raise UserError(
+                f"masks: that of {self.reader.source.key(item)} must stay readable, got "
+                f"'{reason}'; mend it and resume"
+            ) from reason
 
     def other(
         self, item: int, chance: float
@@ -151,7 +159,7 @@ class Scenery:
         image, index = self.reader.read((item + 1 + int(chance * (count - 1))) % count)
         if index == item:  # all between were bad
             image, index = self.reader.read((item + 1) % count)
-        return image, self.masks(index, image)
+        return image, self.foreground(index, image)
 
 
 def _stem(key: str) -> str:

@@ -1,6 +1,7 @@
 """Reading that survives bad files. Axes: N items."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +9,9 @@ import numpy as np
 
 from ilk.core.detail import Detail
 from ilk.core.errors import UserError
-from ilk.data.decode import decode
-from ilk.data.encoded import MAX_PIXELS
-from ilk.data.source import BadItem, Source
+from ilk.data.decode import decode, read_item
+from ilk.data.memory import MAX_PIXELS
+from ilk.data.source import BadItem, Source, only_bad_items
 
 _ENOUGH = 1000  # items read before their share of bad ones says something of the rest
 _SIGMAS = 3.0  # standard deviations
@@ -39,6 +40,8 @@ class Reader:
             read and the share among them is above by three standard deviations.
         max_pixels: a larger picture is bad.
         detail: how much of a picture is needed, see ``decode``.
+        masks: gives the foreground of an item and its pixels; an item is bad if that cannot be
+            read when the item is read for the first time.
     """
 
     def __init__(
@@ -49,12 +52,14 @@ class Reader:
         max_bad_share: float = 0.1,
         max_pixels: int = MAX_PIXELS,
         detail: Detail | None = None,
+        masks: Callable[[int, np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self.source = source
         self._channels = channels
         self._max_bad_share = max_bad_share
         self._max_pixels = max_pixels
         self._detail = detail
+        self.masks = masks
         self._bad: dict[int, Bad] = {}
         self._seen = np.zeros(len(source), np.bool_)
         self._count = 0
@@ -92,17 +97,23 @@ class Reader:
                 continue
             try:
                 pixels = decode(
-                    self.source.item(at),
+                    read_item(self.source, at),
                     channels=self._channels,
                     max_pixels=self._max_pixels,
                     detail=self._detail,
                 )
+                self._check_mask(at, pixels)
             except BadItem as reason:
                 self._note(at, str(reason))
             else:
                 self._note(at, None)
                 return pixels, at
         raise self._too_many()
+
+    def _check_mask(self, index: int, pixels: np.ndarray) -> None:
+        if self.masks is not None and not self._seen[index]:
+            with only_bad_items("mask"):
+                self.masks(index, pixels)
 
     def _note(self, index: int, reason: str | None) -> None:
         with self._lock:

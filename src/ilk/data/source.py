@@ -1,11 +1,13 @@
 """What every part asks of a set of images, and how an image is refused. Axes: N items."""
 
 import errno
+import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64
@@ -15,7 +17,8 @@ MAX_BYTES = 2**30  # a larger file cannot hold a picture below Pillow's limit of
 ENDINGS = frozenset(
     b".jpg .jpeg .jpe .jfif .mpo .png .apng .webp .gif .bmp .dib .tif .tiff "
     b".ppm .pgm .pbm .pnm .jp2 .j2k .jpx .avif .tga .ico".split()
-)
+)  # of the formats in `ilk.data.formats`
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class BadItem(Exception):
@@ -107,11 +110,9 @@ def read_file(path: Path) -> bytes:
         BadItem: it vanished, may not be read, is no regular file or is larger than 1 GiB.
     """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise BadItem("unreadable: not a regular file")
-        check_size(status.st_size)
-        return path.read_bytes()
+        with _opened(path) as file:
+            check_size(os.fstat(file.fileno()).st_size)
+            return file.read()
     except OSError as error:
         raise BadItem(_reason(error)) from error
 
@@ -124,7 +125,7 @@ def read_span(path: Path, offset: int, size: int) -> bytes:
     """
     check_size(size)
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             file.seek(offset)
             data = file.read(size)
     except OSError as error:
@@ -132,6 +133,37 @@ def read_span(path: Path, offset: int, size: int) -> bytes:
     if len(data) < size:
         raise BadItem(f"truncated: {path.name} ends after {len(data)} of its {size} bytes")
     return data
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A regular file, opened; to open a pipe would wait for a writer."""
+    handle = os.open(path, os.O_RDONLY | _AT_ONCE)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    raise BadItem("unreadable: not a regular file")
+
+
+@contextmanager
+def only_bad_items(what: str) -> Generator[None]:
+    """Whatever goes wrong within is a `BadItem`; interruptions pass.
+
+    Decoders and file systems raise errors of any kind for damaged files. One item must never
+    end a run, so all of them count as the item's fault, also that memory ran out.
+
+    Args:
+        what: how the reason begins.
+    """
+    try:
+        yield
+    except BadItem:
+        raise
+    except MemoryError as error:
+        raise BadItem("too large: memory ran out") from error
+    except Exception as error:
+        said = str(error) or type(error).__name__
+        begin = "truncated" if "truncated" in said.lower() else what
+        raise BadItem(f"{begin}: {said}") from error
 
 
 def check_size(size: int) -> None:

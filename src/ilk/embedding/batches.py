@@ -18,7 +18,15 @@ from jaxtyping import Float32, Int64, UInt8, UInt64
 from torch import Tensor, nn
 
 from ilk.core import UserError
-from ilk.data import Bad, BadItem, Source, decode, unlabelled_because
+from ilk.data import (
+    MEMORY,
+    Bad,
+    BadItem,
+    Source,
+    decode,
+    read_item,
+    unlabelled_because,
+)
 from ilk.embedding.record import Embeddings
 from ilk.networks import Encoder
 from ilk.views import Plain, normalise
@@ -190,12 +198,13 @@ def _read(source: Source, items: range, view: Plain, channels: int) -> _Read:
     bad: list[Bad] = []
     for index in items:
         try:
-            item = source.item(index)
-            pixels = decode(item, channels=channels)
+            with MEMORY.turn():
+                item = read_item(source, index)
+                pixels = decode(item, channels=channels)
+                views.append(view.render([pixels], np.array([index])))  # one large at a time
         except BadItem as error:
             bad.append(Bad(index=index, key=_key(source, index), reason=str(error)))
             continue
-        views.append(view.render([pixels], np.array([index])))  # one large image at a time
         good.append(index)
         contents.append(_content(item))
     return _Read(

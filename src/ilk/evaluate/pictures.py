@@ -10,7 +10,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ilk.core import UserError
-from ilk.data import BadItem, Source, decode
+from ilk.data import BadItem, Source, decode, read_item
 from ilk.views import Plain, View
 
 HELD = 16  # decoded pictures that are rendered together
@@ -68,7 +68,7 @@ def in_order(count: int, batch_size: int) -> list[tuple[int, Order]]:
 
 def _pixels(source: Source, item: int, channels: int) -> np.ndarray:
     try:
-        return decode(source.item(item), channels=channels)
+        return decode(read_item(source, item), channels=channels)
     except BadItem as error:
         raise UserError(
             f"evaluate: {source.key(item)} must stay readable, got '{error}'; start again"

@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from ilk.core.seeding import integer
-from ilk.data import BadItem, Source, decode
+from ilk.data import BadItem, Source, decode, read_item
 from ilk.views import View
 
 SMALL = 64  # px: up to here a rotated or shifted picture loses too much to its borders
@@ -98,7 +98,7 @@ class Augmented(torch.utils.data.Dataset[Any]):
 
     def _pixels(self, item: int) -> np.ndarray:
         try:
-            return decode(self.source.item(item), channels=self.channels)
+            return decode(read_item(self.source, item), channels=self.channels)
         except BadItem as error:
             raise OSError(f"{self.source.key(item)}: {error}") from error
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ilk.core import UserError
 from ilk.core.seeding import permutation
-from ilk.data import Source, Subset, decode
+from ilk.data import Source, Subset, decode, read_item
 from ilk.data.source import digest
 from ilk.embedding import embed, nearest
 from ilk.evaluate.protocol import Measured, Task
@@ -133,7 +133,7 @@ class Looked:
             BadItem: the image cannot be read.
         """
         place, number = divmod(index, self.views)
-        image = decode(self.source.item(place), channels=self.channels)
+        image = decode(read_item(self.source, place), channels=self.channels)
         view = replace(self.view, name=f"{self.view.name}{number}")
         (pixels,) = view.render([image], np.array([place]), 0, self.seed)
         return pixels.permute(1, 2, 0).contiguous().numpy()

@@ -13,7 +13,7 @@ from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from ilk.core import UserError, seeding
-from ilk.data import Reader, labels
+from ilk.data import MEMORY, Reader, labels
 from ilk.train.profile import Clock, no_clock
 from ilk.views import Scenery, View, render
 
@@ -131,20 +131,23 @@ class Loader:
         self, chosen: Int[np.ndarray, " b"]
     ) -> Iterator[tuple[list[np.ndarray], Int[np.ndarray, " p"]]]:
         """Decoded items, a few at a time: large photos would not fit the cache, nor memory."""
+        waiting = deque(chosen.tolist())
+        while waiting:
+            with MEMORY.turn():
+                yield self._piece(waiting)
+
+    def _piece(self, waiting: deque[int]) -> tuple[list[np.ndarray], Int[np.ndarray, " p"]]:
+        """The next of them, until enough is held."""
         images: list[np.ndarray] = []
         items: list[int] = []
         held = 0
-        for index in chosen:
+        while waiting and held < HELD:
             with self.clock("decode"):
-                pixels, item = self.reader.read(int(index))
+                pixels, item = self.reader.read(waiting.popleft())
             images.append(pixels)
             items.append(item)
             held += pixels.nbytes
-            if held >= HELD:
-                yield images, np.array(items, dtype=np.int64)
-                images, items, held = [], [], 0
-        if images:
-            yield images, np.array(items, dtype=np.int64)
+        return images, np.array(items, dtype=np.int64)
 
 
 def _joined(parts: list[Batch]) -> Batch:

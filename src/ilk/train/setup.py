@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from ilk.core import UserError
 from ilk.data import (
     BadItem,
+    Masks,
     Reader,
     Scenery,
     Source,
@@ -19,6 +20,7 @@ from ilk.data import (
     default_workers,
     labels,
     open_masks,
+    read_item,
     unlabelled_because,
 )
 from ilk.networks import Encoder, multiply_adds, sync_batch_norm
@@ -94,6 +96,7 @@ class Setup:
             channels=settings.channels,
             max_bad_share=settings.max_bad_share,
             detail=needed(self.method.views),
+            masks=self._masks(),
         )
         self.loader = self._loader()
         self.profile = Profile(self.fabric.device) if settings.profile else None
@@ -131,6 +134,8 @@ class Setup:
                 f"--batch-size: must divide by {world} processes x {settings.accumulate} "
                 f"micro-batches, got {self.batch_size}"
             )
+        masks = self.reader.masks
+        scenery = None if masks is None else Scenery(self.reader, masks)
         return Loader(
             self.reader,
             self.method.views,
@@ -138,15 +143,15 @@ class Setup:
             seed=settings.seed,
             rank=self.fabric.global_rank,
             world=world,
-            scenery=self._scenery(),
+            scenery=scenery,
             workers=self.workers,
         )
 
-    def _scenery(self) -> Scenery | None:
+    def _masks(self) -> Masks | None:
         """What knows foregrounds, where backgrounds are changed."""
         if self.settings.background is None:
             return None
-        return Scenery(self.reader, open_masks(self.settings.masks, self.source))
+        return open_masks(self.settings.masks, self.source)
 
     def _pace_extras(self, per_epoch: float) -> None:
         """How often to save, log, look for collapse and score, in steps."""
@@ -248,7 +253,7 @@ def natural_size(source: Source, channels: int) -> int:
     shorter = []
     for index in np.linspace(0, len(source) - 1, num=min(len(source), 32), dtype=int):
         try:
-            pixels = decode(source.item(int(index)), channels=channels)
+            pixels = decode(read_item(source, int(index)), channels=channels)
         except BadItem:
             continue
         shorter.append(min(pixels.shape[:2]))
