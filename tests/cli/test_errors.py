@@ -31,7 +31,7 @@ import pytest
         (("evaluate", "pixels", "--train", "{train}", "--test", "{train}"), "must not share"),
         (
             ("evaluate", "pixels", "--train", "{train}", "--test", "{bird}"),
-            "must have labels",
+            "has one: images do not lie in folders by class",
         ),
         (
             (

@@ -51,6 +51,16 @@ def test_masks_of_a_folder_go_by_name(pair):
         assert (found(index, pixels) == Rendered(6, size=40).mask(number)).all()
 
 
+def test_masks_and_images_may_code_their_names_differently(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    for root, name in (("images", composed), ("masks", decomposed)):
+        (tmp_path / root / name).mkdir(parents=True)
+        pixels = np.full((40, 40), 255, np.uint8)
+        cv2.imwrite(str(tmp_path / root / name / f"{name}.png"), pixels)
+    found = open_masks(str(tmp_path / "masks"), open_source(tmp_path / "images"))
+    assert found(0, np.zeros((40, 40, 3), np.uint8)).all()
+
+
 def test_masks_that_are_missing_or_wrong_are_told(pair, tmp_path):
     images, masks = pair
     source = open_source(images)

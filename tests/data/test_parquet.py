@@ -120,6 +120,67 @@ def test_a_struct_of_bytes_and_path(tmp_path: Path) -> None:
             assert source.item(index) == data
 
 
+def test_a_row_may_name_a_file_beside_the_table(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    folder = tmp_path / "set"
+    (folder / "photos").mkdir(parents=True)
+    (folder / "photos" / "1.png").write_bytes(b"one")
+    (folder / "out.png").symlink_to(tmp_path / "secret.png")
+    paths = [
+        "photos/1.png", "photos/../photos/1.png", "../secret.png", str(tmp_path / "secret.png"),
+        "photos/../../secret.png", "out.png", "https://example.com/1.png", "photos/2.png",
+        "zero\0.png", "photos", None,
+    ]  # fmt: skip
+    rows = [{"bytes": None, "path": path} for path in paths] + [{"bytes": b"own", "path": "x"}]
+    pq.write_table(pa.table({"image": pa.array(rows)}), folder / "x.parquet", row_group_size=5)
+    source = open_source(folder / "x.parquet")
+    assert source.item(0) == source.item(1) == b"one"
+    assert source.item(11) == b"own"
+    for index in range(2, 7):
+        with pytest.raises(BadItem, match="must stay in the folder of the parquet file"):
+            source.item(index)
+    for index, reason in ((7, "vanished"), (8, "stay"), (9, "not a regular"), (10, "empty")):
+        with pytest.raises(BadItem, match=reason):
+            source.item(index)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (pa.array([[1, 2], [3]]), r"only found image \(list<"),
+        (pa.array([{"data": b"x"}]), r"only found image \(struct<"),
+        (pa.array(["a.png"]), r"only found image \(string\)"),
+        (pa.array([], pa.binary()), "must have rows, found none"),
+    ],
+)
+def test_a_table_without_encoded_images_says_what_it_has(tmp_path, column, message) -> None:
+    pq.write_table(pa.table({"image": column}), tmp_path / "x.parquet")
+    with pytest.raises(UserError, match=message):
+        open_source(tmp_path / "x.parquet")
+    if len(column):
+        with pytest.raises(UserError, match="column image must hold encoded images as bytes"):
+            open_source(f"{tmp_path}/x.parquet:images=image")
+
+
+def test_bytes_of_any_arrow_type(tmp_path: Path) -> None:
+    for kind in (pa.large_binary(), pa.binary_view(), pa.binary(3)):
+        column = pa.array([b"one", b"two"]).cast(kind)
+        pq.write_table(pa.table({"image": column}), tmp_path / "x.parquet")
+        assert open_source(tmp_path / "x.parquet").item(1) == b"two"
+
+
+def test_parts_of_a_table_may_be_empty_or_lack_the_split(tmp_path: Path) -> None:
+    for part, split in enumerate(("train", "train", "test")):
+        stored(tmp_path / f"{part}.parquet", split=pa.array([split] * 20))
+    empty = pa.table({"image": pa.array([], pa.binary()), "split": pa.array([], pa.string())})
+    pq.write_table(empty, tmp_path / "3.parquet")
+    assert len(open_source(f"{tmp_path}/*.parquet")) == 60
+    assert len(open_source(f"{tmp_path}/*.parquet:train")) == 40
+    assert len(open_source(f"{tmp_path}/*.parquet:test")) == 20
+    with pytest.raises(UserError, match="'dev' must exist"):
+        open_source(f"{tmp_path}/*.parquet:dev")
+
+
 def test_columns_must_be_clear(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     two = {

@@ -164,3 +164,51 @@ def tarred(path: Path, files: dict[str, bytes], mode: str = "w") -> Path:
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
     return path
+
+
+def linked(path: Path, files: dict[str, bytes], links: dict[str, tuple[bytes, str]]) -> Path:
+    """A tar of files and then links: of each the type and what it stands for."""
+    tarred(path, files)
+    with tarfile.open(path, "a") as archive:
+        for name, (kind, target) in links.items():
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, target
+            archive.addfile(member)
+    return path
+
+
+def zipped_as(path: Path, members: dict[bytes, dict[str, Any]]) -> Path:
+    """A zip whose members have exactly these bytes for names.
+
+    Args:
+        path: of the zip.
+        members: by name, its ``data``, and if it has them the flag ``utf8``, the ``extra``
+            field and the ``system`` of its maker.
+    """
+    stand_ins = {name: f"{n}".rjust(len(name), "x") for n, name in enumerate(members)}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, member in members.items():
+            info = zipfile.ZipInfo(stand_ins[name])
+            info.create_system, info.extra = member.get("system", 3), member.get("extra", b"")
+            archive.writestr(info, member["data"])
+    whole = bytearray(path.read_bytes())
+    for name, stand_in in stand_ins.items():
+        for signature, flags, start in ((b"PK\x03\x04", 7, 30), (b"PK\x01\x02", 9, 46)):
+            place = whole.index(signature)
+            while whole[place + start : place + start + len(name)] != stand_in.encode():
+                place = whole.index(signature, place + 1)
+            whole[place + start : place + start + len(name)] = name
+            whole[place + flags] = 8 if members[name].get("utf8") else 0
+    path.write_bytes(whole)
+    return path
+
+
+# What other systems leave beside images, and no one means as an image.
+LEAVINGS = (
+    "._0.jpg", "a/._1.jpg", "__MACOSX/a/1.jpg", "a/__MACOSX/._1.jpg", ".DS_Store", "Thumbs.db",
+    "ehthumbs.db", "desktop.ini", "@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "a/@eaDir/1.jpg",
+    ".@__thumb/s1001.jpg", "#recycle/old.jpg", "@Recycle/old.jpg", ".thumbnails/1.jpg",
+    ".Trashes/1.jpg", "$RECYCLE.BIN/$R1.jpg", "lost+found/1.jpg",
+    ".ipynb_checkpoints/1-checkpoint.jpg", ".git/x.jpg", "System Volume Information/1.jpg",
+    "PaxHeaders.12/1.jpg", "_vti_cnf/1.jpg", ".Trash-1000/files/1.jpg",
+)  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ilk.core import UserError
+from ilk.data import unlabelled_because
 from ilk.embedding import embed, embed_to_parquet, read_embeddings, table
 
 
@@ -91,9 +92,14 @@ def test_half_precision_is_close(encoder, arrays, colours, tmp_path):
 
 
 def test_an_unlabelled_source_has_no_label_column(encoder, arrays, tmp_path):
-    out = embed_to_parquet(encoder(), arrays(5, classes=()), tmp_path / "a.parquet")
+    source = arrays(5, classes=())
+    out = embed_to_parquet(encoder(), source, tmp_path / "a.parquet")
     assert pq.read_schema(out).names == ["key", "content", "vector"]
-    assert (read_embeddings(out).labels == -1).all()
+    found = read_embeddings(out)
+    assert (found.labels == -1).all()
+    reason = unlabelled_because(source)
+    assert reason
+    assert found.unlabelled_because == embed(encoder(), source).unlabelled_because == reason
 
 
 @pytest.mark.parametrize("shard_rows", [100, 9])

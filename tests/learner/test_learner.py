@@ -53,5 +53,15 @@ def test_what_cannot_be_done_is_said(images):
         Learner("mocco", **PARAMS).fit(images)
     learner = Learner("moco-v3", **PARAMS)
     learner.fit(images)
-    with pytest.raises(UserError, match="must have a label"):
+    with pytest.raises(UserError, match=r"must have a label.* give a pair \(images, labels\)"):
         learner.score(images)
+    with pytest.raises(UserError, match="there is not one in y for each"):
+        learner.score(images, [1, 2])
+    with pytest.raises(UserError, match="one grey image or rows of numbers"):
+        learner.transform(images[0, ..., 0])
+    one = learner.transform(images[3])
+    assert one.shape == (1, learner.n_features_out_)
+    mixed = learner.transform([images[5, :20], images[3]])
+    np.testing.assert_allclose(mixed[1:], one, rtol=1e-4, atol=1e-5)
+    with pytest.raises(UserError, match=r"supcon .*none in array: .* give a pair"):
+        Learner("supcon", **PARAMS | {"mix": None, "method_options": {}}).fit(images)

@@ -222,9 +222,15 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(tiny, folder, tmp_path
 def test_bad_files_are_replaced_recorded_and_counted(tiny, folder, tmp_path):
     (folder / "class0" / "empty.png").write_bytes(b"")
     (folder / "class1" / "words.jpg").write_text("not a picture")
+    (folder / "class1" / "Thumbs.db").write_bytes(b"")
+    (folder / "loose.png").write_bytes(next((folder / "class0").glob("0*.png")).read_bytes())
     train(tiny(steps=8), str(folder), tmp_path / "run", Witness())
     record = json.loads((tmp_path / "run/run.json").read_text())
-    assert record["data"]["items"] == 34
+    assert record["data"]["items"] == 35
+    assert record["data"]["left_out"] == [
+        {"reason": "files that end in .db", "count": 1, "first": "class1/Thumbs.db"}
+    ]
+    assert record["data"]["unlabelled"].startswith("1 of 35 images lie beside the folders")
     assert sorted(Path(bad["key"]).name for bad in record["bad_files"]) == [
         "empty.png", "words.jpg",
     ]  # fmt: skip

@@ -48,7 +48,7 @@ class Arrays:
 
     Args:
         images: may be a memory map.
-        labels: numbers, negative or NaN where not known, or names.
+        labels: one for each item: numbers, negative or NaN where not known, or names.
         name: what the person called it.
         classes: names of the numbers from 0 on.
         unlabelled: why there are no labels.
@@ -57,7 +57,7 @@ class Arrays:
     def __init__(
         self,
         images: Shaped[np.ndarray, "N ..."],
-        labels: Shaped[np.ndarray, " L"] | None = None,
+        labels: Shaped[np.ndarray, "..."] | None = None,
         *,
         name: str = "array",
         classes: Sequence[str] = (),

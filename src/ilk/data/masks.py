@@ -14,6 +14,7 @@ from jaxtyping import Bool, UInt8
 from ilk.core.errors import UserError
 from ilk.data.decode import decode, read_item
 from ilk.data.folder import Folder
+from ilk.data.leavings import same
 from ilk.data.reader import Reader
 from ilk.data.saliency import Guessed
 from ilk.data.source import BadItem, Source
@@ -163,4 +164,4 @@ class Scenery:
 
 
 def _stem(key: str) -> str:
-    return str(Path(key).with_suffix(""))
+    return same(str(Path(key).with_suffix("")))

@@ -1,0 +1,154 @@
+"""One image, or several of any sizes, is never taken for rows of pixels."""
+
+import io
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ilk.core.errors import UserError
+from ilk.data import BadItem, Reader, decode, labels, open_source
+from tests.data.zoo import encoded, smooth, written
+
+COLOUR = smooth(0, 37, 52)
+GREY = COLOUR[..., 0]
+PNG = encoded(Image.fromarray(COLOUR), "PNG")
+TENSOR = torch.from_numpy(COLOUR).permute(2, 0, 1)
+
+
+def file(path: Path) -> Path:
+    return written(path / "x", {"photo.PNG": PNG}) / "photo.PNG"
+
+
+@pytest.mark.parametrize(
+    ("spec", "pixels"),
+    [
+        (lambda _: COLOUR, COLOUR),
+        (lambda _: COLOUR / 255, COLOUR),
+        (lambda _: COLOUR[..., :1], GREY[..., None]),
+        (lambda _: GREY[None], GREY[..., None]),
+        (lambda _: Image.fromarray(COLOUR), COLOUR),
+        (lambda _: PNG, COLOUR),
+        (lambda _: TENSOR[None], COLOUR),
+        (lambda _: [TENSOR], COLOUR),
+        (lambda _: [GREY], GREY[..., None]),
+        (file, COLOUR),
+        (lambda path: str(file(path)), COLOUR),
+        (lambda path: [file(path)], COLOUR),
+        (lambda path: f"{file(path).parent}/*.PNG", COLOUR),
+    ],
+)
+def test_one_image_is_one_item(tmp_path: Path, spec, pixels: np.ndarray) -> None:
+    source = open_source(spec(tmp_path))
+    assert len(source) == 1
+    channels = pixels.shape[-1]
+    np.testing.assert_array_equal(decode(source.item(0), channels=channels), pixels)
+    assert source.fingerprint == open_source(spec(tmp_path)).fingerprint
+
+
+def test_images_of_several_kinds_and_sizes_come_in_order(tmp_path: Path) -> None:
+    small = smooth(1, 20, 30)
+    images = [
+        COLOUR, small, Image.fromarray(small), TENSOR, file(tmp_path), PNG, small[..., 0],
+        str(file(tmp_path)), torch.from_numpy(small[..., 1]),
+    ]  # fmt: skip
+    wanted = [
+        COLOUR,
+        small,
+        small,
+        COLOUR,
+        COLOUR,
+        COLOUR,
+        small[..., 0],
+        COLOUR,
+        small[..., 1],
+    ]
+    for given in (images, np.array([*images, None], object)[:-1]):
+        source = open_source(given)
+        assert len(source) == len(wanted)
+        for index, pixels in enumerate(wanted):
+            grey = np.repeat(pixels[..., None], 3, -1) if pixels.ndim == 2 else pixels
+            np.testing.assert_array_equal(decode(source.item(index)), grey)
+    assert source.key(4) == str(file(tmp_path))
+    assert source.key(3) == "3"
+    assert set(labels(source)) == {-1}
+    again = pickle.loads(pickle.dumps(source))
+    assert again.fingerprint == source.fingerprint != open_source(images[::-1]).fingerprint
+
+
+def test_images_with_labels() -> None:
+    for spec in (([COLOUR, PNG], ["b", "a"]), [(COLOUR, "b"), (Image.fromarray(COLOUR), "a")]):
+        source = open_source(spec)
+        assert source.classes == ("a", "b")
+        assert labels(source).tolist() == [1, 0]
+    with pytest.raises(UserError, match="one label for each of 2"):
+        open_source(([COLOUR, COLOUR], [1]))
+
+
+@pytest.mark.parametrize(
+    "shape", [(5, 28, 28), (3, 28, 28), (5, 28, 14, 3), (9, 8, 8), (1797, 8, 8)]
+)
+def test_many_images_stay_many(shape) -> None:
+    assert len(open_source(np.zeros(shape, np.uint8))) == shape[0]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (
+            np.zeros((28, 28), np.uint8),
+            r"got shape \(28, 28\), which is one grey image or rows",
+        ),
+        (np.zeros((100, 512), np.float32), r"got shape \(100, 512\), .* give image\[None\]"),
+        (torch.zeros(28, 28), r"shape \(28, 28\), which is one grey image"),
+        (TENSOR, r"a tensor of shape \(3, 37, 52\), which is one image \[C, H, W\] or 3 grey"),
+        (np.zeros((64, 64, 13)), "one image of 13 channels or 64 grey ones"),
+        ([np.zeros((5, 3, 32, 32)), np.zeros((3, 32, 32))], r"looks like \[N, C, H, W\]"),
+        (
+            [np.zeros((3, 32, 32)), np.zeros((3, 32, 32))],
+            r"images\[0\]: .* looks like \[C, H, W\]",
+        ),
+        ([np.zeros(5), np.zeros(5)], r"images\[0\]: must be one image .* shape \(5,\)"),
+        ([np.zeros((0, 5, 3))], r"images\[0\]: must be one image"),
+        ([COLOUR, np.array([["a"]])], r"images\[1\]: must be one image .* <U1"),
+        ({"images": COLOUR}, "got dict"),
+        ({1, 2}, "got set"),
+        (iter([COLOUR]), "got list_iterator"),
+    ],
+)
+def test_what_may_mean_either_is_refused(spec, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        open_source(spec)
+    assert "\n" not in str(caught.value)
+
+
+def test_stored_arrays_follow_the_same_rule(tmp_path: Path) -> None:
+    np.save(tmp_path / "one.npy", COLOUR)
+    assert len(open_source(tmp_path / "one.npy")) == 1
+    np.save(tmp_path / "flat.npy", GREY)
+    np.savez(tmp_path / "flat.npz", images=GREY)
+    for name in ("flat.npy", "flat.npz"):
+        with pytest.raises(UserError, match="one grey image or rows of numbers"):
+            open_source(tmp_path / name)
+    np.save(tmp_path / "objects.npy", np.array([COLOUR, None], object))
+    with pytest.raises(UserError, match="written by NumPy"):
+        open_source(tmp_path / "objects.npy")
+
+
+def test_an_image_that_cannot_be_read_is_a_bad_item(tmp_path: Path) -> None:
+    lazy = Image.open(io.BytesIO(PNG[: len(PNG) // 2]))
+    missing = file(tmp_path)
+    source = open_source([COLOUR, lazy, Image.new("LAB", (9, 9)), missing, b""])
+    missing.unlink()
+    for index, reason in (
+        (1, "unreadable|truncated"),
+        (2, "LAB"),
+        (3, "vanished"),
+        (4, "empty"),
+    ):
+        with pytest.raises(BadItem, match=reason):
+            decode(source.item(index))
+    assert Reader(source, max_bad_share=0.9).read(1)[1] == 0
