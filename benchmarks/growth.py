@@ -50,7 +50,7 @@ def views(runs: int) -> list[Point]:
     items = np.arange(len(images))
 
     def work(size: int) -> Callable[[], object]:
-        pair = byol_pair(size)
+        pair = byol_pair(size, interpolation="bilinear")
         return lambda: [view.render(images, items, 0, 0) for view in pair]
 
     return [(size, fastest(work(size), runs) / (2 * len(images))) for size in SIZES]

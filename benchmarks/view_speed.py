@@ -42,10 +42,18 @@ def rows(runs: int = 15) -> list[dict[str, object]]:
     torch.set_num_threads(1)
     try:
         works = {
-            "decode + 2 x 224 BYOL": (jpegs(), views.byol_pair(), "byol"),
+            "decode + 2 x 224 BYOL": (
+                jpegs(),
+                views.byol_pair(interpolation="bilinear"),
+                "byol",
+            ),
             "decode + 2 x 224 + 8 x 96 DINO": (jpegs(), views.dino_multicrop(), "dino"),
             "2 x 32 BYOL of arrays": (arrays(), views.cifar_pair(), "cifar"),
-            "decode + 2 x 224 BYOL of 12 megapixels": (photos(), views.byol_pair(), "byol"),
+            "decode + 2 x 224 BYOL of 12 megapixels": (
+                photos(),
+                views.byol_pair(interpolation="bilinear"),
+                "byol",
+            ),
             "decode + 2 x 224 + 8 x 96 DINO of 12 megapixels": (
                 photos(),
                 views.dino_multicrop(),

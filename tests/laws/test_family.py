@@ -48,7 +48,7 @@ def test_without_neighbours_revisiting_is_moco_v2_with_more_queries(fabric: Fabr
     for _ in range(2):
         torch.manual_seed(1)
         trainers.append(small_trainer(fabric, small_method("revisiting", neighbour_weight=0.0)))
-    own, _ = trainers[0].method.terms
+    own, *_ = trainers[0].method.terms
     assert own.kin == small_method("moco-v2").terms[0].kin
     assert [query.view for query in own.queries] == ["large", "s1", "s2"]
     trainers[0].method = replace(trainers[0].method, terms=(own,))
@@ -61,21 +61,24 @@ def test_neighbours_are_found_by_features_and_drawn_near_in_projections(fabric: 
     queue, features = (trainer.memory[name] for name in ("queue", "features"))
     assert torch.equal(queue.sources, features.sources)
     scene = trainer._look(batch(trainer.method.views, 2), progress(2), first=False)
-    term = trainer.method.terms[1]
-    loss = scene.loss(term)
-    kin = scene.verdicts[-1].kin
-    keys = F.normalize(scene.rows(Output("teacher", "key", "feature")).vectors, dim=1)
-    items = scene.rows(Output("teacher", "key", "feature")).composition.sources[:, 0]
-    rows = []
-    for number, query in enumerate(scene.verdicts[-1].queries.vectors):
-        who = number % len(keys)
-        known = (features.sources >= 0) & (features.sources != items[who])
-        alike = (features.vectors @ keys[who]).masked_fill(~known, -2)
-        near = sorted(range(32), key=lambda j, alike=alike: -float(alike[j]))[:3]
-        assert sorted(kin.weights[number].nonzero()[:, 0].tolist()) == sorted(near)
-        logs = (queue.vectors @ F.normalize(query, dim=0) / 0.2).log_softmax(0)
-        rows.append(-logs[near].mean())
-    assert loss.item() == pytest.approx(float(sum(rows) / len(rows)), rel=1e-5)
+    own, *terms = trainer.method.terms
+    assert [term.queries for term in terms] == [(query,) for query in own.queries]
+    assert sum(term.weight for term in terms) == pytest.approx(0.4)
+    for term in terms:  # each crop looks for neighbours with its own features
+        loss = scene.loss(term)
+        kin = scene.verdicts[-1].kin
+        shown = scene.rows(Output("student", term.queries[0].view, "feature"))
+        looking = F.normalize(shown.vectors, dim=1)
+        items = shown.composition.sources[:, 0]
+        rows = []
+        for who, query in enumerate(scene.verdicts[-1].queries.vectors):
+            known = (features.sources >= 0) & (features.sources != items[who])
+            alike = (features.vectors @ looking[who]).masked_fill(~known, -2)
+            near = sorted(range(32), key=lambda j, alike=alike: -float(alike[j]))[:3]
+            assert sorted(kin.weights[who].nonzero()[:, 0].tolist()) == sorted(near)
+            logs = (queue.vectors @ F.normalize(query, dim=0) / 0.2).log_softmax(0)
+            rows.append(-logs[near].mean())
+        assert loss.item() == pytest.approx(float(sum(rows) / len(rows)), rel=1e-5)
 
 
 def test_nobody_is_a_neighbour_before_keys_are_written(fabric: Fabric):

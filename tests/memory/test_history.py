@@ -49,3 +49,16 @@ def test_of_an_item_that_comes_twice_the_last_row_counts():
     assert torch.equal(bank.vectors, vectors[[1, 2]])
     assert torch.equal(history.before(plain(torch.zeros(2, 3), [0, 1])), vectors[[1, 2]])
     assert history.visits.tolist() == [1, 1]
+
+
+def test_a_visit_of_this_step_counts_for_remembered_rows_of_the_item():
+    """At the border of two epochs a bank still holds the last visit of this batch's items."""
+    history = History(2, 3)
+    first, second = torch.eye(2)[[0, 0, 0]], torch.eye(2)[[1, 1, 1]]
+    history.remember(plain(first, [0, 1, 2]))
+    history.remember(plain(second, [0, 1, 2]))
+    new, bank = torch.full((1, 2), 0.5), second
+    items = Composition.plain(torch.tensor([1, 0, 1, 2]))
+    rows = Rows(torch.cat([new, bank]), items, torch.tensor([7, -1, -1, -1]))
+    expected = torch.stack([second[1], first[0], second[1], first[2]])
+    assert torch.equal(history.before(rows), expected)

@@ -126,3 +126,47 @@ def test_clean_and_mixed_crops_are_normalised_apart(fabric: Fabric, name, passes
 
 def test_every_method_with_defaults_is_itself():
     assert all(recipe(name, {}) == kind() for name, kind in METHODS.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "interpolation"),
+    [
+        ("simclr", "bicubic"),
+        ("byol", "bicubic"),
+        ("barlow-twins", "bicubic"),
+        ("vicreg", "bicubic"),
+        ("dino", "bicubic"),
+        ("moco-v2", "bilinear"),
+        ("moco-v3", "bilinear"),
+        ("simsiam", "bilinear"),
+        ("swav", "bilinear"),
+        ("ressl", "bilinear"),
+        ("uic", "bilinear"),
+    ],
+)
+def test_crops_are_scaled_as_the_authors_do(name, interpolation):
+    assert {view.interpolation for view in small_method(name).views} == {interpolation}
+
+
+def test_ressl_has_no_batch_norm_and_decays_matrices_alone():
+    method = small_method("ressl")
+    assert kinds(method.projector) == ["Linear", "ReLU", "Linear"]
+    assert all(layer.bias is not None for layer in method.projector if hasattr(layer, "bias"))
+    assert not method.optimisation.decay_all
+
+
+def test_simsiams_last_norm_learns_nothing(fabric: Fabric):
+    projector = small_method("simsiam").projector
+    assert kinds(projector)[-1] == "BatchNorm1d"
+    assert not list(projector[-1].parameters())
+
+
+def test_simclrs_last_norm_learns_a_scale_and_no_shift(fabric: Fabric):
+    trainer = built(fabric, "simclr")
+    norm = trainer.student.projector[-1]
+    for step in range(3):
+        trainer.take_step([batch(trainer.method.views, step)], progress(step))
+    assert not norm.bias.any()
+    assert (norm.weight != 1).all()
+    hidden = trainer.student.projector[1]  # the norm between the layers has both
+    assert hidden.bias.any()

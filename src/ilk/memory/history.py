@@ -46,13 +46,16 @@ class History(nn.Module):
         """The embedding of each row's item one visit before the row itself.
 
         For a row of this step that is the latest entry, for one from a memory the entry before
-        it. Rows that are mixed, of unknown origin, or of an item without such a visit are
-        returned as they are.
+        it. Where rows of this step stand beside those of a memory, the visit of an item that is
+        among them counts: a row from a memory has the latest entry then, too. Rows that are
+        mixed, of unknown origin, or of an item without such a visit are returned as they are.
         """
         items = rows.composition.sources[:, 0]
         known = (items != NOBODY) & (rows.composition.shares[:, 0] == 1)
         items = items.clamp(min=0)
-        stale = (rows.slots < 0).long()
+        fresh = rows.slots >= 0
+        seen = torch.zeros_like(self.visits).index_add_(0, items, (fresh & known).long())
+        stale = (~fresh & (seen[items] == 0)).long()
         known &= self.visits[items] > stale
         former = self.vectors[items, stale].to(rows.vectors.dtype)
         return torch.where(known[:, None], former, rows.vectors)

@@ -3,7 +3,8 @@
 Paper: Grill et al., NeurIPS 2020, https://arxiv.org/abs/2006.07733
 Idea: a predictor and a moving average keep the student from collapsing without any negatives.
 Against MoCo v3: mean shift in place of the softmax; heavier projector momentum.
-Departures: none known.
+Departures: crops are scaled with an anti-aliased kernel, the authors' TensorFlow has none;
+    the last layers of projector and predictor have a bias, which the authors' code leaves out.
 Checked: tests/golden/losses.json
 """
 

@@ -6,7 +6,8 @@ Idea: the nearest of all are close by construction and teach little; search amon
 Against MSF: a second term whose search is constrained (self), or the one search constrained to
     the label where it is known (labels: supervised, and semi-supervised with some labels).
 Departures: the semi-supervised form goes by known labels alone, without the authors' classifier
-    of pseudo-labels; an item's first visit is constrained by the present in place of noise.
+    of pseudo-labels; an item's first visit is constrained by the present in place of noise; the
+    bank's oldest rows are searched once more, where the authors overwrite them first.
 Checked: tests/golden/losses.json
 """
 

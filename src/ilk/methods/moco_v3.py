@@ -57,7 +57,9 @@ class MoCoV3:
         )
         return Method(
             views=views.fitted(
-                views.byol_pair(image_size, self.min_scale, self.hue, self.solarize)
+                views.byol_pair(
+                    image_size, self.min_scale, self.hue, self.solarize, "bilinear"
+                )
             ),
             projector=networks.mlp(
                 feature_dim, self.hidden, self.dim,

@@ -3,8 +3,8 @@
 Paper: Van Gansbeke et al., NeurIPS 2021, https://arxiv.org/abs/2106.05967
 Idea: what MoCo lacks are invariances: to small crops that share a part with the key, to learnt
     colours, and to the picture itself; features of the backbone know neighbours better than the
-    projection on which the loss acts, so neighbours are found in the one and drawn near in the
-    other.
+    projection on which the loss acts, so the neighbours of each crop are found in the one and
+    drawn near in the other.
 Against MSF: neighbours are found in another field, and others are foreign.
 Departures: large crops have the run's image size and small ones 3/7 of it, where the authors
     have 160 and 96 pixels; policies of AutoAugment are as torchvision applies them; neighbours
@@ -53,6 +53,7 @@ class Revisiting:
         queries = tuple(Output("student", v.name, "projection") for v in shown[1:])
         key = Output("teacher", "key", "projection")
         feature = replace(key, field="feature")
+        seen = {query: replace(query, field="feature", stopped=True) for query in queries}
         own = Term(
             name="clean",
             queries=queries,
@@ -60,13 +61,16 @@ class Revisiting:
             kin=CommonSource() - Batchmates(),
             objective=SoftCrossEntropy(temperature=self.temperature),
         )
-        near = Term(
-            name="neighbours",
-            queries=queries,
-            candidates=(Remembered("queue"),),
-            kin=Neighbours(k=self.k, by=feature, among="features", within=Past(memory="queue")),
-            objective=SoftCrossEntropy(temperature=self.temperature),
-            weight=self.neighbour_weight,
+        near = tuple(
+            Term(
+                name="neighbours",
+                queries=(query,),
+                candidates=(Remembered("queue"),),
+                kin=Neighbours(k=self.k, by=by, among="features", within=Past(memory="queue")),
+                objective=SoftCrossEntropy(temperature=self.temperature),
+                weight=self.neighbour_weight / len(queries),
+            )
+            for query, by in seen.items()
         )
         return Method(
             views=views.fitted(shown),
@@ -74,7 +78,7 @@ class Revisiting:
                 feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
             ),
             teacher=Averaged(momentum=self.momentum, update="before"),
-            terms=(own, near),
+            terms=(own, *near),
             memory={
                 "queue": Queue(self.queue_size, self.dim),
                 "features": Queue(self.queue_size, feature_dim),

@@ -3,7 +3,8 @@
 Paper: Chen et al., ICML 2020, https://arxiv.org/abs/2002.05709
 Idea: contrast within a large batch, through a projector that is thrown away.
 Against MoCo v3: no teacher and no predictor; both views are candidates of both queries.
-Departures: none known.
+Departures: crops are scaled with an anti-aliased kernel, the authors' TensorFlow has none;
+    linear layers begin as PyTorch's do, where theirs are N(0, 0.01).
 Checked: tests/golden/losses.json
 """
 
@@ -51,5 +52,5 @@ class SimCLR:
 
     def _projector(self, feature_dim: int) -> nn.Module:
         return networks.mlp(
-            feature_dim, self.hidden, self.dim, layers=2, last_batch_norm="affine"
+            feature_dim, self.hidden, self.dim, layers=2, last_batch_norm="scaled"
         )

@@ -39,7 +39,7 @@ class SimSiam:
         return Method(
             views=views.fitted(views.moco_v2_pair(image_size)),
             projector=networks.mlp(
-                feature_dim, self.dim, self.dim, layers=3, last_batch_norm="affine"
+                feature_dim, self.dim, self.dim, layers=3, last_batch_norm="plain"
             ),
             predictor=networks.mlp(self.dim, self.predictor_hidden, self.dim, layers=2),
             terms=terms,

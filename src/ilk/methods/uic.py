@@ -28,9 +28,10 @@ class UIC:
 
     def build(self, feature_dim: int, image_size: int) -> Method:
         """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+        shown = replace(views.simclr_pair(image_size)[0], interpolation="bilinear")
         said = Output("student", "a", "projection")
         return Method(
-            views=views.fitted(views.simclr_pair(image_size)[:1]),
+            views=views.fitted((shown,)),
             projector=networks.mlp(feature_dim, self.hidden, self.classes, layers=3),
             terms=(
                 Term(

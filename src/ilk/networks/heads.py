@@ -20,7 +20,7 @@ def mlp(
     batch_norm: bool = True,
     activation: Literal["relu", "gelu"] = "relu",
     bias: bool = True,
-    last_batch_norm: Literal["affine", "plain"] | None = None,
+    last_batch_norm: Literal["affine", "scaled", "plain"] | None = None,
 ) -> nn.Sequential:
     """Build the projector or predictor of most methods: linear layers and what is between.
 
@@ -34,7 +34,8 @@ def mlp(
         batch_norm: whether each hidden layer is followed by it, before the activation.
         activation: after each hidden layer.
         bias: of layers that no batch norm follows.
-        last_batch_norm: after the last layer, with or without learnt scale and shift.
+        last_batch_norm: after the last layer: with learnt scale and shift ("affine"), with the
+            scale alone, the shift staying zero ("scaled"), or with neither ("plain").
     """
     if layers < 1:
         raise ValueError(f"mlp: layers must be at least 1, got {layers}")
@@ -47,7 +48,10 @@ def mlp(
         steps.append(nn.ReLU(inplace=True) if activation == "relu" else nn.GELU())
     steps.append(nn.Linear(widths[-1], out_dim, bias=bias and last_batch_norm is None))
     if last_batch_norm is not None:
-        steps.append(nn.BatchNorm1d(out_dim, affine=last_batch_norm == "affine"))
+        norm = nn.BatchNorm1d(out_dim, affine=last_batch_norm != "plain")
+        if last_batch_norm == "scaled":
+            norm.bias.requires_grad_(False)
+        steps.append(norm)
     return nn.Sequential(*steps)
 
 

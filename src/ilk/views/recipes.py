@@ -8,6 +8,7 @@ it. ``fitted`` says which views are too small for a blur.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ilk.views.draws import Interpolation
 from ilk.views.view import View
 
 SMALL = 64  # pixels; SimCLR blurs no CIFAR images (appendix B.9)
@@ -15,14 +16,19 @@ PATCHES = 16  # pixels; sides of small crops are multiples, so that ViTs can cut
 
 
 def byol_pair(
-    size: int = 224, min_scale: float = 0.08, hue: float = 0.1, solarize: float = 0.2
+    size: int = 224,
+    min_scale: float = 0.08,
+    hue: float = 0.1,
+    solarize: float = 0.2,
+    interpolation: Interpolation = "bicubic",
 ) -> tuple[View, View]:
     """Views a and b of BYOL, Grill et al., NeurIPS 2020, https://arxiv.org/abs/2006.07733, B.
 
     MoCo v3 (https://arxiv.org/abs/2104.02057) uses them with min_scale 0.08 for ViT and 0.2 for
-    ResNet-50.
+    ResNet-50, and with bilinear crops.
     """
     a = _byol("a", size, (min_scale, 1.0), blur_p=1.0, hue=hue)
+    a = replace(a, interpolation=interpolation)
     return a, replace(a, name="b", blur_p=0.1, solarize_p=solarize)
 
 
@@ -46,6 +52,7 @@ def simclr_pair(
         name="a",
         size=size,
         scale=(min_scale, 1.0),
+        interpolation="bicubic",
         jitter=(0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength),
         jitter_p=0.8,
         gray_p=0.2,
