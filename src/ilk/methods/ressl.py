@@ -5,8 +5,8 @@ Idea: match two distributions of similarity over a queue of past samples (Eq. 4 
     is pushed apart, and the teacher looks at a weakly augmented view.
 Against MoCo v2: the relation is soft where MoCo's is one-hot; the own key is no candidate.
 Departures: no batch norm is decayed, where the authors' code spares those with "bn" in their
-    name, not those of shortcuts; the teacher's batches are not shuffled across devices. Numbers are
-    those of the authors' code; not claimed to reproduce.
+    name, not those of shortcuts; the teacher's batches are not shuffled across devices. Numbers
+    are those of the authors' code; not claimed to reproduce.
 Checked: tests/golden/losses.json
 """
 
