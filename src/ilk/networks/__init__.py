@@ -4,10 +4,18 @@ from ilk.networks.backbone import OWN, backbone, recorded_options
 from ilk.networks.cost import multiply_adds
 from ilk.networks.encoder import Encoder, encode
 from ilk.networks.export import export_onnx, export_timm
+from ilk.networks.given import read_given
 from ilk.networks.heads import Prototypes, classifier, dino_head, mlp
 from ilk.networks.layout import fastest_layout
 from ilk.networks.network import Network
-from ilk.networks.storage import feature_dim, load_encoder, save_encoder, without_weights
+from ilk.networks.specs import (
+    Start,
+    feature_dim,
+    load_encoder,
+    start_from,
+    without_weights,
+)
+from ilk.networks.storage import save_encoder, write_encoder
 from ilk.networks.surgery import (
     dino_class_token,
     fixed_sincos_positions,
@@ -24,6 +32,7 @@ __all__ = [
     "Network",
     "Prototypes",
     "StandingTeacher",
+    "Start",
     "Teacher",
     "backbone",
     "classifier",
@@ -41,8 +50,11 @@ __all__ = [
     "moco_v3_stem",
     "moco_v3_weights",
     "multiply_adds",
+    "read_given",
     "recorded_options",
     "save_encoder",
+    "start_from",
     "sync_batch_norm",
     "without_weights",
+    "write_encoder",
 ]

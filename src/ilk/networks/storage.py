@@ -1,9 +1,9 @@
-"""Encoders in files, and by name."""
+"""Encoders in files."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from ilk.core.fields import (
     text,
     whole,
 )
-from ilk.networks.backbone import OWN, backbone, parameter_shapes
+from ilk.networks.backbone import backbone, parameter_shapes
 from ilk.networks.encoder import Encoder
 from ilk.networks.options import (
     MAX_CHANNELS,
@@ -32,7 +32,6 @@ from ilk.networks.weights import FINGERPRINT, check_shapes, check_whole, read_we
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
 FORMAT = 1
-OWN_SIZE = 32  # pixels; what our own networks are for
 FIELDS: Mapping[str, Kind] = {
     "format": whole(FORMAT, FORMAT),
     "name": text(128),
@@ -56,9 +55,22 @@ def save_encoder(encoder: Encoder, directory: Path | str) -> None:
         UserError: they cannot be written (a full disk, say); the old ones stay.
     """
     folder = Path(directory)
-    facts = {"format": FORMAT, **encoder.facts()}
-    write_weights(folder / WEIGHTS, encoder.module.state_dict(), {"ilk": json.dumps(facts)})
+    facts = write_encoder(encoder, folder / WEIGHTS)
     write_whole(folder / FACTS, json.dumps(facts, indent=2) + "\n", "encoder")
+
+
+def write_encoder(encoder: Encoder, path: Path) -> dict[str, Any]:
+    """Write an encoder as one file, whole or not at all.
+
+    Returns:
+        The facts in its header.
+
+    Raises:
+        UserError: it cannot be written; the old one stays.
+    """
+    facts = {"format": FORMAT, **encoder.facts()}
+    write_weights(path, encoder.module.state_dict(), {"ilk": json.dumps(facts)})
+    return facts
 
 
 def write_weights(path: Path, state: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
@@ -74,106 +86,9 @@ def write_weights(path: Path, state: Mapping[str, Tensor], header: Mapping[str, 
     write_whole(path, save(owned, dict(header)), "encoder")
 
 
-def load_encoder(
-    spec: str | Path,
-    *,
-    image_size: int | None = None,
-    channels: int = 3,
-    options: Mapping[str, object] | None = None,
-    seed: int = 0,
-) -> Encoder:
-    """Read a trained encoder, or make one of a known network.
-
-    Args:
-        spec: a folder that holds ``encoder.safetensors`` (a run, say) or that file;
-            ``timm:NAME`` for published weights; ``random:NAME`` or ``timm:NAME@random`` for an
-            untrained network of timm or of our own.
-        image_size: of a network given by name, None is the size it was made for; a trained
-            encoder has its own.
-        channels: of a network given by name.
-        options: of a network given by name, see `backbone`.
-        seed: of random weights.
-
-    Raises:
-        UserError: there is no such encoder, its file is not whole or says what is not safe to
-            build, or published weights are neither in the local cache nor within reach.
-    """
-    kind, _, name = str(spec).partition(":")
-    given = dict(options or {})
-    if kind == "timm" and not name.endswith("@random"):
-        if name in OWN:
-            raise UserError(f"encoder: {name} has no published weights; use random:{name}")
-        return _named(name, image_size, channels, given | {"pretrained": True}, seed)
-    if kind in {"timm", "random"}:
-        return _named(name.removesuffix("@random"), image_size, channels, given, seed)
-    encoder = _saved(Path(spec))
-    if image_size not in {None, encoder.image_size}:
-        raise UserError(
-            f"encoder: {spec} was trained at {encoder.image_size} px, got {image_size}; "
-            f"leave the size out"
-        )
-    return encoder
-
-
-def without_weights(spec: str) -> str:
-    """The same network with random weights, where a spec asks for published ones."""
-    published = spec.startswith("timm:") and not spec.endswith("@random")
-    return f"{spec}@random" if published else spec
-
-
-def feature_dim(spec: str) -> int:
-    """F of an encoder that `load_encoder` would give, without its weights.
-
-    Raises:
-        UserError: there is no such encoder.
-    """
-    kind, _, name = spec.partition(":")
-    if kind not in {"timm", "random"}:
-        return _read(Path(spec))[0]["feature_dim"]
-    name = name.removesuffix("@random")
-    size, mean, _ = _made_for(name)
-    with torch.device("meta"), torch.random.fork_rng(devices=[]):
-        network = backbone(name, image_size=size, channels=len(mean))
-    return int(cast(int, network.num_features))
-
-
-def _named(
-    name: str, image_size: int | None, channels: int, options: dict[str, object], seed: int
-) -> Encoder:
-    shape, mean, std = _made_for(name)
-    size = shape if image_size is None else image_size
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = backbone(name, image_size=size, channels=channels, options=options)
-    known = channels == len(mean)
-    return Encoder.of(
-        module,
-        name=name,
-        options=options,
-        image_size=size,
-        channels=channels,
-        statistics=(mean, std) if known else ((0.5,) * channels, (0.25,) * channels),
-    )
-
-
-def _made_for(name: str) -> tuple[int, tuple[float, ...], tuple[float, ...]]:
-    """Image size, mean and standard deviation that a network was made for."""
-    import timm
-    from timm.data.constants import (
-        IMAGENET_DEFAULT_MEAN,
-        IMAGENET_DEFAULT_STD,
-    )
-
-    check_name(name)
-    made = None if name in OWN or not timm.is_model(name) else timm.get_pretrained_cfg(name)
-    if made is None:
-        return OWN_SIZE, IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-    return made.input_size[-1], made.mean, made.std
-
-
-def _saved(path: Path) -> Encoder:
+def saved_encoder(path: Path) -> Encoder:
     """A trained encoder. Nothing that its file says is more than data: see ``SECURITY.md``."""
-    facts, state = _read(path)
+    facts, state = read_encoder(path)
     given = {name: facts[name] for name in ("image_size", "channels", "options")}
     where = f"encoder: {path}"
     # Before anything is built: a small file cannot ask for a large network.
@@ -190,7 +105,7 @@ def _saved(path: Path) -> Encoder:
     return Encoder.of(module, name=facts["name"], **given, statistics=statistics)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read_encoder(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Checked facts and whole weights of a trained encoder."""
     file = (
         path / WEIGHTS
@@ -202,7 +117,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not file.exists():
         raise UserError(
             f"encoder: {path} must be a run or a folder that holds {WEIGHTS}, and holds none; "
-            f"timm:NAME and random:NAME are networks by name"
+            f"timm:NAME and random:NAME are networks by name, NAME@FILE has weights of yours"
         )
     state, facts = read_weights(file, "encoder")
     where = f"encoder: {file}"
