@@ -280,6 +280,8 @@ def test_names_that_are_not_unicode(tmp_path: Path) -> None:
     ("spec", "message"),
     [
         ("missing", "must be an existing folder"),
+        ("x" * 5000, "must be a path, got: .*File name too long"),
+        ("x" * 5000 + ".jpg", "must be a path, got: .*File name too long"),
         ("missing:train", "must be an existing folder"),
         ("empty", "must hold images, found nothing else"),
         ("texts", "must hold images, found 2 files that end in .txt"),

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -167,6 +168,36 @@ def test_bytes_of_any_arrow_type(tmp_path: Path) -> None:
         column = pa.array([b"one", b"two"]).cast(kind)
         pq.write_table(pa.table({"image": column}), tmp_path / "x.parquet")
         assert open_source(tmp_path / "x.parquet").item(1) == b"two"
+
+
+@pytest.mark.parametrize("kind", ["parquet", "npz", "npy"])
+def test_damage_anywhere_is_one_line(tmp_path: Path, kind: str) -> None:
+    rng, path = np.random.default_rng(0), tmp_path / f"x.{kind}"
+    pixels = np.zeros((5, 8, 8, 3), np.uint8)
+    if kind == "parquet":
+        rows = pa.array([{"bytes": b"x" * 50, "path": "a"}, {"bytes": None, "path": "b"}] * 10)
+        pq.write_table(pa.table({"image": rows, "label": pa.array(["a", "b"] * 10)}), path)
+    elif kind == "npz":
+        np.savez(path, images=pixels, labels=np.arange(5))
+    else:
+        np.save(path, pixels)
+    whole = path.read_bytes()
+    reach = 130 if kind == "npy" else len(whole)  # its header
+    refused = 0
+    for _ in range(300):
+        data = bytearray(whole)
+        for place in rng.integers(0, reach, 3):
+            data[place] = rng.integers(256)
+        path.write_bytes(data)
+        try:
+            source = open_source(path)
+            for index in range(len(source)):
+                source.label(index)
+                with contextlib.suppress(BadItem):
+                    source.item(index)
+        except UserError as error:
+            refused += "\n" not in str(error)
+    assert refused > 20
 
 
 def test_parts_of_a_table_may_be_empty_or_lack_the_split(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ilk.data.account import LeftOut, Tally, summary
 from ilk.data.by_folder import folder_classes
 from ilk.data.leavings import not_an_image, target_of, tidy
 from ilk.data.names import Paths
-from ilk.data.source import BadItem, check_size, digest, read_span
+from ilk.data.source import BadItem, check_size, digest, one_line, read_span
 
 _LOCAL_HEADER = 30  # bytes, before the member's name and extra field (APPNOTE 4.3.7)
 _SIGNATURE = b"PK\3\4"
@@ -138,8 +138,8 @@ def _files(path: Path, name: str, tally: Tally) -> dict[str, zipfile.ZipInfo]:
             infos = archive.infolist()
     except Exception as error:  # a damaged directory makes the parser raise whatever it likes
         raise UserError(
-            f"{name}: must be a whole zip archive that can be read, got: {error}; fetch it "
-            "again, or unpack it into a folder"
+            f"{name}: must be a whole zip archive that can be read, got: {one_line(error)}; "
+            "fetch it again, or unpack it into a folder"
         ) from error
     files: dict[str, zipfile.ZipInfo] = {}
     for info in infos:

@@ -9,7 +9,7 @@ from jaxtyping import Shaped
 
 from ilk.core.errors import UserError
 from ilk.data.classes import Labels, labels_of, nothing_known
-from ilk.data.source import digest, spread
+from ilk.data.source import digest, one_line, spread
 
 _HASHED = 2**26  # bytes; of a larger array evenly spread items are hashed
 _IMAGES = (
@@ -106,28 +106,33 @@ def open_array(path: Path, name: str, split: str = "") -> Arrays:
     ``y`` or ``targets``; with a split as ``train_images`` or ``x_train``, and so on.
     """
     try:
-        stored: Any = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            if split:
-                raise UserError(f"{name}: an .npy file has no splits, leave out :{split}")
-            why = "an .npy file holds one array; keep images and labels in an .npz file"
-            return Arrays(all_images(stored, name), name=name, unlabelled=why)
-        with stored:
-            images = _named(stored, _IMAGES, split)
-            if images is None:
-                raise UserError(
-                    f"{name}: must name its images like {', '.join(_IMAGES[:4])} (with a split "
-                    f"for the braces), holds {', '.join(stored.files)}"
-                )
-            why = f"it holds no array called {', '.join(_LABELS[:4])} or the like"
-            return Arrays(
-                all_images(images, name),
-                _named(stored, _LABELS, split),
-                name=name,
-                unlabelled=f"{why} (with a split for the braces)",
-            )
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{name}: must be numbers written by NumPy, got: {error}") from error
+        if path.suffix.lower() == ".npz":
+            with path.open("rb") as file:  # NumPy would leave it open where it fails
+                return _of_several(np.load(file, allow_pickle=False), name, split)
+        if split:
+            raise UserError(f"{name}: an .npy file has no splits, leave out :{split}")
+        stored = np.load(path, mmap_mode="r", allow_pickle=False)
+        why = "an .npy file holds one array; keep images and labels in an .npz file"
+        return Arrays(all_images(stored, name), name=name, unlabelled=why)
+    except UserError:
+        raise
+    except Exception as error:  # a damaged header makes the parser raise whatever it likes
+        raise UserError(
+            f"{name}: must be numbers written by NumPy, got: {one_line(error)}"
+        ) from error
+
+
+def _of_several(stored: Mapping[str, np.ndarray], name: str, split: str) -> Arrays:
+    """The images and labels among the arrays of an .npz file."""
+    images = _named(stored, _IMAGES, split)
+    if images is None:
+        raise UserError(
+            f"{name}: must name its images like {', '.join(_IMAGES[:4])} (with a split for the "
+            f"braces), holds {', '.join(stored)}"
+        )
+    why = f"it holds no array called {', '.join(_LABELS[:4])} (with a split for the braces)"
+    labels = _named(stored, _LABELS, split)
+    return Arrays(all_images(images, name), labels, name=name, unlabelled=why)
 
 
 def _named(

@@ -77,7 +77,11 @@ def is_loose(spec: Any) -> bool:
     """Whether something is one image by itself, or meant to be one."""
     if isinstance(spec, str | Path):
         path = Path(spec)
-        return ending(path.name.encode(errors="surrogateescape")) in ENDINGS and path.is_file()
+        named = ending(path.name.encode(errors="surrogateescape")) in ENDINGS
+        try:
+            return named and path.expanduser().is_file()
+        except (OSError, RuntimeError):  # too long, forbidden, a home that is not known
+            return False
     return isinstance(spec, bytes | Image.Image) or (is_array(spec) and spec.ndim <= 3)
 
 
@@ -102,7 +106,7 @@ _Kept = Path | bytes | np.ndarray | BadItem
 
 def _kept(image: Any, name: str) -> _Kept:
     if isinstance(image, str | Path):
-        return Path(image)
+        return Path(image).expanduser()
     if isinstance(image, bytes):
         return image
     if isinstance(image, Image.Image):

@@ -20,7 +20,7 @@ from ilk.data.loose import Loose, is_array, is_loose, is_tensor
 from ilk.data.map_style import MapStyle
 from ilk.data.parquet import NoRows, Parquet
 from ilk.data.shards import Shards
-from ilk.data.source import Source
+from ilk.data.source import Source, one_line
 from ilk.data.subset import Subset
 
 _PARQUET = (".parquet", ".pq")
@@ -127,9 +127,12 @@ def _open_one(
 
 def _find(spec: str) -> list[Path]:
     """The path itself, or one that looks the same, or what a pattern fits."""
-    path = Path(spec).expanduser()
-    if path.exists():
-        return [path]
+    try:
+        path = Path(spec).expanduser()
+        if path.exists():
+            return [path]
+    except (OSError, RuntimeError) as error:  # too long, forbidden, a home that is not known
+        raise UserError(f"{spec[:200]}: must be a path, got: {one_line(error)}") from error
     if not spec.isascii() and path.parent.is_dir():
         twins = [
             other for other in path.parent.iterdir() if same(other.name) == same(path.name)

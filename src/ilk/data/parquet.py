@@ -2,6 +2,8 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,14 @@ from ilk.data.classes import Labels, nothing_known
 from ilk.data.column_labels import encoded, labels_of_column
 from ilk.data.columns import (
     SPLITS,
+    Choice,
     choice,
     existing,
     image_column,
     label_columns,
     no_label_column,
 )
-from ilk.data.source import BadItem, check_size, digest, read_file, read_span
+from ilk.data.source import BadItem, check_size, digest, one_line, read_file, read_span
 
 _Column = Any  # pyarrow has no type stubs: this is its ChunkedArray
 _Type = Any  # its DataType
@@ -74,7 +77,11 @@ class Parquet:
         self._path, self._split, self._kept = path, split, kept
         self._connect()
         wanted = choice(split)
-        image, label = image or wanted.image, label or wanted.label
+        with _whole(self.name):
+            self._find(wanted, image or wanted.image, label or wanted.label)
+
+    def _find(self, wanted: Choice, image: str | None, label: str | None) -> None:
+        """The columns, the rows and their labels."""
         schema = self._file.schema_arrow
         images = [field.name for field in schema if _is_image(field.type)]
         every = {field.name: str(field.type) for field in schema}
@@ -108,15 +115,15 @@ class Parquet:
         values, paths = self._group(group)
         data = values[row - start].as_py()
         if data is None:
-            path = None if paths is None else paths[row - start].as_py()
-            if path is None:
+            if paths is None or not paths[row - start].is_valid:
                 raise BadItem("empty: the row holds no bytes")
-            return self._named(path)
+            return self._named(paths[row - start].as_buffer().to_pybytes())
         check_size(len(data))
         return data
 
-    def _named(self, path: str) -> bytes:
+    def _named(self, name: bytes) -> bytes:
         """The file that a row names by its path."""
+        path = name.decode(errors="surrogateescape")
         try:
             return read_file(_beside(self._path, path))
         except BadItem as reason:
@@ -151,10 +158,8 @@ class Parquet:
         self._connect()
 
     def _connect(self) -> None:
-        try:
+        with _whole(self.name):
             self._file = pq.ParquetFile(self._path)
-        except (OSError, pa.ArrowException) as error:
-            raise UserError(f"{self.name}: must be a whole parquet file: {error}") from error
         self._groups: OrderedDict[int, tuple[_Column, _Column | None]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -166,8 +171,8 @@ class Parquet:
                 return self._groups[group]
             try:
                 images = self._groups[group] = self._read(group)
-            except (OSError, pa.ArrowException) as error:
-                raise BadItem(f"unreadable row group {group}: {error}") from error
+            except Exception as error:  # a damaged page makes the parser raise what it likes
+                raise BadItem(f"unreadable row group {group}: {one_line(error)}") from error
             held = sum(other.nbytes for other, _ in self._groups.values())
             while held > self._kept and len(self._groups) > 1:
                 held -= self._groups.popitem(last=False)[1][0].nbytes
@@ -184,7 +189,11 @@ class Parquet:
 
     def _piece(self, group: int, column: str) -> _Column:
         # one thread: Arrow's own pool does not survive a fork
-        return self._file.read_row_group(group, columns=[column], use_threads=False).column(0)
+        found = self._file.read_row_group(group, columns=[column], use_threads=False).column(0)
+        rows = self._file.metadata.row_group(group).num_rows
+        if len(found) != rows:
+            raise ValueError(f"{len(found)} rows instead of {rows}")
+        return found
 
     def _column(self, name: str) -> _Column:
         return self._file.read(columns=[name], use_threads=False).column(0)
@@ -213,11 +222,26 @@ class Parquet:
         for column in label_columns(names, asked, self.name):
             try:
                 return labels_of_column(self._file, column), column
+            except pa.ArrowException:
+                raise
             except ValueError as error:
                 reason = f"column {column} {error}"
                 if asked is not None:
                     raise UserError(f"{self.name}: {reason}") from error
         return nothing_known(self._file.metadata.num_rows, reason), None
+
+
+@contextmanager
+def _whole(name: str) -> Generator[None]:
+    """Whatever a damaged file makes the parser raise is one line."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{name}: must be a whole parquet file that can be read, got: {one_line(error)}"
+        ) from error
 
 
 def _is_image(kind: _Type) -> bool:

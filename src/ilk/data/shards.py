@@ -17,7 +17,7 @@ from ilk.data.by_folder import folder_classes
 from ilk.data.classes import Labels, numbered
 from ilk.data.names import Names, Paths
 from ilk.data.shard_index import CAPTION, ENDINGS, FIELDS, indexed
-from ilk.data.source import UNKNOWN, digest, read_span
+from ilk.data.source import UNKNOWN, digest, one_line, read_span
 
 
 class Shards:
@@ -106,7 +106,7 @@ def _found(path: Path) -> dict[str, np.ndarray]:
             found = indexed(shard)
     except Exception as error:  # a damaged header makes the parser raise whatever it likes
         raise UserError(
-            f"{path}: must be a whole, uncompressed tar file, got: {error}; "
+            f"{path}: must be a whole, uncompressed tar file, got: {one_line(error)}; "
             "fetch it again, or undo its compression"
         ) from error
     labels = Names.pack(found.labels)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Int64
 
 UNKNOWN = -1  # the label of an item that nobody labelled
+_LONGEST = 300  # characters of a message
 MAX_BYTES = 2**30  # a larger file cannot hold a picture below Pillow's limit of pixels
 ENDINGS = frozenset(
     b".jpg .jpeg .jpe .jfif .mpo .png .apng .webp .gif .bmp .dib .tif .tiff "
@@ -164,6 +165,11 @@ def only_bad_items(what: str) -> Generator[None]:
         said = str(error) or type(error).__name__
         begin = "truncated" if "truncated" in said.lower() else what
         raise BadItem(f"{begin}: {said}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """What an error of another library says, in one line of bounded length."""
+    return " ".join(str(error).split())[:_LONGEST] or type(error).__name__
 
 
 def check_size(size: int) -> None:
