@@ -184,7 +184,7 @@ def test_optimiser_state_survives_a_file(tmp_path):
 
 def test_a_foreign_or_torn_checkpoint_is_refused(tmp_path):
     (tmp_path / "torn").write_bytes(b"\0" * 40)
-    with pytest.raises(UserError, match="whole checkpoint"):
+    with pytest.raises(UserError, match="must be whole"):
         load(tmp_path / "torn")
     with pytest.raises(UserError, match="must exist"):
         load(tmp_path / "none")

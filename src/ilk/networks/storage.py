@@ -28,7 +28,13 @@ from ilk.networks.options import (
     check_image,
     check_name,
 )
-from ilk.networks.weights import FINGERPRINT, check_shapes, check_whole, read_weights
+from ilk.networks.weights import (
+    FINGERPRINT,
+    check_finite,
+    check_shapes,
+    check_whole,
+    read_weights,
+)
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
 FORMAT = 1
@@ -93,6 +99,7 @@ def saved_encoder(path: Path) -> Encoder:
     where = f"encoder: {path}"
     # Before anything is built: a small file cannot ask for a large network.
     check_shapes(state, parameter_shapes(facts["name"], **given), where)
+    check_finite(state, where)
     with torch.random.fork_rng(devices=[]):
         module = backbone(facts["name"], **given)
     if module.num_features != facts["feature_dim"]:

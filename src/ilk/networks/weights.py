@@ -79,7 +79,7 @@ def check_whole(
         where: they stand, for the message.
 
     Raises:
-        UserError: the fingerprint is another, or a weight is not finite.
+        UserError: the fingerprint is another.
     """
     if fingerprint(state, facts) != known:
         raise UserError(
@@ -93,7 +93,7 @@ def check_shapes(
     wanted: Mapping[str, tuple[torch.Size, torch.dtype]],
     where: str,
 ) -> None:
-    """Refuse weights that are not those of a network, or that are not finite.
+    """Refuse weights that are not those of a network.
 
     Args:
         state: weights by name.
@@ -101,7 +101,7 @@ def check_shapes(
         where: they stand, for the message.
 
     Raises:
-        UserError: a weight is missing, not known, of another shape or type, or not finite.
+        UserError: a weight is missing, not known, of another shape or type.
     """
     for name in sorted({*wanted, *state}):
         if name not in state or name not in wanted:
@@ -113,7 +113,16 @@ def check_shapes(
                 f"{tuple(shape)} of {dtype}" for shape, dtype in (wanted[name], got)
             )
             raise UserError(f"{where}: {name} must have the network's shape, got {told}")
-        if state[name].is_floating_point() and not torch.isfinite(state[name]).all():
+
+
+def check_finite(state: Mapping[str, Tensor], where: str) -> None:
+    """Refuse weights that hold NaN or infinity.
+
+    Raises:
+        UserError: one does.
+    """
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise UserError(
                 f"{where}: {name} must be finite, got NaN or infinity; take an earlier copy"
             )

@@ -13,13 +13,16 @@ import torch
 from torch import Tensor
 
 from ilk.core import UserError, replacing
+from ilk.networks.weights import FINGERPRINT, check_whole, fingerprint, read_weights
 from ilk.train.sharding import cut_like, whole
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write a checkpoint beside its place, sync it to the disk, then rename it.
+
+    A fingerprint of all of it stands in the header.
 
     Raises:
         UserError: it cannot be written (a full disk, say); the old checkpoint stays.
@@ -27,10 +30,12 @@ def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) ->
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    header = {"ilk": json.dumps({"format": FORMAT, **facts})}
+    owned = _owned(tensors)
+    written = json.loads(json.dumps({"format": FORMAT, **facts}))
+    header = json.dumps(written | {FINGERPRINT: fingerprint(owned, written)})
     with replacing(path, "checkpoint", "make room and resume") as beside:
         try:
-            save_file(_owned(tensors), beside, header)
+            save_file(owned, beside, {"ilk": header})
         except SafetensorError as error:  # what it makes of a full disk
             raise OSError(str(error)) from error
 
@@ -39,25 +44,19 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors on the CPU and the facts of a checkpoint.
 
     Raises:
-        UserError: there is none, or it is not one of ours.
+        UserError: there is none, it is not one of ours, or not as it was written.
     """
-    from safetensors import SafetensorError, safe_open
-
     if not path.exists():
         raise UserError(f"checkpoint: {path} must exist, got nothing there; was a run started?")
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get("ilk", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise UserError(
-            f"checkpoint: {path} must be a whole checkpoint, got {error}"
-        ) from error
+    where = f"checkpoint: {path}"
+    tensors, facts = read_weights(path, "checkpoint")
     if facts.get("format") != FORMAT:
         raise UserError(
-            f"checkpoint: {path} must have format {FORMAT}, got {facts.get('format')}; "
-            f"use the version of ilk that wrote it"
+            f"{where} must have format {FORMAT}, got {str(facts.get('format'))[:60]}; use the "
+            f"version of ilk that wrote it"
         )
+    check_whole(tensors, facts, facts.pop(FINGERPRINT, ""), where)
+    del facts["format"]
     return tensors, facts
 
 

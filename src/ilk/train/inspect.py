@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,12 +11,13 @@ from torch import Tensor
 
 from ilk.core import UserError
 from ilk.data import Source
+from ilk.networks.weights import check_shapes
 from ilk.train.assemble import PerItem
-from ilk.train.checkpoint import load
 from ilk.train.length import Length
 from ilk.train.record import read_record, recorded_settings
 from ilk.train.run import CHECKPOINT
 from ilk.train.scene import Verdict
+from ilk.train.seal import read_checkpoint
 from ilk.train.setup import Setup
 
 LARGEST_BATCH = 256  # candidates enough, and light on any machine
@@ -57,14 +59,11 @@ def glance(directory: Path, images: Source) -> Glance:
     settings = replace(settings, batch_size=size, accumulate=1, knn_every=0, compile=False)
     length = Length(record["length"]["steps"], record["length"]["steps_per_epoch"])
     setup = Setup(settings, images, length=length)
-    tensors, facts = load(directory / CHECKPOINT)
-    step = facts["step"]
     own = images.fingerprint == record["data"]["fingerprint"]
     first = 0 if own else record["data"]["items"]
     if not own:
         _check_items(setup)
-    setup.trainer.load_state(tensors)
-    setup.trainer.step = step
+    step = _restored(setup, directory, record)
     unseen = torch.full((first,), -1)
     labels = torch.cat([unseen, setup.labels])
     trainer = setup.trainer
@@ -83,6 +82,17 @@ def glance(directory: Path, images: Source) -> Glance:
             scene.loss(term)
     views = {name: _pixels(images, setup.statistics) for name, images in pictures.items()}
     return Glance(tuple(scene.verdicts), batch.items, first, views, labels)
+
+
+def _restored(setup: Setup, directory: Path, record: dict[str, Any]) -> int:
+    """Put the networks and memories of the checkpoint back, and tell its step."""
+    path = directory / CHECKPOINT
+    tensors, facts = read_checkpoint(path, record)
+    state = {name: t for name, t in tensors.items() if not name.startswith("optimiser.")}
+    check_shapes(state, setup.trainer.shapes(), f"checkpoint: {path}")
+    setup.trainer.load_state(state)
+    setup.trainer.step = facts["step"]
+    return setup.trainer.step
 
 
 def _check_items(setup: Setup) -> None:

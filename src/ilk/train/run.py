@@ -11,12 +11,13 @@ from typing import Any, Protocol, runtime_checkable
 
 from ilk.core import UserError
 from ilk.networks import save_encoder
-from ilk.train.checkpoint import flattened_optimiser, load, restore_optimiser, save
+from ilk.train.checkpoint import flattened_optimiser, restore_optimiser, save
 from ilk.train.loader import Batch
 from ilk.train.monitor import CollapseAlarm, label_changes, signs
 from ilk.train.outcome import NonFiniteLoss, Outcome
 from ilk.train.ranks import from_first, largest, tensors_from_first
 from ilk.train.record import Metrics, now, write_json
+from ilk.train.seal import check_state, read_checkpoint, sealed
 from ilk.train.setup import Setup
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -70,8 +71,12 @@ class Run:
 
     def resume(self) -> None:
         """Take everything back from the checkpoint."""
-        tensors, facts = tensors_from_first(lambda: load(self.directory / CHECKPOINT))
+        path = self.directory / CHECKPOINT
+        tensors, facts = tensors_from_first(lambda: read_checkpoint(path, self.record))
         trainer = self.setup.trainer
+        groups = trainer.optimiser.optimizer.param_groups
+        parameters = [entry for group in groups for entry in group["params"]]
+        check_state(tensors, trainer.shapes(), parameters, f"checkpoint: {path}")
         trainer.load_state(tensors)
         restore_optimiser(trainer.optimiser.optimizer, tensors)
         trainer.step = facts["step"]
@@ -202,6 +207,7 @@ class Run:
             "alarm": alarm,
             "seconds": self._seconds(),
             "scaler": self.setup.scaler_state(),
+            "sealed": sealed(self.record),
         }
 
         def write() -> None:

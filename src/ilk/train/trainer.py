@@ -251,6 +251,14 @@ class Trainer:
             for name, tensor in module.state_dict().items()
         }
 
+    def shapes(self) -> dict[str, tuple[torch.Size, torch.dtype]]:
+        """Shape and type of everything in ``state``, by name."""
+        return {
+            f"{part}.{name}": (tensor.shape, tensor.dtype)
+            for part, module in self._parts().items()
+            for name, tensor in module.state_dict().items()
+        }
+
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         """Put back what `state` took."""
         for part, module in self._parts().items():
