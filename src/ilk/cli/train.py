@@ -133,7 +133,8 @@ def train(
     dry_run
         Print the plan and the record, and stop.
     resume
-        Go on with the run in this directory.
+        Go on with the run in this directory. DATA may be given where the images have moved,
+        and --workers and --device; what would change the run is refused.
     """
     from ilk.train import Settings
 
@@ -165,7 +166,20 @@ def train(
 
 
 def _resume(directory: Path) -> None:
-    _follow(directory.name, directory, lambda run, display: run.resume(directory, display))
+    """Go on with a run; of what else was given, only what changes no result is taken."""
+    from ilk.cli.resume import MOVABLE, check_same, given_now
+    from ilk.train import read_record
+
+    given = given_now()
+    data: tuple[str, ...] = given.pop("data", ())
+    place = {name: given.pop(name) for name in MOVABLE if name in given}
+    check_same(read_record(directory)["settings"], directory, given)
+    spec = None if not data else data[0] if len(data) == 1 else list(data)
+    _follow(
+        directory.name,
+        directory,
+        lambda run, display: run.resume(directory, display, spec, **place),
+    )
 
 
 def _follow(

@@ -5,7 +5,9 @@ import zlib
 from collections.abc import Generator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import torch
 
 from ilk.core import UserError, check_writable, lock, sweep
 from ilk.data import Source, labels, left_out, open_source, unlabelled_because
@@ -13,9 +15,17 @@ from ilk.method import Standing
 from ilk.networks.options import PRETRAINED
 from ilk.train.devices import launch_fabric
 from ilk.train.length import Length
-from ilk.train.ranks import check_same, from_first, processes, several, together
+from ilk.train.ranks import (
+    check_same,
+    from_first,
+    processes,
+    several,
+    tensors_from_first,
+    together,
+)
 from ilk.train.record import METRICS, now, read_record, recorded_settings, surroundings
 from ilk.train.run import CHECKPOINT, Run, Watcher
+from ilk.train.seal import read_checkpoint
 from ilk.train.settings import Settings
 from ilk.train.setup import Plan, Setup, timed_step
 
@@ -39,48 +49,119 @@ def train(settings: Settings, data: Any, directory: Path, watcher: Watcher) -> N
     """
     with processes(), _held(directory, "-o"):
         from_first(lambda: _check_free(directory))
-        setup = Setup(settings, _source(data))
+        setup = Setup(_placed(settings), _source(data))
         Run(setup, directory, watcher, _record(setup, data)).go()
 
 
-def resume(directory: Path, watcher: Watcher, data: Any = None) -> None:
+def resume(
+    directory: Path,
+    watcher: Watcher,
+    data: Any = None,
+    *,
+    workers: int | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] | None = None,
+) -> None:
     """Go on with a run, bit for bit as if it had never stopped.
+
+    Sums depend on how many threads and processes compute them, and on the device. Where these
+    are others than before, the run goes on, the watcher is told, and the record says so.
 
     Args:
         directory: of the run.
         watcher: sees the run go by.
-        data: needed when the run's data was not named by a path.
+        data: needed when the run's data was not named by a path, or has moved.
+        workers: threads that make views; the result is the same with any number.
+        device: where to train; None is where the settings say.
 
     Raises:
         UserError: there is no run, it has ended, or its data has changed.
     """
     with processes(), _held(directory, "--resume"):
-        _resume(directory, watcher, data)
+        moved = {"workers": workers, "device": device}
+        _resume(directory, watcher, data, {k: v for k, v in moved.items() if v is not None})
 
 
-def _resume(directory: Path, watcher: Watcher, data: Any) -> None:
+def _resume(directory: Path, watcher: Watcher, data: Any, moved: dict[str, Any]) -> None:
     record = from_first(lambda: read_record(directory))
     if record["status"] == "finished":
         raise UserError(f"--resume: {directory} must be unfinished, but the run is complete")
+    path = directory / CHECKPOINT
     saved = from_first(lambda: _saved(directory, record))
-    data = record["data"]["spec"] if data is None else data
-    if data is None:
+    source = _same_source(directory, record, data)
+    # Before anything is built: settings that are not the checkpoint's ask for nothing.
+    restored = tensors_from_first(lambda: read_checkpoint(path, record)) if saved else None
+    length = Length(record["length"]["steps"], record["length"]["steps_per_epoch"])
+    setup = Setup(replace(recorded_settings(record), **moved), source, length=length)
+    run = Run(setup, directory, watcher, record)
+    _note_threads(setup, record, watcher)
+    if restored is not None:
+        run.resume(*restored)
+    else:
+        _check_first_weights(setup, directory)
+    run.go()
+
+
+def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
+    """The images that the run began with, where the record or the caller says they are."""
+    spec = record["data"]["spec"] if data is None else data
+    if spec is None:
         raise UserError("--resume: the run's data was given in memory and must be given again")
-    source = _source(data)
+    try:
+        source = _source(spec)
+    except UserError as error:
+        if data is not None:
+            raise
+        raise UserError(
+            f"--resume: {error}; if the images have moved, say where to: ilk train DATA "
+            f"--resume {directory}"
+        ) from error
     if source.fingerprint != record["data"]["fingerprint"]:
         raise UserError(
             f"--resume: {source.name} must hold what it held when the run began "
             f"({record['data']['items']} items), got {len(source)} items and another "
             f"fingerprint; put the old files back or start a new run"
         )
-    length = Length(record["length"]["steps"], record["length"]["steps_per_epoch"])
-    setup = Setup(recorded_settings(record), source, length=length)
-    run = Run(setup, directory, watcher, record)
-    if saved:
-        run.resume()
-    else:
-        _check_first_weights(setup, directory)
-    run.go()
+    if _is_path(spec):
+        record["data"]["spec"] = _plain(spec)
+    return source
+
+
+def _note_threads(setup: Setup, record: dict[str, Any], watcher: Watcher) -> None:
+    """Say where sums will be taken in another order than before, and keep it."""
+    before = {name: record.get(name) for name in ("processes", "threads", "device")}
+    now_ = _computed(setup)
+    if before != now_:
+        changes = ", ".join(
+            f"{name} {before[name]} before, {now_[name]} now"
+            for name in now_
+            if before[name] != now_[name]
+        )
+        watcher.told(f"not bit for bit as if it had never stopped: {changes}")
+        record.setdefault("resumed", []).append({"step": record.get("step", 0), **now_})
+
+
+def _computed(setup: Setup) -> dict[str, Any]:
+    """What the order of sums depends on."""
+    return {
+        "processes": setup.fabric.world_size,
+        "threads": torch.get_num_threads(),
+        "device": str(setup.fabric.device),
+    }
+
+
+def _placed(settings: Settings) -> Settings:
+    """Settings whose paths hold from any directory."""
+    masks, options = settings.masks, dict(settings.method_options)
+    if masks is not None and masks != "saliency":
+        masks = _absolute(masks)
+    teacher = options.get("teacher")
+    if isinstance(teacher, str) and not teacher.startswith(("timm:", "random:")):
+        options["teacher"] = _absolute(teacher)
+    return replace(settings, masks=masks, method_options=options)
+
+
+def _absolute(path: str | Path) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _saved(directory: Path, record: dict[str, Any]) -> bool:
@@ -176,8 +257,7 @@ def _record(setup: Setup, data: Any) -> dict[str, Any]:
         "settings": setup.settings.as_record(),
         "length": asdict(setup.length),
         "peak_lr": setup.trainer.pace.peak,
-        "device": str(setup.fabric.device),
-        "processes": setup.fabric.world_size,
+        **_computed(setup),
         "precision": setup.precision,
         "data": {
             "spec": _plain(data) if plain else None,
@@ -198,4 +278,5 @@ def _is_path(data: Any) -> bool:
 
 
 def _plain(data: Any) -> Any:
-    return [str(entry) for entry in data] if isinstance(data, list) else str(data)
+    """Paths that hold from any directory; what follows a colon stays as it is."""
+    return [_absolute(entry) for entry in data] if isinstance(data, list) else _absolute(data)

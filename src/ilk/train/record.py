@@ -162,8 +162,8 @@ class Metrics:
 
     def __init__(self, directory: Path, step: int) -> None:
         path = directory / METRICS
-        kept = [line for line in _whole_lines(path) if json.loads(line)["step"] < step]
-        path.write_text("".join(f"{line}\n" for line in kept))
+        kept = _lines_before(step, path)
+        write_whole(path, "".join(f"{line}\n" for line in kept), "metrics")
         self._file = path.open("a")
         self._curves = _curves(directory / "tensorboard", step)
 
@@ -183,18 +183,37 @@ class Metrics:
             self._curves.close()
 
 
-def _whole_lines(path: Path) -> list[str]:
-    """Lines that were written to their end; a killed run may leave half of one."""
+def _lines_before(step: int, path: Path) -> list[str]:
+    """Lines of steps before this one. A killed run may leave half of a last line.
+
+    Raises:
+        UserError: another line is damaged, or the file cannot be read.
+    """
     if not path.exists():
         return []
-    lines = []
-    for line in path.read_text().splitlines():
-        try:
-            json.loads(line)
-        except json.JSONDecodeError:
-            break
-        lines.append(line)
-    return lines
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise UserError(f"metrics: {path} must be readable, got '{error.strerror}'") from error
+    kept: list[str] = []
+    for number_, line in enumerate(lines, 1):
+        found = _step_of(line)
+        if found is None and number_ < len(lines):
+            raise UserError(
+                f"metrics: line {number_} of {path} must be JSON with a step, it is not; "
+                f"remove the line, or the file"
+            )
+        if found is not None and found < step:
+            kept.append(line.decode())
+    return kept
+
+
+def _step_of(line: bytes) -> int | None:
+    try:
+        found = json.loads(line.decode())["step"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return found if type(found) is int else None
 
 
 def _curves(directory: Path, step: int) -> Any:

@@ -9,15 +9,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol, runtime_checkable
 
+from torch import Tensor
+
 from ilk.core import UserError
 from ilk.networks import save_encoder
 from ilk.train.checkpoint import flattened_optimiser, restore_optimiser, save
 from ilk.train.loader import Batch
 from ilk.train.monitor import CollapseAlarm, label_changes, signs
 from ilk.train.outcome import NonFiniteLoss, Outcome
-from ilk.train.ranks import from_first, largest, tensors_from_first
+from ilk.train.ranks import from_first, largest
 from ilk.train.record import Metrics, now, write_json
-from ilk.train.seal import check_state, read_checkpoint, sealed
+from ilk.train.seal import check_state, sealed
 from ilk.train.setup import Setup
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -69,14 +71,13 @@ class Run:
         self.numbers: dict[str, float] = {}
         self.seconds_before = 0.0
 
-    def resume(self) -> None:
-        """Take everything back from the checkpoint."""
-        path = self.directory / CHECKPOINT
-        tensors, facts = tensors_from_first(lambda: read_checkpoint(path, self.record))
+    def resume(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """Take everything back from the checkpoint, see `ilk.train.seal.read_checkpoint`."""
         trainer = self.setup.trainer
         groups = trainer.optimiser.optimizer.param_groups
         parameters = [entry for group in groups for entry in group["params"]]
-        check_state(tensors, trainer.shapes(), parameters, f"checkpoint: {path}")
+        where = f"checkpoint: {self.directory / CHECKPOINT}"
+        check_state(tensors, trainer.shapes(), parameters, where)
         trainer.load_state(tensors)
         restore_optimiser(trainer.optimiser.optimizer, tensors)
         trainer.step = facts["step"]

@@ -1,0 +1,63 @@
+"""What ``ilk train --resume`` takes beside the run: nothing that would change it."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from ilk.cli.train import literals, minutes, pairs
+from ilk.core.errors import UserError
+
+MOVABLE = ("workers", "device")  # where a run is computed, not what
+
+
+def given_now() -> dict[str, Any]:
+    """The arguments of this command line, without those that were left at their defaults."""
+    from ilk.cli import app
+
+    _, bound, _ = app.parse_args(sys.argv[1:], exit_on_error=False, print_error=False)
+    return dict(bound.arguments)
+
+
+def check_same(settings: dict[str, Any], directory: Path, given: dict[str, Any]) -> None:
+    """Refuse what would change a run that has begun.
+
+    Args:
+        settings: of the run's record.
+        directory: of the run.
+        given: by the name of the argument.
+
+    Raises:
+        UserError: something is given that differs from what the run began with.
+    """
+    known = {**settings, "output": str(directory.absolute()), **_by_words(settings)}
+    for flag, value in given.items():
+        for name, asked in _asked(flag, value):
+            if str(asked) != str(known.get(name)):
+                raise UserError(
+                    f"--resume: a run goes on as it began, with {name} {known.get(name)}, got "
+                    f"{asked}; leave --{flag.replace('_', '-')} out, only DATA, --workers and "
+                    f"--device can be given again"
+                )
+
+
+def _asked(flag: str, value: Any) -> list[tuple[str, object]]:
+    """What an argument sets, by the names of ``_by_words`` and of the settings."""
+    named = {
+        "resume": lambda: {},
+        "set": lambda: pairs(value),
+        "backbone_set": lambda: {f"backbone {k}": v for k, v in literals(value).items()},
+        "time": lambda: {"minutes": minutes(value)},
+        "output": lambda: {flag: Path(value).absolute()},
+    }
+    return list(named.get(flag, lambda: {flag: value})().items())
+
+
+def _by_words(settings: dict[str, Any]) -> dict[str, object]:
+    """Options of a record by the names that the command line has for them."""
+    starts = {"method": "", "mix": "mix.", "kin": "kin.", "optimiser": "optimiser.",
+              "backbone": "backbone "}  # fmt: skip
+    return {
+        f"{start}{name}": tuple(value) if isinstance(value, list) else value
+        for part, start in starts.items()
+        for name, value in settings.get(f"{part}_options", {}).items()
+    }
