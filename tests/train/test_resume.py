@@ -130,7 +130,8 @@ def of_checkpoint() -> Iterator[Callable[[Path], object]]:
     """Checkpoints of someone who knows the format."""
     for name, value in (
         ("step", -1), ("step", 10**9), ("step", 2.0), ("step", None), ("seconds", "1"),
-        ("alarm", {}), ("alarm", {"since": "a"}), ("scaler", [1]), ("sealed", {}), ("format", 1),
+        ("alarm", {}), ("alarm", {"since": "a"}), ("scaler", [1]), ("sealed", {}),
+        ("format", 1),
     ):  # fmt: skip
         yield lambda d, n=name, v=value: resealed(d, lambda t, f: f.update({n: v}))
     for name in ("step", "alarm", "seconds", "scaler", "sealed", "format"):
