@@ -24,9 +24,13 @@ CHECKPOINT, ENCODER, RECORD = "checkpoint.safetensors", "encoder.safetensors", "
 class StopAt(Witness):
     """Asks the run to stop at a step."""
 
+    def __init__(self, step: int = 3) -> None:
+        super().__init__()
+        self.at = step
+
     def stepped(self, step, steps, numbers):
         super().stepped(step, steps, numbers)
-        if step == 3:
+        if step == self.at:
             signal.raise_signal(signal.SIGTERM)
 
 
@@ -236,3 +240,30 @@ def test_a_flipped_bit_and_other_settings_are_named(stopped):
     edited(stopped, lambda record: record["settings"].update(lr=0.5))
     with pytest.raises(UserError, match=r"settings\.lr in .* must be null .* got 0\.5"):
         resume(stopped, Witness())
+
+
+@pytest.mark.parametrize("mend", [False, True])
+def test_taking_away_or_mending_listed_bad_files_locks_no_run(tiny, folder, tmp_path, mend):
+    good = next(folder.rglob("*.png"))
+    bad = [folder / "class1" / "000.png", folder / "class3" / "zzz.png"]
+    for path in bad:
+        path.write_bytes(b"no image")
+    settings = tiny(steps=8, mix=None, knn_every=0)
+    train(settings, str(folder), tmp_path / "whole", Witness())
+    with pytest.raises(Interrupted):
+        train(tiny(steps=8, mix=None, knn_every=0), str(folder), tmp_path / "cut", StopAt(5))
+    assert len(read_record(tmp_path / "cut")["bad_files"]) == 2
+    for path in bad:
+        shutil.copy(good, path) if mend else path.unlink()
+    resume(tmp_path / "cut", Witness())
+    assert same(tmp_path / "cut", tmp_path / "whole")
+
+
+def test_taking_away_other_files_is_still_refused(tiny, folder, tmp_path):
+    (folder / "class1" / "000.png").write_bytes(b"no image")
+    with pytest.raises(Interrupted):
+        train(tiny(steps=8, mix=None, knn_every=0), str(folder), tmp_path / "cut", StopAt(5))
+    (folder / "class1" / "000.png").unlink()
+    next(folder.rglob("*.png")).unlink()
+    with pytest.raises(UserError, match="what it held when the run began"):
+        resume(tmp_path / "cut", Witness())

@@ -15,6 +15,7 @@ from ilk.method import Standing
 from ilk.networks.options import PRETRAINED
 from ilk.train.devices import launch_fabric
 from ilk.train.length import Length
+from ilk.train.mended import mended
 from ilk.train.ranks import (
     check_same,
     from_first,
@@ -116,6 +117,9 @@ def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
             f"--resume {directory}"
         ) from error
     if source.fingerprint != record["data"]["fingerprint"]:
+        as_it_was = mended(source, record)
+        if as_it_was is not None:
+            return as_it_was
         raise UserError(
             f"--resume: {source.name} must hold what it held when the run began "
             f"({record['data']['items']} items), got {len(source)} items and another "

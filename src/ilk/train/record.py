@@ -74,7 +74,12 @@ DATA: Mapping[str, Kind] = {
     "classes": whole(0, 10**12),
     "fingerprint": text(128),
 }
-BAD: Mapping[str, Kind] = {"index": whole(0, 10**12), "key": text(10**5), "reason": text(10**5)}
+BAD: Mapping[str, Kind] = {
+    "label": whole(-1, 10**12),
+    "index": whole(0, 10**12),
+    "key": text(10**5),
+    "reason": text(10**5),
+}
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -116,7 +121,7 @@ def read_record(directory: Path) -> dict[str, Any]:
     check_fields(record["length"], LENGTH, f"{where}: length")
     check_fields(record["data"], DATA, f"{where}: data", others=True)
     for entry in record.setdefault("bad_files", []):
-        check_fields(entry, BAD, f"{where}: bad_files")
+        check_fields(entry, BAD, f"{where}: bad_files", optional=("label",))
     check_fields(record["settings"], SETTINGS, f"{where}: settings", optional=SETTINGS)
     check_name(record["settings"].get("backbone", "resnet50"), where)
     check_options(record["settings"].get("backbone_options", {}), where)

@@ -15,6 +15,7 @@ from ilk.core import UserError
 from ilk.networks import save_encoder
 from ilk.train.checkpoint import flattened_optimiser, restore_optimiser, save
 from ilk.train.loader import Batch
+from ilk.train.mended import good_keys
 from ilk.train.monitor import CollapseAlarm, label_changes, signs
 from ilk.train.outcome import NonFiniteLoss, Outcome
 from ilk.train.ranks import from_first, largest
@@ -237,7 +238,13 @@ class Run:
     def _bad_files(self) -> list[dict[str, Any]]:
         """Those met in this process, and those met before the run was stopped."""
         known = {entry["index"]: entry for entry in self.record.get("bad_files", [])}
-        known |= {entry.index: asdict(entry) for entry in self.setup.reader.bad}
+        before, source = len(known), self.setup.source
+        for entry in self.setup.reader.bad:
+            known[entry.index] = {**asdict(entry), "label": int(source.label(entry.index))}
+        if len(known) > before and self._first:
+            # Enough to go on with when these files are taken away or mended.
+            keys = {entry["key"] for entry in known.values()}
+            self.record["data"]["good"] = good_keys(source, keys)
         return [known[index] for index in sorted(known)]
 
     def _explain(self, error: NonFiniteLoss) -> str:

@@ -1,0 +1,84 @@
+"""A source from which files that a run has listed as bad were taken away, or mended."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ilk.data import BadItem, Source
+from ilk.data.source import digest
+
+
+def good_keys(source: Source, bad: set[str]) -> str:
+    """A digest of the keys of all items but the bad ones, in order.
+
+    Args:
+        source: of N items.
+        bad: keys of the items that are left out.
+    """
+    keys = (source.key(index) for index in range(len(source)))
+    return digest(key.encode(errors="surrogateescape") for key in keys if key not in bad)
+
+
+class Mended:
+    """The items that a run began with: those listed as bad stay bad, in their old places.
+
+    So every other item keeps its index, and the run goes on as if nothing had been touched.
+
+    Args:
+        source: as it is now; all good items of the record are in it, in the same order.
+        record: of the run.
+    """
+
+    def __init__(self, source: Source, record: Mapping[str, Any]) -> None:
+        self.name, self.classes = source.name, source.classes
+        self.fingerprint: str = record["data"]["fingerprint"]
+        self._source = source
+        self._bad = {entry["index"]: entry for entry in record["bad_files"]}
+        keys = {entry["key"] for entry in self._bad.values()}
+        left = (index for index in range(len(source)) if source.key(index) not in keys)
+        self._place = np.full(record["data"]["items"], -1)
+        good = np.ones(len(self._place), np.bool_)
+        good[list(self._bad)] = False
+        self._place[good] = np.fromiter(left, np.int64)
+
+    def __len__(self) -> int:
+        """N, as many as the run began with."""
+        return len(self._place)
+
+    def item(self, index: int) -> bytes | np.ndarray:
+        """The item, if it is not among the bad ones."""
+        if index in self._bad:
+            raise BadItem(self._bad[index]["reason"])
+        return self._source.item(int(self._place[index]))
+
+    def label(self, index: int) -> int:
+        """Its label, of a bad one as it was recorded."""
+        if index in self._bad:
+            return int(self._bad[index].get("label", -1))
+        return self._source.label(int(self._place[index]))
+
+    def key(self, index: int) -> str:
+        """Its key, of a bad one as it was recorded."""
+        if index in self._bad:
+            return str(self._bad[index]["key"])
+        return self._source.key(int(self._place[index]))
+
+
+def mended(source: Source, record: Mapping[str, Any]) -> Source | None:
+    """The source that a run began with, where only files listed as bad have changed since.
+
+    Args:
+        source: as it is now.
+        record: of the run.
+    """
+    data, bad = record["data"], record["bad_files"]
+    inside = all(entry["index"] < data["items"] for entry in bad)
+    known = {entry["key"] for entry in bad}
+    if not bad or not inside or len(source.classes) != data["classes"]:
+        return None
+    if data["items"] - len({entry["index"] for entry in bad}) > len(source):
+        return None
+    if good_keys(source, known) != data.get("good"):
+        return None
+    return Mended(source, record)
