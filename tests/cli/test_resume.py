@@ -1,0 +1,68 @@
+"""``ilk train --resume``: what may be given again, and what would change the run."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ilk.train import read_record
+
+
+@pytest.fixture
+def cut(run, tmp_path) -> Path:
+    """The finished run as it was when it had just been stopped: its last step is written."""
+    place = tmp_path / "cut"
+    shutil.copytree(run, place)
+    record = json.loads((place / "run.json").read_text())
+    (place / "run.json").write_text(json.dumps(record | {"status": "interrupted"}))
+    return place
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--method", "byol"], "method moco-v3, got byol; leave --method out"),
+        (["--steps", "9"], "steps 3, got 9"),
+        (["--seed", "1"], "seed 0, got 1"),
+        (["--mix", "i-mix"], "mix sdmp, got i-mix"),
+        (["--lr", "0.5"], "lr None, got 0.5"),
+        (["--set", "dim=9"], "dim 8, got 9"),
+        (["--set", "mix.weight=9"], "mix.weight None, got 9"),
+        (["--backbone-set", "widths=(9,9)"], "got (9, 9)"),
+        (["--time", "5m"], "minutes None, got 5.0"),
+        (["--dry-run"], "dry_run"),
+        (["-o", "elsewhere"], "output"),
+        (["--method", "moco-v3", "--seed", "1"], "seed 0, got 1"),
+        (["nowhere"], "must be an existing folder"),
+    ],
+)
+def test_what_would_change_the_run_is_refused(ilk, cut, words, says):
+    said = ilk("train", *words, "--resume", cut)
+    assert said.code == 2
+    assert says in said.err
+    assert len(said.err.strip().splitlines()) == 1
+    assert read_record(cut)["status"] == "interrupted"
+
+
+def test_an_explicit_default_that_is_not_the_runs_value_is_refused(ilk, cut):
+    said = ilk(
+        "train", "--mix", "sdmp", "--channels", "3", "--image-size", "64", "--resume", cut
+    )
+    assert said.code == 2
+    assert "image_size 32, got 64" in said.err
+    said = ilk("train", "--batch-size", "8", "--accumulate", "2", "--resume", cut)
+    assert "accumulate 1, got 2" in said.err
+
+
+def test_the_same_options_moved_images_and_other_threads_are_taken(ilk, cut, folder, tmp_path):
+    shutil.copytree(folder / "train", tmp_path / "moved")
+    said = ilk(
+        "train", "moved", "--resume", cut, "--workers", "2", "--device", "cpu", "--method",
+        "moco-v3", "--mix", "sdmp", "--steps", "3", "--set", "hidden=16", "--backbone-set",
+        "widths=(8,16)", "-o", cut,
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    record = read_record(cut)
+    assert record["status"] == "finished"
+    assert record["data"]["spec"] == str(tmp_path / "moved")
