@@ -117,7 +117,7 @@ class Learner:
         return self
 
     def transform(self, X: Any) -> Float[np.ndarray, "N D"]:
-        """One vector per image.
+        """One vector per image, in order; a single image gives a single row.
 
         Raises:
             UserError: the learner is not fitted, or an image cannot be read.

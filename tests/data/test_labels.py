@@ -393,6 +393,8 @@ def test_labels_of_other_attributes() -> None:
     named = Bare()
     named.classes = ["x", "y"]
     assert labels(open_source(named)).tolist() == [0, 1, -1]  # there is no class 2
+    decomposed = Kept([0, 1] * 3, classes=["cafe\u0301", "tea"])
+    assert open_source(decomposed).classes == ("caf\u00e9", "tea")
     many = open_source(Kept([[0, 1]] * 6))
     assert_reason(
         unlabelled_because(many), r"its targets must be whole numbers or names, got \[0"

@@ -203,7 +203,7 @@ def zipped_as(path: Path, members: dict[bytes, dict[str, Any]]) -> Path:
     return path
 
 
-# What other systems leave beside images, and no one means as an image.
+# What other systems leave beside images, and is not meant as an image.
 LEAVINGS = (
     "._0.jpg", "a/._1.jpg", "__MACOSX/a/1.jpg", "a/__MACOSX/._1.jpg", ".DS_Store", "Thumbs.db",
     "ehthumbs.db", "desktop.ini", "@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "a/@eaDir/1.jpg",

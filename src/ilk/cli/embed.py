@@ -30,7 +30,7 @@ def embed(
     encoder
         A run directory, timm:NAME for any timm model, or random:NAME for one without training.
     data
-        A folder, several folders, a zip, tar shards or a parquet file; file.parquet:train
+        A folder, several folders, a zip, tar shards, a parquet file or images; file.parquet:train
         chooses a split.
     output
         A parquet file, or a directory of shards where images outnumber a shard; the name of

@@ -86,7 +86,7 @@ def counted(numbers: Integer[np.ndarray, " N"], names: Sequence[str] = ()) -> La
         )
     if known[-1] < _MOST:
         count = max(len(names), int(known[-1]) + 1)
-        classes = (*names, *(str(number) for number in range(len(names), count)))
+        classes = (*map(same, names), *(str(number) for number in range(len(names), count)))
         found = np.where(numbers < 0, UNKNOWN, numbers).astype(np.int32)
     else:
         classes = tuple(map(str, known.tolist()))

@@ -12,6 +12,7 @@ from PIL import Image
 from ilk.core.errors import UserError
 from ilk.data.classes import Labels, labels_of, nothing_known
 from ilk.data.datasets import sampled
+from ilk.data.leavings import same
 from ilk.data.loose import is_array, pixels_of_pillow
 from ilk.data.source import UNKNOWN, BadItem
 
@@ -45,7 +46,7 @@ class MapStyle:
         self._dataset = dataset
         names: Any = getattr(dataset, "classes", ())
         texts = isinstance(names, Iterable) and all(isinstance(name, str) for name in names)
-        self._names = tuple(names) if texts else ()
+        self._names = tuple(map(same, names)) if texts else ()
         known, self._asked = _labels(dataset, self._names)
         self.classes, self._labels = known.classes, known.numbers
         self.unlabelled_because = known.reason
