@@ -30,8 +30,8 @@ def embed(
     encoder
         A run directory, timm:NAME for any timm model, or random:NAME for one without training.
     data
-        A folder, several folders, a zip, tar shards, a parquet file or images; file.parquet:train
-        chooses a split.
+        A folder, several folders, a zip, tar shards, a parquet file or images;
+        file.parquet:train chooses a split.
     output
         A parquet file, or a directory of shards where images outnumber a shard; the name of
         the data with .parquet when not given.
