@@ -1,6 +1,7 @@
 """Going on with a run: what may change, what may not, and what damage does."""
 
 import json
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -267,3 +268,16 @@ def test_taking_away_other_files_is_still_refused(tiny, folder, tmp_path):
     next(folder.rglob("*.png")).unlink()
     with pytest.raises(UserError, match="what it held when the run began"):
         resume(tmp_path / "cut", Witness())
+
+
+def test_a_record_that_names_a_pipe_or_asks_for_too_much(stopped, tmp_path):
+    """Before the first checkpoint nothing is sealed, and the record alone is asked."""
+    (stopped / CHECKPOINT).unlink()
+    edited(stopped, lambda record: record.update(step=0))
+    edited(stopped, lambda record: record["settings"]["method_options"].update(hidden=10**14))
+    with pytest.raises(UserError, match="must fit this machine"):
+        resume(stopped, Witness())
+    os.mkfifo(tmp_path / "pipe.zip")
+    edited(stopped, lambda record: record["data"].update(spec=str(tmp_path / "pipe.zip")))
+    with pytest.raises(UserError, match="must be a file or a folder"):
+        resume(stopped, Witness())

@@ -71,7 +71,7 @@ class Ledger:
             self.notes = content["notes"]
         except OSError as error:
             raise UserError(f"-o: {path} must be readable, got '{error}'") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(
                 f"-o: {path} must be a file that this version of ilk evaluate wrote, it is not;"
                 f" choose another or delete it"

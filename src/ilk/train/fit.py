@@ -1,6 +1,7 @@
 """Start a run, go on with one, or find out what one would take."""
 
 import contextlib
+import re
 import zlib
 from collections.abc import Generator
 from dataclasses import asdict, replace
@@ -92,7 +93,7 @@ def _resume(directory: Path, watcher: Watcher, data: Any, moved: dict[str, Any])
     # Before anything is built: settings that are not the checkpoint's ask for nothing.
     restored = tensors_from_first(lambda: read_checkpoint(path, record)) if saved else None
     length = Length(record["length"]["steps"], record["length"]["steps_per_epoch"])
-    setup = Setup(replace(recorded_settings(record), **moved), source, length=length)
+    setup = _built(replace(recorded_settings(record), **moved), source, length)
     run = Run(setup, directory, watcher, record)
     _note_threads(setup, record, watcher)
     if restored is not None:
@@ -102,12 +103,29 @@ def _resume(directory: Path, watcher: Watcher, data: Any, moved: dict[str, Any])
     run.go()
 
 
+def _built(settings: Settings, source: Source, length: Length) -> Setup:
+    """The parts of a run whose record asks for no more than there is room for."""
+    try:
+        return Setup(settings, source, length=length)
+    except (MemoryError, OverflowError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        if isinstance(error, RuntimeError) and not re.search(
+            "memory|overflow|negative", reason
+        ):
+            raise
+        raise UserError(
+            f"--resume: the settings of the run must fit this machine, got '{reason[:200]}'"
+        ) from error
+
+
 def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
     """The images that the run began with, where the record or the caller says they are."""
     spec = record["data"]["spec"] if data is None else data
     if spec is None:
         raise UserError("--resume: the run's data was given in memory and must be given again")
     try:
+        if data is None:
+            _check_places(spec)
         source = _source(spec)
     except UserError as error:
         if data is not None:
@@ -128,6 +146,14 @@ def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
     if _is_path(spec):
         record["data"]["spec"] = _plain(spec)
     return source
+
+
+def _check_places(spec: str | list[str]) -> None:
+    """A record may name a pipe or a device, which would never end."""
+    for place in [spec] if isinstance(spec, str) else spec:
+        path = Path(place)
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UserError(f"data: {place} must be a file or a folder, it is neither")
 
 
 def _note_threads(setup: Setup, record: dict[str, Any], watcher: Watcher) -> None:
