@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check bench bench-peers mini family paper docs golden clean regimes
+.PHONY: install demo test check fuzz bench bench-peers mini family paper docs golden clean regimes
 
 install: $(STAMP)
 
@@ -30,6 +30,10 @@ check: install
 
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -q
+
+# Damaged files of every format; FUZZ="--seed 7 --minutes 3" repeats or shortens it.
+fuzz: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.images $(FUZZ)
 
 golden: install
 	$(BIN)/python -m tests.golden.remake

@@ -28,6 +28,7 @@ _STRIP = 2**20  # pixels that are converted at a time
 _CORE = {"1": 1, "L": 1, "P": 1, "I;16": 2}  # bytes of a pixel in Pillow; of other modes 4
 # Bytes of a pixel that a decoder takes beside, at most.
 _WORK = {"JPEG2000": 16, "AVIF": 16, "WEBP": 16, "TIFF": 8, "PPM": 8, "GIF": 8, "JPEG": 8}
+_LARGE_TIFF = b"MM\0+"  # of 64-bit offsets, in the byte order that Pillow does not read
 _ICON = 1024  # pixels of a side, at most
 
 # Pillow reports oddities of headers as warnings and log lines; what matters becomes a reason.
@@ -123,6 +124,8 @@ def _strip(image: Image.Image, mode: str) -> np.ndarray:
 def _by_pillow(
     data: bytes, kind: str, max_pixels: int, header: PngHeader | None
 ) -> tuple[UInt8[np.ndarray, "H W C"], bool]:
+    if data.startswith(_LARGE_TIFF):
+        return read_bands(data, max_pixels)
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
             check_pixels(image.height, image.width, max_pixels)

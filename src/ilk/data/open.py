@@ -100,6 +100,18 @@ def _open_each(
     return parts
 
 
+def _open_parquet(
+    path: Path, name: str, split: str, columns: tuple[str | None, str | None]
+) -> Parquet:
+    try:
+        return Parquet(path, name, split=split, image=columns[0], label=columns[1])
+    except UserError:
+        raise
+    except Exception as error:  # a damaged file raises whatever Arrow comes upon
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{name}: must be a whole parquet file: {said}") from error
+
+
 def _open_one(
     path: Path, name: str, split: str, columns: tuple[str | None, str | None]
 ) -> Source:
@@ -111,7 +123,7 @@ def _open_one(
     if ending == ".tar":
         return Shards([path], name, split)
     if ending in _PARQUET:
-        return Parquet(path, name, split=split, image=columns[0], label=columns[1])
+        return _open_parquet(path, name, split, columns)
     if ending in (".npy", ".npz"):
         return open_array(path, name, split)
     if is_loose(path):

@@ -19,7 +19,7 @@ from ilk.data.orientation import ORIENTATION, upright, xmp_orientation
 from ilk.data.source import BadItem
 from ilk.data.values import as_bytes
 
-_BITS, _PHOTOMETRIC, _PLANAR, _XMP = 258, 262, 284, 700
+_BITS, _PACKING, _PHOTOMETRIC, _PLANAR, _XMP = 258, 259, 262, 284, 700
 _TILE_SIDES, _INKS, _EXTRA, _FORMAT = (322, 323), 332, 338, 339
 _WHITE, _BLACK, _RGB, _PALETTE, _INK, _YCBCR = 0, 1, 2, 3, 5, 6
 _READ = (_WHITE, _BLACK, _RGB, _PALETTE, _INK, _YCBCR)
@@ -45,9 +45,14 @@ def check_tiff(image: Image.Image) -> None:
 
 
 def needs_bands(image: Image.Image) -> bool:
-    """Whether Pillow takes its values wrongly: 16 bits in planes of one channel each."""
+    """Whether Pillow takes its values wrongly.
+
+    These are 16 bits in planes of one channel each, and packed floats of the other byte order.
+    """
     tags: Any = image.tag_v2  # pyright: ignore[reportAttributeAccessIssue]
-    return tags.get(_PLANAR, 1) == 2 and max(_numbers(tags.get(_BITS, 1))) > 8
+    deep = max(_numbers(tags.get(_BITS, 1))) > 8
+    packed = tags.prefix == b"MM" and tags.get(_PACKING, _RAW) != _RAW
+    return deep and (tags.get(_PLANAR, 1) == 2 or (packed and image.mode == "F"))
 
 
 def tile_pixels(image: Image.Image) -> int:
