@@ -173,13 +173,14 @@ def test_weights_that_are_not_finite_missing_or_too_many(stranger):
         (whole | {"norm.weight": broken}, "finite"),
         (whole | {"norm.weight": whole["norm.weight"].double()}, "shape"),
         (whole | {"norm.weight": whole["norm.weight"][:-1].clone()}, "shape"),
-        (whole | {"further": torch.zeros(1)}, "further"),
+        (whole | {"further\n\x1b[31m": torch.zeros(1)}, "further"),
         ({name: t for name, t in whole.items() if name != "norm.weight"}, "missing"),
     ):
         header = {"format": 1, **covered, "fingerprint": fingerprint(changed, covered)}
         file.write_bytes(save(changed, {"ilk": json.dumps(header)}))
-        with pytest.raises(UserError, match=says):
+        with pytest.raises(UserError, match=says) as caught:
             load_encoder(stranger)
+        assert str(caught.value).isprintable()
 
 
 def test_a_poisoned_record_reaches_neither_resume_nor_kin(trap, run, folder, tmp_path):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ilk.core import UserError
-from ilk.core.fields import parse_json
+from ilk.core.fields import parse_json, shown
 
 FACTS = "ilk"  # where they stand in the header
 FINGERPRINT = "fingerprint"  # among the facts, of all others and of the weights
@@ -106,13 +106,15 @@ def check_shapes(
     for name in sorted({*wanted, *state}):
         if name not in state or name not in wanted:
             problem = "missing" if name in wanted else "not one of the network's"
-            raise UserError(f"{where} must hold the network's weights, but {name} is {problem}")
+            raise UserError(
+                f"{where} must hold the network's weights, but {shown(name)} is {problem}"
+            )
         got = (state[name].shape, state[name].dtype)
         if got != wanted[name]:
             told = " and ".join(
                 f"{tuple(shape)} of {dtype}" for shape, dtype in (wanted[name], got)
             )
-            raise UserError(f"{where}: {name} must have the network's shape, got {told}")
+            raise UserError(f"{where}: {shown(name)} must have the network's shape, got {told}")
 
 
 def check_finite(state: Mapping[str, Tensor], where: str) -> None:
@@ -122,7 +124,9 @@ def check_finite(state: Mapping[str, Tensor], where: str) -> None:
         UserError: one does.
     """
     for name, tensor in state.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        numbers = tensor.float() if tensor.element_size() == 1 else tensor  # float8 cannot say
+        if tensor.is_floating_point() and not torch.isfinite(numbers).all():
             raise UserError(
-                f"{where}: {name} must be finite, got NaN or infinity; take an earlier copy"
+                f"{where}: {shown(name)} must be finite, got NaN or infinity; take an "
+                f"earlier copy"
             )

@@ -72,7 +72,7 @@ def read_checkpoint(
         for name in sorted({*fields, *theirs}):
             if fields.get(name, _ABSENT) != theirs.get(name, _ABSENT):
                 raise UserError(
-                    f"run: {part}.{name} in {path.parent / 'run.json'} must be "
+                    f"run: {part}.{_plain(name)} in {path.parent / 'run.json'} must be "
                     f"{shown(theirs.get(name, _ABSENT))} as in the run's checkpoint, got "
                     f"{shown(fields.get(name, _ABSENT))}; put the file back as it was"
                 )
@@ -112,7 +112,7 @@ def check_state(
         if not (fits and entry):
             raise UserError(
                 f"{where} must hold the optimiser's state of {len(parameters)} parameters, got "
-                f"{name[:80]} of shape {tuple(tensor.shape)}"
+                f"{shown(name)} of shape {tuple(tensor.shape)}"
             )
         kept.add(entry)
     for name in sorted(kept):
@@ -125,6 +125,10 @@ def _check_each(entry: str, tensors: Mapping[str, Tensor], where: str) -> None:
     lacking = [number_ for number_ in known if f"optimiser.{number_}.{entry}" not in tensors]
     if lacking:
         raise UserError(
-            f"{where} must hold the optimiser's {entry} of every parameter that has moved, but "
-            f"that of parameter {lacking[0]} is missing"
+            f"{where} must hold the optimiser's {shown(entry)} of every parameter that "
+            f"has moved, but that of parameter {shown(lacking[0])} is missing"
         )
+
+
+def _plain(name: str) -> str:
+    return name if name.isidentifier() else shown(name)
