@@ -31,7 +31,7 @@ def kin(
         How many queries are drawn for each loss.
     """
     from ilk.data import open_source
-    from ilk.train.record import read_record
+    from ilk.train.record import read_record, recorded_settings
     from ilk.viewer import Report, inspected, run_facts, write_report
 
     if not data:
@@ -40,11 +40,12 @@ def kin(
         raise UserError(f"--queries: must be at least 1, got {queries}")
     source = open_source(data[0] if len(data) == 1 else list(data))
     record = read_record(directory)
-    made = [record["settings"][part] for part in ("method", "kin", "mix")]
+    settings = recorded_settings(record)
+    made = (settings.method, settings.kin, settings.mix)
     report = Report(
         title=f"Kin of {' + '.join(part for part in made if part)}",
         verdict=f"Kin, negatives and ignored images in a batch of {source.name}, as the run in "
-        f"{directory} decides at step {record['step']:,}.",
+        f"{directory} decides at step {record.get('step', 0):,}.",
         kinships=inspected(directory, source, queries=queries),
         facts=run_facts(record),
     )
