@@ -99,3 +99,15 @@ def test_epochs_begin(step, begins):
 def test_every_epoch_of_a_fractional_length_begins_once():
     began = [s for s in range(25) if Progress(s, 25, 2.5).begins_epoch]
     assert began == [0, 3, 5, 8, 10, 13, 15, 18, 20, 23]
+
+
+def test_clusterings_of_one_bank_are_told_apart_by_their_seeds():
+    bank = Bank(40, 6, momentum=0.0)
+    bank.sources.copy_(torch.arange(40))
+    first, second, again = (
+        Clusters(8, 6, bank="bank", items=40, iterations=1, seed=seed) for seed in (0, 1, 0)
+    )
+    for clusters in (first, second, again):
+        clusters.settle({"bank": bank}, Progress(0, 10, 5.0), seed=3)
+    assert torch.equal(first.centroids, again.centroids)
+    assert not torch.equal(first.labels, second.labels)

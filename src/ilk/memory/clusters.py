@@ -30,6 +30,8 @@ class Clusters(nn.Module):
         bank: name of the memory whose entries are clustered.
         iterations: of k-means.
         items: M, of the data set; 0 until `allot` says how many there are.
+        seed: of the first directions and centroids; several clusterings of one bank are the
+            same unless each has a seed of its own.
     """
 
     centroids: Float[Tensor, "K D"]
@@ -37,11 +39,18 @@ class Clusters(nn.Module):
     doubt: Float[Tensor, " M"]
 
     def __init__(
-        self, count: int, dim: int, *, bank: str, iterations: int = 10, items: int = 0
+        self,
+        count: int,
+        dim: int,
+        *,
+        bank: str,
+        iterations: int = 10,
+        items: int = 0,
+        seed: int = 0,
     ) -> None:
         super().__init__()
-        self.bank, self.iterations = bank, iterations
-        start = torch.randn(count, dim, generator=torch.Generator().manual_seed(0))
+        self.bank, self.iterations, self.seed = bank, iterations, seed
+        start = torch.randn(count, dim, generator=torch.Generator().manual_seed(seed))
         self.register_buffer("centroids", F.normalize(start, dim=1))
         self.register_buffer("labels", torch.empty(0, dtype=torch.long))
         # Share of the items that are surer of their cluster: the surest has 0.
@@ -70,7 +79,7 @@ class Clusters(nn.Module):
         rows = bank.vectors[seen]
         if len(rows) < len(self.centroids):
             return
-        start = drawn(rows, len(self.centroids), progress, seed)
+        start = drawn(rows, len(self.centroids), progress, seed, clustering=self.seed)
         centroids = spherical_k_means(rows, start, self.iterations)
         labels, sureness = assigned(rows, centroids)
         self.centroids.copy_(centroids)
@@ -98,10 +107,10 @@ def require_items(name: str, clusters: int, count: int) -> None:
 
 
 def drawn(
-    rows: Float[Tensor, "N D"], count: int, progress: Progress, seed: int
+    rows: Float[Tensor, "N D"], count: int, progress: Progress, seed: int, clustering: int = 0
 ) -> Float[Tensor, "K D"]:
-    """Rows to begin with, different ones: a function of seed and step."""
-    key = seeding.integer(seed, 0, "k-means")
+    """Rows to begin with, different ones: a function of seed, step and clustering."""
+    key = seeding.integer(seed, clustering, "k-means")
     chosen = seeding.permutation(key, progress.step, len(rows))[:count].copy()
     return rows[torch.from_numpy(chosen).to(rows.device)]
 

@@ -5,7 +5,7 @@ Idea: a predictor and a moving average keep the student from collapsing without 
 Against MoCo v3: mean shift in place of the softmax; heavier projector momentum.
 Departures: crops are scaled with an anti-aliased kernel, the authors' TensorFlow has none;
     the last layers of projector and predictor have a bias, which the authors' code leaves out.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass

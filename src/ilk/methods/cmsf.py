@@ -8,7 +8,7 @@ Against MSF: a second term whose search is constrained (self), or the one search
 Departures: the semi-supervised form goes by known labels alone, without the authors' classifier
     of pseudo-labels; an item's first visit is constrained by the present in place of noise; the
     bank's oldest rows are searched once more, where the authors overwrite them first.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass, replace

@@ -10,7 +10,7 @@ Departures: thresholds meet at the end of the run at an even pace, whatever the 
     zoom. Whole pictures decide anew in each step, those of the authors' code for ten passes:
     a pair that decides for itself learns nothing that it has not seen in itself. Numbers were
     not confirmed in the paper; not claimed to reproduce.
-Checked: tests/kin/test_sure_pairs.py, tests/golden/losses.json
+Checked: tests/kin/test_sure_pairs.py, tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass

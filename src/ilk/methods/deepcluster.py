@@ -10,7 +10,7 @@ Departures: features are those that a picture had when it was last trained on, b
     random; rows count in inverse proportion to the size of their cluster, where the authors
     draw clusters alike often; the head shares the backbone's optimiser, momentum included;
     pictures keep their colours, without Sobel filters. Not claimed to reproduce.
-Checked: tests/memory/test_whitened.py, tests/golden/losses.json
+Checked: tests/memory/test_whitened.py, tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass, replace

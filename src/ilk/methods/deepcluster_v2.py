@@ -8,7 +8,7 @@ Against SwAV: assignments come from k-means over the whole data once an epoch, n
 Departures: clusterings are of what the two large crops said during the last epoch; in the first
     epoch labels are dealt out at random, where the authors embed all pictures beforehand. The
     warm-up begins at zero, where the authors' begins at a sixteenth of the peak.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,9 @@ class DeepClusterV2:
         seen = {g: Output("student", g, "projection", stopped=True) for g in ("g1", "g2")}
         banks = {f"bank-{g}": Bank(0, self.dim, momentum=0.0) for g in seen}
         heads = {
-            f"clusters{n + 1}": Clusters(self.clusters, self.dim, bank=tuple(banks)[n % 2])
+            f"clusters{n + 1}": Clusters(
+                self.clusters, self.dim, bank=tuple(banks)[n % 2], seed=n
+            )
             for n in range(self.clusterings)
         }
         terms = tuple(

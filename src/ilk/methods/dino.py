@@ -6,7 +6,7 @@ Idea: self-distillation over many classes that nobody named; centring keeps one 
 Against MoCo v3: kin over classes in place of pictures; small crops are further queries.
 Departures: the teacher's temperature rises with every step, where the authors raise it once an
     epoch.
-Checked: tests/golden/losses.json; accuracy: make mini.
+Checked: tests/oracles, tests/golden/losses.json; accuracy: make mini.
 """
 
 from dataclasses import dataclass

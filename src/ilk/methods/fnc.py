@@ -5,7 +5,7 @@ Idea: some negatives show the same thing; find them by a support set of views, t
     them or leave them out.
 Against MoCo v2: many views, and kin beyond the own picture.
 Departures: views are SimCLR's in place of RandAugment with jitter.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass, replace
@@ -54,12 +54,13 @@ class FNC:
         return Method(
             views=views.fitted(shown),
             projector=networks.mlp(
-                feature_dim, self.hidden, self.dim, layers=3, last_batch_norm="affine"
+                feature_dim, self.hidden, self.dim, layers=3, last_batch_norm="scaled"
             ),
             teacher=Averaged(momentum=self.momentum, update="before"),
             terms=terms,
             memory={"bank": Queue(self.bank_size, self.dim, keep_sources=True)},
             remember=(Remember("bank", keys),),
+            together="size",
             optimisation=Optimisation(name="lars", lr=1.6, scaling="sqrt", weight_decay=1e-4),
             batch_size=4096,
             mixable=Mixable(queries=tuple(v.name for v in shown[self.view_count // 2 :])),

@@ -8,7 +8,7 @@ Against FNC: false negatives are found by clusters of the whole data, not by a t
 Departures: the measure of sureness, the numbers of clusters and the straight schedule were not
     confirmed in the paper; what is clustered are the keys of an epoch's views, without a pass
     of its own; not claimed to reproduce.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass

@@ -6,8 +6,9 @@ Idea: mutual information of two views' classes is largest when views agree, ever
     learns beside it.
 Against SwAV: no assignment is balanced; the balance is in the information itself.
 Departures: both kinds of heads learn in each step, not in turns; pictures keep their colours,
-    without Sobel filters; an image is never rotated.
-Checked: tests/objectives/test_information.py, tests/golden/losses.json
+    without Sobel filters; an image is never rotated; each copy has batch statistics of its
+    own, where all copies share a pass.
+Checked: tests/objectives/test_information.py, tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass, replace

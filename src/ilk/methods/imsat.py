@@ -10,7 +10,7 @@ Departures: pictures are changed by augmentation, the paper's RPT; its VAT needs
     pixels or pretrained features; last weights are not made small. The information counts ten
     times as much: crops change a picture more than VAT does, and with the authors' 0.1 the
     surest way of saying the same of both was to say nothing of any. Not claimed to reproduce.
-Checked: tests/objectives/test_information.py, tests/golden/losses.json
+Checked: tests/objectives/test_information.py, tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass, replace

@@ -8,7 +8,8 @@ Against MoCo v2: a second term, in which one other picture of the cluster is kin
 Departures: the first clusters are of the keys of the first epoch's views, until when the second
     term is silent, where the authors embed all pictures beforehand; small clusters are mended
     when centroids are, not at each step.
-Checked: tests/kin/test_drawn_mates.py, tests/memory/test_online.py, tests/golden/losses.json
+Checked: tests/kin/test_drawn_mates.py, tests/memory/test_online.py,
+    tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ Idea: most of a queue soon contributes nothing; mixes of its hardest keys with o
 Against MoCo v2: further candidates, synthetic and of each query's own; the rest is shared.
 Departures: the numbers of mixes and the epochs before they begin were not confirmed in the
     paper; not claimed to reproduce.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ Idea: a slowly moving teacher makes keys that stay comparable for many steps, so
 Against MoCo v3: a queue in place of the batch, one direction, no predictor.
 Departures: batches are not shuffled across devices before the teacher's normalisation; with
     several devices statistics are synchronised instead.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ Against SimCLR: a teacher makes the keys, a predictor sits on the queries.
 Departures: none known; `vit_small` has 12 heads in the paper: --backbone-set num_heads=12.
     ResNets have a recipe of their own, --set recipe=resnet: the paper's for 300 epochs of
     ResNet-50. For 100 epochs it has base_lr=0.6; for 1000, momentum=0.996 weight_decay=1.5e-6.
-Checked: tests/golden/losses.json; accuracy: make mini.
+Checked: tests/oracles, tests/golden/losses.json; accuracy: make mini.
 """
 
 from collections.abc import Mapping

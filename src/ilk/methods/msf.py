@@ -5,7 +5,7 @@ Idea: mean shift in place of a single target; the own key is always its own firs
 Against BYOL: k neighbours among past keys in place of the own key alone; k = 1 is BYOL in one
     direction.
 Departures: the memory holds the past keys beside those of the step, not the step's among them.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass, replace

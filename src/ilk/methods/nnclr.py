@@ -4,7 +4,7 @@ Paper: Dwibedi et al., ICCV 2021, https://arxiv.org/abs/2104.14548
 Idea: a neighbour stands in for the picture, so kin differ by more than augmentation can make.
 Against SimCLR: keys are replaced by their neighbours in a queue; a predictor sits on queries.
 Departures: the views are BYOL's; the paper's crops and colours were not confirmed.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ Departures: relations are the teacher's cosines, its nearest past pictures as ki
     of all as target, where the paper goes by prototypes of a teacher that learns along. Numbers
     were not confirmed in the paper; not claimed to reproduce.
 Checked: tests/networks/test_standing_teacher.py, tests/laws/test_rekd.py,
-    tests/golden/losses.json
+    tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ Departures: a small crop, which the teacher does not see, is compared with the r
     another large crop; no background is removed, for want of masks; batch norm sees crops of
     one size together; weights, temperature and crops were not confirmed in the paper; not
     claimed to reproduce.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass, replace

@@ -7,7 +7,7 @@ Against MoCo v2: the relation is soft where MoCo's is one-hot; the own key is no
 Departures: no batch norm is decayed, where the authors' code spares those with "bn" in their
     name, not those of shortcuts; the teacher's batches are not shuffled across devices. Numbers
     are those of the authors' code; not claimed to reproduce.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass, replace

@@ -11,7 +11,8 @@ Departures: large crops have the run's image size and small ones 3/7 of it, wher
     are other pictures, and none is found before keys have been written; the learning rate is
     MoCo v2's, a tenth of theirs, with which the projections of a small backbone collapsed. Not
     claimed to reproduce.
-Checked: tests/laws/test_family.py, tests/views/test_near.py, tests/golden/losses.json
+Checked: tests/laws/test_family.py, tests/views/test_near.py,
+    tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass, replace

@@ -5,7 +5,7 @@ Idea: contrast within a large batch, through a projector that is thrown away.
 Against MoCo v3: no teacher and no predictor; both views are candidates of both queries.
 Departures: crops are scaled with an anti-aliased kernel, the authors' TensorFlow has none;
     linear layers begin as PyTorch's do, where theirs are N(0, 0.01).
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass
@@ -45,6 +45,7 @@ class SimCLR:
             views=views.fitted(views.simclr_pair(image_size)),
             projector=self._projector(feature_dim),
             terms=terms,
+            together="size",
             optimisation=Optimisation(name="lars", lr=0.3, weight_decay=1e-6),
             batch_size=4096,
             mixable=Mixable(queries=("b",), swap=("a", "b")),

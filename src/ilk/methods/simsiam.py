@@ -4,7 +4,7 @@ Paper: Chen and He, CVPR 2021, https://arxiv.org/abs/2011.10566
 Idea: stopping the gradient is enough to keep two equal networks from collapsing.
 Against BYOL: no teacher; the student is its own.
 Departures: none known; the paper's -cos is a quarter of both mean shifts, up to a constant.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ Idea: labels enter as kin, not as targets; each of many positives has a logarith
 Against SimCLR: kin by label as well as by source; with no label at all the two are one.
 Departures: views and learning rate are SimCLR's; labels may be known of some pictures
     only, the others are kin of their own views, which makes it semi-supervised.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass
@@ -46,6 +46,7 @@ class SupCon:
                 feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
             ),
             terms=terms,
+            together="size",
             optimisation=Optimisation(name="lars", lr=0.3, weight_decay=1e-6),
             batch_size=6144,
             mixable=Mixable(queries=("b",), swap=("a", "b")),

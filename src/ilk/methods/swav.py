@@ -8,7 +8,7 @@ Departures: prototypes are normalised in each forward, where the authors renorma
     store; the queues (off by default, as for large batches) fill from the first step on, where
     they begin to in the epoch in which they may be used. They are used when they are full. The
     warm-up begins at zero, where the authors' for batches of 4096 begins at a sixteenth.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass

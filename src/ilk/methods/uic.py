@@ -6,7 +6,7 @@ Idea: DeepCluster without clustering; the classifier's own answer while it train
 Against DeepCluster v2: no bank, no k-means and no second view; classes are learnt.
 Departures: rows count in inverse proportion to the size of their class, where the authors draw
     classes alike often: the same in the mean, with every picture seen once an epoch.
-Checked: tests/memory/test_labels.py, tests/golden/losses.json
+Checked: tests/memory/test_labels.py, tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass, replace

@@ -4,7 +4,7 @@ Paper: Bardes, Ponce and LeCun, ICLR 2022, https://arxiv.org/abs/2105.04906
 Idea: variance and covariance of each view alone prevent collapse; the views only need to agree.
 Against Barlow Twins: the branches are regularised separately, so they need not be alike.
 Departures: the last layer has a bias, on which the loss does not depend.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ Against i-Mix: the smaller share is foreign and not kin, and never larger than a
 Departures: the query alone is mixed, since all views of a batch have the same partners, which
     would be common to both sides; hidden features and geometric means are not mixed; pictures
     are augmented as the method does it. Not claimed to reproduce.
-Checked: tests/kin/test_foremost.py, tests/golden/losses.json
+Checked: tests/kin/test_foremost.py, tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass, replace

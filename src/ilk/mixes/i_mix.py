@@ -7,7 +7,7 @@ Against SDMP: the source loss alone, for all queries; partners are shuffled, sha
     queue alone, the other keys of the batch are foreign too.
 Departures: boxes of CutMix, which is not the default, have a share for each picture in place of
     one for the batch, and never leave it.
-Checked: tests/golden/losses.json; accuracy: make mini.
+Checked: tests/oracles, tests/golden/losses.json; accuracy: make mini.
 """
 
 from dataclasses import dataclass, replace

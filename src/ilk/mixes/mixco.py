@@ -8,7 +8,7 @@ Against SDMP: half as many mixes, no mixes among the keys, shares uniform and dr
 Departures: clean and mixed queries share a pass, and with it batch statistics, in every method,
     as in the authors' code of MoCo; that of SimCLR has two passes. The temperature applies to
     methods that have one, and is 1 in their script for ImageNet.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass, replace

@@ -9,7 +9,7 @@ Departures: the two halves of the weight of mixed terms are the authors' code's 
     text says, where its code was never published: with few small crops the mixed one then has
     most of the weight, and weighting="crops" or "pairs" changes that. Box positions never leave
     the image, so both views have the same share; pairing is within each device.
-Checked: tests/golden/sdmp.json; accuracy: make mini.
+Checked: tests/oracles, tests/golden/sdmp.json; accuracy: make mini.
 """
 
 from dataclasses import dataclass, replace

@@ -9,7 +9,7 @@ Departures: the probability of mixing globally or by region is one half each, as
     where their code of MoCo with both directions takes the keys of both. Both sources stand in
     one denominator; for MoCo they add two losses of a denominator each. Boxes never leave the
     picture. Of many crops every second one is mixed, and targets stay those of clean crops.
-Checked: tests/golden/losses.json
+Checked: tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass

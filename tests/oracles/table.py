@@ -1,0 +1,48 @@
+"""The oracle of every method, and of the mixes."""
+
+from collections.abc import Mapping
+
+from tests.oracles import classes, contrast, crops, mixes, negatives, pull, statistics
+from tests.oracles.world import Oracle
+
+ORACLES: Mapping[str, Oracle] = {
+    "simclr": contrast.simclr,
+    "moco-v2": contrast.moco_v2,
+    "moco-v3": contrast.moco_v3,
+    "byol": pull.byol,
+    "simsiam": pull.simsiam,
+    "barlow-twins": statistics.barlow_twins,
+    "vicreg": statistics.vicreg,
+    "swav": crops.swav,
+    "dino": crops.dino,
+    "nnclr": contrast.nnclr,
+    "fnc": negatives.fnc,
+    "supcon": contrast.supcon,
+    "ressl": contrast.ressl,
+    "msf": pull.msf,
+    "cmsf": pull.cmsf,
+    "ifnd": negatives.ifnd,
+    "deepcluster-v2": crops.deepcluster_v2,
+    "mochi": negatives.mochi,
+    "relic-v2": contrast.relic_v2,
+    "iic": classes.iic,
+    "imsat": classes.imsat,
+    "dac": classes.dac,
+    "uic": classes.uic,
+    "deepcluster": classes.deepcluster,
+    "rekd": pull.rekd,
+    "interclr": negatives.interclr,
+    "revisiting": crops.revisiting,
+}
+# By method and mix.
+MIXED: Mapping[tuple[str, str], Oracle] = {
+    ("moco-v3", "sdmp"): mixes.sdmp_on_moco_v3,
+    ("dino", "sdmp"): mixes.sdmp_on_dino,
+    ("moco-v3", "i-mix"): mixes.i_mix,
+    ("moco-v3", "un-mix"): mixes.un_mix,
+    ("moco-v3", "mixco"): mixes.mixco,
+    ("simclr", "dacl"): mixes.dacl,
+}
+
+# Weights that never move, since the loss does not depend on them.
+STILL: Mapping[str, set[str]] = {"vicreg": {"student.projector.6.bias"}}

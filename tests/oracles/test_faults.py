@@ -1,0 +1,223 @@
+"""The oracles notice faults: each is planted in a method that agrees without it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from lightning_fabric import Fabric
+
+from ilk.core import Cosine, Rows
+from ilk.memory import Queue
+from ilk.method import Averaged, Method, substituted
+from tests.oracles.table import ORACLES
+from tests.oracles.world import differences, trainer_of
+
+ALL = tuple(ORACLES)
+LEARNS_FROM_ITSELF = {
+    "simclr", "simsiam", "barlow-twins", "vicreg", "swav", "nnclr", "supcon", "deepcluster-v2",
+    "iic", "imsat", "dac", "uic", "deepcluster", "rekd",
+}  # fmt: skip
+TEACHERS = tuple(name for name in ALL if name not in LEARNS_FROM_ITSELF)
+
+
+@pytest.fixture(scope="session")
+def fabric() -> Fabric:
+    return Fabric(accelerator="cpu", devices=1)
+
+
+def temperature(method: Method) -> Method:
+    """One part in a hundred."""
+    terms = tuple(
+        replace(t, objective=replace(t.objective, temperature=1.01 * t.objective.temperature))
+        if hasattr(t.objective, "temperature")
+        else t
+        for t in method.terms
+    )
+    return replace(method, terms=terms)
+
+
+def weight_of_a_term(method: Method) -> Method:
+    """One part in a hundred, of the last."""
+    *others, last = method.terms
+    return replace(method, terms=(*others, replace(last, weight=1.01 * last.weight)))
+
+
+def teacher_momentum(method: Method) -> Method:
+    """A thousandth."""
+    teacher = method.teacher
+    assert isinstance(teacher, Averaged)
+    momentum = teacher.momentum
+    if isinstance(momentum, Cosine):
+        changed: Any = replace(momentum, start=momentum.start - 0.001)
+    else:
+        assert isinstance(momentum, float)
+        changed = momentum - 0.001
+    return replace(method, teacher=replace(teacher, momentum=changed))
+
+
+def teacher_at_the_other_end(method: Method) -> Method:
+    """Before the teacher's pass in place of after the step, or the other way round."""
+    teacher = method.teacher
+    assert isinstance(teacher, Averaged)
+    other = "after" if teacher.update == "before" else "before"
+    return replace(method, teacher=replace(teacher, update=other))
+
+
+def _optimised(method: Method, **changes: Any) -> Method:
+    return replace(method, optimisation=replace(method.optimisation, **changes))
+
+
+def learning_rate(method: Method) -> Method:
+    """One part in ten thousand."""
+    return _optimised(method, lr=1.0001 * method.optimisation.lr)
+
+
+def scaling_of_the_rate(method: Method) -> Method:
+    """With the root of the batch in place of the batch, or the other way round."""
+    other = "linear" if method.optimisation.scaling == "sqrt" else "sqrt"
+    return _optimised(method, scaling=other)
+
+
+def optimiser_momentum(method: Method) -> Method:
+    """A thousandth."""
+    return _optimised(method, momentum=0.901, betas=(0.901, 0.999))
+
+
+def decay(method: Method) -> Method:
+    """Ten times as much."""
+    assert isinstance(method.optimisation.weight_decay, float)
+    return _optimised(method, weight_decay=10 * method.optimisation.weight_decay)
+
+
+def decay_of_biases(method: Method) -> Method:
+    """Decayed where they are not, or not where they are."""
+    return _optimised(method, decay_all=not method.optimisation.decay_all)
+
+
+def lars_for_larc(method: Method) -> Method:
+    """Biases and norms are not adapted."""
+    return _optimised(method, name="lars")
+
+
+def warm_up(method: Method) -> Method:
+    """Longer by a tenth of an epoch."""
+    return _optimised(method, warmup_epochs=method.optimisation.warmup_epochs + 0.1)
+
+
+def last_rate(method: Method) -> Method:
+    """Zero."""
+    return _optimised(method, end_lr=0.0, end_share=0.0)
+
+
+def falling_rate(method: Method) -> Method:
+    """The rate of parts that should stay at the peak."""
+    return _optimised(method, constant_lr=())
+
+
+def no_clipping(method: Method) -> Method:
+    """Gradients stay as long as they are."""
+    return _optimised(method, clip=None)
+
+
+def shifted_queue(method: Method) -> Method:
+    """Each row is written in the place of the next one."""
+    queue = next(m for m in method.memory.values() if isinstance(m, Queue))
+
+    def remember(rows: Rows) -> None:
+        Queue.remember(queue, replace(rows, vectors=rows.vectors.roll(1, dims=0)))
+
+    queue.remember = remember  # pyright: ignore[reportAttributeAccessIssue]
+    return method
+
+
+def forgotten_memory(method: Method) -> Method:
+    """The last of what should be remembered is not."""
+    return replace(method, remember=method.remember[:-1])
+
+
+def centre_momentum(method: Method) -> Method:
+    """A thousandth."""
+    centre: Any = method.memory["centre"]
+    centre.momentum += 0.001
+    return method
+
+
+def swapped_views(method: Method) -> Method:
+    """Queries and keys change views."""
+    first, second = (view.name for view in method.views[:2])
+    views = {first: second, second: first}
+    return replace(method, terms=tuple(substituted(term, views) for term in method.terms))
+
+
+def open_targets(method: Method) -> Method:
+    """Gradients flow into targets."""
+    terms = tuple(
+        replace(t, candidates=tuple(replace(c, stopped=False) for c in t.candidates))  # pyright: ignore
+        for t in method.terms
+    )
+    return replace(method, terms=terms)
+
+
+def apart(method: Method) -> Method:
+    """Each view has a pass of its own, and with it batch statistics of its own."""
+    return replace(method, together="view")
+
+
+def joined(method: Method) -> Method:
+    """Views of one size share a pass."""
+    return replace(method, together="size")
+
+
+def never_frozen(method: Method) -> Method:
+    """What should stand still at first moves."""
+    return replace(method, frozen=())
+
+
+def never_renewed(method: Method) -> Method:
+    """What should get fresh weights in each epoch keeps its own."""
+    return replace(method, renewed={})
+
+
+FAULTS: dict[Callable[[Method], Method], Sequence[str]] = {
+    temperature: [n for n in ALL if n not in (
+        "byol", "simsiam", "barlow-twins", "vicreg", "msf", "cmsf", "iic", "dac",
+    )],
+    weight_of_a_term: ALL,
+    teacher_momentum: TEACHERS,
+    teacher_at_the_other_end: TEACHERS,
+    learning_rate: ALL,
+    scaling_of_the_rate: ("simclr", "fnc", "moco-v3", "uic", "iic"),
+    optimiser_momentum: ("simclr", "moco-v2", "moco-v3", "swav"),
+    decay: ("simclr", "moco-v2", "moco-v3", "swav"),
+    decay_of_biases: ("moco-v2", "moco-v3", "dino", "ressl", "simsiam", "uic"),
+    lars_for_larc: ("swav", "deepcluster-v2"),
+    warm_up: ("simclr", "moco-v2", "moco-v3", "dino", "swav", "iic"),
+    last_rate: ("swav", "barlow-twins", "vicreg", "dino"),
+    falling_rate: ("simsiam", "deepcluster"),
+    no_clipping: ("dino",),
+    shifted_queue: (
+        "moco-v2", "nnclr", "fnc", "ressl", "msf", "cmsf", "ifnd", "mochi", "rekd", "interclr",
+        "revisiting",
+    ),
+    forgotten_memory: (
+        "moco-v2", "dino", "fnc", "cmsf", "ifnd", "deepcluster-v2", "uic", "deepcluster",
+        "interclr", "revisiting",
+    ),
+    centre_momentum: ("dino",),
+    swapped_views: ("moco-v2", "msf", "ressl", "imsat", "interclr"),
+    open_targets: ("simsiam",),
+    apart: ("swav", "dino", "fnc", "supcon", "relic-v2", "revisiting"),
+    joined: ("moco-v3", "byol", "vicreg", "nnclr", "iic"),
+    never_frozen: ("swav", "dino"),
+    never_renewed: ("deepcluster",),
+}  # fmt: skip
+PLANTED = [(fault, name) for fault, names in FAULTS.items() for name in names]
+
+
+@pytest.mark.parametrize(
+    ("fault", "name"), PLANTED, ids=[f"{fault.__name__}-{name}" for fault, name in PLANTED]
+)
+def test_a_fault_is_noticed(fabric, fault, name):
+    trainer = trainer_of(fabric, name, change=fault)
+    assert next(differences(trainer, ORACLES[name]), None) is not None

@@ -1,0 +1,35 @@
+"""Some steps of every method agree with plain formulas of our own."""
+
+import warnings
+
+import pytest
+from lightning_fabric import Fabric
+
+from ilk.methods import METHODS
+from ilk.mixes import MIXES
+from tests.oracles.table import MIXED, ORACLES, STILL
+from tests.oracles.world import differences, trainer_of
+
+
+@pytest.fixture(scope="session")
+def fabric() -> Fabric:
+    return Fabric(accelerator="cpu", devices=1)
+
+
+def test_no_method_and_no_mix_lacks_an_oracle():
+    assert set(ORACLES) == set(METHODS)
+    assert {mix for _, mix in MIXED} == set(MIXES)
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_steps_agree(fabric, name):
+    trainer, still = trainer_of(fabric, name), STILL.get(name, ())
+    assert list(differences(trainer, ORACLES[name], still)) == []
+
+
+@pytest.mark.parametrize("case", MIXED, ids="+".join)
+def test_mixed_steps_agree(fabric, case):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of few small crops
+        trainer = trainer_of(fabric, *case)
+    assert list(differences(trainer, MIXED[case])) == []
