@@ -33,6 +33,7 @@ class Learner:
             backgrounds of views, or None.
         masks: a folder of masks or saliency, where the data do not know their foreground.
         backbone: any timm model, or one of our own small ones.
+        weights: to begin with: a file, a run, a hub folder or timm:NAME; None is random ones.
         epochs: length of the run; None together with steps and minutes means 100.
         steps: length in optimiser steps, in place of epochs.
         minutes: length on the clock, in place of epochs.
@@ -64,6 +65,7 @@ class Learner:
         masks: str | None = None,
         backbone: str = "vit_small_patch16_224",
         backbone_options: Mapping[str, Any] | None = None,
+        weights: str | Path | None = None,
         epochs: float | None = None,
         steps: int | None = None,
         minutes: float | None = None,
@@ -86,6 +88,7 @@ class Learner:
         self.masks = masks
         self.backbone = backbone
         self.backbone_options = backbone_options
+        self.weights = weights
         self.epochs = epochs
         self.steps = steps
         self.minutes = minutes
@@ -107,6 +110,7 @@ class Learner:
 
         given: dict[str, Any] = self.get_params()
         given.pop("directory")
+        given["weights"] = None if self.weights is None else str(self.weights)
         for name in (name for name in given if name.endswith("_options")):
             given[name] = dict(given[name] or {})
         directory = Path(self.directory or tempfile.mkdtemp(prefix="ilk-"))

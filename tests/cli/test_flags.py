@@ -6,7 +6,7 @@ import inspect
 import pytest
 
 FLAGS = {
-    "train": "data output method mix kin augment background masks backbone backbone_set set epochs steps time image_size "  # noqa: E501
+    "train": "data output method mix kin augment background masks backbone backbone_set weights set epochs steps time image_size "  # noqa: E501
     "channels batch_size accumulate lr seed workers checkpoint_every knn_every device precision "  # noqa: E501
     "strategy compile max_bad_share stop_on_collapse profile dry_run resume",
     "embed": "encoder data output dtype batch_size shard_rows device workers",

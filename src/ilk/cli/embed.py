@@ -28,7 +28,8 @@ def embed(
     Parameters
     ----------
     encoder
-        A run directory, timm:NAME for any timm model, or random:NAME for one without training.
+        A run directory, timm:NAME for any timm model, NAME@FILE for one with weights of yours,
+        or random:NAME for one without training.
     data
         A folder, several folders, a zip, tar shards, a parquet file or images;
         file.parquet:train chooses a split.
@@ -59,7 +60,7 @@ def embed(
     with TrainDisplay(console, "embed") as display:
         try:
             written = embed_to_parquet(
-                load_encoder(encoder),
+                load_encoder(encoder, tell=display.told),
                 source,
                 path,
                 shard_rows=shard_rows,

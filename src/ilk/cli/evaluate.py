@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ilk.cli.contenders import apart, named_encoder
 from ilk.cli.display import TrainDisplay, tell_words
 from ilk.cli.verdicts import tell_comparisons
 from ilk.core.errors import UserError
@@ -69,9 +70,9 @@ def evaluate(
     Parameters
     ----------
     encoder
-        A run directory, timm:NAME for any timm model, random:NAME for one without training,
-        `pixels` for raw pixels, `hog` for gradient histograms, or `vectors` when --train and
-        --test are what ilk embed wrote.
+        A run directory, timm:NAME for any timm model, NAME@FILE for one with weights of yours,
+        random:NAME for one without training, `pixels` for raw pixels, `hog` for gradient
+        histograms, or `vectors` when --train and --test are what ilk embed wrote.
     test
         Images to measure on: a folder with a folder per class, or a parquet file with labels.
     train
@@ -81,8 +82,10 @@ def evaluate(
     protocols
         Names with commas between them, such as knn,linear or knn@1.
     against
-        Another encoder to be measured on the same items and compared with: as for encoder, or
-        `random` for the same network without training. Can be given several times.
+        Others to be measured on the same items and compared with, with commas between them or
+        the option given several times: as for encoder, `random` for the same network with
+        random weights, or `before` for the run's network before training, with the weights
+        that it was given.
     class_map
         Which classes of train each class of test stands for, where test names its classes
         otherwise or has some only (ImageNet-A, -R, ObjectNet): JSON {"test class": ["train
@@ -115,7 +118,12 @@ def evaluate(
         batch_size=batch_size, device=device, workers=workers or default_workers(), cache=cache
     )
     sides = _sides(
-        console, tuple(dict.fromkeys((encoder, *against))), given, reading, image_size, seed
+        console,
+        tuple(dict.fromkeys((encoder, *apart(against)))),
+        given,
+        reading,
+        image_size,
+        seed,
     )
     rows: dict[str, list[Result]] = {}
     for side in _in_classes(sides, class_map):
@@ -165,7 +173,7 @@ def _sides(
     """The encoder and those it is compared with, each embedded when its turn comes."""
     from ilk.data import open_source
     from ilk.embedding import read_embeddings
-    from ilk.evaluate import Images, contender
+    from ilk.evaluate import Images
 
     if VECTORS in encoders:
         if len(encoders) > 1:
@@ -179,7 +187,7 @@ def _sides(
     sources = {name: open_source(spec) for name, spec in given.items()}
     ours: Encoder | None = None
     for spec in encoders:
-        encoder = contender(spec, ours=ours, image_size=image_size, seed=seed)
+        encoder = named_encoder(console, spec, encoders[0], ours, image_size, seed)
         ours = ours or encoder
         title = "embed" if ours is encoder else f"{spec}: embed"
         parts = {

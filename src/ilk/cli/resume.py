@@ -8,6 +8,7 @@ from ilk.cli.train import literals, minutes, pairs
 from ilk.core.errors import UserError
 
 MOVABLE = ("workers", "device")  # where a run is computed, not what
+RENAMED = {"weights": "from"}  # arguments whose flag has another name
 
 
 def given_now() -> dict[str, Any]:
@@ -32,10 +33,11 @@ def check_same(settings: dict[str, Any], directory: Path, given: dict[str, Any])
     known = {**settings, "output": str(directory.absolute()), **_by_words(settings)}
     for flag, value in given.items():
         for name, asked in _asked(flag, value):
+            shown = RENAMED.get(flag, flag).replace("_", "-")
             if str(asked) != str(known.get(name)):
                 raise UserError(
                     f"--resume: a run goes on as it began, with {name} {known.get(name)}, got "
-                    f"{asked}; leave --{flag.replace('_', '-')} out, only DATA, --workers and "
+                    f"{asked}; leave --{shown} out, only DATA, --workers and "
                     f"--device can be given again"
                 )
 

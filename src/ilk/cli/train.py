@@ -32,6 +32,7 @@ def train(
     masks: str | None = None,
     backbone: str = "vit_small_patch16_224",
     backbone_set: Pairs = (),
+    weights: Annotated[str | None, Parameter(name="--from")] = None,
     set: Pairs = (),
     epochs: float | None = None,
     steps: int | None = None,
@@ -88,6 +89,10 @@ def train(
         Any timm model, or one of our own small ones.
     backbone_set
         field=value for any argument of the backbone.
+    weights
+        Weights to begin with: a safetensors file, a .pth of tensors, a run, a hub folder or
+        timm:NAME. Image size and normalisation are theirs; what does not fit is named. The run
+        keeps them, as start.safetensors.
     set
         field=value for any field of the method; mix.field=value for one of the mix,
         kin.field=value for one of the kin rule, optimiser.field=value for one of the optimiser,
@@ -148,7 +153,7 @@ def train(
         method=method, method_options=own, mix=mix, mix_options=mixed,
         augment=augment, background=background, masks=masks, kin=kin, kin_options=adopted,
         optimiser_options=moved,
-        backbone=backbone, backbone_options=literals(backbone_set),
+        backbone=backbone, backbone_options=literals(backbone_set), weights=weights,
         epochs=epochs, steps=steps, minutes=None if time is None else minutes(time),
         image_size=image_size, channels=channels, batch_size=batch_size, accumulate=accumulate,
         lr=lr, seed=seed, workers=workers, checkpoint_every=checkpoint_every,

@@ -1,6 +1,7 @@
 """What an encoder has to beat, as encoders. Axes: B images, C channels, S side, F features."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from ilk.core import UserError
 from ilk.data import Source
 from ilk.embedding import Embeddings, embed
-from ilk.networks import Encoder, load_encoder
+from ilk.networks import Encoder, load_encoder, warn
 
 LARGEST = 32  # pixels: 3,072 numbers for a colour image
 HOG_SIZE, HOG_CELL, HOG_BINS = 64, 8, 9
@@ -19,16 +20,23 @@ PIXELS, HOG, RANDOM = "pixels", "hog", "random"
 
 
 def contender(
-    spec: str, *, ours: Encoder | None = None, image_size: int | None = None, seed: int = 0
+    spec: str,
+    *,
+    ours: Encoder | None = None,
+    image_size: int | None = None,
+    seed: int = 0,
+    tell: Callable[[str], None] = warn,
 ) -> Encoder:
     """An encoder by what a person calls it.
 
     Args:
-        spec: ``pixels``, ``hog``, ``random`` for the network of ``ours`` without training, or
-            what ``load_encoder`` takes: a run, ``timm:NAME``, ``random:NAME``.
+        spec: ``pixels``, ``hog``, ``random`` for the network of ``ours`` with random weights,
+            whatever weights its training began with, or what ``load_encoder`` takes: a run,
+            ``timm:NAME``, ``NAME@FILE``, ``random:NAME``.
         ours: the encoder it is compared with; it gives its image size to networks by name.
         image_size: of networks by name, where ``ours`` does not say.
         seed: of random weights.
+        tell: what became of weights that did not fit as they were.
 
     Raises:
         UserError: there is no such encoder, or ``random`` without a network to be like.
@@ -48,7 +56,7 @@ def contender(
             f"random:{ours.name}", image_size=ours.image_size, channels=ours.channels,
             options=ours.options, seed=seed,
         )  # fmt: skip
-    named = spec.startswith(("timm:", "random:"))
+    named = spec.startswith(("timm:", "random:")) or ("@" in spec and not Path(spec).exists())
     size = ours.image_size if ours is not None and network else image_size
     return load_encoder(spec, image_size=size if named else None, seed=seed)
 

@@ -13,6 +13,7 @@ from ilk.networks.specs import (
     feature_dim,
     load_encoder,
     start_from,
+    warn,
     without_weights,
 )
 from ilk.networks.storage import save_encoder, write_encoder
@@ -55,6 +56,7 @@ __all__ = [
     "save_encoder",
     "start_from",
     "sync_batch_norm",
+    "warn",
     "without_weights",
     "write_encoder",
 ]

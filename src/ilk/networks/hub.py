@@ -2,9 +2,12 @@
 
 import socket
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Thread
 from urllib.parse import urlsplit
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
+
+PATIENCE = 1.0  # seconds
 
 
 @contextmanager
@@ -24,10 +27,25 @@ def offline_if_unreachable() -> Generator[None]:
 
 
 def _reachable(address: str) -> bool:
-    if getproxies():
-        return True  # a proxy resolves names for us
-    try:
-        socket.getaddrinfo(urlsplit(address).hostname, 443)
-    except OSError:
-        return False
-    return True
+    """Whether the server, or the proxy before it, answers within a second."""
+    found: list[bool] = []
+
+    def ask() -> None:
+        with suppress(OSError), socket.create_connection(_door(address), timeout=PATIENCE):
+            found.append(True)
+
+    # In a thread: looking up a name has no time limit of its own.
+    asking = Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(PATIENCE)
+    return bool(found)
+
+
+def _door(address: str) -> tuple[str, int]:
+    """Host and port to connect to."""
+    place = urlsplit(address)
+    host, proxies = place.hostname or "", getproxies()
+    proxy = proxies.get(place.scheme) or proxies.get("all")
+    if proxy and not proxy_bypass(host):
+        place = urlsplit(proxy if "//" in proxy else f"//{proxy}")
+    return place.hostname or host, place.port or (80 if place.scheme == "http" else 443)

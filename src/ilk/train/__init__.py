@@ -6,6 +6,7 @@ from ilk.train.record import read_record
 from ilk.train.run import Collapsed, Interrupted, Watcher
 from ilk.train.settings import Settings
 from ilk.train.setup import Plan
+from ilk.train.start import before
 
 __all__ = [
     "Collapsed",
@@ -14,6 +15,7 @@ __all__ = [
     "Plan",
     "Settings",
     "Watcher",
+    "before",
     "dry_run",
     "glance",
     "read_record",

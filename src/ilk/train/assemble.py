@@ -12,7 +12,7 @@ from ilk.core import seeding
 from ilk.method import Method, Standing, typed_changes, with_augmentation, with_background
 from ilk.methods import recipe
 from ilk.mixes import mixture
-from ilk.networks import Network, backbone, recorded_options, without_weights
+from ilk.networks import Encoder, Network, backbone, recorded_options, without_weights
 from ilk.networks.options import PRETRAINED
 from ilk.train.settings import Settings
 
@@ -27,16 +27,24 @@ class PerItem(Protocol):
 
 
 def assemble(
-    settings: Settings, image_size: int, items: int, *, restored: bool = False
+    settings: Settings,
+    image_size: int,
+    items: int,
+    *,
+    start: Encoder | None = None,
+    restored: bool = False,
 ) -> tuple[Method, Network]:
     """The method for a backbone's width, and the student that it trains.
 
-    Weights depend on the seed and the settings alone.
+    Weights depend on the seed, the settings and those to start from alone. What a method does
+    to random weights, such as MoCo v3's first weights and frozen patch projection, it does not
+    do to given ones: they are kept as they are, and all of them learn.
 
     Args:
         settings: of the run.
         image_size: of large views, in pixels.
         items: of the data set, for memories with an entry for each.
+        start: the backbone with the weights to start from; None is random ones.
         restored: all weights come from a checkpoint, so that published ones, of the backbone or
             a teacher, are not fetched: what a record says never makes us fetch.
 
@@ -44,7 +52,7 @@ def assemble(
         UserError: a name or a setting is not known, or does not fit the method.
     """
     torch.manual_seed(seeding.integer(settings.seed, 0, "weights"))
-    published = settings.backbone_options.get(PRETRAINED)
+    published = settings.backbone_options.get(PRETRAINED) or start is not None
     if restored:
         kept = recorded_options(settings.backbone_options, image_size)
         settings = replace(settings, backbone_options=kept)
@@ -56,6 +64,8 @@ def assemble(
         trunk = _trunk(settings, image_size, drop_path=method.drop_path)
     if restored and isinstance(method.teacher, Standing):
         method = replace(method, teacher=Standing(without_weights(method.teacher.encoder)))
+    if start is not None:
+        trunk.load_state_dict(start.module.state_dict())
     if not published:
         for change in method.prepare:
             change(trunk)

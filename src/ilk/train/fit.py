@@ -13,7 +13,7 @@ import torch
 from ilk.core import UserError, check_writable, lock, sweep
 from ilk.data import Source, labels, left_out, open_source, unlabelled_because
 from ilk.method import Standing
-from ilk.networks.options import PRETRAINED
+from ilk.networks import Encoder
 from ilk.train.devices import launch_fabric
 from ilk.train.length import Length
 from ilk.train.mended import mended
@@ -30,9 +30,10 @@ from ilk.train.run import CHECKPOINT, Run, Watcher
 from ilk.train.seal import read_checkpoint
 from ilk.train.settings import Settings
 from ilk.train.setup import Plan, Setup, timed_step
+from ilk.train.start import START, begin, keep, kept
 
 RECORD = "run.json"
-WRITTEN = (RECORD, METRICS, CHECKPOINT, "encoder.safetensors", "encoder.json")
+WRITTEN = (RECORD, METRICS, CHECKPOINT, START, "encoder.safetensors", "encoder.json")
 
 
 def train(settings: Settings, data: Any, directory: Path, watcher: Watcher) -> None:
@@ -51,8 +52,16 @@ def train(settings: Settings, data: Any, directory: Path, watcher: Watcher) -> N
     """
     with processes(), _held(directory, "-o"):
         from_first(lambda: _check_free(directory))
-        setup = Setup(_placed(settings), _source(data))
-        Run(setup, directory, watcher, _record(setup, data)).go()
+        settings, beginning = together(lambda: begin(_placed(settings)))
+        if beginning is None:
+            setup, facts = Setup(settings, _source(data)), {}
+        else:
+            if beginning.words:
+                watcher.told(f"weights of {settings.weights}: {beginning.words}")
+            setup = Setup(settings, _source(data), start=beginning.encoder)
+            from_first(lambda: keep(beginning, directory))
+            facts = {"start": beginning.facts}
+        Run(setup, directory, watcher, _record(setup, data) | facts).go()
 
 
 def resume(
@@ -93,7 +102,9 @@ def _resume(directory: Path, watcher: Watcher, data: Any, moved: dict[str, Any])
     # Before anything is built: settings that are not the checkpoint's ask for nothing.
     restored = tensors_from_first(lambda: read_checkpoint(path, record)) if saved else None
     length = Length(record["length"]["steps"], record["length"]["steps_per_epoch"])
-    setup = _built(replace(recorded_settings(record), **moved), source, length)
+    settings = replace(recorded_settings(record), **moved)
+    start = together(lambda: kept(settings, directory))
+    setup = _built(settings, source, length, start)
     run = Run(setup, directory, watcher, record)
     _note_threads(setup, record, watcher)
     if restored is not None:
@@ -103,10 +114,10 @@ def _resume(directory: Path, watcher: Watcher, data: Any, moved: dict[str, Any])
     run.go()
 
 
-def _built(settings: Settings, source: Source, length: Length) -> Setup:
+def _built(settings: Settings, source: Source, length: Length, start: Encoder | None) -> Setup:
     """The parts of a run whose record asks for no more than there is room for."""
     try:
-        return Setup(settings, source, length=length)
+        return Setup(settings, source, length=length, start=start)
     except (MemoryError, OverflowError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         if isinstance(error, RuntimeError) and not re.search(
@@ -208,10 +219,9 @@ def _saved(directory: Path, record: dict[str, Any]) -> bool:
 
 
 def _check_first_weights(setup: Setup, directory: Path) -> None:
-    """A run without a checkpoint begins again; with published weights, by its own command."""
+    """A run without a checkpoint begins again; with a published teacher, by its own command."""
     teacher = setup.method.teacher
-    taught = isinstance(teacher, Standing) and teacher.encoder.endswith("@random")
-    if setup.settings.backbone_options.get(PRETRAINED) or taught:
+    if isinstance(teacher, Standing) and teacher.encoder.endswith("@random"):
         raise UserError(
             f"--resume: {directory} must hold a checkpoint of a run that begins with published "
             f"weights, got none; remove the directory and repeat the command that began the run"
@@ -225,6 +235,7 @@ def dry_run(settings: Settings, data: Any) -> tuple[dict[str, Any], Plan]:
 
 
 def _dry_run(settings: Settings, data: Any) -> tuple[dict[str, Any], Plan]:
+    settings, _ = begin(settings)
     source = _source(data)
     fabric = launch_fabric(settings)
     plan = timed_step(settings, source, fabric)

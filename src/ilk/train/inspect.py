@@ -19,6 +19,7 @@ from ilk.train.run import CHECKPOINT
 from ilk.train.scene import Verdict
 from ilk.train.seal import read_checkpoint
 from ilk.train.setup import Setup
+from ilk.train.start import kept
 
 LARGEST_BATCH = 256  # candidates enough, and light on any machine
 
@@ -58,7 +59,7 @@ def glance(directory: Path, images: Source) -> Glance:
     size = min(settings.batch_size or LARGEST_BATCH, LARGEST_BATCH, len(images))
     settings = replace(settings, batch_size=size, accumulate=1, knn_every=0, compile=False)
     length = Length(record["length"]["steps"], record["length"]["steps_per_epoch"])
-    setup = Setup(settings, images, length=length)
+    setup = Setup(settings, images, length=length, start=kept(settings, directory))
     own = images.fingerprint == record["data"]["fingerprint"]
     first = 0 if own else record["data"]["items"]
     if not own:

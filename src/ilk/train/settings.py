@@ -27,6 +27,8 @@ class Settings:
             or None for a source that knows it.
         backbone: any timm model, or one of our own small ones.
         backbone_options: further arguments of the backbone.
+        weights: to begin with: a file, a run, a hub folder or ``timm:NAME``, see
+            `ilk.networks.read_given`; None begins with random ones.
         image_size: side of the full-size views in pixels.
         channels: of a picture.
         epochs: length of the run; give one of epochs, steps and minutes.
@@ -60,6 +62,7 @@ class Settings:
     masks: str | None = None
     backbone: str = "vit_small_patch16_224"
     backbone_options: Mapping[str, Any] = field(default_factory=dict)
+    weights: str | None = None
     image_size: int | None = None
     channels: int = 3
     epochs: float | None = None

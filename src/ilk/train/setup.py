@@ -50,6 +50,7 @@ class Setup:
         source: the pictures.
         length: known when a run is resumed, whose weights are then still to be put back; None
             works it out.
+        start: the backbone with the weights to start from; None is random ones.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Setup:
         *,
         length: Length | None = None,
         fabric: tuple[Fabric, Precision] | None = None,
+        start: Encoder | None = None,
     ) -> None:
         self.fabric, self.precision = fabric or launch_fabric(settings)
         self.source = source
@@ -68,7 +70,7 @@ class Setup:
         self.workers = settings.workers or default_workers()
         settings = replace(settings, image_size=self.image_size, workers=self.workers)
         self.method, student = assemble(
-            settings, self.image_size, len(source), restored=length is not None
+            settings, self.image_size, len(source), start=start, restored=length is not None
         )
         self.labels = torch.from_numpy(labels(source))
         self.batch_size = settings.batch_size or self._fitting_batch(settings)
@@ -76,6 +78,8 @@ class Setup:
         if self.fabric.world_size > 1:
             student = sync_batch_norm(student, self.fabric.device)
         self.statistics = moments(settings.channels)
+        if start is not None:
+            self.statistics = start.mean, start.std
         self.trainer = Trainer(
             self.method,
             student,

@@ -1,0 +1,52 @@
+"""Encoders that an evaluation names."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from ilk.networks import Encoder
+
+BEFORE = "before"
+
+
+def apart(specs: tuple[str, ...]) -> list[str]:
+    """Specs that commas join, but for what is a path as it stands."""
+    return [
+        part
+        for spec in specs
+        for part in ([spec] if Path(spec).exists() else spec.split(","))
+        if part
+    ]
+
+
+def named_encoder(
+    console: Console, spec: str, first: str, ours: "Encoder | None",
+    image_size: int | None, seed: int,
+) -> "Encoder":  # fmt: skip
+    """An encoder by what a person calls it.
+
+    Args:
+        console: on which is told what became of weights that did not fit as they were.
+        spec: ``before`` for the network of ``first`` before its training, or what
+            `ilk.evaluate.contender` takes.
+        first: spec of the encoder that is evaluated.
+        ours: that encoder, where it is read already.
+        image_size: of networks by name.
+        seed: of random weights.
+
+    Raises:
+        UserError: there is no such encoder.
+    """
+    from ilk.evaluate import contender
+
+    if spec == BEFORE:
+        from ilk.train import before
+
+        return before(Path(first))
+    return contender(
+        spec, ours=ours, image_size=image_size, seed=seed,
+        tell=lambda words: console.print(escape(words), highlight=False, soft_wrap=True),
+    )  # fmt: skip

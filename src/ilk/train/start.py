@@ -1,0 +1,141 @@
+"""Which weights a run begins with: those that somebody gave, or random ones.
+
+A run that was given weights keeps the network that it began with, as ``start.safetensors``: as
+large as its encoder. It goes on and is compared with from there, wherever the given file went.
+"""
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ilk.core import UserError
+from ilk.networks import Encoder, load_encoder, read_given, start_from, write_encoder
+from ilk.networks.options import PRETRAINED
+from ilk.train.assemble import assemble
+from ilk.train.record import read_record, recorded_settings
+from ilk.train.settings import Settings
+from ilk.views import moments
+
+START = "start.safetensors"
+_DEFAULT = {entry.name: entry.default for entry in fields(Settings)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Beginning:
+    """Given weights in the network that is to be trained.
+
+    Args:
+        encoder: that network, before any step.
+        facts: what became of the weights, for the record; JSON values.
+        words: the same in a line; empty when everything fitted as it was.
+    """
+
+    encoder: Encoder
+    facts: dict[str, Any]
+    words: str
+
+
+def begin(settings: Settings) -> tuple[Settings, Beginning | None]:
+    """Read the weights that settings name, and take from them what nobody set.
+
+    Args:
+        settings: of a run that is to begin.
+
+    Returns:
+        Settings with backbone, its options and image size decided, and the network with its
+        weights; the settings as they are and None where no weights are given.
+
+    Raises:
+        UserError: the weights cannot be read, or are of another network.
+    """
+    settings = _from_published(settings)
+    if settings.weights is None:
+        return settings, None
+    given = read_given(settings.weights)
+    named = settings.backbone != _DEFAULT["backbone"] or given.name is None
+    if given.name is None and settings.backbone == _DEFAULT["backbone"]:
+        raise UserError(
+            f"--from: {settings.weights} does not say which network its weights are of, and no "
+            f"backbone is named; give --backbone NAME"
+        )
+    start = start_from(
+        given,
+        settings.backbone if named else None,
+        image_size=settings.image_size,
+        channels=settings.channels,
+        options=settings.backbone_options,
+    )
+    encoder, fitted = start.encoder, start.fitted
+    settings = replace(
+        settings,
+        backbone=encoder.name,
+        backbone_options=dict(encoder.options),
+        image_size=encoder.image_size,
+    )
+    facts = {
+        "weights": settings.weights,
+        "fingerprint": encoder.fingerprint,
+        "notes": list(fitted.notes),
+        "behind_features": list(fitted.heads),
+        "unused": list(fitted.unused),
+        "missing": list(fitted.missing),
+    }
+    return settings, Beginning(encoder=encoder, facts=facts, words=fitted.words)
+
+
+def _from_published(settings: Settings) -> Settings:
+    """``pretrained`` among the options of a backbone means its published weights."""
+    options = dict(settings.backbone_options)
+    if not options.pop(PRETRAINED, False):
+        return replace(settings, backbone_options=options)
+    weights = settings.weights or f"timm:{settings.backbone}"
+    return replace(settings, backbone_options=options, weights=weights)
+
+
+def keep(beginning: Beginning, directory: Path) -> None:
+    """Write the network that a run begins with into its directory.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    write_encoder(beginning.encoder, directory / START)
+
+
+def kept(settings: Settings, directory: Path) -> Encoder | None:
+    """The network that a run began with, where it was given weights.
+
+    Raises:
+        UserError: it was, and its file is gone or damaged. Nothing is looked for elsewhere.
+    """
+    if settings.weights is None and not settings.backbone_options.get(PRETRAINED):
+        return None
+    if not (directory / START).is_file():
+        raise UserError(
+            f"run: {directory} must hold {START}, the weights that it began with, got none; "
+            f"put it back"
+        )
+    return load_encoder(directory / START)
+
+
+def before(directory: Path) -> Encoder:
+    """The network of a run as it was before training: its given weights, or its random ones.
+
+    Raises:
+        UserError: there is no run, or the weights that it was given are gone.
+    """
+    record = read_record(directory)
+    settings = recorded_settings(record)
+    found = kept(settings, directory)
+    if found is not None:
+        return found
+    size = settings.image_size
+    assert size is not None, "a run records what it decided"
+    _, student = assemble(settings, size, record["data"]["items"])
+    return Encoder.of(
+        student.backbone,
+        name=settings.backbone,
+        options=settings.backbone_options,
+        image_size=size,
+        channels=settings.channels,
+        statistics=moments(settings.channels),
+    )
