@@ -64,6 +64,32 @@ def moco_v3(run: Run) -> Iterator[Tensor]:
         yield loss
 
 
+def moco_v3_for_resnets(run: Run) -> Iterator[Tensor]:
+    """The same with the paper's recipe for ResNet-50: section 3 and appendix A.1.
+
+    LARS, a temperature of one, a shorter projector, no norm at the end of the predictor.
+    """
+    moves = Moves(run.student, lars, decay=1e-6)
+    layers = "linear norm relu linear plain"
+    for step in run.steps:
+        q, k = {}, {}
+        for view in ("a", "b"):
+            z = run.student.head("projector", run.student.feature(step.views[view]), layers)
+            q[view] = unit(run.student.head("predictor", z, "linear norm relu linear"))
+        run.teacher.follow(run.student, moco_v3_momentum(step))
+        for view in ("a", "b"):
+            feature = run.teacher.feature(step.views[view])
+            k[view] = unit(run.teacher.head("projector", feature, layers))
+        losses = [
+            2 * cross_entropy(k[y] @ q[x][i], i)
+            for x, y in (("a", "b"), ("b", "a"))
+            for i in range(len(step.items))
+        ]
+        loss = 2 * mean(losses)
+        moves(loss, warm_cosine(step, 0.3 * run.batch / 256, warmup=10))
+        yield loss
+
+
 def moco_v3_momentum(step: Step) -> float:
     """Share of the old teacher."""
     return 1 - (1 - 0.99) * half_cosine(step.share)

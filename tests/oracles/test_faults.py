@@ -221,3 +221,47 @@ PLANTED = [(fault, name) for fault, names in FAULTS.items() for name in names]
 def test_a_fault_is_noticed(fabric, fault, name):
     trainer = trainer_of(fabric, name, change=fault)
     assert next(differences(trainer, ORACLES[name]), None) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("byol", {"momentum": 0.995}),
+        ("barlow-twins", {"redundancy_weight": 0.0052}),
+        ("vicreg", {"covariance": 1.01}),
+        ("vicreg", {"variance": 25.1}),
+        ("swav", {"epsilon": 0.051}),
+        ("swav", {"iterations": 4}),
+        ("dino", {"teacher_temperature": 0.08}),
+        ("dino", {"warmup_teacher_epochs": 31}),
+        ("fnc", {"above": 0.9}),
+        ("fnc", {"top": 3}),
+        ("fnc", {"attract": False}),
+        ("ressl", {"teacher_temperature": 0.041}),
+        ("msf", {"k": 4}),
+        ("cmsf", {"k": 3}),
+        ("cmsf", {"constrained_to": 5}),
+        ("ifnd", {"attract": True}),
+        ("mochi", {"hardest": 7}),
+        ("mochi", {"from_epoch": 1.0}),
+        ("relic-v2", {"foreign": 2}),
+        ("relic-v2", {"invariance": 3.1}),
+        ("iic", {"marginals": 1.1}),
+        ("imsat", {"balance": 4.1}),
+        ("dac", {"above": 0.9}),
+        ("dac", {"below": 0.3}),
+        ("deepcluster", {"axes": 5}),
+        ("deepcluster", {"iterations": 1}),
+        ("rekd", {"related": 3}),
+        ("rekd", {"teacher_temperature": 0.06}),
+        ("interclr", {"margin": -0.4}),
+        ("interclr", {"pool": 12}),
+        ("interclr", {"foreign": 5}),
+        ("revisiting", {"k": 4}),
+        ("revisiting", {"neighbour_weight": 0.41}),
+    ],
+    ids=str,
+)
+def test_another_setting_is_noticed(fabric, name, setting):
+    trainer = trainer_of(fabric, name, **setting)
+    assert next(differences(trainer, ORACLES[name]), None) is not None

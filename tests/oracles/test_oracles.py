@@ -7,6 +7,7 @@ from lightning_fabric import Fabric
 
 from ilk.methods import METHODS
 from ilk.mixes import MIXES
+from tests.oracles.contrast import moco_v3_for_resnets
 from tests.oracles.table import MIXED, ORACLES, STILL
 from tests.oracles.world import differences, trainer_of
 
@@ -25,6 +26,11 @@ def test_no_method_and_no_mix_lacks_an_oracle():
 def test_steps_agree(fabric, name):
     trainer, still = trainer_of(fabric, name), STILL.get(name, ())
     assert list(differences(trainer, ORACLES[name], still)) == []
+
+
+def test_steps_of_the_recipe_for_resnets_agree(fabric):
+    trainer = trainer_of(fabric, "moco-v3", recipe="resnet", warmup_epochs=10)
+    assert list(differences(trainer, moco_v3_for_resnets)) == []
 
 
 @pytest.mark.parametrize("case", MIXED, ids="+".join)

@@ -72,6 +72,7 @@ def trainer_of(
     name: str,
     mix: str | None = None,
     change: Callable[[Method], Method] = _as_it_is,
+    **options: Any,
 ) -> Trainer:
     """A trainer of a small method, whose weights depend on the names alone.
 
@@ -79,9 +80,8 @@ def trainer_of(
     that nothing can be mistaken for anything else.
     """
     torch.manual_seed(1)
-    method = recipe(name, {**SMALL[name], **OPTIONS.get(name, {})}).build(
-        Trunk.num_features, 32
-    )
+    settings = {**SMALL[name], **OPTIONS.get(name, {}), **options}
+    method = recipe(name, settings).build(Trunk.num_features, 32)
     method = method if mix is None else mixture(mix, {}).apply(method)
     method = change(method)
     allot(method, ITEMS)
