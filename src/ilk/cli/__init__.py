@@ -1,13 +1,18 @@
 """The command line: one file per verb; only this package prints, parses or exits."""
 
+import contextlib
 import os
+import signal
 import sys
+from collections.abc import Generator
+from types import FrameType
+from typing import Any
 
 from cyclopts import App, CycloptsError
 from rich.console import Console
-from rich.markup import escape
 
 from ilk.cli.allocator import keep_freed_memory
+from ilk.cli.terminal import plain, standard_streams, terminal
 
 # Read when torch is loaded, which is after this: threads that spin while they wait for one
 # another slow everything else on the machine, and themselves where something else runs.
@@ -28,6 +33,7 @@ app = App(
     name="ilk",
     help="Learn, from images nobody labelled, which images are of the same ilk.",
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,  # it is told below
 )
 for _verb, _help in VERBS.items():
     app.command(f"ilk.cli.{_verb}:{_verb}", name=_verb, help=_help)
@@ -35,12 +41,20 @@ for _verb, _help in VERBS.items():
 
 def main() -> None:
     """Run a verb: exit status 2 for what the user can put right, 128 + signal when stopped."""
-    console = Console(stderr=True)
+    with standard_streams(), _stoppable():
+        _run()
+
+
+def _run() -> None:
+    console = terminal("stderr")
     keep_freed_memory()
     try:
-        app(sys.argv[1:], exit_on_error=False, print_error=False, console=Console())
+        app(sys.argv[1:], exit_on_error=False, print_error=False, console=terminal())
     except CycloptsError as error:
         _fail(console, str(error))
+    except _Stopped as stop:
+        console.print(f"[bold red]ilk:[/] stopped by {stop}", highlight=False)
+        sys.exit(128 + stop.signum)
     except KeyboardInterrupt:
         console.print("[bold red]ilk:[/] stopped")
         sys.exit(130)
@@ -54,7 +68,35 @@ def main() -> None:
         _fail(console, str(error))
 
 
+class _Stopped(BaseException):
+    """By a signal that would end the process without a word, temporary files left behind."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.signum = signum
+
+
+@contextlib.contextmanager
+def _stoppable() -> Generator[None]:
+    """SIGTERM and SIGHUP end what goes on as Ctrl-C does, unless they are ignored."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise _Stopped(signum)
+
+    before: dict[int, Any] = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        signum = getattr(signal, name, None)  # SIGHUP is unknown to Windows
+        if signum is not None and signal.getsignal(signum) is signal.SIG_DFL:
+            with contextlib.suppress(ValueError):  # in a thread signals are the main one's
+                before[signum] = signal.signal(signum, stop)
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
 def _fail(console: Console, text: str) -> None:
-    line = escape(" ".join(text.split()))
+    line = plain(" ".join(text.split()))
     console.print(f"[bold red]ilk:[/] {line}", highlight=False, soft_wrap=True)
     sys.exit(2)

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ilk.cli.display import TrainDisplay
+from ilk.cli.terminal import plain, terminal
 from ilk.cli.train import Pairs, literals, minutes, pairs
 from ilk.core.errors import UserError
 
@@ -161,7 +160,7 @@ def _run(study: "Study", output: Path) -> None:
     from ilk.train import Interrupted
     from ilk.viewer import study_report, write_report
 
-    console = Console()
+    console = terminal()
 
     @contextmanager
     def watch(title: str) -> Generator[TrainDisplay]:
@@ -176,11 +175,13 @@ def _run(study: "Study", output: Path) -> None:
     found = summary(study)
     console.print(summary_table(found))
     for line in _sentences(found):
-        console.print(escape(line), highlight=False, soft_wrap=True)
+        console.print(plain(line), highlight=False, soft_wrap=True)
     title = f"Methods on {study.learned.name}"
     page = write_report(output / PAGE, study_report(study, found, title=title))
     _keep(study, found, output / SUMMARY)
-    console.print(f"report in {page}, numbers in {output / SUMMARY}", highlight=False)
+    console.print(
+        f"report in {plain(page)}, numbers in {plain(output / SUMMARY)}", highlight=False
+    )
 
 
 def summary_table(found: "Summary") -> Table:
@@ -199,7 +200,7 @@ def summary_table(found: "Summary") -> Table:
             if row.minutes is None or row.images_per_second is None
             else (f"{row.minutes:.1f}", f"{row.images_per_second:,.0f}")
         )
-        table.add_row(escape(row.name), *(_mean(row, p) for p in found.protocols), *pace)
+        table.add_row(plain(row.name), *(_mean(row, p) for p in found.protocols), *pace)
     return table
 
 

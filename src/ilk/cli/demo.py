@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ilk.cli.display import TrainDisplay
 from ilk.cli.evaluate import result_table
+from ilk.cli.terminal import plain, terminal
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def demo(
     from ilk.train import Interrupted
     from ilk.viewer import comparison, write_report
 
-    console = Console()
+    console = terminal()
     _check_free(output)
     train, test = _drawn_parts(console, seed) if data is None else _own_parts(data, seed)
     console.print(f"{len(train):,} images to learn from, {len(test):,} to be tested on")
@@ -75,8 +76,8 @@ def demo(
         output / "report.html",
         comparison(output, rivals, train, test, title=title, verdict=verdict),
     )
-    console.print(verdict, highlight=False)
-    console.print(f"report: {page}", highlight=False, soft_wrap=True)
+    console.print(plain(verdict), highlight=False)
+    console.print(f"report: {plain(page)}", highlight=False, soft_wrap=True)
     if not beaten:
         sys.exit(1)
 

@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -16,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+
+from ilk.cli.terminal import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,7 @@ class TrainDisplay:
     def __init__(self, console: Console, title: str) -> None:
         self._console = console
         self._bar = progress_bar(console)
-        self._task = self._bar.add_task(title, total=None, detail="starting")
+        self._task = self._bar.add_task(plain(title), total=None, detail="starting")
         self._title = title
         self._said = self._began = time.monotonic()
 
@@ -76,13 +77,14 @@ class TrainDisplay:
         if due and not self._console.is_terminal:
             left = (now - self._began) / step * (steps - step)
             self._console.print(
-                f"{self._title} {step}/{steps}  {detail}  ETA {left:.0f} s", highlight=False
+                f"{plain(self._title)} {step}/{steps}  {detail}  ETA {left:.0f} s",
+                highlight=False,
             )
             self._said = now
 
     def told(self, message: str) -> None:
         """Print a message above the bar."""
-        self._bar.console.print(f"[yellow]note:[/] {escape(message)}", highlight=False)
+        self._bar.console.print(f"[yellow]note:[/] {plain(message)}", highlight=False)
 
 
 def profile_table(profile: Mapping[str, Any]) -> Table:
@@ -104,7 +106,7 @@ def tell_words(console: Console, rows: "Mapping[str, Sequence[Result]]") -> None
         for result in results:
             for line in result.words:
                 told = f"{result.protocol}, {name}: {line}"
-                console.print(escape(told), highlight=False, soft_wrap=True)
+                console.print(plain(told), highlight=False, soft_wrap=True)
 
 
 def progress_bar(console: Console) -> Progress:

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from ilk.cli.display import TrainDisplay
+from ilk.cli.terminal import plain, terminal
 from ilk.core.errors import UserError
 
 
@@ -56,7 +56,7 @@ def embed(
     source = open_source(data[0] if len(data) == 1 else list(data))
     place = Path(data[0].partition(":")[0]).resolve()
     path = output or Path(f"{place.stem}-vectors.parquet")
-    console = Console()
+    console = terminal()
     with TrainDisplay(console, "embed") as display:
         try:
             written = embed_to_parquet(
@@ -73,4 +73,4 @@ def embed(
         except KeyboardInterrupt:
             display.told("what is done is kept; the same command goes on from here")
             raise
-    console.print(f"vectors in {written}", highlight=False)
+    console.print(f"vectors in {plain(written)}", highlight=False)

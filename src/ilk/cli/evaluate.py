@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ilk.cli.contenders import apart, named_encoder
 from ilk.cli.display import TrainDisplay, tell_words
+from ilk.cli.terminal import plain, terminal
 from ilk.cli.verdicts import tell_comparisons
 from ilk.core.errors import UserError
 
@@ -110,7 +110,7 @@ def evaluate(
     from ilk.evaluate import Ledger, protocol
 
     names = [protocol(name.strip()).name for name in protocols.split(",")]
-    console = Console()
+    console = terminal()
     ledger = Ledger(output if output is not None else _beside(encoder))
     specs = {"train": train, "test": test, "gallery": gallery}
     given = {name: spec for name, spec in specs.items() if spec is not None}
@@ -136,19 +136,19 @@ def evaluate(
     tell_words(console, rows)
     tell_comparisons(console, rows, ledger)
     if ledger.path is not None:
-        console.print(f"results in {ledger.path}", highlight=False, soft_wrap=True)
+        console.print(f"results in {plain(ledger.path)}", highlight=False, soft_wrap=True)
 
 
 def result_table(title: str, rows: "Mapping[str, Sequence[Result]]") -> Table:
     """Results as a table: a row an encoder, a column a protocol."""
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=plain(title), title_justify="left")
     table.add_column("features")
     columns = {result.protocol: result.metric for result in next(iter(rows.values()))}
     for protocol, metric in columns.items():
         table.add_column(f"{protocol}\n{metric}", justify="right")
     for name, results in rows.items():
         found = {result.protocol: _told(result) for result in results}
-        table.add_row(escape(name), *(found.get(protocol, "") for protocol in columns))
+        table.add_row(plain(name), *(found.get(protocol, "") for protocol in columns))
     return table
 
 
@@ -241,7 +241,7 @@ def _applying(console: Console, side: _Side, names: "Sequence[str]") -> "list[st
     left = [name for name in names if fixed and "weights" in PROTOCOLS[name].needs]
     if left:
         console.print(
-            f"[yellow]note:[/] {escape(side.name)} has no weights to train, left out of"
+            f"[yellow]note:[/] {plain(side.name)} has no weights to train, left out of"
             f" {', '.join(left)}",
             highlight=False,
         )
@@ -278,4 +278,4 @@ def _tell_overlap(console: Console, side: _Side, ledger: "Ledger") -> None:
     found = near_duplicates(side.parts["train"], side.parts["test"])
     ledger.note("near_duplicates", found.to_dict())
     if found.warning:
-        console.print(f"[yellow]note:[/] {escape(found.warning)}", highlight=False)
+        console.print(f"[yellow]note:[/] {plain(found.warning)}", highlight=False)

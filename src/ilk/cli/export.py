@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
+from ilk.cli.terminal import terminal
+from ilk.core.shown import shown
+
 ENDINGS = {"timm": ".safetensors", "onnx": ".onnx"}
 
 
@@ -31,7 +34,7 @@ def export(
     """
     from ilk.networks import export_onnx, export_timm, load_encoder
 
-    console = Console()
+    console = terminal()
     loaded = load_encoder(encoder)
     path = output or _beside(encoder) / f"encoder{ENDINGS[to]}"
     with _folder(path.parent):
@@ -49,7 +52,7 @@ def export(
 
 
 def _print(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(shown(line), highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager

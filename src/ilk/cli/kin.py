@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
+from ilk.cli.terminal import plain, terminal
 from ilk.core.errors import UserError
 
 
@@ -50,4 +50,4 @@ def kin(
         facts=run_facts(record),
     )
     page = write_report(output or directory / "kin.html", report)
-    Console().print(f"kin in {page}", highlight=False, soft_wrap=True)
+    terminal().print(f"kin in {plain(page)}", highlight=False, soft_wrap=True)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from ilk.cli.terminal import check_said, plain, terminal
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,19 +39,22 @@ def methods(
     from ilk.mixes import MIXES
 
     rules = {f"kin.{name}": kind for name, kind in ADOPTIONS.items()}
-    console = Console()
+    console = terminal()
     if table:
         console.print(matrix(fits()), highlight=False)
+        check_said()
         return
     if name is None:
         console.print(_table("method", METHODS))
         console.print(_table("mix", MIXES))
         console.print(_table("kin rule", rules))
+        check_said()
         return
     kinds = {**METHODS, **MIXES, **rules}
     if name not in kinds:
         raise UserError(f"methods: {name!r} is not known; there are {', '.join(kinds)}")
     _show(console, name, kinds[name])
+    check_said()
 
 
 def header(kind: type) -> dict[str, str]:
@@ -128,18 +131,18 @@ def _table(kind: str, entries: Mapping[str, type]) -> Table:
     for name, recipe in entries.items():
         head = header(recipe)
         title = head["title"].partition(": ")[2]
-        table.add_row(name, escape(title), escape(head["Paper"]), escape(needs(name)))
+        table.add_row(name, plain(title), plain(head["Paper"]), plain(needs(name)))
     return table
 
 
 def _show(console: Console, name: str, kind: type) -> None:
     head = header(kind)
-    console.print(f"[bold]{name}[/]  {escape(head.pop('title'))}", highlight=False)
+    console.print(f"[bold]{name}[/]  {plain(head.pop('title'))}", highlight=False)
     for key, text in head.items():
-        console.print(f"[dim]{key:>11}[/]  {escape(text)}", highlight=False)
+        console.print(f"[dim]{key:>11}[/]  {plain(text)}", highlight=False)
     facts = {"Needs": needs(name), **recipes(name)}
     for key, text in facts.items():
-        console.print(f"[dim]{key:>11}[/]  {escape(text)}", highlight=False)
+        console.print(f"[dim]{key:>11}[/]  {plain(text)}", highlight=False)
     table = Table(title="fields for --set", title_justify="left")
     for column in ("field", "default", "type"):
         table.add_column(column)
@@ -149,5 +152,5 @@ def _show(console: Console, name: str, kind: type) -> None:
             if isinstance(field.type, str)
             else getattr(field.type, "__name__", str(field.type))
         )
-        table.add_row(field.name, escape(repr(field.default)), escape(of_type))
+        table.add_row(field.name, plain(repr(field.default)), plain(of_type))
     console.print(table)

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from ilk.cli.display import TrainDisplay
+from ilk.cli.terminal import plain, terminal
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def report(
 
     if not evaluations:
         raise UserError("report: name one run or evaluation at least")
-    console = Console()
+    console = terminal()
     found = standings(evaluations)
     notes: list[str] = []
     chapters: list[Chapter] = []
@@ -58,7 +59,7 @@ def report(
         how = (batch_size, device, workers or default_workers())
         chapters, notes = _mistakes(console, found[0], how)
     path = write_report(output, standings_report(found, chapters, notes))
-    console.print(f"report in {path}", highlight=False, soft_wrap=True)
+    console.print(f"report in {plain(path)}", highlight=False, soft_wrap=True)
 
 
 def _mistakes(
@@ -72,7 +73,7 @@ def _mistakes(
     try:
         lookups = _looked_up(console, standing, how)
     except UserError as error:
-        console.print(f"[yellow]note:[/] no mistakes shown: {error}", highlight=False)
+        console.print(f"[yellow]note:[/] no mistakes shown: {plain(error)}", highlight=False)
         return [], ["Mistakes are not shown: encoder or images are not at hand."]
     lead = (
         "Test images that their nearest training images name wrongly, the surest first. Those"

@@ -9,9 +9,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from ilk.cli.display import TrainDisplay, profile_table
+from ilk.cli.terminal import plain, terminal
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -192,23 +192,25 @@ def _follow(
 ) -> None:
     import ilk.train as run
 
-    console = Console(quiet=not _speaks())
+    console = terminal(quiet=not _speaks())
     try:
         with TrainDisplay(console, title) as display:
             start(run, display)
     except run.Interrupted as stop:
-        console.print(f"stopped by {stop}; go on with: ilk train --resume {directory}")
+        console.print(f"stopped by {stop}; go on with: ilk train --resume {plain(directory)}")
         sys.exit(stop.exit_code)
     except run.Collapsed:
-        console.print(f"stopped by the collapse alarm; everything up to it is in {directory}")
+        console.print(
+            f"stopped by the collapse alarm; everything up to it is in {plain(directory)}"
+        )
         sys.exit(3)
     record = run.read_record(directory)
     bad = len(record["bad_files"])
     if bad:
-        console.print(f"{bad} unreadable files were replaced, see {directory}/run.json")
+        console.print(f"{bad} unreadable files were replaced, see {plain(directory)}/run.json")
     if "profile" in record:
         console.print(profile_table(record["profile"]))
-    console.print(f"encoder in {directory} after {record['seconds']:.0f} s")
+    console.print(f"encoder in {plain(directory)} after {record['seconds']:.0f} s")
 
 
 def _speaks() -> bool:
@@ -221,7 +223,7 @@ def _print_plan(settings: "Settings", spec: str | list[str]) -> None:
     from ilk.train import dry_run
 
     record, plan = dry_run(settings, spec)
-    console = Console()
+    console = terminal()
     console.print_json(data=record, default=str)
     console.print(
         f"{plan.steps} steps of {plan.seconds:.3f} s: about {plan.steps * plan.seconds / 60:.1f} "  # noqa: E501

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from ilk.cli.terminal import plain
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def tell_comparisons(
         found += compare(ours, theirs, name)
     for one in found:
         console.print(
-            f"{one.protocol}, {first} against {one.against}: [bold]{one.verdict}[/]",
+            f"{one.protocol}, {plain(first)} against {plain(one.against)}:"
+            f" [bold]{plain(one.verdict)}[/]",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
     ledger.compared(found)
@@ -55,12 +57,15 @@ def _tell_corruption_errors(
             try:
                 found = relative_to(mine, other)
             except UserError as error:
-                console.print(f"{mine.protocol}, against {name}: {error}", highlight=False)
+                console.print(
+                    f"{mine.protocol}, against {plain(name)}: {plain(error)}", highlight=False
+                )
                 continue
             if found is not None:
                 told[f"{mine.protocol} against {name}"] = asdict(found)
                 console.print(
-                    f"{mine.protocol}, {first} against {name}: mCE {100 * found.mce:.1f} %,"
+                    f"{mine.protocol}, {plain(first)} against {plain(name)}:"
+                    f" mCE {100 * found.mce:.1f} %,"
                     f" relative mCE {100 * found.relative_mce:.1f} %",
                     highlight=False, soft_wrap=True,
                 )  # fmt: skip

@@ -20,6 +20,7 @@ from ilk.core.rows import (
 )
 from ilk.core.schedules import Cosine, Line, Progress, Ramp, Scalar, WarmCosine, value
 from ilk.core.scores import full, similarities
+from ilk.core.shown import shown, stored
 
 __all__ = [
     "NOBODY",
@@ -51,7 +52,9 @@ __all__ = [
     "overlap",
     "paired",
     "replacing",
+    "shown",
     "similarities",
+    "stored",
     "sweep",
     "value",
     "write_whole",

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float32, Int64, UInt8, UInt64
 from torch import Tensor, nn
 
-from ilk.core import UserError
+from ilk.core import UserError, stored
 from ilk.data import (
     MEMORY,
     Bad,
@@ -245,8 +245,8 @@ def _encoded(encoder: Encoder, read: _Read, device: torch.device) -> Batch:
 
 
 def _key(source: Source, index: int) -> str:
-    """The item's key as valid Unicode: file names may be bytes that no text is."""
-    return source.key(index).encode(errors="surrogateescape").decode(errors="replace")
+    """The item's key as tables can hold it: file names may be bytes that no text is."""
+    return stored(source.key(index))
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 """From a source to batches of views: order, threads, prefetching; a function of the step."""
 
+import threading
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -74,6 +75,7 @@ class Loader:
         self.workers = workers
         self.clock: Clock = no_clock
         self._labels = labels(reader.source)
+        self._ended = threading.Event()
         self._order: tuple[int, Int[np.ndarray, " N"]] = (-1, np.zeros(0, np.int64))
         joint = batch_size * world
         if len(reader.source) < joint:
@@ -88,6 +90,7 @@ class Loader:
         cv2.setNumThreads(
             0
         )  # our threads each take a share of the batch; OpenCV's would fight them
+        self._ended.clear()
         with ThreadPoolExecutor(self.workers, thread_name_prefix="views") as pool:
             queue: deque[Future[Batch]] = deque()
             try:
@@ -100,6 +103,7 @@ class Loader:
                         queue.append(self._submit(pool, step + AHEAD))
                     yield replace(batch, waited=time.perf_counter() - began)
             finally:
+                self._ended.set()
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self, pool: ThreadPoolExecutor, step: int) -> Future[Batch]:
@@ -142,6 +146,8 @@ class Loader:
         items: list[int] = []
         held = 0
         while waiting and held < HELD:
+            if self._ended.is_set():  # a large batch would hold up the end for long
+                raise CancelledError
             with self.clock("decode"):
                 pixels, item = self.reader.read(waiting.popleft())
             images.append(pixels)

@@ -1,18 +1,19 @@
 """What a run leaves behind for people: run.json, metrics.jsonl, TensorBoard curves."""
 
+import contextlib
 import json
 import math
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from ilk.core import UserError, write_whole
+from ilk.core import UserError, check_writable, write_whole
 from ilk.core.fields import (
     ANYTHING,
     Kind,
@@ -163,54 +164,66 @@ class Metrics:
     Args:
         directory: of the run.
         step: lines of this step and later ones are dropped: a resumed run writes them again.
+        tell: is given the reason, once, when a line cannot be written; no run ends over it.
+
+    Raises:
+        UserError: nothing can be written at all.
     """
 
-    def __init__(self, directory: Path, step: int) -> None:
+    def __init__(self, directory: Path, step: int, tell: Callable[[str], None]) -> None:
         path = directory / METRICS
-        kept = _lines_before(step, path)
-        write_whole(path, "".join(f"{line}\n" for line in kept), "metrics")
-        self._file = path.open("a")
+        lines, damaged = _lines_before(path, step)
+        write_whole(path, b"".join(lines), "metrics")
+        if damaged:
+            tell(f"metrics: {damaged} damaged lines were left out")
         self._curves = _curves(directory / "tensorboard", step)
+        self._file = path.open("ab")
+        self._tell: Callable[[str], None] | None = tell
 
     def write(self, line: Mapping[str, float]) -> None:
         """Add the numbers of a step."""
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        with self._told():
+            self._file.write(json.dumps(line).encode() + b"\n")
+            self._file.flush()
         if self._curves is not None:
-            for name, number in line.items():
-                if name != "step":
-                    self._curves.add_scalar(name, number, int(line["step"]))
+            with self._told():
+                for name, number in line.items():
+                    if name != "step":
+                        self._curves.add_scalar(name, number, int(line["step"]))
 
     def close(self) -> None:
         """Release the files."""
-        self._file.close()
+        with self._told():
+            self._file.close()
         if self._curves is not None:
-            self._curves.close()
+            with self._told():
+                self._curves.close()
+
+    @contextlib.contextmanager
+    def _told(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            tell, self._tell = self._tell, None
+            if tell is not None:
+                tell(f"metrics: some lines are lost, got '{error.strerror or error}'")
 
 
-def _lines_before(step: int, path: Path) -> list[str]:
-    """Lines of steps before this one. A killed run may leave half of a last line.
+def _lines_before(path: Path, step: int) -> tuple[list[bytes], int]:
+    """Lines of steps before this one, and how many others are damaged.
 
-    Raises:
-        UserError: another line is damaged, or the file cannot be read.
+    A killed run may leave half of a last line, which is no damage.
     """
-    if not path.exists():
-        return []
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise UserError(f"metrics: {path} must be readable, got '{error.strerror}'") from error
-    kept: list[str] = []
-    for number_, line in enumerate(lines, 1):
+    if not path.is_file():
+        return [], 0
+    kept: list[bytes] = []
+    damaged = 0
+    for line in path.read_bytes().splitlines(keepends=True):
         found = _step_of(line)
-        if found is None and number_ < len(lines):
-            raise UserError(
-                f"metrics: line {number_} of {path} must be JSON with a step, it is not; "
-                f"remove the line, or the file"
-            )
-        if found is not None and found < step:
-            kept.append(line.decode())
-    return kept
+        damaged += found is None and line.endswith(b"\n")
+        if found is not None and 0 <= found < step and line.endswith(b"\n"):
+            kept.append(line)
+    return kept, damaged
 
 
 def _step_of(line: bytes) -> int | None:
@@ -226,6 +239,7 @@ def _curves(directory: Path, step: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
+    check_writable(directory / "events", "tensorboard")
     return SummaryWriter(str(directory), purge_step=step if step > 0 else None)
 
 

@@ -1,12 +1,9 @@
 """The loop: from settings and a source to a directory with an encoder in it."""
 
 import contextlib
-import signal
 import time
-from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -22,6 +19,7 @@ from ilk.train.ranks import from_first, largest
 from ilk.train.record import Metrics, now, write_json
 from ilk.train.seal import check_state, sealed
 from ilk.train.setup import Setup
+from ilk.train.signals import Asked, Interrupted, collected_signals
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -37,14 +35,6 @@ class Watcher(Protocol):
     def told(self, message: str) -> None:
         """Something a person should read."""
         ...
-
-
-class Interrupted(Exception):
-    """The run was asked to stop; everything is saved."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signal.Signals(signum).name)
-        self.exit_code = 128 + signum
 
 
 class Collapsed(Exception):
@@ -90,28 +80,35 @@ class Run:
         """Train to the end.
 
         Raises:
-            Interrupted: by SIGTERM or Ctrl-C, after a checkpoint.
+            Interrupted: by SIGTERM, SIGHUP or Ctrl-C, after a checkpoint.
             Collapsed: when the settings say that a collapse ends the run.
             UserError: the loss is not finite, too many files are bad, or a disk is full.
         """
         self.began = time.perf_counter()
-        metrics = Metrics(self.directory, self.setup.trainer.step) if self._first else None
+        metrics = self._metrics()
         self._note("running")
         try:
-            with _signals() as asked:
+            with collected_signals() as asked:
                 self._steps(metrics, asked)
+        except Interrupted:
+            self._note_end("interrupted")
+            raise
         except NonFiniteLoss as error:
-            self._note("failed", reason=str(error))
+            self._note_end("failed", reason=str(error))
             raise UserError(self._explain(error)) from error
         except (UserError, OSError) as error:
-            self._note("failed", reason=str(error))
+            self._note_end("failed", reason=str(error))
             raise
         finally:
             if metrics is not None:
                 metrics.close()
         self._note("finished")
 
-    def _steps(self, metrics: Metrics | None, asked: list[int]) -> None:
+    def _metrics(self) -> Metrics | None:
+        step = self.setup.trainer.step
+        return Metrics(self.directory, step, self.watcher.told) if self._first else None
+
+    def _steps(self, metrics: Metrics | None, asked: Asked) -> None:
         setup, trainer = self.setup, self.setup.trainer
         steps, micro = setup.length.steps, setup.settings.accumulate
         batches = setup.loader.batches(trainer.step * micro, steps * micro)
@@ -123,14 +120,15 @@ class Run:
                     taken = [next(batches) for _ in range(micro)]
                 judged_by = setup.judged_by if self._signs_due(trainer.step) else None
                 outcome = trainer.take_step(taken, progress, judged_by=judged_by)
+                asked.trained = True
                 seconds, mark = time.perf_counter() - mark, time.perf_counter()
                 self._log(metrics, outcome, taken, seconds)
-                self.watcher.stepped(trainer.step, steps, self.numbers)
-                stop = largest(max(asked, default=0))
+                with contextlib.suppress(OSError):  # a line that cannot be shown ends no run
+                    self.watcher.stepped(trainer.step, steps, self.numbers)
+                stop = largest(asked.signum)
                 if stop or trainer.step == steps or trainer.step % setup.checkpoint_every == 0:
                     self.save()
                 if stop:
-                    self._note("interrupted")
                     raise Interrupted(stop)
                 if setup.profile is not None:
                     setup.profile.stepped()
@@ -187,7 +185,8 @@ class Run:
         if not largest(int(message is not None)):
             return
         message = message or "collapse: seen by another process"
-        self.watcher.told(message)
+        with contextlib.suppress(OSError):
+            self.watcher.told(message)
         self.record.setdefault("alarms", []).append({"step": step, "message": message})
         if self.setup.settings.stop_on_collapse:
             self.save()
@@ -235,6 +234,11 @@ class Run:
         if self._first:
             write_json(self.directory / "run.json", self.record)
 
+    def _note_end(self, status: str, **facts: Any) -> None:
+        """As `_note`, of a run that ends for a reason that must not be hidden by another."""
+        with contextlib.suppress(UserError):
+            self._note(status, **facts)
+
     def _bad_files(self) -> list[dict[str, Any]]:
         """Those met in this process, and those met before the run was stopped."""
         known = {entry["index"]: entry for entry in self.record.get("bad_files", [])}
@@ -267,25 +271,3 @@ class Run:
     @property
     def _first(self) -> bool:
         return self.setup.fabric.is_global_zero
-
-
-@contextlib.contextmanager
-def _signals() -> Generator[list[int]]:
-    """Collect SIGTERM and SIGINT instead of dying; a second Ctrl-C stops at once."""
-    asked: list[int] = []
-
-    def note(signum: int, frame: FrameType | None) -> None:
-        if asked and signum == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.append(signum)
-
-    try:
-        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not in the main thread: signals are somebody else's
-        yield asked
-        return
-    try:
-        yield asked
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)

@@ -1,7 +1,9 @@
-"""Elements of a page; whatever is text comes out escaped."""
+"""Elements of a page; text comes out escaped, and can do nothing but be read."""
 
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, tostring
+
+from ilk.core import shown
 
 Child = Element | str
 
@@ -21,9 +23,9 @@ def element(
         if isinstance(child, Element):
             made.append(child)
         elif len(made):
-            made[-1].tail = (made[-1].tail or "") + child
+            made[-1].tail = (made[-1].tail or "") + shown(child)
         else:
-            made.text = (made.text or "") + child
+            made.text = (made.text or "") + shown(child)
     return made
 
 
@@ -33,4 +35,4 @@ def html(made: Element) -> str:
 
 
 def _written(given: str | float) -> str:
-    return given if isinstance(given, str) else f"{given:.2f}".rstrip("0").rstrip(".")
+    return shown(given) if isinstance(given, str) else f"{given:.2f}".rstrip("0").rstrip(".")
