@@ -1,5 +1,7 @@
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -7,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from ilk.core import UserError
+from ilk.core import UserError, lock
 from ilk.data import unlabelled_because
 from ilk.embedding import embed, embed_to_parquet, read_embeddings, table
 
@@ -227,3 +229,30 @@ def test_a_full_disk_keeps_what_is_finished(encoder, arrays, tmp_path, monkeypat
     source = arrays(12)
     embed_to_parquet(encoder(), source, tmp_path / "a")
     assert min(source.read) == 4
+
+
+def test_one_process_at_a_time_embeds_into_a_place(encoder, arrays, tmp_path):
+    place = tmp_path / "a.parquet"
+    with lock(place, "x"):
+        with pytest.raises(UserError, match=rf"^embed: {place} .*process {os.getpid()} on"):
+            embed_to_parquet(encoder(), arrays(3), place)
+        assert not place.exists()
+    embed_to_parquet(encoder(), arrays(3), place)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_a_place_that_is_none_is_said_before_anything_is_read(encoder, arrays, tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file/a.parquet", Path("/dev/full"), Path("/proc/a.parquet")):
+        source = arrays(3)
+        with pytest.raises(UserError, match="^embed: .* must be writable, got"):
+            embed_to_parquet(encoder(), source, place)
+        assert not source.read
+
+
+def test_names_that_are_no_text_are_kept_apart(encoder, arrays, tmp_path, monkeypatch):
+    names = ["a\udce9.png", "a\\xe9.png", "a\udcea.png", "b\x1b.png"]
+    source = arrays(4)
+    monkeypatch.setattr(type(source), "key", lambda _, index: names[index])
+    found = read_embeddings(embed_to_parquet(encoder(), source, tmp_path / "a"))
+    assert found.keys.to_pylist() == ["a\\xe9.png", "a\\x5cxe9.png", "a\\xea.png", "b\x1b.png"]

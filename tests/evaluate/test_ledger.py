@@ -1,5 +1,7 @@
 import json
+import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -113,3 +115,46 @@ def test_a_file_of_another_kind_is_not_written_over(place, text):
 def test_without_a_place_nothing_is_written(pair, tmp_path):
     evaluate(*pair(), ["knn"], ledger=Ledger(None))
     assert not list(tmp_path.iterdir())
+
+
+def test_two_that_evaluate_at_once_both_keep_their_results(pair, place):
+    train, test = pair()
+    one, other = Ledger(place), Ledger(place)
+    one.names, other.names = {"encoder": "a"}, {"encoder": "b"}
+    knn, linear = (evaluate(train, test, [name])[0] for name in ("knn", "linear"))
+    one.add(knn)
+    other.add(linear)
+    one.note("first", 1)
+    other.note("second", 2)
+    one.compared(compare([knn], [knn], "itself"))
+    other.compared(compare([linear], [linear], "itself"))
+    other.compared([])
+    found = Ledger(place)
+    assert {(r.protocol, n["encoder"]) for r, n in found.entries} == {
+        ("knn@1", "a"), ("linear@1", "b"),
+    }  # fmt: skip
+    assert found.notes == {"first": 1, "second": 2}
+    content = json.loads(place.read_text())
+    assert [entry["protocol"] for entry in content["comparisons"]] == ["knn@1", "linear@1"]
+
+
+def test_many_at_once_lose_nothing(pair, place):
+    train, test = pair()
+    results = [evaluate(train, test, ["knn"], seed)[0] for seed in range(6)]
+    threads = [threading.Thread(target=Ledger(place).add, args=(one,)) for one in results]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(Ledger(place).entries) == len({result.identity for result in results})
+    assert [path.name for path in place.parent.iterdir()] == [place.name]
+
+
+def test_a_place_for_results_that_is_none_is_said_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file/x.json", tmp_path, Path("/dev/full"), Path("/proc/x.json")):
+        with pytest.raises(UserError, match=r"^-o: .* must be (writable|readable), got"):
+            Ledger(place).check()
+    Ledger(None).check()
+    Ledger(tmp_path / "new/x.json").check()
+    assert not list((tmp_path / "new").iterdir())

@@ -112,6 +112,7 @@ def evaluate(
     names = [protocol(name.strip()).name for name in protocols.split(",")]
     console = terminal()
     ledger = Ledger(output if output is not None else _beside(encoder))
+    ledger.check()
     specs = {"train": train, "test": test, "gallery": gallery}
     given = {name: spec for name, spec in specs.items() if spec is not None}
     reading = _Reading(

@@ -32,12 +32,14 @@ def export(
         The file; encoder.safetensors or encoder.onnx in an `export` folder of the run when not
         given.
     """
+    from ilk.core import check_writable
     from ilk.networks import export_onnx, export_timm, load_encoder
 
     console = terminal()
     loaded = load_encoder(encoder)
     path = output or _beside(encoder) / f"encoder{ENDINGS[to]}"
     with _folder(path.parent):
+        check_writable(path, "export")
         if to == "onnx":
             difference = export_onnx(loaded, path)
         else:

@@ -30,6 +30,7 @@ def kin(
     queries
         How many queries are drawn for each loss.
     """
+    from ilk.core import check_writable
     from ilk.data import open_source
     from ilk.train.record import read_record, recorded_settings
     from ilk.viewer import Report, inspected, run_facts, write_report
@@ -38,8 +39,10 @@ def kin(
         raise UserError("kin: needs images, got no DATA; give a folder, archive or parquet")
     if queries < 1:
         raise UserError(f"--queries: must be at least 1, got {queries}")
-    source = open_source(data[0] if len(data) == 1 else list(data))
     record = read_record(directory)
+    place = output or directory / "kin.html"
+    check_writable(place, "-o")
+    source = open_source(data[0] if len(data) == 1 else list(data))
     settings = recorded_settings(record)
     made = (settings.method, settings.kin, settings.mix)
     report = Report(
@@ -49,5 +52,5 @@ def kin(
         kinships=inspected(directory, source, queries=queries),
         facts=run_facts(record),
     )
-    page = write_report(output or directory / "kin.html", report)
+    page = write_report(place, report)
     terminal().print(f"kin in {plain(page)}", highlight=False, soft_wrap=True)

@@ -46,11 +46,13 @@ def report(
     workers
         Threads that read and decode; one per core when not given.
     """
+    from ilk.core import check_writable
     from ilk.data import default_workers
     from ilk.viewer import standings, standings_report, write_report
 
     if not evaluations:
         raise UserError("report: name one run or evaluation at least")
+    check_writable(output, "-o")
     console = terminal()
     found = standings(evaluations)
     notes: list[str] = []

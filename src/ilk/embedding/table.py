@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ilk.core import UserError, replacing
+from ilk.core import UserError, check_writable, lock, replacing, sweep
 from ilk.core.version import VERSION
 from ilk.data import Bad, Source, unlabelled_because
 from ilk.embedding.batches import Batch, all_finite, embed_batches, nothing_readable
@@ -72,13 +72,19 @@ def embed_to_parquet(
             infinity or does not fit float16, nothing could be read, or the disk is full.
     """
     path = Path(path)
-    job = _Job(encoder, source, dtype, shard_rows, reading, progress)
+    with lock(path, "embed"):
+        return _embed(_Job(encoder, source, dtype, shard_rows, reading, progress), path)
+
+
+def _embed(job: "_Job", path: Path) -> Path:
+    source, shard_rows = job.source, job.shard_rows
     shards = max(-(-len(source) // shard_rows), 1)
     targets = [path]
     if shards > 1 or path.is_dir():
         for found in [path] if path.is_file() else sorted(path.glob("part-*.parquet")):
             job.verify(found)
         targets = [path / f"part-{number:05d}.parquet" for number in range(shards)]
+    check_writable(targets[0], "embed")
     for number, target in enumerate(targets):
         first = number * shard_rows
         _write_shard(job, target, range(first, min(first + shard_rows, len(source))))
@@ -216,6 +222,7 @@ def _write_shard(job: _Job, target: Path, items: range) -> None:
         else:
             _write_piece(job, pieces[-1], part)
     bad = [skipped for piece in pieces for skipped in _bad(piece)]
+    sweep(target)
     _save(target, map(pq.read_table, pieces), job.schema(bad))
     shutil.rmtree(partial)
 
