@@ -9,7 +9,7 @@ from typing import cast
 import torch
 
 from ilk.core import UserError
-from ilk.networks.backbone import OWN, backbone
+from ilk.networks.backbone import OWN, backbone, parameter_shapes
 from ilk.networks.encoder import Encoder
 from ilk.networks.fitting import Fitted, fit
 from ilk.networks.given import HUB_CONFIG, GivenWeights, read_given
@@ -17,6 +17,8 @@ from ilk.networks.options import check_name
 from ilk.networks.storage import WEIGHTS, read_encoder, saved_encoder
 
 OWN_SIZE = 32  # pixels; what our own networks are for
+PICKLES = {".pth", ".pt", ".bin", ".ckpt"}
+LARGER = 4  # times the numbers of a file that a network may have which the file asks for
 
 
 def warn(words: str) -> None:
@@ -70,6 +72,8 @@ def start_from(
     image_size = image_size or given.image_size or size
     said = given.options if name == given.name else {}
     options = {**({} if name in OWN else {"stem": "plain"}), **said, **(options or {})}
+    if given.name is not None:
+        _check_size(given, name, image_size, channels, options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = backbone(name, image_size=image_size, channels=channels, options=options)
@@ -83,6 +87,26 @@ def start_from(
         statistics=_statistics(given.statistics or (mean, std), channels),
     )
     return Start(encoder=encoder, fitted=fitted)
+
+
+def _check_size(
+    given: GivenWeights,
+    name: str,
+    image_size: int,
+    channels: int,
+    options: Mapping[str, object],
+) -> None:
+    """A small file cannot ask for a large network."""
+    shapes = parameter_shapes(
+        name, image_size=image_size, channels=channels, options=options
+    ).values()
+    wanted = sum(shape.numel() for shape, _ in shapes)
+    found = sum(tensor.numel() for tensor in given.state.values())
+    if wanted > LARGER * found:
+        raise UserError(
+            f"weights: {given.where} must be of {name}, which has {wanted:,} numbers, got "
+            f"{found:,}"
+        )
 
 
 def _statistics(
@@ -177,6 +201,8 @@ def _brought(spec: str) -> tuple[str | None, str] | None:
     """The network and the weights of ``NAME@FILE`` or of a hub folder; None for all others."""
     place = Path(spec)
     if place.is_dir() and not (place / WEIGHTS).exists() and (place / HUB_CONFIG).exists():
+        return None, spec
+    if place.is_file() and place.suffix in PICKLES:
         return None, spec
     name, at, weights = spec.partition("@")
     if not at or ":" in name or "/" in name or place.exists():

@@ -197,7 +197,9 @@ def _placed(settings: Settings) -> Settings:
         masks = _absolute(masks)
     teacher = options.get("teacher")
     if isinstance(teacher, str) and not teacher.startswith(("timm:", "random:")):
-        options["teacher"] = _absolute(teacher)
+        name, at, file = teacher.partition("@")
+        own = at and "/" not in name and not Path(teacher).exists()  # NAME@FILE
+        options["teacher"] = f"{name}@{_absolute(file)}" if own else _absolute(teacher)
     return replace(settings, masks=masks, method_options=options)
 
 
