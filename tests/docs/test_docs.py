@@ -26,7 +26,7 @@ TEXTS = [
     "CONTRIBUTING.md",
     "benchmarks/README.md",
 ]
-SHORT = {"-o": "output"}
+SHORT = {"-o": "output", "--from": "weights"}
 ASIDE = {"--help", "--version"}
 
 

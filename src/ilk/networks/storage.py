@@ -130,9 +130,8 @@ def read_encoder(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     where = f"encoder: {file}"
     if facts.get("format") != FORMAT:
         raise UserError(
-            f"{where} must be an encoder of format {FORMAT} as ilk train writes it, got "
-            f"{str(facts.get('format'))[:60]}; weights of other programs are named "
-            f"NAME@{file.name}, with the network that they are of"
+            f"{where} must be of format {FORMAT}, got {str(facts.get('format'))[:60]}; take "
+            f"one that ilk train wrote, or name the network of other weights: NAME@{file.name}"
         )
     check_fields(facts, FIELDS, where)
     check_name(facts["name"], where)

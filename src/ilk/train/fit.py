@@ -12,7 +12,6 @@ import torch
 
 from ilk.core import UserError, check_writable, lock, sweep
 from ilk.data import Source, labels, left_out, open_source, unlabelled_because
-from ilk.method import Standing
 from ilk.networks import Encoder
 from ilk.train.devices import launch_fabric
 from ilk.train.length import Length
@@ -28,9 +27,9 @@ from ilk.train.ranks import (
 from ilk.train.record import METRICS, now, read_record, recorded_settings, surroundings
 from ilk.train.run import CHECKPOINT, Run, Watcher
 from ilk.train.seal import read_checkpoint
-from ilk.train.settings import Settings
+from ilk.train.settings import Settings, absolute, placed
 from ilk.train.setup import Plan, Setup, timed_step
-from ilk.train.start import START, begin, keep, kept
+from ilk.train.start import START, begin, check_teacher, keep, kept
 
 RECORD = "run.json"
 WRITTEN = (RECORD, METRICS, CHECKPOINT, START, "encoder.safetensors", "encoder.json")
@@ -52,7 +51,7 @@ def train(settings: Settings, data: Any, directory: Path, watcher: Watcher) -> N
     """
     with processes(), _held(directory, "-o"):
         from_first(lambda: _check_free(directory))
-        settings, beginning = together(lambda: begin(_placed(settings)))
+        settings, beginning = together(lambda: begin(placed(settings)))
         if beginning is None:
             setup, facts = Setup(settings, _source(data)), {}
         else:
@@ -110,7 +109,7 @@ def _resume(directory: Path, watcher: Watcher, data: Any, moved: dict[str, Any])
     if restored is not None:
         run.resume(*restored)
     else:
-        _check_first_weights(setup, directory)
+        check_teacher(setup.method, directory)
     run.go()
 
 
@@ -190,23 +189,6 @@ def _computed(setup: Setup) -> dict[str, Any]:
     }
 
 
-def _placed(settings: Settings) -> Settings:
-    """Settings whose paths hold from any directory."""
-    masks, options = settings.masks, dict(settings.method_options)
-    if masks is not None and masks != "saliency":
-        masks = _absolute(masks)
-    teacher = options.get("teacher")
-    if isinstance(teacher, str) and not teacher.startswith(("timm:", "random:")):
-        name, at, file = teacher.partition("@")
-        own = at and "/" not in name and not Path(teacher).exists()  # NAME@FILE
-        options["teacher"] = f"{name}@{_absolute(file)}" if own else _absolute(teacher)
-    return replace(settings, masks=masks, method_options=options)
-
-
-def _absolute(path: str | Path) -> str:
-    return str(Path(path).expanduser().absolute())
-
-
 def _saved(directory: Path, record: dict[str, Any]) -> bool:
     """Whether there is a checkpoint; a run that stopped before its first one has none."""
     if (directory / CHECKPOINT).exists():
@@ -218,16 +200,6 @@ def _saved(directory: Path, record: dict[str, Any]) -> bool:
             f"the run"
         )
     return False
-
-
-def _check_first_weights(setup: Setup, directory: Path) -> None:
-    """A run without a checkpoint begins again; with a published teacher, by its own command."""
-    teacher = setup.method.teacher
-    if isinstance(teacher, Standing) and teacher.encoder.endswith("@random"):
-        raise UserError(
-            f"--resume: {directory} must hold a checkpoint of a run that begins with published "
-            f"weights, got none; remove the directory and repeat the command that began the run"
-        )
 
 
 def dry_run(settings: Settings, data: Any) -> tuple[dict[str, Any], Plan]:
@@ -322,4 +294,4 @@ def _is_path(data: Any) -> bool:
 
 def _plain(data: Any) -> Any:
     """Paths that hold from any directory; what follows a colon stays as it is."""
-    return [_absolute(entry) for entry in data] if isinstance(data, list) else _absolute(data)
+    return [absolute(entry) for entry in data] if isinstance(data, list) else absolute(data)

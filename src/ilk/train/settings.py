@@ -1,7 +1,8 @@
 """Everything that decides a run, as plain values that go into its record."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from ilk.core import UserError
@@ -103,3 +104,21 @@ class Settings:
     def as_record(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)
+
+
+def placed(settings: Settings) -> Settings:
+    """Settings whose paths hold from any directory."""
+    masks, options = settings.masks, dict(settings.method_options)
+    if masks is not None and masks != "saliency":
+        masks = absolute(masks)
+    teacher = options.get("teacher")
+    if isinstance(teacher, str) and not teacher.startswith(("timm:", "random:")):
+        name, at, file = teacher.partition("@")
+        own = at and "/" not in name and not Path(teacher).exists()  # NAME@FILE
+        options["teacher"] = f"{name}@{absolute(file)}" if own else absolute(teacher)
+    return replace(settings, masks=masks, method_options=options)
+
+
+def absolute(path: str | Path) -> str:
+    """A path that holds from any directory."""
+    return str(Path(path).expanduser().absolute())

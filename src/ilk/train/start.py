@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ilk.core import UserError
+from ilk.method import Method, Standing
 from ilk.networks import Encoder, load_encoder, read_given, start_from, write_encoder
 from ilk.networks.options import PRETRAINED
 from ilk.train.assemble import assemble
@@ -115,6 +116,24 @@ def kept(settings: Settings, directory: Path) -> Encoder | None:
             f"put it back"
         )
     return load_encoder(directory / START)
+
+
+def check_teacher(method: Method, directory: Path) -> None:
+    """Refuse to begin again with a published teacher, which no record may make us fetch.
+
+    Args:
+        method: of a run without a checkpoint.
+        directory: of the run.
+
+    Raises:
+        UserError: it has one.
+    """
+    teacher = method.teacher
+    if isinstance(teacher, Standing) and teacher.encoder.endswith("@random"):
+        raise UserError(
+            f"--resume: {directory} must hold a checkpoint of a run that begins with published "
+            f"weights, got none; remove the directory and repeat the command that began the run"
+        )
 
 
 def before(directory: Path) -> Encoder:
