@@ -6,6 +6,8 @@ from sklearn.base import clone
 
 from ilk import Learner
 from ilk.core import UserError
+from ilk.networks import load_encoder
+from ilk.train import before
 from tests.train.conftest import TINY
 
 PARAMS = {
@@ -65,3 +67,13 @@ def test_what_cannot_be_done_is_said(images):
     np.testing.assert_allclose(mixed[1:], one, rtol=1e-4, atol=1e-5)
     with pytest.raises(UserError, match=r"supcon .*none in array: .* give a pair"):
         Learner("supcon", **PARAMS | {"mix": None, "method_options": {}}).fit(images)
+
+
+def test_one_learner_goes_on_from_another(images, tmp_path):
+    Learner("moco-v3", **PARAMS, directory=tmp_path / "first").fit(images)
+    second = Learner(
+        "moco-v3", **PARAMS, weights=tmp_path / "first", directory=tmp_path / "second"
+    ).fit(images)
+    begun = load_encoder(tmp_path / "first")
+    assert before(tmp_path / "second").fingerprint == begun.fingerprint
+    assert second.encoder_.fingerprint != begun.fingerprint

@@ -264,6 +264,7 @@ def test_a_hub_folder_says_all(tmp_path):
     assert encoder.image_size == 48
     assert encoder.mean == (0.1, 0.2, 0.3)
     assert alike(encoder, network, 48)
+    assert load_encoder(str(tmp_path), image_size=32, tell=lambda words: None).image_size == 32
     config["model_args"]["checkpoint_path"] = "/etc/passwd"
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(UserError, match="checkpoint_path"):

@@ -156,20 +156,22 @@ def _safe(path: Path) -> GivenWeights:
     if name is None or "arguments" not in header:
         return GivenWeights(state=state, where=str(path))
     check_name(name, f"weights: {path}")
-    made = check_fields(
-        parse_json(header["arguments"], f"weights: header of {path}"),
-        {},
-        f"weights: header of {path}",
-        others=True,
-    )
-    size = made.get("img_size")
-    left = {*sizes_for(0), "in_chans"}
-    options = {key: value for key, value in made.items() if key not in left}
-    check_file_options(options, f"weights: {path}")
-    known = size if isinstance(size, int) and 1 <= size <= MAX_SIDE else None
+    said = parse_json(header["arguments"], f"weights: header of {path}")
+    made = check_fields(said, {}, f"weights: header of {path}", others=True)
+    options, size = _options(made, f"weights: {path}")
     return GivenWeights(
-        state=state, where=str(path), name=name, options=options, image_size=known
+        state=state, where=str(path), name=name, options=options, image_size=size
     )
+
+
+def _options(made: dict[str, Any], where: str) -> tuple[dict[str, Any], int | None]:
+    """Options of a network as a file has them, without those of the images; and their size."""
+    left = {*sizes_for(0), "in_chans", "num_classes"}
+    options = {key: value for key, value in made.items() if key not in left}
+    check_file_options(options, where)
+    size = made.get("img_size")
+    known = type(size) is int and 1 <= size <= MAX_SIDE
+    return options, size if known else None
 
 
 def _pickled(path: Path) -> GivenWeights:
@@ -250,10 +252,10 @@ def _hub(path: Path) -> GivenWeights:
         optional=HUB_FIELDS,
         others=True,
     )
-    name, options = config.get("architecture"), config.get("model_args") or {}
+    name = config.get("architecture")
     if name is not None:
         check_name(name, where)
-    check_file_options(options, where)
+    options, made = _options(config.get("model_args") or {}, where)
     file = next((path / each for each in HUB_WEIGHTS if (path / each).is_file()), None)
     if file is None:
         raise UserError(f"weights: {path} must hold {' or '.join(HUB_WEIGHTS)}, got neither")
@@ -264,7 +266,7 @@ def _hub(path: Path) -> GivenWeights:
         where=str(path),
         name=name,
         options=options,
-        image_size=size,
+        image_size=size or made,
         statistics=statistics,
         notes=found.notes,
     )
