@@ -34,6 +34,7 @@ SHARED = {
     "epochs": EPOCHS,
     "batch_size": 128,
     "knn_every": 10,
+    "defaults": "paper",
 }
 MOCO_V3 = {
     "method": "moco-v3",

@@ -1,18 +1,22 @@
-"""Write docs/methods.md from the headers and records of what can be named: ``make docs``."""
+"""Write the pages and the catalogue that follow from the code: ``make docs``."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import torch
 
 from ilk.adoptions import ADOPTIONS
+from ilk.cli import catalogue
 from ilk.cli.matrix import TOLD, fits, numbered
 from ilk.cli.methods import header, needs, recipes
 from ilk.method import Method, Standing
 from ilk.methods import METHODS, recipe
 from ilk.mixes import MIXES
+from ilk.train import choices as chosen
 
 PAGE = Path(__file__).parent / "methods.md"
+CHOICES = Path(__file__).parent / "choices.md"
 FEATURES, SIZE = 8, 224  # no default depends on them but the sizes of layers and views
 
 RULES = {f"kin.{name}": kind for name, kind in ADOPTIONS.items()}
@@ -24,8 +28,28 @@ Written by `docs/generate.py` from the code; change the code, then call `make do
 The same on a terminal: `ilk methods`, and `ilk methods sdmp` for one whole.
 
 A default is the paper's. Learning rates are for a batch of 256 and grow with the batch as the
-scaling says; `--lr` sets the peak itself. When `--batch-size` is not given, a run takes the
-method's, but no more than 256 images a device and no more than the data has.
+scaling says; `--lr` sets the peak itself. A run that names little takes other values where
+images, network or machine are small, see [choices](choices.md).
+"""
+
+CHOSEN = """\
+# What is chosen when nothing is named
+
+Written by `docs/generate.py` from `ilk/train/defaults.py`; change the code, then call
+`make docs`.
+
+`ilk train photos/` chooses network, image size, batch, length and the settings of the method
+from number and size of the images, device, memory and `--time`, says so in four lines before
+the first step, and writes all of it to `run.json` under `plan`. `ilk train photos/ --dry-run`
+says it and stops. What is named is never changed. `--defaults paper` leaves this table aside:
+then the network is `vit_small_patch16_224`, the length 100 epochs, the batch the method's but
+256 a device at most, and every setting the paper's; memory is looked at in either case. In
+Python the same are `Settings(defaults="paper")` and `Learner(defaults="paper")`.
+
+The first row of `network` that holds is taken. A named backbone keeps the other rows. Rows for
+small networks are the settings of the learning check and of the table of all methods, chosen on
+other images than those reported. Rows for a GPU come from papers and were not measured here.
+
 """
 
 
@@ -127,5 +151,17 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     )
 
 
+def choices() -> str:
+    """The page of what is chosen where nothing is named."""
+    return CHOSEN + _table(("what", "when", "it becomes", "why"), chosen.table())
+
+
+def names() -> str:
+    """The catalogue that the command line reads."""
+    return json.dumps(catalogue.made(), indent=1) + "\n"
+
+
 if __name__ == "__main__":
     PAGE.write_text(page())
+    CHOICES.write_text(choices())
+    catalogue.FILE.write_text(names())

@@ -32,16 +32,18 @@ class Learner:
         background: remove, random or swap, such as random:0.2: what happens to the
             backgrounds of views, or None.
         masks: a folder of masks or saliency, where the data do not know their foreground.
-        backbone: any timm model, or one of our own small ones.
+        backbone: any timm model, or one of our own small ones; None fits images and machine.
         weights: to begin with: a file, a run, a hub folder or timm:NAME; None is random ones.
-        epochs: length of the run; None together with steps and minutes means 100.
+        epochs: length of the run; None together with steps and minutes fits the machine: some
+            twenty minutes on a processor.
         steps: length in optimiser steps, in place of epochs.
         minutes: length on the clock, in place of epochs.
         image_size: in pixels; None fits the data.
-        batch_size: over all devices; None fits the method and the data.
+        batch_size: over all devices; None fits method, images and memory.
         lr: peak learning rate; None is the method's.
         seed: of everything random.
         device: auto, cpu, cuda or mps.
+        defaults: what is not named is fitted to images and machine, or is the paper's.
         directory: where the run is kept; None is a temporary one.
 
     Example:
@@ -63,7 +65,7 @@ class Learner:
         augment: Literal["full", "no-hue", "crops"] = "full",
         background: str | None = None,
         masks: str | None = None,
-        backbone: str = "vit_small_patch16_224",
+        backbone: str | None = None,
         backbone_options: Mapping[str, Any] | None = None,
         weights: str | Path | None = None,
         epochs: float | None = None,
@@ -74,6 +76,7 @@ class Learner:
         lr: float | None = None,
         seed: int = 0,
         device: str = "auto",
+        defaults: str = "fitted",
         directory: str | Path | None = None,
     ) -> None:
         self.method = method
@@ -97,6 +100,7 @@ class Learner:
         self.lr = lr
         self.seed = seed
         self.device = device
+        self.defaults = defaults
         self.directory = directory
 
     def fit(self, X: Any, y: object = None) -> "Learner":

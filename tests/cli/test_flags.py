@@ -8,7 +8,7 @@ import pytest
 FLAGS = {
     "train": "data output method mix kin augment background masks backbone backbone_set weights set epochs steps time image_size "  # noqa: E501
     "channels batch_size accumulate lr seed workers checkpoint_every knn_every device precision "  # noqa: E501
-    "strategy compile max_bad_share stop_on_collapse profile dry_run resume",
+    "strategy compile max_bad_share stop_on_collapse profile defaults dry_run resume",
     "embed": "encoder data output dtype batch_size shard_rows device workers",
     "evaluate": "encoder test train gallery protocols against "
     "class_map output seed batch_size device "
@@ -19,6 +19,7 @@ FLAGS = {
     "kin": "directory data output queries",
     "methods": "name table",
     "export": "encoder to output",
+    "completion": "shell",
     "demo": "data output epochs seed",
 }
 

@@ -223,5 +223,6 @@ def test_a_record_that_asks_for_published_weights_fetches_none(trap, run, folder
             UserError, match="begins with published weights|weights that it began with"
         ):
             resume(theirs, Witness())
-        setup = Setup(recorded_settings(read_record(theirs)), source, length=Length(4, 2.0))
+        settings = recorded_settings(read_record(theirs))
+        setup = Setup(settings, source, length=Length(4, 2.0), restored=True)
         assert setup.length.steps == 4

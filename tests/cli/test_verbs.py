@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +33,33 @@ def test_a_run_goes_on_only_where_there_is_more_to_do(ilk, run):
 def test_dry_run_prints_the_record_and_the_plan(ilk, folder):
     said = ilk("train", folder / "train", *TINY, "--epochs", "4", "--dry-run")
     assert said.code == 0, said.err
-    record = json.loads(said.out[: said.out.rindex("}") + 1])
-    assert record["plan"]["steps"] == 20
-    assert "20 steps of" in said.out
+    lines = said.out.splitlines()
+    assert lines[0] == f"reading {folder / 'train'}"
+    assert lines[1].startswith("found   40 images, median 32 x 32 px, 0 unreadable, 10 classes")
+    assert lines[2].startswith("runs    moco-v3 with resnet_mini at 32 px, 8 images a step")
+    assert "4 epochs (20 steps" in lines[3]
+    assert lines[4].startswith("change  ")
+    record = json.loads(said.out[said.out.index("{") :])
+    assert record["length"]["steps"] == 20
+    assert f"chosen  momentum={record['plan']['chosen']['momentum']}" in lines
     assert not Path("runs").exists()
+
+
+def test_a_run_on_labelled_images_says_what_it_is_worth(ilk, folder, run):
+    said = ilk("train", folder / "train", *TINY, "--steps", "2", "-o", "one")
+    assert said.code == 0, said.err
+    assert "k-NN accuracy on 8 of its labelled images: " in said.out
+    assert "raw pixels" in said.out
+    assert "the same network untrained" in said.out
+
+
+def test_a_run_without_labels_says_how_to_judge_it(ilk, folder):
+    Path("flat").mkdir()
+    for path in (folder / "test").rglob("*.png"):
+        shutil.copy(path, "flat")
+    said = ilk("train", "flat", *TINY, "--steps", "1", "-o", "one")
+    assert said.code == 0, said.err
+    assert "ilk evaluate one --train labelled/train" in said.out
 
 
 def test_embed_writes_a_row_for_each_picture(ilk, run, folder):
@@ -276,3 +301,17 @@ def test_compare_names_an_unknown_place(ilk, folder):
                "b", "--set", "byol.hidden=3")  # fmt: skip
     assert said.code == 2
     assert "moco-v3.field" in said.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_verbs_and_flags(ilk, shell, tmp_path):
+    said = ilk("completion", shell)
+    assert said.code == 0, said.err
+    for word in ("train", "evaluate", "image-size", "stop-on-collapse"):
+        assert word in said.out
+    if shutil.which(shell):
+        script = tmp_path / "completion"
+        script.write_text(said.out)
+        done = subprocess.run([shell, "-n", script], check=False, capture_output=True)
+        assert done.returncode == 0, done.stderr
+    assert ilk("completion", "tcsh").code == 2

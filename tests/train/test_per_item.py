@@ -24,7 +24,7 @@ def test_memories_with_an_entry_per_item_have_the_size_of_the_data(tiny, picture
 
 
 def test_more_clusters_than_pictures_are_refused(tiny, pictures, tmp_path):
-    options = {"hidden": 16, "dim": 8}
+    options = {"hidden": 16, "dim": 8, "clusters": 3000}
     settings = tiny(method="deepcluster-v2", mix=None, method_options=options)
     with pytest.raises(UserError, match="no more than the 32 images, got 3000"):
         train(settings, pictures, tmp_path / "run", Witness())

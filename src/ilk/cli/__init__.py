@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ilk.cli.allocator import keep_freed_memory
 from ilk.cli.terminal import plain, standard_streams, terminal
+from ilk.core.errors import UserError
 
 # Read when torch is loaded, which is after this: threads that spin while they wait for one
 # another slow everything else on the machine, and themselves where something else runs.
@@ -27,6 +28,7 @@ VERBS = {
     "kin": "Draw kin, negatives and ignored images of a run.",
     "methods": "List every method and mix, or show one whole.",
     "export": "Write an encoder for timm or as ONNX.",
+    "completion": "Write what bash, zsh or fish need to complete commands.",
     "demo": "Train, score and report on drawn images, or on your own.",
 }
 app = App(
@@ -58,13 +60,7 @@ def _run() -> None:
     except KeyboardInterrupt:
         console.print("[bold red]ilk:[/] stopped")
         sys.exit(130)
-    except Exception as error:
-        from ilk.core.errors import (
-            UserError,
-        )  # loads torch, which `ilk --help` need not wait for
-
-        if not isinstance(error, UserError):
-            raise
+    except UserError as error:
         _fail(console, str(error))
 
 

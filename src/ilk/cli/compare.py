@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from rich.table import Table
 
+from ilk.cli.arguments import literals, minutes, pairs
 from ilk.cli.display import TrainDisplay
 from ilk.cli.terminal import plain, terminal
-from ilk.cli.train import Pairs, literals, minutes, pairs
+from ilk.cli.train import Pairs
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:

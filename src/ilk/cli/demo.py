@@ -108,6 +108,7 @@ def _settings(images: int, epochs: float | None, seed: int) -> "Settings":
         epochs=epochs,
         minutes=MINUTES if epochs is None else None,
         seed=seed,
+        defaults="paper",  # nothing is left open that matters
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from ilk.cli.arguments import check_paths
 from ilk.cli.display import TrainDisplay
 from ilk.cli.terminal import plain, terminal
 from ilk.core.errors import UserError
@@ -47,12 +48,13 @@ def embed(
     workers
         Threads that read and decode; one per core when not given.
     """
+    if not data:
+        raise UserError("embed: needs images, got no DATA; give a folder, archive or parquet")
+    check_paths(data)
     from ilk.data import default_workers, open_source
     from ilk.embedding import embed_to_parquet
     from ilk.networks import load_encoder
 
-    if not data:
-        raise UserError("embed: needs images, got no DATA; give a folder, archive or parquet")
     source = open_source(data[0] if len(data) == 1 else list(data))
     place = Path(data[0].partition(":")[0]).resolve()
     path = output or Path(f"{place.stem}-vectors.parquet")

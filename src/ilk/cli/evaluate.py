@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
+from ilk.cli.arguments import check_paths
 from ilk.cli.contenders import apart, named_encoder
 from ilk.cli.display import TrainDisplay, tell_words
 from ilk.cli.terminal import plain, terminal
@@ -106,6 +107,10 @@ def evaluate(
     cache
         Keep vectors in ~/.cache/ilk, or where ILK_CACHE says, 4 GiB at most, to use again.
     """
+    specs = {"train": train, "test": test, "gallery": gallery}
+    given = {name: spec for name, spec in specs.items() if spec is not None}
+    if VECTORS not in {encoder, *against}:  # whose files are refused in words of their own
+        check_paths(given.values())
     from ilk.data import default_workers
     from ilk.evaluate import Ledger, protocol
 
@@ -113,8 +118,6 @@ def evaluate(
     console = terminal()
     ledger = Ledger(output if output is not None else _beside(encoder))
     ledger.check()
-    specs = {"train": train, "test": test, "gallery": gallery}
-    given = {name: spec for name, spec in specs.items() if spec is not None}
     reading = _Reading(
         batch_size=batch_size, device=device, workers=workers or default_workers(), cache=cache
     )

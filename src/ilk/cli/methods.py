@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
+from ilk.cli.catalogue import KINDS, catalogue, entries
 from ilk.cli.terminal import check_said, plain, terminal
 from ilk.core.errors import UserError
 
@@ -33,27 +34,22 @@ def methods(
     table
         Show which method takes which mix and which kin rule, and why not.
     """
-    from ilk.adoptions import ADOPTIONS
-    from ilk.cli.matrix import fits, matrix
-    from ilk.methods import METHODS
-    from ilk.mixes import MIXES
+    from ilk.cli.matrix import matrix
 
-    rules = {f"kin.{name}": kind for name, kind in ADOPTIONS.items()}
     console = terminal()
     if table:
-        console.print(matrix(fits()), highlight=False)
+        console.print(matrix(catalogue()["fits"]), highlight=False)
         check_said()
         return
     if name is None:
-        console.print(_table("method", METHODS))
-        console.print(_table("mix", MIXES))
-        console.print(_table("kin rule", rules))
+        for kind in KINDS:
+            console.print(_table(kind, catalogue()[kind]))
         check_said()
         return
-    kinds = {**METHODS, **MIXES, **rules}
-    if name not in kinds:
-        raise UserError(f"methods: {name!r} is not known; there are {', '.join(kinds)}")
-    _show(console, name, kinds[name])
+    known = entries()
+    if name not in known:
+        raise UserError(f"methods: {name!r} is not known; there are {', '.join(known)}")
+    _show(console, name, known[name])
     check_said()
 
 
@@ -124,33 +120,27 @@ def recipes(name: str) -> dict[str, str]:
     return told
 
 
-def _table(kind: str, entries: Mapping[str, type]) -> Table:
+def _table(kind: str, named: Mapping[str, Any]) -> Table:
     table = Table(title=f"{kind}s", title_justify="left", show_lines=False)
     for column in (kind, "what it is", "paper", "needs"):
         table.add_column(column, overflow="fold")
-    for name, recipe in entries.items():
-        head = header(recipe)
-        title = head["title"].partition(": ")[2]
-        table.add_row(name, plain(title), plain(head["Paper"]), plain(needs(name)))
+    for name, entry in named.items():
+        title = entry["header"]["title"].partition(": ")[2]
+        shown = f"kin.{name}" if kind == "kin rule" else name
+        table.add_row(
+            shown, plain(title), plain(entry["header"]["Paper"]), plain(entry["needs"])
+        )
     return table
 
 
-def _show(console: Console, name: str, kind: type) -> None:
-    head = header(kind)
+def _show(console: Console, name: str, entry: Mapping[str, Any]) -> None:
+    head = dict(entry["header"])
     console.print(f"[bold]{name}[/]  {plain(head.pop('title'))}", highlight=False)
-    for key, text in head.items():
-        console.print(f"[dim]{key:>11}[/]  {plain(text)}", highlight=False)
-    facts = {"Needs": needs(name), **recipes(name)}
-    for key, text in facts.items():
+    for key, text in {**head, "Needs": entry["needs"], **entry["recipes"]}.items():
         console.print(f"[dim]{key:>11}[/]  {plain(text)}", highlight=False)
     table = Table(title="fields for --set", title_justify="left")
     for column in ("field", "default", "type"):
         table.add_column(column)
-    for field in dataclasses.fields(kind):
-        of_type = (
-            field.type
-            if isinstance(field.type, str)
-            else getattr(field.type, "__name__", str(field.type))
-        )
-        table.add_row(field.name, plain(repr(field.default)), plain(of_type))
+    for field in entry["fields"]:
+        table.add_row(*map(plain, field))
     console.print(table)

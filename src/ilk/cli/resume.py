@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ilk.cli.train import literals, minutes, pairs
+from ilk.cli.arguments import literals, minutes, pairs
 from ilk.core.errors import UserError
 
 MOVABLE = ("workers", "device")  # where a run is computed, not what

@@ -1,7 +1,6 @@
 """``ilk train``: a folder of images in, a run directory with an encoder out."""
 
 import os
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+from rich.console import Console
 
+from ilk.cli.arguments import check_names, check_paths, literals, minutes, split_options
 from ilk.cli.display import TrainDisplay, profile_table
 from ilk.cli.terminal import plain, terminal
 from ilk.core.errors import UserError
@@ -30,7 +31,7 @@ def train(
     augment: Literal["full", "no-hue", "crops"] = "full",
     background: str | None = None,
     masks: str | None = None,
-    backbone: str = "vit_small_patch16_224",
+    backbone: str | None = None,
     backbone_set: Pairs = (),
     weights: Annotated[str | None, Parameter(name="--from")] = None,
     set: Pairs = (),
@@ -53,10 +54,11 @@ def train(
     max_bad_share: float = 0.1,
     stop_on_collapse: bool = False,
     profile: bool = False,
+    defaults: Literal["fitted", "paper"] = "fitted",
     dry_run: bool = False,
     resume: Path | None = None,
 ) -> None:
-    """Train an encoder on unlabelled images.
+    """Train an encoder on unlabelled images: `ilk train photos/` is enough.
 
     Ctrl-C and SIGTERM save a checkpoint and leave with status 130 and 143; a collapse that ends
     the run leaves with status 3.
@@ -86,7 +88,8 @@ def train(
         Where the foreground is known from: a folder with a mask for each image, or saliency to
         guess it; needed by --background unless the data know it.
     backbone
-        Any timm model, or one of our own small ones.
+        Any timm model, or one of our own small ones; fitted to images and machine when not
+        given.
     backbone_set
         field=value for any argument of the backbone.
     weights
@@ -98,17 +101,18 @@ def train(
         kin.field=value for one of the kin rule, optimiser.field=value for one of the optimiser,
         such as optimiser.name=adamw.
     epochs
-        Length of the run; 100 when nothing is given.
+        Length of the run; when none of epochs, steps and time is given it is some twenty
+        minutes on a processor, and at least 100 epochs on a GPU.
     steps
         Length of the run in optimiser steps.
     time
         Length of the run on the clock, such as 90s, 10m or 2.5h.
     image_size
-        Side of the views in pixels; 224 for photos, the pictures' own for small ones.
+        Side of the views in pixels; fitted to images and backbone when not given.
     channels
         Of the images.
     batch_size
-        Over all devices.
+        Over all devices; as method, images and memory allow when not given.
     accumulate
         Micro-batches per step.
     lr
@@ -135,20 +139,24 @@ def train(
         End the run when features collapse.
     profile
         Measure where the time of a step goes: a table at the end, and in run.json.
+    defaults
+        What is not named is fitted to images, machine and length, or is the paper's.
     dry_run
-        Print the plan and the record, and stop.
+        Print the plan, what was chosen and the record that the run would have, and stop.
     resume
         Go on with the run in this directory. DATA may be given where the images have moved,
         and --workers and --device; what would change the run is refused.
     """
-    from ilk.train import Settings
-
     if resume is not None:
         _resume(resume)
         return
     if not data:
         raise UserError("train: needs images, got no DATA; give a folder, archive or parquet")
-    own, mixed, adopted, moved = _split_options(set)
+    own, mixed, adopted, moved = options = split_options(set)
+    check_names(method, mix, kin, options)
+    check_paths(data)
+    from ilk.train import Settings
+
     settings = Settings(
         method=method, method_options=own, mix=mix, mix_options=mixed,
         augment=augment, background=background, masks=masks, kin=kin, kin_options=adopted,
@@ -159,15 +167,21 @@ def train(
         lr=lr, seed=seed, workers=workers, checkpoint_every=checkpoint_every,
         knn_every=knn_every, device=device, precision=precision, strategy=strategy,
         compile=compile, max_bad_share=max_bad_share, stop_on_collapse=stop_on_collapse,
-        profile=profile,
+        profile=profile, defaults=defaults,
     )  # fmt: skip
     spec = data[0] if len(data) == 1 else list(data)
+    console = terminal(quiet=not _speaks())
+    _speaker(console)(f"reading {', '.join(data)}")
     if dry_run:
-        _print_plan(settings, spec)
+        _print_plan(console, settings, spec)
         return
     name = "-".join(part.replace(":", "-") for part in (method, kin, mix) if part)
     directory = output or Path("runs") / name
-    _follow(name, directory, lambda run, display: run.train(settings, spec, directory, display))
+    say = _speaker(console)
+    _follow(
+        console, name, directory,
+        lambda run, display: run.train(settings, spec, directory, display, say),
+    )  # fmt: skip
 
 
 def _resume(directory: Path) -> None:
@@ -181,18 +195,19 @@ def _resume(directory: Path) -> None:
     check_same(read_record(directory)["settings"], directory, given)
     spec = None if not data else data[0] if len(data) == 1 else list(data)
     _follow(
-        directory.name,
-        directory,
+        terminal(quiet=not _speaks()), directory.name, directory,
         lambda run, display: run.resume(directory, display, spec, **place),
-    )
+    )  # fmt: skip
 
 
 def _follow(
-    title: str, directory: Path, start: Callable[[ModuleType, TrainDisplay], None]
+    console: Console,
+    title: str,
+    directory: Path,
+    start: Callable[[ModuleType, TrainDisplay], None],
 ) -> None:
     import ilk.train as run
 
-    console = terminal(quiet=not _speaks())
     try:
         with TrainDisplay(console, title) as display:
             start(run, display)
@@ -211,6 +226,10 @@ def _follow(
     if "profile" in record:
         console.print(profile_table(record["profile"]))
     console.print(f"encoder in {plain(directory)} after {record['seconds']:.0f} s")
+    if _speaks() and record["settings"]["knn_every"] != 0:
+        from ilk.cli.worth import worth
+
+        _speaker(console)(worth(directory, record))
 
 
 def _speaks() -> bool:
@@ -219,61 +238,15 @@ def _speaks() -> bool:
     return rank == "0"
 
 
-def _print_plan(settings: "Settings", spec: str | list[str]) -> None:
+def _speaker(console: Console) -> Callable[[str], None]:
+    """Prints a line of the plan."""
+    return lambda line: console.print(plain(line), highlight=False, soft_wrap=True)
+
+
+def _print_plan(console: Console, settings: "Settings", spec: str | list[str]) -> None:
     from ilk.train import dry_run
 
-    record, plan = dry_run(settings, spec)
-    console = terminal()
+    record = dry_run(settings, spec, _speaker(console))
+    for name, choice in record["plan"]["chosen"].items():
+        _speaker(console)(f"chosen  {name}={choice}")
     console.print_json(data=record, default=str)
-    console.print(
-        f"{plan.steps} steps of {plan.seconds:.3f} s: about {plan.steps * plan.seconds / 60:.1f} "  # noqa: E501
-        f"minutes; {plan.parameters / 1e6:.1f} M parameters, {plan.multiply_adds / 1e6:.1f} M "
-        f"multiply-adds a view, {plan.memory / 2**30:.1f} GiB",
-        highlight=False,
-    )
-
-
-def minutes(text: str) -> float:
-    """Minutes from 90s, 10m or 2.5h."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
-    if not found:
-        raise UserError(f"--time: must be a number with s, m or h such as 10m, got {text!r}")
-    return float(found[1]) * {"s": 1 / 60, "m": 1.0, "h": 60.0}[found[2]]
-
-
-def pairs(words: tuple[str, ...], flag: str = "--set") -> dict[str, str]:
-    """Fields and their values from words such as ``dim=64``."""
-    out = {}
-    for word in words:
-        field, equals, given = word.partition("=")
-        if not equals:
-            raise UserError(f"{flag}: must be field=value, got {word!r}")
-        out[field.replace("-", "_")] = given
-    return out
-
-
-def _split_options(words: tuple[str, ...]) -> tuple[dict[str, str], ...]:
-    """Fields of the method, of the mix, of the kin rule and of the optimiser."""
-    places = ("", "mix", "kin", "optimiser")
-    out: tuple[dict[str, str], ...] = tuple({} for _ in places)
-    for name, given in pairs(words).items():
-        place, _, field = name.rpartition(".")
-        if place not in places:
-            raise UserError(
-                f"--set: must be field, mix.field, kin.field or optimiser.field, got {name!r}"
-            )
-        out[places.index(place)][field] = given
-    return out
-
-
-def literals(words: tuple[str, ...]) -> dict[str, object]:
-    """Values as Python literals where they are, else as text."""
-    import ast
-
-    out: dict[str, object] = {}
-    for field, given in pairs(words, "--backbone-set").items():
-        try:
-            out[field] = ast.literal_eval(given)
-        except (ValueError, SyntaxError):
-            out[field] = given
-    return out

@@ -1,26 +1,43 @@
-"""What every other part speaks: errors, seeding, schedules, compositions and rows."""
+"""What every other part speaks: errors, seeding, schedules, compositions and rows.
 
-from ilk.core.composition import NOBODY, Composition, overlap
+What needs torch is loaded when it is asked for: an error of the command line does not.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ilk.core.detail import Detail
 from ilk.core.errors import UserError
 from ilk.core.files import check_writable, replacing, sweep, write_whole
 from ilk.core.locks import Holder, holder, lock
-from ilk.core.lots import lots, paired
-from ilk.core.rows import (
-    Field,
-    Kin,
-    KinRule,
-    Look,
-    Objective,
-    Output,
-    Role,
-    Rows,
-    Synthesis,
-    mixed,
-)
 from ilk.core.schedules import Cosine, Line, Progress, Ramp, Scalar, WarmCosine, value
-from ilk.core.scores import full, similarities
 from ilk.core.shown import shown, stored
+
+if TYPE_CHECKING:
+    from ilk.core.composition import NOBODY, Composition, overlap
+    from ilk.core.hashing import lots, paired
+    from ilk.core.rows import (
+        Field,
+        Kin,
+        KinRule,
+        Look,
+        Objective,
+        Output,
+        Role,
+        Rows,
+        Synthesis,
+        mixed,
+    )
+    from ilk.core.scores import full, similarities
+
+# No name may be that of a module here, which would come in its place.
+_HOMES = {
+    "composition": "NOBODY Composition overlap",
+    "hashing": "lots paired",
+    "rows": "Field Kin KinRule Look Objective Output Role Rows Synthesis mixed",
+    "scores": "full similarities",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "NOBODY",
@@ -59,3 +76,9 @@ __all__ = [
     "value",
     "write_whole",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,12 +1,32 @@
-"""One loop for any method: settings and a source in, a directory with an encoder out."""
+"""One loop for any method: settings and a source in, a directory with an encoder out.
 
-from ilk.train.fit import dry_run, resume, train
-from ilk.train.inspect import Glance, glance
-from ilk.train.record import read_record
-from ilk.train.run import Collapsed, Interrupted, Watcher
-from ilk.train.settings import Settings
-from ilk.train.setup import Plan
-from ilk.train.start import before
+A name is loaded when it is asked for: settings are checked without torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ilk.train.fit import dry_run, resume, train
+    from ilk.train.inspect import Glance, glance
+    from ilk.train.plan import Plan
+    from ilk.train.probe import online_probe
+    from ilk.train.record import read_record
+    from ilk.train.run import Collapsed, Interrupted, Watcher
+    from ilk.train.settings import Settings
+    from ilk.train.start import before
+
+_HOMES = {
+    "fit": "dry_run resume train",
+    "inspect": "Glance glance",
+    "plan": "Plan",
+    "probe": "online_probe",
+    "record": "read_record",
+    "run": "Collapsed Interrupted Watcher",
+    "settings": "Settings",
+    "start": "before",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "Collapsed",
@@ -18,7 +38,14 @@ __all__ = [
     "before",
     "dry_run",
     "glance",
+    "online_probe",
     "read_record",
     "resume",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

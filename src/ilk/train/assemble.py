@@ -92,10 +92,32 @@ def allot(method: Method, items: int) -> None:
             memory.allot(items)
 
 
+def named_backbone(settings: Settings) -> str:
+    """The backbone's name, which is decided before anything is built."""
+    assert settings.backbone is not None, "the backbone must be decided"
+    return settings.backbone
+
+
+def parameters(settings: Settings, image_size: int) -> int:
+    """Parameters of the backbone, counted without making or fetching them."""
+    kept = recorded_options(settings.backbone_options, image_size)
+    settings = replace(settings, backbone_options=kept)
+    with torch.device("meta"):
+        trunk = _trunk(settings, image_size, drop_path=0.0)
+    return sum(parameter.numel() for parameter in trunk.parameters())
+
+
+def method_without_weights(settings: Settings) -> Method:
+    """The method without its weights, for what does not depend on them."""
+    made = recipe(settings.method, settings.method_options)
+    with torch.device("meta"):
+        return made.build(8, settings.image_size or 224)
+
+
 def _trunk(settings: Settings, image_size: int, *, drop_path: float) -> nn.Module:
     options: Mapping[str, Any] = settings.backbone_options
     return backbone(
-        settings.backbone,
+        named_backbone(settings),
         image_size=image_size,
         channels=settings.channels,
         options=options,

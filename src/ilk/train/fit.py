@@ -13,9 +13,9 @@ import torch
 from ilk.core import UserError, check_writable, lock, sweep
 from ilk.data import Source, labels, left_out, open_source, unlabelled_because
 from ilk.networks import Encoder
-from ilk.train.devices import launch_fabric
 from ilk.train.length import Length
 from ilk.train.mended import mended
+from ilk.train.plan import Say, planned_setup
 from ilk.train.ranks import (
     check_same,
     from_first,
@@ -28,14 +28,16 @@ from ilk.train.record import METRICS, now, read_record, recorded_settings, surro
 from ilk.train.run import CHECKPOINT, Run, Watcher
 from ilk.train.seal import read_checkpoint
 from ilk.train.settings import Settings, absolute, placed
-from ilk.train.setup import Plan, Setup, timed_step
+from ilk.train.setup import Setup
 from ilk.train.start import START, begin, check_teacher, keep, kept
 
 RECORD = "run.json"
 WRITTEN = (RECORD, METRICS, CHECKPOINT, START, "encoder.safetensors", "encoder.json")
 
 
-def train(settings: Settings, data: Any, directory: Path, watcher: Watcher) -> None:
+def train(
+    settings: Settings, data: Any, directory: Path, watcher: Watcher, say: Say | None = None
+) -> None:
     """Train from the beginning.
 
     Args:
@@ -43,6 +45,7 @@ def train(settings: Settings, data: Any, directory: Path, watcher: Watcher) -> N
         data: anything that `ilk.data.open_source` takes.
         directory: made if need be; must not hold a run.
         watcher: sees the run go by.
+        say: is given the plan before the first step, line by line.
 
     Raises:
         UserError: the directory holds a run, or something cannot be done as asked.
@@ -52,14 +55,15 @@ def train(settings: Settings, data: Any, directory: Path, watcher: Watcher) -> N
     with processes(), _held(directory, "-o"):
         from_first(lambda: _check_free(directory))
         settings, beginning = together(lambda: begin(placed(settings)))
-        if beginning is None:
-            setup, facts = Setup(settings, _source(data)), {}
-        else:
+        start, facts = None, dict[str, Any]()
+        if beginning is not None:
             if beginning.words:
                 watcher.told(f"weights of {settings.weights}: {beginning.words}")
-            setup = Setup(settings, _source(data), start=beginning.encoder)
+            start, facts = beginning.encoder, {"start": beginning.facts}
+        setup, planned = planned_setup(settings, _source(data), say, start)
+        if beginning is not None:
             from_first(lambda: keep(beginning, directory))
-            facts = {"start": beginning.facts}
+        facts["plan"] = planned.record()
         Run(setup, directory, watcher, _record(setup, data) | facts).go()
 
 
@@ -116,7 +120,7 @@ def _resume(directory: Path, watcher: Watcher, data: Any, moved: dict[str, Any])
 def _built(settings: Settings, source: Source, length: Length, start: Encoder | None) -> Setup:
     """The parts of a run whose record asks for no more than there is room for."""
     try:
-        return Setup(settings, source, length=length, start=start)
+        return Setup(settings, source, length=length, start=start, restored=True)
     except (MemoryError, OverflowError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         if isinstance(error, RuntimeError) and not re.search(
@@ -202,23 +206,13 @@ def _saved(directory: Path, record: dict[str, Any]) -> bool:
     return False
 
 
-def dry_run(settings: Settings, data: Any) -> tuple[dict[str, Any], Plan]:
-    """The record a run would have, and what it would take, measured on a few steps."""
+def dry_run(settings: Settings, data: Any, say: Say | None = None) -> dict[str, Any]:
+    """The record that a run would have; what it would take is measured on a few steps."""
     with processes():
-        return _dry_run(settings, data)
-
-
-def _dry_run(settings: Settings, data: Any) -> tuple[dict[str, Any], Plan]:
-    settings, _ = begin(settings)
-    source = _source(data)
-    fabric = launch_fabric(settings)
-    plan = timed_step(settings, source, fabric)
-    if settings.minutes is not None:
-        steps = max(int(settings.minutes * 60 / plan.seconds), 1)
-        settings = replace(settings, minutes=None, steps=steps)
-    setup = Setup(settings, source, fabric=fabric)
-    plan = replace(plan, steps=setup.length.steps)
-    return _record(setup, data) | {"plan": asdict(plan)}, plan
+        settings, beginning = together(lambda: begin(placed(settings)))
+        start = None if beginning is None else beginning.encoder
+        setup, planned = planned_setup(settings, _source(data), say, start)
+        return _record(setup, data) | {"plan": planned.record()}
 
 
 @contextlib.contextmanager

@@ -59,7 +59,8 @@ def glance(directory: Path, images: Source) -> Glance:
     size = min(settings.batch_size or LARGEST_BATCH, LARGEST_BATCH, len(images))
     settings = replace(settings, batch_size=size, accumulate=1, knn_every=0, compile=False)
     length = Length(record["length"]["steps"], record["length"]["steps_per_epoch"])
-    setup = Setup(settings, images, length=length, start=kept(settings, directory))
+    start = kept(settings, directory)
+    setup = Setup(settings, images, length=length, start=start, restored=True)
     own = images.fingerprint == record["data"]["fingerprint"]
     first = 0 if own else record["data"]["items"]
     if not own:

@@ -3,7 +3,7 @@
 Test data is never looked at here.
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,10 +17,43 @@ GALLERY, QUERIES = 2000, 500
 NEIGHBOURS, TEMPERATURE = 20, 0.07
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Probe:
+    """From an encoder to its k-NN accuracy.
+
+    Args:
+        gallery: labelled images among which neighbours are looked for.
+        queries: other labelled images, which are classified.
+        workers: threads that read and decode.
+        device: where vectors are made.
+    """
+
+    gallery: Subset
+    queries: Subset
+    workers: int
+    device: torch.device
+
+    def __call__(self, encoder: Encoder) -> float:
+        """Accuracy in [0, 1]."""
+        asked, known = (self._embedded(encoder, part) for part in (self.queries, self.gallery))
+        return knn_accuracy(
+            torch.from_numpy(known.vectors),
+            torch.from_numpy(known.labels),
+            torch.from_numpy(asked.vectors),
+            torch.from_numpy(asked.labels),
+            k=NEIGHBOURS,
+            temperature=TEMPERATURE,
+            classes=len(self.gallery.classes),
+        )
+
+    def _embedded(self, encoder: Encoder, part: Subset) -> Embeddings:
+        return embed(encoder, part, device=str(self.device), workers=self.workers)
+
+
 def online_probe(
     source: Source, *, seed: int, workers: int, device: torch.device
-) -> Callable[[Encoder], float] | None:
-    """A function from an encoder to its k-NN accuracy; None when fewer than two classes exist.
+) -> Probe | None:
+    """A probe on training images; None when fewer than two classes exist.
 
     Up to 2000 labelled training items are the gallery and up to 500 others the queries.
     """
@@ -29,22 +62,9 @@ def online_probe(
         return None
     order = known[seeding.permutation(seed, 0, len(known))]
     queries = min(QUERIES, len(order) // 5)
-    parts = Subset(source, order[:queries]), Subset(source, order[queries : queries + GALLERY])
-
-    def score(encoder: Encoder) -> float:
-        asked, known_rows = (_embedded(encoder, part, workers, device) for part in parts)
-        return knn_accuracy(
-            torch.from_numpy(known_rows.vectors),
-            torch.from_numpy(known_rows.labels),
-            torch.from_numpy(asked.vectors),
-            torch.from_numpy(asked.labels),
-            k=NEIGHBOURS,
-            temperature=TEMPERATURE,
-            classes=len(source.classes),
-        )
-
-    return score
-
-
-def _embedded(encoder: Encoder, part: Subset, workers: int, device: torch.device) -> Embeddings:
-    return embed(encoder, part, device=str(device), workers=workers)
+    return Probe(
+        gallery=Subset(source, order[queries : queries + GALLERY]),
+        queries=Subset(source, order[:queries]),
+        workers=workers,
+        device=device,
+    )

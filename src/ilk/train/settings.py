@@ -26,16 +26,16 @@ class Settings:
             what happens to the backgrounds of views; None leaves them alone.
         masks: where the foreground of an image is to be had from: a folder of masks, saliency,
             or None for a source that knows it.
-        backbone: any timm model, or one of our own small ones.
+        backbone: any timm model, or one of our own small ones; None fits data and device.
         backbone_options: further arguments of the backbone.
         weights: to begin with: a file, a run, a hub folder or ``timm:NAME``, see
             `ilk.networks.read_given`; None begins with random ones.
         image_size: side of the full-size views in pixels.
         channels: of a picture.
-        epochs: length of the run; give one of epochs, steps and minutes.
+        epochs: length of the run; give one of epochs, steps and minutes, or none.
         steps: length of the run in optimiser steps.
         minutes: length of the run on the clock; the schedule is fitted to it.
-        batch_size: over all devices; None takes the method's, as far as data and memory allow.
+        batch_size: over all devices; None takes what method, data and memory allow.
         accumulate: micro-batches per step.
         lr: peak learning rate; None takes the method's, scaled to the batch.
         seed: of everything random.
@@ -49,6 +49,8 @@ class Settings:
         stop_on_collapse: end the run when the collapse alarm sounds.
         strategy: how several devices share the work.
         profile: measure where the time of a step goes.
+        defaults: what is not named is fitted to images, machine and length (see
+            ``ilk.train.defaults``), or is the paper's.
     """
 
     method: str = "moco-v3"
@@ -61,7 +63,7 @@ class Settings:
     augment: Literal["full", "no-hue", "crops"] = "full"
     background: str | None = None
     masks: str | None = None
-    backbone: str = "vit_small_patch16_224"
+    backbone: str | None = None
     backbone_options: Mapping[str, Any] = field(default_factory=dict)
     weights: str | None = None
     image_size: int | None = None
@@ -83,6 +85,7 @@ class Settings:
     stop_on_collapse: bool = False
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"
     profile: bool = False
+    defaults: Literal["fitted", "paper"] = "fitted"
 
     def __post_init__(self) -> None:
         lengths = {"epochs": self.epochs, "steps": self.steps, "minutes": self.minutes}

@@ -1,56 +1,47 @@
 """All parts of a run, built from its settings and its source."""
 
-import statistics
-import time
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 
 from ilk.core import UserError
 from ilk.data import (
-    BadItem,
     Masks,
     Reader,
     Scenery,
     Source,
-    decode,
     default_workers,
     labels,
     open_masks,
-    read_item,
     unlabelled_because,
 )
-from ilk.networks import Encoder, multiply_adds, sync_batch_norm
-from ilk.train.assemble import assemble
+from ilk.networks import Encoder, sync_batch_norm
+from ilk.train.assemble import assemble, named_backbone
 from ilk.train.devices import Precision, launch_fabric
 from ilk.train.judge import revealed
 from ilk.train.length import Length, length_of
 from ilk.train.loader import Loader
 from ilk.train.probe import online_probe
 from ilk.train.profile import Profile
-from ilk.train.ranks import from_first
 from ilk.train.settings import Settings
 from ilk.train.trainer import Trainer
 from ilk.views import moments, needed
 
-DEVICE_BATCH = 256  # images per device when nothing is said: fits most backbones
 PROBES_PER_RUN = 20
-TIMED_STEPS = 5
-LARGE = 160  # pixels; pictures with a longer short side are photos, trained at 224
 
 
 class Setup:
     """Builds and holds everything that a run needs.
 
     Args:
-        settings: as given; what is left open is decided here, see ``settings`` afterwards.
+        settings: with backbone, image size and batch decided, see ``ilk.train.plan``.
         source: the pictures.
-        length: known when a run is resumed, whose weights are then still to be put back; None
-            works it out.
+        length: of the run; None reads it off the settings.
+        fabric: launched already, and its precision; None launches one.
         start: the backbone with the weights to start from; None is random ones.
+        restored: whether weights are still to be put back from a checkpoint.
     """
 
     def __init__(
@@ -61,20 +52,19 @@ class Setup:
         length: Length | None = None,
         fabric: tuple[Fabric, Precision] | None = None,
         start: Encoder | None = None,
+        restored: bool = False,
     ) -> None:
         self.fabric, self.precision = fabric or launch_fabric(settings)
         self.source = source
-        self.image_size = settings.image_size or from_first(
-            lambda: natural_size(source, settings.channels)
-        )
+        assert settings.image_size is not None, "the image size must be decided"
+        assert settings.batch_size is not None, "the batch must be decided"
+        self.image_size, self.batch_size = settings.image_size, settings.batch_size
         self.workers = settings.workers or default_workers()
-        settings = replace(settings, image_size=self.image_size, workers=self.workers)
+        self.settings = settings = replace(settings, workers=self.workers)
         self.method, student = assemble(
-            settings, self.image_size, len(source), start=start, restored=length is not None
+            settings, self.image_size, len(source), start=start, restored=restored
         )
         self.labels = torch.from_numpy(labels(source))
-        self.batch_size = settings.batch_size or self._fitting_batch(settings)
-        self.settings = replace(settings, batch_size=self.batch_size)
         if self.fabric.world_size > 1:
             student = sync_batch_norm(student, self.fabric.device)
         self.statistics = moments(settings.channels)
@@ -107,10 +97,7 @@ class Setup:
         if self.profile is not None:
             self.trainer.clock = self.loader.clock = self.profile
         per_epoch = self.loader.steps_per_epoch / settings.accumulate
-        seconds = None
-        if length is None and settings.minutes is not None:
-            seconds = timed_step(settings, source, (self.fabric, self.precision)).seconds
-        self.length = length or length_of(settings, per_epoch, seconds)
+        self.length = length or length_of(settings, per_epoch, None)
         self._pace_extras(per_epoch)
 
     def _reveal(self) -> None:
@@ -126,10 +113,6 @@ class Setup:
         share = self.method.label_share
         self.trainer.reveal(revealed(self.labels, share, seed=self.settings.seed))
 
-    def _fitting_batch(self, settings: Settings) -> int:
-        joint = DEVICE_BATCH * self.fabric.world_size * settings.accumulate
-        return min(self.method.batch_size, joint, max(len(self.source) // 2 * 2, 1))
-
     def _loader(self) -> Loader:
         settings, world = self.settings, self.fabric.world_size
         share, rest = divmod(self.batch_size, world * settings.accumulate)
@@ -138,16 +121,19 @@ class Setup:
                 f"--batch-size: must divide by {world} processes x {settings.accumulate} "
                 f"micro-batches, got {self.batch_size}"
             )
+        return self.loader_of(share)
+
+    def loader_of(self, share: int) -> Loader:
+        """A loader of so many images for this rank at once."""
         masks = self.reader.masks
-        scenery = None if masks is None else Scenery(self.reader, masks)
         return Loader(
             self.reader,
             self.method.views,
             batch_size=share,
-            seed=settings.seed,
+            seed=self.settings.seed,
             rank=self.fabric.global_rank,
-            world=world,
-            scenery=scenery,
+            world=self.fabric.world_size,
+            scenery=None if masks is None else Scenery(self.reader, masks),
             workers=self.workers,
         )
 
@@ -180,7 +166,7 @@ class Setup:
         """The encoder as it stands; all processes must ask at once."""
         return Encoder.of(
             self.trainer.encoder_network(),
-            name=self.settings.backbone,
+            name=named_backbone(self.settings),
             options=dict(self.settings.backbone_options),
             image_size=self.image_size,
             channels=self.settings.channels,
@@ -196,78 +182,3 @@ class Setup:
         """Put back what `scaler_state` took."""
         if state is not None and self.trainer.scaler is not None:
             self.trainer.scaler.load_state_dict(state)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run will take.
-
-    Args:
-        steps: of the optimiser.
-        steps_per_epoch: batches in an epoch.
-        parameters: of the student.
-        multiply_adds: of the backbone for one full-size view.
-        seconds: median time of a step, measured.
-        memory: largest resident memory in bytes so far; of the device where it has its own.
-    """
-
-    steps: int
-    steps_per_epoch: float
-    parameters: int
-    multiply_adds: int
-    seconds: float
-    memory: int
-
-
-def timed_step(settings: Settings, source: Source, fabric: tuple[Fabric, Precision]) -> Plan:
-    """Take a few steps on a copy that is thrown away, and measure them."""
-    wanted = settings.steps
-    if wanted is None and settings.epochs is None:
-        wanted = TIMED_STEPS
-    short = replace(settings, minutes=None, steps=wanted, knn_every=0)
-    if wanted is not None:
-        short = replace(short, epochs=None)
-    setup = Setup(short, source, fabric=fabric)
-    micro = setup.settings.accumulate
-    batches = setup.loader.batches(0, (TIMED_STEPS + 1) * micro)
-    seconds = []
-    for _ in range(TIMED_STEPS + 1):
-        mark = time.perf_counter()
-        taken = [next(batches) for _ in range(micro)]
-        setup.trainer.take_step(taken, setup.length.progress(setup.trainer.step))
-        seconds.append(time.perf_counter() - mark)
-    batches.close()
-    student = setup.trainer.student
-    size = setup.image_size
-    seconds_now = torch.tensor(statistics.median(seconds[1:]), device=setup.fabric.device)
-    # All ranks must go by one clock: the slowest.
-    slowest = cast(torch.Tensor, setup.fabric.all_reduce(seconds_now, reduce_op="max")).item()
-    return Plan(
-        steps=setup.length.steps,
-        steps_per_epoch=setup.length.steps_per_epoch,
-        parameters=sum(p.numel() for p in student.parameters()),
-        multiply_adds=multiply_adds(student.backbone, (setup.settings.channels, size, size)),
-        seconds=slowest,
-        memory=_memory(setup.fabric.device),
-    )
-
-
-def natural_size(source: Source, channels: int) -> int:
-    """The size to train at: 224 for photos, else the pictures' own, in steps of 16 from 32."""
-    shorter = []
-    for index in np.linspace(0, len(source) - 1, num=min(len(source), 32), dtype=int):
-        try:
-            pixels = decode(read_item(source, int(index)), channels=channels)
-        except BadItem:
-            continue
-        shorter.append(min(pixels.shape[:2]))
-    side = statistics.median(shorter) if shorter else LARGE
-    return 224 if side >= LARGE else max(int(side) // 16 * 16, 32)
-
-
-def _memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

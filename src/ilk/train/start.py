@@ -4,7 +4,7 @@ A run that was given weights keeps the network that it began with, as ``start.sa
 large as its encoder. It goes on and is compared with from there, wherever the given file went.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,12 @@ from ilk.core import UserError
 from ilk.method import Method, Standing
 from ilk.networks import Encoder, load_encoder, read_given, start_from, write_encoder
 from ilk.networks.options import PRETRAINED
-from ilk.train.assemble import assemble
+from ilk.train.assemble import assemble, named_backbone
 from ilk.train.record import read_record, recorded_settings
 from ilk.train.settings import Settings
 from ilk.views import moments
 
 START = "start.safetensors"
-_DEFAULT = {entry.name: entry.default for entry in fields(Settings)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,8 +52,8 @@ def begin(settings: Settings) -> tuple[Settings, Beginning | None]:
     if settings.weights is None:
         return settings, None
     given = read_given(settings.weights)
-    named = settings.backbone != _DEFAULT["backbone"] or given.name is None
-    if given.name is None and settings.backbone == _DEFAULT["backbone"]:
+    named = settings.backbone is not None or given.name is None
+    if given.name is None and settings.backbone is None:
         raise UserError(
             f"--from: {settings.weights} does not say which network its weights are of, and no "
             f"backbone is named; give --backbone NAME"
@@ -89,6 +88,8 @@ def _from_published(settings: Settings) -> Settings:
     options = dict(settings.backbone_options)
     if not options.pop(PRETRAINED, False):
         return replace(settings, backbone_options=options)
+    if settings.weights is None and settings.backbone is None:
+        raise UserError(f"backbone: {PRETRAINED} must be of a network, give --backbone NAME")
     weights = settings.weights or f"timm:{settings.backbone}"
     return replace(settings, backbone_options=options, weights=weights)
 
@@ -152,7 +153,7 @@ def before(directory: Path) -> Encoder:
     _, student = assemble(settings, size, record["data"]["items"])
     return Encoder.of(
         student.backbone,
-        name=settings.backbone,
+        name=named_backbone(settings),
         options=settings.backbone_options,
         image_size=size,
         channels=settings.channels,

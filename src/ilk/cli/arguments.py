@@ -1,0 +1,119 @@
+"""Words of a command line, looked at before anything slow is imported."""
+
+import difflib
+import glob
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ilk.cli.catalogue import catalogue, fields_of
+from ilk.core.errors import UserError
+
+PLACES = {"": "method", "mix": "mix", "kin": "kin rule", "optimiser": "optimiser"}
+
+
+def minutes(text: str) -> float:
+    """Minutes from 90s, 10m or 2.5h."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if not found:
+        raise UserError(f"--time: must be a number with s, m or h such as 10m, got {text!r}")
+    return float(found[1]) * {"s": 1 / 60, "m": 1.0, "h": 60.0}[found[2]]
+
+
+def pairs(words: tuple[str, ...], flag: str = "--set") -> dict[str, str]:
+    """Fields and their values from words such as ``dim=64``."""
+    out = {}
+    for word in words:
+        field, equals, given = word.partition("=")
+        if not equals:
+            raise UserError(f"{flag}: must be field=value, got {word!r}")
+        out[field.replace("-", "_")] = given
+    return out
+
+
+def literals(words: tuple[str, ...]) -> dict[str, object]:
+    """Values as Python literals where they are, else as text."""
+    import ast
+
+    out: dict[str, object] = {}
+    for field, given in pairs(words, "--backbone-set").items():
+        try:
+            out[field] = ast.literal_eval(given)
+        except (ValueError, SyntaxError):
+            out[field] = given
+    return out
+
+
+def split_options(words: tuple[str, ...]) -> tuple[dict[str, str], ...]:
+    """Fields of the method, of the mix, of the kin rule and of the optimiser."""
+    out: tuple[dict[str, str], ...] = tuple({} for _ in PLACES)
+    for name, given in pairs(words).items():
+        place, _, field = name.rpartition(".")
+        if place not in PLACES:
+            raise UserError(
+                f"--set: must be field, mix.field, kin.field or optimiser.field, got {name!r}"
+            )
+        out[list(PLACES).index(place)][field] = given
+    return out
+
+
+def check_names(
+    method: str, mix: str | None, kin: str | None, options: Sequence[Mapping[str, str]]
+) -> None:
+    """Refuse names that are not known; values are looked at later.
+
+    Args:
+        method: its name.
+        mix: likewise.
+        kin: likewise, perhaps with a number.
+        options: what ``split_options`` made of ``--set``.
+
+    Raises:
+        UserError: with the nearest name that is known.
+    """
+    rule = None if kin is None else kin.partition(":")[0]
+    named = {"method": method, "mix": mix, "kin rule": rule}
+    for kind, name in named.items():
+        if name is not None:
+            _check(f"--{kind.split()[0]}: must be a known {kind}", name, catalogue()[kind])
+    for kind, given in zip(PLACES.values(), options, strict=True):
+        if kind == "optimiser":
+            name, known = kind, catalogue()["optimiser"]
+        else:
+            name = named[kind]
+            known = [] if name is None else fields_of(kind, name)
+        if given and name is None:
+            place = kind.split()[0]
+            raise UserError(f"--set {place}.{next(iter(given))}: needs a --{place}, got none")
+        for field in given:
+            _check(f"{name}: --set needs one of its fields", field, known)
+
+
+def check_paths(words: Iterable[str]) -> None:
+    """Refuse what does not exist; ``file.parquet:train`` is looked for without its part.
+
+    Raises:
+        UserError: with a name beside it that is nearly the same.
+    """
+    for word in words:
+        if _exists(word) or (":" in word and _exists(word.rpartition(":")[0])):
+            continue
+        place = Path(word).expanduser()
+        beside = sorted(p.name for p in place.parent.iterdir()) if place.parent.is_dir() else []
+        close = difflib.get_close_matches(place.name, beside, 1)
+        hint = f"did you mean {place.parent / close[0]}?" if close else "check the path"
+        raise UserError(f"{word}: must be an existing folder or file, found none; {hint}")
+
+
+def _exists(word: str) -> bool:
+    path = Path(word).expanduser()
+    return path.exists() or bool(glob.glob(str(path)))  # noqa: PTH207 - data are named alike
+
+
+def _check(says: str, given: str, known: Iterable[str]) -> None:
+    names = list(known)
+    if given in names:
+        return
+    close = difflib.get_close_matches(given, names, 1)
+    hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(names)}"
+    raise UserError(f"{says}, got {given!r}; {hint}")

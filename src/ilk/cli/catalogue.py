@@ -1,0 +1,81 @@
+"""What can be named, kept as a file that is read in no time: importing every method is slow.
+
+``catalogue.json`` is written from the code by ``docs/generate.py``; a test compares the two.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+FILE = Path(__file__).parent / "catalogue.json"
+KINDS = ("method", "mix", "kin rule")
+
+
+@lru_cache
+def catalogue() -> dict[str, Any]:
+    """Entries by kind and name, and which fits which.
+
+    ``method``, ``mix`` and ``kin rule`` hold for each name ``header`` (title, Paper, Idea and
+    so on), ``needs``, ``recipes`` (what each sets) and ``fields`` (name, default, type);
+    ``optimiser`` holds the fields of an optimisation, ``backbones`` our own networks, and
+    ``fits`` why a method refuses a mix or a kin rule, empty where it takes it.
+    """
+    return json.loads(FILE.read_text())
+
+
+def entries() -> dict[str, dict[str, Any]]:
+    """Every method, mix and kin rule by the name that `ilk methods` takes."""
+    return {
+        f"kin.{name}" if kind == "kin rule" else name: entry
+        for kind in KINDS
+        for name, entry in catalogue()[kind].items()
+    }
+
+
+def made() -> dict[str, Any]:
+    """The same from the code, which takes seconds."""
+    from ilk.adoptions import ADOPTIONS
+    from ilk.cli.matrix import fits
+    from ilk.method import Optimisation
+    from ilk.methods import METHODS
+    from ilk.mixes import MIXES
+    from ilk.networks import OWN
+
+    return {
+        "method": {name: _entry(name, kind) for name, kind in METHODS.items()},
+        "mix": {name: _entry(name, kind) for name, kind in MIXES.items()},
+        "kin rule": {name: _entry(f"kin.{name}", kind) for name, kind in ADOPTIONS.items()},
+        "optimiser": [field.name for field in dataclasses.fields(Optimisation)],
+        "backbones": list(OWN),
+        "fits": {name: dict(row) for name, row in fits().items()},
+    }
+
+
+def _entry(name: str, kind: type[Any]) -> dict[str, Any]:
+    from ilk.cli.methods import header, needs, recipes
+
+    return {
+        "header": header(kind),
+        "needs": needs(name),
+        "recipes": recipes(name),
+        "fields": [
+            [field.name, repr(field.default), _type(field)]
+            for field in dataclasses.fields(kind)
+        ],
+    }
+
+
+def _type(field: "dataclasses.Field[Any]") -> str:
+    if isinstance(field.type, str):
+        return field.type
+    return getattr(field.type, "__name__", str(field.type))
+
+
+def fields_of(kind: str, name: str) -> Sequence[str]:
+    """Fields that ``--set`` takes for a method, mix or kin rule."""
+    entry: Mapping[str, Any] = catalogue()[kind][name]
+    further = ["recipe"] if entry["recipes"] else []
+    return [*(field[0] for field in entry["fields"]), *further]

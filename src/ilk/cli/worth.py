@@ -1,0 +1,71 @@
+"""What a run was worth, in a sentence: its encoder beside raw pixels and no training."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+SURE = 1.96  # standard errors
+
+
+def worth(directory: Path, record: Mapping[str, Any]) -> str:
+    """A sentence for a person; it asks for labels where there are none.
+
+    Args:
+        directory: of the run.
+        record: its run.json, which names the images it learned from.
+    """
+    import torch
+
+    from ilk.data import default_workers, open_source
+    from ilk.evaluate import contender, raw_pixels
+    from ilk.networks import load_encoder
+    from ilk.train import online_probe
+
+    settings = record["settings"]
+    probe = online_probe(
+        open_source(record["data"]["spec"]),
+        seed=settings["seed"],
+        workers=settings["workers"] or default_workers(),
+        device=torch.device(record["device"]),
+    )
+    if probe is None:
+        return (
+            f"there are no labels to judge it by; with some labelled images, ilk evaluate "
+            f"{directory} --train labelled/train --test labelled/val --against random "
+            f"--against pixels says what it is worth"
+        )
+    encoder = load_encoder(directory)
+    untrained = contender("random", ours=encoder, seed=settings["seed"])
+    scores = {
+        "raw pixels": probe(raw_pixels(channels=encoder.channels)),
+        "the same network untrained": probe(untrained),
+    }
+    return verdict(probe(encoder), scores, len(probe.queries))
+
+
+def verdict(ours: float, others: Mapping[str, float], images: int) -> str:
+    """Whether an accuracy beats others that were measured on as many images.
+
+    Args:
+        ours: in [0, 1].
+        others: likewise, by name.
+        images: that were classified.
+    """
+    told = ", ".join(f"{name} {100 * score:.1f} %" for name, score in others.items())
+    unbeaten = [name for name, score in others.items() if not _beats(ours, score, images)]
+    line = (
+        f"k-NN accuracy on {images:,} of its labelled images: {100 * ours:.1f} %; {told}; "
+        f"labels were not learned from"
+    )
+    if not unbeaten:
+        return f"{line}. The encoder beats both"
+    return (
+        f"{line}. The encoder does not beat {' and '.join(unbeaten)} by more than chance: more "
+        f"images or a longer run, such as --time 2h, may help"
+    )
+
+
+def _beats(ours: float, theirs: float, images: int) -> bool:
+    spread = sum(score * (1 - score) for score in (ours, theirs)) / images
+    return ours - theirs > SURE * math.sqrt(spread)

@@ -1,0 +1,177 @@
+"""From the table of defaults to the values of a run."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ilk.train.defaults import (
+    GPU_STEPS,
+    LIMITS,
+    LONGEST_WARMUP,
+    MOST_EPOCHS,
+    NETWORKS,
+    OPTIMISERS,
+    OWN_WEIGHTS,
+    PAPER_EPOCHS,
+    PER_EPOCH,
+    SMALL_METHODS,
+    SMALL_NETWORK,
+    SMALL_OPTIMISER,
+    SMALL_WARMUP,
+    Facts,
+    Network,
+    small,
+)
+from ilk.train.settings import Settings
+
+
+def network_for(facts: Facts) -> Network:
+    """The first row that holds."""
+    return next(row for row in NETWORKS if row.holds(facts))
+
+
+def batch_for(facts: Facts, most: int) -> int:
+    """An even number of images, so that an epoch has four steps where there are enough."""
+    largest = max(facts.images // PER_EPOCH, min(facts.images, 32))
+    return max(min(most, largest) // 2 * 2, 1)
+
+
+def epochs_for(steps_per_epoch: float) -> float:
+    """The length of a run that is not timed."""
+    return min(max(PAPER_EPOCHS, GPU_STEPS / steps_per_epoch), MOST_EPOCHS)
+
+
+def method_options(
+    name: str, settings: Any, facts: Facts, named: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Fields of a method that are to be others; none of those that a person named.
+
+    Args:
+        name: of the method.
+        settings: of the method, a dataclass, as a person gave them.
+        facts: of images, machine and run.
+        named: fields that a person gave; a named recipe counts as a large network's.
+    """
+    if "recipe" in named:
+        facts = dataclasses.replace(facts, parameters=SMALL_NETWORK)
+    own = SMALL_METHODS.get(name, {}) if small(facts) else {}
+    out: dict[str, Any] = {}
+    for field in dataclasses.fields(settings):
+        before = getattr(settings, field.name)
+        chosen = _lowered(field.name, own.get(field.name, before), facts)
+        if chosen != before and field.name not in named:
+            out[field.name] = chosen
+    return out
+
+
+def optimiser_options(
+    facts: Facts, warmup_epochs: float, named: Mapping[str, Any], of_method: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Fields of the optimisation that differ from the paper's.
+
+    Args:
+        facts: of images, machine and run.
+        warmup_epochs: the method's.
+        named: fields of the optimisation that a person gave.
+        of_method: fields of the method that a person gave.
+    """
+    out: dict[str, Any] = {}
+    warmup = min(warmup_epochs, facts.epochs * LONGEST_WARMUP)
+    if small(facts) and not (set(named) - {"warmup_epochs"}) | (set(of_method) & OPTIMISERS):
+        out = dict(SMALL_OPTIMISER)
+        if facts.weights:
+            out["lr"] *= OWN_WEIGHTS
+        tenth = facts.epochs * SMALL_WARMUP
+        warmup = tenth if math.isfinite(tenth) else warmup_epochs
+    if warmup != warmup_epochs:
+        out["warmup_epochs"] = round(warmup, 4)
+    if "warmup_epochs" in {*named, *of_method}:
+        out.pop("warmup_epochs", None)
+    return out
+
+
+def table() -> list[tuple[str, str, str, str]]:
+    """Every row as text: what is chosen, when, what it becomes, and why."""
+    rows = [
+        (
+            "network",
+            row.when,
+            f"{row.backbone}, views of {row.largest} px at most, batch {row.batch} at most, "
+            + (f"{row.minutes:g} minutes" if row.minutes else "100 epochs or 20,000 steps"),
+            row.why,
+        )
+        for row in NETWORKS
+    ]
+    rows += [
+        (", ".join(row.fields), row.when, f"at most {row.words}", row.why) for row in LIMITS
+    ]
+    small = "a network below 5 M parameters"
+    rows += [
+        (name, small, ", ".join(f"{field}={value}" for field, value in fields.items()),
+         "as in the learning check and the table of all methods")
+        for name, fields in SMALL_METHODS.items()
+    ]  # fmt: skip
+    rows.append(
+        (
+            "optimiser",
+            f"{small}; neither it nor its learning rate or decay is named",
+            f"{', '.join(f'{field}={value}' for field, value in SMALL_OPTIMISER.items())}, "
+            "warm-up for a tenth of the run",
+            "the papers' are for large networks and batches",
+        )
+    )
+    rows.append(
+        (
+            "learning rate",
+            "likewise, and the run begins with one's own weights",
+            f"{OWN_WEIGHTS:g} of it",
+            "the rate of a run from scratch would undo them; from papers, not measured here",
+        )
+    )
+    rows.append(
+        (
+            "batch",
+            "always",
+            "as many images as leave four steps in an epoch and 40 % of the memory free",
+            "a run must not be killed for want of memory",
+        )
+    )
+    rows.append(
+        (
+            "length",
+            "always",
+            f"{MOST_EPOCHS} epochs at most where neither epochs, steps nor time is named",
+            "more was not tried",
+        )
+    )
+    return rows
+
+
+def _lowered(field: str, value: Any, facts: Facts) -> Any:
+    for row in LIMITS:
+        if field in row.fields and row.holds(facts):
+            value = _at_most(value, row.most(facts))
+    return value
+
+
+def _at_most(value: Any, most: float) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_at_most(entry, most) for entry in value)
+    if value <= most:
+        return value
+    whole = isinstance(value, int) and most >= 1
+    return int(most) if whole else round(most, 4)
+
+
+def differences(asked: Settings, settings: Settings) -> dict[str, Any]:
+    """What was left open and is now decided, by name."""
+    out: dict[str, Any] = {}
+    for name in ("backbone", "image_size", "batch_size"):
+        if getattr(asked, name) is None:
+            out[name] = getattr(settings, name)
+    for name, place in (("method_options", ""), ("optimiser_options", "optimiser.")):
+        before: Mapping[str, Any] = getattr(asked, name)
+        after: Mapping[str, Any] = getattr(settings, name)
+        out |= {f"{place}{key}": after[key] for key in after if key not in before}
+    return out

@@ -1,0 +1,221 @@
+"""What a step costs in time and memory, from a few small ones on a copy that is thrown away."""
+
+import contextlib
+import gc
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from ilk.data import Source, Subset
+from ilk.embedding import embed
+from ilk.train.devices import Precision
+from ilk.train.length import Length
+from ilk.train.loader import AHEAD
+from ilk.train.machine import peak_of
+from ilk.train.ranks import from_first
+from ilk.train.settings import Settings
+from ilk.train.setup import Setup
+
+SMALLEST, GROWTH = 2, 4  # images of the first step, and by how much the next may be larger
+STEADY = 8  # steps of the largest size
+SECONDS = 6.0  # for steps; another second or two goes into building
+EMBEDDED = 64
+# Beside what autograd keeps, the backward pass makes gradients of what it goes through.
+BACKWARD = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of a step, as a line through what was measured.
+
+    Args:
+        batch: images of the largest micro-batch that was measured.
+        seconds: of a step with one such micro-batch; data and network together.
+        slope: seconds of each further image.
+        memory: the most that was held, in bytes.
+        image_memory: bytes of each further image.
+        embedding: seconds of an image when vectors are made.
+    """
+
+    batch: int
+    seconds: float
+    slope: float
+    memory: int
+    image_memory: float
+    embedding: float
+
+    def seconds_of(self, micro: int, accumulate: int) -> float:
+        """Of a step with so many micro-batches."""
+        return accumulate * (self.seconds + self.slope * (micro - self.batch))
+
+    def memory_of(self, micro: int) -> int:
+        """The most bytes that will be held."""
+        return int(self.memory + self.image_memory * max(micro - self.batch, 0))
+
+    def fitting(self, memory: float) -> int:
+        """The largest micro-batch within so many bytes; 0 where none fits."""
+        room = memory - self.memory
+        if room < 0:
+            return 0
+        return self.batch + int(room / self.image_memory)
+
+
+def measure(
+    settings: Settings,
+    source: Source,
+    fabric: tuple[Fabric, Precision],
+    micro: int,
+    *,
+    allowed: float,
+    scored: bool,
+) -> Cost:
+    """Take steps of growing size, up to the real one, until a few seconds are over.
+
+    Args:
+        settings: of the run, all decided but perhaps the batch.
+        source: the images.
+        fabric: devices and precision.
+        micro: images of a micro-batch of this rank; no step is larger.
+        allowed: bytes that may be held; no step is taken that would hold more.
+        scored: whether there are online scores, whose vectors take time too.
+    """
+    device, world = fabric[0].device, fabric[0].world_size
+    clock, batch = _Clock(), min(SMALLEST, micro)
+    steps = _Steps(settings, source, fabric, batch * world)
+    times = {batch: steps.stream(batch, 1)}  # the first step also builds kernels
+    bytes_each = steps.bytes_each / batch
+    peaks = [(batch, peak_of(device))]
+    while True:
+        larger = min(batch * GROWTH, micro)
+        room = peaks[-1][1] + bytes_each * (larger - batch) <= allowed
+        slow = 2 * times[batch] * larger / batch > clock.left()
+        if clock.shared(larger == batch or slow or not room):
+            break
+        batch = larger
+        times[batch] = steps.stream(batch, 1)
+        peaks.append((batch, peak_of(device)))
+    count = clock.shared(min(int(clock.left() / 2 / times[batch]), STEADY))
+    if count >= 2:
+        times[batch] = steps.stream(batch, count)
+    embedding = steps.embedding() if scored else 0.0
+    if device.type == "cuda" and len(peaks) > 1:
+        bytes_each = _slope(peaks[-2], peaks[-1])
+    peak = peak_of(device)
+    del steps
+    gc.collect()
+    return Cost(
+        batch=batch,
+        seconds=times[batch],
+        slope=_image_seconds(times),
+        memory=peak,
+        image_memory=max(bytes_each, 1.0),
+        embedding=embedding,
+    )
+
+
+class _Clock:
+    """What is left of the time; all processes must decide alike."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+
+    def left(self) -> float:
+        """Seconds."""
+        return SECONDS - (time.perf_counter() - self._began)
+
+    @staticmethod
+    def shared(decision: int) -> int:
+        """What the first process decides."""
+        return from_first(lambda: decision)
+
+
+class _Steps:
+    """A trainer to be thrown away, fed with any micro-batch."""
+
+    def __init__(
+        self, settings: Settings, source: Source, fabric: tuple[Fabric, Precision], batch: int
+    ) -> None:
+        self._length = Length(1_000_000, float(len(source)))
+        trial = replace(
+            settings, batch_size=batch, accumulate=1, knn_every=0, compile=False, profile=False
+        )
+        self._setup = Setup(trial, source, length=self._length, fabric=fabric, restored=True)
+        self._done = 0
+        self.bytes_each = 0.0  # of the first stream
+
+    def stream(self, batch: int, steps: int) -> float:
+        """Seconds of a step, its share of the preparation of data included."""
+        setup = self._setup
+        loader = setup.loader_of(batch)
+        trainer, mark = setup.trainer, time.perf_counter()
+        batches = loader.batches(0, steps)
+        with contextlib.closing(batches):
+            for taken in batches:
+                with self._counted() if not self.bytes_each else contextlib.nullcontext():
+                    trainer.take_step([taken], self._length.progress(trainer.step))
+                views = sum(view.nbytes for view in taken.views.values())
+                if not self._done:
+                    self.bytes_each += (AHEAD + 2) * views
+                self._done += 1
+        seconds = (time.perf_counter() - mark) / steps
+        return self._slowest(seconds)
+
+    def embedding(self) -> float:
+        """Seconds of an image when vectors are made."""
+        setup = self._setup
+        few = Subset(setup.source, np.arange(min(EMBEDDED, len(setup.source))))
+        encoder, device = setup.encoder(), str(setup.fabric.device)
+        mark = 0.0
+        for _ in range(2):  # the first time also builds kernels
+            mark = time.perf_counter()
+            embed(encoder, few, device=device, workers=setup.workers)
+        return (time.perf_counter() - mark) / len(few)
+
+    def _slowest(self, seconds: float) -> float:
+        """All ranks must go by one clock: the slowest."""
+        fabric = self._setup.fabric
+        now = torch.tensor(seconds, device=fabric.device)
+        reduced = fabric.all_reduce(now, reduce_op="max")
+        assert isinstance(reduced, Tensor)
+        return reduced.item()
+
+    @contextlib.contextmanager
+    def _counted(self) -> Generator[None]:
+        """Count the bytes that autograd keeps, weights apart."""
+        weights = {
+            p.untyped_storage().data_ptr() for p in self._setup.trainer.student.parameters()
+        }
+        seen: dict[int, int] = {}
+
+        def keep(tensor: Tensor) -> Tensor:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in weights:
+                seen[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        def give(tensor: Tensor) -> Tensor:
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, give):
+            yield
+        self.bytes_each += BACKWARD * sum(seen.values())
+
+
+def _image_seconds(times: dict[int, float]) -> float:
+    """Seconds of each further image: between the two largest, but near the mean of the last."""
+    sizes = sorted(times)
+    last = sizes[-1]
+    mean = times[last] / last
+    if len(sizes) == 1:
+        return mean
+    slope = _slope((sizes[-2], times[sizes[-2]]), (last, times[last]))
+    return min(max(slope, 0.7 * mean), mean)
+
+
+def _slope(low: tuple[int, float], high: tuple[int, float]) -> float:
+    return (high[1] - low[1]) / (high[0] - low[0])

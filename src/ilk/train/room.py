@@ -1,0 +1,84 @@
+"""Whether a run fits into memory, and what would."""
+
+import math
+
+from ilk.core import UserError
+from ilk.train.machine import Memory
+from ilk.train.measure import Cost
+from ilk.train.settings import Settings
+from ilk.train.words import memory_words
+
+SHARE = 0.6  # of all memory, that a run takes at most where its batch was chosen
+SPARE = 0.95  # of what is free, that a run takes at most where its batch was named
+COPIES = 5  # of the weights: student, teacher, gradients and two moments
+WEIGHT_BYTES = 4
+
+
+def allowed(memory: Memory, *, named: bool) -> float:
+    """Bytes that a run may hold; fewer where its batch was not named."""
+    most = SPARE * memory.free + memory.held
+    return most if named else min(most, SHARE * memory.total)
+
+
+def check_weights(backbone: str, parameters: int, memory: Memory) -> None:
+    """Refuse a network whose weights alone do not fit, before they are made.
+
+    Raises:
+        UserError: they do not.
+    """
+    size = COPIES * WEIGHT_BYTES * parameters
+    if size > memory.free:
+        raise UserError(
+            f"memory: weights, gradients and optimiser of {backbone} need "
+            f"{memory_words(size)}, but {memory_words(memory.free)} are free; take a smaller "
+            f"--backbone"
+        )
+
+
+def fitting(
+    settings: Settings,
+    cost: Cost,
+    most: float,
+    micro: int,
+    fits: int,
+    *,
+    world: int,
+    named: bool,
+) -> int:
+    """A batch over all devices that fits, in place of one that does not.
+
+    Args:
+        settings: with the batch that does not fit.
+        cost: of a step.
+        most: bytes that may be held.
+        micro: images of a micro-batch.
+        fits: images of a micro-batch that would fit.
+        world: number of processes.
+        named: whether a person named the batch, which is then refused.
+
+    Raises:
+        UserError: the batch was named, or not even two images fit.
+    """
+    fits = 2 ** int(math.log2(fits)) if fits else 0
+    if fits < 2:
+        raise UserError(
+            f"memory: two images at {settings.image_size} px need "
+            f"{memory_words(cost.memory_of(2))} with {settings.backbone}, but "
+            f"{memory_words(most)} may be held; take a smaller --backbone or --image-size"
+        )
+    if not named:
+        return fits * world * settings.accumulate
+    batch = settings.batch_size
+    assert batch is not None
+    parts = next(
+        n
+        for n in range(2, batch + 1)
+        if batch % (n * world) == 0 and batch // (n * world) <= fits
+    )
+    raise UserError(
+        f"memory: --batch-size {batch} of {settings.backbone} at {settings.image_size} px "
+        f"needs about {memory_words(cost.memory_of(micro))}, but {memory_words(most)} may be "
+        f"held; --batch-size {fits * world} fits, or --batch-size {batch} --accumulate "
+        f"{parts}, where the loss compares {batch // parts} images with one another in place "
+        f"of {batch}"
+    )

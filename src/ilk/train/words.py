@@ -1,0 +1,73 @@
+"""A plan in words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ilk.train.length import Length
+from ilk.train.settings import Settings
+
+SHORT = 10  # epochs, below which little is learned
+SMALLER = ("backbone", "image_size", "batch_size")
+
+
+def running(settings: Settings, chosen: Mapping[str, Any], why: str) -> str:
+    """What will run, and why."""
+    parts = [settings.method, settings.kin, settings.mix]
+    what = " + ".join(part for part in parts if part)
+    line = (
+        f"{what} with {settings.backbone} at {settings.image_size} px, "
+        f"{settings.batch_size} images a step"
+    )
+    if "backbone" in chosen and settings.defaults == "fitted":
+        line += f": {why}"
+    further = [name for name in chosen if name not in SMALLER]
+    if further:
+        line += f"; {len(further)} settings differ from the paper's, see run.json"
+    return line
+
+
+def taking(
+    settings: Settings, length: Length, seconds: float, step: float, memory: int, free: int
+) -> str:
+    """How long and how much memory."""
+    epochs = length.steps / length.steps_per_epoch
+    rate = (settings.batch_size or 0) / step
+    return (
+        f"about {duration(seconds)} for {epochs:,.3g} epochs ({length.steps:,} steps, "
+        f"{rate:,.3g} images a second); {memory_words(memory)} of memory, where "
+        f"{memory_words(free)} may be taken"
+    )
+
+
+def changing(settings: Settings, length: Length, asked: Settings) -> str:
+    """How to change it."""
+    named = asked.epochs or asked.steps or asked.minutes
+    flags = ["" if named else "--time 1h or --epochs 100"]
+    if asked.backbone is None:
+        flags.append("--backbone NAME")
+    if asked.image_size is None:
+        flags.append("--image-size 64")
+    if asked.batch_size is None:
+        flags.append("--batch-size 64")
+    if settings.defaults == "fitted":
+        flags.append("--set FIELD=VALUE; --defaults paper for the paper's settings")
+    line = ", ".join(flag for flag in flags if flag)
+    if length.steps / length.steps_per_epoch < SHORT:
+        line += f"; fewer than {SHORT} epochs teach little"
+    return line
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that fits it."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} seconds"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} minutes"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 86400:.1f} days"
+
+
+def memory_words(size: float) -> str:
+    """Bytes as GiB or MiB."""
+    return f"{size / 2**30:.1f} GiB" if size >= 0.95 * 2**30 else f"{size / 2**20:.0f} MiB"

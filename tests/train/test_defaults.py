@@ -1,0 +1,130 @@
+"""What is chosen where nothing is named: every row of the table is reached."""
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+
+from ilk.methods import METHODS, recipe
+from ilk.train import choices
+from ilk.train.defaults import LIMITS, NETWORKS, SMALL_METHODS, SMALL_NETWORK, Facts
+
+SMALL = Facts(
+    images=800, side=333, device="cpu", parameters=680_000, batch=128, epochs=50, steps=300
+)
+LARGE = Facts(
+    images=1_281_167, side=400, device="cuda", parameters=21_000_000, batch=4096, epochs=300,
+    steps=93_000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("facts", "backbone"),
+    [
+        (SMALL, "resnet_mini"),
+        (dataclasses.replace(SMALL, images=10**6), "resnet_mini"),
+        (dataclasses.replace(SMALL, device="cuda"), "resnet18"),
+        (dataclasses.replace(LARGE, side=32), "resnet18"),
+        (LARGE, "vit_small_patch16_224"),
+    ],
+)
+def test_every_network_is_reached(facts, backbone):
+    assert choices.network_for(facts).backbone == backbone
+
+
+def test_every_row_names_a_field_that_a_method_has_and_lowers_it():
+    sizes = [field for row in LIMITS for field in row.fields]
+    known = {field.name for kind in METHODS.values() for field in dataclasses.fields(kind)}
+    assert set(sizes) <= known
+    assert len(sizes) == len(set(sizes))
+    chosen: set[str] = set()
+    for name in METHODS:
+        for facts in (SMALL, dataclasses.replace(SMALL, epochs=5)):
+            chosen |= set(choices.method_options(name, recipe(name, {}), facts, {}))
+    assert set(sizes) <= chosen
+
+
+@pytest.mark.parametrize("name", SMALL_METHODS)
+def test_a_row_of_a_method_is_taken_for_small_networks_alone(name):
+    chosen = choices.method_options(name, recipe(name, {}), SMALL, {})
+    for field, value in SMALL_METHODS[name].items():
+        queue = field == "queue_size"  # which the number of images lowers further
+        assert chosen[field] == (256 if queue else value)
+    large = choices.method_options(name, recipe(name, {}), LARGE, {})
+    assert not set(large) & set(SMALL_METHODS[name])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_large_run_of_a_large_network_is_the_papers(name):
+    assert choices.method_options(name, recipe(name, {}), LARGE, {}) == {}
+    assert choices.optimiser_options(LARGE, 10, {}, {}) == {}
+
+
+def test_what_is_named_stays():
+    named = {"queue_size": 65_536, "hidden": 4096}
+    chosen = choices.method_options("moco-v2", recipe("moco-v2", named), SMALL, named)
+    assert set(chosen) == {"momentum"}
+    kept = choices.optimiser_options(SMALL, 0, {"name": "sgd"}, {})
+    assert kept == {}
+    assert "lr" not in choices.optimiser_options(SMALL, 0, {}, {"base_lr": 0.1})
+    assert "warmup_epochs" not in choices.optimiser_options(SMALL, 10, {}, {"warmup_epochs": 9})
+
+
+def test_a_recipe_counts_as_named():
+    named = {"recipe": "resnet"}
+    chosen = choices.method_options("moco-v3", recipe("moco-v3", named), SMALL, named)
+    assert set(chosen) == {"warmup_epochs"}
+    assert "lr" not in choices.optimiser_options(SMALL, 10, {}, named)
+
+
+@pytest.mark.parametrize("facts", [SMALL, dataclasses.replace(SMALL, epochs=0.2, steps=1)])
+def test_no_warm_up_outlasts_a_run_and_no_queue_the_data(facts):
+    for name in METHODS:
+        made = recipe(name, {})
+        fields: dict[str, Any] = {
+            field.name: getattr(made, field.name) for field in dataclasses.fields(made)
+        }
+        fields |= choices.method_options(name, made, facts, {})
+        for field in ("warmup_epochs", "warmup_teacher_epochs", "from_epoch", "queue_from"):
+            assert fields.get(field, 0) < facts.epochs
+        for field in ("queue_size", "bank_size"):
+            assert fields.get(field, 0) <= facts.images
+        for field in ("clusters", "prototypes"):
+            sizes = fields.get(field, 0)
+            assert max(sizes if isinstance(sizes, tuple) else (sizes,)) <= facts.images / 50
+        lr = choices.optimiser_options(facts, 10, {}, {})
+        assert lr["warmup_epochs"] == pytest.approx(facts.epochs / 10)
+
+
+def test_small_networks_have_their_optimiser():
+    chosen = choices.optimiser_options(dataclasses.replace(SMALL, epochs=math.inf), 10, {}, {})
+    assert (chosen["name"], chosen["lr"]) == ("adamw", 8e-3)
+    assert "warmup_epochs" not in chosen
+    large = dataclasses.replace(SMALL, parameters=SMALL_NETWORK)
+    assert choices.optimiser_options(large, 10, {}, {}) == {"warmup_epochs": 7.5}
+
+
+def test_batches_leave_several_steps_in_an_epoch():
+    assert choices.batch_for(SMALL, 128) == 128
+    assert choices.batch_for(dataclasses.replace(SMALL, images=200), 128) == 50
+    assert choices.batch_for(dataclasses.replace(SMALL, images=40), 128) == 32
+    assert choices.batch_for(dataclasses.replace(SMALL, images=7), 128) == 6
+    assert choices.batch_for(dataclasses.replace(SMALL, images=1), 128) == 1
+
+
+def test_few_images_are_seen_more_often():
+    assert choices.epochs_for(5000) == 100
+    assert choices.epochs_for(50) == 400
+    assert choices.epochs_for(3) == 800
+
+
+def test_the_table_has_a_line_for_each_row():
+    rows = choices.table()
+    assert len(rows) == len(NETWORKS) + len(LIMITS) + len(SMALL_METHODS) + 4
+    assert all(all(cell for cell in row) for row in rows)
+
+
+def test_own_weights_move_slowly():
+    facts = dataclasses.replace(SMALL, weights=True)
+    assert choices.optimiser_options(facts, 10, {}, {})["lr"] == pytest.approx(8e-4)

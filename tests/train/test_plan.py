@@ -1,0 +1,172 @@
+"""The plan: what is decided, what is measured, what is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ilk.core import UserError
+from ilk.data import open_source
+from ilk.train import Settings, measure, plan, survey
+from ilk.train.devices import launch_fabric
+from ilk.train.machine import Memory
+from ilk.train.measure import Cost
+from ilk.train.plan import Plan
+from ilk.train.survey import natural_size
+
+SMALL = {"widths": [16, 16, 16], "depths": [1, 1, 1]}
+GIB = 2**30
+
+
+@pytest.fixture
+def photos() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (120, 40, 60, 3), np.uint8)
+
+
+def planned(settings: Settings, images, said: list[str] | None = None) -> Plan:
+    say = None if said is None else said.append
+    return plan.plan(settings, open_source(images), launch_fabric(settings), say)
+
+
+def test_nothing_named_on_a_processor(photos):
+    said: list[str] = []
+    made = planned(Settings(device="cpu"), photos, said)
+    settings = made.settings
+    assert (settings.backbone, settings.image_size, settings.batch_size) == (
+        "resnet_mini",
+        32,
+        32,
+    )
+    assert settings.method_options["hidden"] == 1024
+    epochs = made.length.steps / made.length.steps_per_epoch
+    warmup = settings.optimiser_options["warmup_epochs"]
+    assert warmup == pytest.approx(epochs / 10, rel=1e-3)
+    assert epochs <= 800
+    assert made.seconds <= 1.3 * 20 * 60
+    assert made.memory < 0.6 * made.reachable
+    assert [line.split()[0] for line in said] == ["found", "runs", "takes", "change"]
+    assert said[0] == "found   120 images, median 60 x 40 px, 0 unreadable"
+    assert "--time 1h" in said[3]
+
+
+def test_a_time_becomes_steps_and_a_named_length_stays(photos):
+    given = Settings(device="cpu", backbone="resnet_mini", backbone_options=SMALL)
+    made = planned(replace(given, minutes=1), photos)
+    assert made.length.steps == pytest.approx(60 / made.step_seconds, rel=0.02)
+    assert planned(replace(given, epochs=3), photos).length.steps == 9
+    assert planned(replace(given, steps=5), photos).length.steps == 5
+
+
+def test_paper_settings_by_one_word(photos):
+    named = Settings(
+        device="cpu", backbone="resnet_mini", backbone_options=SMALL, batch_size=8, steps=1,
+        image_size=32, defaults="paper",
+    )  # fmt: skip
+    made = planned(named, photos)
+    assert (made.settings.method_options, made.settings.optimiser_options) == ({}, {})
+    assert made.chosen == {}
+
+
+def test_where_all_is_named_and_nobody_listens_nothing_is_measured(photos, monkeypatch):
+    monkeypatch.setattr(plan, "measure", None)
+    named = Settings(device="cpu", backbone="resnet_mini", batch_size=8, steps=1)
+    made = planned(named, photos)
+    assert made.memory is None
+    assert made.settings.method_options["warmup_epochs"] < 1
+    assert made.settings.batch_size == 8
+
+
+def test_every_choice_is_recorded_and_what_is_named_is_not(photos):
+    named = Settings(device="cpu", steps=1, batch_size=8, method_options={"hidden": 32})
+    chosen = planned(named, photos).chosen
+    assert chosen["backbone"] == "resnet_mini"
+    assert chosen["optimiser.lr"] == 8e-3
+    assert not {"hidden", "batch_size"} & set(chosen)
+
+
+def of_memory(free: float, total: float):
+    return lambda device: Memory(int(total * GIB), int(free * GIB), 0)
+
+
+def costing(image: float):
+    """A network that takes so many GiB an image, and nothing else."""
+    cost = Cost(
+        batch=2, seconds=0.1, slope=0.05, memory=int(2 * image * GIB),
+        image_memory=image * GIB, embedding=0.0,
+    )  # fmt: skip
+    return lambda *words, **named: cost
+
+
+def test_a_batch_that_does_not_fit_is_refused_with_what_would(photos, monkeypatch):
+    monkeypatch.setattr(plan, "memory_of", of_memory(8, 32))
+    monkeypatch.setattr(plan, "measure", costing(0.25))
+    named = Settings(device="cpu", backbone="resnet_mini", batch_size=120)
+    with pytest.raises(UserError) as refused:
+        planned(named, photos)
+    text = str(refused.value)
+    assert "--batch-size 120 of resnet_mini at 32 px needs about 30.0 GiB" in text
+    assert "7.6 GiB may be held; --batch-size 16 fits" in text
+    assert "--batch-size 120 --accumulate 8, where the loss compares 15 images" in text
+    again = planned(replace(named, batch_size=120, accumulate=8), photos, [])
+    assert again.memory == int(15 * 0.25 * GIB)
+
+
+def test_a_batch_that_was_chosen_is_lowered_below_sixty_percent(photos, monkeypatch):
+    monkeypatch.setattr(plan, "memory_of", of_memory(8, 8))
+    monkeypatch.setattr(plan, "measure", costing(0.25))
+    made = planned(Settings(device="cpu", backbone="resnet_mini"), photos)
+    assert made.settings.batch_size == 16
+    assert made.memory <= 0.6 * 8 * GIB
+
+
+def test_a_network_that_never_fits_is_refused_before_it_is_made(photos, monkeypatch):
+    monkeypatch.setattr(plan, "memory_of", of_memory(0.001, 8))
+    with pytest.raises(UserError, match="take a smaller --backbone"):
+        planned(Settings(device="cpu", backbone="resnet18"), photos)
+    monkeypatch.setattr(plan, "memory_of", of_memory(8, 8))
+    monkeypatch.setattr(plan, "measure", costing(5))
+    with pytest.raises(UserError, match="two images at 32 px need 10.0 GiB"):
+        planned(Settings(device="cpu", backbone="resnet_mini"), photos)
+
+
+def test_a_cost_is_a_line_through_what_was_measured():
+    cost = Cost(batch=8, seconds=1.0, slope=0.1, memory=1000, image_memory=10, embedding=0)
+    assert cost.seconds_of(18, 1) == pytest.approx(2.0)
+    assert cost.seconds_of(18, 3) == pytest.approx(6.0)
+    assert (cost.memory_of(8), cost.memory_of(18)) == (1000, 1100)
+    assert cost.fitting(1105) == 18
+    assert cost.fitting(999) == 0
+
+
+def test_memory_is_foretold_from_a_small_batch(photos):
+    """The bytes of a further image are those of the larger step, but for what is shared."""
+    settings = Settings(
+        device="cpu", backbone="resnet_mini", image_size=32, workers=1, batch_size=64,
+        method_options={"hidden": 64, "dim": 16},
+    )  # fmt: skip
+    steps = measure._Steps(settings, open_source(photos), launch_fabric(settings), 8)
+    steps.stream(8, 1)
+    few, steps.bytes_each, steps._done = steps.bytes_each, 0.0, 0
+    steps.stream(32, 1)
+    assert steps.bytes_each == pytest.approx(4 * few, rel=0.1)
+
+
+def test_unreadable_images_are_counted_and_sizes_are_those_of_the_others(tmp_path):
+    import cv2
+
+    for number in range(50):
+        cv2.imwrite(
+            str(tmp_path / f"{number:02}.png"), np.zeros((48, 64 + number % 2, 3), np.uint8)
+        )
+    (tmp_path / "07.png").write_bytes(b"nothing")
+    found = survey.survey(open_source(tmp_path), 3)
+    assert (found.looked_at, found.unreadable, found.height) == (50, 1, 48)
+    assert found.words().endswith("px, 1 unreadable")
+    assert survey.survey(open_source(tmp_path), 3, seconds=0).looked_at == 32
+
+
+def test_sizes():
+    assert natural_size(333) == 224
+    assert natural_size(333, 64) == 64
+    assert natural_size(50) == 48
+    assert natural_size(8) == 32
