@@ -128,3 +128,17 @@ def test_the_table_has_a_line_for_each_row():
 def test_own_weights_move_slowly():
     facts = dataclasses.replace(SMALL, weights=True)
     assert choices.optimiser_options(facts, 10, {}, {})["lr"] == pytest.approx(8e-4)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 100, 3000, math.inf])
+@pytest.mark.parametrize("images", [8, 120, 5000])
+@pytest.mark.parametrize("name", METHODS)
+def test_what_is_chosen_has_the_type_of_its_field(name, images, steps):
+    batch = choices.batch_for(dataclasses.replace(SMALL, images=images), 128)
+    epochs = steps * batch / images
+    facts = dataclasses.replace(SMALL, images=images, batch=batch, epochs=epochs, steps=steps)
+    chosen = choices.method_options(name, recipe(name, {}), facts, {})
+    made = recipe(name, chosen)
+    for field in ("queue_size", "bank_size"):
+        if field in chosen:
+            assert getattr(made, field) >= 2 * batch

@@ -160,7 +160,7 @@ def _at_most(value: Any, most: float) -> Any:
         return tuple(_at_most(entry, most) for entry in value)
     if value <= most:
         return value
-    whole = isinstance(value, int) and most >= 1
+    whole = isinstance(value, int) and (most >= 1 or most == 0)
     return int(most) if whole else round(most, 4)
 
 

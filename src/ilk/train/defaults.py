@@ -137,9 +137,9 @@ def _on_processor(facts: Facts) -> bool:
     return facts.device == "cpu"
 
 
-def _queue(facts: Facts) -> float:
-    """Half of the images, as a power of two, but two batches at least."""
-    return max(2 ** int(math.log2(max(facts.images / 2, 1))), 2 * facts.batch)
+def _half(facts: Facts) -> int:
+    """Half of the images, as a power of two."""
+    return 2 ** int(math.log2(max(facts.images / 2, 1)))
 
 
 def _groups(facts: Facts) -> int:
@@ -164,12 +164,20 @@ LIMITS: Sequence[Limit] = (
         why="likewise",
     ),
     Limit(
-        fields=("queue_size", "bank_size"),
+        fields=("queue_size",),
         when="always",
         holds=_always,
-        most=_queue,
+        most=lambda facts: max(_half(facts), 2 * facts.batch),
         words="half of the images, as a power of two, but two batches at least",
         why="a longer queue holds old rows of the same images",
+    ),
+    Limit(
+        fields=("bank_size",),
+        when="always",
+        holds=_always,
+        most=lambda facts: max(_half(facts), 4 * facts.batch),
+        words="half of the images, as a power of two, but four batches at least",
+        why="likewise; FNC writes four views of a batch at once",
     ),
     Limit(
         fields=("prototypes", "clusters"),
@@ -239,7 +247,7 @@ LIMITS: Sequence[Limit] = (
         fields=("frozen_steps",),
         when="always",
         holds=_always,
-        most=lambda facts: facts.steps / 10,
+        most=lambda facts: facts.steps // 10 if math.isfinite(facts.steps) else math.inf,
         words="a tenth of the run",
         why="prototypes must learn for most of the run",
     ),
