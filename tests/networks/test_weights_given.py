@@ -180,7 +180,30 @@ def test_positions_are_resampled_as_timm_does_and_tokens_stay(tmp_path):
         network.pos_embed.data, (4, 4), num_prefix_tokens=1
     )
     torch.testing.assert_close(ours, expected)
-    assert "fitted by timm's rules for VisionTransformer" in found.fitted.words
+    assert "timm's rules for VisionTransformer: pos_embed" in found.fitted.words
+
+
+def test_the_original_names_of_dinov2_are_known(tmp_path):
+    network = trained("vit_small_patch14_reg4_dinov2", size=56)
+    theirs = {
+        n.replace("reg_token", "register_tokens"): t for n, t in network.state_dict().items()
+    }
+    grid = network.pos_embed.data
+    theirs |= {"pos_embed": torch.cat([torch.zeros(1, 1, 16), grid], 1)}
+    theirs |= {"mask_token": torch.randn(1, 16)}
+    save_file(theirs, tmp_path / "w.safetensors")
+    found = start(tmp_path / "w.safetensors", "vit_small_patch14_reg4_dinov2", image_size=56)
+    assert alike(found.encoder, network, 56)
+    assert "mask_token" in found.fitted.heads
+    assert not found.fitted.missing
+
+
+def test_names_that_are_not_plain_text_are_only_shown(tmp_path):
+    state = {f"a\x1b[31m\n.{n}": t for n, t in trained("resnet18").state_dict().items()}
+    save_file(state | {"evil\nname": torch.zeros(1)}, tmp_path / "w.safetensors")
+    words = start(tmp_path / "w.safetensors", "resnet18", image_size=64).fitted.words
+    assert words.isprintable()
+    assert "evil\\nname" in words
 
 
 def test_positions_of_other_tokens_are_refused(tmp_path):

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ilk.core import UserError
+from ilk.core import UserError, shown
 from ilk.networks.given import GivenWeights
 
 ENOUGH = 0.9  # of a network's numbers that must be found, and of those given that must be used
@@ -94,7 +94,7 @@ def fit(network: nn.Module, given: GivenWeights) -> Fitted:
     for name, tensor in used.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise UserError(
-                f"weights: {given.where} must be finite, got NaN or infinity in {name}"
+                f"weights: {given.where} must be finite, got NaN or infinity in {shown(name)}"
             )
     network.load_state_dict({n: t.to(wanted[n].dtype) for n, t in used.items()}, strict=False)
     return fitted
@@ -110,12 +110,17 @@ def _named_like(
     beside = _grouped([name for name in clean if not name.startswith(prefix)])
     notes = list(given.notes)
     if prefix:
-        notes.append(f"took the weights under {prefix[:-1]}")
+        notes.append(f"took the weights under {shown(prefix[:-1])}")
     if all(n in state and state[n].shape == t.shape for n, t in wanted.items()):
         return state, notes, beside
     filtered, best_of = _by_family(network, wanted, given, (state, clean))
     if _matches(filtered, wanted) > _matches(state, wanted):
-        notes.append(f"fitted by timm's rules for {type(network).__name__}")
+        changed = [n for n, t in filtered.items() if n in best_of and best_of[n] is not t]
+        told = f"fitted by timm's rules for {type(network).__name__}"
+        notes.append(f"{told}: {_few(changed)}" if changed else told)
+        kept = {id(tensor) for tensor in filtered.values()}
+        gone = [n for n, t in best_of.items() if n not in filtered and id(t) not in kept]
+        filtered |= {name: best_of[name] for name in gone}  # named with what is left out
         return filtered, notes, beside if best_of is state else []
     ordered = _by_order(clean, wanted)
     if ordered is not None and 2 * _matches(state, wanted) < len(wanted):
@@ -267,7 +272,7 @@ def _check_enough(
         reason = f"{missing} is not among its {len(given.state)} tensors"
     else:
         left = next(n for n in body if n not in used)
-        reason = f"{left} and others have no place in it"
+        reason = f"{shown(left)} and others have no place in it"
     raise UserError(
         f"weights: {given.where} must be of the same network as --backbone, got {len(used)} "
         f"of {len(wanted)} weights that fit: {reason}; name the backbone, stem and patch size "
@@ -287,4 +292,4 @@ def _grouped(names: Sequence[str]) -> list[str]:
 
 def _few(names: Sequence[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    return ", ".join(map(shown, names[:SHOWN])) + more

@@ -15,7 +15,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from ilk.core import UserError
+from ilk.core import UserError, shown
 from ilk.core.fields import (
     Kind,
     check_fields,
@@ -216,7 +216,7 @@ def _unwrapped(found: object, where: str) -> GivenWeights:
         )
     notes: tuple[str, ...] = ()
     if others:
-        notes = (f"took {'.'.join(taken)} of it, and not {', '.join(others)}",)
+        notes = (f"took {shown('.'.join(taken))} of it, and not {', '.join(others)}",)
     return GivenWeights(state=state, where=where, notes=notes)
 
 
