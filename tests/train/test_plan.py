@@ -69,7 +69,8 @@ def test_paper_settings_by_one_word(photos):
 
 def test_where_all_is_named_and_nobody_listens_nothing_is_measured(photos, monkeypatch):
     monkeypatch.setattr(plan, "measure", None)
-    named = Settings(device="cpu", backbone="resnet_mini", batch_size=8, steps=1)
+    monkeypatch.setattr(plan, "survey", None)
+    named = Settings(device="cpu", backbone="resnet_mini", batch_size=8, steps=1, image_size=32)
     made = planned(named, photos)
     assert made.memory is None
     assert made.settings.method_options["warmup_epochs"] < 1

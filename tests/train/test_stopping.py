@@ -49,8 +49,7 @@ class Slow(Arrays):
         return super().item(index)
 
 
-def test_before_the_first_step_a_run_ends_at_once(tiny, pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr("ilk.train.fit.natural_size", lambda *_: 32, raising=False)
+def test_before_the_first_step_a_run_ends_at_once(tiny, pictures, tmp_path):
     slow = Slow(pictures[0], pictures[1], name="slow", classes=("a", "b", "c", "d"))
     began = time.monotonic()
     with pytest.raises(Interrupted):

@@ -6,6 +6,7 @@ from ilk.core import Progress
 from ilk.train.settings import Settings
 
 DEFAULT_EPOCHS = 100
+SCORES = 20  # in a run, where nothing is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class Length:
     def progress(self, step: int) -> Progress:
         """Where the run stands after ``step`` steps."""
         return Progress(step, self.steps, self.steps_per_epoch)
+
+    def scores(self, every: float | None) -> float:
+        """How many online scores there are, one every so many epochs; None is about twenty."""
+        epochs = self.steps / self.steps_per_epoch
+        return epochs // (every or max(epochs / SCORES, 1.0)) + 1
 
 
 def length_of(settings: Settings, steps_per_epoch: float, step_seconds: float | None) -> Length:

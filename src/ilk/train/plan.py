@@ -14,14 +14,14 @@ from ilk.train import choices, defaults, room
 from ilk.train.assemble import method_without_weights, parameters
 from ilk.train.defaults import Facts
 from ilk.train.devices import Precision, launch_fabric
-from ilk.train.length import Length, length_of
+from ilk.train.length import SCORES, Length, length_of
 from ilk.train.machine import Memory, memory_of
 from ilk.train.measure import Cost, measure
 from ilk.train.probe import GALLERY, QUERIES
 from ilk.train.ranks import from_first
 from ilk.train.settings import Settings
-from ilk.train.setup import PROBES_PER_RUN, Setup
-from ilk.train.survey import Survey, natural_size, survey
+from ilk.train.setup import Setup
+from ilk.train.survey import Survey, natural_size, survey, unseen
 from ilk.train.words import changing, running, taking
 
 SAVE_SECONDS = 60.0  # between checkpoints at least, where nothing is said
@@ -74,7 +74,7 @@ def plan(
 ) -> Plan:
     """Choose, measure and predict; all processes must ask at once.
 
-    Where everything is named and nobody listens, nothing is measured.
+    Where everything is named and nobody listens, no image is read and nothing is measured.
 
     Args:
         settings: as a person gave them.
@@ -115,11 +115,15 @@ class _Planner:
     row: defaults.Network = field(init=False)
 
     def plan(self) -> Plan:
-        self.survey = from_first(lambda: survey(self.source, self.asked.channels))
+        asked, quiet = self.asked, self.say is None and self._all_named()
+        if quiet and asked.backbone is not None and asked.image_size is not None:
+            self.survey = unseen(self.source)
+        else:
+            self.survey = from_first(lambda: survey(self.source, asked.channels))
         self._tell("found", self.survey.words())
         settings = self._with_network()
         memory = memory_of(self.fabric[0].device)
-        if self.say is None and self._all_named():
+        if quiet:
             facts = self._facts(settings)
             length = length_of(settings, self._per_epoch(settings), None)
             settings = self._with_method(settings, self._lasting(facts, length))
@@ -232,8 +236,8 @@ class _Planner:
             return length_of(replace(settings, epochs=epochs), per_epoch, None)
         step = cost.seconds_of(self._micro(settings), settings.accumulate)
         score = self._score_seconds(settings, cost)
-        most = (minutes * 60 - PROBES_PER_RUN * score) / step
-        if most / per_epoch < PROBES_PER_RUN:  # then there is a score after each epoch
+        most = (minutes * 60 - SCORES * score) / step
+        if most / per_epoch < SCORES:  # then there is a score after each epoch
             most = minutes * 60 / (step + score / per_epoch)
         if settings.minutes is None:
             most = min(most, defaults.MOST_EPOCHS * per_epoch)
@@ -269,20 +273,13 @@ class _Planner:
         if cost is None:
             return made
         step = cost.seconds_of(self._micro(settings), settings.accumulate)
-        scores = self._scores(settings, length) * self._score_seconds(settings, cost)
+        scores = length.scores(settings.knn_every) * self._score_seconds(settings, cost)
         return replace(
             made,
             seconds=step * length.steps + scores,
             step_seconds=step,
             memory=cost.memory_of(self._micro(settings)),
         )
-
-    @staticmethod
-    def _scores(settings: Settings, length: Length) -> float:
-        """How many online scores there are in a run."""
-        epochs = length.steps / length.steps_per_epoch
-        every = settings.knn_every or max(epochs / PROBES_PER_RUN, 1.0)
-        return epochs // every + 1
 
     def _tell_plan(self, made: Plan) -> None:
         self._tell("runs", running(made.settings, made.chosen, self.row.why))

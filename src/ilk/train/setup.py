@@ -21,15 +21,13 @@ from ilk.networks import Encoder, sync_batch_norm
 from ilk.train.assemble import assemble, named_backbone
 from ilk.train.devices import Precision, launch_fabric
 from ilk.train.judge import revealed
-from ilk.train.length import Length, length_of
+from ilk.train.length import SCORES, Length, length_of
 from ilk.train.loader import Loader
 from ilk.train.probe import online_probe
 from ilk.train.profile import Profile
 from ilk.train.settings import Settings
 from ilk.train.trainer import Trainer
 from ilk.views import moments, needed
-
-PROBES_PER_RUN = 20
 
 
 class Setup:
@@ -151,7 +149,7 @@ class Setup:
         self.signs_every = max(steps // 100, self.log_every)
         every = self.settings.knn_every
         if every is None:
-            every = max(steps / per_epoch / PROBES_PER_RUN, 1.0)
+            every = max(steps / per_epoch / SCORES, 1.0)
         self.knn_every = max(round(every * per_epoch), 1)
         self.probe = None
         if every > 0:

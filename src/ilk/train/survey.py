@@ -79,6 +79,11 @@ def survey(source: Source, channels: int, seconds: float = SECONDS) -> Survey:
     )
 
 
+def unseen(source: Source) -> Survey:
+    """Of images that nobody needs to look at."""
+    return Survey(len(source), len(source.classes), 0, 0, float(LARGE), 0, 0)
+
+
 def natural_size(side: float, largest: int = 224) -> int:
     """The size to train at: 224 for photos, else the images' own, in steps of 16 from 32."""
     own = 224 if side >= LARGE else max(int(side) // 16 * 16, 32)
