@@ -11,8 +11,10 @@ from rich.table import Table
 
 from ilk.cli.arguments import literals, minutes, pairs
 from ilk.cli.display import TrainDisplay
-from ilk.cli.terminal import plain, terminal
+from ilk.cli.tables import print_table
+from ilk.cli.terminal import plain, say, terminal
 from ilk.cli.train import Pairs
+from ilk.core.counts import count
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -171,24 +173,22 @@ def _run(study: "Study", output: Path) -> None:
     try:
         study.finish(watch)
     except Interrupted as stop:
-        console.print(f"stopped by {stop}; go on with the same command")
+        say(console, f"The comparison was stopped by {stop}; the same command continues it.")
         sys.exit(stop.exit_code)
     found = summary(study)
-    console.print(summary_table(found))
+    print_table(console, summary_table(found))
     for line in _sentences(found):
-        console.print(plain(line), highlight=False, soft_wrap=True)
+        say(console, plain(line))
     title = f"Methods on {study.learned.name}"
     page = write_report(output / PAGE, study_report(study, found, title=title))
     _keep(study, found, output / SUMMARY)
-    console.print(
-        f"report in {plain(page)}, numbers in {plain(output / SUMMARY)}", highlight=False
-    )
+    say(console, f"report in {plain(page)}, numbers in {plain(output / SUMMARY)}")
 
 
 def summary_table(found: "Summary") -> Table:
     """A row for each cell: means over seeds, spread, intervals, minutes, images a second."""
     seeds = max((m.seeds for row in found.rows for m in row.means.values()), default=1)
-    table = Table(title=f"mean over {seeds} seeds, ± between seeds, 95 % interval")
+    table = Table(title=f"mean over {count(seeds, 'seed')}, ± between seeds, 95 % interval")
     table.title_justify = "left"
     table.add_column("method")
     for protocol in found.protocols:

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
+
+from ilk.cli.terminal import plain, say
 
 if TYPE_CHECKING:
     from ilk.networks import Encoder
@@ -48,5 +49,5 @@ def named_encoder(
         return before(Path(first))
     return contender(
         spec, ours=ours, image_size=image_size, seed=seed,
-        tell=lambda words: console.print(escape(words), highlight=False, soft_wrap=True),
+        tell=lambda words: say(console, plain(words)),
     )  # fmt: skip

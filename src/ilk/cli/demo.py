@@ -14,7 +14,9 @@ from rich.console import Console
 
 from ilk.cli.display import TrainDisplay
 from ilk.cli.evaluate import result_table
-from ilk.cli.terminal import plain, terminal
+from ilk.cli.tables import print_table
+from ilk.cli.terminal import plain, say, terminal
+from ilk.core.counts import count
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,22 +64,24 @@ def demo(
     console = terminal()
     _check_free(output)
     train, test = _drawn_parts(console, seed) if data is None else _own_parts(data, seed)
-    console.print(f"{len(train):,} images to learn from, {len(test):,} to be tested on")
+    say(console, f"{count(len(train), 'image')} to learn from, {len(test):,} to test on")
     try:
         _train(console, train, output, _settings(len(train), epochs, seed))
     except Interrupted as stop:
-        console.print(f"stopped by {stop}")
+        say(console, f"The demo was stopped by {stop}.")
         sys.exit(stop.exit_code)
     rivals = _rivals(console, output, train, test, seed)
-    console.print(result_table("accuracy, 95 % interval", {r.name: r.results for r in rivals}))
+    print_table(
+        console, result_table("accuracy, 95 % interval", {r.name: r.results for r in rivals})
+    )
     verdict, beaten = _verdict(rivals)
     title = f"SDMP on MoCo v3, {train.name}"
     page = write_report(
         output / "report.html",
         comparison(output, rivals, train, test, title=title, verdict=verdict),
     )
-    console.print(plain(verdict), highlight=False)
-    console.print(f"report: {plain(page)}", highlight=False, soft_wrap=True)
+    say(console, plain(verdict))
+    say(console, f"report in {plain(page)}")
     if not beaten:
         sys.exit(1)
 

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from ilk.cli.arguments import check_paths
 from ilk.cli.display import TrainDisplay
-from ilk.cli.terminal import plain, terminal
+from ilk.cli.terminal import plain, say, terminal
 from ilk.core.errors import UserError
 
 
@@ -75,4 +75,4 @@ def embed(
         except KeyboardInterrupt:
             display.told("what is done is kept; the same command goes on from here")
             raise
-    console.print(f"vectors in {plain(written)}", highlight=False)
+    say(console, f"vectors in {plain(written)}")

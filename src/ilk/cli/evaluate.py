@@ -11,8 +11,10 @@ from rich.table import Table
 from ilk.cli.arguments import check_paths
 from ilk.cli.contenders import apart, named_encoder
 from ilk.cli.display import TrainDisplay, tell_words
-from ilk.cli.terminal import plain, terminal
+from ilk.cli.tables import print_table
+from ilk.cli.terminal import plain, say, terminal
 from ilk.cli.verdicts import tell_comparisons
+from ilk.core.counts import count
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -136,11 +138,11 @@ def evaluate(
         rows[side.name] = _measured(console, side, asked, seed, ledger)
         if side.name == encoder:
             _tell_overlap(console, side, ledger)
-    console.print(result_table(f"{encoder} on {test}", rows))
+    print_table(console, result_table(f"{encoder} on {test}", rows))
     tell_words(console, rows)
     tell_comparisons(console, rows, ledger)
     if ledger.path is not None:
-        console.print(f"results in {plain(ledger.path)}", highlight=False, soft_wrap=True)
+        say(console, f"results in {plain(ledger.path)}")
 
 
 def result_table(title: str, rows: "Mapping[str, Sequence[Result]]") -> Table:
@@ -233,7 +235,8 @@ def _embedded(
             progress=lambda done, of: display.stepped(done, of, {}),
         )
     if found.bad:
-        display.told(f"{len(found.bad)} unreadable images left out, first {found.bad[0].key}")
+        lost = count(len(found.bad), "unreadable image")
+        display.told(f"{lost} left out of {source.name}, the first is {found.bad[0].key}")
     return found
 
 
@@ -244,10 +247,10 @@ def _applying(console: Console, side: _Side, names: "Sequence[str]") -> "list[st
     fixed = side.images is not None and not side.images.has_weights
     left = [name for name in names if fixed and "weights" in PROTOCOLS[name].needs]
     if left:
-        console.print(
-            f"[yellow]note:[/] {plain(side.name)} has no weights to train, left out of"
+        say(
+            console,
+            f"[yellow]note:[/] {plain(side.name)} has no weights to train, it is left out of"
             f" {', '.join(left)}",
-            highlight=False,
         )
     return [name for name in names if name not in left]
 
@@ -282,4 +285,4 @@ def _tell_overlap(console: Console, side: _Side, ledger: "Ledger") -> None:
     found = near_duplicates(side.parts["train"], side.parts["test"])
     ledger.note("near_duplicates", found.to_dict())
     if found.warning:
-        console.print(f"[yellow]note:[/] {plain(found.warning)}", highlight=False)
+        say(console, f"[yellow]note:[/] {plain(found.warning)}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ilk.cli.terminal import plain, terminal
+from ilk.cli.terminal import plain, say, terminal
 from ilk.core.errors import UserError
 
 
@@ -53,4 +53,4 @@ def kin(
         facts=run_facts(record),
     )
     page = write_report(place, report)
-    terminal().print(f"kin in {plain(page)}", highlight=False, soft_wrap=True)
+    say(terminal(), f"kin in {plain(page)}")

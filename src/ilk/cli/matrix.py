@@ -5,10 +5,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Group
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ilk.cli.tables import print_table
+from ilk.cli.terminal import say
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -54,8 +56,8 @@ def numbered(found: Fits) -> tuple[dict[str, list[str]], list[str]]:
     return rows, reasons
 
 
-def matrix(found: Fits) -> Group:
-    """The table for a terminal of 100 columns, with the reasons below."""
+def print_matrix(console: Console, found: Fits) -> None:
+    """Print the table, with the reasons below."""
     rows, reasons = numbered(found)
     table = Table(
         title="which fits which", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 0),
@@ -66,7 +68,9 @@ def matrix(found: Fits) -> Group:
         table.add_column(axis)
     for name, cells in rows.items():
         table.add_row(name, *(cell if cell == "yes" else f"[dim]{cell}[/]" for cell in cells))
-    return Group(table, TOLD, *_notes(reasons))
+    print_table(console, table)
+    for line in (TOLD, *_notes(reasons)):
+        say(console, line)
 
 
 def _notes(reasons: Sequence[str]) -> list[str]:

@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ilk.cli.catalogue import KINDS, catalogue, entries
+from ilk.cli.tables import print_table
 from ilk.cli.terminal import check_said, plain, terminal
+from ilk.core.counts import count
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,16 +36,16 @@ def methods(
     table
         Show which method takes which mix and which kin rule, and why not.
     """
-    from ilk.cli.matrix import matrix
+    from ilk.cli.matrix import print_matrix
 
     console = terminal()
     if table:
-        console.print(matrix(catalogue()["fits"]), highlight=False)
+        print_matrix(console, catalogue()["fits"])
         check_said()
         return
     if name is None:
         for kind in KINDS:
-            console.print(_table(kind, catalogue()[kind]))
+            print_table(console, _table(kind, catalogue()[kind]))
         check_said()
         return
     known = entries()
@@ -85,7 +87,7 @@ def needs(name: str) -> str:
     method = _small(name)
     reasons = {term.objective.one_hot_only for term in method.terms} - {""}
     parts = [
-        f"{len(method.views)} view{'s' * (len(method.views) > 1)}",
+        count(len(method.views), "view"),
         "labels" if method.labels else "",
         "teacher" if method.teacher else "",
         *method.memory,
@@ -143,4 +145,4 @@ def _show(console: Console, name: str, entry: Mapping[str, Any]) -> None:
         table.add_column(column)
     for field in entry["fields"]:
         table.add_row(*map(plain, field))
-    console.print(table)
+    print_table(console, table)

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from ilk.cli.display import TrainDisplay
-from ilk.cli.terminal import plain, terminal
+from ilk.cli.terminal import plain, say, terminal
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def report(
         how = (batch_size, device, workers or default_workers())
         chapters, notes = _mistakes(console, found[0], how)
     path = write_report(output, standings_report(found, chapters, notes))
-    console.print(f"report in {plain(path)}", highlight=False, soft_wrap=True)
+    say(console, f"report in {plain(path)}")
 
 
 def _mistakes(
@@ -75,7 +75,7 @@ def _mistakes(
     try:
         lookups = _looked_up(console, standing, how)
     except UserError as error:
-        console.print(f"[yellow]note:[/] no mistakes shown: {plain(error)}", highlight=False)
+        say(console, f"[yellow]note:[/] no mistakes are shown: {plain(error)}")
         return [], ["Mistakes are not shown: encoder or images are not at hand."]
     lead = (
         "Test images that their nearest training images name wrongly, the surest first. Those"

@@ -107,6 +107,16 @@ def plain(text: object) -> str:
     return escape(shown(str(text)))
 
 
+def say(console: Console, line: str) -> None:
+    """Print a sentence: on a terminal it is wrapped between words, elsewhere it stays one line.
+
+    Args:
+        console: where to print.
+        line: may have markup; pass text from outside through `plain`.
+    """
+    console.print(line, highlight=False, soft_wrap=not console.is_terminal)
+
+
 def check_said() -> None:
     """For commands that do nothing but print.
 

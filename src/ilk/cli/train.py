@@ -12,7 +12,9 @@ from rich.console import Console
 
 from ilk.cli.arguments import check_names, check_paths, literals, minutes, split_options
 from ilk.cli.display import TrainDisplay, profile_table
-from ilk.cli.terminal import plain, terminal
+from ilk.cli.tables import print_table
+from ilk.cli.terminal import plain, say, terminal
+from ilk.core.counts import count
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -177,10 +179,10 @@ def train(
         return
     name = "-".join(part.replace(":", "-") for part in (method, kin, mix) if part)
     directory = output or Path("runs") / name
-    say = _speaker(console)
+    tell = _speaker(console)
     _follow(
         console, name, directory,
-        lambda run, display: run.train(settings, spec, directory, display, say),
+        lambda run, display: run.train(settings, spec, directory, display, tell),
     )  # fmt: skip
 
 
@@ -212,20 +214,27 @@ def _follow(
         with TrainDisplay(console, title) as display:
             start(run, display)
     except run.Interrupted as stop:
-        console.print(f"stopped by {stop}; go on with: ilk train --resume {plain(directory)}")
+        say(
+            console,
+            f"The run was stopped by {stop}; to continue it, use ilk train --resume "
+            f"{plain(directory)}",
+        )
         sys.exit(stop.exit_code)
     except run.Collapsed:
-        console.print(
-            f"stopped by the collapse alarm; everything up to it is in {plain(directory)}"
+        say(
+            console,
+            f"The run was stopped because its features collapsed; what it had until then is in "
+            f"{plain(directory)}",
         )
         sys.exit(3)
     record = run.read_record(directory)
     bad = len(record["bad_files"])
     if bad:
-        console.print(f"{bad} unreadable files were replaced, see {plain(directory)}/run.json")
+        lost = count(bad, "unreadable file was", "unreadable files were")
+        say(console, f"{lost} replaced by other images, see {plain(directory)}/run.json")
     if "profile" in record:
-        console.print(profile_table(record["profile"]))
-    console.print(f"encoder in {plain(directory)} after {record['seconds']:.0f} s")
+        print_table(console, profile_table(record["profile"]))
+    say(console, f"encoder in {plain(directory)} after {record['seconds']:.0f} s")
     if _speaks() and record["settings"]["knn_every"] != 0:
         from ilk.cli.worth import worth
 
@@ -240,7 +249,7 @@ def _speaks() -> bool:
 
 def _speaker(console: Console) -> Callable[[str], None]:
     """Prints a line of the plan."""
-    return lambda line: console.print(plain(line), highlight=False, soft_wrap=True)
+    return lambda line: say(console, plain(line))
 
 
 def _print_plan(console: Console, settings: "Settings", spec: str | list[str]) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from ilk.cli.terminal import plain
+from ilk.cli.terminal import plain, say
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ def tell_comparisons(
     for name, theirs in others:
         found += compare(ours, theirs, name)
     for one in found:
-        console.print(
+        say(
+            console,
             f"{one.protocol}, {plain(first)} against {plain(one.against)}:"
             f" [bold]{plain(one.verdict)}[/]",
-            highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        )
     ledger.compared(found)
     _tell_corruption_errors(console, rows, ledger)
 
@@ -57,17 +57,15 @@ def _tell_corruption_errors(
             try:
                 found = relative_to(mine, other)
             except UserError as error:
-                console.print(
-                    f"{mine.protocol}, against {plain(name)}: {plain(error)}", highlight=False
-                )
+                say(console, f"{mine.protocol}, against {plain(name)}: {plain(error)}")
                 continue
             if found is not None:
                 told[f"{mine.protocol} against {name}"] = asdict(found)
-                console.print(
+                say(
+                    console,
                     f"{mine.protocol}, {plain(first)} against {plain(name)}:"
                     f" mCE {100 * found.mce:.1f} %,"
                     f" relative mCE {100 * found.relative_mce:.1f} %",
-                    highlight=False, soft_wrap=True,
-                )  # fmt: skip
+                )
     if told:
         ledger.note("corruption_errors", told)

@@ -1,0 +1,16 @@
+"""Numbers of things, for people to read."""
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun, in the singular or plural that it asks for.
+
+    Args:
+        number: how many there are.
+        noun: what there is one of; the last word takes the plural.
+        plural: for nouns that do not simply take an s.
+
+    Example:
+        >>> count(1, "image"), count(2, "image"), count(1234, "class", "classes")
+        ('1 image', '2 images', '1,234 classes')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
