@@ -39,7 +39,6 @@ OPTIMISER = {
 HEAD = {"hidden": 1024, "dim": 128}
 TEACHER = {"momentum": 0.99}
 QUEUE = {"queue_size": 4096}
-BANK = {"bank_size": 4096}
 CROPS = {"local_views": 2, "min_local_scale": 0.2}  # 5 % of 32 pixels is a patch of 7
 
 # A new method needs a line here; a test says which one has none.
@@ -48,19 +47,19 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "moco-v2": HEAD | TEACHER | QUEUE,
     "moco-v3": MOCO_V3["method_options"],
     "byol": HEAD | TEACHER,
-    "simsiam": {"dim": 1024, "predictor_hidden": 256},
-    "barlow-twins": {"dim": 1024},
-    "vicreg": {"dim": 1024},
+    "simsiam": {"hidden": 1024, "dim": 1024, "predictor_hidden": 256},
+    "barlow-twins": {"hidden": 1024, "dim": 1024},
+    "vicreg": {"hidden": 1024, "dim": 1024},
     # From epoch 3 on, before anything is learned, the queue made it collapse.
     "swav": HEAD | CROPS | {"prototypes": 200, "queue_size": 1024, "queue_from": 8,
                             "frozen_steps": 78},
     "dino": DINO["method_options"],
     "nnclr": HEAD | {"predictor_hidden": 1024, "queue_size": 8192},
-    "fnc": HEAD | TEACHER | BANK | {"view_count": 4},
+    "fnc": HEAD | TEACHER | QUEUE | {"view_count": 4},
     "supcon": HEAD,
     "ressl": HEAD | TEACHER | QUEUE,
-    "msf": HEAD | TEACHER | BANK,
-    "cmsf": HEAD | TEACHER | BANK,
+    "msf": HEAD | TEACHER | QUEUE,
+    "cmsf": HEAD | TEACHER | QUEUE,
     "ifnd": HEAD | TEACHER | QUEUE | {"clusters": (200,)},
     "deepcluster-v2": HEAD | CROPS | {"clusters": 200},
     "mochi": HEAD | TEACHER | QUEUE | {"hardest": 256, "pairs": 128, "own": 64,

@@ -21,7 +21,6 @@ from ilk.train.trainer import Trainer
 
 SMALL, LARGE = 4096, 65_536
 CLASSES = 10
-SIZES = ("queue_size", "bank_size")
 NUMBERS = {"neighbours": ":5", "labels": ":0.1"}
 BY_ITEM = ("interclr", "ifnd")  # remember each item of the data set
 OWN = (
@@ -73,9 +72,8 @@ def measured(
     name: str, method: str, kin: str | None, options: Mapping[str, Any], runs: int
 ) -> Iterator[dict[str, Any]]:
     """A row for each size; one where nothing is remembered by row."""
-    size = next((entry for entry in SIZES if options.get(entry)), None)
-    for count in (SMALL, LARGE) if size else (None,):
-        given = dict(options) | ({size: count} if size and count else {})
+    for count in (SMALL, LARGE) if options.get("queue_size") else (None,):
+        given = dict(options) | ({"queue_size": count} if count else {})
         items = count if count and method in BY_ITEM else BATCH * CLASSES
         made = trainer(method, given, kin=kin, items=items)
         made.reveal(torch.arange(items) % CLASSES)

@@ -21,6 +21,7 @@ from ilk.objectives import RedundancyReduction
 class BarlowTwins:
     """Settings of Barlow Twins; defaults are the paper's for ImageNet."""
 
+    hidden: int = 8192
     dim: int = 8192
     redundancy_weight: float = 0.0051
     scale: float = 0.024
@@ -29,7 +30,7 @@ class BarlowTwins:
         """Assemble the parts for a backbone that emits ``feature_dim`` features."""
         return Method(
             views=views.fitted(views.byol_pair(image_size)),
-            projector=networks.mlp(feature_dim, self.dim, self.dim, layers=3, bias=False),
+            projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=3, bias=False),
             terms=(
                 Term(
                     name="clean",

@@ -32,7 +32,7 @@ class CMSF:
     k: int = 5  # 10 with labels
     constrained_to: int = 5  # neighbours of the past that are searched
     momentum: float = 0.99  # of the teacher's moving average
-    bank_size: int = 128_000
+    queue_size: int = 128_000
 
     def build(self, feature_dim: int, image_size: int) -> Method:
         """Assemble the parts for a backbone that emits ``feature_dim`` features."""
@@ -62,7 +62,7 @@ class CMSF:
             teacher=Averaged(momentum=self.momentum, update="before"),
             terms=terms,
             memory={
-                "bank": Queue(self.bank_size, self.dim, keep_sources=True),
+                "bank": Queue(self.queue_size, self.dim, keep_sources=True),
                 "past": History(self.dim),
             },
             remember=(Remember("bank", (key,)), Remember("past", (key,))),

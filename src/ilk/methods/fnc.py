@@ -26,7 +26,7 @@ class FNC:
     dim: int = 128
     temperature: float = 0.1
     momentum: float = 0.999  # of the teacher's moving average
-    bank_size: int = 65_536
+    queue_size: int = 65_536
     view_count: int = 10  # two and a support set of eight, all trained alike
     top: int = 10  # false negatives per picture, at most
     above: float = 0.7  # cosine to the most similar view
@@ -58,7 +58,7 @@ class FNC:
             ),
             teacher=Averaged(momentum=self.momentum, update="before"),
             terms=terms,
-            memory={"bank": Queue(self.bank_size, self.dim, keep_sources=True)},
+            memory={"bank": Queue(self.queue_size, self.dim, keep_sources=True)},
             remember=(Remember("bank", keys),),
             together="size",
             optimisation=Optimisation(name="lars", lr=1.6, scaling="sqrt", weight_decay=1e-4),

@@ -26,7 +26,7 @@ class MSF:
     dim: int = 512
     k: int = 5
     momentum: float = 0.99  # of the teacher's moving average
-    bank_size: int = 128_000
+    queue_size: int = 128_000
 
     def build(self, feature_dim: int, image_size: int) -> Method:
         """Assemble the parts for a backbone that emits ``feature_dim`` features."""
@@ -46,7 +46,7 @@ class MSF:
                     objective=MeanShift(),
                 ),
             ),
-            memory={"bank": Queue(self.bank_size, self.dim)},
+            memory={"bank": Queue(self.queue_size, self.dim)},
             remember=(Remember("bank", (key,)),),
             optimisation=Optimisation(
                 name="sgd", lr=0.05, weight_decay=1e-4, decay_all=True, warmup_epochs=0

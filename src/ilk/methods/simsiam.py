@@ -20,6 +20,7 @@ from ilk.objectives import MeanShift
 class SimSiam:
     """Settings of SimSiam; defaults are the paper's for ImageNet."""
 
+    hidden: int = 2048
     dim: int = 2048
     predictor_hidden: int = 512
 
@@ -39,7 +40,7 @@ class SimSiam:
         return Method(
             views=views.fitted(views.moco_v2_pair(image_size)),
             projector=networks.mlp(
-                feature_dim, self.dim, self.dim, layers=3, last_batch_norm="plain"
+                feature_dim, self.hidden, self.dim, layers=3, last_batch_norm="plain"
             ),
             predictor=networks.mlp(self.dim, self.predictor_hidden, self.dim, layers=2),
             terms=terms,

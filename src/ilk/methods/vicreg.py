@@ -20,6 +20,7 @@ from ilk.objectives import VarianceCovariance
 class VICReg:
     """Settings of VICReg; defaults are the paper's for ImageNet."""
 
+    hidden: int = 8192
     dim: int = 8192
     invariance: float = 25.0
     variance: float = 25.0
@@ -29,7 +30,7 @@ class VICReg:
         """Assemble the parts for a backbone that emits ``feature_dim`` features."""
         return Method(
             views=views.fitted(views.byol_pair(image_size)),
-            projector=networks.mlp(feature_dim, self.dim, self.dim, layers=3),
+            projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=3),
             terms=(
                 Term(
                     name="clean",

@@ -167,17 +167,9 @@ LIMITS: Sequence[Limit] = (
         fields=("queue_size",),
         when="always",
         holds=_always,
-        most=lambda facts: max(_half(facts), 2 * facts.batch),
-        words="half of the images, as a power of two, but two batches at least",
-        why="a longer queue holds old rows of the same images",
-    ),
-    Limit(
-        fields=("bank_size",),
-        when="always",
-        holds=_always,
         most=lambda facts: max(_half(facts), 4 * facts.batch),
         words="half of the images, as a power of two, but four batches at least",
-        why="likewise; FNC writes four views of a batch at once",
+        why="a longer queue holds old rows of the same images; FNC writes four views at once",
     ),
     Limit(
         fields=("prototypes", "clusters"),
