@@ -23,14 +23,16 @@ def cut(run, tmp_path) -> Path:
     ("words", "says"),
     [
         (["--method", "byol"], "method moco-v3, got byol; leave --method out"),
-        (["--steps", "9"], "steps 3, got 9"),
+        (["--steps", "2"], "must be longer than the 3 steps"),
+        (["--epochs", "nan"], "must be a number, got nan"),
+        (["--steps", "9", "--time", "5m"], "one of epochs, steps and time must be given"),
+        (["--steps", "9", "--seed", "1"], "seed 0, got 1"),
         (["--seed", "1"], "seed 0, got 1"),
         (["--mix", "i-mix"], "mix sdmp, got i-mix"),
         (["--lr", "0.5"], "lr None, got 0.5"),
         (["--set", "dim=9"], "dim 8, got 9"),
         (["--set", "mix.weight=9"], "mix.weight None, got 9"),
         (["--backbone-set", "widths=(9,9)"], "got (9, 9)"),
-        (["--time", "5m"], "minutes None, got 5.0"),
         (["--dry-run"], "dry_run"),
         (["-o", "elsewhere"], "output"),
         (["--method", "moco-v3", "--seed", "1"], "seed 0, got 1"),
@@ -66,3 +68,19 @@ def test_the_same_options_moved_images_and_other_threads_are_taken(ilk, cut, fol
     record = read_record(cut)
     assert record["status"] == "finished"
     assert record["data"]["spec"] == str(tmp_path / "moved")
+
+
+def test_a_finished_run_is_lengthened(ilk, run, tmp_path):
+    place = tmp_path / "long"
+    shutil.copytree(run, place)
+    said = ilk("train", "--resume", place)
+    assert (
+        "to lengthen it ask for more --epochs, --steps or --time than the 3 steps" in said.err
+    )
+    said = ilk("train", "--resume", place, "--steps", "5")
+    assert said.code == 0, said.err
+    assert "a new schedule begins: " in said.out + said.err
+    record = read_record(place)
+    assert (record["status"], record["step"], record["settings"]["steps"]) == ("finished", 5, 5)
+    said = ilk("train", "--resume", place, "--steps", "5")
+    assert (said.code, "is complete" in said.err) == (2, True)

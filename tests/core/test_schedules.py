@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from ilk.core import Cosine, Progress, Ramp, WarmCosine, value
+from ilk.core import Cosine, Line, Progress, Ramp, WarmCosine, value
 
 runs = st.tuples(st.integers(0, 500), st.integers(1, 400), st.floats(0.5, 50))
 
@@ -44,3 +44,30 @@ def test_a_run_shorter_than_its_warm_up_still_ends_at_the_peak():
 def test_plain_numbers_are_schedules_too():
     assert value(3, Progress(1, 2, 1.0)) == 3
     assert value(Cosine(1.0, 0.0), Progress(1, 2, 1.0)) == pytest.approx(0.5)
+
+
+def test_a_second_schedule_goes_by_its_own_steps_and_epochs_by_all():
+    """A run of 100 steps, 10 an epoch, that is lengthened to 200."""
+
+    def at(schedule):
+        return [schedule(Progress(step, 200, 10.0, since=100)) for step in (100, 150, 200)]
+
+    assert at(Cosine(0.9, 1.0)) == pytest.approx([0.9, 0.95, 1.0])
+    assert at(Line(2.0, 4.0)) == pytest.approx([2.0, 3.0, 4.0])
+    assert at(Ramp(2.0, 4.0, 5.0)) == [4.0, 4.0, 4.0]
+    assert at(Ramp(2.0, 4.0, 20.0)) == pytest.approx([3.0, 3.5, 4.0])
+    assert [Progress(step, 200, 10.0, since=100).epoch for step in (100, 155)] == [10, 15.5]
+
+
+@pytest.mark.parametrize("epochs", [1.0, 30.0])
+def test_a_second_warm_up_takes_a_tenth_at_most(epochs):
+    schedule = WarmCosine(2.0, epochs, 0.5)
+    steps = (100, 105, 110, 155, 200)
+    found = [schedule(Progress(step, 200, 10.0, since=100)) for step in steps]
+    assert found == pytest.approx([0.0, 1.0, 2.0, 1.25, 0.5])
+
+
+def test_a_second_warm_up_is_no_longer_than_the_first():
+    schedule = WarmCosine(2.0, 0.5)
+    found = [schedule(Progress(step, 200, 10.0, since=100)) for step in (100, 102, 105)]
+    assert found == pytest.approx([0.0, 0.8, 2.0])

@@ -1,5 +1,6 @@
 """Several methods over several seeds."""
 
+import shutil
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from ilk.data import Arrays
 from ilk.data.rendered import Rendered
 from ilk.evaluate import difference_over_seeds, mean_over_seeds
 from ilk.study import Study, baselines, cells, summary
-from ilk.train import Settings, read_record
+from ilk.train import Settings, read_record, resume
 
 SHARED = Settings(
     backbone="resnet_mini", backbone_options={"widths": (8, 16), "depths": (1, 1)},
@@ -127,6 +128,14 @@ def test_other_settings_are_refused(finished):
     other = study(finished.directory, methods=("moco-v3",), method_options=hidden)
     with pytest.raises(UserError, match="method_options"):
         other.finish(Watcher())
+
+
+def test_a_run_that_was_lengthened_is_not_one_of_that_length(finished, tmp_path):
+    shutil.copytree(finished.directory, tmp_path / "grid")
+    resume(tmp_path / "grid/moco-v3/seed0", Watcher(), finished.learned, steps=4)
+    longer = study(tmp_path / "grid", methods=("moco-v3",), steps=4)
+    with pytest.raises(UserError, match="a run that was lengthened, which is not the same"):
+        longer.finish(Watcher())
 
 
 def test_options_of_one_method_reach_it_alone():

@@ -1,4 +1,4 @@
-"""A run that is stopped at its third step and resumed, beside one that was not; by torchrun."""
+"""Runs that are lengthened, one of them stopped and resumed in both legs; by torchrun."""
 
 import contextlib
 import os
@@ -18,9 +18,13 @@ VIT = {"depth": 2, "embed_dim": 96, "num_heads": 3, "patch_size": 8}
 class StopAt(Witness):
     """The launcher stops all of its processes; here one is enough, the others must agree."""
 
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+
     def stepped(self, step: int, steps: int, numbers: dict[str, float]) -> None:
         super().stepped(step, steps, numbers)
-        if step == 3 and os.environ["RANK"] == "1":
+        if step == self.at and os.environ["RANK"] == "1":
             os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -42,12 +46,16 @@ def main(pictures: str, target: Path, strategy: str) -> None:
     warnings.simplefilter("error", ResourceWarning)
     options = {**TINY["method_options"], "optimiser": "adamw"}
     settings = Settings(**{
-        **TINY, "method_options": options, "steps": 6, "strategy": strategy, "knn_every": 1.0,
+        **TINY, "method_options": options, "steps": 4, "strategy": strategy, "knn_every": 1.0,
         "backbone": "vit_tiny_patch16_224", "backbone_options": VIT,
     })  # fmt: skip
     train(settings, pictures, target / "whole", Witness())
+    resume(target / "whole", Witness(), steps=6)
     with contextlib.suppress(Interrupted):
-        train(settings, pictures, target / "stopped", StopAt())
+        train(settings, pictures, target / "stopped", StopAt(3))
+    resume(target / "stopped", Witness())
+    with contextlib.suppress(Interrupted):
+        resume(target / "stopped", StopAt(5), steps=6)
     resume(target / "stopped", Witness())
 
 

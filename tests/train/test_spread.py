@@ -1,4 +1,4 @@
-"""Whole runs on two processes, by DDP and FSDP: stopped, resumed, and an encoder at the end."""
+"""Whole runs on two processes, by DDP and FSDP: stopped, resumed, lengthened."""
 
 import json
 import sys
@@ -23,6 +23,8 @@ def test_two_processes_stop_and_resume_bit_for_bit(strategy, folder, tmp_path):
     record = json.loads((tmp_path / "stopped/run.json").read_text())
     assert record["status"] == "finished"
     assert record["processes"] == 2
+    legs = [(leg["from"], leg["to"]) for leg in record["length"]["legs"]]
+    assert legs == [(0, 4), (4, 6)]
     whole, stopped = (load(tmp_path / name / CHECKPOINT) for name in ("whole", "stopped"))
     assert whole[1]["step"] == stopped[1]["step"] == 6
     assert whole[0].keys() == stopped[0].keys()

@@ -77,6 +77,27 @@ def test_runs_of_other_length_do_not_stand_together(places, tmp_path):
     assert len(report.results.rows) == 2
 
 
+def lengthened(*legs: tuple[int, int, str]) -> dict:
+    entries = [
+        {"from": one, "to": two, "when": when, "settings": {}} for one, two, when in legs
+    ]
+    return {"steps": legs[-1][1], "steps_per_epoch": 10.0, "legs": entries}
+
+
+def test_runs_that_were_lengthened_stand_with_their_like(places, tmp_path):
+    """Runs of 50 steps: in one go, as 20 and 30, and as 20 of 40 and 30."""
+    alike = [
+        placed(tmp_path, seed, length=lengthened((0, 20, "then"), (20, 50, f"day {seed}")))
+        for seed in (5, 6)
+    ]
+    other = placed(tmp_path, 7, length=lengthened((0, 40, "then"), (20, 50, "now")))
+    report = standings_report(standings([places[0], *alike, other]))
+    assert len(report.results.rows) == 3
+    assert "moco-v3 + sdmp, 2 seeds" in [row.name for row in report.results.rows]
+    (training,) = [c for c in report.chapters if c.title == "Training"]
+    assert [row[4] for row in training.grids[0].rows] == ["5 epochs", *["2 + 3 epochs"] * 3]
+
+
 def test_the_page_says_how_a_run_was_trained(places, tmp_path):
     stopped = placed(tmp_path, 9, status="interrupted", step=20)
     shown = text(

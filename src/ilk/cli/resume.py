@@ -1,4 +1,4 @@
-"""What ``ilk train --resume`` takes beside the run: nothing that would change it."""
+"""What ``ilk train --resume`` takes beside the run: no more than another length changes it."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,7 @@ from ilk.cli.arguments import literals, minutes, pairs
 from ilk.core.errors import UserError
 
 MOVABLE = ("workers", "device")  # where a run is computed, not what
+LENGTHS = ("epochs", "steps", "time")  # a new schedule, see `ilk.train.legs`
 RENAMED = {"weights": "from"}  # arguments whose flag has another name
 
 
@@ -17,6 +18,14 @@ def given_now() -> dict[str, Any]:
 
     _, bound, _ = app.parse_args(sys.argv[1:], exit_on_error=False, print_error=False)
     return dict(bound.arguments)
+
+
+def taken(given: dict[str, Any]) -> dict[str, Any]:
+    """Take the arguments of `ilk.train.resume` out of what was given."""
+    out = {name: given.pop(name) for name in (*MOVABLE, *LENGTHS) if name in given}
+    if "time" in out:
+        out["minutes"] = minutes(out.pop("time"))
+    return out
 
 
 def check_same(settings: dict[str, Any], directory: Path, given: dict[str, Any]) -> None:
@@ -37,8 +46,8 @@ def check_same(settings: dict[str, Any], directory: Path, given: dict[str, Any])
             if str(asked) != str(known.get(name)):
                 raise UserError(
                     f"--resume: a run goes on as it began, with {name} {known.get(name)}, got "
-                    f"{asked}; leave --{shown} out, only DATA, --workers and "
-                    f"--device can be given again"
+                    f"{asked}; leave --{shown} out, only DATA, --workers, "
+                    f"--device and a length can be given again"
                 )
 
 
@@ -48,7 +57,6 @@ def _asked(flag: str, value: Any) -> list[tuple[str, object]]:
         "resume": lambda: {},
         "set": lambda: pairs(value),
         "backbone_set": lambda: {f"backbone {k}": v for k, v in literals(value).items()},
-        "time": lambda: {"minutes": minutes(value)},
         "output": lambda: {flag: Path(value).absolute()},
     }
     return list(named.get(flag, lambda: {flag: value})().items())

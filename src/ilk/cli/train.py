@@ -147,7 +147,9 @@ def train(
         Print the plan, what was chosen and the record that the run would have, and stop.
     resume
         Go on with the run in this directory. DATA may be given where the images have moved,
-        and --workers and --device; what would change the run is refused.
+        and --workers and --device. --epochs, --steps or --time lengthen it: that is the length
+        of the whole run, and a new schedule runs from the present step to there. Whatever else
+        would change the run is refused.
     """
     if resume is not None:
         _resume(resume)
@@ -187,18 +189,18 @@ def train(
 
 
 def _resume(directory: Path) -> None:
-    """Go on with a run; of what else was given, only what changes no result is taken."""
-    from ilk.cli.resume import MOVABLE, check_same, given_now
+    """Go on with a run; beside another length, only what changes no result is taken."""
+    from ilk.cli.resume import check_same, given_now, taken
     from ilk.train import read_record
 
     given = given_now()
     data: tuple[str, ...] = given.pop("data", ())
-    place = {name: given.pop(name) for name in MOVABLE if name in given}
+    options = taken(given)
     check_same(read_record(directory)["settings"], directory, given)
     spec = None if not data else data[0] if len(data) == 1 else list(data)
     _follow(
         terminal(quiet=not _speaks()), directory.name, directory,
-        lambda run, display: run.resume(directory, display, spec, **place),
+        lambda run, display: run.resume(directory, display, spec, **options),
     )  # fmt: skip
 
 

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+SECOND_WARMUP = 0.1  # of the steps that a run is lengthened by, at most
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -12,16 +14,19 @@ class Progress:
         step: optimiser steps already taken.
         steps: in the whole run.
         steps_per_epoch: may be fractional when a run is counted in minutes.
+        since: step at which the present schedule began; above 0 in a run that was lengthened.
+            Shares of the run count from there, epochs from the first step.
     """
 
     step: int
     steps: int
     steps_per_epoch: float
+    since: int = 0
 
     @property
     def fraction(self) -> float:
-        """Share of the run that is over, in [0, 1]."""
-        return min(self.step / max(self.steps, 1), 1.0)
+        """Share of the present schedule that is over, in [0, 1]."""
+        return min((self.step - self.since) / max(self.steps - self.since, 1), 1.0)
 
     @property
     def epoch(self) -> float:
@@ -36,7 +41,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Cosine:
-    """Half a cosine from ``start`` to ``end`` over the whole run."""
+    """Half a cosine from ``start`` to ``end`` over the whole schedule."""
 
     start: float
     end: float
@@ -49,7 +54,7 @@ class Cosine:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Linear from ``start`` to ``end`` over the whole run."""
+    """Linear from ``start`` to ``end`` over the whole schedule."""
 
     start: float
     end: float
@@ -75,7 +80,11 @@ class Ramp:
 
 @dataclass(frozen=True, slots=True)
 class WarmCosine:
-    """Linear from 0 to ``peak`` over ``warmup_epochs``, then half a cosine to ``end``."""
+    """Linear from 0 to ``peak`` over ``warmup_epochs``, then half a cosine to ``end``.
+
+    The schedule of a run that was lengthened warms up as well, in a tenth of its steps at most:
+    a jump from the old end to the peak would undo what was learned.
+    """
 
     peak: float
     warmup_epochs: float
@@ -83,11 +92,13 @@ class WarmCosine:
 
     def __call__(self, progress: Progress) -> float:
         """The value now."""
-        warm = min(self.warmup_epochs * progress.steps_per_epoch, progress.steps)
-        if progress.step < warm:
-            return self.peak * progress.step / warm
-        rest = max(progress.steps - warm, 1)
-        share = min((progress.step - warm) / rest, 1.0)
+        step, steps = progress.step - progress.since, progress.steps - progress.since
+        longest = steps * SECOND_WARMUP if progress.since else steps
+        warm = min(self.warmup_epochs * progress.steps_per_epoch, longest)
+        if step < warm:
+            return self.peak * step / warm
+        rest = max(steps - warm, 1)
+        share = min((step - warm) / rest, 1.0)
         return self.end + (self.peak - self.end) * 0.5 * (1 + math.cos(math.pi * share))
 
 

@@ -89,7 +89,7 @@ class Study:
                 train(settings, self.learned, place, watcher)
             return
         record = read_record(place)
-        _check_same(settings, record["settings"], place)
+        _check_same(settings, record, place)
         if record["status"] != "finished":
             with watch(title) as watcher:
                 resume(place, watcher, self.learned)
@@ -124,8 +124,14 @@ class Study:
         return contender("random", ours=trained, seed=seed)
 
 
-def _check_same(wanted: Settings, kept: dict[str, Any], place: Path) -> None:
+def _check_same(wanted: Settings, record: dict[str, Any], place: Path) -> None:
     """What was asked for by name must be what the run was started with."""
+    kept = record["settings"]
+    if "legs" in record["length"]:
+        raise UserError(
+            f"compare: {place} holds a run that was lengthened, which is not the same as one "
+            f"of that length; choose another -o"
+        )
     for name, asked in wanted.as_record().items():
         if name in FREE or asked is None:
             continue

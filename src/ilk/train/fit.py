@@ -13,6 +13,7 @@ import torch
 from ilk.core import UserError, check_writable, lock, sweep
 from ilk.data import Source, labels, left_out, open_source, unlabelled_because
 from ilk.networks import Encoder
+from ilk.train.legs import check_unfinished, in_words, length_in, lengthened
 from ilk.train.length import Length
 from ilk.train.mended import mended
 from ilk.train.plan import Say, planned_setup
@@ -26,7 +27,7 @@ from ilk.train.ranks import (
 )
 from ilk.train.record import METRICS, now, read_record, recorded_settings, surroundings
 from ilk.train.run import CHECKPOINT, Run, Watcher
-from ilk.train.seal import read_checkpoint
+from ilk.train.seal import read_checkpoint, saved_in
 from ilk.train.settings import Settings, absolute, placed
 from ilk.train.setup import Setup
 from ilk.train.start import START, begin, check_teacher, keep, kept
@@ -74,8 +75,11 @@ def resume(
     *,
     workers: int | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] | None = None,
+    epochs: float | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
 ) -> None:
-    """Go on with a run, bit for bit as if it had never stopped.
+    """Go on with a run, bit for bit as if it had never stopped, or lengthen it.
 
     Sums depend on how many threads and processes compute them, and on the device. Where these
     are others than before, the run goes on, the watcher is told, and the record says so.
@@ -86,28 +90,45 @@ def resume(
         data: needed when the run's data was not named by a path, or has moved.
         workers: threads that make views; the result is the same with any number.
         device: where to train; None is where the settings say.
+        epochs: that the whole run is to have, finished or not: a new schedule runs from the
+            present step to there, see `ilk.train.legs`. None of these three leaves the length.
+        steps: that the whole run is to have, in place of epochs.
+        minutes: that the whole run is to take, at its pace so far, in place of epochs.
 
     Raises:
-        UserError: there is no run, it has ended, or its data has changed.
+        UserError: there is no run, it has ended, its data has changed, or the new length is
+            not more than what is done.
     """
+    moved = {"workers": workers, "device": device}
+    asked = {"epochs": epochs, "steps": steps, "minutes": minutes}
     with processes(), _held(directory, "--resume"):
-        moved = {"workers": workers, "device": device}
-        _resume(directory, watcher, data, {k: v for k, v in moved.items() if v is not None})
+        _resume(directory, watcher, data, _given(moved), _given(asked))
 
 
-def _resume(directory: Path, watcher: Watcher, data: Any, moved: dict[str, Any]) -> None:
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _resume(
+    directory: Path, watcher: Watcher, data: Any, moved: dict[str, Any], asked: dict[str, Any]
+) -> None:
     record = from_first(lambda: read_record(directory))
-    if record["status"] == "finished":
-        raise UserError(f"--resume: {directory} must be unfinished, but the run is complete")
+    if not asked:
+        check_unfinished(record, directory)
     path = directory / CHECKPOINT
-    saved = from_first(lambda: _saved(directory, record))
-    source = _same_source(directory, record, data)
+    saved = from_first(lambda: saved_in(path, record))
     # Before anything is built: settings that are not the checkpoint's ask for nothing.
     restored = tensors_from_first(lambda: read_checkpoint(path, record)) if saved else None
-    length = Length(record["length"]["steps"], record["length"]["steps_per_epoch"])
+    if asked:
+        before, facts = record["length"], {} if restored is None else restored[1]
+        record = lengthened(record, asked, facts, now())
+        if record["length"] != before:
+            watcher.told(f"a new schedule begins: {in_words(record['length'])}")
+        check_unfinished(record, directory)
+    source = _same_source(directory, record, data)
     settings = replace(recorded_settings(record), **moved)
     start = together(lambda: kept(settings, directory))
-    setup = _built(settings, source, length, start)
+    setup = _built(settings, source, length_in(record), start)
     run = Run(setup, directory, watcher, record)
     _note_threads(setup, record, watcher)
     if restored is not None:
@@ -193,19 +214,6 @@ def _computed(setup: Setup) -> dict[str, Any]:
     }
 
 
-def _saved(directory: Path, record: dict[str, Any]) -> bool:
-    """Whether there is a checkpoint; a run that stopped before its first one has none."""
-    if (directory / CHECKPOINT).exists():
-        return True
-    if record.get("step", 0) > 0:
-        raise UserError(
-            f"--resume: {directory} must hold {CHECKPOINT} of a run at step {record['step']}, "
-            f"got none; put it back, or remove the directory and repeat the command that began "
-            f"the run"
-        )
-    return False
-
-
 def dry_run(settings: Settings, data: Any, say: Say | None = None) -> dict[str, Any]:
     """The record that a run would have; what it would take is measured on a few steps."""
     with processes():
@@ -264,7 +272,7 @@ def _record(setup: Setup, data: Any) -> dict[str, Any]:
         "status": "started",
         "started": now(),
         "settings": setup.settings.as_record(),
-        "length": asdict(setup.length),
+        "length": setup.length.as_record(),
         "peak_lr": setup.trainer.pace.peak,
         **_computed(setup),
         "precision": setup.precision,

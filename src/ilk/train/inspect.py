@@ -13,7 +13,7 @@ from ilk.core import UserError
 from ilk.data import Source
 from ilk.networks.weights import check_shapes
 from ilk.train.assemble import PerItem
-from ilk.train.length import Length
+from ilk.train.legs import length_in
 from ilk.train.record import read_record, recorded_settings
 from ilk.train.run import CHECKPOINT
 from ilk.train.scene import Verdict
@@ -58,7 +58,7 @@ def glance(directory: Path, images: Source) -> Glance:
     settings = recorded_settings(record)
     size = min(settings.batch_size or LARGEST_BATCH, LARGEST_BATCH, len(images))
     settings = replace(settings, batch_size=size, accumulate=1, knn_every=0, compile=False)
-    length = Length(record["length"]["steps"], record["length"]["steps_per_epoch"])
+    length = length_in(record)
     start = kept(settings, directory)
     setup = Setup(settings, images, length=length, start=start, restored=True)
     own = images.fingerprint == record["data"]["fingerprint"]

@@ -16,14 +16,20 @@ class Length:
     Args:
         steps: of the optimiser.
         steps_per_epoch: may be fractional when micro-batches are accumulated.
+        since: step at which the present schedule began, see `ilk.train.legs`.
     """
 
     steps: int
     steps_per_epoch: float
+    since: int = 0
 
     def progress(self, step: int) -> Progress:
         """Where the run stands after ``step`` steps."""
-        return Progress(step, self.steps, self.steps_per_epoch)
+        return Progress(step, self.steps, self.steps_per_epoch, self.since)
+
+    def as_record(self) -> dict[str, float]:
+        """Of a run of one schedule, for its record."""
+        return {"steps": self.steps, "steps_per_epoch": self.steps_per_epoch}
 
     def scores(self, every: float | None) -> float:
         """How many online scores there are, one every so many epochs; None is about twenty."""

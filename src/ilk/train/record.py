@@ -29,6 +29,7 @@ from ilk.core.fields import (
     whole,
 )
 from ilk.networks.options import MAX_CHANNELS, MAX_SIDE, check_name, check_options
+from ilk.train.legs import check_length
 from ilk.train.settings import Settings
 
 METRICS = "metrics.jsonl"
@@ -60,10 +61,6 @@ SETTINGS: Mapping[str, Kind] = {
     "batch_size": maybe(whole(1, 2**20)),
     "accumulate": whole(1, 2**16),
     "workers": maybe(whole(1, 1024)),
-}
-LENGTH: Mapping[str, Kind] = {
-    "steps": whole(1, 10**12),
-    "steps_per_epoch": number(1e-6, 1e12),
 }
 DATA: Mapping[str, Kind] = {
     "spec": Kind(
@@ -119,7 +116,7 @@ def read_record(directory: Path) -> dict[str, Any]:
         optional=("step", "seconds", "bad_files"),
         others=True,
     )
-    check_fields(record["length"], LENGTH, f"{where}: length")
+    check_length(record["length"], f"{where}: length")
     check_fields(record["data"], DATA, f"{where}: data", others=True)
     for entry in record.setdefault("bad_files", []):
         check_fields(entry, BAD, f"{where}: bad_files", optional=("label",))

@@ -22,6 +22,7 @@ from ilk.core.fields import (
 )
 from ilk.networks.weights import check_finite, check_shapes
 from ilk.train.checkpoint import load
+from ilk.train.legs import as_sealed, length_in
 
 FACTS: Mapping[str, Kind] = {
     "step": whole(0, 10**12),
@@ -66,7 +67,7 @@ def read_checkpoint(
     where = f"checkpoint: {path}"
     check_fields(facts, FACTS, where)
     check_fields(facts["alarm"], ALARM, f"{where}: alarm")
-    ours = sealed(record)
+    ours = sealed(as_sealed(record, facts["step"]))
     for part, fields in ours.items():
         theirs = facts["sealed"].get(part, {})
         for name in sorted({*fields, *theirs}):
@@ -76,10 +77,29 @@ def read_checkpoint(
                     f"{shown(theirs.get(name, _ABSENT))} as in the run's checkpoint, got "
                     f"{shown(fields.get(name, _ABSENT))}; put the file back as it was"
                 )
-    steps = record["length"]["steps"]
-    if facts["step"] > steps:
-        raise UserError(f"{where}: step must be at most {steps}, got {facts['step']}")
+    length = length_in(record)
+    if not length.since <= facts["step"] <= length.steps:
+        raise UserError(
+            f"{where}: step must be from {length.since} to {length.steps}, got {facts['step']}"
+        )
     return tensors, facts
+
+
+def saved_in(path: Path, record: Mapping[str, Any]) -> bool:
+    """Whether there is a checkpoint; a run that stopped before its first one has none.
+
+    Raises:
+        UserError: there must be one.
+    """
+    if path.exists():
+        return True
+    if record.get("step", 0) > 0:
+        raise UserError(
+            f"--resume: {path.parent} must hold {path.name} of a run at step "
+            f"{record['step']}, got none; put it back, or remove the directory and repeat the "
+            f"command that began the run"
+        )
+    return False
 
 
 def check_state(

@@ -64,7 +64,9 @@ def over_seeds(
 
 def _kind(record: Mapping[str, Any]) -> str:
     settings = {k: v for k, v in record["settings"].items() if k not in APART}
-    parts = [settings, record["length"], record["data"]["fingerprint"]]
+    length = dict(record["length"])
+    legs = [(leg["from"], leg["to"]) for leg in length.pop("legs", [])]
+    parts = [settings, length, legs, record["data"]["fingerprint"]]
     return json.dumps(parts, sort_keys=True, default=str)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ilk.train.legs import in_words
 from ilk.viewer.report import Chapter, Grid
 
 ENDED = "finished"
@@ -45,12 +46,11 @@ def state(record: Mapping[str, Any]) -> str:
 def _row(record: Mapping[str, Any]) -> Sequence[str]:
     settings, length, last = record["settings"], record["length"], record.get("last", {})
     parts = (settings.get("method"), settings.get("kin"), settings.get("mix"))
-    epochs = length["steps"] / max(length["steps_per_epoch"], 1e-9)
     return (
         " + ".join(str(part) for part in parts if part),
         f"{settings.get('backbone')}, {settings.get('image_size')} px",
         f"{record['data']['items']:,}",
-        f"{epochs:.3g} epochs",
+        in_words(length),
         str(settings.get("seed")),
         f"{record.get('seconds', 0) / 60:.1f}",
         _number(last, "loss", "{:.3f}"),
