@@ -7,6 +7,7 @@ import shlex
 import signal
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -146,7 +147,7 @@ def test_errors_are_one_line(monkeypatch, capsys):
     def fails() -> None:
         raise UserError("x: must be y,\n got [z]\x1b[0m")
 
-    monkeypatch.setattr("ilk.cli.app", lambda *_, **__: fails())
+    monkeypatch.setattr("ilk.cli.app", SimpleNamespace(meta=lambda *_, **__: fails()))
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 2

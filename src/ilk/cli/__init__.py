@@ -6,13 +6,13 @@ import signal
 import sys
 from collections.abc import Generator
 from types import FrameType
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from ilk.cli.allocator import keep_freed_memory
-from ilk.cli.terminal import plain, standard_streams, terminal
+from ilk.cli.terminal import Manner, errors, in_manner, plain, standard_streams, terminal
 from ilk.core.errors import UserError
 
 # Read when torch is loaded, which is after this: threads that spin while they wait for one
@@ -41,6 +41,28 @@ for _verb, _help in VERBS.items():
     app.command(f"ilk.cli.{_verb}:{_verb}", name=_verb, help=_help)
 
 
+CALLED: Any = {"exit_on_error": False, "print_error": False}
+
+
+@app.meta.default
+def _verb_in_manner(
+    *words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    quiet: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Run what the words say.
+
+    Parameters
+    ----------
+    quiet
+        Print nothing but errors.
+    json
+        Print the result as one JSON object to standard output, and all else to standard error.
+    """
+    with in_manner(Manner(quiet=quiet, json=json)):
+        app(words, **CALLED, console=terminal())
+
+
 def main() -> None:
     """Run a verb: exit status 2 for what the user can put right, 128 + signal when stopped."""
     with standard_streams(), _stoppable():
@@ -48,10 +70,10 @@ def main() -> None:
 
 
 def _run() -> None:
-    console = terminal("stderr")
+    console = errors()
     keep_freed_memory()
     try:
-        app(sys.argv[1:], exit_on_error=False, print_error=False, console=terminal())
+        app.meta(sys.argv[1:], **CALLED, console=terminal())
     except CycloptsError as error:
         _fail(console, str(error))
     except _Stopped as stop:

@@ -12,7 +12,7 @@ from rich.table import Table
 from ilk.cli.arguments import literals, minutes, pairs
 from ilk.cli.display import TrainDisplay
 from ilk.cli.tables import print_table
-from ilk.cli.terminal import plain, say, terminal
+from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.cli.train import Pairs
 from ilk.core.counts import count
 from ilk.core.errors import UserError
@@ -161,6 +161,7 @@ def _run(study: "Study", output: Path) -> None:
 
     from ilk.study import summary
     from ilk.train import Interrupted
+    from ilk.train.record import write_json
     from ilk.viewer import study_report, write_report
 
     console = terminal()
@@ -181,8 +182,10 @@ def _run(study: "Study", output: Path) -> None:
         say(console, plain(line))
     title = f"Methods on {study.learned.name}"
     page = write_report(output / PAGE, study_report(study, found, title=title))
-    _keep(study, found, output / SUMMARY)
+    content = _content(study, found)
+    write_json(output / SUMMARY, content)
     say(console, f"report in {plain(page)}, numbers in {plain(output / SUMMARY)}")
+    answer({"report": str(page), "file": str(output / SUMMARY), **content})
 
 
 def summary_table(found: "Summary") -> Table:
@@ -230,18 +233,17 @@ def _sentences(found: "Summary") -> list[str]:
     ]
 
 
-def _keep(study: "Study", found: "Summary", path: Path) -> None:
+def _content(study: "Study", found: "Summary") -> dict[str, Any]:
     """The numbers of the table, for other programs."""
-    from ilk.train.record import surroundings, write_json
+    from ilk.train.record import surroundings
 
-    content = {
+    return {
         **surroundings(),
         "data": {"learned": study.learned.fingerprint, **study.names},
         "seeds": study.seeds,
         "rows": [asdict(row) for row in found.rows],
         "differences": [{**asdict(one), "words": one.words} for one in found.differences],
     }
-    write_json(path, content)
 
 
 def _names(text: str) -> list[str]:

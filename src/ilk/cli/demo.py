@@ -15,7 +15,7 @@ from rich.console import Console
 from ilk.cli.display import TrainDisplay
 from ilk.cli.evaluate import result_table
 from ilk.cli.tables import print_table
-from ilk.cli.terminal import plain, say, terminal
+from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.counts import count
 from ilk.core.errors import UserError
 
@@ -82,6 +82,15 @@ def demo(
     )
     say(console, plain(verdict))
     say(console, f"report in {plain(page)}")
+    answer(
+        {
+            "run": str(output),
+            "report": str(page),
+            "beats the baselines": beaten,
+            "verdict": verdict,
+            "results": {r.name: [result.to_dict() for result in r.results] for r in rivals},
+        }
+    )
     if not beaten:
         sys.exit(1)
 

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from ilk.cli.arguments import check_paths
 from ilk.cli.display import TrainDisplay
-from ilk.cli.terminal import plain, say, terminal
+from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.errors import UserError
 
 
@@ -76,3 +76,4 @@ def embed(
             display.told("what is done is kept; the same command goes on from here")
             raise
     say(console, f"vectors in {plain(written)}")
+    answer({"vectors": str(written), "encoder": encoder, "data": data})

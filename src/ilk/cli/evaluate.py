@@ -12,7 +12,7 @@ from ilk.cli.arguments import check_paths
 from ilk.cli.contenders import apart, named_encoder
 from ilk.cli.display import TrainDisplay, tell_words
 from ilk.cli.tables import print_table
-from ilk.cli.terminal import plain, say, terminal
+from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.cli.verdicts import tell_comparisons
 from ilk.core.counts import count
 from ilk.core.errors import UserError
@@ -140,9 +140,20 @@ def evaluate(
             _tell_overlap(console, side, ledger)
     print_table(console, result_table(f"{encoder} on {test}", rows))
     tell_words(console, rows)
-    tell_comparisons(console, rows, ledger)
+    compared = tell_comparisons(console, rows, ledger)
     if ledger.path is not None:
         say(console, f"results in {plain(ledger.path)}")
+    answer(
+        {
+            "results": [
+                {"name": name, **result.to_dict()}
+                for name, found in rows.items()
+                for result in found
+            ],
+            "comparisons": [one.to_dict() for one in compared],
+            "file": None if ledger.path is None else str(ledger.path),
+        }
+    )
 
 
 def result_table(title: str, rows: "Mapping[str, Sequence[Result]]") -> Table:

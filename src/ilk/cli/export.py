@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
-from ilk.cli.terminal import terminal
+from ilk.cli.terminal import answer, terminal
 from ilk.core.shown import shown
 
 ENDINGS = {"timm": ".safetensors", "onnx": ".onnx"}
@@ -36,6 +36,7 @@ def export(
     from ilk.networks import export_onnx, export_timm, load_encoder
 
     console = terminal()
+    result: dict[str, object] = {}
     loaded = load_encoder(encoder)
     path = output or _beside(encoder) / f"encoder{ENDINGS[to]}"
     with _folder(path.parent):
@@ -44,6 +45,7 @@ def export(
             difference = export_onnx(loaded, path)
         else:
             expression, difference = export_timm(loaded, path)
+            result["network"] = expression
             _print(console, f"network = {expression}")
             _print(
                 console,
@@ -51,6 +53,8 @@ def export(
             )
             _print(console, f"pixels / 255, less {loaded.mean}, over {loaded.std}")
     _print(console, f"{path}: features differ from ilk's by {difference:.1e} at most")
+    answer({"file": str(path), "mean": loaded.mean, "std": loaded.std, **result,
+            "largest difference": difference})  # fmt: skip
 
 
 def _print(console: Console, line: str) -> None:

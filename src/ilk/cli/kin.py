@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ilk.cli.terminal import plain, say, terminal
+from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.errors import UserError
 
 
@@ -54,3 +54,4 @@ def kin(
     )
     page = write_report(place, report)
     say(terminal(), f"kin in {plain(page)}")
+    answer({"page": str(page), "run": str(directory)})

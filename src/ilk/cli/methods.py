@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ilk.cli.catalogue import KINDS, catalogue, entries
 from ilk.cli.tables import print_table
-from ilk.cli.terminal import check_said, plain, terminal
+from ilk.cli.terminal import answer, check_said, plain, terminal
 from ilk.core.counts import count
 from ilk.core.errors import UserError
 
@@ -41,17 +41,20 @@ def methods(
     console = terminal()
     if table:
         print_matrix(console, catalogue()["fits"])
+        answer({"fits": catalogue()["fits"]})
         check_said()
         return
     if name is None:
         for kind in KINDS:
             print_table(console, _table(kind, catalogue()[kind]))
+        answer({kind: catalogue()[kind] for kind in KINDS})
         check_said()
         return
     known = entries()
     if name not in known:
         raise UserError(f"methods: {name!r} is not known; there are {', '.join(known)}")
     _show(console, name, known[name])
+    answer({"name": name, **known[name]})
     check_said()
 
 

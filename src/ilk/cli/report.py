@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from ilk.cli.display import TrainDisplay
-from ilk.cli.terminal import plain, say, terminal
+from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def report(
         chapters, notes = _mistakes(console, found[0], how)
     path = write_report(output, standings_report(found, chapters, notes))
     say(console, f"report in {plain(path)}")
+    answer({"report": str(path), "evaluations": [str(place) for place in evaluations]})
 
 
 def _mistakes(

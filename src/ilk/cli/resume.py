@@ -14,9 +14,10 @@ RENAMED = {"weights": "from"}  # arguments whose flag has another name
 
 def given_now() -> dict[str, Any]:
     """The arguments of this command line, without those that were left at their defaults."""
-    from ilk.cli import app
+    from ilk.cli import CALLED, app
 
-    _, bound, _ = app.parse_args(sys.argv[1:], exit_on_error=False, print_error=False)
+    _, whole, _ = app.meta.parse_args(sys.argv[1:], **CALLED)  # without --quiet and --json
+    _, bound, _ = app.parse_args(whole.arguments["words"], **CALLED)
     return dict(bound.arguments)
 
 

@@ -7,13 +7,16 @@ terminal may have no letters for a name.
 import contextlib
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import IO, Any, Literal, cast
 
 from rich.console import Console
 from rich.markup import escape
 
 from ilk.core.errors import UserError
+from ilk.core.fields import as_json
 from ilk.core.shown import shown
 
 Name = Literal["stdout", "stderr"]
@@ -96,10 +99,58 @@ class _Stream:
 _STREAMS = {"stdout": _Stream("stdout"), "stderr": _Stream("stderr")}
 
 
-def terminal(name: Name = "stdout", *, quiet: bool = False) -> Console:
-    """A console on a standard stream."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manner:
+    """What commands print beside errors.
+
+    Args:
+        quiet: nothing.
+        json: the result as one JSON object, to standard output; all else to standard error.
+    """
+
+    quiet: bool = False
+    json: bool = False
+
+
+_USUAL = Manner()
+_MANNER = ContextVar("manner", default=_USUAL)
+
+
+@contextlib.contextmanager
+def in_manner(manner: Manner) -> Generator[None]:
+    """All commands print in a manner while the block runs."""
+    token = _MANNER.set(manner)
+    try:
+        yield
+    finally:
+        _MANNER.reset(token)
+
+
+def terminal(*, quiet: bool = False) -> Console:
+    """A console for what goes on and for results."""
+    manner = _MANNER.get()
+    return _console("stderr" if manner.json else "stdout", quiet=quiet or manner.quiet)
+
+
+def errors() -> Console:
+    """A console for what went wrong, which is always printed."""
+    return _console("stderr")
+
+
+def _console(name: Name, *, quiet: bool = False) -> Console:
     stderr = name == "stderr"
     return Console(file=cast("IO[str]", _STREAMS[name]), stderr=stderr, quiet=quiet)
+
+
+def answer(content: Mapping[str, Any]) -> None:
+    """Print the result of a command as JSON, where that is asked for.
+
+    Raises:
+        UserError: it could not be written.
+    """
+    if _MANNER.get().json:
+        _STREAMS["stdout"].write(as_json(content) + "\n")
+        check_said()
 
 
 def plain(text: object) -> str:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -13,7 +13,7 @@ from rich.console import Console
 from ilk.cli.arguments import check_names, check_paths, literals, minutes, split_options
 from ilk.cli.display import TrainDisplay, profile_table
 from ilk.cli.tables import print_table
-from ilk.cli.terminal import plain, say, terminal
+from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.counts import count
 from ilk.core.errors import UserError
 
@@ -221,6 +221,7 @@ def _follow(
             f"The run was stopped by {stop}; to continue it, use ilk train --resume "
             f"{plain(directory)}",
         )
+        _answer({"run": str(directory), "status": "interrupted"})
         sys.exit(stop.exit_code)
     except run.Collapsed:
         say(
@@ -228,8 +229,13 @@ def _follow(
             f"The run was stopped because its features collapsed; what it had until then is in "
             f"{plain(directory)}",
         )
+        _answer({"run": str(directory), "status": "collapsed"})
         sys.exit(3)
-    record = run.read_record(directory)
+    _tell(console, directory, run.read_record(directory))
+
+
+def _tell(console: Console, directory: Path, record: dict[str, Any]) -> None:
+    """What a run that has ended came to."""
     bad = len(record["bad_files"])
     if bad:
         lost = count(bad, "unreadable file was", "unreadable files were")
@@ -237,10 +243,20 @@ def _follow(
     if "profile" in record:
         print_table(console, profile_table(record["profile"]))
     say(console, f"encoder in {plain(directory)} after {record['seconds']:.0f} s")
+    verdict = None
     if _speaks() and record["settings"]["knn_every"] != 0:
         from ilk.cli.worth import worth
 
-        _speaker(console)(worth(directory, record))
+        verdict = worth(directory, record)
+        _speaker(console)(verdict)
+    names = ("status", "step", "seconds", "bad_files")
+    kept = {name: record[name] for name in names}
+    _answer({"run": str(directory), "verdict": verdict, **kept})
+
+
+def _answer(content: dict[str, Any]) -> None:
+    if _speaks():
+        answer(content)
 
 
 def _speaks() -> bool:
@@ -261,3 +277,4 @@ def _print_plan(console: Console, settings: "Settings", spec: str | list[str]) -
     for name, choice in record["plan"]["chosen"].items():
         _speaker(console)(f"chosen  {name}={choice}")
     console.print_json(data=record, default=str)
+    _answer(record)

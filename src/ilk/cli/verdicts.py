@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def tell_comparisons(
     console: Console, rows: "Mapping[str, Sequence[Result]]", ledger: "Ledger"
-) -> None:
-    """Each of the others item by item, and by its corruption errors; kept as well as told.
+) -> "list[Comparison]":
+    """Each of the others item by item, and by its corruption errors; kept as well as printed.
 
     Args:
         console: to tell it on.
@@ -38,6 +38,7 @@ def tell_comparisons(
         )
     ledger.compared(found)
     _tell_corruption_errors(console, rows, ledger)
+    return found
 
 
 def _tell_corruption_errors(

@@ -208,6 +208,19 @@ def parse_json(data: bytes | str, where: str) -> Any:
         raise UserError(f"{where}: must be whole JSON, got '{reason[:200]}'") from error
 
 
+def as_json(content: Mapping[str, Any]) -> str:
+    """An object as JSON of several lines; numbers that JSON does not know become null."""
+    return json.dumps(_known(content), indent=2, default=str, allow_nan=False)
+
+
+def _known(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {name: _known(entry) for name, entry in content.items()}
+    if isinstance(content, list | tuple):
+        return [_known(entry) for entry in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
 def shown(given: object) -> str:
     """A wrong value in a message: on one line, and cut short."""
     try:

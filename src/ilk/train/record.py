@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 import os
 import platform
 import subprocess
@@ -17,6 +16,7 @@ from ilk.core import UserError, check_writable, write_whole
 from ilk.core.fields import (
     ANYTHING,
     Kind,
+    as_json,
     check_fields,
     keyed,
     kind_of,
@@ -82,16 +82,7 @@ BAD: Mapping[str, Kind] = {
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file whole or not at all; numbers that JSON does not know become null."""
-    words = json.dumps(_finite(content), indent=2, default=str, allow_nan=False)
-    write_whole(path, words + "\n", "record")
-
-
-def _finite(content: Any) -> Any:
-    if isinstance(content, Mapping):
-        return {name: _finite(entry) for name, entry in content.items()}
-    if isinstance(content, list | tuple):
-        return [_finite(entry) for entry in content]
-    return None if isinstance(content, float) and not math.isfinite(content) else content
+    write_whole(path, as_json(content) + "\n", "record")
 
 
 def read_record(directory: Path) -> dict[str, Any]:
