@@ -126,7 +126,10 @@ def test_signals_end_a_command_with_a_line(ilk, folder, tmp_path, monkeypatch, s
 
     monkeypatch.setattr("ilk.train.fit._source", stopped)
     said = ilk("train", folder / "train", *TINY, "-o", tmp_path / "run")
-    assert (said.code, said.err.strip()) == (code, f"ilk: stopped by {signum.name}")
+    assert (said.code, said.err.strip()) == (
+        code,
+        f"ilk: The command was stopped by {signum.name}.",
+    )
     assert not (tmp_path / "run").exists()
     assert signal.getsignal(signum) is signal.SIG_DFL
 

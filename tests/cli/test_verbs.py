@@ -220,12 +220,12 @@ def test_methods_table_fits_a_terminal_and_gives_reasons(ilk, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     said = ilk("methods", "--table")
     assert said.code == 0, said.err
-    table = said.out.partition("A number is the reason")[0]
+    table = said.out.partition("A number refers to")[0]
     assert max(map(len, table.splitlines())) <= 100
     row = next(line for line in said.out.splitlines() if line.split()[:1] == ["byol"])
     assert row.split()[1:6] == ["yes"] * 5
     number = next(word for word in row.split() if word.startswith("("))
-    assert f"{number} the method must hold someone for foreign" in said.out
+    assert f"{number} the method must have negatives, but it has none" in said.out
 
 
 def test_a_kin_rule_is_recorded_judged_and_drawn(ilk, folder):
@@ -268,10 +268,10 @@ def test_report_lays_out_evaluations_on_a_page(ilk, run, folder):
     assert said.code == 0, said.err
     assert "report in deep/page.html" in said.out
     page = Path("deep/page.html").read_text()
-    assert "Where it is sure and wrong" in page
+    assert "Confident mistakes" in page
     assert "against pixels" in page
     assert (
-        "Where it is sure"
+        "Confident mistakes"
         not in Path(ilk("report", "kept.json", "--no-gallery").out.split()[-1]).read_text()
     )
     assert ilk("report", "nowhere.json").code == 2

@@ -74,13 +74,13 @@ def test_an_account_stays_small() -> None:
     assert len(found) == 21
     assert sum(entry.count for entry in found) == 1000
     assert unpacked(packed(found)) == found
-    assert str(LeftOut("hidden files", 2, "a")) == "2 hidden files (such as a)"
+    assert str(LeftOut("hidden files", 2, "a")) == "hidden files: 2 (such as a)"
 
 
 def test_a_folder_of_containers_says_how_to_open_them(tmp_path: Path) -> None:
     written(tmp_path / "x", {"1.parquet": b"", "2.parquet": b"", "notes.txt": b""})
     with pytest.raises(
-        UserError, match=r"2 files that end in \.parquet .*give .*x/\*\.parquet"
+        UserError, match=r"files that end in \.parquet: 2 .*give .*x/\*\.parquet"
     ):
         open_source(tmp_path / "x")
 

@@ -126,7 +126,7 @@ def test_every_other_picture_is_as_likely():
     assert np.bincount(values, minlength=5).tolist() == [250, 250, 250, 0, 250]
     assert not any(mask.any() for _, mask in found)
     alone = Scenery(Reader(Arrays(np.zeros((1, 8, 8, 3), np.uint8))), scenery.masks)
-    with pytest.raises(UserError, match="another picture must be there"):
+    with pytest.raises(UserError, match="there must be other images"):
         alone.other(0, 0.5)
 
 

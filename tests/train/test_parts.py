@@ -195,7 +195,7 @@ def test_lengths_become_steps():
     assert length_of(Settings(steps=7), 10, None).steps == 7
     assert length_of(Settings(minutes=2), 10, 0.5).steps == 240
     assert length_of(Settings(), 10, None).steps == 1000
-    with pytest.raises(UserError, match="one of epochs, steps and time"):
+    with pytest.raises(UserError, match="only one of epochs, steps and time"):
         Settings(epochs=1, steps=1)
 
 

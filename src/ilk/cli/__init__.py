@@ -24,18 +24,18 @@ VERBS = {
     "embed": "Turn images into vectors, as parquet.",
     "evaluate": "Score an encoder on labelled images.",
     "compare": "Train several methods over several seeds, and compare them.",
-    "report": "Lay out what ilk evaluate found as one page.",
-    "kin": "Draw kin, negatives and ignored images of a run.",
-    "methods": "List every method and mix, or show one whole.",
+    "report": "Make one page from the results of ilk evaluate.",
+    "kin": "Show positives, negatives and ignored images of a run.",
+    "methods": "List all methods, mixes and kin rules, or describe one.",
     "export": "Write an encoder for timm or as ONNX.",
     "completion": "Write what bash, zsh or fish need to complete commands.",
-    "demo": "Train, score and report on drawn images, or on your own.",
+    "demo": "Train, evaluate and report on synthetic images or on your own.",
 }
 app = App(
     name="ilk",
-    help="Learn, from images nobody labelled, which images are of the same ilk.",
+    help="Learn visual representations from unlabelled images.",
     version_flags=["--version"],
-    suppress_keyboard_interrupt=False,  # it is told below
+    suppress_keyboard_interrupt=False,  # it is handled below
 )
 for _verb, _help in VERBS.items():
     app.command(f"ilk.cli.{_verb}:{_verb}", name=_verb, help=_help)
@@ -77,10 +77,10 @@ def _run() -> None:
     except CycloptsError as error:
         _fail(console, str(error))
     except _Stopped as stop:
-        console.print(f"[bold red]ilk:[/] stopped by {stop}", highlight=False)
+        console.print(f"[bold red]ilk:[/] The command was stopped by {stop}.", highlight=False)
         sys.exit(128 + stop.signum)
     except KeyboardInterrupt:
-        console.print("[bold red]ilk:[/] stopped")
+        console.print("[bold red]ilk:[/] The command was stopped.")
         sys.exit(130)
     except UserError as error:
         _fail(console, str(error))

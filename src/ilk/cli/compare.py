@@ -51,7 +51,7 @@ def compare(
 ) -> None:
     """Train several methods over several seeds on the same images, and compare them.
 
-    Calling it again with the same -o goes on where it stopped; more methods and seeds may be
+    The same command with the same -o continues where it stopped; methods and seeds may be
     added. Intervals cover test images and seeds together, and the probabilities of differences
     are corrected for their number.
 
@@ -60,30 +60,30 @@ def compare(
     data
         Images to learn from, as for ilk train.
     methods
-        Names with commas between them, see `ilk methods`.
+        Names of methods, separated by commas; `ilk methods` lists them.
     mixes
-        Names with commas between them; none is the method without a mix.
+        Names of mixes, separated by commas; none is the method without a mix.
     kin
-        Kin rules with commas between them; none is the method's own.
+        Kin rules, separated by commas; none is the method's own.
     seeds
-        Runs of each cell.
+        Number of seeds, each a run of every method with every mix and kin rule.
     train
-        Labelled images that probes are fitted on.
+        Labelled images on which probes are fitted.
     test
-        Labelled images that are scored.
+        Labelled images on which encoders are measured.
     protocols
-        Names with commas between them, such as knn,linear.
+        Names of protocols, separated by commas, such as knn,linear.
     baselines
-        Score the network before training and raw pixels too.
+        Evaluate the untrained network and raw pixels too.
     output
         Directory of the runs, compare.json and report.html.
     backbone
-        The same for all methods.
+        Backbone of all methods.
     backbone_set
-        field=value for any argument of the backbone.
+        Any argument of the backbone, as field=value.
     set
-        METHOD.field=value for one method, field=value for all of them; mix.field, kin.field
-        and optimiser.field as for ilk train.
+        A field of one method as METHOD.field=value, of all methods as field=value; mix.field,
+        kin.field and optimiser.field as for ilk train.
     augment
         How much views change an image, as for ilk train.
     epochs
@@ -95,14 +95,16 @@ def compare(
     image_size
         Side of the views in pixels.
     batch_size
-        Over all devices.
+        Images in a step, over all devices.
     workers
         Threads that make views; one per core when not given.
     device
-        Where to train.
+        Device to train on.
     """  # noqa: D405, D411, D416 - methods is a parameter here, not a section
     if not data:
-        raise UserError("compare: needs images to learn from, got no DATA")
+        raise UserError(
+            "compare: needs images to learn from, got no DATA; give a folder or parquet"
+        )
     if seeds < 1:
         raise UserError(f"--seeds: must be 1 or more, got {seeds}")
     from ilk.train import Settings

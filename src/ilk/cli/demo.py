@@ -43,20 +43,20 @@ def demo(
 ) -> None:
     """Train SDMP on MoCo v3, score it beside two baselines, and write a report.
 
-    Leaves with status 1 when the trained network does not beat both baselines beyond the 95 %
+    Exits with status 1 when the trained network does not beat both baselines beyond the 95 %
     intervals.
 
     Parameters
     ----------
     data
         A labelled folder or file of one's own, with parts train and test (or val) if it has
-        any; pictures are drawn on the spot when not given.
+        any; synthetic images are drawn when not given.
     output
         Directory of the run and the report; what an earlier demo left there is replaced.
     epochs
-        How long to train; for three and a half minutes when not given.
+        Length of the run; three and a half minutes when not given.
     seed
-        Of everything random.
+        Seed of all random numbers.
     """
     from ilk.train import Interrupted
     from ilk.viewer import comparison, write_report
@@ -248,9 +248,8 @@ def _verdict(rivals: "Sequence[Rival]") -> tuple[str, bool]:
         )
     knn = [f"{100 * rival.results[0].value:.1f} %" for rival in rivals]
     return (
-        f"Without a single label the encoder learned to sort the images: its nearest "
-        f"neighbours name {knn[0]} of {ours[0].n_test:,} unseen images rightly. The same "
-        f"network untrained reaches {knn[1]}, raw pixels {knn[2]}; the 95 % intervals do not "
-        f"overlap.",
+        f"The encoder was trained without labels, and its nearest neighbours classify {knn[0]} "
+        f"of {ours[0].n_test:,} test images correctly. The same network untrained reaches "
+        f"{knn[1]}, raw pixels reach {knn[2]}; the 95 % intervals do not overlap.",
         True,
     )

@@ -39,8 +39,8 @@ SHOWN = {
     "bad_files": "bad files {:.0f}",
     "rankme": "rank {:.0f}",
     "data_wait": "wait {:.0%}",
-    "kin_precision": "kin right {:.0%}",
-    "kin_recall": "kin found {:.1%}",
+    "kin_precision": "kin precision {:.0%}",
+    "kin_recall": "kin recall {:.1%}",
 }
 QUIET_SECONDS = 30.0  # between lines where there is no terminal to draw a bar on
 LEAST_BAR = 8  # columns

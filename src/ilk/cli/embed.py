@@ -24,7 +24,7 @@ def embed(
 ) -> None:
     """Turn images into vectors, kept as parquet: path, vector, and label where it is known.
 
-    Call it again after an interruption and it goes on where it stopped.
+    After an interruption the same command continues where it stopped.
 
     Parameters
     ----------
@@ -38,13 +38,13 @@ def embed(
         A parquet file, or a directory of shards where images outnumber a shard; the name of
         the data with .parquet when not given.
     dtype
-        Of the numbers in a vector.
+        Type of the numbers in a vector.
     batch_size
         Images that go through the encoder at once.
     shard_rows
         Images in a shard.
     device
-        Where to compute.
+        Device to compute on.
     workers
         Threads that read and decode; one per core when not given.
     """
@@ -73,7 +73,7 @@ def embed(
                 workers=workers or default_workers(),
             )
         except KeyboardInterrupt:
-            display.told("what is done is kept; the same command goes on from here")
+            display.told("The vectors so far are kept; the same command continues from here.")
             raise
     say(console, f"vectors in {plain(written)}")
     answer({"vectors": str(written), "encoder": encoder, "data": data})

@@ -67,8 +67,8 @@ def evaluate(
 ) -> None:
     """Measure an encoder on labelled images, with 95 % intervals.
 
-    Everything is chosen on train; test is looked at once per protocol. A protocol that finished
-    before in the same file, on the same encoder and data, is not run again.
+    Everything is chosen on train; test is used once per protocol. A protocol whose result is
+    already in the file, for the same encoder and data, is not run again.
 
     Parameters
     ----------
@@ -83,31 +83,32 @@ def evaluate(
     gallery
         Images in which retrieval looks for those of test; test itself when not given.
     protocols
-        Names with commas between them, such as knn,linear or knn@1.
+        Names of protocols, separated by commas, such as knn,linear or knn@1.
     against
-        Others to be measured on the same items and compared with, with commas between them or
-        the option given several times: as for encoder, `random` for the same network with
+        Encoders to compare with on the same images, separated by commas or given by several
+        options: as for encoder, `random` for the same network with
         random weights, or `before` for the run's network before training, with the weights
         that it was given.
     class_map
-        Which classes of train each class of test stands for, where test names its classes
-        otherwise or has some only (ImageNet-A, -R, ObjectNet): JSON {"test class": ["train
+        Which classes of train each class of test stands for, where test has other names for its
+        classes or only some of them (ImageNet-A, -R, ObjectNet): JSON {"test class": ["train
         class"]}, or CSV rows of test class and train classes. The others are left out.
     output
         A JSON file for results and all their settings; evaluation.json in the run directory
         when not given.
     seed
-        Of everything drawn.
+        Seed of all random numbers.
     batch_size
         Images that go through the encoder at once.
     device
-        Where to compute.
+        Device to compute on.
     workers
         Threads that read and decode; one per core when not given.
     image_size
-        Of an encoder given by name; the size it was made for when not given.
+        Image size of an encoder given by name; its own size when not given.
     cache
-        Keep vectors in ~/.cache/ilk, or where ILK_CACHE says, 4 GiB at most, to use again.
+        Keep vectors for later use in ~/.cache/ilk, or in the directory that ILK_CACHE names;
+        4 GiB at most.
     """
     specs = {"train": train, "test": test, "gallery": gallery}
     given = {name: spec for name, spec in specs.items() if spec is not None}

@@ -20,7 +20,7 @@ def export(
     to: Literal["timm", "onnx"] = "timm",
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
 ) -> None:
-    """Write an encoder for other programs, read it back, and tell how far features differ.
+    """Write an encoder for other programs, read it back, and compare the features.
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ def export(
     to
         timm for weights that timm loads, onnx for a graph from pixels to features.
     output
-        The file; encoder.safetensors or encoder.onnx in an `export` folder of the run when not
-        given.
+        File to write; encoder.safetensors or encoder.onnx in an `export` folder of the run when
+        not given.
     """
     from ilk.core import check_writable
     from ilk.networks import export_onnx, export_timm, load_encoder

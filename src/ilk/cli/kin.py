@@ -16,19 +16,19 @@ def kin(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     queries: int = 6,
 ) -> None:
-    """Draw the kin, the negatives and the ignored images of queries in a batch of images.
+    """Show positives (kin), negatives and ignored images of some queries in a batch.
 
     Parameters
     ----------
     directory
-        Of a run, finished or not.
+        Directory of a run, finished or not.
     data
         A folder, several folders, a zip, tar shards or a parquet file; file.parquet:train
         chooses a split.
     output
-        The page; kin.html in the directory of the run when not given.
+        File of the page; kin.html in the directory of the run when not given.
     queries
-        How many queries are drawn for each loss.
+        Number of queries shown for each loss.
     """
     from ilk.core import check_writable
     from ilk.data import open_source

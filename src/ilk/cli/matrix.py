@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Fits = Mapping[str, Mapping[str, str]]
 
 TOLD = (
-    "A number is the reason of a refusal, below. A mix and a kin rule that both fit a method "
-    "fit it together."
+    "A number refers to the reason of a refusal below. A mix and a kin rule that each fit a "
+    "method fit it together."
 )
 
 

@@ -27,12 +27,12 @@ def methods(
     *,
     table: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """List every method, mix and kin rule, or show one whole.
+    """List all methods, mixes and kin rules, or describe one.
 
     Parameters
     ----------
     name
-        Of a method, a mix or a kin rule; all of them when not given.
+        Name of a method, a mix or a kin rule; all are listed when not given.
     table
         Show which method takes which mix and which kin rule, and why not.
     """
@@ -52,7 +52,9 @@ def methods(
         return
     known = entries()
     if name not in known:
-        raise UserError(f"methods: {name!r} is not known; there are {', '.join(known)}")
+        raise UserError(
+            f"methods: the name must be known, got {name!r}; choose from {', '.join(known)}"
+        )
     _show(console, name, known[name])
     answer({"name": name, **known[name]})
     check_said()

@@ -26,7 +26,7 @@ def report(
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     workers: int | None = None,
 ) -> None:
-    """Lay out what ilk evaluate found as one page that loads nothing.
+    """Make one page, which loads nothing, from the results of ilk evaluate.
 
     Tables and plots with intervals, paired differences, how many labels it takes, and the most
     confident mistakes of k-NN where encoder and images are still where they were.
@@ -36,13 +36,13 @@ def report(
     evaluations
         Runs that were evaluated, or files that ilk evaluate wrote; the page is about the first.
     output
-        The page.
+        File of the page.
     gallery
-        Show mistakes; vectors that are no longer kept are made anew for that.
+        Show mistakes; vectors that are no longer kept are computed again for that.
     batch_size
         Images that go through the encoder at once.
     device
-        Where to compute.
+        Device to compute on.
     workers
         Threads that read and decode; one per core when not given.
     """
@@ -51,7 +51,9 @@ def report(
     from ilk.viewer import standings, standings_report, write_report
 
     if not evaluations:
-        raise UserError("report: name one run or evaluation at least")
+        raise UserError(
+            "report: a run or an evaluation must be given, got none; name one or several"
+        )
     check_writable(output, "-o")
     console = terminal()
     found = standings(evaluations)
@@ -72,17 +74,17 @@ def _mistakes(
     from ilk.viewer import Chapter
 
     if KNN not in standing.results:
-        return [], ["Mistakes are not shown: there is no knn@1."]
+        return [], ["Mistakes are not shown, since there is no result of knn@1."]
     try:
         lookups = _looked_up(console, standing, how)
     except UserError as error:
         say(console, f"[yellow]note:[/] no mistakes are shown: {plain(error)}")
-        return [], ["Mistakes are not shown: encoder or images are not at hand."]
+        return [], ["Mistakes are not shown: the encoder or its images are missing or changed."]
     lead = (
-        "Test images that their nearest training images name wrongly, the surest first. Those"
+        "Test images that k-NN classifies wrongly, the most confident first. Neighbours"
         " with the same label are framed and ticked. A wrong label shows here too."
     )
-    title = "Where it is sure and wrong"
+    title = "Confident mistakes"
     return [Chapter(title=title, lead=lead, lookups=lookups)], []
 
 
@@ -103,7 +105,7 @@ def _looked_up(
     wanted = (result.encoder, result.train_data, result.test_data)
     if wanted != (encoder.fingerprint, train.fingerprint, test.fingerprint):
         raise UserError(
-            "report: mistakes need the encoder and images of the evaluation, they have changed"
+            "report: mistakes need the encoder and images of the evaluation, but these changed"
         )
     batch_size, device, workers = how
     parts: list[Embeddings] = []

@@ -46,9 +46,9 @@ def check_same(settings: dict[str, Any], directory: Path, given: dict[str, Any])
             shown = RENAMED.get(flag, flag).replace("_", "-")
             if str(asked) != str(known.get(name)):
                 raise UserError(
-                    f"--resume: a run goes on as it began, with {name} {known.get(name)}, got "
-                    f"{asked}; leave --{shown} out, only DATA, --workers, "
-                    f"--device and a length can be given again"
+                    f"--resume: a run must keep the settings that it began with, {name} "
+                    f"{known.get(name)}, got {asked}; leave --{shown} out, only DATA, "
+                    f"--workers, --device and a length can be given again"
                 )
 
 

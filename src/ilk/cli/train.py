@@ -62,8 +62,8 @@ def train(
 ) -> None:
     """Train an encoder on unlabelled images: `ilk train photos/` is enough.
 
-    Ctrl-C and SIGTERM save a checkpoint and leave with status 130 and 143; a collapse that ends
-    the run leaves with status 3.
+    Ctrl-C and SIGTERM save a checkpoint and exit with status 130 and 143; a collapse that ends
+    the run exits with status 3.
 
     Parameters
     ----------
@@ -73,35 +73,35 @@ def train(
     output
         Directory of the run; runs/<method>-<kin>-<mix> when not given.
     method
-        See `ilk methods`.
+        Name of the method; `ilk methods` lists them.
     mix
-        Mix pictures: sdmp, i-mix, un-mix, mixco or dacl.
+        How images are mixed: sdmp, i-mix, un-mix, mixco or dacl; not at all when not given.
     kin
-        Hold further pictures for kin: neighbours:5, fnc, fnc-eliminate or labels:0.1; see
-        `ilk methods --table`.
+        Rule for further positives, or for fewer negatives: neighbours:5, fnc, fnc-eliminate or
+        labels:0.1; `ilk methods --table` shows which method takes which.
     augment
         How much views change an image: full as in the paper, no-hue without changes of colour,
         crops for crops and flips alone.
     background
-        What to put in the place of a view's background, and how often: remove:0.2 (gray),
-        random:0.2 (another picture's) or swap:0.2 (the same, with a further negative that has
-        the picture's background).
+        What replaces the background of a view, and with which probability: remove:0.2 (grey),
+        random:0.2 (the background of another image) or swap:0.2 (the same, with a further
+        negative that has the image's own background).
     masks
-        Where the foreground is known from: a folder with a mask for each image, or saliency to
-        guess it; needed by --background unless the data know it.
+        Source of the foreground: a folder with a mask for each image, or saliency, which
+        estimates it; --background needs it unless the data have masks.
     backbone
         Any timm model, or one of our own small ones; fitted to images and machine when not
         given.
     backbone_set
-        field=value for any argument of the backbone.
+        Any argument of the backbone, as field=value.
     weights
         Weights to begin with: a safetensors file, a .pth of tensors, a run, a hub folder or
         timm:NAME. Image size and normalisation are theirs; what does not fit is named. The run
         keeps them, as start.safetensors.
     set
-        field=value for any field of the method; mix.field=value for one of the mix,
-        kin.field=value for one of the kin rule, optimiser.field=value for one of the optimiser,
-        such as optimiser.name=adamw.
+        Any field of the method as field=value, of the mix as mix.field=value, of the kin rule
+        as kin.field=value, and of the optimiser as optimiser.field=value, such as
+        optimiser.name=adamw.
     epochs
         Length of the run; when none of epochs, steps and time is given it is some twenty
         minutes on a processor, and at least 100 epochs on a GPU.
@@ -112,15 +112,15 @@ def train(
     image_size
         Side of the views in pixels; fitted to images and backbone when not given.
     channels
-        Of the images.
+        Channels of the images.
     batch_size
-        Over all devices; as method, images and memory allow when not given.
+        Images in a step, over all devices; as method, images and memory allow when not given.
     accumulate
-        Micro-batches per step.
+        Micro-batches in a step.
     lr
         Peak learning rate; the method's own, scaled to the batch, when not given.
     seed
-        Of everything random.
+        Seed of all random numbers.
     workers
         Threads that make views; one per core when not given.
     checkpoint_every
@@ -128,28 +128,29 @@ def train(
     knn_every
         Epochs between online k-NN scores where labels exist; 0 for never.
     device
-        Where to train.
+        Device to train on.
     precision
-        bf16-mixed on GPUs that have it, else 32-true.
+        Numbers to compute in; by default bf16-mixed on GPUs that have it, else 32-true.
     strategy
         How several devices, started by torchrun or Slurm, share the work.
     compile
         Compile the backbones.
     max_bad_share
-        Share of unreadable files that the run puts up with.
+        Largest share of unreadable files with which the run still goes on.
     stop_on_collapse
         End the run when features collapse.
     profile
         Measure where the time of a step goes: a table at the end, and in run.json.
     defaults
-        What is not named is fitted to images, machine and length, or is the paper's.
+        Where settings that are not given come from: fitted to images, machine and length, or
+        the paper.
     dry_run
         Print the plan, what was chosen and the record that the run would have, and stop.
     resume
-        Go on with the run in this directory. DATA may be given where the images have moved,
+        Continue the run in this directory. DATA may be given where the images have moved,
         and --workers and --device. --epochs, --steps or --time lengthen it: that is the length
-        of the whole run, and a new schedule runs from the present step to there. Whatever else
-        would change the run is refused.
+        of the whole run, and a new schedule runs from the present step to there. Other
+        arguments that would change the run are refused.
     """
     if resume is not None:
         _resume(resume)
@@ -235,7 +236,7 @@ def _follow(
 
 
 def _tell(console: Console, directory: Path, record: dict[str, Any]) -> None:
-    """What a run that has ended came to."""
+    """Print the outcome of a run that has ended."""
     bad = len(record["bad_files"])
     if bad:
         lost = count(bad, "unreadable file was", "unreadable files were")

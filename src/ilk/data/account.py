@@ -26,7 +26,7 @@ class LeftOut:
     first: str
 
     def __str__(self) -> str:
-        return f"{self.count} {self.reason} (such as {self.first})"
+        return f"{self.reason}: {self.count:,} (such as {self.first})"
 
 
 class Tally:
@@ -54,7 +54,7 @@ class Tally:
         rest = ordered[_KINDS:]
         if not rest:
             return tuple(ordered)
-        others = LeftOut("of other kinds", sum(entry.count for entry in rest), rest[0].first)
+        others = LeftOut("others", sum(entry.count for entry in rest), rest[0].first)
         return (*ordered[:_KINDS], others)
 
 

@@ -156,7 +156,9 @@ class Scenery:
         """
         count = len(self.reader)
         if count == 1:
-            raise UserError("background: another picture must be there, got one in all")
+            raise UserError(
+                "background: there must be other images to take one from, got a single image"
+            )
         image, index = self.reader.read((item + 1 + int(chance * (count - 1))) % count)
         if index == item:  # all between were bad
             image, index = self.reader.read((item + 1) % count)

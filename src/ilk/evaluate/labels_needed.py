@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from ilk.core.counts import count
+
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
@@ -79,9 +81,9 @@ def _needed(points: Sequence[Point], level: float) -> str:
     least = crossing([(p.labels, p.high) for p in points], level)
     most = crossing([(p.labels, p.low) for p in points], level)
     if mean is None:
-        return f"more than {points[-1].labels:,} labels"
+        return f"more than {count(points[-1].labels, 'label')}"
     if mean <= points[0].labels:
-        return f"{points[0].labels:,} labels or fewer"
+        return f"{count(points[0].labels, 'label')} or fewer"
     assert least is not None
     end = f"{most:,.0f}" if most is not None else f"more than {points[-1].labels:,}"
     return f"about {mean:,.0f} labels ({least:,.0f} to {end})"

@@ -82,7 +82,7 @@ def _check(method: Method, adoption: Adoption) -> None:
         raise UserError(f"{name}: the method must not do the same, but it does already")
     if adoption.cancels and all(isinstance(term.objective, MeanShift) for term in asked):
         raise UserError(
-            f"{name}: the method must hold someone for foreign, but nobody is, so that there "
+            f"{name}: the method must have negatives, but it has none, so that there "
             "are no false negatives"
         )
 
@@ -90,18 +90,18 @@ def _check(method: Method, adoption: Adoption) -> None:
 def _check_candidates(name: str, method: Method, asked: list[Term]) -> None:
     if any(term.objective.joint for term in asked):
         raise UserError(
-            f"{name}: the kin of the method must be found among embeddings, but they are "
-            "compared by their classes, as a statistic of the whole batch"
+            f"{name}: the positives of the method must be embeddings, but they are "
+            "compared by their class probabilities over the whole batch"
         )
     if not any(term.candidates for term in method.terms):
         raise UserError(
-            f"{name}: the kin of the method must be pictures, but they are classes, to which a "
-            "picture cannot be added"
+            f"{name}: the positives of the method must be images, but they are classes, to "
+            "which an image cannot be added"
         )
     if not asked:
         raise UserError(
-            f"{name}: the key of a picture must be among its candidates, but they are past "
-            "keys alone, of which all are kin as far as they are alike"
+            f"{name}: the key of an image must be among its candidates, but they are past "
+            "keys alone, each of which is a positive in proportion to its similarity"
         )
 
 

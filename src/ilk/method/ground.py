@@ -53,8 +53,8 @@ def _with_negative(method: Method, views: tuple[View, ...]) -> Method:
     keys = [key for key in map(_key, method.terms) if key is not None]
     if not keys:
         raise UserError(
-            "background swap: the method must hold other pictures of the batch for foreign, "
-            "but nobody is, so that there can be no further negative; take random"
+            "background swap: the method must use other images of the batch as negatives, "
+            "but it does not, so that no further negative can be added; take random"
         )
     if any(term.foreign is not None for term in method.terms):
         raise UserError(

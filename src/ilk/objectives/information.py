@@ -74,7 +74,7 @@ class ClassInformation:
     balance: float = 4.0
 
     one_hot_only: ClassVar[str] = (
-        "its loss asks to be sure of one class for every picture, and a mix has two"
+        "its loss asks for one certain class for each image, and a mixed image has two"
     )
     joint: ClassVar[bool] = True
     contrasts: ClassVar[bool] = False

@@ -250,7 +250,7 @@ def _hold(directory: Path, option: str, held: contextlib.ExitStack) -> None:
 def _check_free(directory: Path) -> None:
     if (directory / RECORD).exists():
         raise UserError(
-            f"-o: {directory} must not hold a run yet; go on with it by "
+            f"-o: {directory} must not hold a run, but there is one; continue it with "
             f"--resume {directory}, or choose another directory"
         )
 

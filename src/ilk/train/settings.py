@@ -92,7 +92,8 @@ class Settings:
         given = {name: length for name, length in lengths.items() if length is not None}
         if len(given) > 1:
             raise UserError(
-                f"length of the run: one of epochs, steps and time must be given, got {given}"
+                f"length of the run: only one of epochs, steps and time can be given, got "
+                f"{', '.join(f'{name} {length:g}' for name, length in given.items())}"
             )
         if self.masks is not None and self.background is None:
             raise UserError(

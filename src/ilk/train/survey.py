@@ -4,6 +4,7 @@ import statistics
 import time
 from dataclasses import dataclass
 
+from ilk.core.counts import count
 from ilk.data import BadItem, Source, decode, read_item
 from ilk.data.source import spread
 from ilk.train.defaults import LARGE
@@ -37,14 +38,14 @@ class Survey:
 
     def words(self) -> str:
         """One line for a person."""
-        parts = [_count(self.images, "image", "images")]
+        parts = [count(self.images, "image")]
         if self.width:
             parts.append(f"median {self.width} x {self.height} px")
         if self.unreadable or self.looked_at == self.images:
             of = "" if self.looked_at == self.images else f" of {self.looked_at:,} looked at"
             parts.append(f"{self.unreadable:,} unreadable{of}")
         if self.classes > 1:
-            parts.append(f"{self.classes:,} classes, for scores alone")
+            parts.append(f"{self.classes:,} classes, used for scores only")
         return ", ".join(parts)
 
 
@@ -88,7 +89,3 @@ def natural_size(side: float, largest: int = 224) -> int:
     """The size to train at: 224 for photos, else the images' own, in steps of 16 from 32."""
     own = 224 if side >= LARGE else max(int(side) // 16 * 16, 32)
     return min(own, largest)
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

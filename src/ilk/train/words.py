@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ilk.core.counts import count
 from ilk.train.length import Length
 from ilk.train.settings import Settings
 
@@ -16,13 +17,13 @@ def running(settings: Settings, chosen: Mapping[str, Any], why: str) -> str:
     what = " + ".join(part for part in parts if part)
     line = (
         f"{what} with {settings.backbone} at {settings.image_size} px, "
-        f"{settings.batch_size} images a step"
+        f"{count(settings.batch_size or 0, 'image')} a step"
     )
     if "backbone" in chosen and settings.defaults == "fitted":
         line += f": {why}"
     further = [name for name in chosen if name not in SMALLER]
     if further:
-        line += f"; {len(further)} settings differ from the paper's, see run.json"
+        line += f"; {count(len(further), 'setting')} not as in the paper, see run.json"
     return line
 
 
@@ -33,7 +34,7 @@ def taking(
     epochs = length.steps / length.steps_per_epoch
     rate = (settings.batch_size or 0) / step
     return (
-        f"about {duration(seconds)} for {epochs:,.3g} epochs ({length.steps:,} steps, "
+        f"about {duration(seconds)} for {epochs:,.3g} epochs ({count(length.steps, 'step')}, "
         f"{rate:,.3g} images a second); {memory_words(memory)} of memory, where "
         f"{memory_words(free)} may be taken"
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ilk.core.counts import count
 from ilk.study import Difference, Row, Study, Summary
 from ilk.train import read_record
 from ilk.viewer.facts import run_facts
@@ -59,7 +60,7 @@ def _verdict(study: Study, found: Summary, best: Row) -> str:
     ]
     told = (
         f"{best.name} is first by {protocol}: {100 * _first(best, protocol):.1f} % over "
-        f"{_count(best.means[protocol].seeds, 'seed')} and {len(study.test):,} test images."
+        f"{count(best.means[protocol].seeds, 'seed')} and {len(study.test):,} test images."
     )
     if alike:
         return f"{told} It cannot be told apart from {', '.join(alike)}."
@@ -186,7 +187,3 @@ def _facts(study: Study) -> tuple[Facts, ...]:
             (entry,) = run_facts({"settings": read_record(place)["settings"]})
             out.append(Facts(title=f"{cell.name}: settings", rows=entry.rows))
     return tuple(out)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
