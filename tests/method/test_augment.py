@@ -50,5 +50,5 @@ def test_the_full_views_are_the_methods_own():
 
 
 def test_another_word_is_refused():
-    with pytest.raises(UserError, match="--augment: must be one of full, no-hue, crops"):
+    with pytest.raises(UserError, match="augment: must be one of full, no-hue, crops"):
         with_augmentation(recipe("dino", {}).build(8, 32), "strong")

@@ -154,6 +154,6 @@ def test_mixes_without_the_plain_method_have_nothing_beside_them():
 
 def test_a_name_twice_is_refused():
     with pytest.raises(
-        UserError, match="--methods: must name one thing at least and none twice"
+        UserError, match="^methods: must name one thing at least and none twice"
     ):
         cells(SHARED, methods=("moco-v3", "moco-v3"))

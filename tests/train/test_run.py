@@ -266,14 +266,16 @@ def test_a_directory_with_a_run_is_not_overwritten(tiny, pictures, tmp_path):
 def test_a_run_belongs_to_one_process_at_a_time(tiny, folder, tmp_path):
     run = tmp_path / "run"
     with lock(run / "run.json", "x"):
-        with pytest.raises(UserError, match=rf"^-o: {run}.*one process.*{os.getpid()} on"):
+        with pytest.raises(
+            UserError, match=rf"^directory: {run}.*one process.*{os.getpid()} on"
+        ):
             train(tiny(), str(folder), run, Witness())
         assert not list(run.glob("[!.]*"))
     with pytest.raises(Interrupted):
         train(tiny(), str(folder), run, StopAt(2, signal.SIGTERM))
     before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
     with lock(run / "run.json", "x"):
-        with pytest.raises(UserError, match=rf"^--resume: {run}.*one process at a time"):
+        with pytest.raises(UserError, match=rf"^resume: {run}.*one process at a time"):
             resume(run, Witness())
         assert all((run / name).read_bytes() == before[name] for name in before)
     resume(run, Witness())
@@ -304,7 +306,7 @@ def test_a_place_that_cannot_be_written_ends_a_run_before_its_data_is_read(
     tiny, tmp_path, place
 ):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"^-o: .* must be writable, got"):
+    with pytest.raises(UserError, match=r"^directory: .* must be writable, got"):
         train(tiny(), str(tmp_path / "no pictures"), tmp_path / place, Witness())
 
 

@@ -1,6 +1,5 @@
 """Every kin rule that can be added to a method, by name: the one list of them."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -9,6 +8,7 @@ from ilk.adoptions.fnc_eliminate import Eliminated
 from ilk.adoptions.labels import KnownLabels
 from ilk.adoptions.neighbours import NearestPast
 from ilk.core import UserError
+from ilk.core.names import suggestion
 from ilk.method import Method, typed_options
 
 
@@ -47,9 +47,8 @@ def adopter(rule: str, options: Mapping[str, Any]) -> Adopter:
     """
     name, _, number = rule.partition(":")
     if name not in ADOPTIONS:
-        close = difflib.get_close_matches(name, ADOPTIONS, 1)
-        hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(ADOPTIONS)}"
-        raise UserError(f"--kin: must be a known kin rule, got {name!r}; {hint}")
+        hint = suggestion("kin rule", name)
+        raise UserError(f"kin: must be a known kin rule, got {name!r}; {hint}")
     kind = ADOPTIONS[name]
     given = {kind.main: number} if number else {}
     return typed_options(kind, name, {**given, **options})

@@ -32,7 +32,7 @@ class KnownLabels:
     def __post_init__(self) -> None:
         if not 0 < self.fraction <= 1:
             raise UserError(
-                f"--kin labels: the fraction must be above 0 and up to 1, got {self.fraction}; "
+                f"kin labels: the fraction must be above 0 and up to 1, got {self.fraction}; "
                 f"try labels:0.1"
             )
 

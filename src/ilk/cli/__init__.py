@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from ilk.cli.allocator import keep_freed_memory
+from ilk.cli.flags import with_flag
 from ilk.cli.terminal import Manner, errors, in_manner, plain, standard_streams, terminal
 from ilk.core.errors import UserError
 
@@ -83,7 +84,7 @@ def _run() -> None:
         console.print("[bold red]ilk:[/] The command was stopped.")
         sys.exit(130)
     except UserError as error:
-        _fail(console, str(error))
+        _fail(console, with_flag(str(error), sys.argv[1:]))
 
 
 class _Stopped(BaseException):

@@ -5,11 +5,18 @@ import glob
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from ilk.cli.catalogue import catalogue, fields_of
 from ilk.core.errors import UserError
+from ilk.core.names import Kind, suggestion
 
-PLACES = {"": "method", "mix": "mix", "kin": "kin rule", "optimiser": "optimiser"}
+PLACES: Mapping[str, Kind | Literal["optimiser"]] = {
+    "": "method",
+    "mix": "mix",
+    "kin": "kin rule",
+    "optimiser": "optimiser",
+}
 
 
 def minutes(text: str) -> float:
@@ -72,10 +79,12 @@ def check_names(
         UserError: with the nearest name that is known.
     """
     rule = None if kin is None else kin.partition(":")[0]
-    named = {"method": method, "mix": mix, "kin rule": rule}
+    named: dict[Kind, str | None] = {"method": method, "mix": mix, "kin rule": rule}
     for kind, name in named.items():
-        if name is not None:
-            _check(f"--{kind.split()[0]}: must be a known {kind}", name, catalogue()[kind])
+        if name is not None and name not in catalogue()[kind]:
+            hint = suggestion(kind, name)
+            option = kind.split()[0]
+            raise UserError(f"--{option}: must be a known {kind}, got {name!r}; {hint}")
     for kind, given in zip(PLACES.values(), options, strict=True):
         if kind == "optimiser":
             name, known = kind, catalogue()["optimiser"]

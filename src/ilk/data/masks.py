@@ -82,14 +82,14 @@ class MaskFolder:
             UserError: the folder is none, or lacks a mask for some image.
         """
         if not root.is_dir():
-            raise UserError(f"--masks: must be a folder or {SALIENCY}, got {root}")
+            raise UserError(f"masks: must be a folder or {SALIENCY}, got {root}")
         folder = Folder(root)
         found = {_stem(folder.key(place)): place for place in range(len(folder))}
         keys = [source.key(index) for index in range(len(source))]
         lost = [key for key in keys if _stem(key) not in found]
         if lost:
             raise UserError(
-                f"--masks: {root} must hold a mask for every image, none found for {len(lost)} "
+                f"masks: {root} must hold a mask for every image, none found for {len(lost)} "
                 f"of {len(keys)}, such as {', '.join(lost[:_SHOWN])}; masks lie in it as the "
                 "images do in their folder"
             )

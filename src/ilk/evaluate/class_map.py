@@ -34,7 +34,7 @@ def read_class_map(path: Path) -> ClassMap:
         rows = _json(text) if path.suffix.lower() == ".json" else _csv(text)
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise UserError(
-            f"--class-map: {path} must be JSON {{test class: train class or list}} or CSV rows"
+            f"class_map: {path} must be JSON {{test class: train class or list}} or CSV rows"
             f" of test class and train classes, got '{error}'"
         ) from error
     owner: dict[str, str] = {}
@@ -42,7 +42,7 @@ def read_class_map(path: Path) -> ClassMap:
         for target in targets:
             if owner.setdefault(target, name) != name:
                 raise UserError(
-                    f"--class-map: a train class must belong to one test class, {target!r}"
+                    f"class_map: a train class must belong to one test class, {target!r}"
                     f" belongs to {owner[target]!r} and {name!r}"
                 )
     return rows
@@ -67,12 +67,12 @@ def mapped(
     missing = sorted({t for targets in classes.values() for t in targets} - {*train.classes})
     if missing:
         raise UserError(
-            f"--class-map: every train class must be in train, {missing[0]!r} is not"
+            f"class_map: every train class must be in train, {missing[0]!r} is not"
             f" ({len(missing)} in all)"
         )
     names = tuple(name for name in classes if name in set(test.classes))
     if not names:
-        raise UserError("--class-map: must name classes of test, it names none of them")
+        raise UserError("class_map: must name classes of test, it names none of them")
     owner = {target: names.index(name) for name in names for target in classes[name]}
     mark = blake2b(json.dumps(sorted(classes.items())).encode(), digest_size=8).hexdigest()
     return (

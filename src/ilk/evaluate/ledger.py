@@ -71,9 +71,9 @@ class Ledger:
             UserError: the file cannot be written, or its lock is held for long.
         """
         if self.path is not None:
-            with lock(self.path, "-o", wait=PATIENCE):
+            with lock(self.path, "output", wait=PATIENCE):
                 sweep(self.path)
-                check_writable(self.path, "-o", "choose another -o")
+                check_writable(self.path, "output", "choose another one")
 
     @contextlib.contextmanager
     def _current(self) -> Generator[None]:
@@ -81,7 +81,7 @@ class Ledger:
         if self.path is None:
             yield
             return
-        with lock(self.path, "-o", wait=PATIENCE):
+        with lock(self.path, "output", wait=PATIENCE):
             if self.path.exists():
                 self._read(self.path)
             yield
@@ -101,11 +101,13 @@ class Ledger:
             self._comparisons = content["comparisons"]
             self.notes = content["notes"]
         except OSError as error:
-            raise UserError(f"-o: {path} must be readable, got '{error.strerror}'") from error
+            raise UserError(
+                f"output: {path} must be readable, got '{error.strerror}'"
+            ) from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(
-                f"-o: {path} must be a file that this version of ilk evaluate wrote, it is not;"
-                f" choose another or delete it"
+                f"output: {path} must be a file that this version of ilk evaluate wrote, it is "
+                f"not; choose another or delete it"
             ) from error
 
     def _write(self, path: Path) -> None:
@@ -122,7 +124,7 @@ class Ledger:
         text = json.dumps(content, indent=2, allow_nan=False) + "\n"
         for mark, line in lines.items():
             text = text.replace(f'"scores": {mark}', f'"scores": {line}')
-        write_whole(path, text, "-o")
+        write_whole(path, text, "output")
 
 
 def _subject(comparison: Mapping[str, object]) -> tuple[object, object]:

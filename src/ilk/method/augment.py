@@ -33,7 +33,7 @@ def with_augmentation(method: Method, augment: str) -> Method:
         {0.0}
     """
     if augment not in AUGMENT:
-        raise UserError(f"--augment: must be one of {', '.join(AUGMENT)}, got {augment!r}")
+        raise UserError(f"augment: must be one of {', '.join(AUGMENT)}, got {augment!r}")
     if augment == "full":
         return method
     change = _crops if augment == "crops" else _without_hue

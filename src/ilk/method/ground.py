@@ -29,12 +29,12 @@ def with_background(method: Method, spec: str) -> Method:
     """
     name, _, number = spec.partition(":")
     if name not in KINDS:
-        raise UserError(f"--background: must be one of {', '.join(KINDS)}, got {spec!r}")
+        raise UserError(f"background: must be one of {', '.join(KINDS)}, got {spec!r}")
     try:
         p = float(number) if number else USUAL
     except ValueError as error:
         raise UserError(
-            f"--background: the probability must be a number, got {number!r}"
+            f"background: the probability must be a number, got {number!r}"
         ) from error
     changed = Background(kind="remove" if name == "remove" else "random", p=p)
     views = tuple(replace(view, background=changed) for view in method.views)

@@ -42,6 +42,8 @@ def _typed(kind: type[Any], name: str, options: Mapping[str, Any]) -> dict[str, 
             hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(fields)}"
             raise UserError(f"{name}: --set needs one of its fields, got {field!r}; {hint}")
         parsed = raw if raw in _words_of(hints[field]) else _parsed(raw)
+        if get_origin(hints[field]) is tuple and isinstance(parsed, str):
+            parsed = [_parsed(word) for word in parsed.split(",")]
         if not _fits(parsed, hints[field]):
             raise UserError(f"{name}: {field} must be {_words(hints[field])}, got {raw!r}")
         given[field] = tuple(parsed) if isinstance(parsed, list) else parsed

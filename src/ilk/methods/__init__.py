@@ -1,10 +1,10 @@
 """Every method by name: the one list of them."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from ilk.core import UserError
+from ilk.core.names import suggestion
 from ilk.method import Method, typed_changes, typed_options
 from ilk.methods.barlow_twins import BarlowTwins
 from ilk.methods.byol import BYOL
@@ -92,9 +92,8 @@ def recipe(name: str, options: Mapping[str, Any]) -> Recipe:
         UserError: the method, a recipe or a field is not known, or a value has the wrong type.
     """
     if name not in METHODS:
-        close = difflib.get_close_matches(name, METHODS, 1)
-        hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(METHODS)}"
-        raise UserError(f"--method: must be a known method, got {name!r}; {hint}")
+        hint = suggestion("method", name)
+        raise UserError(f"method: must be a known method, got {name!r}; {hint}")
     known = RECIPES.get(name, {})
     if "recipe" not in options or not known:
         return typed_options(METHODS[name], name, options)

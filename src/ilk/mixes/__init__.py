@@ -1,10 +1,10 @@
 """Every mix by name: the one list of them."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from ilk.core import UserError
+from ilk.core.names import suggestion
 from ilk.method import Method, typed_options
 from ilk.mixes.dacl import DACL
 from ilk.mixes.i_mix import IMix
@@ -42,7 +42,6 @@ def mixture(name: str, options: Mapping[str, Any]) -> Mixture:
         UserError: the mix or a field is not known, or a value has the wrong type.
     """
     if name not in MIXES:
-        close = difflib.get_close_matches(name, MIXES, 1)
-        hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(MIXES)}"
-        raise UserError(f"--mix: must be a known mix, got {name!r}; {hint}")
+        hint = suggestion("mix", name)
+        raise UserError(f"mix: must be a known mix, got {name!r}; {hint}")
     return typed_options(MIXES[name], name, options)

@@ -52,10 +52,10 @@ def cells(
         UserError: a list is empty, or holds a name twice.
     """
     lists = {"methods": methods, "mixes": mixes, "kin": kin}
-    for flag, names in lists.items():
+    for name, names in lists.items():
         if not names or len(set(names)) < len(names):
             raise UserError(
-                f"--{flag}: must name one thing at least and none twice, got "
+                f"{name}: must name one thing at least and none twice, got "
                 f"{','.join(names) or 'nothing'}"
             )
     out: list[Cell] = []

@@ -35,7 +35,7 @@ def launch_fabric(settings: Settings) -> tuple[Fabric, Precision]:
         strategy = fully_sharded(world)
         if precision == "16-mixed":
             raise UserError(
-                "--strategy fsdp: needs --precision bf16-mixed or 32-true, got 16-mixed"
+                "strategy fsdp: needs precision bf16-mixed or 32-true, got 16-mixed"
             )
     else:
         strategy = data_parallel() if world > 1 else "auto"
@@ -78,9 +78,7 @@ def _device(settings: Settings) -> str:
     if settings.device == "auto":
         return next(name for name, present in there.items() if present)
     if not there[settings.device]:
-        raise UserError(
-            f"--device: {settings.device} must be there, torch sees none; use --device cpu"
-        )
+        raise UserError(f"device: {settings.device} must be there, torch sees none; use cpu")
     return settings.device
 
 

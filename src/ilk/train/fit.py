@@ -53,7 +53,7 @@ def train(
         Interrupted: by SIGTERM or Ctrl-C, after a checkpoint.
         Collapsed: when the settings say so.
     """
-    with processes(), _held(directory, "-o"):
+    with processes(), _held(directory, "directory"):
         from_first(lambda: _check_free(directory))
         settings, beginning = together(lambda: begin(placed(settings)))
         start, facts = None, dict[str, Any]()
@@ -101,7 +101,7 @@ def resume(
     """
     moved = {"workers": workers, "device": device}
     asked = {"epochs": epochs, "steps": steps, "minutes": minutes}
-    with processes(), _held(directory, "--resume"):
+    with processes(), _held(directory, "resume"):
         _resume(directory, watcher, data, _given(moved), _given(asked))
 
 
@@ -149,7 +149,7 @@ def _built(settings: Settings, source: Source, length: Length, start: Encoder | 
         ):
             raise
         raise UserError(
-            f"--resume: the settings of the run must fit this machine, got '{reason[:200]}'"
+            f"resume: the settings of the run must fit this machine, got '{reason[:200]}'"
         ) from error
 
 
@@ -157,7 +157,7 @@ def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
     """The images that the run began with, where the record or the caller says they are."""
     spec = record["data"]["spec"] if data is None else data
     if spec is None:
-        raise UserError("--resume: the run's data was given in memory and must be given again")
+        raise UserError("resume: the run's data was given in memory and must be given again")
     try:
         if data is None:
             _check_places(spec)
@@ -166,7 +166,7 @@ def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
         if data is not None:
             raise
         raise UserError(
-            f"--resume: {error}; if the images have moved, say where to: ilk train DATA "
+            f"resume: {error}; if the images have moved, say where to: ilk train DATA "
             f"--resume {directory}"
         ) from error
     if source.fingerprint != record["data"]["fingerprint"]:
@@ -174,7 +174,7 @@ def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
         if as_it_was is not None:
             return as_it_was
         raise UserError(
-            f"--resume: {source.name} must hold what it held when the run began "
+            f"resume: {source.name} must hold what it held when the run began "
             f"({record['data']['items']} items), got {len(source)} items and another "
             f"fingerprint; put the old files back or start a new run"
         )
@@ -239,7 +239,7 @@ def _held(directory: Path, option: str) -> Generator[None]:
 
 def _hold(directory: Path, option: str, held: contextlib.ExitStack) -> None:
     """Take the lock, and see to it that there is room for more than that."""
-    if option == "--resume":
+    if option == "resume":
         read_record(directory)  # before a directory is made for a lock
     record = directory / RECORD
     held.enter_context(lock(record, option))
@@ -250,7 +250,7 @@ def _hold(directory: Path, option: str, held: contextlib.ExitStack) -> None:
 def _check_free(directory: Path) -> None:
     if (directory / RECORD).exists():
         raise UserError(
-            f"-o: {directory} must not hold a run, but there is one; continue it with "
+            f"directory: {directory} must not hold a run, but there is one; continue it with "
             f"--resume {directory}, or choose another directory"
         )
 

@@ -105,7 +105,7 @@ def check_unfinished(record: Mapping[str, Any], directory: Path) -> None:
     """
     if record["status"] == "finished":
         raise UserError(
-            f"--resume: {directory} must be unfinished, but the run is complete; to lengthen "
+            f"resume: {directory} must be unfinished, but the run is complete; to lengthen "
             f"it ask for more --epochs, --steps or --time than the "
             f"{record['length']['steps']} steps that it has"
         )
@@ -179,14 +179,14 @@ def _check_more(
 ) -> None:
     if step == 0:
         raise UserError(
-            "--resume: a run must have a checkpoint before its length can change; remove the "
+            "resume: a run must have a checkpoint before its length can change; remove the "
             "directory and begin with the length that it is to have"
         )
     if not step < steps <= MOST_STEPS:
         words = ", ".join(f"{name} {value:g}" for name, value in asked.items())
         epochs = step / record["length"]["steps_per_epoch"]
         raise UserError(
-            f"--resume: the whole run must be longer than the {step} steps ({epochs:.3g} "
+            f"resume: the whole run must be longer than the {step} steps ({epochs:.3g} "
             f"epochs) that are done, got {words}, which is {steps:.7g} steps"
         )
 
@@ -197,6 +197,6 @@ def _steps(settings: Settings, record: Mapping[str, Any], step_seconds: float) -
         return length_of(settings, per_epoch, max(step_seconds, 1e-9)).steps
     except (OverflowError, ValueError) as error:
         raise UserError(
-            f"--resume: the length of the run must be a number, got "
+            f"resume: the length of the run must be a number, got "
             f"{settings.epochs or settings.minutes}"
         ) from error

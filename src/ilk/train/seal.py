@@ -95,7 +95,7 @@ def saved_in(path: Path, record: Mapping[str, Any]) -> bool:
         return True
     if record.get("step", 0) > 0:
         raise UserError(
-            f"--resume: {path.parent} must hold {path.name} of a run at step "
+            f"resume: {path.parent} must hold {path.name} of a run at step "
             f"{record['step']}, got none; put it back, or remove the directory and repeat the "
             f"command that began the run"
         )

@@ -98,7 +98,7 @@ class Settings:
         if self.masks is not None and self.background is None:
             raise UserError(
                 "masks: a background must be given that they are for, got none; give "
-                "--background random, or no masks"
+                "background random, or no masks"
             )
         for name in ("batch_size", "accumulate", "image_size", "channels", "workers", *given):
             number = getattr(self, name)

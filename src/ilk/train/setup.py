@@ -116,7 +116,7 @@ class Setup:
         share, rest = divmod(self.batch_size, world * settings.accumulate)
         if rest:
             raise UserError(
-                f"--batch-size: must divide by {world} processes x {settings.accumulate} "
+                f"batch_size: must divide by {world} processes x {settings.accumulate} "
                 f"micro-batches, got {self.batch_size}"
             )
         return self.loader_of(share)

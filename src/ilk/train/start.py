@@ -55,8 +55,8 @@ def begin(settings: Settings) -> tuple[Settings, Beginning | None]:
     named = settings.backbone is not None or given.name is None
     if given.name is None and settings.backbone is None:
         raise UserError(
-            f"--from: {settings.weights} does not say which network its weights are of, and no "
-            f"backbone is named; give --backbone NAME"
+            f"weights: {settings.weights} does not say which network its weights are of, and "
+            f"no backbone is named; give --backbone NAME"
         )
     start = start_from(
         given,
@@ -132,7 +132,7 @@ def check_teacher(method: Method, directory: Path) -> None:
     teacher = method.teacher
     if isinstance(teacher, Standing) and teacher.encoder.endswith("@random"):
         raise UserError(
-            f"--resume: {directory} must hold a checkpoint of a run that begins with published "
+            f"resume: {directory} must hold a checkpoint of a run that begins with published "
             f"weights, got none; remove the directory and repeat the command that began the run"
         )
 

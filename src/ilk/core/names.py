@@ -1,0 +1,97 @@
+"""What a name may have been meant for: methods, mixes, kin rules and backbones are apart.
+
+The lists are repeated here, below the modules that own them, so that each can speak of the
+others; a test holds them together.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+Kind = Literal["method", "mix", "kin rule"]
+KNOWN: Mapping[Kind, Sequence[str]] = {
+    "method": (
+        *("simclr", "moco-v2", "moco-v3", "byol", "simsiam", "barlow-twins", "vicreg", "swav"),
+        *("dino", "nnclr", "fnc", "supcon", "ressl", "msf", "cmsf", "ifnd", "deepcluster-v2"),
+        *("mochi", "relic-v2", "iic", "imsat", "dac", "uic", "deepcluster", "rekd", "interclr"),
+        "revisiting",
+    ),
+    "mix": ("sdmp", "i-mix", "un-mix", "mixco", "dacl"),
+    "kin rule": ("neighbours", "fnc", "fnc-eliminate", "labels"),
+}
+STRATEGIES = ("mixup", "cutmix", "resizemix")
+# Other words for a kin rule, as they are written without marks.
+_RULES = {
+    **dict.fromkeys(("knn", "nn", "kneighbours", "kneighbors", "nearest"), "neighbours:5"),
+    **dict.fromkeys(("label", "supervised", "classes"), "labels:0.1"),
+}
+# Families of timm that people know by name.
+_BACKBONES = re.compile(
+    "(wide)?resnet|resnext|regnet|vit|deit|beit|swin|convnext|efficientnet|mobilenet|densenet"
+)
+
+
+def suggestion(kind: Kind, given: str) -> str:
+    """The name that was meant, or where it belongs, or what there is.
+
+    Args:
+        kind: what was asked for.
+        given: no name of that kind.
+
+    Example:
+        >>> suggestion("method", "mocov3")
+        'did you mean moco-v3?'
+        >>> suggestion("mix", "dino")
+        'dino is a method: --method dino, or method="dino" in Python'
+    """
+    meant, own = _letters(given), KNOWN[kind]
+    same = [name for name in own if _letters(name) == meant]
+    if same:
+        return f"did you mean {same[0]}?"
+    elsewhere = _elsewhere(kind, meant)
+    if elsewhere:
+        return elsewhere
+    family = [name for name in own if len(meant) > 2 and _letters(name).startswith(meant)]
+    close = family or difflib.get_close_matches(given.lower(), own, 1)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"choose from {', '.join(own)}"
+
+
+def _elsewhere(kind: Kind, meant: str) -> str:
+    """What a word is, when it is no name of this kind."""
+    if meant in STRATEGIES:
+        return (
+            f"{meant} is a strategy of the mix sdmp: --mix sdmp --set mix.strategies={meant}, "
+            f'or mix="sdmp", mix_options={{"strategies": "{meant}"}} in Python'
+        )
+    if meant in _RULES:
+        rule = _RULES[meant]
+        if kind == "kin rule":
+            return f"did you mean {rule}?"
+        return _as("kin rule", rule)
+    for other, names in KNOWN.items():
+        same = _same(meant, names)
+        if same:
+            return _as(other, same)
+    if _BACKBONES.match(meant):
+        return (
+            f"a network is a backbone: --backbone NAME, or backbone=NAME in Python, "
+            f"beside the {kind}"
+        )
+    return ""
+
+
+def _as(kind: Kind, name: str) -> str:
+    option = kind.split()[0]
+    return f'{name} is a {kind}: --{option} {name}, or {option}="{name}" in Python'
+
+
+def _same(meant: str, names: Iterable[str]) -> str:
+    return next((name for name in names if _letters(name) == meant), "")
+
+
+def _letters(name: str) -> str:
+    """A name without marks, in small letters; a number behind a colon does not count."""
+    return re.sub("[^a-z0-9]", "", name.partition(":")[0].lower())
