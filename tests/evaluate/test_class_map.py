@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,10 +28,14 @@ def test_read(tmp_path: Path, name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("{", "must be JSON"),
-        ("[]", "must be JSON"),
+        ("{", "must be whole JSON"),
+        ("[" * 100_000, "must be whole JSON"),
+        ('{"a": "cat", "a": "dog"}', "a name twice"),
+        ("[]", "must be an object"),
         ('{"a": []}', "a has no train class"),
-        ('{"a": 3}', "must be JSON"),
+        ('{"a": 3}', "a must be a train class or a list of such, got 3"),
+        ('{"a": {"cat": 1}}', "a must be a train class or a list of such"),
+        ('{"a": [1]}', "a must be a train class or a list of such"),
         ('{"a": "cat", "b": ["cat"]}', "'cat' belongs to 'a' and 'b'"),
     ],
 )
@@ -39,6 +44,26 @@ def test_refused_files(tmp_path: Path, text: str, what: str) -> None:
     file.write_text(text)
     with pytest.raises(UserError, match=what):
         read_class_map(file)
+
+
+def test_rows_of_one_test_class_are_taken_together(tmp_path: Path) -> None:
+    file = tmp_path / "map.csv"
+    file.write_text("pets,cat\ninsect,bee\n\npets,dog\n")
+    assert read_class_map(file) == {"pets": ("cat", "dog"), "insect": ("bee",)}
+
+
+def test_a_cell_without_end_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "map.csv"
+    file.write_text(f"pets,{'c' * 200_000}\n")
+    with pytest.raises(UserError, match="field larger than field limit"):
+        read_class_map(file)
+
+
+def test_only_plain_files_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "map.csv")
+    for path in (tmp_path / "map.csv", Path("/dev/zero"), tmp_path):
+        with pytest.raises(UserError, match="must be a plain file"):
+            read_class_map(path)
 
 
 def test_both_sets_in_the_classes_of_the_map(embeddings: Make) -> None:

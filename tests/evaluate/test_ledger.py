@@ -153,8 +153,63 @@ def test_many_at_once_lose_nothing(pair, place):
 def test_a_place_for_results_that_is_none_is_said_before_the_work(tmp_path):
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file/x.json", tmp_path, Path("/dev/full"), Path("/proc/x.json")):
-        with pytest.raises(UserError, match=r"^output: .* must be (writable|readable), got"):
+        with pytest.raises(UserError, match=r"^output: .* must be (writable, got|a plain file)"):
             Ledger(place).check()
     Ledger(None).check()
     Ledger(tmp_path / "new/x.json").check()
     assert not list((tmp_path / "new").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("value", "0.5"),
+        ("value", None),
+        ("interval", [0.1]),
+        ("interval", [0.9, 0.1]),
+        ("n_test", "many"),
+        ("classes", -1),
+        ("selected", {"k": "five"}),
+        ("selected", "k"),
+        ("details", [1]),
+        ("details", {"by class": [{"name": "cat", "images": 0, "correct": 0}]}),
+        ("details", {"confused": "x"}),
+        ("details", {"curves": {"tuned": [{"labels": 1}]}}),
+        ("scores", 5),
+        ("scores", ["a"]),
+        ("names", ["run"]),
+        ("encoder", ["a", "b"]),
+        ("surplus", 1),
+    ],
+)
+def test_a_result_of_another_kind_is_refused_by_name(pair, place, field, given):
+    train, test = pair()
+    evaluate(train, test, ["knn"], ledger=Ledger(place))
+    content = json.loads(place.read_text())
+    content["results"][0][field] = given
+    place.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=f"evaluate wrote, it is not: .*{field}"):
+        Ledger(place)
+
+
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("comparisons", [5]), ("comparisons", [{}]), ("comparisons", "abc"), ("notes", [1]),
+        ("results", {"a": 1}), ("format", "2"),
+    ],
+)  # fmt: skip
+def test_a_file_of_other_parts_is_refused_by_name(pair, place, field, given):
+    train, test = pair()
+    evaluate(train, test, ["knn"], ledger=Ledger(place))
+    place.write_text(json.dumps(json.loads(place.read_text()) | {field: given}))
+    with pytest.raises(UserError, match=f"evaluate wrote, it is not: .*{field}"):
+        Ledger(place)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"format": NaN}', '{"a": 1, "a": 2}', ""])
+def test_what_is_no_json_is_refused(tmp_path, text):
+    path = tmp_path / "evaluation.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match="it is not: .* must be whole JSON"):
+        Ledger(path)

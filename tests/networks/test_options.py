@@ -38,6 +38,8 @@ UNSAFE = [
     {"mlp_ratio": 10**400},
     {"class_token": "no"},
     {"class_token": [True]},
+    {"depths": [512, 513]},  # each may be, together they take minutes to build
+    {"block_config": [[1024] * 64] * 64},
     {"act_layer": "a/../b"},
     {"act_layer": "x" * 99},
     {"global_pool": ["avg"]},

@@ -97,6 +97,9 @@ def _looked_up(
     from ilk.viewer import mistakes
 
     result, names = standing.results[KNN], standing.names
+    k = result.selected.get("k")
+    if not {"encoder", "train", "test"} <= names.keys() or type(k) is not int or k < 1:
+        raise UserError("report: mistakes need the names of encoder, train and test, and k")
     spec = names["encoder"]
     if not (Path(spec).is_dir() or spec in SAFE):  # others may have had another image size
         raise UserError(f"report: mistakes need a run, pixels or hog, got {spec}")
@@ -118,4 +121,4 @@ def _looked_up(
                 )
             )  # fmt: skip
     known, asked = parts
-    return mistakes(known, asked, train, test, k=int(result.selected["k"]))
+    return mistakes(known, asked, train, test, k=k)

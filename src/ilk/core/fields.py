@@ -108,6 +108,20 @@ def keyed(kind: Kind, most: int = 1000) -> Kind:
     )
 
 
+def fixed(fields: Mapping[str, Kind]) -> Kind:
+    """An object that has these fields, each of its kind, and perhaps others."""
+    return Kind(
+        f"an object with {', '.join(fields)}",
+        lambda given: (
+            isinstance(given, dict)
+            and all(
+                name in given and kind.fits(cast("dict[str, Any]", given)[name])
+                for name, kind in fields.items()
+            )
+        ),
+    )
+
+
 def kind_of(hint: Any) -> Kind:
     """The kind of a dataclass field by its type: plain values, choices, None and mappings.
 
@@ -166,28 +180,42 @@ def check_fields(
     return given
 
 
-def read_json(path: Path, what: str) -> Any:
+def read_json(path: Path, what: str, most: int = MAX_BYTES) -> Any:
     """The JSON in a file.
 
     Args:
         path: of a regular file.
         what: it should be, for the message.
+        most: bytes that it may have.
 
     Raises:
         UserError: it cannot be read, is too large, or is not what ``parse_json`` takes.
     """
+    return parse_json(read_plain(path, what, most), f"{what}: {path}")
+
+
+def read_plain(path: Path, what: str, most: int = MAX_BYTES) -> bytes:
+    """The bytes of a regular file; of a device or pipe, which may have no end, there are none.
+
+    Args:
+        path: of the file.
+        what: it should be, for the message.
+        most: bytes that it may have.
+
+    Raises:
+        UserError: it cannot be read, is no regular file, or is too large.
+    """
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
             raise UserError(
-                f"{what}: {path} must be a file of at most {MAX_BYTES >> 20} MiB, it is not"
+                f"{what}: {path} must be a plain file of at most {most >> 20} MiB, it is not"
             )
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UserError(
             f"{what}: {path} must be readable, got '{error.strerror or error}'"
         ) from error
-    return parse_json(data, f"{what}: {path}")
 
 
 def parse_json(data: bytes | str, where: str) -> Any:

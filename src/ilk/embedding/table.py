@@ -24,7 +24,7 @@ from ilk.core import UserError, check_writable, lock, replacing, sweep
 from ilk.core.version import VERSION
 from ilk.data import Bad, Source, unlabelled_because
 from ilk.embedding.batches import Batch, all_finite, embed_batches, nothing_readable
-from ilk.embedding.record import Embeddings
+from ilk.embedding.stored import bad_of, facts_of
 from ilk.networks import Encoder
 
 PIECE = 4096  # items that an interruption can cost at most; a row group each
@@ -89,59 +89,11 @@ def _embed(job: "_Job", path: Path) -> Path:
         first = number * shard_rows
         _write_shard(job, target, range(first, min(first + shard_rows, len(source))))
     if not any(pq.read_metadata(target).num_rows for target in targets):
-        bad = [skipped for target in targets for skipped in _bad(target)]
+        bad = [skipped for target in targets for skipped in bad_of(target)]
         for target in targets:
             target.unlink()
         raise nothing_readable(source, bad)
     return path
-
-
-def read_embeddings(path: str | Path) -> Embeddings:
-    """Read what ``embed_to_parquet`` wrote, a file or a directory of shards, into memory.
-
-    Raises:
-        UserError: nothing is there, it is not ours, or shards are missing or do not belong
-            together.
-    """
-    path = Path(path)
-    files = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
-    if not files or not files[0].exists():
-        raise UserError(f"embeddings: {path} must be a file or directory that ilk embed wrote")
-    made = [_made(file) for file in files]
-    shards = -(-made[0]["items"] // made[0]["shard_rows"])
-    if len(files) != max(shards, 1) or any(other != made[0] for other in made):
-        raise UserError(
-            f"embeddings: {path} must hold the {shards} shards of one run, got {len(files)};"
-            " call ilk embed again with the same output to finish it"
-        )
-    rows = sum(pq.read_metadata(file).num_rows for file in files)
-    vectors = np.empty((rows, made[0]["dim"]), np.float32)
-    labels = np.full(rows, -1, np.int64)
-    keys = [pa.array([], pa.large_string())]
-    contents = np.zeros(rows, np.uint64) if _has_contents(files) else None
-    row = 0
-    for file in files:
-        for batch in pq.ParquetFile(file).iter_batches(batch_size=PIECE):
-            place = slice(row, row + len(batch))
-            flat = batch.column("vector").flatten().to_numpy(zero_copy_only=False)
-            vectors[place] = flat.reshape(len(batch), -1)
-            if "label" in batch.schema.names:
-                labels[place] = batch.column("label").fill_null(-1).to_numpy()
-            if contents is not None:
-                contents[place] = batch.column("content").to_numpy()
-            keys.append(batch.column("key").cast(pa.large_string()))
-            row = place.stop
-    return Embeddings(
-        vectors=vectors,
-        labels=labels,
-        keys=pa.concat_arrays(keys),
-        classes=tuple(made[0]["classes"]),
-        encoder=made[0]["encoder"],
-        data=made[0]["data"],
-        bad=tuple(bad for file in files for bad in _bad(file)),
-        contents=contents,
-        unlabelled_because=_facts(files[0]).get("unlabelled", ""),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +143,7 @@ class _Job:
 
     def verify(self, file: Path) -> None:
         """Refuse to go on with a file that was not made like this."""
-        found, wanted = _made(file), self.made
+        found, wanted = facts_of(file)["made"], self.made
         other = [name for name in wanted if found.get(name) != wanted[name]]
         if other:
             raise UserError(
@@ -221,7 +173,7 @@ def _write_shard(job: _Job, target: Path, items: range) -> None:
             job.tell(part.stop)
         else:
             _write_piece(job, pieces[-1], part)
-    bad = [skipped for piece in pieces for skipped in _bad(piece)]
+    bad = [skipped for piece in pieces for skipped in bad_of(piece)]
     sweep(target)
     _save(target, map(pq.read_table, pieces), job.schema(bad))
     shutil.rmtree(partial)
@@ -274,26 +226,3 @@ def _save(target: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
     ):
         for table in tables:
             writer.write_table(table)
-
-
-def _facts(file: Path) -> dict[str, Any]:
-    try:
-        metadata = pq.read_schema(file).metadata or {}
-        return json.loads(metadata[b"ilk"])
-    except (pa.ArrowInvalid, KeyError) as error:
-        raise UserError(
-            f"embeddings: {file} must be a parquet file that ilk embed wrote, it is not"
-        ) from error
-
-
-def _made(file: Path) -> dict[str, Any]:
-    return _facts(file)["made"]
-
-
-def _has_contents(files: list[Path]) -> bool:
-    """False for tables of before there was such a column."""
-    return all("content" in pq.read_schema(file).names for file in files)
-
-
-def _bad(file: Path) -> list[Bad]:
-    return [Bad(**entry) for entry in _facts(file)["bad"]]

@@ -6,21 +6,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ilk.core import UserError
+from ilk.core.fields import Kind, check_fields, listed, parse_json, read_plain, text
 from ilk.embedding import Embeddings
 
 ClassMap = Mapping[str, tuple[str, ...]]
+_SEVERAL = listed(text(), 10**5)
+TARGETS = Kind(
+    "a train class or a list of such",
+    lambda given: isinstance(given, str) or _SEVERAL.fits(given),
+)
 
 
 def read_class_map(path: Path) -> ClassMap:
     """Read which classes of train each class of test stands for.
 
     JSON: an object from test class (folder name) to a train class or a list of them. CSV,
-    without a header: test class, then one or more train classes.
+    without a header: test class, then one or more train classes; rows of one test class are
+    taken together.
 
     Args:
         path: ``.json`` or ``.csv``.
@@ -29,10 +35,11 @@ def read_class_map(path: Path) -> ClassMap:
         UserError: the file cannot be read or is not like this, or a train class stands under
             two test classes.
     """
+    data = read_plain(path, "--class-map")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows = _json(text) if path.suffix.lower() == ".json" else _csv(text)
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+        written = data.decode("utf-8-sig")
+        rows = _json(written, path) if path.suffix.lower() == ".json" else _csv(written)
+    except (ValueError, csv.Error) as error:
         raise UserError(
             f"class_map: {path} must be JSON {{test class: train class or list}} or CSV rows"
             f" of test class and train classes, got '{error}'"
@@ -90,19 +97,25 @@ def _renamed(
     return replace(part, labels=labels, classes=names, data=f"{part.data}/{mark}")
 
 
-def _json(text: str) -> dict[str, tuple[str, ...]]:
-    content: dict[str, Any] = json.loads(text)
-    rows = {name: (t,) if isinstance(t, str) else tuple(t) for name, t in content.items()}
+def _json(written: str, path: Path) -> dict[str, tuple[str, ...]]:
+    where = f"--class-map: {path}"
+    content = check_fields(parse_json(written, where), {}, where, others=True)
+    for name, targets in content.items():
+        check_fields({name: targets}, {name: TARGETS}, where)
+    return _checked({n: (t,) if isinstance(t, str) else tuple(t) for n, t in content.items()})
+
+
+def _csv(written: str) -> dict[str, tuple[str, ...]]:
+    rows: dict[str, tuple[str, ...]] = {}  # a test class may have a row for each train class
+    for line in csv.reader(written.splitlines()):
+        name, *targets = (cell.strip() for cell in line or [""])
+        if line:
+            rows[name] = rows.get(name, ()) + tuple(filter(None, targets))
     return _checked(rows)
 
 
-def _csv(text: str) -> dict[str, tuple[str, ...]]:
-    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row]
-    return _checked({row[0]: tuple(cell for cell in row[1:] if cell) for row in rows})
-
-
-def _checked(rows: dict[str, tuple[Any, ...]]) -> dict[str, tuple[str, ...]]:
+def _checked(rows: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     for name, targets in rows.items():
-        if not targets or not all(isinstance(target, str) for target in targets):
+        if not targets:
             raise ValueError(f"{name} has no train class")
     return rows

@@ -4,13 +4,32 @@ import contextlib
 import json
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ilk.core import UserError, check_writable, lock, sweep, write_whole
+from ilk.core.fields import (
+    ANYTHING,
+    Kind,
+    check_fields,
+    fixed,
+    keyed,
+    listed,
+    parse_json,
+    read_plain,
+    text,
+    whole,
+)
 from ilk.evaluate.paired import Comparison
 from ilk.evaluate.result import Identity, Result
 
 FORMAT = 2
+MOST = 2**30  # bytes of such a file: some thousand results on 50,000 images each
+ROW: Mapping[str, Kind] = {"names": keyed(text(10**5)), "scores": ANYTHING}
+FIELDS: Mapping[str, Kind] = {
+    "format": whole(FORMAT, FORMAT),
+    "results": listed(fixed(ROW), 10**6),
+    "comparisons": listed(fixed({"protocol": text(10**4), "against": text(10**5)}), 10**6),
+    "notes": keyed(ANYTHING),
+}
 PATIENCE = 60.0  # seconds to wait for another process, which holds the file for moments
 
 
@@ -88,27 +107,23 @@ class Ledger:
             self._write(self.path)
 
     def _read(self, path: Path) -> None:
+        """Take in what the file holds, once all of it is checked: it may be a stranger's."""
+        data = read_plain(path, "output", MOST)
         try:
-            if not path.is_file():  # a device may have no end
-                raise OSError(None, "not a plain file")
-            content: dict[str, Any] = json.loads(path.read_text())
-            if content["format"] != FORMAT:
-                raise KeyError(content["format"])
+            where = f"{path}"
+            content = check_fields(parse_json(data, where), FIELDS, where)
+            found: dict[Identity, tuple[Result, Mapping[str, str]]] = {}
             for row in content["results"]:
-                names, scores = row.pop("names"), row.pop("scores")
-                result = Result.of_dict(row, scores)
-                self._results[result.identity] = (result, names)
-            self._comparisons = content["comparisons"]
-            self.notes = content["notes"]
-        except OSError as error:
+                rest = {name: entry for name, entry in row.items() if name not in ROW}
+                result = Result.of_dict(rest, row["scores"], where)
+                found[result.identity] = (result, row["names"])
+        except UserError as error:
             raise UserError(
-                f"output: {path} must be readable, got '{error.strerror}'"
+                f"output: {path} must be a file that this version of ilk evaluate wrote, it is not:"
+                f" {error}; choose another or delete it"
             ) from error
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise UserError(
-                f"output: {path} must be a file that this version of ilk evaluate wrote, it is "
-                f"not; choose another or delete it"
-            ) from error
+        self._results.update(found)
+        self._comparisons, self.notes = content["comparisons"], content["notes"]
 
     def _write(self, path: Path) -> None:
         rows: list[dict[str, object]] = []

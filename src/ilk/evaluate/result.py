@@ -8,9 +8,59 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Float64
 
+from ilk.core.fields import (
+    ANYTHING,
+    Kind,
+    check_fields,
+    fixed,
+    keyed,
+    listed,
+    maybe,
+    number,
+    text,
+    whole,
+)
 from ilk.evaluate.protocol import Protocol
 
 DIGITS = 6  # of a score in JSON
+_NAME, _COUNT, _SCORE = text(10**4), whole(0, 10**12), number(-1e15, 1e15)
+_COUNTED, _SPAN = {"images": _COUNT}, {"value": _SCORE, "low": _SCORE, "high": _SCORE}
+FIELDS: Mapping[str, Kind] = {
+    **dict.fromkeys(("protocol", "protocol_hash", "metric", "unit", "interval_kind"), _NAME),
+    **dict.fromkeys(("selected_on", "encoder", "train_data", "test_data"), _NAME),
+    **dict.fromkeys(("gallery_data", "date", "version"), _NAME),
+    **dict.fromkeys(("n_train", "n_test", "classes"), _COUNT),
+    "settings": keyed(ANYTHING),
+    "value": _SCORE,
+    "interval": Kind(
+        "two numbers, the lower one first, or null",
+        lambda given: given is None or (
+            listed(_SCORE, 2).fits(given) and len(given) == 2 and given[0] <= given[1]
+        ),
+    ),
+    "selected": keyed(number(-1e15, 1e15)),
+    "details": keyed(ANYTHING),
+    "seed": whole(-(2**63), 2**63),
+    "seconds": number(0, 1e12),
+}  # fmt: skip
+# What is used again of the details; the others are only shown.
+DETAILS: Mapping[str, Kind] = {
+    "in words": listed(_NAME, 10**4),
+    "by class": listed(
+        fixed({"name": _NAME, "correct": _COUNT, "images": whole(1, 10**12)}), 10**6
+    ),
+    "confused": listed(fixed({"true": _NAME, "predicted": _NAME, **_COUNTED}), 10**6),
+    "confusion": maybe(fixed({
+        "classes": listed(_NAME, 10**4), "images": listed(listed(_COUNT, 10**4), 10**4),
+    })),
+    "curves": keyed(listed(fixed({"labels": number(1e-9, 1e12), **_SPAN}), 10**4)),
+    "clean_accuracy": _SCORE,
+    "accuracy": keyed(listed(_SCORE, 100)),
+    "by_severity": listed(
+        fixed({"severity": _SCORE, "accuracy": _SCORE, "low": _SCORE, "high": _SCORE}), 100
+    ),
+}  # fmt: skip
+SCORES = maybe(listed(_SCORE, 10**9))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,13 +174,21 @@ class Result:
         return self.scores.round(DIGITS).tolist()
 
     @staticmethod
-    def of_dict(content: Mapping[str, Any], scores: list[float] | None) -> "Result":
-        """What ``to_dict`` and ``rounded_scores`` gave.
+    def of_dict(content: Mapping[str, Any], scores: Any, where: str) -> "Result":
+        """What ``to_dict`` and ``rounded_scores`` gave, read from a file.
+
+        Args:
+            content: JSON values; may be a stranger's.
+            scores: likewise.
+            where: they stand, for the message.
 
         Raises:
-            TypeError: something is missing or too much.
+            UserError: something is missing, too much, or not of its kind.
         """
-        interval = content.get("interval")
+        check_fields(content, FIELDS, where)
+        check_fields(content["details"], DETAILS, where, optional=DETAILS, others=True)
+        check_fields({"scores": scores}, {"scores": SCORES}, where)
+        interval = content["interval"]
         given: dict[str, Any] = {
             **content,
             "interval": None if interval is None else tuple(interval),

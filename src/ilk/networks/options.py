@@ -98,6 +98,16 @@ def _nested(one: Kind) -> Kind:
     return Kind(f"{one.says}, or a list of such", fits)
 
 
+def _total(given: object) -> int:
+    entries = cast("list[object]", given if isinstance(given, list | tuple) else [])
+    return sum(map(_total, entries)) if entries else int(type(given) is int and given)
+
+
+# Of all stages together: each layer takes time to build, also where it takes no memory.
+_LAYERED = Kind(
+    f"{whole(0, MAX_LAYERS).says}, or a list of such of that sum",
+    lambda given: _nested(whole(0, MAX_LAYERS)).fits(given) and _total(given) <= MAX_LAYERS,
+)
 _WORD = Kind(
     "a short word",
     lambda given: (
@@ -106,7 +116,7 @@ _WORD = Kind(
 )
 _KINDS: tuple[tuple[str, Kind], ...] = (
     (_FLAGS, maybe(FLAG)),
-    (_LAYERS, _nested(whole(0, MAX_LAYERS))),
+    (_LAYERS, _LAYERED),
     (_COUNTS, _nested(whole(0, MAX_WIDTH))),
     (_RATES, number(0, 1)),
     (_NUMBERS, _nested(number(0, 1e6))),

@@ -58,7 +58,7 @@ def _percent(share: float | None) -> str:
 
 
 def _confused(name: str, details: Mapping[str, Any]) -> tuple[Grid, ...]:
-    pairs = details["confused"][:PAIRS]
+    pairs = details.get("confused", [])[:PAIRS]
     if not pairs:
         return ()
     rows = tuple((p["true"], p["predicted"], f"{p['images']:,}") for p in pairs)

@@ -1,0 +1,190 @@
+"""Tables of vectors read back. Axes: N rows, D features.
+
+A table may be a stranger's or damaged: it is data, and what it says is checked first.
+"""
+
+# pyarrow has no types
+# pyright: reportUnknownParameterType=false
+
+import contextlib
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ilk.core import UserError
+from ilk.core.fields import (
+    ANYTHING,
+    Kind,
+    check_fields,
+    keyed,
+    listed,
+    parse_json,
+    text,
+    whole,
+)
+from ilk.data import Bad
+from ilk.embedding.record import Embeddings
+
+ROWS = 4096  # that are in memory twice while they are read
+FACTS: Mapping[str, Kind] = {
+    "made": keyed(ANYTHING),
+    "bad": listed(ANYTHING, 10**7),
+    "unlabelled": text(10**5),
+}
+MADE: Mapping[str, Kind] = {
+    "encoder": text(),
+    "dim": whole(1, 2**24),
+    "data": text(),
+    "items": whole(0, 10**12),
+    "classes": listed(text(10**5), 10**7),
+    "shard_rows": whole(1, 10**12),
+}
+BAD: Mapping[str, Kind] = {
+    "index": whole(0, 10**12),
+    "key": text(10**5),
+    "reason": text(10**5),
+}
+
+
+def read_embeddings(path: str | Path) -> Embeddings:
+    """Read what ``embed_to_parquet`` wrote, a file or a directory of shards, into memory.
+
+    Raises:
+        UserError: nothing is there, it is not ours or damaged, or shards are missing or do not
+            belong together.
+    """
+    path = Path(path)
+    files = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
+    if not files or not files[0].exists():
+        raise UserError(f"embeddings: {path} must be a file or directory that ilk embed wrote")
+    made = [facts_of(file)["made"] for file in files]
+    shards = -(-made[0]["items"] // made[0]["shard_rows"])
+    if len(files) != max(shards, 1) or any(other != made[0] for other in made):
+        raise UserError(
+            f"embeddings: {path} must hold the {shards} shards of one run, got {len(files)};"
+            " call ilk embed again with the same output to finish it"
+        )
+    vectors, labels, contents, keys = _columns(files, made[0])
+    return Embeddings(
+        vectors=vectors,
+        labels=labels,
+        keys=keys,
+        classes=tuple(made[0]["classes"]),
+        encoder=made[0]["encoder"],
+        data=made[0]["data"],
+        bad=tuple(bad for file in files for bad in bad_of(file)),
+        contents=contents,
+        unlabelled_because=facts_of(files[0]).get("unlabelled", ""),
+    )
+
+
+def facts_of(file: Path) -> dict[str, Any]:
+    """What stands in the metadata of a table, checked.
+
+    Raises:
+        UserError: it is no table of ours.
+    """
+    where = f"embeddings: {file}"
+    try:
+        if not file.is_file():  # a device may have no end
+            raise OSError("not a plain file")
+        metadata: Mapping[bytes, bytes] = pq.read_schema(file).metadata or {}
+        written = metadata[b"ilk"]
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise UserError(
+            f"{where} must be a parquet file that ilk embed wrote, it is not"
+        ) from error
+    facts = check_fields(
+        parse_json(written, where), FACTS, where, optional=("unlabelled",), others=True
+    )
+    check_fields(facts["made"], MADE, where, others=True)
+    for entry in facts["bad"]:
+        check_fields(entry, BAD, f"{where}: bad")
+    return facts
+
+
+def bad_of(file: Path) -> list[Bad]:
+    """The items that have no row because they could not be read."""
+    return [Bad(**entry) for entry in facts_of(file)["bad"]]
+
+
+def _columns(
+    files: Sequence[Path], made: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, Any]:
+    """Vectors, labels, contents and keys of all files, in memory once.
+
+    Raises:
+        UserError: they are not what is written, or a file is damaged.
+    """
+    with _whole(files[0]):
+        rows = sum(pq.read_metadata(file).num_rows for file in files)
+        has_contents = all("content" in pq.read_schema(file).names for file in files)
+        if rows > made["items"]:
+            raise ValueError(f"{rows} rows of {made['items']} items")
+        vectors = np.zeros((rows, made["dim"]), np.float32)
+        labels = np.full(rows, -1, np.int64)
+        contents = np.zeros(rows, np.uint64) if has_contents else None
+    keys: list[Any] = [pa.array([], pa.large_string())]
+    row = 0
+    for file in files:
+        with _whole(file):
+            table = pq.ParquetFile(file)
+            _check_schema(table.schema_arrow, made["dim"])
+            for batch in table.iter_batches(batch_size=ROWS):
+                place = slice(row, row + len(batch))
+                flat = _full(batch, "vector").flatten().to_numpy(zero_copy_only=False)
+                vectors[place] = flat.reshape(len(batch), -1)
+                if "label" in batch.schema.names:
+                    labels[place] = _labels(batch, len(made["classes"]))
+                if contents is not None:
+                    contents[place] = _full(batch, "content").to_numpy()
+                keys.append(_full(batch, "key").cast(pa.large_string()))
+                row = place.stop
+    return vectors, labels, contents, pa.concat_arrays(keys)
+
+
+@contextlib.contextmanager
+def _whole(file: Path) -> Generator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, MemoryError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(
+            f"embeddings: {file} must hold a whole table that ilk embed wrote, got '{reason}'; "
+            f"embed again"
+        ) from error
+
+
+def _check_schema(schema: Any, dim: int) -> None:
+    wanted: dict[str, tuple[Any, ...]] = {
+        "key": (pa.string(), pa.large_string()),
+        "vector": (pa.list_(pa.float16(), dim), pa.list_(pa.float32(), dim)),
+        "content": (pa.uint64(),),
+        "label": (pa.int64(),),
+    }
+    for name, types in wanted.items():
+        if name not in schema.names:
+            if name in {"key", "vector"}:
+                raise ValueError(f"no column {name}")
+        elif schema.field(name).type not in types:
+            raise ValueError(f"a column {name} of {schema.field(name).type}, not {types[0]}")
+
+
+def _full(batch: Any, name: str) -> Any:
+    """A column that has a value in each row."""
+    column = batch.column(name)
+    if column.null_count:
+        raise ValueError(f"{column.null_count} rows without {name}")
+    return column
+
+
+def _labels(batch: Any, classes: int) -> np.ndarray:
+    """Class of each row, -1 where it is not known."""
+    labels: np.ndarray = batch.column("label").fill_null(-1).to_numpy()
+    if len(labels) and not -1 <= labels.min() <= labels.max() < classes:
+        raise ValueError(f"labels {labels.min()} to {labels.max()} of {classes} classes")
+    return labels
