@@ -186,7 +186,9 @@ class Result:
             UserError: something is missing, too much, or not of its kind.
         """
         check_fields(content, FIELDS, where)
-        check_fields(content["details"], DETAILS, where, optional=DETAILS, others=True)
+        check_fields(
+            content["details"], DETAILS, f"{where}: details", optional=DETAILS, others=True
+        )
         check_fields({"scores": scores}, {"scores": SCORES}, where)
         interval = content["interval"]
         given: dict[str, Any] = {
