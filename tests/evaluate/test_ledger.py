@@ -153,7 +153,9 @@ def test_many_at_once_lose_nothing(pair, place):
 def test_a_place_for_results_that_is_none_is_said_before_the_work(tmp_path):
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file/x.json", tmp_path, Path("/dev/full"), Path("/proc/x.json")):
-        with pytest.raises(UserError, match=r"^output: .* must be (writable, got|a plain file)"):
+        with pytest.raises(
+            UserError, match=r"^output: .* must be (writable, got|a plain file)"
+        ):
             Ledger(place).check()
     Ledger(None).check()
     Ledger(tmp_path / "new/x.json").check()

@@ -119,8 +119,8 @@ class Ledger:
                 found[result.identity] = (result, row["names"])
         except UserError as error:
             raise UserError(
-                f"output: {path} must be a file that this version of ilk evaluate wrote, it is not:"
-                f" {error}; choose another or delete it"
+                f"output: {path} must be a file that this version of ilk evaluate wrote, it is"
+                f" not: {error}; choose another or delete it"
             ) from error
         self._results.update(found)
         self._comparisons, self.notes = content["comparisons"], content["notes"]
