@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import select
 import shlex
 import signal
 import sys
@@ -10,9 +11,12 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
+from rich.file_proxy import FileProxy
 
 from ilk.cli import main
-from ilk.cli.terminal import _fill_gaps
+from ilk.cli.display import TrainDisplay
+from ilk.cli.terminal import _STREAMS, _fill_gaps
 from ilk.core.errors import UserError
 from tests.cli.conftest import TINY, status
 from tests.processes import started
@@ -168,3 +172,66 @@ def test_a_shell_that_takes_the_output_away(folder, tmp_path, ending):
         assert process.wait(120) == 0
     assert time.monotonic() - began < 120
     assert (tmp_path / "run/encoder.safetensors").exists()
+
+
+def _seen_in_a_terminal(words, *, stop_at: str = "", signum: int = 0, longest: float = 120.0):
+    """What a command prints on a terminal of its own, and its exit status.
+
+    Once ``stop_at`` has been printed, the command gets the signal.
+    """
+    ours, theirs = os.openpty()
+    text, sent = "", False
+    command = [sys.executable, "-m", "ilk.cli", *map(str, words)]
+    env = {"COLUMNS": "100", "TERM": "xterm"}
+    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    until = time.monotonic() + longest
+    with started(command, env=env, start_new_session=True, **streams) as process:
+        os.close(theirs)
+        while time.monotonic() < until:
+            if select.select([ours], [], [], 0.2)[0]:
+                try:
+                    text += os.read(ours, 65536).decode(errors="replace")
+                except OSError:  # the other end is closed
+                    break
+            if signum and stop_at in text and not sent:
+                process.send_signal(signum)
+                sent = True
+        else:
+            pytest.fail(f"no end within {longest:g} s on a terminal; printed {text[-2000:]!r}")
+        code = process.wait(30)
+    os.close(ours)
+    return code, text
+
+
+def test_a_run_on_a_real_terminal_says_its_plan_and_ends(folder, tmp_path):
+    run = tmp_path / "run"
+    words = ("train", folder / "train", *TINY, "--steps", "3", "-o", run)
+    code, text = _seen_in_a_terminal(words)
+    assert code == 0, text
+    assert "found" in text
+    assert "encoder in" in text
+    assert (run / "encoder.safetensors").exists()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_on_a_real_terminal_is_stopped_and_saved(folder, tmp_path, signum):
+    run = tmp_path / "run"
+    words = ("train", folder / "train", *TINY, "--steps", "100000", "-o", run)
+    code, text = _seen_in_a_terminal(words, stop_at="loss", signum=signum)
+    assert code == 128 + signum, text
+    assert (run / "checkpoint.safetensors").exists()
+    assert "\x1b[?25h" in text  # the cursor is back
+
+
+def test_a_bar_and_a_print_do_not_call_each_other_for_ever(monkeypatch):
+    """While a bar is drawn, rich puts its own stream in the place of the standard ones."""
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    console = Console(file=_STREAMS["stdout"], force_terminal=True, width=80)
+    with TrainDisplay(console, "train") as display:
+        assert isinstance(sys.stdout, FileProxy)
+        display.stepped(1, 2, {"loss": 1.0})
+        sys.stdout.write("a warning\n")
+        console.print("a line")
+    assert "a warning" in out.getvalue()
+    assert "a line" in out.getvalue()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Literal, cast
 
 from rich.console import Console
+from rich.file_proxy import FileProxy
 from rich.markup import escape
 
 from ilk.core.errors import UserError
@@ -72,7 +73,15 @@ class _Stream:
 
     @property
     def _stream(self) -> Any:
-        return getattr(sys, self._name)  # None where it was closed from the start
+        """The stream itself; None where it was closed from the start.
+
+        While a bar is drawn, rich puts a proxy in its place that prints on a console, which
+        would write here again without end.
+        """
+        stream = getattr(sys, self._name)
+        while isinstance(stream, FileProxy):
+            stream = stream.rich_proxied_file
+        return stream
 
     @contextlib.contextmanager
     def _noted(self) -> Generator[None]:
