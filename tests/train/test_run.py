@@ -286,7 +286,7 @@ def test_what_killed_saves_left_is_swept_and_nothing_else(tiny, folder, tmp_path
     run = tmp_path / "run"
     run.mkdir()
     left = [".checkpoint.safetensors.00ff.tmp", ".run.json.77.tmp", ".encoder.json.0a.tmp"]
-    kept = [".evaluation.json.00ff.tmp", ".notes.tmp", "notes.txt"]
+    kept = [".evaluation.json.00ff.tmp", ".notes.tmp", ".notes.txt"]
     for name in left + kept:
         (run / name).write_text("")
     train(tiny(steps=1), str(folder), run, Witness())

@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ilk.core import lock
 from ilk.evaluate import Ledger, difference_over_seeds, evaluate, mean_over_seeds
 from ilk.viewer import page, standings, standings_report
+from ilk.viewer.training import state
 from tests.evaluate.conftest import make_pair
 from tests.viewer.reading import text, tree
 
@@ -119,3 +121,15 @@ def test_the_page_shows_classes_and_confusions(places):
     matrix = next(e for e in root.iter("table") if e.get("class") == "matrix")
     counts = [int(text(e) or 0) for e in matrix.iter("td")]
     assert sum(counts) == 60
+
+
+def test_a_run_that_nothing_holds_is_dead(places, tmp_path):
+    killed = placed(tmp_path, 9, status="running", step=20)
+    record = json.loads((killed / "run.json").read_text())
+    assert state(record, killed) == "dead at step 20 of 50"
+    with lock(killed / "run.json", "run"):
+        assert state(record, killed) == "running at step 20 of 50"
+    assert state(record, killed) == "dead at step 20 of 50"
+    report = standings_report(standings([killed]))
+    shown = text(tree(page(report)).find("html/body"))
+    assert "has not been trained to its end: dead at step 20 of 50" in shown

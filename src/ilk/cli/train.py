@@ -71,7 +71,7 @@ def train(
         A folder, several folders, a zip, tar shards or a parquet file; file.parquet:train
         chooses a split.
     output
-        Directory of the run; runs/<method>-<kin>-<mix> when not given.
+        Directory of the run; runs/METHOD-KIN-MIX when not given.
     method
         Name of the method; `ilk methods` lists them.
     mix
@@ -145,7 +145,7 @@ def train(
         Where settings that are not given come from: fitted to images, machine and length, or
         the paper.
     dry_run
-        Print the plan, what was chosen and the record that the run would have, and stop.
+        Print the plan and what was chosen, and stop; with --json the record of the run too.
     resume
         Continue the run in this directory. DATA may be given where the images have moved,
         and --workers and --device. --epochs, --steps or --time lengthen it: that is the length
@@ -277,5 +277,4 @@ def _print_plan(console: Console, settings: "Settings", spec: str | list[str]) -
     record = dry_run(settings, spec, _speaker(console))
     for name, choice in record["plan"]["chosen"].items():
         _speaker(console)(f"chosen  {name}={choice}")
-    console.print_json(data=record, default=str)
     _answer(record)

@@ -25,7 +25,14 @@ from ilk.train.ranks import (
     tensors_from_first,
     together,
 )
-from ilk.train.record import METRICS, now, read_record, recorded_settings, surroundings
+from ilk.train.record import (
+    METRICS,
+    check_free,
+    now,
+    read_record,
+    recorded_settings,
+    surroundings,
+)
 from ilk.train.run import CHECKPOINT, Run, Watcher
 from ilk.train.seal import read_checkpoint, saved_in
 from ilk.train.settings import Settings, absolute, placed
@@ -54,7 +61,7 @@ def train(
         Collapsed: when the settings say so.
     """
     with processes(), _held(directory, "directory"):
-        from_first(lambda: _check_free(directory))
+        from_first(lambda: check_free(directory))
         settings, beginning = together(lambda: begin(placed(settings)))
         start, facts = None, dict[str, Any]()
         if beginning is not None:
@@ -245,14 +252,6 @@ def _hold(directory: Path, option: str, held: contextlib.ExitStack) -> None:
     held.enter_context(lock(record, option))
     sweep(*(directory / name for name in WRITTEN))
     check_writable(record, option)
-
-
-def _check_free(directory: Path) -> None:
-    if (directory / RECORD).exists():
-        raise UserError(
-            f"directory: {directory} must not hold a run, but there is one; continue it with "
-            f"--resume {directory}, or choose another directory"
-        )
 
 
 def _source(data: Any) -> Source:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ilk.core import UserError, check_writable, write_whole
+from ilk.core.counts import count
 from ilk.core.fields import (
     ANYTHING,
     Kind,
@@ -45,6 +46,8 @@ PACKAGES = (
 
 
 RECORD = "run.json"
+# What may lie in the directory of a run that has not begun.
+BEFORE = frozenset({"demo.json", "start.safetensors", "metrics.jsonl", "tensorboard"})
 FIELDS: Mapping[str, Kind] = {
     "status": one_of("started", "running", "interrupted", "collapsed", "failed", "finished"),
     "settings": keyed(ANYTHING),
@@ -83,6 +86,26 @@ BAD: Mapping[str, Kind] = {
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file whole or not at all; numbers that JSON does not know become null."""
     write_whole(path, as_json(content) + "\n", "record")
+
+
+def check_free(directory: Path) -> None:
+    """Refuse a directory for a new run that holds one, or somebody's own files.
+
+    Raises:
+        UserError: it does.
+    """
+    if (directory / RECORD).exists():
+        raise UserError(
+            f"directory: {directory} must not hold a run, but there is one; continue it with "
+            f"--resume {directory}, or choose another directory"
+        )
+    names = sorted(p.name for p in directory.iterdir()) if directory.is_dir() else []
+    others = [name for name in names if not name.startswith(".") and name not in BEFORE]
+    if others:
+        raise UserError(
+            f"directory: {directory} must be new or empty, got {count(len(others), 'file')} "
+            f"such as {others[0]}; choose another directory"
+        )
 
 
 def read_record(directory: Path) -> dict[str, Any]:

@@ -104,6 +104,12 @@ class Settings:
             number = getattr(self, name)
             if number is not None and number <= 0:
                 raise UserError(f"{name}: must be above zero, got {number}")
+        if not -(2**63) <= self.seed < 2**63:
+            raise UserError(f"seed: must be a number of 64 bits, got {self.seed}")
+        if self.knn_every is not None and not self.knn_every >= 0:
+            raise UserError(f"knn_every: must be 0 for never or above, got {self.knn_every}")
+        if not 0 <= self.max_bad_share <= 1:
+            raise UserError(f"max_bad_share: must be from 0 to 1, got {self.max_bad_share}")
 
     def as_record(self) -> dict[str, Any]:
         """Plain values for JSON."""

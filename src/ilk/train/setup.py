@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from ilk.core import UserError
 from ilk.data import (
@@ -119,6 +120,11 @@ class Setup:
                 f"batch_size: must divide by {world} processes x {settings.accumulate} "
                 f"micro-batches, got {self.batch_size}"
             )
+        if share * world < 2 and any(map(_normalises, self.trainer.student.modules())):
+            raise UserError(
+                "batch_size: must leave two images at least in a micro-batch, for batch norm "
+                f"needs more than one, got {self.batch_size} in {settings.accumulate} of them"
+            )
         return self.loader_of(share)
 
     def loader_of(self, share: int) -> Loader:
@@ -180,3 +186,8 @@ class Setup:
         """Put back what `scaler_state` took."""
         if state is not None and self.trainer.scaler is not None:
             self.trainer.scaler.load_state_dict(state)
+
+
+def _normalises(module: nn.Module) -> bool:
+    """Whether it needs the statistics of a batch."""
+    return isinstance(module, nn.modules.batchnorm._BatchNorm)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ilk.core import holder
 from ilk.train.legs import in_words
 from ilk.viewer.report import Chapter, Grid
 
@@ -18,10 +19,11 @@ def trained(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> list[Chapter]
     """
     if not runs:
         return []
-    rows = tuple((name, *_row(record)) for name, (_, record) in runs.items())
+    states = {name: state(record, place) for name, (place, record) in runs.items()}
+    rows = tuple((name, *_row(record), states[name]) for name, (_, record) in runs.items())
     grid = Grid(caption="As each run's record says", heads=("Encoder", *HEADS), rows=rows)
     lines = tuple(
-        f"{name} has not been trained to its end: {state(record)}."
+        f"{name} has not been trained to its end: {states[name]}."
         for name, (_, record) in runs.items()
         if record.get("status") != ENDED
     )
@@ -35,11 +37,21 @@ HEADS = (
 )  # fmt: skip
 
 
-def state(record: Mapping[str, Any]) -> str:
-    """Where a run stands, such as ``interrupted at step 40 of 100``."""
+def state(record: Mapping[str, Any], place: Path) -> str:
+    """Where a run stands, such as ``interrupted at step 40 of 100``.
+
+    A run that says it is running while no process holds its lock is ``dead``: it was killed, or
+    its disk cannot lock.
+
+    Args:
+        record: of the run.
+        place: its directory.
+    """
     status = str(record.get("status", "unknown"))
     if status == ENDED:
         return status
+    if status in {"started", "running"} and holder(place / "run.json") is None:
+        status = "dead"
     return f"{status} at step {record.get('step', 0)} of {record['length']['steps']}"
 
 
@@ -56,7 +68,6 @@ def _row(record: Mapping[str, Any]) -> Sequence[str]:
         _number(last, "loss", "{:.3f}"),
         _number(last, "rankme", "{:.0f}"),
         _number(last, "knn", "{:.1%}"),
-        state(record),
     )
 
 
