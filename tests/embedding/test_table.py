@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 
 from ilk.core import UserError, lock
-from ilk.data import unlabelled_because
-from ilk.embedding import embed, embed_to_parquet, read_embeddings, table
+from ilk.data import open_source, unlabelled_because
+from ilk.embedding import embed, embed_to_parquet, left_behind, read_embeddings, table
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +97,7 @@ def test_half_precision_is_close(encoder, arrays, colours, tmp_path):
 def test_an_unlabelled_source_has_no_label_column(encoder, arrays, tmp_path):
     source = arrays(5, classes=())
     out = embed_to_parquet(encoder(), source, tmp_path / "a.parquet")
-    assert pq.read_schema(out).names == ["key", "content", "vector"]
+    assert pq.read_schema(out).names == ["key", "content", "width", "height", "vector"]
     found = read_embeddings(out)
     assert (found.labels == -1).all()
     reason = unlabelled_because(source)
@@ -256,3 +257,37 @@ def test_names_that_are_no_text_are_kept_apart(encoder, arrays, tmp_path, monkey
     monkeypatch.setattr(type(source), "key", lambda _, index: names[index])
     found = read_embeddings(embed_to_parquet(encoder(), source, tmp_path / "a"))
     assert found.keys.to_pylist() == ["a\\xe9.png", "a\\x5cxe9.png", "a\\xea.png", "b\x1b.png"]
+
+
+def test_a_row_leads_back_to_its_file_and_what_was_left_out_is_listed(encoder, tmp_path):
+    for name, size in (("a/one.png", (7, 4)), ("a/two.png", (3, 9)), ("b/three.png", (5, 5))):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", size, "red").save(path)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # a quarter turn
+    Image.new("RGB", (8, 2)).save(tmp_path / "a/turned.jpg", exif=turned)
+    (tmp_path / "a/torn.png").write_bytes(b"no image")
+    (tmp_path / "a/notes.txt").write_text("of another kind")
+    folders = [str(tmp_path / "a"), str(tmp_path / "b")]
+    out = embed_to_parquet(encoder(), open_source(folders), tmp_path / "v.parquet")
+    found = pq.read_table(out)
+    facts = json.loads(found.schema.metadata[b"ilk"])
+    sizes = {}
+    for row in found.select(["key", "width", "height"]).to_pylist():
+        prefix = max((p for p in facts["roots"] if row["key"].startswith(p)), key=len)
+        file = Path(facts["roots"][prefix]) / row["key"].removeprefix(prefix)
+        assert file.is_file()
+        sizes[file.name] = (row["width"], row["height"])
+    assert sizes == {
+        "one.png": (7, 4), "two.png": (3, 9), "three.png": (5, 5), "turned.jpg": (2, 8),
+    }  # fmt: skip
+    assert [bad.key.endswith("a/torn.png") for bad in left_behind(out)] == [True]
+    assert [kind["first"].endswith("notes.txt") for kind in facts["left_out"]] == [True]
+
+
+def test_a_table_of_before_there_were_sizes_is_read(encoder, arrays, tmp_path):
+    out = embed_to_parquet(encoder(), arrays(5), tmp_path / "a.parquet")
+    wanted = read_embeddings(out)
+    pq.write_table(pq.read_table(out).drop_columns(["width", "height"]), out)
+    same(read_embeddings(out), wanted)

@@ -7,7 +7,8 @@ import torch
 from ilk.core import UserError
 from ilk.data import open_source
 from ilk.embedding import embed
-from ilk.evaluate import evaluate, near_duplicates, raw_pixels
+from ilk.evaluate import evaluate, near_duplicates, overlap, raw_pixels
+from ilk.evaluate.overlap import agreement, thumbnail
 
 
 @pytest.fixture
@@ -27,7 +28,13 @@ def test_the_same_bytes_are_refused_under_any_name(pictures):
     evaluate(embed(encoder, train), embed(encoder, clean), ["knn"])
 
 
-def test_near_duplicates_are_counted_as_a_slow_loop_does(pair):
+def smooth(count, seed=0):
+    """Images of a few large patches, as photographs have."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
+    return coarse.repeat(8, 1).repeat(8, 2)
+
+
+def test_without_pixels_close_vectors_are_candidates_as_a_slow_loop_finds_them(pair):
     train, test = pair(dim=30)
     vectors = test.vectors.copy()
     vectors[[4, 9]] = train.vectors[[7, 2]] * 1.0001
@@ -36,12 +43,69 @@ def test_near_duplicates_are_counted_as_a_slow_loop_does(pair):
     mean, scale = train.vectors.mean(0), train.vectors.std(0)
     ours, theirs = (torch.from_numpy((p.vectors - mean) / scale) for p in (test, train))
     cosines = torch.nn.functional.cosine_similarity(ours[:, None], theirs[None], dim=2)
-    expected = (cosines.amax(1) >= 0.99).nonzero().ravel().tolist()
+    expected = (cosines.amax(1) >= 0.8).nonzero().ravel().tolist()
     assert {4, 9} <= set(expected)
-    assert (found.count, found.of) == (len(expected), 300)
+    assert (found.count, found.of, found.checked) == (len(expected), 300, None)
     assert {("test/4", "train/7"), ("test/9", "train/2")} == set(found.examples[:2])
-    assert found.warning.startswith(f"{len(expected)} of 300 test images look the same")
+    assert found.warning.startswith(f"{len(expected)} of 300 test images may be copies")
     assert near_duplicates(train, test, shown=1).examples == found.examples[:1]
+
+
+def test_pixels_decide_not_an_encoder_that_tells_nothing_apart():
+    images = smooth(30)
+    labels = np.arange(20) % 2
+    test_images = np.concatenate([images[20:], images[[3, 11]] // 10 * 9])  # less contrast
+    train, test = open_source((images[:20], labels)), open_source(test_images)
+    known, asked = embed(raw_pixels(8), train), embed(raw_pixels(8), test)
+    found = near_duplicates(known, asked, (train, test))
+    assert {("10", "3"), ("11", "11")} == set(found.examples)
+    assert (found.count, found.of) == (2, 12)
+    blind = [
+        replace(p, vectors=np.resize(np.float32([[1], [-1]]), (len(p), 1)).repeat(9, 1))
+        for p in (known, asked)
+    ]
+    alike = near_duplicates(*blind, (train, test))
+    assert alike.candidates == 12
+    assert alike.count == 0, "no test image has the pixels of the one train image it is near"
+    assert alike.warning == ""
+
+
+def test_the_same_in_each_run_and_at_most_so_many_are_compared(monkeypatch):
+    images = smooth(12)
+    train, test = open_source(images), open_source(images // 10 * 9)
+    parts = [embed(raw_pixels(8), source) for source in (train, test)]
+    found = near_duplicates(*parts, (train, test))
+    assert found.count == 12
+    assert near_duplicates(*parts, (train, test)) == found
+    monkeypatch.setattr(overlap, "MOST", 3)
+    some = near_duplicates(*parts, (train, test))
+    assert (some.count, some.checked, some.candidates) == (3, 3, 12)
+    assert "the 3 most similar of 12" in some.warning
+
+
+def test_rows_are_led_back_to_their_items_past_unreadable_ones():
+    good = smooth(8)
+    files = [b"no image", *good[:5]]
+    train, test = open_source(files), open_source([b"nor this", *(good[:2] // 10 * 9)])
+    parts = [embed(raw_pixels(8), source) for source in (train, test)]
+    found = near_duplicates(*parts, (train, test))
+    assert set(found.examples) == {("1", "1"), ("2", "2")}
+    fewer = replace(parts[1], vectors=parts[1].vectors[1:], keys=parts[1].keys[1:])
+    assert near_duplicates(parts[0], fewer, (train, test)).checked is None
+
+
+def test_agreement_is_free_of_brightness_and_sees_colour():
+    a, b = map(thumbnail, smooth(2))
+    assert agreement(a, a) == pytest.approx(1)
+    assert agreement(a, a // 2 + 40) > 0.999
+    assert agreement(a, 255 - a) == pytest.approx(-1)
+    assert abs(agreement(a, b)) < 0.7
+    red, grey = np.zeros((16, 16, 3), np.uint8), np.full((16, 16, 3), 90, np.uint8)
+    red[..., 0] = 200
+    assert agreement(red, red[..., ::-1]) < 0
+    assert agreement(grey, grey + 1) == 1
+    assert agreement(grey, grey + 9) == 0
+    assert agreement(grey, a) == 0
 
 
 def test_nothing_alike_is_nothing_to_say(embeddings):
@@ -51,15 +115,8 @@ def test_nothing_alike_is_nothing_to_say(embeddings):
     assert (found.count, found.warning) == (0, "")
 
 
-def test_an_encoder_that_tells_nothing_apart_is_named_as_such(pair):
-    train, test = pair()
-    flat = [replace(p, vectors=np.sign(p.vectors[:, :1]).copy()) for p in (train, test)]
-    assert "cannot tell near-duplicates" in near_duplicates(*flat).warning
-
-
 def test_an_offset_common_to_all_features_hides_nothing_and_makes_nothing(pair):
     train, test = pair(dim=20)
     shifted = [replace(p, vectors=p.vectors + np.float32(1000)) for p in (train, test)]
     plain = near_duplicates(train, test).count
-    assert plain < 30
     assert abs(near_duplicates(*shifted).count - plain) < 5

@@ -8,7 +8,10 @@ from cyclopts import Parameter
 from ilk.cli.arguments import check_paths
 from ilk.cli.display import TrainDisplay
 from ilk.cli.terminal import answer, plain, say, terminal
+from ilk.core.counts import count
 from ilk.core.errors import UserError
+
+ENDINGS = ("", ".parquet", ".pq")
 
 
 def embed(
@@ -22,7 +25,7 @@ def embed(
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     workers: int | None = None,
 ) -> None:
-    """Turn images into vectors, kept as parquet: path, vector, and label where it is known.
+    """Turn images into vectors, kept as parquet: path, size, vector, and label if known.
 
     After an interruption the same command continues where it stopped.
 
@@ -51,8 +54,13 @@ def embed(
     if not data:
         raise UserError("embed: needs images, got no DATA; give a folder, archive or parquet")
     check_paths(data)
+    if output and output.suffix not in ENDINGS and not output.is_dir():
+        raise UserError(
+            f"-o: must end in .parquet, or be a directory for shards, got {output}; vectors are"
+            " written as parquet"
+        )
     from ilk.data import default_workers, open_source
-    from ilk.embedding import embed_to_parquet
+    from ilk.embedding import embed_to_parquet, left_behind
     from ilk.networks import load_encoder
 
     source = open_source(data[0] if len(data) == 1 else list(data))
@@ -75,5 +83,8 @@ def embed(
         except KeyboardInterrupt:
             display.told("The vectors so far are kept; the same command continues from here.")
             raise
+    if bad := left_behind(written):
+        lost = count(len(bad), "unreadable image")
+        say(console, plain(f"{lost} left out, first {bad[0].key}: {bad[0].reason}"))
     say(console, f"vectors in {plain(written)}")
     answer({"vectors": str(written), "encoder": encoder, "data": data})

@@ -294,7 +294,9 @@ def _tell_overlap(console: Console, side: _Side, ledger: "Ledger") -> None:
 
     if "train" not in side.parts:
         return
-    found = near_duplicates(side.parts["train"], side.parts["test"])
+    images = side.images
+    sources = (images.train, images.test) if images and images.train else None
+    found = near_duplicates(side.parts["train"], side.parts["test"], sources)
     ledger.note("near_duplicates", found.to_dict())
     if found.warning:
         say(console, f"[yellow]note:[/] {plain(found.warning)}")

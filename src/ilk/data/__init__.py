@@ -1,6 +1,6 @@
 """Images from anywhere: sources, decoding, and reading that survives bad files."""
 
-from ilk.data.account import LeftOut, left_out, unlabelled_because
+from ilk.data.account import LeftOut, left_out, roots, unlabelled_because
 from ilk.data.archive import Zip
 from ilk.data.arrays import Arrays
 from ilk.data.cache import cache_folder
@@ -50,5 +50,6 @@ __all__ = [
     "open_masks",
     "open_source",
     "read_item",
+    "roots",
     "unlabelled_because",
 ]  # fmt: skip

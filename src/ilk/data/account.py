@@ -67,6 +67,18 @@ def left_out(source: Any) -> tuple[LeftOut, ...]:
     return tuple(getattr(source, "left_out", ()))
 
 
+def roots(source: Any) -> dict[str, str]:
+    """Where keys lead back to: by the prefix of a key, the absolute path of what holds it.
+
+    The rest of the key is a path in that folder or archive, or a row of that table. Empty where
+    a source keeps no such account.
+
+    Args:
+        source: any ``Source``; it may have a property ``roots``.
+    """
+    return dict(getattr(source, "roots", {}))
+
+
 def unlabelled_because(source: Any) -> str:
     """Why all or some items of a source have no label: one clause, empty if none lacks one.
 

@@ -55,6 +55,7 @@ class Zip:
     def __init__(self, path: Path, name: str | None = None, inside: str = "") -> None:
         self.name = str(path) if name is None else name
         self._path = path
+        self.roots = {"": str(path.absolute() / inside.strip("/"))}
         members, self.left_out = _members(path, inside.strip("/"), self.name)
         self._paths = Paths.pack([member.path for member in members])
         infos = [member.info for member in members]

@@ -66,6 +66,7 @@ class Folder:
     def __init__(self, root: Path, name: str | None = None) -> None:
         self.name = str(root) if name is None else name
         self._root = root
+        self.roots = {"": str(root.absolute())}
         found = listed(root)
         if not len(found.paths):
             raise UserError(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ilk.data.account import LeftOut, Tally, left_out, unlabelled_because
+from ilk.data.account import LeftOut, Tally, left_out, roots, unlabelled_because
 from ilk.data.source import UNKNOWN, Source, digest
 
 
@@ -55,6 +55,15 @@ class Joined:
         if len(lacking) > 1:
             return f"{lacking[0]} ({len(lacking) - 1} other parts lack labels too)"
         return "".join(lacking)
+
+    @property
+    def roots(self) -> dict[str, str]:
+        """Of each part, by the name with which its keys begin."""
+        return {
+            f"{part.name}/{prefix}": root
+            for part in self._parts
+            for prefix, root in roots(part).items()
+        }
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:

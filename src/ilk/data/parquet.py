@@ -75,6 +75,7 @@ class Parquet:
     ) -> None:
         self.name = str(path) if name is None else name
         self._path, self._split, self._kept = path, split, kept
+        self.roots = {"": str(path.absolute())}
         self._connect()
         wanted = choice(split)
         with _whole(self.name):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from ilk.data.account import LeftOut, left_out, unlabelled_because
+from ilk.data.account import LeftOut, left_out, roots, unlabelled_because
 from ilk.data.source import Source, digest
 
 
@@ -40,6 +40,11 @@ class Subset:
     def unlabelled_because(self) -> str:
         """What the whole says."""
         return unlabelled_because(self.source)
+
+    @property
+    def roots(self) -> dict[str, str]:
+        """The roots of the whole."""
+        return roots(self.source)
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:

@@ -5,11 +5,11 @@ from ilk.embedding.features import cached
 from ilk.embedding.neighbours import knn_accuracy, leave_one_out, nearest, vote
 from ilk.embedding.quality import feature_std, rankme
 from ilk.embedding.record import Embeddings
-from ilk.embedding.stored import read_embeddings
+from ilk.embedding.stored import left_behind, read_embeddings
 from ilk.embedding.table import embed_to_parquet
 
 __all__ = [
     "Batch", "Embeddings", "cached", "embed", "embed_batches", "embed_to_parquet",
-    "feature_std", "knn_accuracy", "leave_one_out", "moved", "nearest", "rankme",
+    "feature_std", "knn_accuracy", "leave_one_out", "left_behind", "moved", "nearest", "rankme",
     "read_embeddings", "vote",
 ]  # fmt: skip

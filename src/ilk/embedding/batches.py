@@ -43,6 +43,7 @@ class Batch:
         keys: of those.
         bad: the items without a row.
         contents: a 64-bit digest of the bytes of each.
+        sizes: width and height of each, upright, in pixels.
     """
 
     items: range
@@ -51,6 +52,7 @@ class Batch:
     keys: list[str]
     bad: tuple[Bad, ...]
     contents: UInt64[np.ndarray, " B"]
+    sizes: Int64[np.ndarray, "B 2"]
 
 
 def embed(
@@ -189,12 +191,14 @@ class _Read:
     keys: list[str]
     bad: tuple[Bad, ...]
     contents: list[int]
+    sizes: list[tuple[int, int]]
 
 
 def _read(source: Source, items: range, view: Plain, channels: int) -> _Read:
     views: list[Tensor] = []
     good: list[int] = []
     contents: list[int] = []
+    sizes: list[tuple[int, int]] = []
     bad: list[Bad] = []
     for index in items:
         try:
@@ -207,6 +211,7 @@ def _read(source: Source, items: range, view: Plain, channels: int) -> _Read:
             continue
         good.append(index)
         contents.append(_content(item))
+        sizes.append((pixels.shape[1], pixels.shape[0]))
     return _Read(
         items=items,
         views=views,
@@ -214,6 +219,7 @@ def _read(source: Source, items: range, view: Plain, channels: int) -> _Read:
         keys=[_key(source, index) for index in good],
         bad=tuple(bad),
         contents=contents,
+        sizes=sizes,
     )
 
 
@@ -241,6 +247,7 @@ def _encoded(encoder: Encoder, read: _Read, device: torch.device) -> Batch:
         keys=read.keys,
         bad=read.bad,
         contents=np.array(read.contents, np.uint64),
+        sizes=np.array(read.sizes, np.int64).reshape(-1, 2),
     )
 
 

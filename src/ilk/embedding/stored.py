@@ -112,6 +112,12 @@ def bad_of(file: Path) -> list[Bad]:
     return [Bad(**entry) for entry in facts_of(file)["bad"]]
 
 
+def left_behind(path: Path) -> list[Bad]:
+    """The same of a file or of a directory of shards."""
+    files = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
+    return [bad for file in files for bad in bad_of(file)]
+
+
 def _columns(
     files: Sequence[Path], made: Mapping[str, Any]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, Any]:

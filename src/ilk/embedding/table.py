@@ -1,6 +1,7 @@
 """Embeddings as parquet, written so that a stopped run loses little. Axes: N rows, D features.
 
-A table holds ``key`` (string), ``content`` (uint64, a digest of the item's bytes), ``label``
+A table holds ``key`` (string, a path below one of ``roots`` in the metadata), ``content``
+(uint64, a digest of the bytes), ``width`` and ``height`` (int32, upright, in pixels), ``label``
 (int64, null when unknown) and ``label_name`` (string) when the source has classes, and
 ``vector`` (fixed_size_list of float16 or float32).
 What made it stands as JSON under ``ilk`` in the schema's metadata.
@@ -22,11 +23,12 @@ import pyarrow.parquet as pq
 
 from ilk.core import UserError, check_writable, lock, replacing, sweep
 from ilk.core.version import VERSION
-from ilk.data import Bad, Source, unlabelled_because
+from ilk.data import Bad, Source, left_out, roots, unlabelled_because
 from ilk.embedding.batches import Batch, all_finite, embed_batches, nothing_readable
 from ilk.embedding.stored import bad_of, facts_of
 from ilk.networks import Encoder
 
+LAYOUT = 2  # of the columns; 1 had no width and height
 PIECE = 4096  # items that an interruption can cost at most; a row group each
 
 
@@ -120,6 +122,7 @@ class _Job:
             "items": len(self.source),
             "classes": list(self.source.classes),
             "shard_rows": self.shard_rows,
+            "layout": LAYOUT,
         }
 
     def schema(self, bad: Iterable[Bad]) -> pa.Schema:
@@ -130,16 +133,20 @@ class _Job:
         columns = [
             pa.field("key", pa.string()),
             pa.field("content", pa.uint64()),
+            pa.field("width", pa.int32()),
+            pa.field("height", pa.int32()),
             *(label if self.source.classes else []),
             vector,
         ]
-        facts = {
+        beside = {
             "made": self.made,
             "bad": [asdict(b) for b in bad],
+            "left_out": [asdict(kind) for kind in left_out(self.source)],
+            "roots": roots(self.source),
             "unlabelled": unlabelled_because(self.source),
             "version": VERSION,
         }
-        return pa.schema(columns, {"ilk": json.dumps(facts)})
+        return pa.schema(columns, {"ilk": json.dumps(beside)})
 
     def verify(self, file: Path) -> None:
         """Refuse to go on with a file that was not made like this."""
@@ -207,6 +214,8 @@ def _table(batch: Batch, job: _Job, schema: pa.Schema) -> pa.Table:
     columns = {
         "key": pa.array(batch.keys, pa.string()),
         "content": pa.array(batch.contents, pa.uint64()),
+        "width": pa.array(batch.sizes[:, 0], pa.int32()),
+        "height": pa.array(batch.sizes[:, 1], pa.int32()),
         "label": pa.array(batch.labels, pa.int64(), mask=unknown),
         "label_name": pa.array([names[label] for label in batch.labels], pa.string()),
         "vector": pa.FixedSizeListArray.from_arrays(
