@@ -27,6 +27,7 @@ import pytest
         (("train", "--resume", "nowhere"), "run.json"),
         (("embed", "random:resnet_mini"), "data"),
         (("embed", "nowhere", "{train}"), "must be a run or a folder"),
+        (("embed", "random:resnet_mini", "{train}", "-o", "x.csv"), "must end in .parquet"),
         (("embed", "random:resnet_mini", "nowhere"), "must be an existing folder"),
         (("evaluate", "pixels", "--train", "{train}", "--test", "{train}"), "must not share"),
         (
