@@ -11,7 +11,19 @@ from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.counts import count
 from ilk.core.errors import UserError
 
-ENDINGS = ("", ".parquet", ".pq")
+OTHERS = {
+    ".csv",
+    ".tsv",
+    ".npz",
+    ".npy",
+    ".json",
+    ".jsonl",
+    ".txt",
+    ".h5",
+    ".pt",
+    ".feather",
+    ".arrow",
+}
 
 
 def embed(
@@ -54,7 +66,7 @@ def embed(
     if not data:
         raise UserError("embed: needs images, got no DATA; give a folder, archive or parquet")
     check_paths(data)
-    if output and output.suffix not in ENDINGS and not output.is_dir():
+    if output and output.suffix.lower() in OTHERS and not output.is_dir():
         raise UserError(
             f"-o: must end in .parquet, or be a directory for shards, got {output}; vectors are"
             " written as parquet"

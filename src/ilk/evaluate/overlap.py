@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -85,7 +86,7 @@ class NearDuplicates:
             f"{part}, first {ours} as {theirs}; scores may be too good"
         )
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """All of it, as JSON can hold it."""
         return asdict(self) | {"cosine": CLOSE, "agreement": AGREE, "side": SIDE}
 
