@@ -4,9 +4,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
+from ilk.core import UserError
+from ilk.core.fields import read_plain
 from ilk.viewer.report import Figure, Line
 
+MOST = 2**28  # bytes of a file of measurements that is drawn
+LARGEST = 1e300  # of a number that is drawn
 Numbers = Mapping[str, float]
 
 
@@ -67,11 +72,28 @@ def _short(name: str) -> str:
 
 
 def metrics(path: Path) -> list[Numbers]:
-    """The lines of a ``metrics.jsonl``, up to the first that is cut short."""
-    rows: list[Numbers] = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return rows
+    """The measurements of a ``metrics.jsonl``, which may be damaged or a stranger's.
+
+    Lines that are no object with an epoch, and values that are no finite numbers, are left out.
+    """
+    try:
+        data = read_plain(path, "metrics", MOST)
+    except UserError:
+        return []
+    rows = (_numbers(line) for line in data.splitlines())
+    return [row for row in rows if "epoch" in row]
+
+
+def _numbers(line: bytes) -> Numbers:
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    given = cast("dict[str, Any]", content)
+    return {
+        name: number
+        for name, number in given.items()
+        if type(number) in {int, float} and abs(number) < LARGEST
+    }

@@ -84,7 +84,7 @@ def _entries(place: Path) -> list[tuple[Result, Mapping[str, str]]]:
         return Ledger(path).entries
     except UserError as error:
         raise UserError(
-            f"report: {path} must be what this version of ilk evaluate wrote, it is not;"
+            f"report: {path} must be what this version of ilk evaluate wrote, got '{error}';"
             f" evaluate again into another file"
         ) from error
 
