@@ -142,7 +142,7 @@ def test_what_nohup_ignores_stays_ignored(ilk, folder, tmp_path, monkeypatch):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         monkeypatch.setattr(
-            "ilk.train.fit._check_free", lambda _: os.kill(os.getpid(), signal.SIGHUP)
+            "ilk.train.fit.check_free", lambda _: os.kill(os.getpid(), signal.SIGHUP)
         )
         said = ilk("train", folder / "train", *TINY, "--steps", 1, "-o", tmp_path / "run")
     finally:

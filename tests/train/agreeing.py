@@ -14,6 +14,7 @@ from ilk.train.ranks import (
     check_same,
     from_first,
     largest,
+    leave,
     processes,
     tensors_from_first,
     together,
@@ -73,6 +74,7 @@ def main(target: Path) -> None:
             if rank == 1 and os.environ.get("LATE"):
                 time.sleep(120)
             largest(0)
+        leave()
     except UserError as error:
         sys.stdout.write(f"{error}\n")
         sys.exit(2)

@@ -34,7 +34,7 @@ def blind() -> None:
     def looks(*_: object) -> None:
         raise AssertionError("only the first rank looks at the directory of a run")
 
-    for name in ("fit.read_record", "fit._check_free", "fit._hold", "run.load"):
+    for name in ("fit.read_record", "fit.check_free", "fit._hold", "run.load"):
         module, _, function = name.partition(".")
         setattr(sys.modules[f"ilk.train.{module}"], function, looks)
 

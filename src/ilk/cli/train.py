@@ -216,6 +216,7 @@ def _follow(
     try:
         with TrainDisplay(console, title) as display:
             start(run, display)
+        run.leave()
     except run.Interrupted as stop:
         say(
             console,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ilk.train.inspect import Glance, glance
     from ilk.train.plan import Plan
     from ilk.train.probe import online_probe
+    from ilk.train.ranks import leave
     from ilk.train.record import read_record
     from ilk.train.run import Collapsed, Interrupted, Watcher
     from ilk.train.settings import Settings
@@ -21,6 +22,7 @@ _HOMES = {
     "inspect": "Glance glance",
     "plan": "Plan",
     "probe": "online_probe",
+    "ranks": "leave",
     "record": "read_record",
     "run": "Collapsed Interrupted Watcher",
     "settings": "Settings",
@@ -38,6 +40,7 @@ __all__ = [
     "before",
     "dry_run",
     "glance",
+    "leave",
     "online_probe",
     "read_record",
     "resume",

@@ -42,6 +42,16 @@ def processes() -> Generator[None]:
         raise _missing(error) from error
 
 
+def leave() -> None:
+    """Take leave of the other processes, as one of the last things that a process does.
+
+    One that simply ends may abort while its threads still talk to the others.
+    """
+    if several():
+        dist.barrier()
+        dist.destroy_process_group()
+
+
 def from_first(work: Callable[[], T]) -> T:
     """What rank 0 finds, on every rank; the others do not look.
 
