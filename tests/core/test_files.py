@@ -3,11 +3,12 @@
 import errno
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
-from ilk.core import UserError, check_writable, replacing, sweep, write_whole
+from ilk.core import UserError, check_writable, replacing, sweep, sweep_old, write_whole
 
 
 def names(folder: Path) -> list[str]:
@@ -118,3 +119,27 @@ def test_only_what_killed_processes_left_beside_a_file_is_swept(tmp_path):
     (tmp_path / ".a.json.99.tmp").mkdir()
     sweep(tmp_path / "a.json", tmp_path / "missing/a.json")
     assert names(tmp_path) == sorted([*others, ".a.json.99.tmp"])
+
+
+def test_old_leavings_of_a_cache_go_and_nothing_else(tmp_path):
+    names = {
+        ".listing-ab.npz.0123456789abcdef.tmp": 2 * 86_400,  # left by a process that was killed
+        ".features-cd.arrow.fedcba9876543210.tmp": 60,  # on its way
+        "listing-ab.npz": 2 * 86_400,
+        ".notes.tmp": 2 * 86_400,
+        ".listing-ab.npz.short.tmp": 2 * 86_400,
+    }
+    for name, age in names.items():
+        (tmp_path / name).write_text("")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    sweep_old(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(list(names)[1:])
+    sweep_old(tmp_path / "missing")
+
+
+def test_what_a_killed_save_leaves_has_the_name_that_is_swept(tmp_path):
+    with replacing(tmp_path / "listing-ab.npz", "cache") as beside:
+        os.utime(beside, (0, 0))
+        sweep_old(tmp_path)
+        assert not beside.exists()
+        beside.write_text("again")

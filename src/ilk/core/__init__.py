@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ilk.core.detail import Detail
 from ilk.core.errors import UserError
-from ilk.core.files import check_writable, replacing, sweep, write_whole
+from ilk.core.files import check_writable, replacing, sweep, sweep_old, write_whole
 from ilk.core.locks import Holder, holder, lock
 from ilk.core.schedules import Cosine, Line, Progress, Ramp, Scalar, WarmCosine, value
 from ilk.core.shown import shown, stored
@@ -73,6 +73,7 @@ __all__ = [
     "similarities",
     "stored",
     "sweep",
+    "sweep_old",
     "value",
     "write_whole",
 ]

@@ -4,12 +4,15 @@ import contextlib
 import os
 import re
 import secrets
+import time
 from collections.abc import Generator
 from hashlib import blake2b
 from pathlib import Path
 
 from ilk.core.errors import UserError
 
+DAY = 24 * 3600.0  # seconds
+_BESIDE = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.DOTALL)  # as `replacing` names them
 LONGEST = 200  # bytes of a name that fit into the names beside it; systems allow 255
 
 
@@ -104,6 +107,21 @@ def make_parent(path: Path) -> None:
         in_the_way = next(p for p in path.parents if p.exists())
         reason = f"{in_the_way} is a file where a directory must be"
         raise NotADirectoryError(error.errno, reason) from error
+
+
+def sweep_old(folder: Path, older_than: float = DAY) -> None:
+    """Remove what killed processes left in a folder that no process locks, such as a cache.
+
+    Args:
+        folder: in which only files of ours are written beside their places.
+        older_than: seconds; younger ones may be on the way to their place.
+    """
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if _BESIDE.fullmatch(path.name):
+                with contextlib.suppress(OSError):
+                    if time.time() - path.stat().st_mtime > older_than:
+                        path.unlink()
 
 
 def stem(path: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ilk.core import UserError, replacing
+from ilk.core import UserError, replacing, sweep_old
 
 _LAYOUT = 2  # raise it when the arrays of a listing change their meaning
 
@@ -44,6 +44,8 @@ def save(subject: bytes, arrays: dict[str, np.ndarray]) -> None:
         beside.open("wb") as file,
     ):
         np.savez(file, allow_pickle=False, **arrays)
+    with contextlib.suppress(RuntimeError):
+        sweep_old(cache_folder())
 
 
 def _place(subject: bytes) -> Path:

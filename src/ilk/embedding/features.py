@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ilk.core import UserError, replacing
+from ilk.core import UserError, replacing, sweep_old
 from ilk.data import Bad, Source, cache_folder, unlabelled_because
 from ilk.embedding.batches import embed
 from ilk.embedding.record import Embeddings
@@ -124,7 +124,8 @@ def _save(place: Path, found: Embeddings) -> None:
 
 
 def _bound(folder: Path, most_bytes: int) -> None:
-    """Delete the files used longest ago until the rest fits."""
+    """Delete the files used longest ago until the rest fits, and what killed saves left."""
+    sweep_old(folder)
     with contextlib.suppress(OSError):
         files = [(file.stat(), file) for file in folder.glob("features-*.arrow")]
         total = sum(status.st_size for status, _ in files)

@@ -179,6 +179,7 @@ def _write_shard(job: _Job, target: Path, items: range) -> None:
             job.verify(pieces[-1])
             job.tell(part.stop)
         else:
+            sweep(pieces[-1])
             _write_piece(job, pieces[-1], part)
     bad = [skipped for piece in pieces for skipped in bad_of(piece)]
     sweep(target)
