@@ -13,7 +13,7 @@ from ilk.cli.contenders import apart, named_encoder
 from ilk.cli.display import TrainDisplay, tell_words
 from ilk.cli.tables import print_table
 from ilk.cli.terminal import answer, plain, say, terminal
-from ilk.cli.verdicts import tell_comparisons
+from ilk.cli.verdicts import tell_comparisons, tell_overlap
 from ilk.core.counts import count
 from ilk.core.errors import UserError
 
@@ -138,7 +138,7 @@ def evaluate(
         asked = names if side.name == encoder else _applying(console, side, names)
         rows[side.name] = _measured(console, side, asked, seed, ledger)
         if side.name == encoder:
-            _tell_overlap(console, side, ledger)
+            tell_overlap(console, side.parts, side.images, ledger)
     print_table(console, result_table(f"{encoder} on {test}", rows))
     tell_words(console, rows)
     compared = tell_comparisons(console, rows, ledger)
@@ -286,17 +286,3 @@ def _measured(
                 progress=lambda done, of, to=display: to.stepped(done, of, {}),
             )
     return results
-
-
-def _tell_overlap(console: Console, side: _Side, ledger: "Ledger") -> None:
-    """Warn of test images that look like a train image."""
-    from ilk.evaluate import near_duplicates
-
-    if "train" not in side.parts:
-        return
-    images = side.images
-    sources = (images.train, images.test) if images and images.train else None
-    found = near_duplicates(side.parts["train"], side.parts["test"], sources)
-    ledger.note("near_duplicates", found.to_dict())
-    if found.warning:
-        say(console, f"[yellow]note:[/] {plain(found.warning)}")

@@ -11,7 +11,8 @@ from ilk.core.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ilk.evaluate import Comparison, Ledger, Result
+    from ilk.embedding import Embeddings
+    from ilk.evaluate import Comparison, Images, Ledger, Result
 
 
 def tell_comparisons(
@@ -70,3 +71,28 @@ def _tell_corruption_errors(
                 )
     if told:
         ledger.note("corruption_errors", told)
+
+
+def tell_overlap(
+    console: Console,
+    parts: "Mapping[str, Embeddings]",
+    images: "Images | None",
+    ledger: "Ledger",
+) -> None:
+    """Warn of test images that look like a train image; kept as well as printed.
+
+    Args:
+        console: to print on.
+        parts: vectors of ``test`` and perhaps of ``train``.
+        images: behind them; None where only vectors are known.
+        ledger: where it is kept.
+    """
+    from ilk.evaluate import near_duplicates
+
+    if "train" not in parts:
+        return
+    sources = (images.train, images.test) if images and images.train else None
+    found = near_duplicates(parts["train"], parts["test"], sources)
+    ledger.note("near_duplicates", found.to_dict())
+    if found.warning:
+        say(console, f"[yellow]note:[/] {plain(found.warning)}")
