@@ -10,6 +10,7 @@ from ilk.adoptions import ADOPTIONS
 from ilk.cli import catalogue
 from ilk.cli.matrix import TOLD, fits, numbered
 from ilk.cli.methods import header, needs, recipes
+from ilk.core.names import CATALOGUE
 from ilk.method import Method, Standing
 from ilk.methods import METHODS, recipe
 from ilk.mixes import MIXES
@@ -164,4 +165,4 @@ def names() -> str:
 if __name__ == "__main__":
     PAGE.write_text(page())
     CHOICES.write_text(choices())
-    catalogue.FILE.write_text(names())
+    CATALOGUE.write_text(names())

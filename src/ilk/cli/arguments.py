@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from ilk.cli.catalogue import catalogue, fields_of
+from ilk.cli.catalogue import fields_of
 from ilk.core.errors import UserError
-from ilk.core.names import Kind, suggestion
+from ilk.core.names import Kind, catalogue, suggestion
 
 PLACES: Mapping[str, Kind | Literal["optimiser"]] = {
     "": "method",

@@ -1,29 +1,12 @@
-"""What can be named, kept as a file that is read in no time: importing every method is slow.
-
-``catalogue.json`` is written from the code by ``docs/generate.py``; a test compares the two.
-"""
+"""What can be named, as ``core/catalogue.json`` keeps it: importing every method is slow."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-FILE = Path(__file__).parent / "catalogue.json"
+from ilk.core.names import catalogue
+
 KINDS = ("method", "mix", "kin rule")
-
-
-@lru_cache
-def catalogue() -> dict[str, Any]:
-    """Entries by kind and name, and which fits which.
-
-    ``method``, ``mix`` and ``kin rule`` hold for each name ``header`` (title, Paper, Idea and
-    so on), ``needs``, ``recipes`` (what each sets) and ``fields`` (name, default, type);
-    ``optimiser`` holds the fields of an optimisation, ``backbones`` our own networks, and
-    ``fits`` why a method refuses a mix or a kin rule, empty where it takes it.
-    """
-    return json.loads(FILE.read_text())
 
 
 def entries() -> dict[str, dict[str, Any]]:

@@ -11,11 +11,12 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from ilk.cli.catalogue import KINDS, catalogue, entries
+from ilk.cli.catalogue import KINDS, entries
 from ilk.cli.tables import print_table
 from ilk.cli.terminal import answer, check_said, plain, terminal
 from ilk.core.counts import count
 from ilk.core.errors import UserError
+from ilk.core.names import catalogue
 
 if TYPE_CHECKING:
     from ilk.method import Method

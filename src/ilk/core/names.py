@@ -1,25 +1,18 @@
 """What a name may have been meant for: methods, mixes, kin rules and backbones are apart.
 
-The lists are repeated here, below the modules that own them, so that each can speak of the
-others; a test holds them together.
+They are read from ``catalogue.json``, which ``docs/generate.py`` writes from the code, so that
+each list can speak of the others without importing them; a test compares the two.
 """
 
 import difflib
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 Kind = Literal["method", "mix", "kin rule"]
-KNOWN: Mapping[Kind, Sequence[str]] = {
-    "method": (
-        *("simclr", "moco-v2", "moco-v3", "byol", "simsiam", "barlow-twins", "vicreg", "swav"),
-        *("dino", "nnclr", "fnc", "supcon", "ressl", "msf", "cmsf", "ifnd", "deepcluster-v2"),
-        *("mochi", "relic-v2", "iic", "imsat", "dac", "uic", "deepcluster", "rekd", "interclr"),
-        "revisiting",
-    ),
-    "mix": ("sdmp", "i-mix", "un-mix", "mixco", "dacl"),
-    "kin rule": ("neighbours", "fnc", "fnc-eliminate", "labels"),
-}
 STRATEGIES = ("mixup", "cutmix", "resizemix")
 # Other words for a kin rule, as they are written without marks.
 _RULES = {
@@ -30,6 +23,26 @@ _RULES = {
 _BACKBONES = re.compile(
     "(wide)?resnet|resnext|regnet|vit|deit|beit|swin|convnext|efficientnet|mobilenet|densenet"
 )
+
+
+CATALOGUE = Path(__file__).parent / "catalogue.json"
+
+
+@lru_cache
+def catalogue() -> dict[str, Any]:
+    """Entries by kind and name, and which fits which.
+
+    ``method``, ``mix`` and ``kin rule`` hold for each name ``header`` (title, Paper, Idea and
+    so on), ``needs``, ``recipes`` (what each sets) and ``fields`` (name, default, type);
+    ``optimiser`` holds the fields of an optimisation, ``backbones`` our own networks, and
+    ``fits`` why a method refuses a mix or a kin rule, empty where it takes it.
+    """
+    return json.loads(CATALOGUE.read_text())
+
+
+def known(kind: Kind) -> tuple[str, ...]:
+    """The names of a kind, in their order."""
+    return tuple(catalogue()[kind])
 
 
 def suggestion(kind: Kind, given: str) -> str:
@@ -45,7 +58,7 @@ def suggestion(kind: Kind, given: str) -> str:
         >>> suggestion("mix", "dino")
         'dino is a method: --method dino, or method="dino" in Python'
     """
-    meant, own = _letters(given), KNOWN[kind]
+    meant, own = _letters(given), known(kind)
     same = [name for name in own if _letters(name) == meant]
     if same:
         return f"did you mean {same[0]}?"
@@ -71,8 +84,9 @@ def _elsewhere(kind: Kind, meant: str) -> str:
         if kind == "kin rule":
             return f"did you mean {rule}?"
         return _as("kin rule", rule)
-    for other, names in KNOWN.items():
-        same = _same(meant, names)
+    others: tuple[Kind, ...] = get_args(Kind)
+    for other in others:
+        same = _same(meant, known(other))
         if same:
             return _as(other, same)
     if _BACKBONES.match(meant):
