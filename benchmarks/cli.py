@@ -104,7 +104,7 @@ def mixed_jpegs(target: Path) -> None:
         scale, aspect = chance.uniform(0.7, 2.2), chance.uniform(0.75, 1.35)
         sides = int(picture.width * scale * aspect), int(picture.height * scale)
         picture.resize(sides).save(file, quality=int(chance.integers(70, 95)))
-    (next((target / "train").iterdir()) / "broken.jpg").write_bytes(b"not a picture")
+    (next((target / "train").iterdir()) / "broken.jpg").write_bytes(b"not an image")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A folder of a million files: how long it takes to list, and what it costs while training.
 
-The files are hard links to a few small pictures, made for the purpose and removed afterwards.
+The files are hard links to a few small images, made for the purpose and removed afterwards.
 """
 
 import os

@@ -4,7 +4,7 @@
     .venv/bin/python -m benchmarks.engines --seeds 3       more seeds, finished ones are kept
 
 MoCo v3 as in the learning check, on the same images, for fewer epochs. Torchvision draws its
-crops, orders and strengths itself, picture by picture, so that both what is drawn and how it is
+crops, orders and strengths itself, image by image, so that both what is drawn and how it is
 rendered are held against it. Its chance comes from torch's global state, which it shares with
 the rest of the program: such a run is not repeated bit for bit.
 """

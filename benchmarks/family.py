@@ -68,11 +68,11 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "iic": {},
     "imsat": {},
     "dac": {},
-    # As many pictures of a class as the authors have; of 200 classes most stayed random.
+    # As many images of a class as the authors have; of 200 classes most stayed random.
     "uic": {"hidden": 1024, "classes": 25},
     "deepcluster": {"clusters": 200},
     "interclr": HEAD | TEACHER | QUEUE | {"clusters": 100, "smallest": 2, "pool": 2048,
-                                          "foreign": 512},
+                                          "negatives": 512},
     "revisiting": HEAD | TEACHER | QUEUE | CROPS,
     "rekd": QUEUE | {"hidden": 1024, "teacher": "runs/family/moco-v3-seed0"},  # a cell above
 }  # fmt: skip

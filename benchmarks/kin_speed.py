@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.family import METHOD_OPTIONS
 from benchmarks.step_speed import BATCH, Work, step, trainer
-from ilk.adoptions import ADOPTIONS
+from ilk.kin_rules import KIN_RULES
 from ilk.method import Term
 from ilk.train.trainer import Trainer
 
@@ -61,7 +61,7 @@ def rows(runs: int) -> list[dict[str, Any]]:
 
 def works() -> Iterator[tuple[str, str, str | None, Mapping[str, Any]]]:
     """Name, method, kin rule and options of everything that is measured."""
-    for rule in ADOPTIONS:
+    for rule in KIN_RULES:
         kin = rule + NUMBERS.get(rule, "")
         yield f"moco-v2 --kin {kin}", "moco-v2", kin, METHOD_OPTIONS["moco-v2"]
     for method in OWN:
@@ -110,7 +110,7 @@ def timed(terms: tuple[Term, ...], spent: list[float]) -> tuple[Term, ...]:
         replace(
             term,
             kin=Timed(term.kin, spent),
-            foreign=None if term.foreign is None else Timed(term.foreign, spent),
+            negatives=None if term.negatives is None else Timed(term.negatives, spent),
         )
         for term in terms
     )

@@ -20,7 +20,7 @@ from benchmarks.grid import RESULTS, RUNS, absent, facts, write
 from benchmarks.mini import DATA
 from ilk.data import Arrays, Source, Subset, decode, open_source
 from ilk.embedding import embed
-from ilk.evaluate import contender
+from ilk.evaluate import load_encoder_or_baseline
 from ilk.evaluate.overlap import agreement, most_similar, thumbnail
 
 KNOWN, ASKED, SIDE = 4000, 1000, 32
@@ -54,7 +54,7 @@ def rows(data: Path, name: str) -> dict[str, dict[str, float]]:
 
     Thresholds are of the cosine alone, or of the cosine and the agreement of pixels.
     """
-    encoder = contender(str(_run(name)) if name in RUN else name)
+    encoder = load_encoder_or_baseline(str(_run(name)) if name in RUN else name)
     train, test = open_source(f"{data}:train"), open_source(f"{data}:test")
     known = embed(encoder, Subset(train, np.arange(KNOWN)))
     small = [thumbnail(train.item(item)) for item in range(KNOWN)]

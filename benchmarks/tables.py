@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ilk.adoptions import ADOPTIONS
 from ilk.cli.methods import header, needs
+from ilk.kin_rules import KIN_RULES
 from ilk.methods import METHODS
 from ilk.mixes import MIXES
 
@@ -251,7 +251,7 @@ def score(result: dict[str, Any]) -> str:
 def methods() -> str:
     """What each method, mix and kin rule is, and what each method learned in `make family`."""
     cells = family()
-    rules = {f"kin.{name}": kind for name, kind in ADOPTIONS.items()}
+    rules = {f"kin.{name}": kind for name, kind in KIN_RULES.items()}
     heads, lines = ["name", "what it is", "paper", "needs"], list[str]()
     if cells:
         heads += ["k-NN", "minutes"]

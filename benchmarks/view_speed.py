@@ -3,8 +3,8 @@
     .venv/bin/python -m benchmarks.view_speed
 
 Peers are measured where they can be imported. Every engine makes the same views, by the same
-parameters, of the same pictures, and ends with normalised float32 tensors: ours a whole batch,
-the peers' one picture at a time, which spares them a copy. Rounds take turns, and
+parameters, of the same images, and ends with normalised float32 tensors: ours a whole batch,
+the peers' one image at a time, which spares them a copy. Rounds take turns, and
 a ratio is the median over rounds of two times measured next to each other. Times are of the
 thread, so that other work on the machine counts less.
 """
@@ -28,7 +28,7 @@ from ilk import views
 from ilk.data import decode
 from ilk.views import View, normalise
 
-BATCH = 32  # pictures that one round of an engine looks at
+BATCH = 32  # images that one round of an engine looks at
 JPEG_BYTES, JPEG_SIDES = 114_000, (375, 500)  # of a usual ImageNet file
 PHOTO_SIDES = (3000, 4000)
 CIFAR_SIDE = 32
@@ -90,7 +90,7 @@ def _compared(engines: dict[str, Engine], count: int, runs: int) -> list[dict[st
 
 
 def engines(pictures: list, pair: Sequence[View], kind: str) -> dict[str, Engine]:
-    """What makes all views of all pictures, by name; the peers that are installed."""
+    """What makes all views of all images, by name; the peers that are installed."""
     found: dict[str, Engine] = {"ilk": lambda: _ours(pictures, pair)}
     if find_spec("lightly") is not None:
         theirs = _lightly(kind)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
-from ilk.adoptions import ADOPTIONS
 from ilk.cli import catalogue
 from ilk.cli.matrix import TOLD, fits, numbered
 from ilk.cli.methods import header, needs, recipes
 from ilk.core.names import CATALOGUE
-from ilk.method import Method, Standing
+from ilk.kin_rules import KIN_RULES
+from ilk.method import Method, Pretrained
 from ilk.methods import METHODS, recipe
 from ilk.mixes import MIXES
 from ilk.train import choices as chosen
@@ -20,7 +20,7 @@ PAGE = Path(__file__).parent / "methods.md"
 CHOICES = Path(__file__).parent / "choices.md"
 FEATURES, SIZE = 8, 224  # no default depends on them but the sizes of layers and views
 
-RULES = {f"kin.{name}": kind for name, kind in ADOPTIONS.items()}
+RULES = {f"kin.{name}": kind for name, kind in KIN_RULES.items()}
 
 TOP = """\
 # Methods, mixes and kin rules
@@ -132,7 +132,7 @@ def _facts(record: Method) -> dict[str, str]:
 
 
 def _teacher(record: Method) -> str:
-    if isinstance(record.teacher, Standing):
+    if isinstance(record.teacher, Pretrained):
         return f"`{record.teacher.encoder}`, which has learned before and stands still"
     return "a moving average of the student" if record.teacher else "none"
 

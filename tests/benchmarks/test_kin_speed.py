@@ -6,14 +6,14 @@ import pytest
 from lightning_fabric import Fabric
 
 from benchmarks import kin_speed
-from ilk.adoptions import ADOPTIONS
+from ilk.kin_rules import KIN_RULES
 from ilk.methods import METHODS
 from tests.laws.world import batch, built, progress
 
 
 def test_every_rule_of_the_command_line_is_measured_and_methods_exist():
     names = [(method, kin) for _, method, kin, _ in kin_speed.works()]
-    assert {kin.partition(":")[0] for _, kin in names if kin} == set(ADOPTIONS)
+    assert {kin.partition(":")[0] for _, kin in names if kin} == set(KIN_RULES)
     assert {method for method, _ in names} <= set(METHODS)
     assert len(set(names)) == len(names)
 
@@ -34,6 +34,6 @@ def test_timing_changes_no_loss_and_sees_every_call(name: str):
         shown = batch(plain.method.views, step)
         loss = plain.take_step([shown], progress(step)).loss
         assert timed.take_step([shown], progress(step)).loss == loss
-    calls = len(terms) + sum(term.foreign is not None for term in terms)
+    calls = len(terms) + sum(term.negatives is not None for term in terms)
     assert len(spent) == 2 * calls
     assert min(spent) >= 0

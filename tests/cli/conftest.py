@@ -50,8 +50,8 @@ def ilk(monkeypatch, capsys, tmp_path) -> Callable[..., Said]:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory) -> Path:
-    """Pictures in folders by class: train with four of each class, test with two."""
-    place = tmp_path_factory.mktemp("pictures")
+    """Images in folders by class: train with four of each class, test with two."""
+    place = tmp_path_factory.mktemp("images")
     for split, count in (("train", 40), ("test", 20)):
         source = Rendered(count, size=32, split=split)
         for index in range(count):

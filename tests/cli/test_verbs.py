@@ -1,4 +1,4 @@
-"""Each verb as a person types it, on a few pictures."""
+"""Each verb as a person types it, on a few images."""
 
 import json
 import re

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from ilk.core import NOBODY, Composition, overlap
+from ilk.core import UNKNOWN, Composition, overlap
 
 shares = st.floats(0, 1)
 
@@ -30,7 +30,7 @@ def as_dicts(composition):
     ):
         row = {}
         for source, part in zip(sources, parts, strict=True):
-            if source != NOBODY:
+            if source != UNKNOWN:
                 row[source] = row.get(source, 0.0) + part
         rows.append(row)
     return rows
@@ -80,7 +80,7 @@ def test_a_picture_mixed_with_itself_is_plain():
 def test_nobody_is_kin_of_nobody():
     strangers = Composition.unknown(3, torch.device("cpu"))
     assert overlap(strangers, strangers).sum() == 0
-    assert (strangers.sources == NOBODY).all()
+    assert (strangers.sources == UNKNOWN).all()
 
 
 @pytest.mark.parametrize("swap", [False, True])

@@ -98,11 +98,11 @@ def test_files_of_one_directory_do_not_wait_for_each_other(tmp_path):
 def test_looking_does_not_keep_others_out(tmp_path):
     stop = threading.Event()
 
-    def look() -> None:
+    def context() -> None:
         while not stop.is_set():
             holder(tmp_path / "a")
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=context)
     thread.start()
     try:
         for _ in range(50):

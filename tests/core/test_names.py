@@ -4,16 +4,16 @@ from typing import get_args
 
 import pytest
 
-from ilk.adoptions import ADOPTIONS, adopter
 from ilk.core import UserError
 from ilk.core.names import STRATEGIES, known, suggestion
+from ilk.kin_rules import KIN_RULES, kin_rule
 from ilk.methods import METHODS, recipe
 from ilk.mixes import MIXES, mixture
 from ilk.views.mixing import Strategy
 
 
 def test_every_name_is_known_and_no_other():
-    lists = {"method": METHODS, "mix": MIXES, "kin rule": ADOPTIONS}
+    lists = {"method": METHODS, "mix": MIXES, "kin rule": KIN_RULES}
     assert all(known(kind) == tuple(names) for kind, names in lists.items())
     assert get_args(Strategy) == STRATEGIES
 
@@ -49,7 +49,7 @@ def test_errors_of_each_list_name_the_parameter_and_what_was_meant():
     with pytest.raises(UserError, match=r"^method: .*'sdmp'; sdmp is a mix"):
         recipe("sdmp", {})
     with pytest.raises(UserError, match=r"^kin: .*'knn'; did you mean neighbours"):
-        adopter("knn:3", {})
+        kin_rule("knn:3", {})
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -1,4 +1,4 @@
-"""Pictures to spoil, and what the golden statistics are made of."""
+"""Images to spoil, and what the golden statistics are made of."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from ilk.data import Rendered, decode
 
 @pytest.fixture(scope="session")
 def pictures() -> dict[int, list[np.ndarray]]:
-    """Some drawn pictures of 32 and 64 px."""
+    """Some drawn images of 32 and 64 px."""
     return {
         size: [decode(source.item(index)) for index in range(count)]
         for size, count in ((32, 16), (64, 12))

@@ -20,7 +20,7 @@ def picture(size: int) -> np.ndarray:
 
 
 def statistics(size: int) -> dict[str, list[list[float]]]:
-    """Mean, deviation and root mean square distance to the clean picture, by severity."""
+    """Mean, deviation and root mean square distance to the clean image, by severity."""
     clean = picture(size)
     found: dict[str, list[list[float]]] = {}
     for name in CORRUPTIONS:

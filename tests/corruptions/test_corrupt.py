@@ -8,9 +8,9 @@ from ilk.core import UserError
 from ilk.corruptions import COMMON, CORRUPTIONS, EXTRA, SEVERITIES, corrupt
 from tests.corruptions.statistics import GOLDEN, picture, statistics
 
-# Steps where the published definition itself comes closer to the clean picture, as measured
+# Steps where the published definition itself comes closer to the clean image, as measured
 # with its own parameters at 224 px, each from this severity to the next: other displacements
-# (elastic, glass), halves that pixels divide into evenly (pixelate), less picture under as much
+# (elastic, glass), halves that pixels divide into evenly (pixelate), less image under as much
 # frost, and colour that is taken away first and added later (saturate).
 CLOSER = {
     ("elastic_transform", 2), ("elastic_transform", 3), ("glass_blur", 1), ("glass_blur", 3),

@@ -137,7 +137,7 @@ def test_layouts_of_samples(tmp_path: Path) -> None:
 def test_captions_are_no_classes(tmp_path: Path) -> None:
     files: dict[str, bytes] = {}
     for number in range(9):
-        files |= sample(number, f"a picture of {number}", "txt")
+        files |= sample(number, f"an image of {number}", "txt")
     source = Shards([tarred(tmp_path / "x.tar", files)], "x")
     assert source.classes == ()
     assert set(labels(source)) == {-1}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageOps
 
-from ilk.core import Detail
+from ilk.core import MinPixels
 from ilk.data import BadItem, decode
 from ilk.data.orientation import orientation
 from tests.data.zoo import bad_files, encoded, exif, good_files, smooth
@@ -201,7 +201,7 @@ def test_a_jpeg_that_need_not_be_whole_comes_out_smaller(by: int, turn: int) -> 
         Image.fromarray(smooth(0, height, width)), "JPEG", quality=95, exif=exif(turn)
     )
     whole = decode(file)
-    most = Detail(area=math.ceil(height * width / by**2) - 1, side=height // by)
+    most = MinPixels(area=math.ceil(height * width / by**2) - 1, side=height // by)
     reduced = decode(file, detail=most)
     assert reduced.shape == (*(-(-side // by) for side in whole.shape[:2]), 3)
     means = cv2.resize(whole, reduced.shape[1::-1], interpolation=cv2.INTER_AREA)
@@ -214,4 +214,4 @@ def test_a_jpeg_that_need_not_be_whole_comes_out_smaller(by: int, turn: int) -> 
 
 def test_a_png_is_always_whole() -> None:
     file = encoded(Image.fromarray(smooth(0, 64, 64)), "PNG")
-    assert np.array_equal(decode(file, detail=Detail(area=4, side=2)), decode(file))
+    assert np.array_equal(decode(file, detail=MinPixels(area=4, side=2)), decode(file))

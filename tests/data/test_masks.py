@@ -1,4 +1,4 @@
-"""Where foreground comes from, and which other pictures there are."""
+"""Where foreground comes from, and which other images there are."""
 
 import os
 import pickle

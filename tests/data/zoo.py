@@ -1,4 +1,4 @@
-"""Pictures of every kind, made on the fly, and the containers they come in."""
+"""Images of every kind, made on the fly, and the containers they come in."""
 
 import io
 import os
@@ -15,7 +15,7 @@ from PIL import Image
 
 
 def smooth(seed: int = 0, height: int = 37, width: int = 52) -> np.ndarray:
-    """A colourful picture without sharp edges, [H, W, 3] uint8."""
+    """A colourful image without sharp edges, [H, W, 3] uint8."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (5, 6, 3), dtype=np.uint8)
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -41,7 +41,7 @@ def exif(turn: int, big_endian: bool = False) -> bytes:
 
 
 def good_files() -> dict[str, bytes]:
-    """Every odd format that must be read; the picture differs from file to file."""
+    """Every odd format that must be read; the image differs from file to file."""
     colour = [Image.fromarray(smooth(seed)) for seed in range(20)]
     alpha = Image.fromarray(smooth(20, 37, 52)[..., 0])
     see_through = colour[3].copy()

@@ -118,7 +118,7 @@ def test_every_page_is_in_the_navigation_and_the_other_way_round():
 
 
 def test_fields_in_commands_exist():
-    from ilk.adoptions import adopter
+    from ilk.kin_rules import kin_rule
     from ilk.methods import METHODS, recipe
     from ilk.mixes import MIXES, mixture
 
@@ -133,7 +133,7 @@ def test_fields_in_commands_exist():
             assert method in METHODS
             for field, _, value in (word.partition("=") for word in given):
                 if field.startswith("kin."):
-                    adopter(
+                    kin_rule(
                         words[words.index("--kin") + 1], {field.removeprefix("kin."): value}
                     )
                 elif field.startswith("mix."):

@@ -30,7 +30,7 @@ class Means(nn.Module):
 
 @dataclass
 class Arrays:
-    """Item i is a flat picture of colour (i, 2 i, 255 - i) mod 256; some are bad."""
+    """Item i is a flat image of colour (i, 2 i, 255 - i) mod 256; some are bad."""
 
     count: int = 10
     bad: frozenset[int] = frozenset()
@@ -59,7 +59,7 @@ class Arrays:
         return index % len(self.classes)
 
     def key(self, index: int) -> str:
-        return f"pictures/{index}.png"
+        return f"images/{index}.png"
 
 
 def colour(index: int) -> tuple[int, int, int]:

@@ -31,16 +31,16 @@ def test_bad_items_have_no_row_and_are_listed(encoder, arrays, colours):
     made = embed(encoder(), arrays(10, bad=bad), batch_size=3)
     good = [i for i in range(10) if i not in bad]
     np.testing.assert_allclose(made.vectors, colours(good), atol=1e-6)
-    assert made.keys.to_pylist() == [f"pictures/{i}.png" for i in good]
+    assert made.keys.to_pylist() == [f"images/{i}.png" for i in good]
     assert len(made) == len(made.labels) == 5
     assert [skipped.index for skipped in made.bad] == sorted(bad)
-    assert made.bad[0].key == "pictures/0.png"
+    assert made.bad[0].key == "images/0.png"
     assert made.bad[0].reason.startswith("truncated")
 
 
 def test_nothing_readable_is_the_users_to_solve(encoder, arrays):
     with pytest.raises(
-        UserError, match=r"2 bad items and no good one; first pictures/0.png: trun"
+        UserError, match=r"2 bad items and no good one; first images/0.png: trun"
     ):
         embed(encoder(), arrays(2, bad=frozenset({0, 1})))
     with pytest.raises(UserError, match="0 bad items and no good one"):

@@ -76,7 +76,7 @@ class Broken(torch.nn.Module):
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_vectors_that_are_not_finite_are_refused(encoder, arrays, tmp_path, number, dtype):
     broken = replace(encoder(), module=Broken(number))
-    says = r"must be finite, 3 of (4|10) images have NaN or infinity, first pictures/0.png"
+    says = r"must be finite, 3 of (4|10) images have NaN or infinity, first images/0.png"
     with pytest.raises(UserError, match=says):
         embed_to_parquet(broken, arrays(10), tmp_path / "a.parquet", dtype=dtype)
     assert not list(tmp_path.rglob("*.parquet")), "nothing passes for good"
@@ -179,7 +179,7 @@ def test_a_directory_that_exists_is_filled(encoder, arrays, tmp_path):
 
 def test_too_large_for_half_precision(encoder, arrays, tmp_path):
     loud = encoder(weight=1e6)
-    with pytest.raises(UserError, match=r"to fit float16, pictures/0.png has .*use float32"):
+    with pytest.raises(UserError, match=r"to fit float16, images/0.png has .*use float32"):
         embed_to_parquet(loud, arrays(5), tmp_path / "a")
     assert list(tmp_path.rglob("*.parquet")) == []
     out = embed_to_parquet(loud, arrays(5), tmp_path / "b", dtype="float32")

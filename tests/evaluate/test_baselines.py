@@ -4,7 +4,7 @@ import pytest
 from ilk.core import UserError
 from ilk.data import Subset, open_source
 from ilk.embedding import embed
-from ilk.evaluate import contender, evaluate, oriented_gradients, pixels
+from ilk.evaluate import evaluate, load_encoder_or_baseline, oriented_gradients, pixels
 from ilk.networks import load_encoder
 
 
@@ -81,17 +81,19 @@ def test_gradients_do_not_see_brightness_but_pixels_do():
 
 
 def test_contenders_by_name():
-    assert contender("pixels").name == "pixels"
-    assert contender("hog").fingerprint == "hog@1/64x64x3"
+    assert load_encoder_or_baseline("pixels").name == "pixels"
+    assert load_encoder_or_baseline("hog").fingerprint == "hog@1/64x64x3"
     ours = load_encoder(
         "random:resnet_mini", image_size=40, options={"widths": (8, 16), "depths": (1, 1)}
     )
-    untrained = contender("random", ours=ours, seed=1)
+    untrained = load_encoder_or_baseline("random", ours=ours, seed=1)
     assert (untrained.name, untrained.image_size) == (ours.name, 40)
     assert untrained.options == ours.options
     assert untrained.fingerprint != ours.fingerprint
-    assert contender("random", ours=ours).fingerprint == ours.fingerprint, "the same seed"
-    assert contender("random:resnet_mini", ours=ours).image_size == 40
-    for baseline in (None, contender("pixels")):
+    assert load_encoder_or_baseline("random", ours=ours).fingerprint == ours.fingerprint, (
+        "the same seed"
+    )
+    assert load_encoder_or_baseline("random:resnet_mini", ours=ours).image_size == 40
+    for baseline in (None, load_encoder_or_baseline("pixels")):
         with pytest.raises(UserError, match="give random:NAME"):
-            contender("random", ours=baseline)
+            load_encoder_or_baseline("random", ours=baseline)

@@ -66,7 +66,7 @@ def test_the_score_of_four_pictures_an_object():
     found = measure(apart, labels)
     assert (found.value, found.details["n-s score"]) == (1.0, 4.0)
     mixed = apart.copy()
-    mixed[[3, 7]] = mixed[[7, 3]]  # the fourth picture of either looks like the other object
+    mixed[[3, 7]] = mixed[[7, 3]]  # the fourth image of either looks like the other object
     # the first three find two of three, the fourth finds none: 1 + (3 * 2 + 0) / 4
     assert measure(mixed, labels).details["n-s score"] == pytest.approx(2.5)
 

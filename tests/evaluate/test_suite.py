@@ -160,13 +160,13 @@ def test_images_in_both_sets_are_refused_but_equal_names_are_not(pair):
     keys = [f"{row}.png" for row in range(400)]
     train = replace(train, keys=pa.array(keys, pa.large_string()))
     test = replace(test, keys=pa.array(keys[:300], pa.large_string()))
-    evaluate(train, test, protocols=["knn"])  # 0.png in two folders: other pictures
+    evaluate(train, test, protocols=["knn"])  # 0.png in two folders: other images
     vectors = test.vectors.copy()
     vectors[[5, 8]] = train.vectors[[5, 8]] + 1e-6
     with pytest.raises(UserError, match=r"2 of 300 test images are in train too, first 5.png"):
         evaluate(train, replace(test, vectors=vectors))
     collapsed = [replace(part, vectors=np.ones_like(part.vectors)) for part in (train, test)]
-    evaluate(*collapsed, protocols=["knn"])  # tells nothing about the pictures
+    evaluate(*collapsed, protocols=["knn"])  # tells nothing about the images
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import torch
 from ilk.core import Composition, Kin, Rows
 from ilk.kin import CommonSource
 from ilk.views.mixing import Mixing
-from tests.kin.look import FakeLook
+from tests.kin.context import FakeLook
 
 FILE = Path(os.environ.get("ILK_GOLDEN_SDMP", Path(__file__).with_name("sdmp.json")))
 GOLDEN = json.loads(FILE.read_text())

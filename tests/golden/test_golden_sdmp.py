@@ -24,7 +24,7 @@ from tests.golden.sdmp import (
     rows,
     tensor,
 )
-from tests.kin.look import FakeLook
+from tests.kin.context import FakeLook
 
 NOW = Progress(0, 1, 1.0)
 
@@ -61,7 +61,7 @@ def test_labels(name):
 
 
 def check_common_share(case: dict) -> None:
-    """Overlap of two mixes of a pair; a middle picture has no partner to overlap with."""
+    """Overlap of two mixes of a pair; a middle image has no partner to overlap with."""
     own = torch.arange(len(case["lam"]))
     other = partners(len(own))
     found = overlap(mixed(case["lam"]), mixed(case["lam"]))[own, other]
@@ -113,9 +113,9 @@ def test_moco_on_several_ranks(pairing):
     mixes = mixed(base["lam"], groups=world if pairing == "local" else 1)
     keys = {"source": ("k_clean_a", plain(n)), "mix": ("k_mix_a", mixes)}
     means = {"source": [], "mix": []}
-    for expected, (name, (field, gathered)) in product(case["ranks"], keys.items()):
+    for expected, (name, (field, gather_rows)) in product(case["ranks"], keys.items()):
         rank = expected["rank"]
-        found = kin(part_of(mixes, rank, size), gathered)
+        found = kin(part_of(mixes, rank, size), gather_rows)
         agree(found.weights, expected[f"labels_{name}"])
         own = tensor(raw["q_mix_b"][rank * size : (rank + 1) * size])
         loss = SoftCrossEntropy(temperature=tau)(own, (tensor(raw[field]),), found, NOW)
@@ -151,7 +151,7 @@ class DINO:
         }
         outputs = {o: rows(v, self.plain) for o, v in self.clean.items()}
         outputs |= {o: rows(v, self.mixes) for o, v in self.mixed.items()}
-        self.look = FakeLook(outputs, {"centre": self.centre})
+        self.context = FakeLook(outputs, {"centre": self.centre})
         self.tau = {"student": case["tau_student"], "teacher": case["tau_teacher"]}
         self.student = tensor(entry(raw, "student_clean"))
         self.student_mix = tensor(entry(raw, "student_mix"))
@@ -159,7 +159,7 @@ class DINO:
     def targets(self, by: Output, composition: Composition) -> Kin:
         rule = Assigned(by=by, temperature=self.tau["teacher"], centre="centre")
         empty = rows(torch.zeros(len(composition), 1), composition)
-        return rule(empty, empty, self.look)
+        return rule(empty, empty, self.context)
 
     def loss(self, by: Output, scores, composition: Composition) -> torch.Tensor:
         objective = SoftCrossEntropy(temperature=self.tau["student"])
@@ -197,9 +197,9 @@ def test_dino_teacher_probabilities():
     agree(clean, case["teacher_probs_clean"])
     # A teacher row's own probabilities are what a query of its own, plain, item would get.
     alone = FakeLook(
-        {by: rows(v, step.plain) for by, v in step.mixed.items()}, step.look.memories
+        {by: rows(v, step.plain) for by, v in step.mixed.items()}, step.context.memories
     )
-    step.look = alone
+    step.context = alone
     mixes = torch.stack([step.targets(by, step.plain).weights for by in step.mixed])
     agree(mixes, case["teacher_probs_mix"])
 

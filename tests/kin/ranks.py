@@ -11,20 +11,20 @@ import torch.distributed as dist
 from ilk.core import Output
 from ilk.kin import Sinkhorn
 from ilk.memory import Centre, Queue
-from tests.kin.look import FakeLook, plain, stale
+from tests.kin.context import FakeLook, plain, stale
 
 SEEN = Output("student", "a", "scores")
 
 
-def outcome(scores: torch.Tensor, pool: str | None) -> tuple[torch.Tensor, torch.Tensor]:
+def result(scores: torch.Tensor, pool: str | None) -> tuple[torch.Tensor, torch.Tensor]:
     """Codes of these rows and the centre after them."""
     torch.manual_seed(1)
     prototypes, queue = torch.randn(scores.shape[1], 2), Queue(5, 2)
     queue.remember(stale(torch.randn(5, 2)))
     centre = Centre(scores.shape[1]).double()
-    look = FakeLook({SEEN: plain(scores)}, {"queue": queue}, prototypes)
+    context = FakeLook({SEEN: plain(scores)}, {"queue": queue}, prototypes)
     codes = Sinkhorn(by=SEEN, epsilon=0.2, pool=pool)(
-        plain(scores), plain(scores), look
+        plain(scores), plain(scores), context
     ).weights
     centre.remember(plain(scores))
     return codes, centre.value
@@ -43,7 +43,7 @@ def main(target: Path, rank: int) -> None:
     )  # fmt: skip
     # The ranks hold unequal parts, so that a mean of means would not do.
     own = batch()[:2] if rank == 0 else batch()[2:]
-    found = {str(pool): outcome(own, pool) for pool in (None, "queue")}
+    found = {str(pool): result(own, pool) for pool in (None, "queue")}
     torch.save(found, target / f"rank{rank}.pt")
     dist.barrier()
     dist.destroy_process_group()

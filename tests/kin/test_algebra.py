@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from ilk import kin
 from ilk.core import Kin
 from ilk.kin import Evenly, LeaveOut, Restrict, Union
-from ilk.kin.algebra import rows_to_one
-from tests.kin.look import FakeLook, plain, stale
+from ilk.kin.algebra import normalize_rows
+from tests.kin.context import FakeLook, plain, stale
 
 LOOK = FakeLook()
 Q, K = 3, 5
@@ -25,12 +25,12 @@ class Given:
     weights: tuple[tuple[float, ...], ...]
     out: tuple[tuple[bool, ...], ...] | None = None
 
-    def __call__(self, queries, candidates, look):
+    def __call__(self, queries, candidates, context):
         out = None if self.out is None else torch.tensor(self.out)
         weights = torch.tensor(self.weights, dtype=torch.float64)
         if out is not None:
             weights = weights.masked_fill(out, 0.0)
-        return Kin(rows_to_one(weights), out)
+        return Kin(normalize_rows(weights), out)
 
 
 def table(cell):
@@ -48,8 +48,7 @@ def same(a, b):
     left, right = a(*ROWS), b(*ROWS)
     torch.testing.assert_close(left.weights, right.weights)
     outs = [
-        k.left_out if k.left_out is not None else torch.zeros(Q, K).bool()
-        for k in (left, right)
+        k.ignored if k.ignored is not None else torch.zeros(Q, K).bool() for k in (left, right)
     ]
     assert torch.equal(*outs)
 
@@ -78,8 +77,8 @@ def test_sets_unite_intersect_and_subtract(a, b):
         (LeaveOut(rule=a, those=b), related[a] & ~related[b]),
     ):
         found = rule(*ROWS)
-        torch.testing.assert_close(found.weights, rows_to_one(expected.double()))
-    assert torch.equal(LeaveOut(rule=a, those=b)(*ROWS).left_out, related[b])
+        torch.testing.assert_close(found.weights, normalize_rows(expected.double()))
+    assert torch.equal(LeaveOut(rule=a, those=b)(*ROWS).ignored, related[b])
 
 
 @settings(max_examples=40)
@@ -96,12 +95,12 @@ def test_every_verdict_is_a_pair_of_weights_and_left_out(a, b):
         sums = found.weights.sum(1)
         assert (((sums - 1).abs() < 1e-12) | (sums == 0)).all()
         assert (found.weights >= 0).all()
-        out = torch.zeros(Q, K).bool() if found.left_out is None else found.left_out
+        out = torch.zeros(Q, K).bool() if found.ignored is None else found.ignored
         assert (found.weights[out] == 0).all()
         # Whoever a left out stays out; what b left out counts where b has a say of its own.
         heard = both if isinstance(rule, Union | Restrict) else both[:1]
         for part in heard:
-            assert part.left_out is None or (out | ~part.left_out).all()
+            assert part.ignored is None or (out | ~part.ignored).all()
 
 
 def test_one_own_view_and_three_neighbours_count_a_quarter_each():

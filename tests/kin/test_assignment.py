@@ -6,10 +6,10 @@ import torch
 from hypothesis import given
 
 from ilk.core import Output, Progress, Ramp
-from ilk.kin import Assigned, CommonSource, Evenly, Sinkhorn, evened, sinkhorn
+from ilk.kin import Assigned, CommonSource, Evenly, Sinkhorn, sinkhorn, with_even_weights
 from ilk.memory import Centre, Queue
 from ilk.objectives import soft_cross_entropy_rows
-from tests.kin.look import FakeLook, mixed_rows, plain, stale
+from tests.kin.context import FakeLook, mixed_rows, plain, stale
 
 TEACHER = Output("teacher", "g1", "scores")
 WORKED = torch.tensor([[0.10, 0], [0.09, 0], [0.02, 0], [0.01, 0]]).double()
@@ -19,9 +19,9 @@ def test_a_plain_query_gets_its_own_teacher_centred_and_sharpened():
     torch.manual_seed(0)
     scores, centre = torch.randn(4, 5).double(), Centre(5).double()
     centre.value.copy_(torch.randn(5))
-    look = FakeLook({TEACHER: plain(scores)}, {"centre": centre})
+    context = FakeLook({TEACHER: plain(scores)}, {"centre": centre})
     kin = Assigned(by=TEACHER, temperature=0.04, centre="centre")(
-        plain(torch.zeros(4, 5)), plain(torch.zeros(4, 5)), look
+        plain(torch.zeros(4, 5)), plain(torch.zeros(4, 5)), context
     )
     for i in range(4):
         raised = [float(torch.exp((scores[i, k] - centre.value[k]) / 0.04)) for k in range(5)]
@@ -33,33 +33,33 @@ def test_a_mixed_query_gets_the_mixture_of_its_teachers(values):
     lam, n = torch.tensor(values, dtype=torch.float64), len(values)
     torch.manual_seed(n)
     scores = torch.randn(n, 3).double()
-    look = FakeLook({TEACHER: plain(scores)})
+    context = FakeLook({TEACHER: plain(scores)})
     query = mixed_rows(torch.zeros(n, 3), lam)
-    kin = Assigned(by=TEACHER, temperature=0.1)(query, query, look)
+    kin = Assigned(by=TEACHER, temperature=0.1)(query, query, context)
     codes = (scores / 0.1).softmax(1)
     expected = lam[:, None] * codes + (1 - lam)[:, None] * codes.flip(0)
     torch.testing.assert_close(kin.weights, expected)
     even = Assigned(by=TEACHER, temperature=0.1, shares=Evenly(rule=CommonSource()))
     inside = (lam > 0) & (lam < 1)
     torch.testing.assert_close(
-        even(query, query, look).weights[inside], ((codes + codes.flip(0)) / 2)[inside]
+        even(query, query, context).weights[inside], ((codes + codes.flip(0)) / 2)[inside]
     )
 
 
 def test_any_rule_can_be_evened():
-    look = FakeLook({TEACHER: plain(WORKED)})
+    context = FakeLook({TEACHER: plain(WORKED)})
     query = mixed_rows(WORKED, torch.tensor([0.7, 0.4, 0.9, 0.2]).double())
     for rule in (Assigned(by=TEACHER, temperature=0.1), Sinkhorn(by=TEACHER)):
-        codes = rule(plain(WORKED), plain(WORKED), look).weights
-        found = evened(rule)(query, query, look).weights
+        codes = rule(plain(WORKED), plain(WORKED), context).weights
+        found = with_even_weights(rule)(query, query, context).weights
         torch.testing.assert_close(found, (codes + codes.flip(0)) / 2)
-    assert evened(CommonSource()) == Evenly(rule=CommonSource())
+    assert with_even_weights(CommonSource()) == Evenly(rule=CommonSource())
 
 
 def test_a_query_of_unknown_items_has_no_teacher():
-    look = FakeLook({TEACHER: plain(torch.randn(2, 3))})
+    context = FakeLook({TEACHER: plain(torch.randn(2, 3))})
     query = plain(torch.zeros(3, 3), items=[0, 7, 1])
-    sums = Assigned(by=TEACHER, temperature=0.1)(query, query, look).weights.sum(1)
+    sums = Assigned(by=TEACHER, temperature=0.1)(query, query, context).weights.sum(1)
     torch.testing.assert_close(sums, torch.tensor([1.0, 0.0, 1.0]))
 
 
@@ -67,8 +67,8 @@ def test_the_temperature_may_move_with_the_run():
     scores = torch.tensor([[0.3, 0.0]])
     rule = Assigned(by=TEACHER, temperature=Ramp(0.1, 1.0, 10))
     for step, temperature in ((0, 0.1), (10, 1.0)):
-        look = FakeLook({TEACHER: plain(scores)}, progress=Progress(step, 20, 1.0))
-        kin = rule(plain(scores), plain(scores), look)
+        context = FakeLook({TEACHER: plain(scores)}, progress=Progress(step, 20, 1.0))
+        kin = rule(plain(scores), plain(scores), context)
         torch.testing.assert_close(kin.weights, (scores / temperature).softmax(1))
 
 
@@ -107,8 +107,8 @@ def test_balancing_moves_the_weaker_rows_to_the_other_prototype():
     assert found.sum(0).tolist() == pytest.approx([1.994683, 2.005317], abs=1e-6)
     long = sinkhorn(WORKED, torch.ones(4).double(), epsilon=0.05, iterations=100)
     assert long.sum(0).tolist() == pytest.approx([2, 2], abs=1e-9)
-    look = FakeLook({TEACHER: plain(WORKED)})
-    kin = Sinkhorn(by=TEACHER)(plain(WORKED), plain(WORKED), look)
+    context = FakeLook({TEACHER: plain(WORKED)})
+    kin = Sinkhorn(by=TEACHER)(plain(WORKED), plain(WORKED), context)
     scores = torch.tensor([[0.1, 0.0]]).double().expand(4, 2) / 0.1
     assert soft_cross_entropy_rows(scores, kin).mean().item() == pytest.approx(
         0.814591, abs=1e-6
@@ -133,11 +133,11 @@ def test_even_scores_give_even_codes_and_huge_ones_no_overflow():
 
 def test_mixed_queries_share_the_codes_of_their_sources():
     lam = torch.tensor([0.7, 0.4, 0.9, 0.2]).double()
-    look = FakeLook({TEACHER: plain(WORKED)})
+    context = FakeLook({TEACHER: plain(WORKED)})
     query = mixed_rows(WORKED, lam)
     codes = sinkhorn(WORKED, torch.ones(4).double(), epsilon=0.05, iterations=3)
     expected = lam[:, None] * codes + (1 - lam)[:, None] * codes.flip(0)
-    torch.testing.assert_close(Sinkhorn(by=TEACHER)(query, query, look).weights, expected)
+    torch.testing.assert_close(Sinkhorn(by=TEACHER)(query, query, context).weights, expected)
 
 
 def test_a_pool_balances_along_once_all_of_it_is_written():
@@ -150,8 +150,8 @@ def test_a_pool_balances_along_once_all_of_it_is_written():
     rule = Sinkhorn(by=TEACHER, epsilon=1.0, pool="queue", pool_from=5)
 
     def codes(progress):
-        look = FakeLook({TEACHER: plain(scores)}, {"queue": queue}, prototypes, progress)
-        return rule(plain(scores), plain(scores), look).weights
+        context = FakeLook({TEACHER: plain(scores)}, {"queue": queue}, prototypes, progress)
+        return rule(plain(scores), plain(scores), context).weights
 
     alone = sinkhorn(scores, torch.ones(4), epsilon=1.0, iterations=3)
     torch.testing.assert_close(codes(late), alone)  # nothing has been written yet

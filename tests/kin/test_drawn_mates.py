@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from ilk.core import NOBODY, Kin, Progress
+from ilk.core import UNKNOWN, Kin, Progress
 from ilk.kin import DrawnMates
 from ilk.memory import OnlineClusters
 from ilk.objectives import SoftCrossEntropy
-from tests.kin.look import FakeLook, mixed_rows, plain
+from tests.kin.context import FakeLook, mixed_rows, plain
 
 ITEMS, CLUSTERS = 24, 4
 
@@ -18,14 +18,14 @@ def bank() -> OnlineClusters:
     memory.vectors = torch.nn.functional.normalize(torch.randn(ITEMS, 5), dim=1)
     memory.sources = torch.arange(ITEMS)
     memory.labels = torch.arange(ITEMS) % CLUSTERS
-    memory.labels[20:] = NOBODY
+    memory.labels[20:] = UNKNOWN
     return memory
 
 
-def found(queries, memory, step=0, pool=14, foreign=5) -> Kin:
-    look = FakeLook(memories={"bank": memory}, progress=Progress(step, 100, 10.0))
-    rule = DrawnMates(clusters="bank", pool=pool, foreign=foreign)
-    return rule(queries, memory.rows(), look)
+def found(queries, memory, step=0, pool=14, negatives=5) -> Kin:
+    context = FakeLook(memories={"bank": memory}, progress=Progress(step, 100, 10.0))
+    rule = DrawnMates(clusters="bank", pool=pool, negatives=negatives)
+    return rule(queries, memory.rows(), context)
 
 
 def test_kin_are_of_the_cluster_and_foreigners_of_others_among_the_most_alike():
@@ -41,7 +41,7 @@ def test_kin_are_of_the_cluster_and_foreigners_of_others_among_the_most_alike():
                 continue
             (mate,) = mates
             assert memory.labels[mate] == item % CLUSTERS
-            taken = (~kin.left_out[row]).nonzero()[:, 0].tolist()
+            taken = (~kin.ignored[row]).nonzero()[:, 0].tolist()
             alike = torch.cosine_similarity(queries.vectors[row], memory.vectors)
             nearest = alike.argsort(descending=True)[:14].tolist()
             others = [i for i in nearest if i < 20 and i % CLUSTERS != item % CLUSTERS]
@@ -55,17 +55,15 @@ def test_kin_are_of_the_cluster_and_foreigners_of_others_among_the_most_alike():
 
 def test_draws_are_the_same_again_and_change_with_the_step():
     memory, queries = bank(), plain(torch.randn(4, 5), [0, 1, 2, 3])
-    assert torch.equal(found(queries, memory, 3).left_out, found(queries, memory, 3).left_out)
-    assert not torch.equal(
-        found(queries, memory, 3).left_out, found(queries, memory, 4).left_out
-    )
+    assert torch.equal(found(queries, memory, 3).ignored, found(queries, memory, 3).ignored)
+    assert not torch.equal(found(queries, memory, 3).ignored, found(queries, memory, 4).ignored)
 
 
 def test_a_cluster_that_fills_the_pool_leaves_no_foreigners():
     memory = bank()
     memory.labels[:] = 0
     kin = found(plain(torch.randn(3, 5), [0, 1, 2]), memory)
-    assert (~kin.left_out).sum(1).tolist() == [1, 1, 1]
+    assert (~kin.ignored).sum(1).tolist() == [1, 1, 1]
 
 
 def test_a_mix_has_a_mate_for_each_of_its_clusters():
@@ -75,7 +73,7 @@ def test_a_mix_has_a_mate_for_each_of_its_clusters():
         mates = kin.weights[row].nonzero()[:, 0].tolist()
         shares = {int(memory.labels[m]): kin.weights[row, m].item() for m in mates}
         assert shares == pytest.approx({row: 0.7, 3 - row: 0.3})
-        for other in (~kin.left_out[row]).nonzero()[:, 0].tolist():
+        for other in (~kin.ignored[row]).nonzero()[:, 0].tolist():
             assert other in mates or int(memory.labels[other]) not in shares
 
 

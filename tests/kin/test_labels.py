@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ilk.core import NOBODY, Composition, overlap
+from ilk.core import UNKNOWN, Composition, overlap
 from ilk.kin import CommonSource, Itself, SameLabel
 from ilk.objectives import soft_cross_entropy_rows
-from tests.kin.look import FakeLook, joined, mixed_rows, plain, stale
+from tests.kin.context import FakeLook, joined, mixed_rows, plain, stale
 
 LABELS = torch.tensor([0, 1, 0, -1, -1, 1])
 
@@ -32,16 +32,16 @@ def test_supervised_contrast_is_a_mean_over_all_of_a_class_outside_the_logarithm
 
 
 def test_without_labels_kin_are_by_source_alone():
-    rows, look = plain(torch.randn(4, 2)), FakeLook()
-    assert SameLabel()(rows, rows, look).weights.sum() == 0
-    both = (CommonSource() | SameLabel())(rows, rows, look).weights
-    assert torch.equal(both, CommonSource()(rows, rows, look).weights)
+    rows, context = plain(torch.randn(4, 2)), FakeLook()
+    assert SameLabel()(rows, rows, context).weights.sum() == 0
+    both = (CommonSource() | SameLabel())(rows, rows, context).weights
+    assert torch.equal(both, CommonSource()(rows, rows, context).weights)
 
 
 def test_rows_of_a_memory_have_the_labels_of_their_items():
     kin = SameLabel()(
         plain(torch.randn(2, 2)),
-        stale(torch.randn(3, 2), [2, NOBODY, 5]),
+        stale(torch.randn(3, 2), [2, UNKNOWN, 5]),
         FakeLook(labels=LABELS),
     )
     assert kin.weights.tolist() == [[1, 0, 0], [0, 0, 1]]
@@ -50,7 +50,7 @@ def test_rows_of_a_memory_have_the_labels_of_their_items():
 def test_mixes_share_classes_as_a_histogram_does():
     share = torch.tensor([0.7, 0.4, 0.9, 0.2, 0.5, 0.6]).double()
     rows = mixed_rows(torch.randn(6, 2), share)
-    found = overlap(*(rows.composition.renamed(LABELS),) * 2)
+    found = overlap(*(rows.composition.relabel(LABELS),) * 2)
     histograms = torch.zeros(6, 2).double()
     for i in range(6):
         for source, part in ((i, share[i]), (5 - i, 1 - share[i])):
@@ -61,7 +61,7 @@ def test_mixes_share_classes_as_a_histogram_does():
 
 
 def test_shares_of_one_name_add_up_and_the_unknown_stay_unknown():
-    parts = Composition(torch.tensor([[0, 2], [3, 4], [1, NOBODY]]), torch.full((3, 2), 0.5))
-    found = parts.renamed(LABELS)
-    assert found.sources.tolist() == [[0, NOBODY], [NOBODY, NOBODY], [1, NOBODY]]
+    parts = Composition(torch.tensor([[0, 2], [3, 4], [1, UNKNOWN]]), torch.full((3, 2), 0.5))
+    found = parts.relabel(LABELS)
+    assert found.sources.tolist() == [[0, UNKNOWN], [UNKNOWN, UNKNOWN], [1, UNKNOWN]]
     assert found.shares.tolist() == [[1.0, 0.0], [0.5, 0.5], [0.5, 0.5]]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests import processes
-from tests.kin.ranks import batch, outcome
+from tests.kin.ranks import batch, result
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def ranks(tmp_path_factory):
 @pytest.mark.xdist_group("ranks")
 @pytest.mark.parametrize("pool", [None, "queue"])
 def test_two_ranks_equal_one(ranks, pool):
-    codes, centre = outcome(batch(), pool)
+    codes, centre = result(batch(), pool)
     found = [rank[str(pool)] for rank in ranks]
     torch.testing.assert_close(torch.cat([codes for codes, _ in found]), codes)
     for _, own in found:

@@ -23,7 +23,7 @@ from ilk.kin import (
 )
 from ilk.memory import History, Queue
 from ilk.objectives import MeanShift, soft_cross_entropy_rows
-from tests.kin.look import FakeLook, joined, mixed_rows, plain, stale
+from tests.kin.context import FakeLook, joined, mixed_rows, plain, stale
 
 NOW = Progress(0, 1, 1.0)
 TEACHER = Output("teacher", "b", "projection")
@@ -46,8 +46,8 @@ def test_mean_shift_pulls_to_the_neighbours_of_the_teacher():
     query = torch.tensor([[1.0, 0.0]]).double()
     teacher = plain(torch.tensor([[0.9, 0.1]]).double())
     bank = stale(torch.tensor([[0.9, 0.1], [0.8, 0.3], [0.0, 1.0], [0.7, -0.7]]).double())
-    look = FakeLook({TEACHER: teacher})
-    kin = Neighbours(k=2, by=TEACHER)(plain(query), bank, look)
+    context = FakeLook({TEACHER: teacher})
+    kin = Neighbours(k=2, by=TEACHER)(plain(query), bank, context)
     assert kin.weights.tolist() == [[0.5, 0.5, 0.0, 0.0]]
     loss = MeanShift()(query, (bank.vectors,), kin, NOW)
     assert loss.item() == pytest.approx(0.069787, abs=1e-6)
@@ -55,7 +55,7 @@ def test_mean_shift_pulls_to_the_neighbours_of_the_teacher():
         stale(bank.vectors[:1], [0]), stale(bank.vectors[1:2]), stale(bank.vectors[2:], [0, 0])
     )
     within = Neighbours(k=2, by=TEACHER, within=CommonSource())
-    constrained = within(plain(query), allowed, look)
+    constrained = within(plain(query), allowed, context)
     assert constrained.weights.tolist() == [[0.5, 0.0, 0.0, 0.5]]
     loss = MeanShift()(query, (bank.vectors,), constrained, NOW)
     assert loss.item() == pytest.approx(0.299009, abs=1e-6)
@@ -73,9 +73,9 @@ def test_candidates_may_be_judged_by_another_memory():
     other = Queue(2, 2)
     other.remember(stale(torch.tensor([[0.0, 1.0], [1.0, 0.0]])))
     candidates = stale(torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
-    look = FakeLook({TEACHER: plain(torch.tensor([[1.0, 0.1]]))}, {"features": other})
+    context = FakeLook({TEACHER: plain(torch.tensor([[1.0, 0.1]]))}, {"features": other})
     kin = Neighbours(k=1, by=TEACHER, among="features")(
-        plain(torch.ones(1, 3)), candidates, look
+        plain(torch.ones(1, 3)), candidates, context
     )
     assert kin.weights.tolist() == [[0.0, 1.0]]
 
@@ -88,16 +88,16 @@ def test_a_mixed_query_has_the_neighbours_of_both_its_sources():
         stale(torch.randn(9, 4).double()),
     )
     teacher = plain(torch.randn(3, 4).double())
-    look = FakeLook({TEACHER: teacher})
+    context = FakeLook({TEACHER: teacher})
     for rule in (
         Neighbours(k=2, by=TEACHER),
         SoftNeighbours(temperature=0.1, by=TEACHER),
         Neighbours(k=9, by=TEACHER, within=SoftNeighbours(temperature=0.1, by=TEACHER)),
     ):
-        own = rule(teacher, bank, look).weights
+        own = rule(teacher, bank, context).weights
         for i, lam in enumerate([0.7, 1.0, 0.2]):  # the middle one is mixed with itself
             expected = lam * own[i] + (1 - lam) * own[2 - i]
-            torch.testing.assert_close(rule(query, bank, look).weights[i], expected)
+            torch.testing.assert_close(rule(query, bank, context).weights[i], expected)
 
 
 def test_whom_a_deciding_row_leaves_out_is_left_out_of_its_queries():
@@ -107,16 +107,16 @@ def test_whom_a_deciding_row_leaves_out_is_left_out_of_its_queries():
         mixed_rows(torch.eye(3), torch.tensor([0.5, 1, 0.5])), rows, FakeLook({TEACHER: rows})
     )
     ends = [False, True, False]
-    assert kin.left_out.tolist() == [ends, [True, False, True], ends]
+    assert kin.ignored.tolist() == [ends, [True, False, True], ends]
     assert kin.weights.tolist() == [[0.5, 0, 0.5], [0, 1, 0], [0.5, 0, 0.5]]
 
 
 def test_soft_neighbours_are_a_softmax_by_a_loop():
     torch.manual_seed(0)
     teacher, bank = torch.randn(3, 4).double(), torch.randn(7, 4).double()
-    look = FakeLook({TEACHER: plain(teacher)})
+    context = FakeLook({TEACHER: plain(teacher)})
     found = SoftNeighbours(temperature=0.04, by=TEACHER)(
-        plain(torch.randn(3, 4)), stale(bank), look
+        plain(torch.randn(3, 4)), stale(bank), context
     ).weights
     for i in range(3):
         cosines = [float(F.cosine_similarity(teacher[i], bank[j], dim=0)) for j in range(7)]
@@ -124,8 +124,8 @@ def test_soft_neighbours_are_a_softmax_by_a_loop():
         assert found[i].tolist() == pytest.approx([r / sum(raised) for r in raised])
     sharp = SoftNeighbours(temperature=1e-4, by=TEACHER)
     torch.testing.assert_close(
-        sharp(plain(teacher), stale(bank), look).weights,
-        Neighbours(k=1)(plain(teacher), stale(bank), look).weights,
+        sharp(plain(teacher), stale(bank), context).weights,
+        Neighbours(k=1)(plain(teacher), stale(bank), context).weights,
     )
 
 
@@ -133,24 +133,24 @@ def test_soft_neighbours_may_be_compared_by_another_output_and_masked():
     torch.manual_seed(0)
     keys, others = plain(torch.randn(3, 4), first_slot=3), plain(torch.randn(3, 4))
     other = Output("student", "a", "projection")
-    look = FakeLook({TEACHER: keys, other: others})
+    context = FakeLook({TEACHER: keys, other: others})
     apart = CommonSource() - Batchmates()
     rule = SoftNeighbours(temperature=0.1, by=TEACHER, among=(other,), mask=apart)
-    torch.testing.assert_close(rule(others, others, look).weights, torch.eye(3))
+    torch.testing.assert_close(rule(others, others, context).weights, torch.eye(3))
     rule = SoftNeighbours(temperature=0.1, by=TEACHER, among=(other,))
     cosines = F.normalize(keys.vectors, dim=1) @ F.normalize(others.vectors, dim=1).T
-    found = rule(others, plain(torch.zeros(3, 9)), look).weights
+    found = rule(others, plain(torch.zeros(3, 9)), context).weights
     torch.testing.assert_close(found, (cosines / 0.1).softmax(1))
 
 
 def test_a_constraint_is_lifted_where_it_cannot_be_met():
     rows = plain(torch.randn(3, 2))
-    look = FakeLook(labels=torch.tensor([0, -1, 0]))
-    found = OrElse(rule=SameLabel(), other=CommonSource())(rows, rows, look)
+    context = FakeLook(labels=torch.tensor([0, -1, 0]))
+    found = OrElse(rule=SameLabel(), other=CommonSource())(rows, rows, context)
     assert found.weights.tolist() == [[0.5, 0, 0.5], [0, 1, 0], [0.5, 0, 0.5]]
-    strict = OrElse(rule=SameLabel() - CommonSource(), other=Itself())(rows, rows, look)
+    strict = OrElse(rule=SameLabel() - CommonSource(), other=Itself())(rows, rows, context)
     assert strict.weights.tolist() == [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
-    assert strict.left_out.diagonal().tolist() == [True, False, True]
+    assert strict.ignored.diagonal().tolist() == [True, False, True]
 
 
 def test_former_neighbours_are_compared_one_visit_ago():
@@ -210,17 +210,19 @@ def views_of_fnc():
     ids=["none", "eliminate", "attract"],
 )
 def test_false_negatives_of_a_worked_example(combine, expected):
-    views, look = views_of_fnc()
+    views, context = views_of_fnc()
     candidates = joined(*views)
-    similar = Similar(top=1, above=0.7, over=tuple(look.outputs))
-    found = similar(views[0], candidates, look).weights
+    similar = Similar(top=1, above=0.7, over=tuple(context.outputs))
+    found = similar(views[0], candidates, context).weights
     assert found.argmax(1)[:2].tolist() == [1, 3]  # 0 to view 1 of 1, 1 to view 2 of 0
     assert found[2].sum() == 0
-    assert torch.equal(found, similar(views[1], candidates, look).weights)  # one set per image
+    assert torch.equal(
+        found, similar(views[1], candidates, context).weights
+    )  # one set per image
     rule = combine(CommonSource(), similar) - Itself()
     losses = []
     for view in views:
-        kin = rule(view, candidates, look)
+        kin = rule(view, candidates, context)
         scores = view.vectors @ candidates.vectors.T / 0.1
         losses.append(soft_cross_entropy_rows(scores, kin).mean())
     assert 2 / len(views) * sum(losses).item() == pytest.approx(expected, abs=1e-6)
@@ -252,10 +254,10 @@ def test_similar_matches_a_loop_for_both_reductions():
 
 
 def test_a_threshold_above_one_changes_nothing():
-    views, look = views_of_fnc()
+    views, context = views_of_fnc()
     rule = CommonSource() | Similar(above=1.1)
-    plainly = CommonSource()(views[0], views[1], look)
-    assert torch.equal(rule(views[0], views[1], look).weights, plainly.weights)
+    plainly = CommonSource()(views[0], views[1], context)
+    assert torch.equal(rule(views[0], views[1], context).weights, plainly.weights)
 
 
 def test_the_threshold_may_move_with_the_run():
@@ -272,22 +274,22 @@ def test_the_threshold_may_move_with_the_run():
 
 def test_cluster_mates_share_their_best_prototype():
     torch.manual_seed(0)
-    look = FakeLook(prototypes=torch.randn(3, 2))
+    context = FakeLook(prototypes=torch.randn(3, 2))
     queries, bank = torch.randn(5, 2), torch.randn(8, 2)
-    found = SameCluster()(plain(queries), stale(bank), look).weights
+    found = SameCluster()(plain(queries), stale(bank), context).weights
     for i in range(5):
-        best = (look.prototypes @ queries[i]).argmax()
-        mates = [j for j in range(8) if (look.prototypes @ bank[j]).argmax() == best]
+        best = (context.prototypes @ queries[i]).argmax()
+        mates = [j for j in range(8) if (context.prototypes @ bank[j]).argmax() == best]
         expected = [1 / len(mates) if j in mates else 0.0 for j in range(8)]
         assert found[i].tolist() == pytest.approx(expected)
 
 
 def test_clusters_may_be_chosen_by_another_output():
-    look = FakeLook({TEACHER: plain(torch.tensor([[0.0, 1.0]]))}, prototypes=torch.eye(2))
+    context = FakeLook({TEACHER: plain(torch.tensor([[0.0, 1.0]]))}, prototypes=torch.eye(2))
     bank = stale(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
     query = plain(torch.tensor([[1.0, 0.0]]))
-    assert SameCluster()(query, bank, look).weights.tolist() == [[1.0, 0.0]]
-    assert SameCluster(by=TEACHER)(query, bank, look).weights.tolist() == [[0.0, 1.0]]
+    assert SameCluster()(query, bank, context).weights.tolist() == [[1.0, 0.0]]
+    assert SameCluster(by=TEACHER)(query, bank, context).weights.tolist() == [[0.0, 1.0]]
 
 
 @pytest.mark.parametrize(
@@ -302,6 +304,6 @@ def test_no_rule_lets_a_gradient_through(rule):
     torch.manual_seed(0)
     vectors = torch.randn(4, 3, requires_grad=True)
     bank = torch.randn(6, 3, requires_grad=True)
-    look = FakeLook(prototypes=torch.randn(2, 3, requires_grad=True))
-    kin = rule(plain(vectors), joined(plain(vectors), stale(bank)), look)
+    context = FakeLook(prototypes=torch.randn(2, 3, requires_grad=True))
+    kin = rule(plain(vectors), joined(plain(vectors), stale(bank)), context)
     assert not kin.weights.requires_grad

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 
 from ilk.kin import Batchmates, CommonSource, Evenly, Itself
-from tests.kin.look import FakeLook, joined, mixed_rows, plain, stale
+from tests.kin.context import FakeLook, joined, mixed_rows, plain, stale
 
 LOOK = FakeLook()
 lams = st.lists(st.floats(0, 1), min_size=1, max_size=8)
@@ -18,7 +18,7 @@ def as64(values):
 def test_plain_views_give_the_identity():
     kin = CommonSource()(plain(torch.randn(5, 3)), plain(torch.randn(5, 3)), LOOK)
     assert torch.equal(kin.weights, torch.eye(5))
-    assert kin.left_out is None
+    assert kin.ignored is None
 
 
 @given(lams)
@@ -79,7 +79,7 @@ def test_simclr_leaves_itself_out_and_keeps_the_other_view():
     kin = (CommonSource() - Itself())(a, joined(a, b), LOOK)
     eye, none = torch.eye(3), torch.zeros(3, 3)
     assert torch.equal(kin.weights, torch.cat([none, eye], 1))
-    assert torch.equal(kin.left_out, torch.cat([eye, none], 1).bool())
+    assert torch.equal(kin.ignored, torch.cat([eye, none], 1).bool())
 
 
 def test_memory_rows_are_nobodys_copy():
@@ -93,7 +93,7 @@ def test_moco_has_one_positive_and_a_queue_of_foreigners():
     kin = (CommonSource() - Batchmates())(query, joined(keys, stale(torch.randn(4, 2))), LOOK)
     assert torch.equal(kin.weights, torch.cat([torch.eye(3), torch.zeros(3, 4)], 1))
     others = (1 - torch.eye(3)).bool()
-    assert torch.equal(kin.left_out, torch.cat([others, torch.zeros(3, 4).bool()], 1))
+    assert torch.equal(kin.ignored, torch.cat([others, torch.zeros(3, 4).bool()], 1))
     known = joined(keys, stale(torch.randn(2, 2), items=[0, 9]))
     assert (CommonSource() - Batchmates())(query, known, LOOK).weights[0].tolist() == [
         0.5, 0.0, 0.0, 0.5, 0.0,
@@ -104,7 +104,7 @@ def test_the_partner_of_a_mix_is_no_batchmate():
     query = mixed_rows(torch.randn(4, 2), torch.full((4,), 0.7))
     kin = (CommonSource() - Batchmates())(query, plain(torch.randn(4, 2)), LOOK)
     torch.testing.assert_close(kin.weights[0], torch.tensor([0.7, 0.0, 0.0, 0.3]))
-    assert kin.left_out[0].tolist() == [False, True, True, False]
+    assert kin.ignored[0].tolist() == [False, True, True, False]
 
 
 def test_even_labels_do_not_look_at_the_share():

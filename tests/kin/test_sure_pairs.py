@@ -5,26 +5,26 @@ import torch
 
 from ilk.core import Line, Output, Progress
 from ilk.kin import SurePairs
-from tests.kin.look import FakeLook, plain
+from tests.kin.context import FakeLook, plain
 
 MEETING = SurePairs(above=Line(0.95, 0.5), below=Line(0.455, 0.5))
 
 
 @pytest.mark.parametrize(
-    ("step", "kin", "left_out"),
+    ("step", "kin", "ignored"),
     [
         (0, [], [(0, 1), (1, 2)]),  # only the orthogonal pair is sure, and foreign
         (400, [(0, 1)], [(1, 2)]),  # thresholds 0.75 and 0.475
         (900, [(0, 1), (1, 2)], []),  # both have met at 0.5
     ],
 )
-def test_worked_examples(step, kin, left_out):
+def test_worked_examples(step, kin, ignored):
     features = torch.tensor([[1.0, 1e-30], [0.8, 0.6], [1e-30, 1.0]]).double()
     scores = plain(features.log())  # probabilities in the same direction
     found = MEETING(scores, scores, FakeLook(progress=Progress(step, 900, 10.0)))
     above = torch.triu(torch.ones(3, 3, dtype=torch.bool), 1)
     assert ((found.weights > 0) & above).nonzero().tolist() == [list(p) for p in kin]
-    assert (found.left_out & above).nonzero().tolist() == [list(p) for p in left_out]
+    assert (found.ignored & above).nonzero().tolist() == [list(p) for p in ignored]
     torch.testing.assert_close(found.weights.sum(1), torch.ones(3).double())
 
 
@@ -40,7 +40,7 @@ def test_a_loop_over_pairs():
             q = theirs[j].exp() / theirs[j].exp().sum()
             cosine = float((p @ q) / p.norm() / q.norm())
             kin.append(cosine >= 0.8)
-            assert bool(found.left_out[i, j]) == (0.4 <= cosine < 0.8)
+            assert bool(found.ignored[i, j]) == (0.4 <= cosine < 0.8)
             seen.add((cosine >= 0.8) - (cosine < 0.4))
         expected = [1 / sum(kin) if own else 0.0 for own in kin]
         assert found.weights[i].tolist() == pytest.approx(expected)
@@ -50,7 +50,7 @@ def test_a_loop_over_pairs():
 def test_one_hot_features_pair_by_their_largest_class():
     scores = plain(200 * torch.eye(3)[[0, 1, 0, 2]])
     found = SurePairs(above=0.95, below=0.455)(scores, scores, FakeLook())
-    assert not found.left_out.any()
+    assert not found.ignored.any()
     assert (found.weights > 0).tolist() == [
         [True, False, True, False],
         [False, True, False, False],
@@ -67,4 +67,4 @@ def test_another_view_may_decide_for_both():
     found = by(plain(scores), plain(-scores), FakeLook({other: decide}))
     expected = rule(decide, decide, FakeLook())
     assert torch.equal(found.weights, expected.weights)
-    assert torch.equal(found.left_out, expected.left_out)
+    assert torch.equal(found.ignored, expected.ignored)

@@ -64,8 +64,8 @@ def two_steps(trainer: Trainer, world: int, rank: int) -> dict[str, torch.Tensor
     for step in range(2):
         shown = batch(trainer.method.views, 0, size=size, world=world, rank=rank)
         with in_float64(trainer):
-            outcome = trainer.take_step([shown], progress(step * int(PER_EPOCH)))
-        out[f"loss.{step}"] = torch.tensor(outcome.loss, dtype=torch.float64)
+            result = trainer.take_step([shown], progress(step * int(PER_EPOCH)))
+        out[f"loss.{step}"] = torch.tensor(result.loss, dtype=torch.float64)
         for name, parameter in trainer.student.named_parameters():
             if parameter.grad is not None:
                 out[f"grad.{step}.{name}"] = whole(parameter.grad).clone()

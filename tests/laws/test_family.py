@@ -23,7 +23,7 @@ def test_without_mixes_mochi_is_moco_v2(fabric: Fabric, options):
     trainer = built(fabric, "mochi")
     term = trainer.method.terms[0]
     trainer.method = replace(
-        trainer.method, terms=(replace(term, foreign=replace(term.foreign, **options)),)
+        trainer.method, terms=(replace(term, negatives=replace(term.negatives, **options)),)
     )
     assert losses(trainer, 4) == losses(built(fabric, "moco-v2"), 4)
 
@@ -31,7 +31,7 @@ def test_without_mixes_mochi_is_moco_v2(fabric: Fabric, options):
 def test_mixes_make_every_query_pay_more(fabric: Fabric):
     with_mixes, without = built(fabric, "mochi"), built(fabric, "moco-v2")
     term = with_mixes.method.terms[0]
-    early = replace(term, foreign=replace(term.foreign, from_epoch=0))
+    early = replace(term, negatives=replace(term.negatives, from_epoch=0))
     with_mixes.method = replace(with_mixes.method, terms=(early,))
     assert losses(with_mixes, 1)[0] > losses(without, 1)[0]
 
@@ -60,18 +60,18 @@ def test_neighbours_are_found_by_features_and_drawn_near_in_projections(fabric: 
     losses(trainer, 2)
     queue, features = (trainer.memory[name] for name in ("queue", "features"))
     assert torch.equal(queue.sources, features.sources)
-    scene = trainer._look(batch(trainer.method.views, 2), progress(2), first=False)
+    context = trainer._look(batch(trainer.method.views, 2), progress(2), first=False)
     own, *terms = trainer.method.terms
     assert [term.queries for term in terms] == [(query,) for query in own.queries]
     assert sum(term.weight for term in terms) == pytest.approx(0.4)
     for term in terms:  # each crop looks for neighbours with its own features
-        loss = scene.loss(term)
-        kin = scene.verdicts[-1].kin
-        shown = scene.rows(Output("student", term.queries[0].view, "feature"))
+        loss = context.loss(term)
+        kin = context.kin_records[-1].kin
+        shown = context.rows(Output("student", term.queries[0].view, "feature"))
         looking = F.normalize(shown.vectors, dim=1)
         items = shown.composition.sources[:, 0]
         rows = []
-        for who, query in enumerate(scene.verdicts[-1].queries.vectors):
+        for who, query in enumerate(context.kin_records[-1].queries.vectors):
             known = (features.sources >= 0) & (features.sources != items[who])
             alike = (features.vectors @ looking[who]).masked_fill(~known, -2)
             near = sorted(range(32), key=lambda j, alike=alike: -float(alike[j]))[:3]
@@ -83,8 +83,8 @@ def test_neighbours_are_found_by_features_and_drawn_near_in_projections(fabric: 
 
 def test_nobody_is_a_neighbour_before_keys_are_written(fabric: Fabric):
     trainer = built(fabric, "revisiting")
-    scene = trainer._look(batch(trainer.method.views, 0), progress(0), first=True)
-    assert scene.loss(trainer.method.terms[1]).item() == 0
+    context = trainer._look(batch(trainer.method.views, 0), progress(0), first=True)
+    assert context.loss(trainer.method.terms[1]).item() == 0
 
 
 def test_labels_recluster_in_the_second_epoch(fabric: Fabric):

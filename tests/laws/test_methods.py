@@ -9,14 +9,14 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from ilk.adoptions import ADOPTIONS
 from ilk.core import UserError
-from ilk.method import Remembered, is_mixed, passes
+from ilk.kin_rules import KIN_RULES
+from ilk.method import FromMemory, is_mixed, passes
 from ilk.methods import METHODS
 from ilk.mixes import MIXES, mixture
 from ilk.objectives import SoftCrossEntropy
 from ilk.train.checkpoint import flattened_optimiser, restore_optimiser
-from ilk.train.scene import widened
+from ilk.train.step import add_columns
 from tests.laws.world import (
     CASES,
     LABELS,
@@ -41,7 +41,7 @@ def test_every_method_is_held_to_the_laws():
 
 @pytest.mark.parametrize(
     "kind",
-    [*METHODS.values(), *MIXES.values(), *ADOPTIONS.values()],
+    [*METHODS.values(), *MIXES.values(), *KIN_RULES.values()],
     ids=lambda k: k.__name__,
 )
 def test_file_says_what_it_is(kind):
@@ -69,7 +69,7 @@ def test_mix_fits_or_refuses_with_its_reason(name, mix):
 @pytest.mark.parametrize("case", CASES, ids=label)
 def test_overfits_one_batch(fabric: Fabric, case):
     trainer = built(fabric, *case)
-    # A long step puts all pictures into one class, where IIC has no gradient any more.
+    # A long step puts all images into one class, where IIC has no gradient any more.
     rate = 1e-3 if case[0] == "iic" else 1e-2
     optimiser = torch.optim.Adam(trainer.student.parameters(), lr=rate)
     shown = batch(trainer.method.views, 0)
@@ -94,23 +94,23 @@ def objective(trainer, shown) -> float:
 def target_entropy(trainer, shown) -> float:
     """What perfect queries would pay: the entropy of soft targets, or a queue's negatives."""
     with torch.no_grad():
-        scene = trainer._look(shown, progress(4), first=False)
+        context = trainer._look(shown, progress(4), first=False)
         floor = 0.0
         for term in trainer.method.terms:
-            scene.loss(term)
+            context.loss(term)
             if not isinstance(term.objective, SoftCrossEntropy):
                 continue
-            verdict = scene.verdicts[-1]
-            weights = verdict.kin.weights
-            if any(isinstance(entry, Remembered) for entry in term.candidates):
+            kin_record = context.kin_records[-1]
+            weights = kin_record.kin.weights
+            if any(isinstance(entry, FromMemory) for entry in term.candidates):
                 best = weights @ torch.nn.functional.normalize(
-                    verdict.candidates.vectors, dim=1
+                    kin_record.candidates.vectors, dim=1
                 )
-                given, kin = (verdict.candidates.vectors,), verdict.kin
-                if term.foreign is not None:  # mixes with the query are hard for any query
-                    asking = replace(verdict.queries, vectors=best)
-                    made, none = term.foreign(asking, verdict.candidates, kin, scene)
-                    given, kin = (*given, made), widened(kin, none)
+                given, kin = (kin_record.candidates.vectors,), kin_record.kin
+                if term.negatives is not None:  # mixes with the query are hard for any query
+                    asking = replace(kin_record.queries, vectors=best)
+                    made, none = term.negatives(asking, kin_record.candidates, kin, context)
+                    given, kin = (*given, made), add_columns(kin, none)
                 floor += term.weight * term.objective(best, given, kin, progress(4)).item()
             else:
                 related = (weights.sum(1) > 0).sum().clamp(min=1)

@@ -10,9 +10,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-import ilk.train.pictures as pictures_module
-from ilk.adoptions import adopter
+import ilk.train.view_maker as pictures_module
 from ilk.core import Progress
+from ilk.kin_rules import kin_rule
 from ilk.method import Method
 from ilk.methods import recipe
 from ilk.mixes import mixture
@@ -50,7 +50,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
         "own": 3,
         "from_epoch": 0.5,
     },
-    "relic-v2": {"hidden": 16, "dim": 8, "foreign": 3, "large_views": 2, "small_views": 1},
+    "relic-v2": {"hidden": 16, "dim": 8, "negatives": 3, "large_views": 2, "small_views": 1},
     "iic": {"classes": 4, "overclasses": 7, "heads": 2, "copies": 2},
     "imsat": {"classes": 4, "hidden": 16},
     "dac": {"classes": 4, "hidden": 16},
@@ -65,7 +65,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
         "smallest": 4,
         "every": 2,
         "pool": 20,
-        "foreign": 6,
+        "negatives": 6,
     },
     "revisiting": {"hidden": 16, "dim": 32, "queue_size": 32, "k": 3, "local_views": 2},
 }
@@ -125,7 +125,7 @@ def small_method(
             method.projector[-1].weight.mul_(50)
     if kin is not None:
         sizes = {"size": 32} if kin.startswith("neighbours") else {}
-        method = adopter(kin, sizes).apply(method)
+        method = kin_rule(kin, sizes).apply(method)
     allot(method, ITEMS)
     return method if mix is None else mixture(mix, {}).apply(method)
 
@@ -166,7 +166,7 @@ def _in_float64(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float
 
 def batch(views: tuple[View, ...], step: int, *, size: int = 8, world: int = 1,
           rank: int = 0) -> Batch:  # fmt: skip
-    """Pictures of a step, of which a rank sees its part; the same in every call."""
+    """Images of a step, of which a rank sees its part; the same in every call."""
     chance = np.random.default_rng(step)
     items = chance.permutation(ITEMS)[: size * world]
     own = items[rank * size : (rank + 1) * size]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from sklearn.metrics import normalized_mutual_info_score
 
-from ilk.core import NOBODY
+from ilk.core import UNKNOWN
 from ilk.memory.agreement import mutual_information
 
 
@@ -18,8 +18,8 @@ def test_it_is_that_of_scikit_learn(left, right):
 
 
 def test_other_names_agree_and_items_without_a_label_do_not_count():
-    a = torch.tensor([0, 0, 1, 1, 2, NOBODY, 1])
-    b = torch.tensor([7, 7, 3, 3, 0, 1, NOBODY])
+    a = torch.tensor([0, 0, 1, 1, 2, UNKNOWN, 1])
+    b = torch.tensor([7, 7, 3, 3, 0, 1, UNKNOWN])
     assert mutual_information(a, b) == pytest.approx(1)
-    assert mutual_information(a, torch.full_like(a, NOBODY)) == 0
+    assert mutual_information(a, torch.full_like(a, UNKNOWN)) == 0
     assert mutual_information(torch.zeros(4).long(), torch.zeros(4).long()) == 1

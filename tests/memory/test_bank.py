@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ilk.core import NOBODY, Composition, Rows
+from ilk.core import UNKNOWN, Composition, Rows
 from ilk.memory import Bank
 
 
@@ -24,7 +24,7 @@ def test_entries_move_by_item_and_the_first_write_keeps_nothing():
     rows = bank.rows()
     for item, vector in table.items():
         torch.testing.assert_close(rows.vectors[item], vector)
-    assert rows.composition.sources[:, 0].tolist() == [0, 1, NOBODY, 3, 4]
+    assert rows.composition.sources[:, 0].tolist() == [0, 1, UNKNOWN, 3, 4]
     assert (rows.slots == -1).all()
 
 

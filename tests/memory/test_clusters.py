@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ilk.core import NOBODY, Composition, Progress, Rows, UserError
+from ilk.core import UNKNOWN, Composition, Progress, Rows, UserError
 from ilk.memory import Bank, Clusters
 from ilk.memory.clusters import assigned, spherical_k_means
 
@@ -22,7 +22,7 @@ def blobs(count=5):
 def settled(seen, *, clusters=3, items=16, step=4, seed=0):
     bank, found = Bank(items, 3, momentum=0.0), Clusters(clusters, 3, bank="bank", items=items)
     bank.remember(plain(blobs()[: len(seen)], seen))
-    found.settle({"bank": bank}, Progress(step, 8, 4.0), seed)
+    found.refresh({"bank": bank}, Progress(step, 8, 4.0), seed)
     return found
 
 
@@ -63,7 +63,7 @@ def test_blobs_are_found_by_item_and_strangers_belong_nowhere():
     assert len(good) >= 3  # random starts may share a blob
     found = good[0]
     assert len(found.labels[items].unique()) == 3
-    assert found.labels[13] == NOBODY
+    assert found.labels[13] == UNKNOWN
     assert found.doubt[13] == 1
     assert sorted(found.doubt[items].tolist()) == pytest.approx([n / 15 for n in range(15)])
     own = (blobs() * found.centroids[found.labels[items]]).sum(1)
@@ -108,6 +108,6 @@ def test_clusterings_of_one_bank_are_told_apart_by_their_seeds():
         Clusters(8, 6, bank="bank", items=40, iterations=1, seed=seed) for seed in (0, 1, 0)
     )
     for clusters in (first, second, again):
-        clusters.settle({"bank": bank}, Progress(0, 10, 5.0), seed=3)
+        clusters.refresh({"bank": bank}, Progress(0, 10, 5.0), seed=3)
     assert torch.equal(first.centroids, again.centroids)
     assert not torch.equal(first.labels, second.labels)

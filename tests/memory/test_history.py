@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from ilk.core import NOBODY, Composition, Rows
+from ilk.core import UNKNOWN, Composition, Rows
 from ilk.memory import Bank, History
 
 
@@ -20,7 +20,7 @@ def test_fresh_rows_see_the_latest_and_remembered_rows_the_one_before():
         history.remember(rows)
         for item, vector in zip(items, F.normalize(rows.vectors, dim=1), strict=True):
             seen.setdefault(item, []).append(vector)
-    items, vectors = [0, 1, 2, 3, 4, NOBODY], torch.randn(6, 3)
+    items, vectors = [0, 1, 2, 3, 4, UNKNOWN], torch.randn(6, 3)
     fresh = history.before(plain(vectors, items))
     stale = history.before(plain(vectors, items, slots=-1))
     for row, item in enumerate(items):

@@ -9,7 +9,7 @@ from ilk.kin import OwnClass
 from ilk.memory import Labels
 from ilk.memory.labels import refilled
 from ilk.objectives import SoftCrossEntropy
-from tests.kin.look import FakeLook, mixed_rows, plain
+from tests.kin.context import FakeLook, mixed_rows, plain
 
 
 def said(items, classes, of: int = 4) -> Rows:
@@ -47,13 +47,13 @@ def test_more_classes_than_images_are_refused():
 
 def test_what_is_said_counts_from_the_next_epoch_on():
     memory = Labels(4, 12)
-    memory.settle({}, Progress(0, 20, 5.0), seed=0)
+    memory.refresh({}, Progress(0, 20, 5.0), seed=0)
     before = memory.labels.clone()
     assert torch.bincount(before, minlength=4).min() > 0
     memory.remember(said([0, 1, 2, 0], [2, 2, 3, 1]))
-    memory.settle({}, Progress(1, 20, 5.0), seed=0)
+    memory.refresh({}, Progress(1, 20, 5.0), seed=0)
     assert torch.equal(memory.labels, before)
-    memory.settle({}, Progress(5, 20, 5.0), seed=0)
+    memory.refresh({}, Progress(5, 20, 5.0), seed=0)
     assert memory.agreement.item() == pytest.approx(
         normalized_mutual_info_score(before, memory.labels), abs=1e-6
     )
@@ -70,15 +70,15 @@ def test_nothing_but_labels_has_a_row_for_each_item():
 def test_classes_count_alike_whatever_their_size():
     memory = Labels(3, 8)
     memory.coming.copy_(torch.tensor([0, 0, 0, 0, 0, 1, 1, 2]))
-    memory.settle({}, Progress(0, 20, 5.0), seed=0)
+    memory.refresh({}, Progress(0, 20, 5.0), seed=0)
     rows = plain(torch.randn(8, 3).double())
-    look = FakeLook(memories={"labels": memory})
-    kin = OwnClass(labels="labels")(rows, rows, look)
+    context = FakeLook(memories={"labels": memory})
+    kin = OwnClass(labels="labels")(rows, rows, context)
     assert kin.weights.argmax(1).tolist() == memory.labels.tolist()
     assert kin.importance.sum().item() == pytest.approx(8)
     for c in range(3):
         assert kin.importance[memory.labels == c].sum().item() == pytest.approx(8 / 3)
-    drawn = SoftCrossEntropy(temperature=1.0)(rows.vectors, (), kin, look.progress)
+    drawn = SoftCrossEntropy(temperature=1.0)(rows.vectors, (), kin, context.progress)
     logs = rows.vectors.log_softmax(1)
     by_class = [
         sum(-float(logs[i, c]) for i in range(8) if memory.labels[i] == c)
@@ -91,7 +91,7 @@ def test_classes_count_alike_whatever_their_size():
 def test_a_mix_is_of_both_classes():
     memory = Labels(2, 2)
     memory.coming.copy_(torch.tensor([0, 1]))
-    memory.settle({}, Progress(0, 20, 5.0), seed=0)
+    memory.refresh({}, Progress(0, 20, 5.0), seed=0)
     rows = mixed_rows(torch.randn(2, 2), [0.75, 0.75])
     kin = OwnClass(labels="labels")(rows, rows, FakeLook(memories={"labels": memory}))
     assert kin.weights.tolist() == [[0.75, 0.25], [0.25, 0.75]]
@@ -99,7 +99,7 @@ def test_a_mix_is_of_both_classes():
 
 def test_the_first_loss_of_a_head_of_zeros_is_that_of_chance():
     memory = Labels(3000, 4000)
-    memory.settle({}, Progress(0, 20, 5.0), seed=0)
+    memory.refresh({}, Progress(0, 20, 5.0), seed=0)
     rows = plain(torch.zeros(4000, 3000))
     kin = OwnClass(labels="labels")(rows, rows, FakeLook(memories={"labels": memory}))
     loss = SoftCrossEntropy(temperature=1.0)(rows.vectors, (), kin, Progress(0, 1, 1.0))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ilk.core import NOBODY, Composition, Progress, Rows, UserError
+from ilk.core import UNKNOWN, Composition, Progress, Rows, UserError
 from ilk.memory import OnlineClusters
 from ilk.memory.online import mended
 
@@ -61,12 +61,12 @@ def test_clusters_begin_with_the_first_full_epoch_and_then_follow():
     rows, truth = blobs((8, 8))
     memory = OnlineClusters(2, 6, smallest=2, every=10, items=16).double()
     written(memory, rows[:3], [0, 1, 2])
-    memory.settle({}, NOW, seed=0)
-    assert (memory.labels == NOBODY).all()  # three rows are too few
+    memory.refresh({}, NOW, seed=0)
+    assert (memory.labels == UNKNOWN).all()  # three rows are too few
     written(memory, rows, torch.arange(16))
-    memory.settle({}, Progress(5, 80, 4.0), seed=0)
-    assert (memory.labels == NOBODY).all()  # not at the beginning of an epoch
-    memory.settle({}, Progress(8, 80, 4.0), seed=0)
+    memory.refresh({}, Progress(5, 80, 4.0), seed=0)
+    assert (memory.labels == UNKNOWN).all()  # not at the beginning of an epoch
+    memory.refresh({}, Progress(8, 80, 4.0), seed=0)
     pairs = {(int(a), int(b)) for a, b in zip(memory.labels, truth, strict=True)}
     assert len(pairs) == 2
     torch.testing.assert_close(memory.centroids[memory.labels[0]], rows[:8].mean(0))

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from torch.nn import functional as F
 
-from ilk.core import NOBODY, Composition, Rows, UserError
+from ilk.core import UNKNOWN, Composition, Rows, UserError
 from ilk.memory import Queue
 
 
@@ -33,7 +33,7 @@ def test_the_newest_rows_stay_in_the_order_of_a_ring(size, batches, seed):
         entry = number % size  # a ring: row number n lies at n modulo the size
         torch.testing.assert_close(rows.vectors[entry], vector)
         assert rows.composition.sources[entry].item() == number
-    assert (rows.composition.sources[~queue.written()] == NOBODY).all()
+    assert (rows.composition.sources[~queue.written()] == UNKNOWN).all()
     assert (rows.slots == -1).all()
     torch.testing.assert_close(rows.vectors.norm(dim=1), torch.ones(size))
 
@@ -41,7 +41,7 @@ def test_the_newest_rows_stay_in_the_order_of_a_ring(size, batches, seed):
 def test_stale_copies_are_nobodys_unless_sources_are_kept():
     queue = Queue(4, 2)
     queue.remember(plain(torch.randn(2, 2), [0, 1]))
-    assert (queue.rows().composition.sources == NOBODY).all()
+    assert (queue.rows().composition.sources == UNKNOWN).all()
 
 
 def test_a_mix_is_remembered_as_nobodys():
@@ -49,7 +49,7 @@ def test_a_mix_is_remembered_as_nobodys():
     share = torch.tensor([0.5, 1.0, 0.0])
     mixes = Composition.mixed(torch.tensor([1, 2, 3]), torch.tensor([4, 5, 6]), share)
     queue.remember(Rows(torch.randn(3, 2), mixes, torch.arange(3)))
-    assert queue.sources.tolist() == [NOBODY, 2, 6]
+    assert queue.sources.tolist() == [UNKNOWN, 2, 6]
 
 
 def test_more_rows_than_entries_are_an_error_that_says_what_to_do():

@@ -9,7 +9,7 @@ from torch.utils._pytree import tree_leaves
 from ilk.core import Composition, Rows
 from ilk.kin import CommonSource
 from ilk.memory import Bank, Queue
-from tests.kin.look import FakeLook
+from tests.kin.context import FakeLook
 
 DIM, BATCH = 256, 16
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ilk.core import NOBODY, Composition, Progress, Rows, UserError
+from ilk.core import UNKNOWN, Composition, Progress, Rows, UserError
 from ilk.kin import OwnClass
 from ilk.memory import Bank, WhitenedClusters
 from ilk.memory.whitened import k_means, nearest_centroid, whitened
-from tests.kin.look import FakeLook, plain
+from tests.kin.context import FakeLook, plain
 
 BLOBS, EACH = 3, 8
 
@@ -24,7 +24,7 @@ def settled(items, *, seed=0, step=4, clusters=3, axes=2) -> WhitenedClusters:
     items = torch.as_tensor(items)
     bank.remember(Rows(blobs()[: len(items)], Composition.plain(items), items))
     found = WhitenedClusters(clusters, bank="bank", axes=axes, items=25)
-    found.settle({"bank": bank}, Progress(step, 8, 4.0), seed)
+    found.refresh({"bank": bank}, Progress(step, 8, 4.0), seed)
     return found
 
 
@@ -89,7 +89,7 @@ def test_blobs_are_found_by_item_and_strangers_belong_nowhere():
     assert len(right) >= 4  # random starts may share a blob
     assert len(right[0].labels[items].unique()) == BLOBS
     left = set(range(25)) - set(items.tolist())
-    assert right[0].labels[list(left)].tolist() == [NOBODY]
+    assert right[0].labels[list(left)].tolist() == [UNKNOWN]
     torch.testing.assert_close(right[0].rarity, torch.ones(BLOBS))
     kin = OwnClass(labels="clusters")(
         *[plain(torch.zeros(25, BLOBS))] * 2, FakeLook(memories={"clusters": right[0]})
@@ -107,7 +107,7 @@ def test_clusters_count_alike_and_those_without_members_not_at_all():
 def test_features_that_are_all_alike_make_one_cluster():
     bank, found = Bank(9, 6, momentum=0.0), WhitenedClusters(3, bank="bank", items=9)
     bank.remember(Rows(torch.ones(9, 6), Composition.plain(torch.arange(9)), torch.arange(9)))
-    found.settle({"bank": bank}, Progress(4, 8, 4.0), 0)
+    found.refresh({"bank": bank}, Progress(4, 8, 4.0), 0)
     assert len(found.labels.unique()) == 1
     assert sorted(found.rarity.tolist()) == [0, 0, 1]
 

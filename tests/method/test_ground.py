@@ -42,25 +42,25 @@ def test_a_swap_adds_a_negative_or_says_why_not(name: str, fabric):
     method = with_background(small_method(name), "swap")
     torch.manual_seed(0)
     trainer = small_trainer(fabric, method)
-    outcome = trainer.take_step([batch(method.views, 0)], progress(0))
-    assert np.isfinite(outcome.loss)
+    result = trainer.take_step([batch(method.views, 0)], progress(0))
+    assert np.isfinite(result.loss)
 
 
 def test_the_negative_stands_in_its_own_row_and_costs_what_it_should(fabric):
     """MoCo v3's loss, row by row in float64, with one summand more below."""
     method = with_background(small_method("moco-v3"), "swap:0.5")
     trainer = small_trainer(fabric, method)
-    outcome = trainer.take_step([batch(method.views, 0)], progress(0))
-    scene, expected = outcome.scene, 0.0
+    result = trainer.take_step([batch(method.views, 0)], progress(0))
+    context, expected = result.context, 0.0
     for term in method.terms:
-        rows = [scene.rows(output).vectors.double() for output in
-                (*term.queries, *term.candidates, term.foreign.of)]  # fmt: skip
+        rows = [context.rows(output).vectors.double() for output in
+                (*term.queries, *term.candidates, term.negatives.of)]  # fmt: skip
         q, k, m = (torch.nn.functional.normalize(part, dim=1) for part in rows)
         for i in range(len(q)):
             scores = [float(q[i] @ k[j]) / 0.2 for j in range(len(k))]
             below = sum(np.exp(s) for s in [*scores, float(q[i] @ m[i]) / 0.2])
             expected -= term.weight * (scores[i] - np.log(below)) / len(q)
-    assert outcome.loss == pytest.approx(expected, rel=1e-5)
+    assert result.loss == pytest.approx(expected, rel=1e-5)
 
 
 def test_words_are_checked():

@@ -144,17 +144,17 @@ def mixed_labels(shares: np.ndarray, i: int) -> tuple[int, float, float]:
 
 def test_whole_moco_v3_loss_by_hand(fabric):
     trainer = small_trainer(fabric, small_method("moco-v3", "sdmp"))
-    scene = trainer._look(batch(trainer.method.views, 3), progress(0), first=False)
-    losses = trainer._losses(scene)
+    context = trainer._look(batch(trainer.method.views, 3), progress(0), first=False)
+    losses = trainer._losses(context)
     out = {
-        (network, view): scene.rows(Output(network, view, field)).vectors.double().numpy()
+        (network, view): context.rows(Output(network, view, field)).vectors.double().numpy()
         for network, view, field in (
             ("student", "a", "prediction"), ("student", "b~", "prediction"),
             ("teacher", "a", "projection"), ("teacher", "b", "projection"),
             ("teacher", "a~", "projection"),
         )
     }  # fmt: skip
-    shares = scene._compositions["b~"].shares[:, 0].double().numpy()
+    shares = context._compositions["b~"].shares[:, 0].double().numpy()
     n, tau = len(shares), 0.2
     total = {"clean": 0.0, "source": 0.0, "mix": 0.0}
     for i in range(n):
@@ -179,15 +179,15 @@ def test_whole_moco_v3_loss_by_hand(fabric):
 def test_whole_dino_loss_by_hand(fabric):  # noqa: C901
     trainer = small_trainer(fabric, small_method("dino", "sdmp"))
     trainer.memory["centre"].value.copy_(torch.linspace(-0.1, 0.1, 12))
-    scene = trainer._look(batch(trainer.method.views, 3), progress(0), first=False)
-    losses = trainer._losses(scene)
+    context = trainer._look(batch(trainer.method.views, 3), progress(0), first=False)
+    losses = trainer._losses(context)
 
     def scores(network, view):
-        return scene.rows(Output(network, view, "scores")).vectors.double().numpy()
+        return context.rows(Output(network, view, "scores")).vectors.double().numpy()
 
     centre = trainer.memory["centre"].value.double().numpy()
-    shares = scene._compositions["l3~"].shares[:, 0].double().numpy()
-    deciding = scene._compositions["g1~"].shares[:, 0].double().numpy()
+    shares = context._compositions["l3~"].shares[:, 0].double().numpy()
+    deciding = context._compositions["g1~"].shares[:, 0].double().numpy()
     assert shares == pytest.approx(deciding)  # snapped: the same at both sizes
     n = len(shares)
 
@@ -219,12 +219,12 @@ def test_whole_dino_loss_by_hand(fabric):  # noqa: C901
 )
 def test_static_lambdas_halve_the_labels_and_leave_the_pictures(fabric, static, name):
     trainer = small_trainer(fabric, SDMP(**{static: True}).apply(small_method("moco-v3")))
-    scene = trainer._look(batch(trainer.method.views, 3), progress(0), first=False)
-    trainer._losses(scene)
-    for verdict in scene.verdicts:
-        if verdict.term.name == name:
-            assert verdict.kin.weights.max(dim=1).values == pytest.approx(0.5)
-    assert scene._compositions["b~"].shares.unique().numel() > 4
+    context = trainer._look(batch(trainer.method.views, 3), progress(0), first=False)
+    trainer._losses(context)
+    for kin_record in context.kin_records:
+        if kin_record.term.name == name:
+            assert kin_record.kin.weights.max(dim=1).values == pytest.approx(0.5)
+    assert context._compositions["b~"].shares.unique().numel() > 4
 
 
 def test_swap_gives_both_views_both_roles(fabric):
@@ -232,6 +232,6 @@ def test_swap_gives_both_views_both_roles(fabric):
     shown = batch(trainer.method.views, 0)
     first = set()
     for step in range(20):
-        views, _ = trainer._pictures(shown, epoch=0, step=step, clock=no_clock)
+        views, _ = trainer._view_maker(shown, epoch=0, step=step, clock=no_clock)
         first.add(views["a"].sum().item())
     assert len(first) == 2

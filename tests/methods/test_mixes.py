@@ -7,7 +7,7 @@ from lightning_fabric import Fabric
 
 from ilk.core import Output
 from ilk.kin import Batchmates, CommonSource, Itself, LeaveOut, among_batchmates
-from ilk.method import Method, Remembered
+from ilk.method import FromMemory, Method
 from ilk.mixes import mixture
 from ilk.train.profile import no_clock
 from ilk.views.mixing import Mixing, mix
@@ -21,7 +21,7 @@ def mixed_terms(method: Method) -> list:
 def shares(trainer, step: int) -> dict[str, tuple]:
     """First and second source of each row, and the share of the first, by mixed view."""
     shown = batch(trainer.method.views, step)
-    _, made = trainer._pictures(shown, epoch=0, step=step, clock=no_clock)
+    _, made = trainer._view_maker(shown, epoch=0, step=step, clock=no_clock)
     return {
         view: (found.sources.tolist(), found.shares[:, 0].tolist())
         for view, found in made.items()
@@ -84,18 +84,18 @@ def test_un_mix_pastes_one_box_for_the_batch():
 def test_mixes_are_held_against_all_keys_and_the_queue(fabric: Fabric, mix_name: str):
     trainer = built(fabric, "moco-v2", mix_name)
     (term,) = mixed_terms(trainer.method)
-    assert term.candidates == (Output("teacher", "b", "projection"), Remembered("queue"))
-    scene = trainer._look(batch(trainer.method.views, 0), progress(0), first=True)
+    assert term.candidates == (Output("teacher", "b", "projection"), FromMemory("queue"))
+    context = trainer._look(batch(trainer.method.views, 0), progress(0), first=True)
     for term in trainer.method.terms:
-        scene.loss(term)
-        kin = scene.verdicts[-1].kin
+        context.loss(term)
+        kin = context.kin_records[-1].kin
         if term.name == "source":
-            assert kin.left_out is None or not kin.left_out.any()
+            assert kin.ignored is None or not kin.ignored.any()
             assert (kin.weights[:, :8].sum(1) - 1).abs().max() < 1e-6
             assert kin.weights.shape[1] == 8 + 32
         else:  # the clean query is held against its own key and the queue alone
-            assert kin.left_out is not None
-            assert kin.left_out.sum() == 8 * 7
+            assert kin.ignored is not None
+            assert kin.ignored.sum() == 8 * 7
 
 
 def test_only_the_rule_of_the_queue_is_lifted():

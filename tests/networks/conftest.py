@@ -40,7 +40,7 @@ def network(conv: nn.Module) -> Network:
 
 @pytest.fixture
 def encoder_of() -> Callable[..., Encoder]:
-    """Makes an untrained encoder whose batch norms have seen pictures."""
+    """Makes an untrained encoder whose batch norms have seen images."""
 
     def make(
         name: str,

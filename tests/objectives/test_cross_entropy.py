@@ -43,9 +43,7 @@ def test_rows_match_a_loop(case):
     scores, kin = case
     found = soft_cross_entropy_rows(scores, kin)
     for i in range(len(scores)):
-        expected = one_row(
-            scores[i].tolist(), kin.weights[i].tolist(), kin.left_out[i].tolist()
-        )
+        expected = one_row(scores[i].tolist(), kin.weights[i].tolist(), kin.ignored[i].tolist())
         assert found[i].item() == pytest.approx(expected, abs=1e-10)
 
 
@@ -61,7 +59,7 @@ def test_only_rows_with_kin_are_averaged_and_nothing_is_ever_not_a_number(case):
     torch.testing.assert_close(loss, expected)
     assert scores.grad.isfinite().all()
     assert (scores.grad[~related] == 0).all()
-    assert (scores.grad[kin.left_out] == 0).all()
+    assert (scores.grad[kin.ignored] == 0).all()
 
 
 def test_the_gradient_is_softmax_minus_weights():

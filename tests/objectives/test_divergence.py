@@ -31,10 +31,10 @@ def test_equal_relations_cost_nothing_and_move_nothing():
 def test_left_out_pairs_are_as_if_they_were_not_there():
     torch.manual_seed(0)
     queries, keys = torch.randn(3, 4).double().requires_grad_(), torch.randn(6, 4).double()
-    left_out = torch.zeros(3, 6, dtype=torch.bool)
-    left_out[:, 4:] = True
-    weights = torch.rand(3, 6).double().masked_fill(left_out, 0.0)
-    kin = Kin(weights / weights.sum(1, keepdim=True), left_out)
+    ignored = torch.zeros(3, 6, dtype=torch.bool)
+    ignored[:, 4:] = True
+    weights = torch.rand(3, 6).double().masked_fill(ignored, 0.0)
+    kin = Kin(weights / weights.sum(1, keepdim=True), ignored)
     loss = Divergence(temperature=0.2)(queries, (keys,), kin, Progress(0, 1, 1.0))
     total = 0.0
     for i in range(3):

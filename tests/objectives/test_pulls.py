@@ -57,7 +57,7 @@ def test_margin_matches_a_loop(seed, margin):
             cosine = float(F.cosine_similarity(queries[i], keys[j], dim=0))
             if kin.weights[i, j] > 0:
                 total += float(kin.weights[i, j]) * (1 - cosine)
-            elif not kin.left_out[i, j]:
+            elif not kin.ignored[i, j]:
                 total += max(0.0, cosine - margin)
         rows.append(total)
     found = Margin(margin=margin)(queries, (keys,), kin, NOW)

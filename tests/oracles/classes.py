@@ -109,19 +109,21 @@ def uic(run: Run) -> Iterator[Tensor]:
     memory = run.memory
     for step in run.steps:
         if step.begins_epoch:
-            coming = _refilled(memory["said.coming"].tolist(), step)
-            memory["said.agreement"].fill_(agreement(memory["said.labels"].tolist(), coming))
+            coming = _refilled(memory["pseudo_labels.coming"].tolist(), step)
+            memory["pseudo_labels.agreement"].fill_(
+                agreement(memory["pseudo_labels.labels"].tolist(), coming)
+            )
             for name in ("labels", "coming"):
-                memory[f"said.{name}"][:] = torch.tensor(coming)
+                memory[f"pseudo_labels.{name}"][:] = torch.tensor(coming)
             for c in range(5):
-                memory["said.rarity"][c] = len(coming) / (5 * coming.count(c))
+                memory["pseudo_labels.rarity"][c] = len(coming) / (5 * coming.count(c))
         feature = run.student.feature(step.views["a"])
         scores = run.student.head("projector", feature, THREE_LAYERS)
         losses = []
         for row, item in zip(scores, step.items, strict=True):
-            label = int(memory["said.labels"][item])
-            losses.append(memory["said.rarity"][label] * cross_entropy(row, label))
-            memory["said.coming"][item] = row.argmax()
+            label = int(memory["pseudo_labels.labels"][item])
+            losses.append(memory["pseudo_labels.rarity"][label] * cross_entropy(row, label))
+            memory["pseudo_labels.coming"][item] = row.argmax()
         loss = mean(losses)
         moves(loss, warm_cosine(step, 0.05 * run.batch / 256))
         yield loss

@@ -232,8 +232,8 @@ def relic_v2(run: Run) -> Iterator[Tensor]:
             for k in large:
                 other = "g2" if k == "g1" else "g1"
                 by, to = (k, q) if q in large else (other, k)
-                for i, foreign in enumerate(drawn):
-                    among = [i, *foreign]
+                for i, negatives in enumerate(drawn):
+                    among = [i, *negatives]
                     scores = aims[k][among] @ said[q][i] / 0.2
                     mirrored = (aims[to][among] @ said[by][i].detach() / 0.2).softmax(0)
                     relation = scores.softmax(0)

@@ -84,13 +84,13 @@ def ifnd(run: Run) -> Iterator[Tensor]:
             ]
             for i, item in enumerate(step.items):
                 own = [j for j, other in enumerate(past) if other == item]
-                foreign = [
+                negatives = [
                     j
                     for j, other in enumerate(past)
                     if other == -1
                     or (other != item and not (believed[item] == believed[other] != -1))
                 ]
-                c = torch.cat([k[i : i + 1], run.memory["queue.vectors"][own + foreign]])
+                c = torch.cat([k[i : i + 1], run.memory["queue.vectors"][own + negatives]])
                 target = torch.zeros(len(c)).to(q)
                 target[: 1 + len(own)] = 1 / (1 + len(own))
                 losses.append(cross_entropy(c @ q[i] / 0.2, target))
@@ -160,10 +160,10 @@ def interclr(run: Run) -> Iterator[Tensor]:
             members = [j for j, label in enumerate(labels) if label == labels[item]]
             mate = members[int(step.mate(item) * len(members))]
             pool = nearest(bank @ q[i].detach(), 20)
-            lots = step.pool_lots(item, 20)
-            foreign = [n for n in range(20) if labels[pool[n]] not in (-1, labels[item])]
-            foreign = sorted(foreign, key=lambda n: lots[n])[:6]
-            scores = bank[[mate, *(pool[n] for n in foreign)]] @ q[i]
+            hash_uniform = step.pool_lots(item, 20)
+            negatives = [n for n in range(20) if labels[pool[n]] not in (-1, labels[item])]
+            negatives = sorted(negatives, key=lambda n: hash_uniform[n])[:6]
+            scores = bank[[mate, *(pool[n] for n in negatives)]] @ q[i]
             eased = scores + 0.5 * torch.eye(len(scores)).to(scores)[0]
             inter.append(cross_entropy(eased / 0.2, 0))
         loss = 0.75 * mean(intra) + (0.25 * mean(inter) if inter else 0.0)

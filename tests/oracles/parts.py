@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ilk.core import lots, paired, seeding
+from ilk.core import hash_uniform, paired, seeding
 
 
 class Net:
@@ -261,26 +261,26 @@ class Step:
     def foreigners(self, count: int) -> list[list[int]]:
         """For each image the other images of the batch that are drawn for it."""
         items = torch.tensor(self.items)
-        drawn = self._lots(paired(items, items), "foreign").fill_diagonal_(math.inf)
+        drawn = self._uniform(paired(items, items), "foreign").fill_diagonal_(math.inf)
         return [nearest(-row, count) for row in drawn]
 
     def mixes(self, row: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """Three uniform numbers for each mix of an image of view a, the first of two views."""
         numbers = paired(torch.tensor([2 * self.items[row]]), torch.arange(3 * count))
-        first, second, share = self._lots(numbers, "hard mixes")[0].double().chunk(3)
+        first, second, share = self._uniform(numbers, "hard mixes")[0].double().chunk(3)
         return first, second, share
 
     def mate(self, item: int) -> float:
         """Which member of an item's cluster is drawn: a uniform number."""
-        return self._lots(paired(torch.tensor([item]), torch.arange(1)), "mate").item()
+        return self._uniform(paired(torch.tensor([item]), torch.arange(1)), "mate").item()
 
     def pool_lots(self, item: int, count: int) -> list[float]:
         """A uniform number for each place of an item's pool."""
         numbers = paired(torch.tensor([item]), torch.arange(count))
-        return self._lots(numbers, "foreign")[0].tolist()
+        return self._uniform(numbers, "foreign")[0].tolist()
 
-    def _lots(self, numbers: Tensor, name: str) -> Tensor:
-        return lots(numbers, seed=self.seed, step=self.number, name=name)
+    def _uniform(self, numbers: Tensor, name: str) -> Tensor:
+        return hash_uniform(numbers, seed=self.seed, step=self.number, name=name)
 
     def starts(self, count: int, number: int = 0) -> list[int]:
         """The order in which rows are taken as first centroids of one of some clusterings."""

@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 
 from ilk.core import Cosine, Rows
 from ilk.memory import Queue
-from ilk.method import Averaged, Method, substituted
+from ilk.method import EMA, Method, substituted
 from tests.oracles.table import ORACLES
 from tests.oracles.world import differences, trainer_of
 
@@ -46,7 +46,7 @@ def weight_of_a_term(method: Method) -> Method:
 def teacher_momentum(method: Method) -> Method:
     """A thousandth."""
     teacher = method.teacher
-    assert isinstance(teacher, Averaged)
+    assert isinstance(teacher, EMA)
     momentum = teacher.momentum
     if isinstance(momentum, Cosine):
         changed: Any = replace(momentum, start=momentum.start - 0.001)
@@ -59,7 +59,7 @@ def teacher_momentum(method: Method) -> Method:
 def teacher_at_the_other_end(method: Method) -> Method:
     """Before the teacher's pass in place of after the step, or the other way round."""
     teacher = method.teacher
-    assert isinstance(teacher, Averaged)
+    assert isinstance(teacher, EMA)
     other = "after" if teacher.update == "before" else "before"
     return replace(method, teacher=replace(teacher, update=other))
 
@@ -244,7 +244,7 @@ def test_a_fault_is_noticed(fabric, fault, name):
         ("ifnd", {"attract": True}),
         ("mochi", {"hardest": 7}),
         ("mochi", {"from_epoch": 1.0}),
-        ("relic-v2", {"foreign": 2}),
+        ("relic-v2", {"negatives": 2}),
         ("relic-v2", {"invariance": 3.1}),
         ("iic", {"marginals": 1.1}),
         ("imsat", {"balance": 4.1}),
@@ -256,7 +256,7 @@ def test_a_fault_is_noticed(fabric, fault, name):
         ("rekd", {"teacher_temperature": 0.06}),
         ("interclr", {"margin": -0.4}),
         ("interclr", {"pool": 12}),
-        ("interclr", {"foreign": 5}),
+        ("interclr", {"negatives": 5}),
         ("revisiting", {"k": 4}),
         ("revisiting", {"neighbour_weight": 0.41}),
     ],

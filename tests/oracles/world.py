@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ilk.core import Progress
-from ilk.method import Averaged, Method
+from ilk.method import EMA, Method
 from ilk.methods import recipe
 from ilk.mixes import mixture
 from ilk.networks import Network
@@ -92,7 +92,7 @@ def trainer_of(
         statistics=STATISTICS, seed=0,
     )  # fmt: skip
     trainer.reveal(LABELS)
-    if isinstance(method.teacher, Averaged) and trainer.teacher is not None:
+    if isinstance(method.teacher, EMA) and trainer.teacher is not None:
         for weight, own in zip(
             trainer.teacher.network.parameters(), _shared(student), strict=True
         ):
@@ -139,7 +139,7 @@ def differences(trainer: Trainer, oracle: Oracle, still: Collection[str] = ()) -
 
 def run_of(trainer: Trainer) -> Run:
     """What the oracle is given."""
-    averaged = isinstance(trainer.method.teacher, Averaged)
+    averaged = isinstance(trainer.method.teacher, EMA)
     teacher = trainer.teacher.network if averaged and trainer.teacher else nn.Module()
     standing = None if averaged or trainer.teacher is None else trainer.teacher.network.backbone
     return Run(
@@ -158,7 +158,7 @@ def _no_teacher(images: Tensor) -> Tensor:
 
 def _step(trainer: Trainer, number: int) -> Step:
     shown = batch(trainer, number)
-    views, compositions = trainer._pictures(
+    views, compositions = trainer._view_maker(
         shown, epoch=number // PER_EPOCH, step=number, clock=no_clock
     )
     return Step(
@@ -221,11 +221,11 @@ def _apart(trainer: Trainer, run: Run, start: dict[str, Tensor], number: int) ->
 def _seen(trainer: Trainer, run: Run, start: dict[str, Tensor], still: Collection[str]) -> None:
     """That agreement meant something: all was used, and all has moved."""
     fixed = {n for n, w in trainer.student.named_parameters() if not w.requires_grad}
-    spared = {*still, *(f"{role}.{n}" for role in ("student", "teacher") for n in fixed)}
+    reduction = {*still, *(f"{role}.{n}" for role in ("student", "teacher") for n in fixed)}
     now = {**_named("student", run.student), **_named("teacher", run.teacher)}
     now |= {f"memory.{name}": tensor for name, tensor in run.memory.items()}
     unmoved = {name for name, tensor in now.items() if torch.equal(tensor, start[name])}
-    assert unmoved <= spared, f"never moved: {unmoved - spared}"
+    assert unmoved <= reduction, f"never moved: {unmoved - reduction}"
     assert set(run.student.weights) == {n for n, _ in trainer.student.named_parameters()}
     for net in (run.student, run.teacher):
         unused = set(net.weights) - net.used

@@ -1,4 +1,4 @@
-"""Runs of seconds: a few small pictures, a small network, a handful of steps."""
+"""Runs of seconds: a few small images, a small network, a handful of steps."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -47,7 +47,7 @@ def tiny() -> Callable[..., Settings]:
 
 @pytest.fixture
 def pictures() -> tuple[np.ndarray, np.ndarray]:
-    """32 pictures in four classes that differ in colour."""
+    """32 images in four classes that differ in colour."""
     chance = np.random.default_rng(0)
     labels = np.arange(32) % 4
     tint = np.array([[200, 60, 60], [60, 200, 60], [60, 60, 200], [160, 160, 60]])[labels]
@@ -57,11 +57,11 @@ def pictures() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture
 def folder(tmp_path: Path, pictures) -> Path:
-    """The same pictures as files, a folder a class."""
+    """The same images as files, a folder a class."""
     import cv2
 
     for number, (pixels, label) in enumerate(zip(*pictures, strict=True)):
-        place = tmp_path / "pictures" / f"class{label}"
+        place = tmp_path / "images" / f"class{label}"
         place.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(place / f"{number:03}.png"), pixels)
-    return tmp_path / "pictures"
+    return tmp_path / "images"

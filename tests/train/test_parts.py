@@ -10,7 +10,7 @@ from torch import nn
 
 from ilk.core import Cosine, Progress, UserError
 from ilk.data import Reader, open_source
-from ilk.method import Frozen, Optimisation, typed_changes, typed_options
+from ilk.method import FreezeUntil, Optimisation, typed_changes, typed_options
 from ilk.methods import recipe
 from ilk.methods.moco_v3 import MoCoV3
 from ilk.train import Settings
@@ -147,7 +147,7 @@ def test_clipping_is_by_parameter_and_the_joint_norm_is_told():
 
 
 def test_parts_are_frozen_for_epochs_or_steps():
-    frozen = (Frozen(part="prototypes", epochs=1), Frozen(part="predictor", steps=3))
+    frozen = (FreezeUntil(part="prototypes", epochs=1), FreezeUntil(part="predictor", steps=3))
     assert frozen_now(frozen, Progress(2, 100, 10)) == {"prototypes", "predictor"}
     assert frozen_now(frozen, Progress(5, 100, 10)) == {"prototypes"}
     assert frozen_now(frozen, Progress(10, 100, 10)) == set()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ilk.core import NOBODY, UserError
+from ilk.core import UNKNOWN, UserError
 from ilk.train import train
 from ilk.train.checkpoint import load
 from ilk.train.run import CHECKPOINT
@@ -18,7 +18,7 @@ def test_memories_with_an_entry_per_item_have_the_size_of_the_data(tiny, picture
     state = load(tmp_path / "run" / CHECKPOINT)[0]
     labels = state["memory.clusters1.labels"]
     assert len(labels) == 32
-    assert (labels != NOBODY).all()  # all were seen in the first epoch, clustered in the second
+    assert (labels != UNKNOWN).all()  # seen in the first epoch, clustered in the second
     assert labels.max() < 4
     assert state["memory.bank-g1.sources"].tolist() == list(range(32))
 

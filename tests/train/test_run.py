@@ -182,8 +182,8 @@ def test_a_loss_that_is_not_finite_leaves_weights_and_checkpoint(
 ):
     losses, before = Trainer._losses, {}
 
-    def broken(self, scene):
-        out = losses(self, scene)
+    def broken(self, context):
+        out = losses(self, context)
         if self.step == 4:
             before.update({k: v.clone() for k, v in self.student.named_parameters()})
             before["trainer"] = self
@@ -221,7 +221,7 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(tiny, folder, tmp_path
 
 def test_bad_files_are_replaced_recorded_and_counted(tiny, folder, tmp_path):
     (folder / "class0" / "empty.png").write_bytes(b"")
-    (folder / "class1" / "words.jpg").write_text("not a picture")
+    (folder / "class1" / "words.jpg").write_text("not an image")
     (folder / "class1" / "Thumbs.db").write_bytes(b"")
     (folder / "loose.png").write_bytes(next((folder / "class0").glob("0*.png")).read_bytes())
     train(tiny(steps=8), str(folder), tmp_path / "run", Witness())
@@ -297,7 +297,7 @@ def test_what_killed_saves_left_is_swept_and_nothing_else(tiny, folder, tmp_path
 
 def test_nothing_is_left_of_a_run_that_could_not_begin(tiny, tmp_path):
     with pytest.raises(UserError):
-        train(tiny(), str(tmp_path / "no pictures"), tmp_path / "run", Witness())
+        train(tiny(), str(tmp_path / "no images"), tmp_path / "run", Witness())
     assert not (tmp_path / "run").exists()
 
 
@@ -307,7 +307,7 @@ def test_a_place_that_cannot_be_written_ends_a_run_before_its_data_is_read(
 ):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"^directory: .* must be writable, got"):
-        train(tiny(), str(tmp_path / "no pictures"), tmp_path / place, Witness())
+        train(tiny(), str(tmp_path / "no images"), tmp_path / place, Witness())
 
 
 def test_changed_data_is_noticed_on_resume(tiny, folder, tmp_path):

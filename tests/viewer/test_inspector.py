@@ -9,7 +9,7 @@ from PIL import Image
 
 from ilk.core import UserError
 from ilk.data import Arrays, open_source
-from ilk.train import Settings, glance, train
+from ilk.train import Settings, preview_step, train
 from ilk.viewer import Report, inspected, page
 from tests.viewer.reading import kind, text, tree
 
@@ -44,13 +44,13 @@ def run(tmp_path_factory):
 
 
 def test_weights_and_pictures_are_those_of_the_rule(run):
-    seen = glance(run, pictures(24))
+    seen = preview_step(run, pictures(24))
     (clean, *_) = inspected(run, pictures(24), queries=8)
-    verdict = next(v for v in seen.verdicts if v.term.name == "clean")
+    kin_record = next(v for v in seen.kin_records if v.term.name == "clean")
     assert len(clean.lookups) == 8
     for row, lookup in enumerate(clean.lookups):
         groups = {name.partition(":")[0]: found for name, found in lookup.found}
-        weights = verdict.kin.weights[row]
+        weights = kin_record.kin.weights[row]
         told = sorted(float(n.picture.caption.split()[0]) for n in groups["kin"])
         torch.testing.assert_close(
             torch.tensor(told), weights[weights > 0].sort().values, atol=0.006, rtol=0
@@ -70,7 +70,7 @@ def test_every_kind_of_loss_is_shown_and_mixes_say_what_they_are_made_of(run):
     assert [entry.term for entry in found] == ["clean", "source", "mix"]
     for entry in found[1:]:
         assert any(len(lookup.query.shares) == 2 for lookup in entry.lookups)
-    root = tree(page(Report(title="t", verdict="v", kinships=found)))
+    root = tree(page(Report(title="t", kin_record="v", kinships=found)))
     heads = [text(head) for head in root.iter("h2")]
     assert heads == [f"Kin in the {name} loss" for name in ("clean", "source", "mix")]
     assert kind(root, "figure", "mate")
@@ -124,7 +124,7 @@ def test_kin_that_are_classes_are_shown_by_what_they_have_in_common(tmp_path):
     )  # fmt: skip
     train(settings, pictures(24), tmp_path / "dino", Deaf())
     (clean,) = inspected(tmp_path / "dino", pictures(24), queries=2)
-    weights = glance(tmp_path / "dino", pictures(24)).verdicts[0].kin.weights
+    weights = preview_step(tmp_path / "dino", pictures(24)).kin_records[0].kin.weights
     for row, lookup in enumerate(clean.lookups):
         ((name, found),) = lookup.found
         assert name.startswith("by classes in common")

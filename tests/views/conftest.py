@@ -18,7 +18,7 @@ JITTER = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_
 
 @pytest.fixture(scope="session")
 def picture() -> Picture:
-    """Smooth colourful structure with some grain: what pictures are like."""
+    """Smooth colourful structure with some grain: what images are like."""
 
     def make(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
         rng = np.random.default_rng(seed)
@@ -64,7 +64,7 @@ def _colour(draws: Draws, row: int, view: torch.Tensor) -> torch.Tensor:
 
 
 def _bands(draws: Draws, row: int, view: torch.Tensor) -> torch.Tensor:
-    """Brightness and contrast of each band as if it were a picture of its own."""
+    """Brightness and contrast of each band as if it were an image of its own."""
     bands = view[:, None]
     for operation in draws.order[row]:
         if operation < 2:

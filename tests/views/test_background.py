@@ -21,7 +21,7 @@ PLAIN = View(name="a", size=20, scale=(0.3, 1.0))
 
 @dataclass
 class World:
-    """Pictures of several sizes, whose foreground is a disc; remembers who was asked for."""
+    """Images of several sizes, whose foreground is a disc; remembers who was asked for."""
 
     images: list[np.ndarray]
     masks: list[np.ndarray]

@@ -11,9 +11,9 @@ from scipy import stats
 from torch.nn import functional as F
 
 from ilk.core import overlap
-from ilk.views.by_picture import blends, collages
 from ilk.views.mixing import Mixing, mix
 from ilk.views.pasting import box_share, box_sides, box_starts, cutmix, mixup, resizemix
+from ilk.views.per_image import blends, collages
 
 STRATEGIES = ("mixup", "cutmix", "resizemix")
 ITEMS = np.arange(100, 108)
@@ -28,7 +28,7 @@ def draw_of(plan, items=ITEMS, epoch=0, step=0, seed=0, view="a"):
 
 
 def colours(items, *shape):
-    """Pictures of one colour each; every channel and every item has another."""
+    """Images of one colour each; every channel and every item has another."""
     base = torch.as_tensor(items, dtype=torch.float64).reshape(-1, 1, *[1] * len(shape)) * 7
     channels = torch.arange(2).double().reshape(1, 2, *[1] * len(shape)) * 1000
     return (base + channels).expand(-1, -1, *shape).contiguous()
@@ -201,7 +201,7 @@ def test_shares_and_boxes_follow_the_item_and_the_epoch_alone():
 
 
 def cutmix_mask(ones, draw):
-    """Where the box of each row lies: partners made different from every first picture."""
+    """Where the box of each row lies: partners made different from every first image."""
     marked = torch.cat([ones, 0 * ones])
     apart = replace(
         draw, partners=draw.rows + len(ones), items=np.concatenate([draw.items] * 2)

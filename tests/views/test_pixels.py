@@ -1,6 +1,6 @@
 """The engine against torchvision, within stated numbers of grey levels.
 
-"mean" and "worst" are absolute differences over the pixels of a picture, in levels of 255.
+"mean" and "worst" are absolute differences over the pixels of an image, in levels of 255.
 """
 
 from dataclasses import replace

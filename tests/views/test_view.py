@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import CenterCrop, Compose, Resize
 
-from ilk.core import Detail, UserError
+from ilk.core import MinPixels, UserError
 from ilk.data import decode
 from ilk.views import Background, Plain, View, byol_pair, dino_multicrop, draw, needed, render
 
@@ -145,7 +145,7 @@ def test_impossible_plain_views_are_refused(wrong):
 )
 def test_no_crop_of_a_reduced_picture_is_smaller_than_its_view(scale, ratio, size, shape):
     made = View(name="a", size=size, scale=tuple(sorted(scale)), ratio=tuple(sorted(ratio)))
-    by = needed([made]).spared(*shape, (2, 4, 8))
+    by = needed([made]).reduction(*shape, (2, 4, 8))
     reduced = [-(-side // by) for side in shape]
     heights, widths = (np.full(50, side) for side in reduced)
     boxes = draw(made, heights, widths, np.arange(50), 0, 0).boxes
@@ -171,5 +171,5 @@ def test_the_most_demanding_view_decides():
         View(name="a", size=224, scale=(0.5, 1)),
         View(name="b", size=96, scale=(0.1, 0.5)),
     )
-    assert needed([globe, local]) == Detail(area=math.ceil(224**2 / 0.5 * 4 / 3), side=224)
+    assert needed([globe, local]) == MinPixels(area=math.ceil(224**2 / 0.5 * 4 / 3), side=224)
     assert needed([globe, replace(local, background=Background(kind="remove", p=0.5))]) is None

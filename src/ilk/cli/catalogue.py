@@ -20,8 +20,8 @@ def entries() -> dict[str, dict[str, Any]]:
 
 def made() -> dict[str, Any]:
     """The same from the code, which takes seconds."""
-    from ilk.adoptions import ADOPTIONS
     from ilk.cli.matrix import fits
+    from ilk.kin_rules import KIN_RULES
     from ilk.method import Optimisation
     from ilk.methods import METHODS
     from ilk.mixes import MIXES
@@ -30,7 +30,7 @@ def made() -> dict[str, Any]:
     return {
         "method": {name: _entry(name, kind) for name, kind in METHODS.items()},
         "mix": {name: _entry(name, kind) for name, kind in MIXES.items()},
-        "kin rule": {name: _entry(f"kin.{name}", kind) for name, kind in ADOPTIONS.items()},
+        "kin rule": {name: _entry(f"kin.{name}", kind) for name, kind in KIN_RULES.items()},
         "optimiser": [field.name for field in dataclasses.fields(Optimisation)],
         "backbones": list(OWN),
         "fits": {name: dict(row) for name, row in fits().items()},

@@ -41,13 +41,13 @@ def named_encoder(
     Raises:
         UserError: there is no such encoder.
     """
-    from ilk.evaluate import contender
+    from ilk.evaluate import load_encoder_or_baseline
 
     if spec == BEFORE:
         from ilk.train import before
 
         return before(Path(first))
-    return contender(
+    return load_encoder_or_baseline(
         spec, ours=ours, image_size=image_size, seed=seed,
         tell=lambda words: say(console, plain(words)),
     )  # fmt: skip

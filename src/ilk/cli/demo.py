@@ -1,4 +1,4 @@
-"""``ilk demo``: train, score and report, on pictures drawn on the spot or on a person's own."""
+"""``ilk demo``: train, score and report, on images drawn on the spot or on a person's own."""
 
 import json
 import shutil
@@ -96,7 +96,7 @@ def demo(
 
 
 def _settings(images: int, epochs: float | None, seed: int) -> "Settings":
-    """Small enough for two cores; chosen on pictures of a split that is never tested on."""
+    """Small enough for two cores; chosen on images of a split that is never tested on."""
     from ilk.train import Settings
 
     return Settings(
@@ -132,7 +132,7 @@ def _check_free(output: Path) -> None:
 
 
 def _drawn_parts(console: Console, seed: int) -> "tuple[Source, Source]":
-    """Pictures drawn once and kept: an epoch must not wait for the pencil."""
+    """Images drawn once and kept: an epoch must not wait for the pencil."""
     import numpy as np
 
     from ilk.data import Arrays, default_workers, labels
@@ -216,7 +216,7 @@ def _rivals(
     makers: dict[str, Callable[[Source], Embeddings]] = {
         TRAINED: lambda part: embed(trained, part, workers=workers),
         UNTRAINED: lambda part: embed(untrained, part, workers=workers),
-        # Smaller pictures are the stronger baseline: neighbours need not match to the pixel.
+        # Smaller images are the stronger baseline: neighbours need not match to the pixel.
         PIXELS: lambda part: pixels(part, size=size // 2, workers=workers),
     }
     rivals: list[Rival] = []

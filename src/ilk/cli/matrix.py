@@ -30,7 +30,7 @@ def fits() -> Fits:
     """Tried on every method."""
     import torch
 
-    from ilk.adoptions import ADOPTIONS, adopter
+    from ilk.kin_rules import KIN_RULES, kin_rule
     from ilk.methods import METHODS, recipe
     from ilk.mixes import MIXES, mixture
 
@@ -38,7 +38,7 @@ def fits() -> Fits:
         records = {name: recipe(name, {}).build(8, 224) for name in METHODS}
         tried = {
             **{name: mixture(name, {}).apply for name in MIXES},
-            **{name: adopter(name, {}).apply for name in ADOPTIONS},
+            **{name: kin_rule(name, {}).apply for name in KIN_RULES},
         }
         return {
             name: {axis: _refusal(apply, record) for axis, apply in tried.items()}

@@ -93,7 +93,7 @@ def _looked_up(
 ) -> "tuple[Lookup, ...]":
     from ilk.data import open_source
     from ilk.embedding import cached
-    from ilk.evaluate import contender
+    from ilk.evaluate import load_encoder_or_baseline
     from ilk.viewer import mistakes
 
     result, names = standing.results[KNN], standing.names
@@ -104,7 +104,7 @@ def _looked_up(
     if not (Path(spec).is_dir() or spec in SAFE):  # others may have had another image size
         raise UserError(f"report: mistakes need a run, pixels or hog, got {spec}")
     train, test = open_source(names["train"]), open_source(names["test"])
-    encoder = contender(spec)
+    encoder = load_encoder_or_baseline(spec)
     wanted = (result.encoder, result.train_data, result.test_data)
     if wanted != (encoder.fingerprint, train.fingerprint, test.fingerprint):
         raise UserError(

@@ -18,7 +18,7 @@ def worth(directory: Path, record: Mapping[str, Any]) -> str:
     import torch
 
     from ilk.data import default_workers, open_source
-    from ilk.evaluate import contender, raw_pixels
+    from ilk.evaluate import load_encoder_or_baseline, raw_pixels
     from ilk.networks import load_encoder
     from ilk.train import online_probe
 
@@ -36,7 +36,7 @@ def worth(directory: Path, record: Mapping[str, Any]) -> str:
             f"--against pixels says what it is worth"
         )
     encoder = load_encoder(directory)
-    untrained = contender("random", ours=encoder, seed=settings["seed"])
+    untrained = load_encoder_or_baseline("random", ours=encoder, seed=settings["seed"])
     scores = {
         "raw pixels": probe(raw_pixels(channels=encoder.channels)),
         "the same network untrained": probe(untrained),

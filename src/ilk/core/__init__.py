@@ -6,50 +6,51 @@ What needs torch is loaded when it is asked for: an error of the command line do
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ilk.core.detail import Detail
 from ilk.core.errors import UserError
 from ilk.core.files import check_writable, replacing, sweep, sweep_old, write_whole
 from ilk.core.locks import Holder, holder, lock
+from ilk.core.min_pixels import MinPixels
 from ilk.core.schedules import Cosine, Line, Progress, Ramp, Scalar, WarmCosine, value
 from ilk.core.shown import shown, stored
+from ilk.core.unknown import UNKNOWN
 
 if TYPE_CHECKING:
-    from ilk.core.composition import NOBODY, Composition, overlap
-    from ilk.core.hashing import lots, paired
+    from ilk.core.composition import Composition, overlap
+    from ilk.core.hashing import hash_uniform, paired
     from ilk.core.rows import (
         Field,
         Kin,
         KinRule,
-        Look,
+        NegativeSynthesis,
         Objective,
         Output,
         Role,
         Rows,
-        Synthesis,
+        StepContext,
         mixed,
     )
     from ilk.core.scores import full, similarities
 
 # No name may be that of a module here, which would come in its place.
 _HOMES = {
-    "composition": "NOBODY Composition overlap",
-    "hashing": "lots paired",
-    "rows": "Field Kin KinRule Look Objective Output Role Rows Synthesis mixed",
+    "composition": "Composition overlap",
+    "hashing": "hash_uniform paired",
+    "rows": "Field Kin KinRule NegativeSynthesis Objective Output Role Rows StepContext mixed",
     "scores": "full similarities",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
-    "NOBODY",
+    "UNKNOWN",
     "Composition",
     "Cosine",
-    "Detail",
     "Field",
     "Holder",
     "Kin",
     "KinRule",
     "Line",
-    "Look",
+    "MinPixels",
+    "NegativeSynthesis",
     "Objective",
     "Output",
     "Progress",
@@ -57,14 +58,14 @@ __all__ = [
     "Role",
     "Rows",
     "Scalar",
-    "Synthesis",
+    "StepContext",
     "UserError",
     "WarmCosine",
     "check_writable",
     "full",
+    "hash_uniform",
     "holder",
     "lock",
-    "lots",
     "mixed",
     "overlap",
     "paired",

@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ilk.core.unknown import UNKNOWN
+
 MANY = 2**16  # pairs, from which on it pays to look only at those that have a source in common
 DENSE = 10  # of so many pairs one in common: looking at all of them is as fast
-NOBODY = -1  # the source of a row whose origin is not known; never kin of anyone by source
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Composition:
     is anything that views can share: an image, a place, an object proposal, a class.
 
     Args:
-        sources: ids, ``NOBODY`` where a share belongs to no known source.
+        sources: ids, ``UNKNOWN`` where a share belongs to no known source.
         shares: non-negative.
     """
 
@@ -46,7 +47,7 @@ class Composition:
     @staticmethod
     def unknown(rows: int, device: torch.device) -> "Composition":
         """Rows that nobody is kin of by source."""
-        return Composition.plain(torch.full((rows,), NOBODY, dtype=torch.long, device=device))
+        return Composition.plain(torch.full((rows,), UNKNOWN, dtype=torch.long, device=device))
 
     @staticmethod
     def cat(parts: "list[Composition]") -> "Composition":
@@ -54,25 +55,25 @@ class Composition:
         width = max(part.sources.shape[1] for part in parts)
         dtype = torch.stack([part.shares.new_zeros(()) for part in parts]).dtype
         return Composition(
-            torch.cat([_widen(part.sources, width, NOBODY) for part in parts]),
+            torch.cat([_widen(part.sources, width, UNKNOWN) for part in parts]),
             torch.cat([_widen(part.shares.to(dtype), width, 0.0) for part in parts]),
         )
 
-    def renamed(self, names: Int[Tensor, " M"]) -> "Composition":
+    def relabel(self, names: Int[Tensor, " M"]) -> "Composition":
         """The same shares under other names: of classes, of clusters.
 
         Args:
-            names: what source i is called, ``NOBODY`` where that is not known. Shares of one
+            names: what source i is called, ``UNKNOWN`` where that is not known. Shares of one
                 name are added up.
         """
         known = (self.sources >= 0) & (self.sources < len(names))
-        sources = torch.where(known, names[self.sources.clamp(0, len(names) - 1)], NOBODY)
+        sources = torch.where(known, names[self.sources.clamp(0, len(names) - 1)], UNKNOWN)
         same = sources[:, :, None] == sources[:, None, :]
-        same &= (sources != NOBODY)[:, :, None]
+        same &= (sources != UNKNOWN)[:, :, None]
         again = same.tril(-1).any(dim=2)  # a column further left has this name already
         total = (same * self.shares[:, None, :]).sum(dim=2)
-        shares = torch.where(sources == NOBODY, self.shares, total)
-        return Composition(torch.where(again, NOBODY, sources), shares.masked_fill(again, 0.0))
+        shares = torch.where(sources == UNKNOWN, self.shares, total)
+        return Composition(torch.where(again, UNKNOWN, sources), shares.masked_fill(again, 0.0))
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -97,7 +98,7 @@ def overlap(a: Composition, b: Composition) -> Float[Tensor, "A B"]:
     for s in range(a.sources.shape[1]):
         for r in range(b.sources.shape[1]):
             same = a.sources[:, None, s] == b.sources[None, :, r]
-            same &= (a.sources[:, s] != NOBODY)[:, None]
+            same &= (a.sources[:, s] != UNKNOWN)[:, None]
             total += torch.minimum(mine[:, None, s], theirs[None, :, r]).masked_fill(~same, 0.0)
     return total
 
@@ -113,7 +114,7 @@ def _matches(
     theirs = b.reshape(-1)
     first = torch.searchsorted(names, theirs)
     counts = torch.searchsorted(names, theirs, right=True) - first
-    counts[theirs == NOBODY] = 0
+    counts[theirs == UNKNOWN] = 0
     if int(counts.sum()) > len(a) * len(b) / DENSE:
         return None
     column = torch.repeat_interleave(counts)

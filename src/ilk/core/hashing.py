@@ -1,4 +1,4 @@
-"""Drawing lots on the device: the same for a picture whatever rank or row it stands in.
+"""Drawing lots on the device: the same for an image whatever rank or row it stands in.
 
 Axes: the shape of the numbers that draw.
 """
@@ -12,7 +12,7 @@ _FIRST, _SECOND = -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15  # SplitMix64's facto
 _GOLDEN = -0x61C8864680B583EB  # 2**64 / golden ratio, signed
 
 
-def lots(
+def hash_uniform(
     numbers: Int[Tensor, "*shape"], *, seed: int, step: int, name: str
 ) -> Float[Tensor, "*shape"]:
     """One uniform in [0, 1) for each number: equal numbers draw equal lots.

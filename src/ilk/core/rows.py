@@ -46,9 +46,9 @@ class Rows:
     Args:
         vectors: one embedding a row.
         composition: what each row is made of.
-        slots: one number per picture shown in this step, so that a row can be told from its
+        slots: one number per image shown in this step, so that a row can be told from its
             own copy; -1 for rows from a memory.
-        origin: what each row shows, where kin by source must not know of it: the pictures
+        origin: what each row shows, where kin by source must not know of it: the images
             behind a queue of keys that are foreign to all; None is the composition.
     """
 
@@ -80,12 +80,12 @@ class Kin:
     """
 
     weights: Float[Tensor, "Q K"]
-    left_out: Bool[Tensor, "Q K"] | None = None
+    ignored: Bool[Tensor, "Q K"] | None = None
     importance: Float[Tensor, " Q"] | None = None
 
 
 @runtime_checkable
-class Look(Protocol):
+class StepContext(Protocol):
     """What a kin rule may look at besides its queries and candidates."""
 
     @property
@@ -124,17 +124,17 @@ class Look(Protocol):
 class KinRule(Protocol):
     """Decides, for every query, who of the candidates is kin and who is left out."""
 
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights and left-out pairs; never carries a gradient."""
         ...
 
 
 @runtime_checkable
-class Synthesis(Protocol):
+class NegativeSynthesis(Protocol):
     """Makes further candidates for each query, foreign to it and its own alone."""
 
     def __call__(
-        self, queries: Rows, candidates: Rows, kin: Kin, look: Look
+        self, queries: Rows, candidates: Rows, kin: Kin, context: StepContext
     ) -> tuple[Float[Tensor, "Q m D"], Bool[Tensor, "Q m"]] | None:
         """Vectors without gradient and which of them are left out; None for the time being."""
         ...

@@ -1,7 +1,7 @@
 """Randomness as a pure function: the same arguments give the same numbers, in any order.
 
 Nothing here keeps state, so worker counts, process ids and the order of calls cannot change a
-picture, and a stopped run has no random state to lose.
+image, and a stopped run has no random state to lose.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What goes wrong with pictures: noise, blur, weather and digital damage, five severities."""
+"""What goes wrong with images: noise, blur, weather and digital damage, five severities."""
 
 from ilk.corruptions.corrupt import COMMON, CORRUPTIONS, EXTRA, SEVERITIES, corrupt
 

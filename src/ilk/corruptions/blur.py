@@ -54,7 +54,7 @@ def motion_blur(pixels: Pixels, severity: int, chance: Generator) -> Pixels:
 
 
 def zoom_blur(pixels: Pixels, severity: int, chance: Generator) -> Pixels:
-    """The mean of the picture and of 11 to 16 of its magnifications, up to 1.11 to 1.31.
+    """The mean of the image and of 11 to 16 of its magnifications, up to 1.11 to 1.31.
 
     Factors are shares, so nothing is scaled. CIFAR-10-C ends at 1.05 to 1.25.
     """

@@ -26,7 +26,7 @@ from ilk.corruptions.noise import (
 from ilk.corruptions.weather import brightness, fog, frost, snow, spatter
 
 SEVERITIES = (1, 2, 3, 4, 5)
-SMALLEST = 16  # px: below, nothing is left of a pixelated picture
+SMALLEST = 16  # px: below, nothing is left of a pixelated image
 
 CORRUPTIONS: Mapping[str, Callable[[Pixels, int, Generator], Pixels]] = {
     corruption.__name__: corruption

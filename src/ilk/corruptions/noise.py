@@ -1,4 +1,4 @@
-"""Noise: a draw for each number of a picture. Nothing here has a length to scale.
+"""Noise: a draw for each number of an image. Nothing here has a length to scale.
 
 Pixels are in [0, 1], H W C. The published tables are those of ImageNet-C, Hendrycks and
 Dietterich, ICLR 2019, https://arxiv.org/abs/1903.12261, section 3; CIFAR-10-C is milder, which

@@ -29,7 +29,7 @@ WATER, MUD = np.array((175, 238, 238)) / 255, np.array((63, 42, 20)) / 255
 
 
 def snow(pixels: Pixels, severity: int, chance: Generator) -> Pixels:
-    """Flakes that fall, twice, over a picture that brightens.
+    """Flakes that fall, twice, over an image that brightens.
 
     Normal noise, magnified 2 to 4.5 times and cut off below 0.5 to 0.9, is blurred by a motion
     of radius 10 to 12 and sigma 4 to 12 px at -135 to -45 degrees, and added as it is and
@@ -56,7 +56,7 @@ def snow(pixels: Pixels, severity: int, chance: Generator) -> Pixels:
 
 
 def frost(pixels: Pixels, severity: int, chance: Generator) -> Pixels:
-    """Ice on the pane: 1 to 0.6 of the picture plus 0.4 to 0.75 of a texture of frost.
+    """Ice on the pane: 1 to 0.6 of the image plus 0.4 to 0.75 of a texture of frost.
 
     The published code pastes photographs of frosted glass; here the texture is drawn, see
     ``ice``, so figures for frost are comparable among themselves and not with published ones.

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Int32, Int64
 
+from ilk.core.unknown import UNKNOWN
 from ilk.data.leavings import same
 from ilk.data.names import Paths
-from ilk.data.source import UNKNOWN
 
 # Folders that say what images are for and not what they show.
 SPLITS = frozenset(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int32, Integer, Shaped
 
+from ilk.core.unknown import UNKNOWN
 from ilk.data.leavings import same
-from ilk.data.source import UNKNOWN
 
 _MOST = 65_536  # a greater number is taken for an id and not for the number of a class
 _LARGEST = 2**53  # below it every whole float is exact

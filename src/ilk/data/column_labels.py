@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Int64
 
+from ilk.core.unknown import UNKNOWN
 from ilk.data.classes import Labels, counted, labels_of, numbered
-from ilk.data.source import UNKNOWN
 
 # pyarrow has no type stubs
 _File = Any  # its ParquetFile

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from ilk.core.detail import Detail
+from ilk.core.min_pixels import MinPixels
 from ilk.data.encoded import pixels_of
 from ilk.data.memory import MAX_PIXELS, check_pixels
 from ilk.data.source import BadItem, Source, only_bad_items
@@ -28,7 +28,7 @@ def decode(
     *,
     channels: int | None = 3,
     max_pixels: int = MAX_PIXELS,
-    detail: Detail | None = None,
+    detail: MinPixels | None = None,
 ) -> np.ndarray:
     """The pixels of an item, [H, W, C] uint8.
 

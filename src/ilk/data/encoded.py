@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
-from ilk.core.detail import Detail
+from ilk.core.min_pixels import MinPixels
 from ilk.data.colour import in_srgb
 from ilk.data.formats import format_of
 from ilk.data.jpeg import Unusual, read_jpeg
@@ -37,7 +37,7 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def pixels_of(
-    data: bytes, max_pixels: int, detail: Detail | None = None
+    data: bytes, max_pixels: int, detail: MinPixels | None = None
 ) -> tuple[UInt8[np.ndarray, "H W C"], bool]:
     """Decode a file, upright, in gray or sRGB, with the channels that it has.
 

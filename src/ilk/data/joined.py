@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ilk.core.unknown import UNKNOWN
 from ilk.data.account import LeftOut, Tally, left_out, roots, unlabelled_because
-from ilk.data.source import UNKNOWN, Source, digest
+from ilk.data.source import Source, digest
 
 
 class Joined:

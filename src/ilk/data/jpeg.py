@@ -16,7 +16,7 @@ import simplejpeg
 from jaxtyping import UInt8
 from PIL import Image
 
-from ilk.core.detail import Detail
+from ilk.core.min_pixels import MinPixels
 from ilk.data.colour import in_srgb
 from ilk.data.memory import MEMORY, check_pixels
 from ilk.data.orientation import orientation, upright, xmp_orientation
@@ -54,7 +54,7 @@ class _Segment(NamedTuple):
 
 
 def read_jpeg(
-    data: bytes, max_pixels: int, detail: Detail | None
+    data: bytes, max_pixels: int, detail: MinPixels | None
 ) -> UInt8[np.ndarray, "H W C"]:
     """Decode a JPEG, upright: gray, or colours as sRGB.
 
@@ -91,7 +91,7 @@ def read_jpeg(
 
 
 def _read(
-    data: bytes, max_pixels: int, detail: Detail | None, turn: int, profile: bytes
+    data: bytes, max_pixels: int, detail: MinPixels | None, turn: int, profile: bytes
 ) -> UInt8[np.ndarray, "H W C"]:
     """Decode it if there is nothing to warn of; ValueError if there is."""
     try:
@@ -106,7 +106,7 @@ def _read(
     colours = _COLOURS.get(space)
     if colours is None:
         raise Unusual
-    by = 1 if detail is None else detail.spared(height, width, _REDUCTIONS)
+    by = 1 if detail is None else detail.reduction(height, width, _REDUCTIONS)
     least = (-(-height // by), -(-width // by))
     channels = _CHANNELS[colours]
     size = least[0] * least[1] * channels

@@ -10,11 +10,12 @@ import numpy as np
 from PIL import Image
 
 from ilk.core.errors import UserError
+from ilk.core.unknown import UNKNOWN
 from ilk.data.classes import Labels, labels_of, nothing_known
 from ilk.data.datasets import sampled
 from ilk.data.leavings import same
 from ilk.data.loose import is_array, pixels_of_pillow
-from ilk.data.source import UNKNOWN, BadItem
+from ilk.data.source import BadItem
 
 _TARGETS = ("targets", "labels", "_labels", "y")  # torchvision has all of them
 _DEEPEST = 5  # wrappers around wrappers

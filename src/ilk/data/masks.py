@@ -1,4 +1,4 @@
-"""What is foreground in a picture: known, from files beside the data, or by saliency.
+"""What is foreground in an image: known, from files beside the data, or by saliency.
 
 Axes: H W C pixels.
 """
@@ -36,12 +36,12 @@ class Masked(Protocol):
 
 
 def open_masks(spec: str | None, source: Source) -> Masks:
-    """Where the foreground of a source's pictures is to be had from.
+    """Where the foreground of a source's images is to be had from.
 
     Args:
         spec: a folder with a mask for each image, ``saliency`` to guess it from the pixels, or
             None for a source that knows it itself.
-        source: the pictures.
+        source: the images.
 
     Raises:
         UserError: the source does not know it, or the folder lacks masks.
@@ -64,7 +64,7 @@ def open_masks(spec: str | None, source: Source) -> Masks:
 
 @dataclass(frozen=True, slots=True)
 class MaskFolder:
-    """A picture for each image, of the same size; bright is foreground.
+    """An image for each image, of the same size; bright is foreground.
 
     Args:
         folder: of the masks.
@@ -116,7 +116,7 @@ class MaskFolder:
 
 @dataclass(frozen=True, slots=True)
 class Scenery:
-    """The foreground of every picture of a source, and other pictures to exchange it with.
+    """The foreground of every image of a source, and other images to exchange it with.
 
     Args:
         reader: of the source.
@@ -129,7 +129,7 @@ class Scenery:
     def foreground(
         self, item: int, image: UInt8[np.ndarray, "H W C"]
     ) -> Bool[np.ndarray, "H W"]:
-        """Which pixels of an item's picture show its foreground.
+        """Which pixels of an item's image show its foreground.
 
         Raises:
             UserError: what was good when the item was first read is so no longer.
@@ -145,14 +145,14 @@ class Scenery:
     def other(
         self, item: int, chance: float
     ) -> tuple[UInt8[np.ndarray, "H W C"], Bool[np.ndarray, "H W"]]:
-        """Another picture with its foreground; all others are alike likely.
+        """Another image with its foreground; all others are alike likely.
 
         Args:
             item: that it must not be.
             chance: in [0, 1).
 
         Raises:
-            UserError: there is no other picture.
+            UserError: there is no other image.
         """
         count = len(self.reader)
         if count == 1:

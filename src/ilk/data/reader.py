@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ilk.core.detail import Detail
 from ilk.core.errors import UserError
+from ilk.core.min_pixels import MinPixels
 from ilk.data.decode import decode, read_item
 from ilk.data.memory import MAX_PIXELS
 from ilk.data.source import BadItem, Source, only_bad_items
@@ -38,8 +38,8 @@ class Reader:
         max_bad_share: in [0, 1]; reading stops once more than this share of all items is
             known to be bad. Of a large source it stops earlier: when 1000 items or more were
             read and the share among them is above by three standard deviations.
-        max_pixels: a larger picture is bad.
-        detail: how much of a picture is needed, see ``decode``.
+        max_pixels: a larger image is bad.
+        detail: how much of an image is needed, see ``decode``.
         masks: gives the foreground of an item and its pixels; an item is bad if that cannot be
             read when the item is read for the first time.
     """
@@ -51,7 +51,7 @@ class Reader:
         *,
         max_bad_share: float = 0.1,
         max_pixels: int = MAX_PIXELS,
-        detail: Detail | None = None,
+        detail: MinPixels | None = None,
         masks: Callable[[int, np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self.source = source

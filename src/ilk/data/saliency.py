@@ -1,4 +1,4 @@
-"""What sticks out of a picture, without anything learned. Axes: H W C pixels."""
+"""What sticks out of an image, without anything learned. Axes: H W C pixels."""
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ RGB = 3
 
 
 def spectral_residual(gray: Float32[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W"]:
-    """Saliency in [0, 1], scaled back to the picture.
+    """Saliency in [0, 1], scaled back to the image.
 
     Hou and Zhang, "Saliency detection: a spectral residual approach", CVPR 2007, section 3:
     what the logarithm of the amplitudes has beyond its local mean, seen with the phases.
@@ -30,7 +30,7 @@ def spectral_residual(gray: Float32[np.ndarray, "H W"]) -> Float32[np.ndarray, "
 def salient(image: UInt8[np.ndarray, "H W C"]) -> Bool[np.ndarray, "H W"]:
     """The foreground, guessed: saliency seeds a cut by colour (GrabCut, Rother et al., 2004).
 
-    The same for the same picture. The border of the picture counts as background. Where
+    The same for the same image. The border of the image counts as background. Where
     nothing sticks out, or everything is of one colour, nobody is foreground.
     """
     return enlarged(small_cut(image), image.shape[:2])
@@ -57,7 +57,7 @@ class Guessed:
 
 
 def small_cut(image: UInt8[np.ndarray, "H W C"]) -> UInt8[np.ndarray, "h w"]:
-    """The foreground as ones, of a picture that was made small."""
+    """The foreground as ones, of an image that was made small."""
     height, width = image.shape[:2]
     scale = min(SEGMENTED / max(height, width), 1.0)
     size = max(round(width * scale), 1), max(round(height * scale), 1)
@@ -68,7 +68,7 @@ def small_cut(image: UInt8[np.ndarray, "H W C"]) -> UInt8[np.ndarray, "h w"]:
 
 
 def enlarged(cut: UInt8[np.ndarray, "h w"], shape: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
-    """A small cut for the picture's height and width, smooth at its border."""
+    """A small cut for the image's height and width, smooth at its border."""
     levels = cv2.resize(255 * cut, shape[::-1], interpolation=cv2.INTER_LINEAR)
     return levels >= 128
 

@@ -11,13 +11,14 @@ import numpy as np
 from jaxtyping import Bool, Int32
 
 from ilk.core.errors import UserError
+from ilk.core.unknown import UNKNOWN
 from ilk.data import cache
 from ilk.data.account import Tally, packed, summary, unpacked
 from ilk.data.by_folder import folder_classes
 from ilk.data.classes import Labels, numbered
 from ilk.data.names import Names, Paths
 from ilk.data.shard_index import CAPTION, ENDINGS, FIELDS, indexed
-from ilk.data.source import UNKNOWN, digest, one_line, read_span
+from ilk.data.source import digest, one_line, read_span
 
 
 class Shards:

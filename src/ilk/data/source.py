@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int64
 
-UNKNOWN = -1  # the label of an item that nobody labelled
+from ilk.core.unknown import UNKNOWN
+
 _LONGEST = 300  # characters of a message
-MAX_BYTES = 2**30  # a larger file cannot hold a picture below Pillow's limit of pixels
+MAX_BYTES = 2**30  # a larger file cannot hold an image below Pillow's limit of pixels
 ENDINGS = frozenset(
     b".jpg .jpeg .jpe .jfif .mpo .png .apng .webp .gif .bmp .dib .tif .tiff "
     b".ppm .pgm .pbm .pnm .jp2 .j2k .jpx .avif .tga .ico".split()

@@ -1,7 +1,12 @@
 """Protocols that can be trusted: frozen, versioned, everything chosen on train alone."""
 
 from ilk.evaluate.agreement import Agreement, agreement
-from ilk.evaluate.baselines import contender, oriented_gradients, pixels, raw_pixels
+from ilk.evaluate.baselines import (
+    load_encoder_or_baseline,
+    oriented_gradients,
+    pixels,
+    raw_pixels,
+)
 from ilk.evaluate.class_map import mapped, read_class_map
 from ilk.evaluate.corruption_error import relative_to
 from ilk.evaluate.heldout import held_out
@@ -29,10 +34,37 @@ from ilk.evaluate.result import Result
 from ilk.evaluate.suite import PROTOCOLS, evaluate, protocol
 
 __all__ = [
-    "PROTOCOLS", "Agreement", "Comparison", "Images", "Labelled", "Ledger", "Measured",
-    "NearDuplicates", "Procedure", "Protocol", "Result", "SeedDifference", "SeedMean", "Task",
-    "agreement", "bootstrap", "clopper_pearson", "compare", "contender",
-    "difference_over_seeds", "evaluate", "held_out", "holm", "mapped", "mean_over_seeds",
-    "near_duplicates", "oriented_gradients", "pixels", "protocol", "raw_pixels",
-    "read_class_map", "relative_to", "top1",
+    "PROTOCOLS",
+    "Agreement",
+    "Comparison",
+    "Images",
+    "Labelled",
+    "Ledger",
+    "Measured",
+    "NearDuplicates",
+    "Procedure",
+    "Protocol",
+    "Result",
+    "SeedDifference",
+    "SeedMean",
+    "Task",
+    "agreement",
+    "bootstrap",
+    "clopper_pearson",
+    "compare",
+    "difference_over_seeds",
+    "evaluate",
+    "held_out",
+    "holm",
+    "load_encoder_or_baseline",
+    "mapped",
+    "mean_over_seeds",
+    "near_duplicates",
+    "oriented_gradients",
+    "pixels",
+    "protocol",
+    "raw_pixels",
+    "read_class_map",
+    "relative_to",
+    "top1",
 ]  # fmt: skip

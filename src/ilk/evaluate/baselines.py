@@ -19,7 +19,7 @@ HOG_FLOOR = 1e-3  # shorter blocks are not stretched: a flat area has no orienta
 PIXELS, HOG, RANDOM = "pixels", "hog", "random"
 
 
-def contender(
+def load_encoder_or_baseline(
     spec: str,
     *,
     ours: Encoder | None = None,

@@ -17,7 +17,7 @@ from ilk.core import Progress, WarmCosine
 from ilk.core.seeding import integer
 from ilk.embedding import moved
 from ilk.evaluate.heldout import held_out
-from ilk.evaluate.pictures import in_order, pictures
+from ilk.evaluate.images import in_order, view_batches
 from ilk.evaluate.protocol import Images, Measured, Task, top1
 from ilk.evaluate.recipe import Augmented, decayed_groups, seeded
 from ilk.evaluate.sgd_heads import epochs_of
@@ -175,7 +175,7 @@ def _correct(
     encoder = images.encoder
     network.eval()
     found: list[Tensor] = []
-    for items, views in pictures(
+    for items, views in view_batches(
         images.test, Plain(size=encoder.image_size),
         in_order(len(task.test), images.batch_size),
         channels=encoder.channels, seed=task.seed, workers=images.workers,

@@ -12,7 +12,7 @@ from ilk.data import Source
 from ilk.embedding import moved
 from ilk.evaluate.blocks import features_of
 from ilk.evaluate.heldout import held_out
-from ilk.evaluate.pictures import Order, in_order, pictures
+from ilk.evaluate.images import Order, in_order, view_batches
 from ilk.evaluate.protocol import Images, Measured, Task, top1
 from ilk.evaluate.sgd_heads import epochs_of, fit_heads
 from ilk.views import Plain, View, normalise, weak
@@ -120,7 +120,7 @@ class _Work:
         """Features and classes of batches of a source."""
         encoder = self.images.encoder
         read = features_of(encoder, self.blocks)
-        for items, views in pictures(
+        for items, views in view_batches(
             source, view, order,
             channels=encoder.channels, seed=self.task.seed, workers=self.images.workers,
         ):  # fmt: skip

@@ -14,7 +14,7 @@ from ilk.core import UserError
 from ilk.data import BadItem, Source, decode, read_item
 from ilk.embedding import Embeddings, nearest
 
-ALIKE = 1e-3  # of the spread of train: the same picture, encoded in another batch
+ALIKE = 1e-3  # of the spread of train: the same image, encoded in another batch
 CLOSE = 0.8  # cosine of standardised features, from which pixels are compared
 AGREE = 0.98  # correlation of pixels; measured by benchmarks/near_duplicates.py
 SIDE = 16  # pixels of the small images that are compared

@@ -45,7 +45,7 @@ class Labelled:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Images:
-    """The encoder and the pictures behind the vectors, for protocols that look at them.
+    """The encoder and the images behind the vectors, for protocols that look at them.
 
     In a task, item i of ``train`` is row i of ``task.train``, and likewise for ``test``: items
     that cannot be read or have no label are already left out.

@@ -19,7 +19,7 @@ from ilk.core.seeding import integer
 from ilk.data import BadItem, Source, decode, read_item
 from ilk.views import View
 
-SMALL = 64  # px: up to here a rotated or shifted picture loses too much to its borders
+SMALL = 64  # px: up to here a rotated or shifted image loses too much to its borders
 COLOURS = (
     "AutoContrast", "Equalize", "Invert", "PosterizeIncreasing", "SolarizeIncreasing",
     "SolarizeAdd", "ColorIncreasing", "ContrastIncreasing", "BrightnessIncreasing",
@@ -27,7 +27,7 @@ COLOURS = (
 )  # fmt: skip
 GEOMETRY = ("Rotate", "ShearX", "ShearY", "TranslateXRel", "TranslateYRel")
 RGB = 3
-HELD = 16  # decoded pictures that wait for being cropped together
+HELD = 16  # decoded images that wait for being cropped together
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def seeded(number: int) -> Generator[None]:
 
 @contextmanager
 def seeded_pictures(number: int) -> Generator[None]:
-    """Those of Python and NumPy alone: torch's take longer than what is done to a picture."""
+    """Those of Python and NumPy alone: torch's take longer than what is done to an image."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     random.seed(number)
     np.random.seed(number % 2**32)  # noqa: NPY002
@@ -116,7 +116,7 @@ def _rand_augment(names: Sequence[str], size: int) -> Any:
 
     settings = {
         "magnitude_std": 0.5,
-        "magnitude_max": 9.99,  # of 10, at which no bit of a posterized picture would be left
+        "magnitude_max": 9.99,  # of 10, at which no bit of a posterized image would be left
         "translate_const": int(0.45 * size),
         "img_mean": (124, 116, 104),
     }

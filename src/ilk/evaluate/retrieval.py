@@ -12,7 +12,7 @@ from ilk.evaluate.interval import BOOTSTRAP, bootstrap
 from ilk.evaluate.protocol import Labelled, Measured, Task
 
 BLOCK = 256  # queries ranked at once
-GROUP = 4  # pictures of one object in UKBench
+GROUP = 4  # images of one object in UKBench
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,10 +15,10 @@ from torch import Tensor
 from ilk.corruptions import COMMON, EXTRA, corrupt
 from ilk.embedding import moved
 from ilk.evaluate.calibration import calibration_error
+from ilk.evaluate.images import in_order, view_batches
 from ilk.evaluate.interval import BOOTSTRAP, bootstrap
 from ilk.evaluate.linear import LogisticRegression
 from ilk.evaluate.logistic import Linear
-from ilk.evaluate.pictures import in_order, pictures
 from ilk.evaluate.protocol import Images, Measured, Task
 from ilk.views import Plain, normalise
 
@@ -103,7 +103,7 @@ class Robustness:
         correct, confidence = np.zeros(shape, bool), np.zeros(shape, np.float32)
         encoder, done = images.encoder, 0
         total = -(-len(task.test) // images.batch_size) * shape[0] * shape[1]
-        batches = pictures(
+        batches = view_batches(
             images.test, Plain(size=encoder.image_size), in_order(shape[2], images.batch_size),
             channels=encoder.channels, seed=task.seed, workers=images.workers,
         )  # fmt: skip
@@ -132,10 +132,10 @@ def corrupted(
     seed: int,
 ) -> UInt8[Tensor, "B C S S"]:
     """A batch of views, each spoilt by its own draws."""
-    pictures = views.permute(0, 2, 3, 1).contiguous().numpy()
+    arrays = views.permute(0, 2, 3, 1).contiguous().numpy()
     spoilt = workers.map(
         lambda image, item: corrupt(image, name, severity, item=int(item), seed=seed),
-        pictures,
+        arrays,
         items,
     )
     return torch.from_numpy(np.stack(list(spoilt))).permute(0, 3, 1, 2)

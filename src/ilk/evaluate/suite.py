@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from ilk.core import UserError
 from ilk.core.version import VERSION
 from ilk.embedding import Embeddings
-from ilk.evaluate.comparable import Parts, comparable
 from ilk.evaluate.ledger import Ledger
 from ilk.evaluate.protocol import Images, Protocol, Task, Tell, silent
 from ilk.evaluate.protocols import PROTOCOLS
 from ilk.evaluate.result import Identity, Result, identity
+from ilk.evaluate.task import EmbeddedSets, make_task
 
 
 def protocol(name: str) -> Protocol:
@@ -58,7 +58,7 @@ def evaluate(
         UserError: a protocol is not known, or the sets cannot be compared.
     """
     chosen = [protocol(name) for name in protocols]
-    parts = Parts(train=train, test=test, gallery=gallery, images=images)
+    parts = EmbeddedSets(train=train, test=test, gallery=gallery, images=images)
     data = {name: part.data for name, part in parts.there.items()}
     kept = Ledger(None) if ledger is None else ledger
     results: list[Result] = []
@@ -66,7 +66,7 @@ def evaluate(
         wanted = identity(one, data, test.encoder, seed, VERSION)
         result = kept.find(wanted)
         if result is None:
-            result = _result(one, comparable(parts, one, seed, progress), wanted)
+            result = _result(one, make_task(parts, one, seed, progress), wanted)
             kept.add(result)
         results.append(result)
     return results

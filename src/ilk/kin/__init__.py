@@ -1,10 +1,10 @@
 """Who is kin: rules from queries and candidates to weights and left-out pairs."""
 
-from ilk.kin.adoption import Adopted, Guests, Past
+from ilk.kin.added import Added, AddedFromMemory, Past
 from ilk.kin.algebra import Evenly, LeaveOut, OrElse, Restrict, Union
-from ilk.kin.assignment import Assigned, Sinkhorn, evened, sinkhorn
+from ilk.kin.assignment import Assigned, Sinkhorn, sinkhorn, with_even_weights
 from ilk.kin.clusters import Clustermates, DrawnMates, OwnClass, OwnCluster
-from ilk.kin.foreign import HardMixes, RowByRow, Sampled
+from ilk.kin.negatives import HardMixes, RowByRow, Sampled
 from ilk.kin.resemblance import (
     FormerNeighbours,
     Neighbours,
@@ -16,25 +16,25 @@ from ilk.kin.resemblance import (
 from ilk.kin.source import (
     Batchmates,
     CommonSource,
-    Foremost,
     Itself,
+    LargestSource,
     SameLabel,
     among_batchmates,
 )
 
 __all__ = [
-    "Adopted",
+    "Added",
+    "AddedFromMemory",
     "Assigned",
     "Batchmates",
     "Clustermates",
     "CommonSource",
     "DrawnMates",
     "Evenly",
-    "Foremost",
     "FormerNeighbours",
-    "Guests",
     "HardMixes",
     "Itself",
+    "LargestSource",
     "LeaveOut",
     "Neighbours",
     "OrElse",
@@ -52,6 +52,6 @@ __all__ = [
     "SurePairs",
     "Union",
     "among_batchmates",
-    "evened",
     "sinkhorn",
+    "with_even_weights",
 ]

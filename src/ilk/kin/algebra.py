@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ilk.core import Kin, KinRule, Look, Rows
+from ilk.core import Kin, KinRule, Rows, StepContext
 
 
 def union(a: KinRule, b: KinRule) -> "Union":
@@ -41,14 +41,14 @@ class Union:
     rules: tuple[KinRule, ...]
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Larger weights and all left-out pairs."""
-        kins = [rule(queries, candidates, look) for rule in self.rules]
-        weights, left_out = peaked(kins[0].weights), kins[0].left_out
+        kins = [rule(queries, candidates, context) for rule in self.rules]
+        weights, ignored = scale_to_peak(kins[0].weights), kins[0].ignored
         for kin in kins[1:]:
-            weights = torch.maximum(weights, peaked(kin.weights))
-            left_out = _either(left_out, kin.left_out)
-        return without(weights, left_out)
+            weights = torch.maximum(weights, scale_to_peak(kin.weights))
+            ignored = _either(ignored, kin.ignored)
+        return normalize_kin(weights, ignored)
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 
@@ -61,10 +61,10 @@ class Restrict:
     to: KinRule
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights of the one where the other agrees."""
-        kin, to = self.rule(queries, candidates, look), self.to(queries, candidates, look)
-        return without(kin.weights * (to.weights > 0), _either(kin.left_out, to.left_out))
+        kin, to = self.rule(queries, candidates, context), self.to(queries, candidates, context)
+        return normalize_kin(kin.weights * (to.weights > 0), _either(kin.ignored, to.ignored))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 
@@ -77,10 +77,13 @@ class LeaveOut:
     those: KinRule
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights of what remains, and the pairs left out."""
-        kin, those = self.rule(queries, candidates, look), self.those(queries, candidates, look)
-        return without(kin.weights, _either(kin.left_out, those.weights > 0))
+        kin, those = (
+            self.rule(queries, candidates, context),
+            self.those(queries, candidates, context),
+        )
+        return normalize_kin(kin.weights, _either(kin.ignored, those.weights > 0))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 
@@ -97,15 +100,15 @@ class OrElse:
     other: KinRule
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Each row from one of the two."""
-        kin, other = (rule(queries, candidates, look) for rule in (self.rule, self.other))
+        kin, other = (rule(queries, candidates, context) for rule in (self.rule, self.other))
         decided = (kin.weights.sum(1) > 0)[:, None]
         weights = torch.where(decided, kin.weights, other.weights)
-        if kin.left_out is None and other.left_out is None:
+        if kin.ignored is None and other.ignored is None:
             return Kin(weights)
         nobody = torch.zeros_like(weights, dtype=torch.bool)
-        ours, theirs = (nobody if k.left_out is None else k.left_out for k in (kin, other))
+        ours, theirs = (nobody if k.ignored is None else k.ignored for k in (kin, other))
         return Kin(weights, torch.where(decided, ours, theirs))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
@@ -122,29 +125,29 @@ class Evenly:
     rule: KinRule
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Uniform weights over the same kin."""
-        kin = self.rule(queries, candidates, look)
-        even = without((kin.weights > 0).to(kin.weights.dtype), kin.left_out)
+        kin = self.rule(queries, candidates, context)
+        even = normalize_kin((kin.weights > 0).to(kin.weights.dtype), kin.ignored)
         return replace(even, importance=kin.importance)
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 
 
-def rows_to_one(weights: Float[Tensor, "Q K"]) -> Float[Tensor, "Q K"]:
+def normalize_rows(weights: Float[Tensor, "Q K"]) -> Float[Tensor, "Q K"]:
     """Each row divided by its sum; rows of zeros stay."""
     sums = weights.sum(1, keepdim=True)
     return weights / torch.where(sums > 0, sums, torch.ones_like(sums))
 
 
-def without(weights: Float[Tensor, "Q K"], left_out: Bool[Tensor, "Q K"] | None) -> Kin:
+def normalize_kin(weights: Float[Tensor, "Q K"], ignored: Bool[Tensor, "Q K"] | None) -> Kin:
     """Kin of non-negative weights, rows normalised over the pairs that are not left out."""
-    if left_out is not None:
-        weights = weights.masked_fill(left_out, 0.0)
-    return Kin(rows_to_one(weights), left_out)
+    if ignored is not None:
+        weights = weights.masked_fill(ignored, 0.0)
+    return Kin(normalize_rows(weights), ignored)
 
 
-def peaked(weights: Float[Tensor, "Q K"]) -> Float[Tensor, "Q K"]:
+def scale_to_peak(weights: Float[Tensor, "Q K"]) -> Float[Tensor, "Q K"]:
     """Each row divided by its largest entry; rows of zeros stay."""
     top = weights.amax(1, keepdim=True)
     return weights / torch.where(top > 0, top, torch.ones_like(top))

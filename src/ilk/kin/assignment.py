@@ -12,7 +12,7 @@ import torch.distributed as dist
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ilk.core import Kin, KinRule, Look, Output, Rows, Scalar, full, value
+from ilk.core import Kin, KinRule, Output, Rows, Scalar, StepContext, full, value
 from ilk.kin.algebra import Evenly
 from ilk.kin.source import CommonSource
 
@@ -49,14 +49,14 @@ class Assigned:
     shares: KinRule = field(default_factory=CommonSource)
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Probabilities over classes."""
-        teacher = look.rows(self.by)
+        teacher = context.rows(self.by)
         scores = full(teacher.vectors)
         if self.centre is not None:
-            scores = scores - cast(_Centred, cast(object, look.memory(self.centre))).value
-        codes = torch.softmax(scores / value(self.temperature, look.progress), dim=1)
-        return _spread(self.shares(queries, teacher, look), codes)
+            scores = scores - cast(_Centred, cast(object, context.memory(self.centre))).value
+        codes = torch.softmax(scores / value(self.temperature, context.progress), dim=1)
+        return _spread(self.shares(queries, teacher, context), codes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,22 +84,22 @@ class Sinkhorn:
     shares: KinRule = field(default_factory=CommonSource)
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Codes over prototypes."""
-        deciding = look.rows(self.by)
+        deciding = context.rows(self.by)
         scores = full(deciding.vectors)
         counts = scores.new_ones(len(deciding))
-        if self.pool is not None and look.progress.epoch >= self.pool_from:
-            pool = cast(_Pool, cast(object, look.memory(self.pool)))
-            scores = torch.cat([scores, full(look.scores(pool.rows().vectors)).to(scores)])
+        if self.pool is not None and context.progress.epoch >= self.pool_from:
+            pool = cast(_Pool, cast(object, context.memory(self.pool)))
+            scores = torch.cat([scores, full(context.scores(pool.rows().vectors)).to(scores)])
             # Every rank adds the same pool; divided by their number it counts once in all.
             full_yet = pool.written().all().to(counts).expand(len(pool.written()))
             counts = torch.cat([counts, full_yet / _ranks()])
         codes = sinkhorn(scores, counts, epsilon=self.epsilon, iterations=self.iterations)
-        return _spread(self.shares(queries, deciding, look), codes[: len(deciding)])
+        return _spread(self.shares(queries, deciding, context), codes[: len(deciding)])
 
 
-def evened(rule: KinRule) -> KinRule:
+def with_even_weights(rule: KinRule) -> KinRule:
     """The same kin, all of one weight; where kin are classes, even shares of who decides."""
     if isinstance(rule, Assigned | Sinkhorn):
         return replace(rule, shares=Evenly(rule=rule.shares))

@@ -8,18 +8,18 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ilk.core import (
-    NOBODY,
+    UNKNOWN,
     Kin,
-    Look,
     Rows,
     Scalar,
-    lots,
+    StepContext,
+    hash_uniform,
     overlap,
     paired,
     similarities,
     value,
 )
-from ilk.kin.algebra import leave_out, restrict, rows_to_one, union
+from ilk.kin.algebra import leave_out, normalize_rows, restrict, union
 
 
 @runtime_checkable
@@ -53,9 +53,9 @@ class OwnCluster:
     clusters: str
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """The shares of the clusters that a query is made of."""
-        labels = _clusters(self.clusters, look).labels
+        labels = _clusters(self.clusters, context).labels
         return Kin(_shares(queries, labels, len(candidates)))
 
 
@@ -74,9 +74,9 @@ class OwnClass:
     labels: str
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """The shares of the classes that a query is made of."""
-        known = cast(_Classed, cast(object, look.memory(self.labels)))
+        known = cast(_Classed, cast(object, context.memory(self.labels)))
         weights = _shares(queries, known.labels, len(known.rarity))
         return Kin(weights, importance=weights @ known.rarity.to(weights))
 
@@ -97,21 +97,21 @@ class Clustermates:
     accepted: Scalar = 1.0
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights in proportion to the shares of believed clusters in common."""
-        known = cast(_Doubted, cast(object, look.memory(self.clusters)))
-        believed = known.doubt < value(self.accepted, look.progress)
-        labels = known.labels.masked_fill(~believed, NOBODY)
-        ours, theirs = (rows.composition.renamed(labels) for rows in (queries, candidates))
+        known = cast(_Doubted, cast(object, context.memory(self.clusters)))
+        believed = known.doubt < value(self.accepted, context.progress)
+        labels = known.labels.masked_fill(~believed, UNKNOWN)
+        ours, theirs = (rows.composition.relabel(labels) for rows in (queries, candidates))
         own = overlap(queries.composition, candidates.composition) > 0
-        return Kin(rows_to_one(overlap(ours, theirs).masked_fill(own, 0.0)))
+        return Kin(normalize_rows(overlap(ours, theirs).masked_fill(own, 0.0)))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DrawnMates:
-    """One picture of the query's cluster, drawn by lot, and semi-hard foreigners, drawn too.
+    """One image of the query's cluster, drawn by lot, and semi-hard foreigners, drawn too.
 
     InterCLR, Xie et al., IJCV 2022, https://arxiv.org/abs/2008.11702, section 3. Candidates are
     all items. The mate may be the query's own entry; a mix draws one for each of its sources.
@@ -126,54 +126,54 @@ class DrawnMates:
 
     clusters: str
     pool: int
-    foreign: int
+    negatives: int
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """The shares of a query's clusters on their mates, and most others left out."""
-        known = _clusters(self.clusters, look)
-        mine = queries.composition.renamed(known.labels)
-        shares = mine.shares.masked_fill(mine.sources == NOBODY, 0.0)
-        mates = self._mates(queries, mine.sources, known, look)
+        known = _clusters(self.clusters, context)
+        mine = queries.composition.relabel(known.labels)
+        shares = mine.shares.masked_fill(mine.sources == UNKNOWN, 0.0)
+        mates = self._mates(queries, mine.sources, known, context)
         weights = shares.new_zeros(len(queries), len(candidates)).scatter_add(1, mates, shares)
         alike = similarities(queries.vectors, (candidates.vectors,))
         near = alike.topk(min(self.pool, len(candidates)), dim=1).indices
         theirs = known.labels[near]
-        other = (theirs != NOBODY) & (theirs[:, :, None] != mine.sources[:, None, :]).all(2)
-        drawn = self._lots(queries, near.shape[1], "foreign", look).masked_fill(
+        other = (theirs != UNKNOWN) & (theirs[:, :, None] != mine.sources[:, None, :]).all(2)
+        drawn = self._uniform(queries, near.shape[1], "foreign", context).masked_fill(
             ~other, torch.inf
         )
-        best = drawn.topk(min(self.foreign, drawn.shape[1]), dim=1, largest=False)
-        left_out = torch.ones_like(weights, dtype=torch.bool)
-        left_out.scatter_(1, near.gather(1, best.indices), best.values == torch.inf)
-        return Kin(rows_to_one(weights), left_out & (weights == 0))
+        best = drawn.topk(min(self.negatives, drawn.shape[1]), dim=1, largest=False)
+        ignored = torch.ones_like(weights, dtype=torch.bool)
+        ignored.scatter_(1, near.gather(1, best.indices), best.values == torch.inf)
+        return Kin(normalize_rows(weights), ignored & (weights == 0))
 
     def _mates(
-        self, queries: Rows, mine: Int[Tensor, "Q S"], known: _Clustered, look: Look
+        self, queries: Rows, mine: Int[Tensor, "Q S"], known: _Clustered, context: StepContext
     ) -> Int[Tensor, "Q S"]:
         """A member of each cluster; any row where the cluster is not known."""
         order = known.labels.argsort(stable=True)
         sizes = torch.bincount(known.labels + 1, minlength=len(known.centroids) + 1)
         size, first = sizes[mine + 1], (sizes.cumsum(0) - sizes)[mine + 1]
-        drawn = self._lots(queries, mine.shape[1], "mate", look)
+        drawn = self._uniform(queries, mine.shape[1], "mate", context)
         place = (drawn * size).long().minimum(size - 1).clamp(min=0)
         return order[(first + place).clamp(max=len(order) - 1)]
 
-    def _lots(
-        self, queries: Rows, count: int, name: str, look: Look
+    def _uniform(
+        self, queries: Rows, count: int, name: str, context: StepContext
     ) -> Float[Tensor, "Q count"]:
         items = queries.composition.sources[:, 0]
         numbers = paired(items, torch.arange(count, device=items.device))
-        return lots(numbers, seed=look.seed, step=look.progress.step, name=name)
+        return hash_uniform(numbers, seed=context.seed, step=context.progress.step, name=name)
 
 
 def _shares(queries: Rows, labels: Int[Tensor, " M"], count: int) -> Float[Tensor, "Q K"]:
     """How much of each of ``count`` classes a query is made of, of the part that is known."""
-    made = queries.composition.renamed(labels)
+    made = queries.composition.relabel(labels)
     weights = made.shares.new_zeros(len(queries), count)
-    shares = made.shares.masked_fill(made.sources == NOBODY, 0.0)
-    return rows_to_one(weights.scatter_add(1, made.sources.clamp(min=0), shares))
+    shares = made.shares.masked_fill(made.sources == UNKNOWN, 0.0)
+    return normalize_rows(weights.scatter_add(1, made.sources.clamp(min=0), shares))
 
 
-def _clusters(name: str, look: Look) -> _Clustered:
-    return cast(_Clustered, cast(object, look.memory(name)))
+def _clusters(name: str, context: StepContext) -> _Clustered:
+    return cast(_Clustered, cast(object, context.memory(name)))

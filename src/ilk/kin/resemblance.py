@@ -13,16 +13,16 @@ from torch import Tensor
 from ilk.core import (
     Kin,
     KinRule,
-    Look,
     Output,
     Rows,
     Scalar,
+    StepContext,
     full,
     overlap,
     similarities,
     value,
 )
-from ilk.kin.algebra import leave_out, restrict, rows_to_one, union, without
+from ilk.kin.algebra import leave_out, normalize_kin, normalize_rows, restrict, union
 
 
 @runtime_checkable
@@ -57,19 +57,19 @@ class Neighbours:
     within: KinRule | None = None
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on the nearest."""
-        deciding = queries if self.by is None else look.rows(self.by)
+        deciding = queries if self.by is None else context.rows(self.by)
         others = candidates
         if self.among is not None:
-            others = cast(_Rowed, cast(object, look.memory(self.among))).rows()
+            others = cast(_Rowed, cast(object, context.memory(self.among))).rows()
         scores = similarities(deciding.vectors, (others.vectors,))
-        left_out = None
+        ignored = None
         if self.within is not None:
-            within = self.within(deciding, candidates, look)
+            within = self.within(deciding, candidates, context)
             scores = scores.masked_fill(within.weights == 0, -torch.inf)
-            left_out = within.left_out
-        kin = without(_nearest(scores, self.k), left_out)
+            ignored = within.ignored
+        kin = normalize_kin(_nearest(scores, self.k), ignored)
         return kin if self.by is None else spread(queries, deciding, kin)
 
     __or__, __and__, __sub__ = union, restrict, leave_out
@@ -91,9 +91,9 @@ class FormerNeighbours:
     past: str
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on the nearest of the past."""
-        past = cast(_Past, cast(object, look.memory(self.past)))
+        past = cast(_Past, cast(object, context.memory(self.past)))
         scores = similarities(past.before(queries), (past.before(candidates),))
         return Kin(_nearest(scores, self.k))
 
@@ -122,19 +122,19 @@ class SoftNeighbours:
     mask: KinRule | None = None
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights of all candidates."""
-        deciding = look.rows(self.by)
-        others = tuple(look.joined(output).vectors for output in self.among)
+        deciding = context.rows(self.by)
+        others = tuple(context.joined(output).vectors for output in self.among)
         scores = similarities(deciding.vectors, others or (candidates.vectors,))
-        left_out = None
+        ignored = None
         if self.mask is not None:
-            left_out = self.mask(deciding, candidates, look).left_out
-        if left_out is not None:
-            scores = scores.masked_fill(left_out, -torch.inf)
-        codes = torch.softmax(scores / value(self.temperature, look.progress), dim=1)
+            ignored = self.mask(deciding, candidates, context).ignored
+        if ignored is not None:
+            scores = scores.masked_fill(ignored, -torch.inf)
+        codes = torch.softmax(scores / value(self.temperature, context.progress), dim=1)
         # A row with nobody left is all minus infinity.
-        return spread(queries, deciding, Kin(codes.nan_to_num(0.0), left_out))
+        return spread(queries, deciding, Kin(codes.nan_to_num(0.0), ignored))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 
@@ -160,15 +160,15 @@ class Similar:
     reduce: Literal["max", "mean"] = "max"
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on those found."""
-        supports = [_of_same_items(look.rows(output), queries) for output in self.over]
+        supports = [_of_same_items(context.rows(output), queries) for output in self.over]
         supports = supports or [queries.vectors]
         views = [similarities(support, (candidates.vectors,)) for support in supports]
         scores = torch.stack(views)
         scores = scores.amax(0) if self.reduce == "max" else scores.mean(0)
         known = overlap(queries.composition, candidates.composition) > 0
-        low = scores <= value(self.above, look.progress)
+        low = scores <= value(self.above, context.progress)
         return Kin(_nearest(scores.masked_fill(known | low, -torch.inf), self.top))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
@@ -185,12 +185,12 @@ class SameCluster:
     by: Output | None = None
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on cluster mates."""
-        own = look.scores(_judged(queries, self.by, look)).argmax(1)
-        theirs = look.scores(candidates.vectors).argmax(1)
+        own = context.scores(_deciding(queries, self.by, context)).argmax(1)
+        theirs = context.scores(candidates.vectors).argmax(1)
         same = own[:, None] == theirs[None, :]
-        return Kin(rows_to_one(same.to(queries.composition.shares.dtype)))
+        return Kin(normalize_rows(same.to(queries.composition.shares.dtype)))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 
@@ -206,7 +206,7 @@ class SurePairs:
         above: cosine from which on two are of one class.
         below: cosine under which they are of two.
         by: rows of all ranks that decide in place of queries and candidates alike, such as
-            those of another view of the same pictures; None are they themselves.
+            those of another view of the same images; None are they themselves.
     """
 
     above: Scalar
@@ -214,14 +214,14 @@ class SurePairs:
     by: Output | None = None
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on those surely alike."""
-        judged = (queries, candidates) if self.by is None else [look.joined(self.by)] * 2
-        ours, theirs = (full(rows.vectors).softmax(dim=1) for rows in judged)
+        deciding = (queries, candidates) if self.by is None else [context.joined(self.by)] * 2
+        ours, theirs = (full(rows.vectors).softmax(dim=1) for rows in deciding)
         alike = similarities(ours, (theirs,))
-        above, below = (value(edge, look.progress) for edge in (self.above, self.below))
+        above, below = (value(edge, context.progress) for edge in (self.above, self.below))
         same = alike >= above
-        return Kin(rows_to_one(same.to(alike.dtype)), ~same & (alike >= below))
+        return Kin(normalize_rows(same.to(alike.dtype)), ~same & (alike >= below))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 
@@ -232,10 +232,10 @@ def _of_same_items(rows: Rows, queries: Rows) -> Float[Tensor, "Q D"]:
     return rows.vectors[same.int().argmax(dim=1)]
 
 
-def _judged(queries: Rows, by: Output | None, look: Look) -> Float[Tensor, "Q D"]:
+def _deciding(queries: Rows, by: Output | None, context: StepContext) -> Float[Tensor, "Q D"]:
     if by is None:
         return queries.vectors
-    rows = look.rows(by)
+    rows = context.rows(by)
     if len(rows) != len(queries):
         raise ValueError(
             f"{by}: must have a row for each of {len(queries)} queries, got {len(rows)}"
@@ -248,16 +248,16 @@ def spread(queries: Rows, deciding: Rows, kin: Kin) -> Kin:
 
     A pair is left out where all of those rows leave it out.
     """
-    shares = rows_to_one(overlap(queries.composition, deciding.composition))
+    shares = normalize_rows(overlap(queries.composition, deciding.composition))
     weights = shares.to(kin.weights.dtype) @ kin.weights
-    if kin.left_out is None:
+    if kin.ignored is None:
         return Kin(weights)
-    let_in = (shares > 0).float() @ (~kin.left_out).float()
-    return without(weights, let_in == 0)
+    let_in = (shares > 0).float() @ (~kin.ignored).float()
+    return normalize_kin(weights, let_in == 0)
 
 
 def _nearest(scores: Float[Tensor, "Q K"], k: int) -> Float[Tensor, "Q K"]:
     """Equal weights on the k best of each row; minus infinity is never chosen."""
     top = scores.topk(min(k, scores.shape[1]), dim=1)
     chosen = (top.values > -torch.inf).to(scores.dtype)
-    return rows_to_one(torch.zeros_like(scores).scatter(1, top.indices, chosen))
+    return normalize_rows(torch.zeros_like(scores).scatter(1, top.indices, chosen))

@@ -1,4 +1,4 @@
-"""Kin by origin: what views are made of, and which picture they show.
+"""Kin by origin: what views are made of, and which image they show.
 
 Axes: Q queries, K candidates.
 """
@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ilk.core import Composition, Kin, KinRule, Look, Rows, overlap
-from ilk.kin.algebra import LeaveOut, Union, leave_out, restrict, rows_to_one, union
+from ilk.core import Composition, Kin, KinRule, Rows, StepContext, overlap
+from ilk.kin.algebra import LeaveOut, Union, leave_out, normalize_rows, restrict, union
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,9 +21,9 @@ class CommonSource:
     """
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights in proportion to the shares in common."""
-        return Kin(rows_to_one(overlap(queries.composition, candidates.composition)))
+        return Kin(normalize_rows(overlap(queries.composition, candidates.composition)))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 
@@ -38,16 +38,16 @@ class SameLabel:
     """
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights in proportion to the shares of classes in common."""
-        ours, theirs = (rows.shown.renamed(look.labels) for rows in (queries, candidates))
-        return Kin(rows_to_one(overlap(ours, theirs)))
+        ours, theirs = (rows.shown.relabel(context.labels) for rows in (queries, candidates))
+        return Kin(normalize_rows(overlap(ours, theirs)))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Foremost:
+class LargestSource:
     """Kin by ``rule`` as if a mix were made of its largest source alone: a hard label.
 
     DACL, Verma et al., ICML 2021, https://arxiv.org/abs/2011.04419, where the rest is noise.
@@ -56,12 +56,12 @@ class Foremost:
     rule: KinRule
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """What the rule says of such queries; of equal shares the first one counts."""
         made = queries.composition
         first = made.sources.gather(1, made.shares.argmax(dim=1, keepdim=True))[:, 0]
         return self.rule(
-            replace(queries, composition=Composition.plain(first)), candidates, look
+            replace(queries, composition=Composition.plain(first)), candidates, context
         )
 
     __or__, __and__, __sub__ = union, restrict, leave_out
@@ -69,14 +69,14 @@ class Foremost:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Itself:
-    """The candidate that shows the same picture: ``CommonSource() - Itself()`` is SimCLR."""
+    """The candidate that shows the same image: ``CommonSource() - Itself()`` is SimCLR."""
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on equal slots."""
         same = queries.slots[:, None] == candidates.slots[None, :]
         same &= queries.slots[:, None] >= 0
-        return Kin(rows_to_one(same.to(queries.composition.shares.dtype)))
+        return Kin(normalize_rows(same.to(queries.composition.shares.dtype)))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 
@@ -90,11 +90,11 @@ class Batchmates:
     """
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on strangers with a slot."""
         shared = overlap(queries.composition, candidates.composition)
         mates = (shared == 0) & (candidates.slots >= 0)[None, :]
-        return Kin(rows_to_one(mates.to(shared.dtype)))
+        return Kin(normalize_rows(mates.to(shared.dtype)))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 

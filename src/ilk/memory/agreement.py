@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ilk.core import NOBODY
+from ilk.core import UNKNOWN
 
 
 def mutual_information(a: Int[Tensor, " M"], b: Int[Tensor, " M"]) -> float:
@@ -14,7 +14,7 @@ def mutual_information(a: Int[Tensor, " M"], b: Int[Tensor, " M"]) -> float:
     epochs. Items that lack a label in one of them do not count; two labelings of one class each
     agree.
     """
-    both = (a != NOBODY) & (b != NOBODY)
+    both = (a != UNKNOWN) & (b != UNKNOWN)
     a, b = a[both], b[both]
     if len(a) == 0:
         return 0.0

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ilk.core import NOBODY, Composition, Rows, full
+from ilk.core import UNKNOWN, Composition, Rows, full
 
 
 class Bank(nn.Module):
@@ -37,7 +37,7 @@ class Bank(nn.Module):
         chance = torch.Generator().manual_seed(self.seed)
         start = torch.randn(count, self.dim, generator=chance, device="cpu")
         self.vectors = F.normalize(start, dim=1).to(self.vectors)
-        self.sources = self.sources.new_full((count,), NOBODY)
+        self.sources = self.sources.new_full((count,), UNKNOWN)
 
     @torch.no_grad()
     def remember(self, rows: Rows) -> None:
@@ -47,7 +47,7 @@ class Bank(nn.Module):
         """
         items = rows.composition.sources[:, 0]
         new = F.normalize(full(rows.vectors), dim=1).to(self.vectors)[last_of(items)]
-        kept = self.momentum * (self.sources[items] != NOBODY).to(new)[:, None]
+        kept = self.momentum * (self.sources[items] != UNKNOWN).to(new)[:, None]
         self.vectors[items] = F.normalize(kept * self.vectors[items] + (1 - kept) * new, dim=1)
         self.sources[items] = items
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ilk.core import NOBODY, Composition, Progress, Rows, UserError, seeding
+from ilk.core import UNKNOWN, Composition, Progress, Rows, UserError, seeding
 from ilk.memory.bank import Bank
 
 _CHUNK = 65_536  # rows whose cosines with all centroids are held at once
@@ -70,12 +70,12 @@ class Clusters(nn.Module):
         self.doubt = order.to(self.doubt.dtype) / max(count, 1)
 
     @torch.no_grad()
-    def settle(self, memories: Mapping[str, nn.Module], progress: Progress, seed: int) -> None:
+    def refresh(self, memories: Mapping[str, nn.Module], progress: Progress, seed: int) -> None:
         """Cluster what the bank holds, in the first step of an epoch; the same on all ranks."""
         if not progress.begins_epoch:
             return
         bank = cast(Bank, memories[self.bank])
-        seen = bank.sources != NOBODY
+        seen = bank.sources != UNKNOWN
         rows = bank.vectors[seen]
         if len(rows) < len(self.centroids):
             return
@@ -83,7 +83,7 @@ class Clusters(nn.Module):
         centroids = spherical_k_means(rows, start, self.iterations)
         labels, sureness = assigned(rows, centroids)
         self.centroids.copy_(centroids)
-        self.labels = torch.full_like(self.labels, NOBODY).masked_scatter(seen, labels)
+        self.labels = torch.full_like(self.labels, UNKNOWN).masked_scatter(seen, labels)
         order = sureness.argsort(descending=True, stable=True)
         place = torch.empty_like(sureness)
         place[order] = torch.arange(len(rows), device=rows.device).to(place) / len(rows)

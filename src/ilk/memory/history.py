@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ilk.core import NOBODY, Rows, full
+from ilk.core import UNKNOWN, Rows, full
 from ilk.memory.bank import last_of
 
 
@@ -51,7 +51,7 @@ class History(nn.Module):
         mixed, of unknown origin, or of an item without such a visit are returned as they are.
         """
         items = rows.composition.sources[:, 0]
-        known = (items != NOBODY) & (rows.composition.shares[:, 0] == 1)
+        known = (items != UNKNOWN) & (rows.composition.shares[:, 0] == 1)
         items = items.clamp(min=0)
         fresh = rows.slots >= 0
         seen = torch.zeros_like(self.visits).index_add_(0, items, (fresh & known).long())

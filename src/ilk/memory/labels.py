@@ -52,7 +52,7 @@ class Labels(nn.Module):
         self.labels = self.coming.clone()
 
     @torch.no_grad()
-    def settle(self, memories: Mapping[str, nn.Module], progress: Progress, seed: int) -> None:
+    def refresh(self, memories: Mapping[str, nn.Module], progress: Progress, seed: int) -> None:
         """Take over what was said during the last epoch; the same on all ranks."""
         if not progress.begins_epoch:
             return

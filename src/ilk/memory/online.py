@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from ilk.core import NOBODY, Composition, Progress, Rows, UserError, full, seeding
+from ilk.core import UNKNOWN, Composition, Progress, Rows, UserError, full, seeding
 from ilk.memory.bank import last_of
 from ilk.memory.clusters import agree, assigned, spherical_k_means
 
@@ -64,15 +64,15 @@ class OnlineClusters(nn.Module):
                 f"the {count} images; set fewer clusters, a hundredth of the images or less"
             )
         self.vectors = self.vectors.new_zeros(count, self.vectors.shape[1])
-        self.sources = self.sources.new_full((count,), NOBODY)
-        self.labels = self.labels.new_full((count,), NOBODY)
+        self.sources = self.sources.new_full((count,), UNKNOWN)
+        self.labels = self.labels.new_full((count,), UNKNOWN)
 
     @torch.no_grad()
-    def settle(self, memories: Mapping[str, nn.Module], progress: Progress, seed: int) -> None:
+    def refresh(self, memories: Mapping[str, nn.Module], progress: Progress, seed: int) -> None:
         """Begin, or bring centroids up to date; the same on all ranks."""
         if not (progress.begins_epoch or progress.step % self.every == 0):
             return
-        seen = self.sources != NOBODY
+        seen = self.sources != UNKNOWN
         rows = self.vectors[seen]
         if len(rows) < len(self.centroids) * self.smallest:
             return
@@ -101,7 +101,7 @@ class OnlineClusters(nn.Module):
         self.vectors[items] = new
         self.sources[items] = items
         nearest = (new @ self.centroids.T).argmax(dim=1)
-        self.labels[items] = torch.where(self.begun, nearest, NOBODY)
+        self.labels[items] = torch.where(self.begun, nearest, UNKNOWN)
 
     def rows(self) -> Rows:
         """All entries; those never written belong to nobody."""

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from ilk.core import NOBODY, Composition, Rows, UserError, full
+from ilk.core import UNKNOWN, Composition, Rows, UserError, full
 
 
 class Queue(nn.Module):
@@ -33,7 +33,7 @@ class Queue(nn.Module):
         self.keep_sources = keep_sources
         start = torch.randn(size, dim, generator=torch.Generator().manual_seed(seed))
         self.register_buffer("vectors", F.normalize(start, dim=1))
-        self.register_buffer("sources", torch.full((size,), NOBODY))
+        self.register_buffer("sources", torch.full((size,), UNKNOWN))
         self.register_buffer("cursor", torch.zeros((), dtype=torch.long))  # rows ever written
 
     @torch.no_grad()
@@ -72,4 +72,4 @@ def _whole_sources(composition: Composition) -> Int[Tensor, " N"]:
     """The source of each row that is made of one alone; a mix has none to remember."""
     share, column = composition.shares.max(dim=1)
     source = composition.sources.gather(1, column[:, None])[:, 0]
-    return torch.where(share == 1, source, torch.full_like(source, NOBODY))
+    return torch.where(share == 1, source, torch.full_like(source, UNKNOWN))

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ilk.core import NOBODY, Progress, full
+from ilk.core import UNKNOWN, Progress, full
 from ilk.memory.agreement import mutual_information
 from ilk.memory.bank import Bank
 from ilk.memory.clusters import agree, drawn, require_items
@@ -62,12 +62,12 @@ class WhitenedClusters(nn.Module):
         self.labels = torch.arange(count, device=self.labels.device) % clusters
 
     @torch.no_grad()
-    def settle(self, memories: Mapping[str, nn.Module], progress: Progress, seed: int) -> None:
+    def refresh(self, memories: Mapping[str, nn.Module], progress: Progress, seed: int) -> None:
         """Cluster what the bank holds, in the first step of an epoch; the same on all ranks."""
         if not progress.begins_epoch:
             return
         bank = cast(Bank, memories[self.bank])
-        seen = bank.sources != NOBODY
+        seen = bank.sources != UNKNOWN
         rows, clusters = bank.vectors[seen], len(self.rarity)
         if len(rows) < max(clusters, 2):
             return
@@ -75,7 +75,7 @@ class WhitenedClusters(nn.Module):
         start = drawn(rows, clusters, progress, seed)
         found = nearest_centroid(rows, k_means(rows, start, self.iterations))
         before = self.labels
-        self.labels = torch.full_like(before, NOBODY).masked_scatter(seen, found)
+        self.labels = torch.full_like(before, UNKNOWN).masked_scatter(seen, found)
         sizes = torch.bincount(found, minlength=clusters)
         alike = len(found) / (sizes.count_nonzero() * sizes)
         self.rarity.copy_(torch.where(sizes > 0, alike, 0.0))

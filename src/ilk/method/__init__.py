@@ -1,6 +1,6 @@
 """The frozen record of parts that every recipe returns, and what can be read off it."""
 
-from ilk.method.adopt import Adoption, with_adopted_kin
+from ilk.method.added_kin import AddedKin, with_added_kin
 from ilk.method.augment import AUGMENT, Augment, with_augmentation
 from ilk.method.ground import with_background
 from ilk.method.options import typed_changes, typed_options
@@ -14,16 +14,16 @@ from ilk.method.outputs import (
     substituted,
 )
 from ilk.method.record import (
-    Averaged,
-    Frozen,
+    EMA,
+    FreezeUntil,
+    FromMemory,
     Method,
     Mixable,
+    NearestNeighbour,
     Optimisation,
+    Pretrained,
     Remember,
-    Remembered,
     Source,
-    StandIn,
-    Standing,
     Term,
     Together,
 )
@@ -31,21 +31,21 @@ from ilk.method.rewrite import Rewriting, Weighting, mixed_totals, with_mixed_qu
 
 __all__ = [
     "AUGMENT",
+    "EMA",
     "MIXED_MARK",
-    "Adoption",
+    "AddedKin",
     "Augment",
-    "Averaged",
-    "Frozen",
+    "FreezeUntil",
+    "FromMemory",
     "Method",
     "Mixable",
+    "NearestNeighbour",
     "Optimisation",
     "Pass",
+    "Pretrained",
     "Remember",
-    "Remembered",
     "Rewriting",
     "Source",
-    "StandIn",
-    "Standing",
     "Term",
     "Together",
     "Weighting",
@@ -57,7 +57,7 @@ __all__ = [
     "substituted",
     "typed_changes",
     "typed_options",
-    "with_adopted_kin",
+    "with_added_kin",
     "with_augmentation",
     "with_background",
     "with_mixed_queries",

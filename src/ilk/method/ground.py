@@ -16,8 +16,8 @@ def with_background(method: Method, spec: str) -> Method:
     """The method whose views lose their background at times.
 
     Ryali, Schwab and Morcos, 2021, https://arxiv.org/abs/2103.12719. ``remove`` paints it grey,
-    ``random`` takes another picture's, each view for itself. ``swap`` does as ``random``, and
-    each query has a further negative: another picture before the query's own background, so
+    ``random`` takes another image's, each view for itself. ``swap`` does as ``random``, and
+    each query has a further negative: another image before the query's own background, so
     that the background tells nothing. Kin stay what they were.
 
     Args:
@@ -56,7 +56,7 @@ def _with_negative(method: Method, views: tuple[View, ...]) -> Method:
             "background swap: the method must use other images of the batch as negatives, "
             "but it does not, so that no further negative can be added; take random"
         )
-    if any(term.foreign is not None for term in method.terms):
+    if any(term.negatives is not None for term in method.terms):
         raise UserError(
             "background swap: the method must have no negatives made for each query, but it "
             "makes its own; take random"
@@ -70,11 +70,11 @@ def _opposed(term: Term) -> Term:
     key = _key(term)
     if key is None:
         return term
-    return replace(term, foreign=RowByRow(replace(key, view=MATCHED, stopped=True)))
+    return replace(term, negatives=RowByRow(replace(key, view=MATCHED, stopped=True)))
 
 
 def _key(term: Term) -> Output | None:
-    """What a query is compared with, where that is a picture of the batch among foreigners."""
+    """What a query is compared with, where that is an image of the batch among foreigners."""
     if not isinstance(term.objective, SoftCrossEntropy):
         return None
     if not all(isinstance(query, Output) for query in term.queries):

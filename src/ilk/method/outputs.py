@@ -83,7 +83,7 @@ def _uses(method: Method) -> Iterator[tuple[Output, bool]]:
         for output in outputs_in(shown):
             # Inside a stand-in an output is only looked up, so nothing flows back to it.
             yield output, output in shown and _open(output)
-        for output in outputs_in((term.kin, term.foreign)):
+        for output in outputs_in((term.kin, term.negatives)):
             yield output, False
     for remember in method.remember:
         for output in remember.outputs:

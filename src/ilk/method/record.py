@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import nn
 
-from ilk.core import KinRule, Objective, Output, Scalar, Synthesis
+from ilk.core import KinRule, NegativeSynthesis, Objective, Output, Scalar
 from ilk.views import Mixing, View
 
 HELPED = 6  # small crops with which mixing first helped DINO: SDMP, Table 10
@@ -16,7 +16,7 @@ Together = Literal["view", "size", "all"]
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class FromMemory:
     """All rows of a memory, as candidates.
 
     Args:
@@ -27,7 +27,7 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True)
-class StandIn:
+class NearestNeighbour:
     """Each row's nearest neighbour in a memory, with the composition of the row.
 
     Args:
@@ -39,7 +39,7 @@ class StandIn:
     memory: str
 
 
-Source = Output | Remembered | StandIn
+Source = Output | FromMemory | NearestNeighbour
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,16 +57,16 @@ class Term:
     """
 
     name: str
-    queries: tuple[Output | StandIn, ...]
+    queries: tuple[Output | NearestNeighbour, ...]
     candidates: tuple[Source, ...] = ()
     kin: KinRule
     objective: Objective
-    foreign: Synthesis | None = None
+    negatives: NegativeSynthesis | None = None
     weight: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Averaged:
+class EMA:
     """A teacher that is a moving average of the student.
 
     Args:
@@ -80,7 +80,7 @@ class Averaged:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Pretrained:
     """A teacher that has learned before and stays as it is; nothing but its features is read.
 
     Args:
@@ -104,7 +104,7 @@ class Remember:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Frozen:
+class FreezeUntil:
     """Parameters that do not move at first.
 
     Args:
@@ -235,11 +235,11 @@ class Method:
     projector: nn.Module
     predictor: nn.Module | None = None
     prototypes: nn.Module | None = None
-    teacher: Averaged | Standing | None = None
+    teacher: EMA | Pretrained | None = None
     terms: tuple[Term, ...]
     memory: Mapping[str, nn.Module] = field(default_factory=dict)
     remember: tuple[Remember, ...] = ()
-    frozen: tuple[Frozen, ...] = ()
+    frozen: tuple[FreezeUntil, ...] = ()
     renewed: Mapping[str, Callable[[], nn.Module]] = field(default_factory=dict)
     prepare: tuple[Callable[[nn.Module], None], ...] = ()
     drop_path: float = 0.0

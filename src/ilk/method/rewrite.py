@@ -48,7 +48,7 @@ class Rewriting:
 
     Args:
         name: of the mix, for messages.
-        mixing: how pictures are mixed.
+        mixing: how images are mixed.
         queries: views whose queries are mixed.
         clean: which of the method's terms stay: those of other queries, all of them, or none.
         extra: whether each mixed query comes from a further view of its own.
@@ -75,7 +75,7 @@ class Rewriting:
 
 
 def with_mixed_queries(method: Method, rewriting: Rewriting) -> Method:
-    """The method whose chosen queries are mixed pictures.
+    """The method whose chosen queries are mixed images.
 
     A term ``queries -> candidates`` becomes a source term, the mixed queries against the clean
     candidates, and a mix term, the mixed queries against the mixed candidates. Nothing else

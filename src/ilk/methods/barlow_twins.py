@@ -2,7 +2,7 @@
 
 Paper: Zbontar et al., ICML 2021, https://arxiv.org/abs/2103.03230
 Idea: the cross-correlation of the two views' projections should be the identity.
-Against SimCLR: rows are contrasted by dimension, not by picture; kin only choose partners.
+Against SimCLR: rows are contrasted by dimension, not by image; kin only choose partners.
 Departures: weight decay is the paper's, where the code has 1e-6; the authors' lower learning
     rate of biases is the loss's factor 0.024, which LARS takes out of all other weights.
 Checked: tests/oracles, tests/golden/losses.json

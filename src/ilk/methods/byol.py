@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ilk import networks, views
 from ilk.core import Cosine, Output
 from ilk.kin import CommonSource
-from ilk.method import Averaged, Method, Mixable, Optimisation, Term
+from ilk.method import EMA, Method, Mixable, Optimisation, Term
 from ilk.objectives import MeanShift
 
 
@@ -41,7 +41,7 @@ class BYOL:
             views=views.fitted(views.byol_pair(image_size)),
             projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
             predictor=networks.mlp(self.dim, self.hidden, self.dim, layers=2),
-            teacher=Averaged(momentum=Cosine(self.momentum, 1.0), update="after"),
+            teacher=EMA(momentum=Cosine(self.momentum, 1.0), update="after"),
             terms=terms,
             optimisation=Optimisation(name="lars", lr=0.2, weight_decay=1.5e-6),
             batch_size=4096,

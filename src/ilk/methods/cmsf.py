@@ -1,7 +1,7 @@
 """CMSF: mean shift to neighbours that are found within a constraint, far and yet related.
 
 Paper: Navaneet et al., ECCV 2022, https://arxiv.org/abs/2112.04607
-Idea: the nearest of all are close by construction and teach little; search among pictures that
+Idea: the nearest of all are close by construction and teach little; search among images that
     were neighbours one epoch ago under another augmentation, or that have the same label.
 Against MSF: a second term whose search is constrained (self), or the one search constrained to
     the label where it is known (labels: supervised, and semi-supervised with some labels).
@@ -18,7 +18,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import FormerNeighbours, Neighbours, OrElse, SameLabel
 from ilk.memory import History, Queue
-from ilk.method import Averaged, Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import MeanShift
 
 
@@ -48,7 +48,7 @@ class CMSF:
             Term(
                 name="clean",
                 queries=(Output("student", "strong", "prediction"),),
-                candidates=(key, Remembered("bank")),
+                candidates=(key, FromMemory("bank")),
                 kin=rule,
                 objective=MeanShift(),
                 weight=1 / len(rules),
@@ -59,7 +59,7 @@ class CMSF:
             views=views.fitted((strong, views.weak(image_size))),
             projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
             predictor=networks.mlp(self.dim, self.hidden, self.dim, layers=2),
-            teacher=Averaged(momentum=self.momentum, update="before"),
+            teacher=EMA(momentum=self.momentum, update="before"),
             terms=terms,
             memory={
                 "bank": Queue(self.queue_size, self.dim, keep_sources=True),

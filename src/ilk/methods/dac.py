@@ -4,10 +4,10 @@ Paper: Chang et al., ICCV 2017,
     https://openaccess.thecvf.com/content_iccv_2017/html/Chang_Deep_Adaptive_Image_ICCV_2017_paper.html
 Idea: clustering is a yes or no for every pair; learn from the sure ones, which decide
     the next ones, until two thresholds meet and no pair is in doubt.
-Against IIC: pairs of different pictures; nothing balances the classes.
+Against IIC: pairs of different images; nothing balances the classes.
 Departures: thresholds meet at the end of the run at an even pace, whatever the learning rate;
     AdamW in place of RMSprop; SimCLR's crops and colours in place of rotation, shift and
-    zoom. Whole pictures decide anew in each step, those of the authors' code for ten passes:
+    zoom. Whole images decide anew in each step, those of the authors' code for ten passes:
     a pair that decides for itself learns nothing that it has not seen in itself. Numbers were
     not confirmed in the paper; not claimed to reproduce.
 Checked: tests/kin/test_sure_pairs.py, tests/oracles, tests/golden/losses.json
@@ -44,7 +44,7 @@ class DAC:
         )
         return Method(
             views=(views.fitted(views.simclr_pair(image_size))[0], whole),
-            # Without the norm all pictures begin alike, and every pair would be a sure one.
+            # Without the norm all images begin alike, and every pair would be a sure one.
             projector=networks.mlp(
                 feature_dim, self.hidden, self.classes, layers=2, last_batch_norm="affine"
             ),

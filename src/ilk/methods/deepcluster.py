@@ -1,15 +1,15 @@
-"""DeepCluster: a picture is of the cluster that its own features put it in an epoch ago.
+"""DeepCluster: an image is of the cluster that its own features put it in an epoch ago.
 
 Paper: Caron et al., ECCV 2018, https://arxiv.org/abs/1807.05520
-Idea: even an untrained network tells pictures apart a little; cluster its features, learn to
+Idea: even an untrained network tells images apart a little; cluster its features, learn to
     say the clusters, and cluster the better features again.
 Against DeepCluster v2: one view; features of the backbone, whitened, in place of a projection;
     clusters are classes of a linear head that is made anew in each epoch.
-Departures: features are those that a picture had when it was last trained on, by direction
+Departures: features are those that an image had when it was last trained on, by direction
     alone, where the authors embed plain crops anew; in the first epoch labels are dealt out at
     random; rows count in inverse proportion to the size of their cluster, where the authors
     draw clusters alike often; the head shares the backbone's optimiser, momentum included;
-    pictures keep their colours, without Sobel filters. Not claimed to reproduce.
+    images keep their colours, without Sobel filters. Not claimed to reproduce.
 Checked: tests/memory/test_whitened.py, tests/oracles, tests/golden/losses.json
 """
 

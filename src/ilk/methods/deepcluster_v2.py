@@ -1,4 +1,4 @@
-"""DeepCluster v2: every crop predicts in which cluster its picture was an epoch ago.
+"""DeepCluster v2: every crop predicts in which cluster its image was an epoch ago.
 
 Paper: Caron et al., NeurIPS 2020, https://arxiv.org/abs/2006.09882
 Idea: prototypes are centroids and not learnt, so a cluster keeps its meaning from one epoch to
@@ -6,7 +6,7 @@ Idea: prototypes are centroids and not learnt, so a cluster keeps its meaning fr
 Against SwAV: assignments come from k-means over the whole data once an epoch, not from a
     balance of the batch.
 Departures: clusterings are of what the two large crops said during the last epoch; in the first
-    epoch labels are dealt out at random, where the authors embed all pictures beforehand. The
+    epoch labels are dealt out at random, where the authors embed all images beforehand. The
     warm-up begins at zero, where the authors' begins at a sixteenth of the peak.
 Checked: tests/oracles, tests/golden/losses.json
 """
@@ -17,7 +17,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import OwnCluster
 from ilk.memory import Bank, Clusters
-from ilk.method import Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.method import FromMemory, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -52,7 +52,7 @@ class DeepClusterV2:
             Term(
                 name="clean",
                 queries=tuple(Output("student", name, "projection") for name in names),
-                candidates=(Remembered(head),),
+                candidates=(FromMemory(head),),
                 kin=OwnCluster(clusters=head),
                 objective=SoftCrossEntropy(temperature=self.temperature),
                 weight=1 / len(heads),

@@ -3,7 +3,7 @@
 Paper: Caron et al., ICCV 2021, https://arxiv.org/abs/2104.14294
 Idea: self-distillation over many classes that nobody named; centring keeps one class from
     winning, sharpening keeps all from winning alike.
-Against MoCo v3: kin over classes in place of pictures; small crops are further queries.
+Against MoCo v3: kin over classes in place of images; small crops are further queries.
 Departures: the teacher's temperature rises with every step, where the authors raise it once an
     epoch.
 Checked: tests/oracles, tests/golden/losses.json; accuracy: make mini.
@@ -15,7 +15,7 @@ from ilk import networks, views
 from ilk.core import Cosine, Output, Ramp
 from ilk.kin import Assigned
 from ilk.memory import Centre
-from ilk.method import Averaged, Frozen, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import EMA, FreezeUntil, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -75,11 +75,11 @@ class DINO:
             prototypes=networks.Prototypes(
                 self.bottleneck, self.classes, learn_scale=not self.norm_last_layer
             ),
-            teacher=Averaged(momentum=Cosine(self.momentum, 1.0), update="after"),
+            teacher=EMA(momentum=Cosine(self.momentum, 1.0), update="after"),
             terms=terms,
             memory={"centre": Centre(self.classes, momentum=self.centre_momentum)},
             remember=(Remember("centre", tuple(teachers.values())),),
-            frozen=(Frozen(part="prototypes", epochs=self.last_layer_epochs),),
+            frozen=(FreezeUntil(part="prototypes", epochs=self.last_layer_epochs),),
             drop_path=self.drop_path,
             prepare=(networks.dino_class_token,),
             together="all",

@@ -1,9 +1,9 @@
-"""FNC: past keys that resemble any view of a picture are kin too, or at least not foreign.
+"""FNC: past keys that resemble any view of an image are kin too, or at least not foreign.
 
 Paper: Huynh et al., WACV 2022, https://arxiv.org/abs/2011.11765
 Idea: some negatives show the same thing; find them by a support set of views, then attract
     them or leave them out.
-Against MoCo v2: many views, and kin beyond the own picture.
+Against MoCo v2: many views, and kin beyond the own image.
 Departures: views are SimCLR's in place of RandAugment with jitter.
 Checked: tests/oracles, tests/golden/losses.json
 """
@@ -14,7 +14,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource, Itself, Similar
 from ilk.memory import Queue
-from ilk.method import Averaged, Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -28,7 +28,7 @@ class FNC:
     momentum: float = 0.999  # of the teacher's moving average
     queue_size: int = 65_536
     view_count: int = 10  # two and a support set of eight, all trained alike
-    top: int = 10  # false negatives per picture, at most
+    top: int = 10  # false negatives per image, at most
     above: float = 0.7  # cosine to the most similar view
     attract: bool = True  # False leaves false negatives out
 
@@ -44,7 +44,7 @@ class FNC:
             Term(
                 name="clean",
                 queries=(Output("student", view.name, "projection"),),
-                candidates=(*keys, Remembered("bank")),
+                candidates=(*keys, FromMemory("bank")),
                 kin=kin - Itself(),
                 objective=SoftCrossEntropy(temperature=self.temperature),
                 weight=2 / self.view_count,
@@ -56,7 +56,7 @@ class FNC:
             projector=networks.mlp(
                 feature_dim, self.hidden, self.dim, layers=3, last_batch_norm="scaled"
             ),
-            teacher=Averaged(momentum=self.momentum, update="before"),
+            teacher=EMA(momentum=self.momentum, update="before"),
             terms=terms,
             memory={"bank": Queue(self.queue_size, self.dim, keep_sources=True)},
             remember=(Remember("bank", keys),),

@@ -17,7 +17,7 @@ from ilk import networks, views
 from ilk.core import Line, Output
 from ilk.kin import Batchmates, Clustermates, CommonSource
 from ilk.memory import Bank, Clusters, Queue
-from ilk.method import Averaged, Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -43,7 +43,7 @@ class IFND:
             Term(
                 name="clean",
                 queries=(Output("student", "a", "projection"),),
-                candidates=(key, Remembered("queue")),
+                candidates=(key, FromMemory("queue")),
                 kin=((origin | mate) if self.attract else (origin - mate)) - Batchmates(),
                 objective=SoftCrossEntropy(temperature=self.temperature),
                 weight=1 / len(mates),
@@ -55,7 +55,7 @@ class IFND:
             projector=networks.mlp(
                 feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
             ),
-            teacher=Averaged(momentum=self.momentum, update="before"),
+            teacher=EMA(momentum=self.momentum, update="before"),
             terms=terms,
             memory={
                 "queue": Queue(self.queue_size, self.dim, keep_sources=True),

@@ -5,7 +5,7 @@ Idea: mutual information of two views' classes is largest when views agree, ever
     and all classes are used, so nothing collapses; a head with more classes than there are
     learns beside it.
 Against SwAV: no assignment is balanced; the balance is in the information itself.
-Departures: both kinds of heads learn in each step, not in turns; pictures keep their colours,
+Departures: both kinds of heads learn in each step, not in turns; images keep their colours,
     without Sobel filters; an image is never rotated; each copy has batch statistics of its
     own, where all copies share a pass.
 Checked: tests/objectives/test_information.py, tests/oracles, tests/golden/losses.json
@@ -28,7 +28,7 @@ class IIC:
     overclasses: int = 70  # of the auxiliary heads
     heads: int = 5  # of each kind
     marginals: float = 1.0  # lambda
-    copies: int = 3  # transformed views of a picture, each paired with the plain one
+    copies: int = 3  # transformed views of an image, each paired with the plain one
 
     def build(self, feature_dim: int, image_size: int) -> Method:
         """Assemble the parts for a backbone that emits ``feature_dim`` features."""

@@ -1,14 +1,14 @@
-"""IMSAT: classes that tell much of a picture and do not change with its view.
+"""IMSAT: classes that tell much of an image and do not change with its view.
 
 Paper: Hu et al., ICML 2017, https://arxiv.org/abs/1702.08720
-Idea: be sure of every picture and undecided on the whole (Eq. 7), and say the same of a
-    changed picture as of the picture itself (Eq. 3), so that classes follow what is shown.
-Against IIC: entropies of single pictures in place of a joint distribution; the untouched view
+Idea: be sure of every image and undecided on the whole (Eq. 7), and say the same of a
+    changed image as of the image itself (Eq. 3), so that classes follow what is shown.
+Against IIC: entropies of single images in place of a joint distribution; the untouched view
     is a target that is held still.
-Departures: pictures are changed by augmentation, the paper's RPT; its VAT needs the gradient by
+Departures: images are changed by augmentation, the paper's RPT; its VAT needs the gradient by
     pixels, which is no relation between rows. A backbone and its features take the place of
     pixels or pretrained features; last weights are not made small. The information counts ten
-    times as much: crops change a picture more than VAT does, and with the authors' 0.1 the
+    times as much: crops change an image more than VAT does, and with the authors' 0.1 the
     surest way of saying the same of both was to say nothing of any. Not claimed to reproduce.
 Checked: tests/objectives/test_information.py, tests/oracles, tests/golden/losses.json
 """
@@ -29,7 +29,7 @@ class IMSAT:
     classes: int = 10
     hidden: int = 1200
     information: float = 1.0  # lambda
-    balance: float = 4.0  # mu, of the entropy of all pictures together
+    balance: float = 4.0  # mu, of the entropy of all images together
 
     def build(self, feature_dim: int, image_size: int) -> Method:
         """Assemble the parts for a backbone that emits ``feature_dim`` features."""

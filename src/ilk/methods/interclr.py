@@ -1,12 +1,12 @@
-"""InterCLR: beside its own key, a picture of the query's cluster is kin.
+"""InterCLR: beside its own key, an image of the query's cluster is kin.
 
 Paper: Xie et al., IJCV 2022, https://arxiv.org/abs/2008.11702
-Idea: invariance between pictures and not within one alone; clusters are kept up to date while
+Idea: invariance between images and not within one alone; clusters are kept up to date while
     training, foreigners are semi-hard and the boundary is relaxed by a margin below zero.
-Against MoCo v2: a second term, in which one other picture of the cluster is kin and foreigners
+Against MoCo v2: a second term, in which one other image of the cluster is kin and foreigners
     are drawn from those most like the query.
 Departures: the first clusters are of the keys of the first epoch's views, until when the second
-    term is silent, where the authors embed all pictures beforehand; small clusters are mended
+    term is silent, where the authors embed all images beforehand; small clusters are mended
     when centroids are, not at each step.
 Checked: tests/kin/test_drawn_mates.py, tests/memory/test_online.py,
     tests/oracles, tests/golden/losses.json
@@ -18,7 +18,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Batchmates, CommonSource, DrawnMates
 from ilk.memory import OnlineClusters, Queue
-from ilk.method import Averaged, Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -34,8 +34,8 @@ class InterCLR:
     clusters: int = 10_000
     smallest: int = 20  # members that a cluster needs to last
     every: int = 10  # steps between new centroids
-    pool: int = 128_000  # pictures most like the query, of which foreigners are drawn
-    foreign: int = 16_384
+    pool: int = 128_000  # images most like the query, of which foreigners are drawn
+    negatives: int = 16_384
     margin: float = -0.5  # taken off the cosine of kin
     inter: float = 0.25  # weight of the second term; the first has the rest
 
@@ -46,7 +46,7 @@ class InterCLR:
             Term(
                 name="clean",
                 queries=(query,),
-                candidates=(key, Remembered("queue")),
+                candidates=(key, FromMemory("queue")),
                 kin=CommonSource() - Batchmates(),
                 objective=SoftCrossEntropy(temperature=self.temperature),
                 weight=1 - self.inter,
@@ -54,8 +54,8 @@ class InterCLR:
             Term(
                 name="inter",
                 queries=(query,),
-                candidates=(Remembered("bank"),),
-                kin=DrawnMates(clusters="bank", pool=self.pool, foreign=self.foreign),
+                candidates=(FromMemory("bank"),),
+                kin=DrawnMates(clusters="bank", pool=self.pool, negatives=self.negatives),
                 objective=SoftCrossEntropy(temperature=self.temperature, margin=self.margin),
                 weight=self.inter,
             ),
@@ -66,7 +66,7 @@ class InterCLR:
             projector=networks.mlp(
                 feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
             ),
-            teacher=Averaged(momentum=self.momentum, update="before"),
+            teacher=EMA(momentum=self.momentum, update="before"),
             terms=terms,
             memory={"queue": Queue(self.queue_size, self.dim), "bank": bank},
             remember=(Remember("queue", (key,)), Remember("bank", (key,))),

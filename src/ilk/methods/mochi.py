@@ -15,7 +15,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Batchmates, CommonSource, HardMixes
 from ilk.memory import Queue
-from ilk.method import Averaged, Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -41,15 +41,15 @@ class MoCHi:
             projector=networks.mlp(
                 feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
             ),
-            teacher=Averaged(momentum=self.momentum, update="before"),
+            teacher=EMA(momentum=self.momentum, update="before"),
             terms=(
                 Term(
                     name="clean",
                     queries=(Output("student", "a", "projection"),),
-                    candidates=(key, Remembered("queue")),
+                    candidates=(key, FromMemory("queue")),
                     kin=CommonSource() - Batchmates(),
                     objective=SoftCrossEntropy(temperature=self.temperature),
-                    foreign=HardMixes(
+                    negatives=HardMixes(
                         hardest=self.hardest,
                         pairs=self.pairs,
                         own=self.own,

@@ -15,7 +15,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Batchmates, CommonSource
 from ilk.memory import Queue
-from ilk.method import Averaged, Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -37,12 +37,12 @@ class MoCoV2:
             projector=networks.mlp(
                 feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
             ),
-            teacher=Averaged(momentum=self.momentum, update="before"),
+            teacher=EMA(momentum=self.momentum, update="before"),
             terms=(
                 Term(
                     name="clean",
                     queries=(Output("student", "a", "projection"),),
-                    candidates=(key, Remembered("queue")),
+                    candidates=(key, FromMemory("queue")),
                     kin=CommonSource() - Batchmates(),
                     objective=SoftCrossEntropy(temperature=self.temperature),
                 ),

@@ -17,7 +17,7 @@ from typing import Literal
 from ilk import networks, views
 from ilk.core import Cosine, Output
 from ilk.kin import CommonSource
-from ilk.method import Averaged, Method, Mixable, Optimisation, Term
+from ilk.method import EMA, Method, Mixable, Optimisation, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -69,7 +69,7 @@ class MoCoV3:
                 self.dim, self.hidden, self.dim, layers=2, bias=False,
                 last_batch_norm="plain" if self.predictor_norm else None,
             ),
-            teacher=Averaged(momentum=Cosine(self.momentum, 1.0), update="before"),
+            teacher=EMA(momentum=Cosine(self.momentum, 1.0), update="before"),
             terms=terms,
             prepare=(networks.moco_v3_stem,),
             optimisation=Optimisation(

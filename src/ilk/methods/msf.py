@@ -14,7 +14,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Neighbours
 from ilk.memory import Queue
-from ilk.method import Averaged, Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import MeanShift
 
 
@@ -36,12 +36,12 @@ class MSF:
             views=views.fitted((strong, views.weak(image_size))),
             projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
             predictor=networks.mlp(self.dim, self.hidden, self.dim, layers=2),
-            teacher=Averaged(momentum=self.momentum, update="before"),
+            teacher=EMA(momentum=self.momentum, update="before"),
             terms=(
                 Term(
                     name="clean",
                     queries=(Output("student", "strong", "prediction"),),
-                    candidates=(key, Remembered("bank")),
+                    candidates=(key, FromMemory("bank")),
                     kin=Neighbours(k=self.k, by=key),
                     objective=MeanShift(),
                 ),

@@ -1,7 +1,7 @@
 """NNCLR: the nearest neighbour of one view, among past ones, is kin of the other view.
 
 Paper: Dwibedi et al., ICCV 2021, https://arxiv.org/abs/2104.14548
-Idea: a neighbour stands in for the picture, so kin differ by more than augmentation can make.
+Idea: a neighbour stands in for the image, so kin differ by more than augmentation can make.
 Against SimCLR: keys are replaced by their neighbours in a queue; a predictor sits on queries.
 Departures: the views are BYOL's; the paper's crops and colours were not confirmed.
 Checked: tests/oracles, tests/golden/losses.json
@@ -13,7 +13,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource
 from ilk.memory import Queue
-from ilk.method import Method, Mixable, Optimisation, Remember, StandIn, Term
+from ilk.method import Method, Mixable, NearestNeighbour, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -35,8 +35,8 @@ class NNCLR:
             pair
             for x, y in (("a", "b"), ("b", "a"))
             for pair in (
-                (StandIn(seen[x], "queue"), guess[y]),  # Eq. 4
-                (guess[y], StandIn(seen[x], "queue")),  # its mirror image
+                (NearestNeighbour(seen[x], "queue"), guess[y]),  # Eq. 4
+                (guess[y], NearestNeighbour(seen[x], "queue")),  # its mirror image
             )
         ]
         terms = tuple(

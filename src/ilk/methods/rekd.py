@@ -1,11 +1,11 @@
-"""ReKD: a trained teacher tells a small student which pictures are related.
+"""ReKD: a trained teacher tells a small student which images are related.
 
 Paper: Zheng et al., AAAI 2022, https://arxiv.org/abs/2112.04174
-Idea: a small network cannot find semantics by telling pictures apart; a teacher that has found
+Idea: a small network cannot find semantics by telling images apart; a teacher that has found
     them says who is related, and the student learns from relations and not from features.
 Against ReSSL: the teacher is another, larger network that has learned before and stands still;
-    the pictures it finds most alike are kin as well as soft targets.
-Departures: relations are the teacher's cosines, its nearest past pictures as kin and a softmax
+    the images it finds most alike are kin as well as soft targets.
+Departures: relations are the teacher's cosines, its nearest past images as kin and a softmax
     of all as target, where the paper goes by prototypes of a teacher that learns along. Numbers
     were not confirmed in the paper; not claimed to reproduce.
 Checked: tests/networks/test_standing_teacher.py, tests/laws/test_rekd.py,
@@ -18,7 +18,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource, Neighbours, Past, SoftNeighbours
 from ilk.memory import Queue
-from ilk.method import Method, Mixable, Optimisation, Remember, Remembered, Standing, Term
+from ilk.method import FromMemory, Method, Mixable, Optimisation, Pretrained, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -28,7 +28,7 @@ class ReKD:
 
     teacher: str = "timm:vit_small_patch16_224.dino"  # or a run; learned without labels too
     hidden: int = 2048
-    related: int = 5  # past pictures that are kin
+    related: int = 5  # past images that are kin
     temperature: float = 0.2
     teacher_temperature: float = 0.05  # sharper than the student's, so that it teaches
     distillation: float = 1.0  # weight of the soft relation
@@ -44,14 +44,14 @@ class ReKD:
             Term(
                 name="clean",
                 queries=(query,),
-                candidates=(key, Remembered("queue")),
+                candidates=(key, FromMemory("queue")),
                 kin=CommonSource() | related,
                 objective=SoftCrossEntropy(temperature=self.temperature),
             ),
             Term(
                 name="relation",
                 queries=(query,),
-                candidates=(Remembered("queue"),),
+                candidates=(FromMemory("queue"),),
                 kin=SoftNeighbours(temperature=self.teacher_temperature, by=key),
                 objective=SoftCrossEntropy(temperature=self.temperature),
                 weight=self.distillation,
@@ -60,7 +60,7 @@ class ReKD:
         return Method(
             views=views.fitted(views.moco_v2_pair(image_size)),
             projector=networks.mlp(feature_dim, self.hidden, dim, layers=2),
-            teacher=Standing(self.teacher),
+            teacher=Pretrained(self.teacher),
             terms=terms,
             memory={"queue": Queue(self.queue_size, dim, keep_sources=True)},
             remember=(Remember("queue", (key,)),),

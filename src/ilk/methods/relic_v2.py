@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from ilk import networks, views
 from ilk.core import Cosine, Output
 from ilk.kin import CommonSource, Sampled, SoftNeighbours
-from ilk.method import Averaged, Method, Mixable, Optimisation, Term
+from ilk.method import EMA, Method, Mixable, Optimisation, Term
 from ilk.objectives import Divergence, SoftCrossEntropy
 
 
@@ -27,7 +27,7 @@ class ReLICv2:
     hidden: int = 4096
     dim: int = 256
     temperature: float = 0.2
-    foreign: int = 10  # sampled for each picture
+    negatives: int = 10  # sampled for each image
     contrast: float = 0.3  # alpha
     invariance: float = 3.0  # beta
     momentum: float = 0.996  # of the teacher's moving average, rising to 1
@@ -49,7 +49,7 @@ class ReLICv2:
         mirrored = {(q, k): (said[k], aims[q]) for q in names for k in names}
         mirrored |= {(c.name, k): (said[beyond[k]], aims[k]) for c in local for k in names}
         share = 1 / len(mirrored)
-        few = Sampled(rule=CommonSource(), foreign=self.foreign)
+        few = Sampled(rule=CommonSource(), negatives=self.negatives)
         contrast = tuple(
             Term(
                 name="contrast",
@@ -76,7 +76,7 @@ class ReLICv2:
             views=views.fitted(crops),
             projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
             predictor=networks.mlp(self.dim, self.hidden, self.dim, layers=2),
-            teacher=Averaged(momentum=Cosine(self.momentum, 1.0), update="after"),
+            teacher=EMA(momentum=Cosine(self.momentum, 1.0), update="after"),
             terms=(*contrast, *invariance),
             together="size",
             optimisation=Optimisation(name="lars", lr=0.3, weight_decay=1e-6),

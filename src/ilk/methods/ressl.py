@@ -16,7 +16,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import SoftNeighbours
 from ilk.memory import Queue
-from ilk.method import Averaged, Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -40,12 +40,12 @@ class ReSSL:
             projector=networks.mlp(
                 feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
             ),
-            teacher=Averaged(momentum=self.momentum, update="before"),
+            teacher=EMA(momentum=self.momentum, update="before"),
             terms=(
                 Term(
                     name="clean",
                     queries=(Output("student", "strong", "projection"),),
-                    candidates=(Remembered("queue"),),
+                    candidates=(FromMemory("queue"),),
                     kin=SoftNeighbours(temperature=self.teacher_temperature, by=key),
                     objective=SoftCrossEntropy(temperature=self.student_temperature),
                 ),

@@ -2,13 +2,13 @@
 
 Paper: Van Gansbeke et al., NeurIPS 2021, https://arxiv.org/abs/2106.05967
 Idea: what MoCo lacks are invariances: to small crops that share a part with the key, to learnt
-    colours, and to the picture itself; features of the backbone know neighbours better than the
+    colours, and to the image itself; features of the backbone know neighbours better than the
     projection on which the loss acts, so the neighbours of each crop are found in the one and
     drawn near in the other.
 Against MSF: neighbours are found in another field, and others are foreign.
 Departures: large crops have the run's image size and small ones 3/7 of it, where the authors
     have 160 and 96 pixels; policies of AutoAugment are as torchvision applies them; neighbours
-    are other pictures, and none is found before keys have been written; the learning rate is
+    are other images, and none is found before keys have been written; the learning rate is
     MoCo v2's, a tenth of theirs, with which the projections of a small backbone collapsed. Not
     claimed to reproduce.
 Checked: tests/laws/test_family.py, tests/views/test_near.py,
@@ -21,7 +21,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Batchmates, CommonSource, Neighbours, Past
 from ilk.memory import Queue
-from ilk.method import Averaged, Method, Mixable, Optimisation, Remember, Remembered, Term
+from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -58,7 +58,7 @@ class Revisiting:
         own = Term(
             name="clean",
             queries=queries,
-            candidates=(key, Remembered("queue")),
+            candidates=(key, FromMemory("queue")),
             kin=CommonSource() - Batchmates(),
             objective=SoftCrossEntropy(temperature=self.temperature),
         )
@@ -66,7 +66,7 @@ class Revisiting:
             Term(
                 name="neighbours",
                 queries=(query,),
-                candidates=(Remembered("queue"),),
+                candidates=(FromMemory("queue"),),
                 kin=Neighbours(k=self.k, by=by, among="features", within=Past(memory="queue")),
                 objective=SoftCrossEntropy(temperature=self.temperature),
                 weight=self.neighbour_weight / len(queries),
@@ -78,7 +78,7 @@ class Revisiting:
             projector=networks.mlp(
                 feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
             ),
-            teacher=Averaged(momentum=self.momentum, update="before"),
+            teacher=EMA(momentum=self.momentum, update="before"),
             terms=(own, *near),
             memory={
                 "queue": Queue(self.queue_size, self.dim),

@@ -1,4 +1,4 @@
-"""SimCLR: two views of a picture are kin, all other views of the batch are foreign.
+"""SimCLR: two views of an image are kin, all other views of the batch are foreign.
 
 Paper: Chen et al., ICML 2020, https://arxiv.org/abs/2002.05709
 Idea: contrast within a large batch, through a projector that is thrown away.

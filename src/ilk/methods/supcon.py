@@ -1,10 +1,10 @@
-"""SupCon: views of all pictures of one class are kin; where no label is known, of one picture.
+"""SupCon: views of all images of one class are kin; where no label is known, of one image.
 
 Paper: Khosla et al., NeurIPS 2020, https://arxiv.org/abs/2004.11362
 Idea: labels enter as kin, not as targets; each of many positives has a logarithm of its own
     (Eq. 2), which pulls a whole class together.
 Against SimCLR: kin by label as well as by source; with no label at all the two are one.
-Departures: views and learning rate are SimCLR's; labels may be known of some pictures
+Departures: views and learning rate are SimCLR's; labels may be known of some images
     only, the others are kin of their own views, which makes it semi-supervised.
 Checked: tests/oracles, tests/golden/losses.json
 """

@@ -17,7 +17,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Sinkhorn
 from ilk.memory import Queue
-from ilk.method import Frozen, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import FreezeUntil, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -73,7 +73,7 @@ class SwAV:
             terms=terms,
             memory={pool: Queue(self.queue_size, self.dim) for pool in pools.values()},
             remember=remember,
-            frozen=(Frozen(part="prototypes", steps=self.frozen_steps),),
+            frozen=(FreezeUntil(part="prototypes", steps=self.frozen_steps),),
             together="all",
             optimisation=Optimisation(name="larc", lr=0.3, end_share=1e-3, weight_decay=1e-6),
             batch_size=4096,

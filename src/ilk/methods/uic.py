@@ -1,11 +1,11 @@
-"""UIC: a picture is of the class that the network said it to be an epoch ago.
+"""UIC: an image is of the class that the network said it to be an epoch ago.
 
 Paper: Chen et al., ECCV workshops 2020, https://arxiv.org/abs/2006.11480
 Idea: DeepCluster without clustering; the classifier's own answer while it trains on an epoch is
-    the label of the next, and a table of one number per picture is all there is to keep.
+    the label of the next, and a table of one number per image is all there is to keep.
 Against DeepCluster v2: no bank, no k-means and no second view; classes are learnt.
 Departures: rows count in inverse proportion to the size of their class, where the authors draw
-    classes alike often: the same in the mean, with every picture seen once an epoch.
+    classes alike often: the same in the mean, with every image seen once an epoch.
 Checked: tests/memory/test_labels.py, tests/oracles, tests/golden/losses.json
 """
 
@@ -29,20 +29,20 @@ class UIC:
     def build(self, feature_dim: int, image_size: int) -> Method:
         """Assemble the parts for a backbone that emits ``feature_dim`` features."""
         shown = replace(views.simclr_pair(image_size)[0], interpolation="bilinear")
-        said = Output("student", "a", "projection")
+        scores = Output("student", "a", "projection")
         return Method(
             views=views.fitted((shown,)),
             projector=networks.mlp(feature_dim, self.hidden, self.classes, layers=3),
             terms=(
                 Term(
                     name="clean",
-                    queries=(said,),
-                    kin=OwnClass(labels="said"),
+                    queries=(scores,),
+                    kin=OwnClass(labels="pseudo_labels"),
                     objective=SoftCrossEntropy(temperature=1.0),
                 ),
             ),
-            memory={"said": Labels(self.classes)},
-            remember=(Remember("said", (replace(said, stopped=True),)),),
+            memory={"pseudo_labels": Labels(self.classes)},
+            remember=(Remember("pseudo_labels", (replace(scores, stopped=True),)),),
             optimisation=Optimisation(
                 name="sgd", lr=0.05, weight_decay=1e-4, decay_all=True, warmup_epochs=0
             ),

@@ -1,11 +1,11 @@
 """i-Mix: every query is a mix, and shares its label between the keys of both sources.
 
 Paper: Lee et al., ICLR 2021, https://arxiv.org/abs/2010.08887
-Idea: mixup carried over to contrastive learning, with virtual labels for pictures.
+Idea: mixup carried over to contrastive learning, with virtual labels for images.
 Against SDMP: the source loss alone, for all queries; partners are shuffled, shares folded to
     the larger half, drawn for each view; nothing clean stays. Where a method contrasts with a
     queue alone, the other keys of the batch are foreign too.
-Departures: boxes of CutMix, which is not the default, have a share for each picture in place of
+Departures: boxes of CutMix, which is not the default, have a share for each image in place of
     one for the batch, and never leave it.
 Checked: tests/oracles, tests/golden/losses.json; accuracy: make mini.
 """

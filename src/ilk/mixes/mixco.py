@@ -1,7 +1,7 @@
 """MixCo: beside the clean loss, mixes of the two halves of a batch resemble both sources.
 
 Paper: Kim et al., NeurIPS 2020 workshop, https://arxiv.org/abs/2010.06300
-Idea: semi-positive pairs from mixed pictures, with a sharper temperature of their own.
+Idea: semi-positive pairs from mixed images, with a sharper temperature of their own.
 Against SDMP: half as many mixes, no mixes among the keys, shares uniform and drawn for each
     view. Where a method contrasts with a queue alone, a mix does so with the keys of the batch
     too.

@@ -1,9 +1,9 @@
-"""SDMP: mixed pictures that share sources are kin, by the share they have in common.
+"""SDMP: mixed images that share sources are kin, by the share they have in common.
 
 Paper: Ren et al., CVPR 2022, https://arxiv.org/abs/2206.07692
 Idea: a mixed query resembles both of its sources (Eq. 3, 7), and every mix of the same two
     sources as far as their shares overlap (Eq. 4, 8); both are asked for beside the clean loss.
-Against i-Mix: mixes are kin of one another too, shares are drawn per picture, clean pairs stay.
+Against i-Mix: mixes are kin of one another too, shares are drawn per image, clean pairs stay.
 Departures: the two halves of the weight of mixed terms are the authors' code's for MoCo v3; for
     multi-crop methods each loss is a mean over its own pairs and they are added, as the paper's
     text says, where its code was never published: with few small crops the mixed one then has
@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ilk.core import mixed
-from ilk.kin import evened
+from ilk.kin import with_even_weights
 from ilk.method import (
     Method,
     Remember,
@@ -37,7 +37,7 @@ class SDMP:
         version: replace one symmetric half of the loss, or add a mixed view of its own.
         strategies: one is drawn for each batch.
         alpha: of the Beta distribution of shares.
-        per_sample: a share for each picture; False is one for the batch (Tables 6 and 7).
+        per_sample: a share for each image; False is one for the batch (Tables 6 and 7).
         static_source: hold source labels at one half each (Tables 6 and 7).
         static_mix: hold mix labels at one half each (Tables 6 and 7).
         weighting: how much mixed crops weigh. "paper" adds the three losses as declared by the
@@ -97,7 +97,7 @@ def _as_it_is(term: Term) -> Term:
 
 
 def _static(term: Term) -> Term:
-    return replace(term, kin=evened(term.kin))
+    return replace(term, kin=with_even_weights(term.kin))
 
 
 def _with_mixed(method: Method) -> tuple[Remember, ...]:

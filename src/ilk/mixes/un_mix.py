@@ -8,7 +8,7 @@ Departures: the probability of mixing globally or by region is one half each, as
     where the authors ask to tune it. A mix of one view is held against the other one alone,
     where their code of MoCo with both directions takes the keys of both. Both sources stand in
     one denominator; for MoCo they add two losses of a denominator each. Boxes never leave the
-    picture. Of many crops every second one is mixed, and targets stay those of clean crops.
+    image. Of many crops every second one is mixed, and targets stay those of clean crops.
 Checked: tests/oracles, tests/golden/losses.json
 """
 

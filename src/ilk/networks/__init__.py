@@ -25,14 +25,14 @@ from ilk.networks.surgery import (
     moco_v3_weights,
 )
 from ilk.networks.sync import sync_batch_norm
-from ilk.networks.teacher import StandingTeacher, Teacher
+from ilk.networks.teacher import PretrainedTeacher, Teacher
 
 __all__ = [
     "OWN",
     "Encoder",
     "Network",
+    "PretrainedTeacher",
     "Prototypes",
-    "StandingTeacher",
     "Start",
     "Teacher",
     "backbone",

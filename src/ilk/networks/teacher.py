@@ -17,7 +17,7 @@ class Teacher:
     The average covers parameters and not buffers: the teacher's batch norm keeps running
     statistics of its own (MoCo v3, BYOL and DINO alike). The copy is in train mode, so its
     targets are normalised by the statistics of their own batch. Stochastic depth and dropout
-    are taken out of it, so that a target depends on its picture and batch alone.
+    are taken out of it, so that a target depends on its image and batch alone.
 
     Args:
         student: is copied, with its device and types; what is frozen in it stays equal.
@@ -51,12 +51,12 @@ class Teacher:
         return list(own.values()), [theirs[name] for name in own]
 
 
-class StandingTeacher:
+class PretrainedTeacher:
     """An encoder that has learned before, in evaluation mode; it never changes.
 
     Args:
         encoder: reads as many channels as there are statistics.
-        statistics: mean and deviation of each channel by which a student's pictures were
+        statistics: mean and deviation of each channel by which a student's images were
             normalised, for pixels in [0, 1]; the encoder gets them as it knew them.
 
     Raises:
@@ -75,7 +75,7 @@ class StandingTeacher:
 
 
 class _Renormalised(nn.Module):
-    """An encoder for pictures that were normalised by other statistics."""
+    """An encoder for images that were normalised by other statistics."""
 
     scale: Tensor
     shift: Tensor
@@ -94,7 +94,7 @@ class _Renormalised(nn.Module):
         self.register_buffer("shift", ((mean - own_mean) / own_std).float())
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pictures [B, C, *spatial] to features [B, F]."""
+        """Images [B, C, *spatial] to features [B, F]."""
         axes = (-1,) + (1,) * (images.ndim - 2)
         return self.module(images * self.scale.view(axes) + self.shift.view(axes))
 

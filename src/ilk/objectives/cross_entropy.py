@@ -61,9 +61,9 @@ def soft_cross_entropy_rows(scores: Float[Tensor, "Q K"], kin: Kin) -> Float[Ten
         kin: a pair that is left out takes no part, in the denominator neither.
     """
     scores = full(scores)
-    if kin.left_out is not None:
+    if kin.ignored is not None:
         # A row with nothing left would be all minus infinity, and its gradient not a number.
-        left_out = kin.left_out & ~kin.left_out.all(dim=1, keepdim=True)
-        scores = scores.masked_fill(left_out, -torch.inf)
+        ignored = kin.ignored & ~kin.ignored.all(dim=1, keepdim=True)
+        scores = scores.masked_fill(ignored, -torch.inf)
     logs = scores.log_softmax(dim=1).masked_fill(kin.weights == 0, 0.0)
     return -(kin.weights * logs).sum(dim=1)

@@ -49,9 +49,9 @@ def divergence_rows(scores: Float[Tensor, "Q K"], kin: Kin) -> Float[Tensor, " Q
         kin: a pair that is left out takes no part.
     """
     scores = full(scores)
-    left_out = torch.zeros_like(scores, dtype=torch.bool)
-    if kin.left_out is not None:
-        left_out = kin.left_out & ~kin.left_out.all(dim=1, keepdim=True)
-    logs = scores.masked_fill(left_out, -torch.inf).log_softmax(dim=1)
+    ignored = torch.zeros_like(scores, dtype=torch.bool)
+    if kin.ignored is not None:
+        ignored = kin.ignored & ~kin.ignored.all(dim=1, keepdim=True)
+    logs = scores.masked_fill(ignored, -torch.inf).log_softmax(dim=1)
     targets = kin.weights.to(scores).clamp(min=torch.finfo(scores.dtype).tiny).log()
-    return (logs.exp() * (logs - targets).masked_fill(left_out, 0.0)).sum(dim=1)
+    return (logs.exp() * (logs - targets).masked_fill(ignored, 0.0)).sum(dim=1)

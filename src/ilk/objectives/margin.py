@@ -35,8 +35,8 @@ class Margin:
     ) -> Float[Tensor, ""]:
         """The mean over rows with kin."""
         scores = similarities(queries, candidates)
-        foreign = kin.weights == 0
-        if kin.left_out is not None:
-            foreign = foreign & ~kin.left_out
-        push = (scores - self.margin).relu() * foreign
+        negatives = kin.weights == 0
+        if kin.ignored is not None:
+            negatives = negatives & ~kin.ignored
+        push = (scores - self.margin).relu() * negatives
         return mean_with_kin((kin.weights * (1 - scores) + push).sum(dim=1), kin)

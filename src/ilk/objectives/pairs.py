@@ -34,7 +34,7 @@ class PairClassification:
         least = torch.finfo(alike.dtype).eps
         alike = alike.clamp(least, 1 - least)
         losses = -torch.where(kin.weights > 0, alike.log(), (1 - alike).log())
-        if kin.left_out is None:
+        if kin.ignored is None:
             return losses.mean()
-        taken = (~kin.left_out).sum().clamp(min=1)
-        return losses.masked_fill(kin.left_out, 0.0).sum() / taken
+        taken = (~kin.ignored).sum().clamp(min=1)
+        return losses.masked_fill(kin.ignored, 0.0).sum() / taken

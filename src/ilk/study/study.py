@@ -9,7 +9,7 @@ from typing import Any
 from ilk.core import UserError
 from ilk.data import Source
 from ilk.embedding import cached
-from ilk.evaluate import Images, Ledger, Result, contender, evaluate
+from ilk.evaluate import Images, Ledger, Result, evaluate, load_encoder_or_baseline
 from ilk.networks import Encoder, load_encoder
 from ilk.study.cells import PIXELS, Cell
 from ilk.train import Settings, Watcher, read_record, resume, train
@@ -114,14 +114,14 @@ class Study:
 
     def _encoder(self, cell: Cell, seed: int, place: Path) -> Encoder:
         if cell.name == PIXELS:
-            return contender(PIXELS)
+            return load_encoder_or_baseline(PIXELS)
         if cell.settings is not None:
             return load_encoder(place)
         like = next((other for other in self.cells if other.settings is not None), None)
         if like is None:
             raise UserError("compare: the untrained network needs a method beside it, got none")
         trained = load_encoder(self.directory / like.name / f"seed{seed}")
-        return contender("random", ours=trained, seed=seed)
+        return load_encoder_or_baseline("random", ours=trained, seed=seed)
 
 
 def _check_same(wanted: Settings, record: dict[str, Any], place: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ilk.train.fit import dry_run, resume, train
-    from ilk.train.inspect import Glance, glance
+    from ilk.train.inspect import StepPreview, preview_step
     from ilk.train.plan import Plan
     from ilk.train.probe import online_probe
     from ilk.train.ranks import leave
@@ -32,16 +32,16 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "Collapsed",
-    "Glance",
     "Interrupted",
     "Plan",
     "Settings",
+    "StepPreview",
     "Watcher",
     "before",
     "dry_run",
-    "glance",
     "leave",
     "online_probe",
+    "preview_step",
     "read_record",
     "resume",
     "train",

@@ -7,9 +7,9 @@ from typing import Any, Protocol, cast, runtime_checkable
 import torch
 from torch import nn
 
-from ilk.adoptions import adopter
 from ilk.core import seeding
-from ilk.method import Method, Standing, typed_changes, with_augmentation, with_background
+from ilk.kin_rules import kin_rule
+from ilk.method import Method, Pretrained, typed_changes, with_augmentation, with_background
 from ilk.methods import recipe
 from ilk.mixes import mixture
 from ilk.networks import Encoder, Network, backbone, recorded_options, without_weights
@@ -62,8 +62,8 @@ def assemble(
     allot(method, items)
     if method.drop_path > 0:
         trunk = _trunk(settings, image_size, drop_path=method.drop_path)
-    if restored and isinstance(method.teacher, Standing):
-        method = replace(method, teacher=Standing(without_weights(method.teacher.encoder)))
+    if restored and isinstance(method.teacher, Pretrained):
+        method = replace(method, teacher=Pretrained(without_weights(method.teacher.encoder)))
     if start is not None:
         trunk.load_state_dict(start.module.state_dict())
     if not published:
@@ -75,7 +75,7 @@ def assemble(
 def _method(settings: Settings, width: int, image_size: int) -> Method:
     method = recipe(settings.method, settings.method_options).build(width, image_size)
     if settings.kin is not None:
-        method = adopter(settings.kin, settings.kin_options).apply(method)
+        method = kin_rule(settings.kin, settings.kin_options).apply(method)
     if settings.mix is not None:
         method = mixture(settings.mix, settings.mix_options).apply(method)
     method = with_augmentation(method, settings.augment)

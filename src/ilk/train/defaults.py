@@ -204,7 +204,7 @@ LIMITS: Sequence[Limit] = (
         why="negatives drawn from all images are not hard",
     ),
     Limit(
-        fields=("foreign", "pairs", "own"),
+        fields=("negatives", "pairs", "own"),
         when="always",
         holds=_always,
         most=lambda facts: max(facts.images / 40, 8),

@@ -8,7 +8,7 @@ from torch import Tensor
 from ilk.core import Composition, Rows
 
 
-def gathered(rows: Rows) -> Rows:
+def gather_rows(rows: Rows) -> Rows:
     """The rows of every rank, one rank after the other; gradients flow back to their rank."""
     if not _spread():
         return rows

@@ -16,20 +16,20 @@ from ilk.train.assemble import PerItem
 from ilk.train.legs import length_in
 from ilk.train.record import read_record, recorded_settings
 from ilk.train.run import CHECKPOINT
-from ilk.train.scene import Verdict
 from ilk.train.seal import read_checkpoint
 from ilk.train.setup import Setup
 from ilk.train.start import kept
+from ilk.train.step import KinRecord
 
 LARGEST_BATCH = 256  # candidates enough, and light on any machine
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class StepPreview:
     """A batch as the run's terms would see it next.
 
     Args:
-        verdicts: one a term: its rows, and who of them is kin.
+        kin_records: one a term: its rows, and who of them is kin.
         items: of the batch, in its order; those of the run's own data are as they are, those of
             other images follow them.
         first: item of the first image, above 0 when the run learned from others.
@@ -37,14 +37,14 @@ class Glance:
         labels: of all items, -1 where unknown.
     """
 
-    verdicts: tuple[Verdict, ...]
+    kin_records: tuple[KinRecord, ...]
     items: Int[np.ndarray, " B"]
     first: int
     views: dict[str, UInt8[np.ndarray, "B H W C"]]
     labels: Int[Tensor, " N"]
 
 
-def glance(directory: Path, images: Source) -> Glance:
+def preview_step(directory: Path, images: Source) -> StepPreview:
     """Show a run a batch of images; nothing of the run is changed.
 
     Args:
@@ -76,14 +76,14 @@ def glance(directory: Path, images: Source) -> Glance:
     batch = replace(batch, items=batch.items + first)
     progress = length.progress(min(step, length.steps - 1))
     with torch.no_grad():
-        pictures, _ = trainer._pictures(
+        pictures, _ = trainer._view_maker(
             batch, epoch=int(progress.epoch), step=trainer.step, clock=trainer.clock
         )
-        scene = trainer._look(batch, progress, first=False)
+        context = trainer._look(batch, progress, first=False)
         for term in trainer.method.terms:
-            scene.loss(term)
+            context.loss(term)
     views = {name: _pixels(images, setup.statistics) for name, images in pictures.items()}
-    return Glance(tuple(scene.verdicts), batch.items, first, views, labels)
+    return StepPreview(tuple(context.kin_records), batch.items, first, views, labels)
 
 
 def _restored(setup: Setup, directory: Path, record: dict[str, Any]) -> int:

@@ -19,7 +19,7 @@ from ilk.train.profile import Clock, no_clock
 from ilk.views import Scenery, View, render
 
 AHEAD = 3  # batches prepared before they are asked for
-HELD = 8 * 2**20  # bytes of decoded pictures that a thread keeps before it makes their views
+HELD = 8 * 2**20  # bytes of decoded images that a thread keeps before it makes their views
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ilk.core import Field, Output, Progress
 from ilk.embedding import feature_std, rankme
 from ilk.method import Method, Term, is_mixed, passes
-from ilk.train.scene import Scene
+from ilk.train.step import Step
 
 DEEPEST: tuple[Field, ...] = ("projection", "prediction", "scores")
 SPREAD_FLOOR = 0.1  # of 1 for rows spread evenly over the sphere
@@ -20,27 +20,27 @@ RANK_FLOOR = 2.0
 PATIENCE = 3  # checks in a row before the alarm sounds
 
 
-def signs(method: Method, scene: Scene) -> dict[str, float]:
+def signs(method: Method, context: Step) -> dict[str, float]:
     """Spread and effective rank of features, entropy of targets, how right kin rules are.
 
     Args:
         method: whose step it was.
-        scene: the step.
+        context: the step.
     """
     out: dict[str, float] = {}
     fields = _first_student_fields(method)
     if fields is not None:
         view, names = fields
-        feature = scene.rows(Output("student", view, "feature")).vectors.float()
+        feature = context.rows(Output("student", view, "feature")).vectors.float()
         out["feature_std"] = feature_std(feature)
         out["rankme"] = rankme(feature)
         if deepest := _deepest(names):
-            rows = scene.rows(Output("student", view, deepest)).vectors.float()
+            rows = context.rows(Output("student", view, deepest)).vectors.float()
             out[f"{deepest}_std"] = feature_std(rows)
-    entropies = [_entropy(v.kin.weights) for v in scene.verdicts if _says_classes(v.term)]
+    entropies = [_entropy(v.kin.weights) for v in context.kin_records if _says_classes(v.term)]
     if entropies:
         out["teacher_entropy"] = sum(entropies) / len(entropies)
-    return out | kin_scores(scene.judgements)
+    return out | kin_scores(context.kin_counts)
 
 
 @runtime_checkable
@@ -61,18 +61,18 @@ def label_changes(memory: Mapping[str, nn.Module], progress: Progress) -> dict[s
     return {"label_nmi": float(changed[0])} if changed else {}
 
 
-def kin_scores(judgements: list[Float[Tensor, "4"]]) -> dict[str, float]:
+def kin_scores(kin_counts: list[Float[Tensor, "4"]]) -> dict[str, float]:
     """Precision and recall of whom kin rules found in a step; empty where they found nobody.
 
     Precision is the share of the weight of found pairs on those that have a label in common,
     recall the share of all pairs with a common label that were found.
 
     Args:
-        judgements: of each term, see `ilk.train.judge.judged`.
+        kin_counts: of each term, see `ilk.train.kin_counts.kin_counts`.
     """
-    if not judgements:
+    if not kin_counts:
         return {}
-    found, right, pairs, related = torch.stack(judgements).sum(dim=0).tolist()
+    found, right, pairs, related = torch.stack(kin_counts).sum(dim=0).tolist()
     out = {"kin_precision": right / found} if found else {}
     return out | ({"kin_recall": pairs / related} if found and related else {})
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from ilk.core import Progress, WarmCosine, value
-from ilk.method import Frozen, Optimisation
+from ilk.method import FreezeUntil, Optimisation
 
 BASE_BATCH = 256
 
@@ -68,7 +68,7 @@ class Pace:
         return lr
 
 
-def frozen_now(frozen: tuple[Frozen, ...], progress: Progress) -> set[str]:
+def frozen_now(frozen: tuple[FreezeUntil, ...], progress: Progress) -> set[str]:
     """Parts of the student that do not move in this step."""
     return {
         entry.part

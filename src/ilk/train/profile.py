@@ -50,11 +50,11 @@ class Profile:
         """Measure one part, on any thread."""
         threaded = part in THREADED
         if not threaded:
-            self._settle()
+            self._refresh()
         began = time.perf_counter()
         yield
         if not threaded:
-            self._settle()
+            self._refresh()
         with self._lock:
             self._seconds[part] += time.perf_counter() - began
 
@@ -75,7 +75,7 @@ class Profile:
             "threads": {part: each[part] for part in THREADED},
         }
 
-    def _settle(self) -> None:
+    def _refresh(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         elif self._device.type == "mps":

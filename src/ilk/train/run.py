@@ -14,12 +14,12 @@ from ilk.train.checkpoint import flattened_optimiser, restore_optimiser, save
 from ilk.train.loader import Batch
 from ilk.train.mended import good_keys
 from ilk.train.monitor import CollapseAlarm, label_changes, signs
-from ilk.train.outcome import NonFiniteLoss, Outcome
 from ilk.train.ranks import from_first, largest
 from ilk.train.record import Metrics, now, write_json
 from ilk.train.seal import check_state, sealed
 from ilk.train.setup import Setup
 from ilk.train.signals import Asked, Interrupted, collected_signals
+from ilk.train.step_result import NonFiniteLoss, StepResult
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -118,11 +118,11 @@ class Run:
                 progress = setup.length.progress(trainer.step)
                 with trainer.clock("waiting"):
                     taken = [next(batches) for _ in range(micro)]
-                judged_by = setup.judged_by if self._signs_due(trainer.step) else None
-                outcome = trainer.take_step(taken, progress, judged_by=judged_by)
+                monitor_labels = setup.monitor_labels if self._signs_due(trainer.step) else None
+                result = trainer.take_step(taken, progress, monitor_labels=monitor_labels)
                 asked.trained = True
                 seconds, mark = time.perf_counter() - mark, time.perf_counter()
-                self._log(metrics, outcome, taken, seconds)
+                self._log(metrics, result, taken, seconds)
                 with contextlib.suppress(OSError):  # a line that cannot be shown ends no run
                     self.watcher.stepped(trainer.step, steps, self.numbers)
                 stop = largest(asked.signum)
@@ -134,7 +134,7 @@ class Run:
                     setup.profile.stepped()
 
     def _log(
-        self, metrics: Metrics | None, outcome: Outcome, taken: list[Batch], seconds: float
+        self, metrics: Metrics | None, result: StepResult, taken: list[Batch], seconds: float
     ) -> None:
         """Numbers of this step; ``step`` counts the steps that came before it."""
         setup, step = self.setup, self.setup.trainer.step - 1
@@ -148,17 +148,17 @@ class Run:
         line = {
             "step": step,
             "epoch": (step + 1) / setup.length.steps_per_epoch,
-            "loss": outcome.loss,
-            **{f"loss/{name}": part for name, part in outcome.terms.items()},
-            "grad_norm": outcome.grad_norm,
-            "lr": outcome.lr,
+            "loss": result.loss,
+            **{f"loss/{name}": part for name, part in result.terms.items()},
+            "grad_norm": result.grad_norm,
+            "lr": result.lr,
             "images_per_second": images / seconds,
             "data_wait": min(waited / seconds, 1.0),
             "bad_files": len(setup.reader.bad),
             **relabelled,
         }
         if self._signs_due(step):
-            line |= signs(setup.method, outcome.scene)
+            line |= signs(setup.method, result.context)
         if setup.probe is not None and self._knn_due(step):
             encoder = setup.encoder()
             if self._first:

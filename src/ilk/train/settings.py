@@ -31,7 +31,7 @@ class Settings:
         weights: to begin with: a file, a run, a hub folder or ``timm:NAME``, see
             `ilk.networks.read_given`; None begins with random ones.
         image_size: side of the full-size views in pixels.
-        channels: of a picture.
+        channels: of an image.
         epochs: length of the run; give one of epochs, steps and minutes, or none.
         steps: length of the run in optimiser steps.
         minutes: length of the run on the clock; the schedule is fitted to it.

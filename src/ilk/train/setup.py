@@ -21,7 +21,7 @@ from ilk.data import (
 from ilk.networks import Encoder, sync_batch_norm
 from ilk.train.assemble import assemble, named_backbone
 from ilk.train.devices import Precision, launch_fabric
-from ilk.train.judge import revealed
+from ilk.train.kin_counts import reveal_labels
 from ilk.train.length import SCORES, Length, length_of
 from ilk.train.loader import Loader
 from ilk.train.probe import online_probe
@@ -36,7 +36,7 @@ class Setup:
 
     Args:
         settings: with backbone, image size and batch decided, see ``ilk.train.plan``.
-        source: the pictures.
+        source: the images.
         length: of the run; None reads it off the settings.
         fabric: launched already, and its precision; None launches one.
         start: the backbone with the weights to start from; None is random ones.
@@ -81,9 +81,9 @@ class Setup:
         )
         self._reveal()
         # Where no label is known, whom kin rules find is never judged.
-        self.judged_by = None
+        self.monitor_labels = None
         if (self.labels >= 0).any():
-            self.judged_by = self.labels.to(self.fabric.device)
+            self.monitor_labels = self.labels.to(self.fabric.device)
         self.reader = Reader(
             source,
             channels=settings.channels,
@@ -110,7 +110,7 @@ class Setup:
                 f"method or kin rule without labels"
             )
         share = self.method.label_share
-        self.trainer.reveal(revealed(self.labels, share, seed=self.settings.seed))
+        self.trainer.reveal(reveal_labels(self.labels, share, seed=self.settings.seed))
 
     def _loader(self) -> Loader:
         settings, world = self.settings, self.fabric.world_size

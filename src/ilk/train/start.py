@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ilk.core import UserError
-from ilk.method import Method, Standing
+from ilk.method import Method, Pretrained
 from ilk.networks import Encoder, load_encoder, read_given, start_from, write_encoder
 from ilk.networks.options import PRETRAINED
 from ilk.train.assemble import assemble, named_backbone
@@ -130,7 +130,7 @@ def check_teacher(method: Method, directory: Path) -> None:
         UserError: it has one.
     """
     teacher = method.teacher
-    if isinstance(teacher, Standing) and teacher.encoder.endswith("@random"):
+    if isinstance(teacher, Pretrained) and teacher.encoder.endswith("@random"):
         raise UserError(
             f"resume: {directory} must hold a checkpoint of a run that begins with published "
             f"weights, got none; remove the directory and repeat the command that began the run"

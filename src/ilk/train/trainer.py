@@ -11,19 +11,19 @@ from lightning_fabric.strategies import ModelParallelStrategy
 from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
-from ilk.core import NOBODY, Progress, Rows, seeding, value
-from ilk.method import Averaged, Method, Pass, passes
+from ilk.core import UNKNOWN, Progress, Rows, seeding, value
+from ilk.method import EMA, Method, Pass, passes
 from ilk.networks import Network, Teacher, fastest_layout
 from ilk.train.loader import Batch
 from ilk.train.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
-from ilk.train.outcome import NonFiniteLoss, Outcome
 from ilk.train.passes import Runner
-from ilk.train.pictures import Pictures
 from ilk.train.profile import Clock, no_clock
 from ilk.train.renewal import renew
-from ilk.train.scene import Scene
 from ilk.train.sharding import Uncut, cut_like, shard, whole
+from ilk.train.step import Step
+from ilk.train.step_result import NonFiniteLoss, StepResult
 from ilk.train.teachers import teacher_of
+from ilk.train.view_maker import ViewMaker
 
 Labels = Int[Tensor, " M"] | None  # of all items
 
@@ -34,10 +34,10 @@ class _Memory(Protocol):
 
 
 @runtime_checkable
-class _Settling(Protocol):
+class _Refreshing(Protocol):
     """A memory that is put in order at times, such as by clustering."""
 
-    def settle(
+    def refresh(
         self, memories: Mapping[str, nn.Module], progress: Progress, seed: int
     ) -> None: ...
 
@@ -72,7 +72,7 @@ class Trainer:
         self.fabric = fabric
         self.seed, self.step = seed, 0
         self.clock: Clock = no_clock
-        self.labels = torch.full((1,), NOBODY, device=fabric.device)
+        self.labels = torch.full((1,), UNKNOWN, device=fabric.device)
         asked = passes(method)
         sharded = isinstance(fabric.strategy, ModelParallelStrategy)
         # FSDP cuts contiguous parameters only.
@@ -93,7 +93,7 @@ class Trainer:
             if isinstance(fabric.strategy, ModelParallelStrategy):
                 shard(teacher.network, fabric.strategy.device_mesh["data_parallel"])
         self.memory = nn.ModuleDict(dict(method.memory)).to(fabric.device)
-        self._pictures = Pictures(
+        self._view_maker = ViewMaker(
             method=method,
             wanted=frozenset(entry.view for entry in asked),
             device=fabric.device,
@@ -112,39 +112,41 @@ class Trainer:
         self.labels = labels.to(self.fabric.device)
 
     def take_step(
-        self, batches: Sequence[Batch], progress: Progress, judged_by: Labels = None
-    ) -> Outcome:
+        self, batches: Sequence[Batch], progress: Progress, monitor_labels: Labels = None
+    ) -> StepResult:
         """Forward, backward and update on the micro-batches of one step.
 
         Args:
             batches: of this rank.
             progress: where the run stands.
-            judged_by: labels to hold what kin rules find against, unseen by the method.
+            monitor_labels: labels to hold what kin rules find against, unseen by the method.
 
         Raises:
             NonFiniteLoss: before anything has been changed but the teacher.
         """
         renew(self.method.renewed, self.student, self.optimiser.optimizer, progress, self.seed)
         self._reseed()
-        self._settle(progress)
+        self._refresh(progress)
         lr = self.pace.apply(self.optimiser.optimizer, progress)
         self.optimiser.zero_grad(set_to_none=True)
         total: dict[str, Tensor] = {}
-        scene: Scene | None = None
+        context: Step | None = None
         for number, batch in enumerate(batches):
             last = number == len(batches) - 1
             with self.fabric.no_backward_sync(self._student_runner, enabled=not last):
-                scene = self._look(batch, progress, first=number == 0, judged_by=judged_by)
+                context = self._look(
+                    batch, progress, first=number == 0, monitor_labels=monitor_labels
+                )
                 with self.clock("loss"):
-                    losses = self._losses(scene)
+                    losses = self._losses(context)
                     loss = torch.stack(list(losses.values())).sum() / len(batches)
                 with self.clock("backward"):
                     self.fabric.backward(loss)
             for name, part in losses.items():
                 total[name] = total.get(name, 0) + part.detach() / len(batches)
-        assert scene is not None, "a step needs a batch"
+        assert context is not None, "a step needs a batch"
         with self.clock("optimiser"):
-            return self._update(total, scene, progress, lr)
+            return self._update(total, context, progress, lr)
 
     def _reseed(self) -> None:
         """Make what networks draw in this step a function of seed, step and rank."""
@@ -154,16 +156,16 @@ class Trainer:
         cpu = self.fabric.device.type == "cpu"
         (torch.default_generator.manual_seed if cpu else torch.manual_seed)(number)
 
-    def _settle(self, progress: Progress) -> None:
+    def _refresh(self, progress: Progress) -> None:
         memories = dict(self.memory.items())
         for memory in memories.values():
-            if isinstance(memory, _Settling):
-                memory.settle(memories, progress, self.seed)
+            if isinstance(memory, _Refreshing):
+                memory.refresh(memories, progress, self.seed)
 
     def _look(
-        self, batch: Batch, progress: Progress, *, first: bool, judged_by: Labels = None
-    ) -> Scene:
-        views, compositions = self._pictures(
+        self, batch: Batch, progress: Progress, *, first: bool, monitor_labels: Labels = None
+    ) -> Step:
+        views, compositions = self._view_maker(
             batch, epoch=int(progress.epoch), step=self.step, clock=self.clock
         )
         teacher = self.method.teacher
@@ -171,12 +173,12 @@ class Trainer:
             with self.clock("student"):
                 fields = {"student": self._student_runner(views)}
             if teacher is not None and self._teacher_runner is not None:
-                if isinstance(teacher, Averaged) and teacher.update == "before" and first:
+                if isinstance(teacher, EMA) and teacher.update == "before" and first:
                     with self.clock("optimiser"):
                         self._move_teacher(progress)
                 with torch.no_grad(), self.clock("teacher"):
                     fields["teacher"] = self._teacher_runner(views)
-        return Scene(
+        return Step(
             fields=fields,
             compositions=compositions,
             student=self.student,
@@ -184,19 +186,19 @@ class Trainer:
             progress=progress,
             labels=self.labels,
             seed=self.seed,
-            judged_by=judged_by,
+            monitor_labels=monitor_labels,
         )
 
-    def _losses(self, scene: Scene) -> dict[str, Float[Tensor, ""]]:
+    def _losses(self, context: Step) -> dict[str, Float[Tensor, ""]]:
         losses: dict[str, Tensor] = {}
         for term in self.method.terms:
-            part = term.weight * scene.loss(term)
+            part = term.weight * context.loss(term)
             losses[term.name] = losses[term.name] + part if term.name in losses else part
         return losses
 
     def _update(
-        self, total: dict[str, Tensor], scene: Scene, progress: Progress, lr: float
-    ) -> Outcome:
+        self, total: dict[str, Tensor], context: Step, progress: Progress, lr: float
+    ) -> StepResult:
         scaled = self._unscale()
         for part in frozen_now(self.method.frozen, progress):
             for parameter in self.student.parts()[part].parameters():
@@ -214,12 +216,12 @@ class Trainer:
         if not (math.isfinite(loss_now) and (scaled or math.isfinite(norm_now))):
             raise NonFiniteLoss(self.step, terms_now | {"gradient norm": norm_now})
         self.optimiser.step()
-        self._remember(scene)
+        self._remember(context)
         teacher = self.method.teacher
-        if isinstance(teacher, Averaged) and teacher.update == "after":
+        if isinstance(teacher, EMA) and teacher.update == "after":
             self._move_teacher(progress)
         self.step += 1
-        return Outcome(loss_now, terms_now, norm_now, lr, scene)
+        return StepResult(loss_now, terms_now, norm_now, lr, context)
 
     def _unscale(self) -> bool:
         """Undo fp16's loss scaling before gradients are looked at; whether there was any."""
@@ -234,14 +236,14 @@ class Trainer:
         return getattr(self.fabric.strategy.precision, "scaler", None)
 
     def _move_teacher(self, progress: Progress) -> None:
-        assert isinstance(self.method.teacher, Averaged)
+        assert isinstance(self.method.teacher, EMA)
         assert isinstance(self.teacher, Teacher)
         self.teacher.update(self.student, value(self.method.teacher.momentum, progress))
 
-    def _remember(self, scene: Scene) -> None:
+    def _remember(self, context: Step) -> None:
         for entry in self.method.remember:
             memory = cast(_Memory, cast(object, self.memory[entry.memory]))
-            memory.remember(scene.joined_rows(entry.outputs))
+            memory.remember(context.joined_rows(entry.outputs))
 
     def state(self) -> dict[str, Tensor]:
         """Everything that training changes, by name; all processes must ask at once."""

@@ -13,12 +13,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ilk.core import NOBODY, Composition, Output, Rows, UserError, overlap, similarities
+from ilk.core import UNKNOWN, Composition, Output, Rows, UserError, overlap, similarities
 from ilk.data import Reader, Source, open_source
-from ilk.method import Remembered, StandIn
-from ilk.train import Glance, glance
+from ilk.method import FromMemory, NearestNeighbour
+from ilk.train import StepPreview, preview_step
 from ilk.train.record import read_record
-from ilk.train.scene import Verdict
+from ilk.train.step import KinRecord
 from ilk.viewer.report import Kinship, Lookup, Neighbour, Picture
 
 TOLD = (
@@ -55,10 +55,10 @@ def inspected(
     Raises:
         UserError: there is no run, or it cannot be shown these images.
     """
-    seen = glance(directory, images)
+    seen = preview_step(directory, images)
     album = _Album(seen, images, _own(directory, images, seen.first))
-    firsts = {verdict.term.name: verdict for verdict in reversed(seen.verdicts)}
-    names = dict.fromkeys(verdict.term.name for verdict in seen.verdicts)
+    firsts = {kin_record.term.name: kin_record for kin_record in reversed(seen.kin_records)}
+    names = dict.fromkeys(kin_record.term.name for kin_record in seen.kin_records)
     return tuple(
         Kinship(
             term=name,
@@ -72,10 +72,10 @@ def inspected(
     )
 
 
-def _told(verdict: Verdict) -> str:
-    if not verdict.term.candidates:
+def _told(kin_record: KinRecord) -> str:
+    if not kin_record.term.candidates:
         return CLASSES
-    return TOLD if verdict.term.objective.contrasts else ATTRACTED
+    return TOLD if kin_record.term.objective.contrasts else ATTRACTED
 
 
 def _own(directory: Path, images: Source, first: int) -> Source | None:
@@ -94,29 +94,29 @@ def _own(directory: Path, images: Source, first: int) -> Source | None:
 class _Album:
     """Images of rows, wherever they come from."""
 
-    seen: Glance
+    seen: StepPreview
     images: Source
     own: Source | None
 
-    def row(self, verdict: Verdict, row: int, *, query: bool) -> Picture:
+    def row(self, kin_record: KinRecord, row: int, *, query: bool) -> Picture:
         """The image behind a row of queries or candidates, without a caption."""
-        rows = verdict.queries if query else verdict.candidates
-        asked = query or not verdict.term.candidates
+        rows = kin_record.queries if query else kin_record.candidates
+        asked = query or not kin_record.term.candidates
         at = row
-        for entry in verdict.term.queries if asked else verdict.term.candidates:
+        for entry in kin_record.term.queries if asked else kin_record.term.candidates:
             length = self._length(entry, len(rows))
             if at < length:
                 return self._drawn(entry, at, rows, row)
             at -= length
         raise IndexError(row)
 
-    def _length(self, entry: Output | StandIn | Remembered, rest: int) -> int:
-        if isinstance(entry, Remembered):
+    def _length(self, entry: Output | NearestNeighbour | FromMemory, rest: int) -> int:
+        if isinstance(entry, FromMemory):
             return rest
         return len(self.seen.views[entry.view if isinstance(entry, Output) else entry.of.view])
 
     def _drawn(
-        self, entry: Output | StandIn | Remembered, at: int, rows: Rows, row: int
+        self, entry: Output | NearestNeighbour | FromMemory, at: int, rows: Rows, row: int
     ) -> Picture:
         shares = tuple((self.name(source), share) for source, share in _shares(rows.shown, row))
         if isinstance(entry, Output):
@@ -132,7 +132,7 @@ class _Album:
     def name(self, item: int) -> str:
         """The file of an item, or its number where the file is not known."""
         source, index = self._place(item)
-        if item == NOBODY:
+        if item == UNKNOWN:
             return "an unknown image"
         return f"item {item}" if source is None else PurePosixPath(source.key(index)).name
 
@@ -145,17 +145,21 @@ class _Album:
         return (self.images, item - first) if item >= first else (self.own, item)
 
 
-def _lookup(album: _Album, verdict: Verdict, row: int, shown: int) -> Lookup:
-    query = album.row(verdict, row, query=True)
+def _lookup(album: _Album, kin_record: KinRecord, row: int, shown: int) -> Lookup:
+    query = album.row(kin_record, row, query=True)
     groups = (
-        _by_classes(verdict, row) if not verdict.term.candidates else _by_rows(verdict, row)
+        _by_classes(kin_record, row)
+        if not kin_record.term.candidates
+        else _by_rows(kin_record, row)
     )
-    same, known = _agreement(verdict, row, album.seen.labels)
+    same, known = _agreement(kin_record, row, album.seen.labels)
     drawn: dict[str, tuple[str, tuple[Neighbour, ...]]] = {}
-    for name, best in _once(groups, verdict.candidates if verdict.term.candidates else None):
+    for name, best in _once(
+        groups, kin_record.candidates if kin_record.term.candidates else None
+    ):
         entries = tuple(
             Neighbour(
-                picture=_captioned(album.row(verdict, at, query=False), f"{score:.2f}"),
+                picture=_captioned(album.row(kin_record, at, query=False), f"{score:.2f}"),
                 agrees=bool(same[at]) if known[at] else None,
             )
             for at, score in best[:shown]
@@ -189,37 +193,37 @@ def _once(
 def _image(rows: Rows, at: int) -> tuple[int, ...]:
     """What tells an image or a mix from others; unknown images are all different."""
     shown = sorted(source for source, _ in _shares(rows.shown, at))
-    return (NOBODY, at) if NOBODY in shown or not shown else tuple(shown)
+    return (UNKNOWN, at) if UNKNOWN in shown or not shown else tuple(shown)
 
 
-def _by_rows(verdict: Verdict, row: int) -> list[Group]:
-    weights = verdict.kin.weights[row].cpu()
-    query = verdict.queries.vectors[row : row + 1]
-    cosines = similarities(query, (verdict.candidates.vectors,))[0].cpu()
-    left_out = torch.zeros_like(weights, dtype=torch.bool)
-    if verdict.kin.left_out is not None:
-        left_out = verdict.kin.left_out[row].cpu()
+def _by_rows(kin_record: KinRecord, row: int) -> list[Group]:
+    weights = kin_record.kin.weights[row].cpu()
+    query = kin_record.queries.vectors[row : row + 1]
+    cosines = similarities(query, (kin_record.candidates.vectors,))[0].cpu()
+    ignored = torch.zeros_like(weights, dtype=torch.bool)
+    if kin_record.kin.ignored is not None:
+        ignored = kin_record.kin.ignored[row].cpu()
     kin = weights > 0
     found: list[Group] = [(KIN, kin, weights)]
-    if verdict.term.objective.contrasts:
-        found.append((NEGATIVES, ~kin & ~left_out, cosines))
-    return [*found, (IGNORED, left_out, cosines)]
+    if kin_record.term.objective.contrasts:
+        found.append((NEGATIVES, ~kin & ~ignored, cosines))
+    return [*found, (IGNORED, ignored, cosines)]
 
 
-def _by_classes(verdict: Verdict, row: int) -> list[Group]:
+def _by_classes(kin_record: KinRecord, row: int) -> list[Group]:
     """The other rows by the classes that they share with this one, the most alike first."""
-    weights = verdict.kin.weights.float().cpu()
+    weights = kin_record.kin.weights.float().cpu()
     common = torch.minimum(weights[row], weights).sum(dim=1)
     others = torch.ones(len(common), dtype=torch.bool)
     others[row] = False
     return [(COMMON, others, common)]
 
 
-def _agreement(verdict: Verdict, row: int, labels: Tensor) -> tuple[Tensor, Tensor]:
+def _agreement(kin_record: KinRecord, row: int, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Which candidates have a label in common with a query, and of which that is known."""
-    sides = (verdict.queries.shown, verdict.candidates.shown)
+    sides = (kin_record.queries.shown, kin_record.candidates.shown)
     mine, theirs = (
-        Composition(side.sources.cpu(), side.shares.cpu()).renamed(labels) for side in sides
+        Composition(side.sources.cpu(), side.shares.cpu()).relabel(labels) for side in sides
     )
     mine = Composition(mine.sources[row : row + 1], mine.shares[row : row + 1])
     known = [((s.sources >= 0) | (s.shares == 0)).all(dim=1) for s in (mine, theirs)]

@@ -7,8 +7,8 @@ from string import Template
 from xml.etree.ElementTree import Element
 
 from ilk.core import write_whole
+from ilk.viewer.images import figure
 from ilk.viewer.markup import element, html
-from ilk.viewer.pictures import figure
 from ilk.viewer.plots import curves, intervals, percent, shown
 from ilk.viewer.report import (
     Chapter,

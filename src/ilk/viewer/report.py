@@ -125,7 +125,7 @@ class Neighbour:
     """A nearest neighbour.
 
     Args:
-        picture: of it.
+        image: of it.
         agrees: whether it has the query's label; None when not known.
     """
 

@@ -22,10 +22,10 @@ DRAWS = 5  # uniforms for one image
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What an operation does with a uint8 picture [C, S, S] and how strongly.
+    """What an operation does with a uint8 image [C, S, S] and how strongly.
 
     Args:
-        call: the picture and an amount to the picture.
+        call: the image and an amount to the image.
         amounts: for each of ten levels, in single precision as torchvision has them.
         signed: whether amounts are as often negative.
     """
@@ -95,7 +95,7 @@ def policies(uniforms: Float[np.ndarray, "B 5"]) -> Policies:
 
 
 def augment(view: UInt8[np.ndarray, "S S C"], operations: Sequence[tuple[str, float]]) -> None:
-    """Apply operations in place; a picture without three channels stays as it is."""
+    """Apply operations in place; an image without three channels stays as it is."""
     if not operations or view.shape[2] != RGB:
         return
     pixels = torch.from_numpy(view).permute(2, 0, 1)

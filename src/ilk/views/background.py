@@ -26,8 +26,8 @@ class Background:
     """How often a view's background gives way, and to what.
 
     Args:
-        kind: ``remove`` paints it in one grey level; ``random`` takes that of another picture;
-            ``matched`` shows another picture's foreground before this one's background, which
+        kind: ``remove`` paints it in one grey level; ``random`` takes that of another image;
+            ``matched`` shows another image's foreground before this one's background, which
             looks alike and yet is foreign.
         p: probability; of ``matched`` always 1.
         least: share of a view that its foreground must fill, else the view stays as it is; a
@@ -55,27 +55,27 @@ class Background:
 
 @runtime_checkable
 class Scenery(Protocol):
-    """Knows what is foreground in every picture of a data set."""
+    """Knows what is foreground in every image of a data set."""
 
     def foreground(
         self, item: int, image: UInt8[np.ndarray, "H W C"]
     ) -> Bool[np.ndarray, "H W"]:
-        """Which pixels of a picture show its foreground."""
+        """Which pixels of an image show its foreground."""
         ...
 
     def other(
         self, item: int, chance: float
     ) -> tuple[UInt8[np.ndarray, "H W C"], Bool[np.ndarray, "H W"]]:
-        """The pixels and the foreground of another picture, all alike likely by ``chance``."""
+        """The pixels and the foreground of another image, all alike likely by ``chance``."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Backdrop:
-    """What comes behind the foreground of one picture, if its crop has a fair share of it.
+    """What comes behind the foreground of one image, if its crop has a fair share of it.
 
     Args:
-        foreground: of the whole picture.
+        foreground: of the whole image.
         ground: the view's new background, or one grey level.
         share: smallest and largest share of the view that may be foreground.
     """
@@ -88,7 +88,7 @@ class Backdrop:
         """Change the background of a view in place, before any colour is changed.
 
         Args:
-            view: what was cut out of the picture.
+            view: what was cut out of the image.
             box: top, left, height and width of the cut.
         """
         shown = cropped(self.foreground, box, len(view))
@@ -108,7 +108,7 @@ def backdrops(
     epoch: int,
     seed: int,
 ) -> tuple[Sequence[UInt8[np.ndarray, "_ _ _"]], list[Backdrop | None]]:
-    """The pictures that a view shows, and what comes behind them; a row is its item's alone.
+    """The images that a view shows, and what comes behind them; a row is its item's alone.
 
     Args:
         background: what is asked for.
@@ -116,7 +116,7 @@ def backdrops(
         size: S, of the view.
         images: of the batch.
         items: index of each in its data set.
-        scenery: where foreground and other pictures come from.
+        scenery: where foreground and other images come from.
         epoch: or any other counter.
         seed: of the run.
     """
@@ -144,7 +144,7 @@ def _matched(
     most: float,
     share: tuple[float, float],
 ) -> tuple[list[np.ndarray], list[Backdrop | None]]:
-    """Other pictures, each before the background of the picture whose row it stands in."""
+    """Other images, each before the background of the image whose row it stands in."""
     shown: list[np.ndarray] = []
     behind: list[Backdrop | None] = []
     for image, item, (_, which) in rows:
@@ -161,7 +161,7 @@ def backcloth(
     size: int,
     most: float = 1.0,
 ) -> UInt8[np.ndarray, "S S C"] | None:
-    """The background of a picture's central square alone, scaled to a view.
+    """The background of an image's central square alone, scaled to a view.
 
     The foreground is cut out with a rim, for the pixels beside it show a part of it.
     None where the foreground fills more than the share ``most`` of it, or all of it.
@@ -188,10 +188,10 @@ def backcloth(
 def filled(
     image: UInt8[np.ndarray, "H W C"], hole: Bool[np.ndarray, "H W"]
 ) -> UInt8[np.ndarray, "H W C"]:
-    """A picture whose hole shows its surroundings, mirrored at the nearest border of the hole.
+    """An image whose hole shows its surroundings, mirrored at the nearest border of the hole.
 
     No silhouette stays behind, as it would in one colour. Where the mirrored pixel is outside
-    the picture or itself in the hole, the pixel on the border is taken.
+    the image or itself in the hole, the pixel on the border is taken.
 
     Args:
         image: of any number of channels; it is not changed.

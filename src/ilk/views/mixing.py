@@ -1,8 +1,8 @@
-"""Mixup, CutMix and ResizeMix of a whole batch, with what each mixed picture is made of.
+"""Mixup, CutMix and ResizeMix of a whole batch, with what each mixed image is made of.
 
 Which share, which partner and where a box lies are drawn on the host as pure functions of
 (seed, epoch, item) and (seed, step); pixels are mixed on the device without waiting for it.
-Axes: B images, R mixed images, C channels, d spatial axes: of windows, pictures or clips.
+Axes: B images, R mixed images, C channels, d spatial axes: of windows, images or clips.
 """
 
 import math
@@ -18,8 +18,8 @@ from torch import Tensor
 
 from ilk.core import Composition
 from ilk.core.seeding import uniform, uniforms
-from ilk.views.by_picture import blends, collages, on_host
 from ilk.views.pasting import box_share, box_sides, box_starts, cutmix, mixup, resizemix
+from ilk.views.per_image import blends, collages, on_host
 
 FEWEST_RATIOS = 8  # a coarser snap would leave too few different shares
 Strategy = Literal["mixup", "cutmix", "resizemix"]
@@ -30,15 +30,15 @@ class Draw:
     """What chance decided for one batch; its views may share it, except where boxes lie.
 
     Args:
-        strategy: how pictures are mixed.
-        share: of the first picture, as wanted; boxes of whole pixels come close to it.
-        rows: which picture of the batch is the first.
-        partners: which picture of the batch is the second.
+        strategy: how images are mixed.
+        share: of the first image, as wanted; boxes of whole pixels come close to it.
+        rows: which image of the batch is the first.
+        partners: which image of the batch is the second.
         items: of the whole batch.
         seed: of the run.
         epoch: of the run.
         snap: side ratios of boxes are multiples of its inverse; 0 is any ratio.
-        step: of the run, where one box serves the whole batch; None where each picture has its
+        step: of the run, where one box serves the whole batch; None where each image has its
             own.
     """
 
@@ -55,12 +55,12 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """Mixed pictures.
+    """Mixed images.
 
     Args:
         images: of the kind that came in.
         composition: sources are items.
-        share: of the first picture, counted in pixels.
+        share: of the first image, counted in pixels.
     """
 
     images: Float[Tensor, "R C *spatial"]
@@ -70,21 +70,21 @@ class Mixed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mixing:
-    """How pictures of a batch are mixed; the defaults are those of SDMP.
+    """How images of a batch are mixed; the defaults are those of SDMP.
 
     SDMP, Ren et al., CVPR 2022, https://arxiv.org/abs/2206.07692, section 3: a strategy per
-    batch, a share per picture, the reversed batch as partners. A last picture without a partner
+    batch, a share per image, the reversed batch as partners. A last image without a partner
     of its own is mixed with itself.
 
     Args:
         strategies: one is chosen for each step, all with the same chance.
         alpha: shares are Beta(alpha, alpha); ResizeMix takes 0.1 + 0.8 of it.
-        per_sample: a share and a box for each picture, or one for the step (Un-Mix).
+        per_sample: a share and a box for each image, or one for the step (Un-Mix).
         per_view: shares and shuffled partners for each view (i-Mix, MixCo), or the same for
             all.
         partner: "reversed" mixes i with B-1-i; "shuffled" with a random permutation (i-Mix);
             "halves" mixes the first half with the second, which gives half as many (MixCo).
-        fold: the first picture always has the larger share (i-Mix).
+        fold: the first image always has the larger share (i-Mix).
         lowest: shares are squeezed into the range from here to 1 (DACL).
         snap: sides of boxes are k / snap of the view, so that views whose sizes it divides have
             the very same shares; 0 is any side.
@@ -110,7 +110,7 @@ class Mixing:
         """Decide for one view of a batch.
 
         Args:
-            items: index of each picture in its data set.
+            items: index of each image in its data set.
             epoch: shares and boxes are functions of (seed, epoch, item).
             step: strategy and shuffled partners are functions of (seed, step).
             seed: of the run.
@@ -202,7 +202,7 @@ def mix(images: Float[Tensor, "B C *spatial"], draw: Draw, *, view: str) -> Mixe
 
 
 def _pairs_of(images: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
-    """First and second pictures."""
+    """First and second images."""
     everyone = np.array_equal(draw.rows, np.arange(len(images)))
     first = images if everyone else images.index_select(0, _sent(draw.rows, images))
     return first, images.index_select(0, _sent(draw.partners, images))

@@ -1,6 +1,6 @@
-"""Boxes, and the three ways to put one picture into another.
+"""Boxes, and the three ways to put one image into another.
 
-Axes: R pictures, C channels, d spatial axes. A box is a first pixel and an extent per axis.
+Axes: R images, C channels, d spatial axes. A box is a first pixel and an extent per axis.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from ilk.core import full
 def box_sides(
     share: Float64[np.ndarray, " R"], sizes: Sequence[int], *, snap: int = 0
 ) -> Int[np.ndarray, "R d"]:
-    """Extent of the box that leaves about ``share`` of a picture, in proportion to its sizes.
+    """Extent of the box that leaves about ``share`` of an image, in proportion to its sizes.
 
     Rounded to whole pixels; at least one, and never the whole of an axis longer than one.
 
     Args:
         share: outside the box, in [0, 1].
-        sizes: of the picture, in pixels.
+        sizes: of the image, in pixels.
         snap: the ratio of sides is a multiple of its inverse; 0 is any ratio.
     """
     ratio = (1 - share) ** (1 / len(sizes))

@@ -1,6 +1,6 @@
 """The pixel engine: applies what was drawn to uint8 arrays, image by image, with OpenCV.
 
-A picture depends on its own row of the draws alone, so batches may be split over threads: the
+An image depends on its own row of the draws alone, so batches may be split over threads: the
 calls release the interpreter's lock and keep no state. OpenCV and torch may start threads of
 their own inside a call, which changes no pixel but costs time when the caller has a pool
 already; the pool's owner turns that off with ``cv2.setNumThreads(1)`` (a setting of the whole
@@ -103,10 +103,10 @@ def _rendered(
 
 @dataclass(frozen=True, slots=True)
 class _Scratch:
-    """Room for what lies between two steps, used again for every picture.
+    """Room for what lies between two steps, used again for every image.
 
     Memory that is asked for anew costs as much as the arithmetic: a page that the system has
-    to hand out first is 2 microseconds, a picture of 224 pixels 37 of them.
+    to hand out first is 2 microseconds, an image of 224 pixels 37 of them.
     """
 
     levels: UInt8[np.ndarray, "S S C"]
@@ -127,7 +127,7 @@ def crop_resize(
 ) -> None:
     """Cut top, left, height, width out and scale it to ``out``, anti-aliased where it shrinks.
 
-    OpenCV's bilinear filter is the same and faster on small pictures, but only where nothing
+    OpenCV's bilinear filter is the same and faster on small images, but only where nothing
     shrinks; its bicubic kernel (a = -0.75) is another one, and its area filter is both slower
     and further away. Torch is called below ``interpolate``, which would hand its result out
     with channels first, at twice the time.

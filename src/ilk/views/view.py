@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
-from ilk.core.detail import Detail
 from ilk.core.errors import UserError
+from ilk.core.min_pixels import MinPixels
 from ilk.core.seeding import uniforms
 from ilk.views.autoaugment import DRAWS as POLICY_DRAWS
 from ilk.views.autoaugment import NONE, Policies, policies
@@ -72,7 +72,7 @@ class View:
         background: what happens to it before any colour is changed; None is nothing.
         autoaugment_p: probability of a policy of AutoAugment (Cubuk et al., CVPR 2019,
             https://arxiv.org/abs/1805.09501) in the place of jitter, grayscale and blur.
-        near: another view of the same picture that the crop must overlap; None is none.
+        near: another view of the same image that the crop must overlap; None is none.
         near_share: of the crop's own area that must lie inside the other's. Where ten crops do
             not, the first one is taken as it is (Van Gansbeke et al., NeurIPS 2021).
 
@@ -155,29 +155,29 @@ def render(
         if shown is images:
             own.append(view)
             behind.append(backs)
-        else:  # pictures of other sizes, so the crops are others as well
+        else:  # images of other sizes, so the crops are others as well
             made |= _rendered([view], shown, [backs], items, epoch, seed)
     made |= _rendered(own, images, behind, items, epoch, seed)
     return {view.name: made[view.name] for view in views}
 
 
-def needed(views: Sequence[View]) -> Detail | None:
-    """How much of a picture any crop of these views may ask for: no side of one falls short.
+def needed(views: Sequence[View]) -> MinPixels | None:
+    """How much of an image any crop of these views may ask for: no side of one falls short.
 
-    None where a view changes backgrounds, since a mask lies on the pixels of the whole picture.
+    None where a view changes backgrounds, since a mask lies on the pixels of the whole image.
     """
     if any(view.background is not None for view in views):
         return None
     asked = [_needed(view) for view in views]
-    return Detail(max(each.area for each in asked), max(each.side for each in asked))
+    return MinPixels(max(each.area for each in asked), max(each.side for each in asked))
 
 
-def _needed(view: View) -> Detail:
+def _needed(view: View) -> MinPixels:
     """A crop has sides sqrt(s A r) and sqrt(s A / r) of an area A, or is the central one."""
     flattest, tallest = view.ratio[0], 1 / view.ratio[1]
     area = view.size**2 / (view.scale[0] * min(flattest, tallest))
     side = view.size / min(1, 1 / flattest, 1 / tallest)
-    return Detail(math.ceil(area), math.ceil(side))
+    return MinPixels(math.ceil(area), math.ceil(side))
 
 
 def _backdrops(

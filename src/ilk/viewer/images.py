@@ -35,7 +35,7 @@ def figure(picture: Picture, *extra: Element) -> Element:
 
 
 def data_uri(pixels: UInt8[np.ndarray, "H W C"]) -> str:
-    """The picture as an address that holds its own PNG."""
+    """The image as an address that holds its own PNG."""
     shown = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., :1]
     scale = LARGEST / max(shown.shape[:2])
     if scale < 1:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from ilk.train.scene import Scene
+from ilk.train.step import Step
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StepResult:
     """What one step did.
 
     Args:
@@ -14,14 +14,14 @@ class Outcome:
         terms: weighted sums by name, of this rank.
         grad_norm: before clipping.
         lr: learning rate used.
-        scene: the step as the kin rules saw it, for monitors.
+        context: the step as the kin rules saw it, for monitors.
     """
 
     loss: float
     terms: dict[str, float]
     grad_norm: float
     lr: float
-    scene: Scene
+    context: Step
 
 
 class NonFiniteLoss(Exception):

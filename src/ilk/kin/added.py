@@ -7,8 +7,15 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from ilk.core import Composition, Kin, KinRule, Look, Output, Rows, overlap
-from ilk.kin.algebra import leave_out, peaked, restrict, rows_to_one, union, without
+from ilk.core import Composition, Kin, KinRule, Output, Rows, StepContext, overlap
+from ilk.kin.algebra import (
+    leave_out,
+    normalize_kin,
+    normalize_rows,
+    restrict,
+    scale_to_peak,
+    union,
+)
 from ilk.kin.source import CommonSource
 
 
@@ -18,7 +25,7 @@ class _Written(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Adopted:
+class Added:
     """Whom a rule finds for the rows that decide, as far as a query shares sources with them.
 
     A mix so has the kin of both of its sources, each by its share: neighbours or false
@@ -35,20 +42,20 @@ class Adopted:
     shares: KinRule = field(default_factory=CommonSource)
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights of strangers that were found."""
-        deciding = look.rows(self.by)
-        found = self.rule(deciding, candidates, look).weights
-        shares = self.shares(queries, deciding, look).weights
+        deciding = context.rows(self.by)
+        found = self.rule(deciding, candidates, context).weights
+        shares = self.shares(queries, deciding, context).weights
         known = overlap(queries.composition, candidates.composition) > 0
-        return Kin(rows_to_one((shares.to(found) @ found).masked_fill(known, 0.0)))
+        return Kin(normalize_rows((shares.to(found) @ found).masked_fill(known, 0.0)))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Past:
-    """The rows of a memory that were written, and show another picture than the query.
+    """The rows of a memory that were written, and show another image than the query.
 
     Args:
         memory: its name; its rows must be the last candidates.
@@ -57,19 +64,19 @@ class Past:
     memory: str
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on all of them."""
-        written = _memory(look, self.memory)
+        written = _memory(context, self.memory)
         strangers = overlap(queries.shown, candidates.shown) == 0
         strangers[:, : -len(written)] = False
         strangers[:, -len(written) :] &= written
-        return Kin(rows_to_one(strangers.to(queries.composition.shares.dtype)))
+        return Kin(normalize_rows(strangers.to(queries.composition.shares.dtype)))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Guests:
+class AddedFromMemory:
     """A method's own kin, and guests from a memory that is none of the method's candidates.
 
     Rows of the memory that are not adopted take no part: who is foreign stays as it was.
@@ -85,22 +92,24 @@ class Guests:
     memory: str
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Kin of both, the closest of each with the same weight."""
-        guests = len(_memory(look, self.memory))
-        own = self.rule(queries, _without_last(candidates, guests), look)
-        found = self.adopted(queries, candidates, look).weights[:, -guests:]
-        weights = torch.cat([peaked(own.weights), peaked(found).to(own.weights)], dim=1)
-        left_out = own.left_out
-        if left_out is None:
-            left_out = torch.zeros_like(own.weights, dtype=torch.bool)
-        return without(weights, torch.cat([left_out, found == 0], dim=1))
+        guests = len(_memory(context, self.memory))
+        own = self.rule(queries, _without_last(candidates, guests), context)
+        found = self.adopted(queries, candidates, context).weights[:, -guests:]
+        weights = torch.cat(
+            [scale_to_peak(own.weights), scale_to_peak(found).to(own.weights)], dim=1
+        )
+        ignored = own.ignored
+        if ignored is None:
+            ignored = torch.zeros_like(own.weights, dtype=torch.bool)
+        return normalize_kin(weights, torch.cat([ignored, found == 0], dim=1))
 
     __or__, __and__, __sub__ = union, restrict, leave_out
 
 
-def _memory(look: Look, name: str) -> Bool[Tensor, " M"]:
-    return cast(_Written, cast(object, look.memory(name))).written()
+def _memory(context: StepContext, name: str) -> Bool[Tensor, " M"]:
+    return cast(_Written, cast(object, context.memory(name))).written()
 
 
 def _without_last(rows: Rows, count: int) -> Rows:

@@ -16,7 +16,7 @@ SHOWN = 5  # names that an error lists at most
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Parts:
+class EmbeddedSets:
     """What was embedded of what.
 
     Args:
@@ -38,7 +38,7 @@ class Parts:
         return {name: part for name, part in named.items() if part is not None}
 
 
-def comparable(parts: Parts, protocol: Protocol, seed: int, tell: Tell = silent) -> Task:
+def make_task(parts: EmbeddedSets, protocol: Protocol, seed: int, tell: Tell = silent) -> Task:
     """The items that a protocol uses, classes matched by their names.
 
     Where labels are needed, items without one are left out.
@@ -80,7 +80,7 @@ def comparable(parts: Parts, protocol: Protocol, seed: int, tell: Tell = silent)
     )
 
 
-def _needed(parts: Parts, protocol: Protocol) -> Parts:
+def _needed(parts: EmbeddedSets, protocol: Protocol) -> EmbeddedSets:
     """The parts that the protocol uses; refuses when one is missing."""
     if "train" in protocol.needs and parts.train is None:
         raise UserError(f"evaluate: {protocol.name} needs train, got none; give --train")
@@ -100,7 +100,7 @@ def _needed(parts: Parts, protocol: Protocol) -> Parts:
     )
 
 
-def _labels(parts: Parts) -> tuple[dict[str, Int64[np.ndarray, " N"]], tuple[str, ...]]:
+def _labels(parts: EmbeddedSets) -> tuple[dict[str, Int64[np.ndarray, " N"]], tuple[str, ...]]:
     """The labels of all parts in one numbering, and its names: of train if it is there."""
     first_name = next(name for name in ("train", "gallery", "test") if name in parts.there)
     first = parts.there[first_name]
@@ -119,7 +119,7 @@ def _labels(parts: Parts) -> tuple[dict[str, Int64[np.ndarray, " N"]], tuple[str
 
 
 def _as_they_are(
-    parts: Parts,
+    parts: EmbeddedSets,
 ) -> tuple[dict[str, Int64[np.ndarray, " N"]], tuple[str, ...]]:
     return {name: part.labels for name, part in parts.there.items()}, parts.test.classes
 
@@ -132,7 +132,7 @@ def _together(name: str, part: Embeddings, test: Embeddings) -> None:
         )
 
 
-def _pictures(parts: Parts, used: dict[str, Bool[np.ndarray, " N"]]) -> Images:
+def _pictures(parts: EmbeddedSets, used: dict[str, Bool[np.ndarray, " N"]]) -> Images:
     """The sources cut down to the rows that the protocol is given."""
     images = parts.images
     assert images is not None

@@ -10,15 +10,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ilk.core import Composition, Kin, Output, Progress, Rows, full
-from ilk.method import Remembered, Source, StandIn, Term
+from ilk.method import FromMemory, NearestNeighbour, Source, Term
 from ilk.networks import Network
-from ilk.train.distributed import gathered
-from ilk.train.judge import judged
+from ilk.train.distributed import gather_rows
+from ilk.train.kin_counts import kin_counts
 from ilk.train.passes import Fields
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class KinRecord:
     """Whom a term held for kin, for monitors.
 
     Args:
@@ -34,7 +34,7 @@ class Verdict:
     kin: Kin
 
 
-class Scene:
+class Step:
     """What the networks said of this step's views.
 
     Args:
@@ -60,7 +60,7 @@ class Scene:
         progress: Progress,
         labels: Int[Tensor, " M"],
         seed: int,
-        judged_by: Int[Tensor, " N"] | None = None,
+        monitor_labels: Int[Tensor, " N"] | None = None,
     ) -> None:
         self.labels = labels
         self.seed = seed
@@ -70,10 +70,10 @@ class Scene:
         self._student = student
         self._memory = memory
         self._progress = progress
-        self._judged_by = judged_by
+        self._monitor_labels = monitor_labels
         self._answering: dict[tuple[Source, ...], Rows] = {}
-        self.verdicts: list[Verdict] = []
-        self.judgements: list[Tensor] = []
+        self.kin_records: list[KinRecord] = []
+        self.kin_counts: list[Tensor] = []
 
     @property
     def progress(self) -> Progress:
@@ -86,13 +86,13 @@ class Scene:
 
     def joined(self, output: Output) -> Rows:
         """The rows of an output on all ranks, without gradient."""
-        return gathered(self.rows(output))
+        return gather_rows(self.rows(output))
 
     def learning_rows(self, output: Output) -> Rows:
         """The rows of an output on this rank, with gradient unless it is stopped."""
         vectors = self._fields[output.network][output.view][output.field]
         composition = self._compositions[output.view]
-        # The first source of a row is the item it shows, so (item, view) names one picture.
+        # The first source of a row is the item it shows, so (item, view) names one image.
         slots = composition.sources[:, 0] * len(self._numbers) + self._numbers[output.view]
         return Rows(vectors.detach() if output.stopped else vectors, composition, slots)
 
@@ -113,12 +113,12 @@ class Scene:
         """The rows of anything that may be a query or a candidate, on this rank."""
         if isinstance(source, Output):
             return self.learning_rows(source)
-        if isinstance(source, Remembered):
+        if isinstance(source, FromMemory):
             return _remembered(self._memory[source.memory]).rows()
-        return self._stand_ins(source)
+        return self._nearest_neighbours(source)
 
     @torch.no_grad()
-    def _stand_ins(self, source: StandIn) -> Rows:
+    def _nearest_neighbours(self, source: NearestNeighbour) -> Rows:
         rows = self.rows(source.of)
         past = _remembered(self._memory[source.memory]).rows()
         vectors = F.normalize(rows.vectors.float(), dim=-1)
@@ -130,25 +130,27 @@ class Scene:
         """The loss of one term, before its weight, in single precision or better."""
         queries = _joined([self.source_rows(entry) for entry in term.queries])
         if term.objective.joint:
-            queries = gathered(queries)
+            queries = gather_rows(queries)
         blocks = [
             self.source_rows(entry)
-            if isinstance(entry, Remembered)
-            else gathered(self.source_rows(entry))
+            if isinstance(entry, FromMemory)
+            else gather_rows(self.source_rows(entry))
             for entry in term.candidates
         ]
         asking = _still(queries)
         answering = self._joined_once(term, blocks) if blocks else asking
         with torch.no_grad():
             kin = term.kin(asking, answering, self)
-            made = None if term.foreign is None else term.foreign(asking, answering, kin, self)
-            self.verdicts.append(Verdict(term, asking, answering, kin))
-            if self._judged_by is not None and blocks:
-                found = judged(term.kin, asking, answering, kin, self._judged_by, self)
-                self.judgements.append(found)
+            made = (
+                None if term.negatives is None else term.negatives(asking, answering, kin, self)
+            )
+            self.kin_records.append(KinRecord(term, asking, answering, kin))
+            if self._monitor_labels is not None and blocks:
+                found = kin_counts(term.kin, asking, answering, kin, self._monitor_labels, self)
+                self.kin_counts.append(found)
         vectors = tuple(full(block.vectors) for block in blocks)
         if made is not None:
-            vectors, kin = (*vectors, made[0]), widened(kin, made[1])
+            vectors, kin = (*vectors, made[0]), add_columns(kin, made[1])
         return term.objective(full(queries.vectors), vectors, kin, self._progress)
 
     def _joined_once(self, term: Term, blocks: list[Rows]) -> Rows:
@@ -158,16 +160,16 @@ class Scene:
         return self._answering[term.candidates]
 
 
-def widened(kin: Kin, left_out: Bool[Tensor, "Q m"]) -> Kin:
+def add_columns(kin: Kin, ignored: Bool[Tensor, "Q m"]) -> Kin:
     """The same kin with further columns, foreign unless they are left out."""
-    before = kin.left_out
+    before = kin.ignored
     if before is None:
         before = torch.zeros_like(kin.weights, dtype=torch.bool)
-    none = kin.weights.new_zeros(left_out.shape)
+    none = kin.weights.new_zeros(ignored.shape)
     return replace(
         kin,
         weights=torch.cat([kin.weights, none], 1),
-        left_out=torch.cat([before, left_out], 1),
+        ignored=torch.cat([before, ignored], 1),
     )
 
 
@@ -191,7 +193,7 @@ def _hidden(blocks: list[Rows]) -> bool:
 
 
 @runtime_checkable
-class Remembering(Protocol):
+class HasRows(Protocol):
     """A memory whose rows can be candidates."""
 
     def rows(self) -> Rows:
@@ -199,5 +201,5 @@ class Remembering(Protocol):
         ...
 
 
-def _remembered(memory: nn.Module) -> Remembering:
-    return cast(Remembering, cast(object, memory))
+def _remembered(memory: nn.Module) -> HasRows:
+    return cast(HasRows, cast(object, memory))

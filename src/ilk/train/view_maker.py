@@ -17,7 +17,7 @@ Compositions = dict[str, Composition]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pictures:
+class ViewMaker:
     """Makes the clean and the mixed views of a step.
 
     Args:

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from ilk.core import Composition, Output
-from ilk.kin import Assigned, CommonSource, Foremost, Neighbours, SoftNeighbours
+from ilk.kin import Assigned, CommonSource, LargestSource, Neighbours, SoftNeighbours
 from ilk.views import Mixing
-from tests.kin.look import FakeLook, mixed_rows, plain
+from tests.kin.context import FakeLook, mixed_rows, plain
 
 TEACHER = Output("teacher", "b", "projection")
 SHARES = [0.9, 0.6, 0.3, 0.8]  # of items 0 to 3, each mixed with its mirror
@@ -27,22 +27,22 @@ LARGEST = [0, 1, 1, 3]
 def test_kin_are_those_of_the_largest_source(rule):
     torch.manual_seed(0)
     keys = plain(torch.randn(4, 5).double())
-    look = FakeLook(outputs={TEACHER: keys})
+    context = FakeLook(outputs={TEACHER: keys})
     queries = mixed_rows(torch.randn(4, 5).double(), SHARES)
-    found = Foremost(rule=rule)(queries, keys, look).weights
+    found = LargestSource(rule=rule)(queries, keys, context).weights
     whole = plain(queries.vectors, LARGEST)
-    torch.testing.assert_close(found, rule(whole, keys, look).weights)
-    assert not torch.allclose(found, rule(queries, keys, look).weights)
+    torch.testing.assert_close(found, rule(whole, keys, context).weights)
+    assert not torch.allclose(found, rule(queries, keys, context).weights)
 
 
 def test_a_plain_query_stays_as_it_is():
     rows = plain(torch.randn(3, 2))
-    found = Foremost(rule=CommonSource())(rows, rows, FakeLook())
+    found = LargestSource(rule=CommonSource())(rows, rows, FakeLook())
     assert torch.equal(found.weights, torch.eye(3))
     empty = Composition(torch.tensor([[2, -1]]), torch.tensor([[1.0, 0.0]]))
     row = plain(torch.randn(1, 2))
     shown = type(row)(row.vectors, empty, row.slots)
-    assert Foremost(rule=CommonSource())(shown, rows, FakeLook()).weights.tolist() == [
+    assert LargestSource(rule=CommonSource())(shown, rows, FakeLook()).weights.tolist() == [
         [0, 0, 1]
     ]
 

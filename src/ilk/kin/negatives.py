@@ -10,7 +10,17 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ilk.core import Kin, KinRule, Look, Output, Rows, full, lots, paired, similarities
+from ilk.core import (
+    Kin,
+    KinRule,
+    Output,
+    Rows,
+    StepContext,
+    full,
+    hash_uniform,
+    paired,
+    similarities,
+)
 from ilk.kin.algebra import leave_out, restrict, union
 
 
@@ -19,7 +29,7 @@ class Sampled:
     """Kin by ``rule``, and few foreigners, drawn by lot; all others are left out.
 
     ReLIC v2, Tomasev et al., 2022, https://arxiv.org/abs/2201.05119, contrasts with ten. Lots
-    go by the sources of query and candidate, so every view of a picture draws the same.
+    go by the sources of query and candidate, so every view of an image draws the same.
 
     Args:
         rule: decides who is kin.
@@ -27,18 +37,18 @@ class Sampled:
     """
 
     rule: KinRule
-    foreign: int
+    negatives: int
 
     @torch.no_grad()
-    def __call__(self, queries: Rows, candidates: Rows, look: Look) -> Kin:
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """The same weights, and most of the foreigners left out."""
-        kin = self.rule(queries, candidates, look)
+        kin = self.rule(queries, candidates, context)
         mine, theirs = (rows.composition.sources[:, 0] for rows in (queries, candidates))
-        drawn = lots(
-            paired(mine, theirs), seed=look.seed, step=look.progress.step, name="foreign"
+        drawn = hash_uniform(
+            paired(mine, theirs), seed=context.seed, step=context.progress.step, name="foreign"
         )
-        drawn = drawn.masked_fill(~_foreign(kin), torch.inf)
-        best = drawn.topk(min(self.foreign, drawn.shape[1]), dim=1, largest=False)
+        drawn = drawn.masked_fill(~_negatives(kin), torch.inf)
+        best = drawn.topk(min(self.negatives, drawn.shape[1]), dim=1, largest=False)
         kept = torch.zeros_like(drawn, dtype=torch.bool)
         kept.scatter_(1, best.indices, best.values < torch.inf)
         return Kin(kin.weights, (kin.weights == 0) & ~kept)
@@ -50,7 +60,7 @@ class Sampled:
 class RowByRow:
     """One foreigner more for each query and for it alone: the same row of another view.
 
-    Of a view that shows another picture before the query's background it is the
+    Of a view that shows another image before the query's background it is the
     background-matched negative of Ryali, Schwab and Morcos, 2021,
     https://arxiv.org/abs/2103.12719.
 
@@ -62,10 +72,10 @@ class RowByRow:
 
     @torch.no_grad()
     def __call__(
-        self, queries: Rows, candidates: Rows, kin: Kin, look: Look
+        self, queries: Rows, candidates: Rows, kin: Kin, context: StepContext
     ) -> tuple[Float[Tensor, "Q 1 D"], Bool[Tensor, "Q 1"]]:
-        """Several queries of a picture, one block of rows after the other, get the same."""
-        vectors = full(look.rows(self.of).vectors)
+        """Several queries of an image, one block of rows after the other, get the same."""
+        vectors = full(context.rows(self.of).vectors)
         blocks = len(queries) // len(vectors)
         return (
             vectors.repeat(blocks, 1)[:, None],
@@ -95,18 +105,18 @@ class HardMixes:
 
     @torch.no_grad()
     def __call__(
-        self, queries: Rows, candidates: Rows, kin: Kin, look: Look
+        self, queries: Rows, candidates: Rows, kin: Kin, context: StepContext
     ) -> tuple[Float[Tensor, "Q m D"], Bool[Tensor, "Q m"]] | None:
         """Unit vectors; those of a query to which nobody is foreign are left out."""
-        if look.progress.epoch < self.from_epoch:
+        if context.progress.epoch < self.from_epoch:
             return None
-        foreign = _foreign(kin)
+        negatives = _negatives(kin)
         scores = similarities(queries.vectors, (candidates.vectors,))
-        scores = scores.masked_fill(~foreign, -torch.inf)
+        scores = scores.masked_fill(~negatives, -torch.inf)
         hard = scores.topk(min(self.hardest, scores.shape[1]), dim=1).indices
-        count = foreign.sum(dim=1).clamp(max=hard.shape[1])[:, None]
+        count = negatives.sum(dim=1).clamp(max=hard.shape[1])[:, None]
         others = F.normalize(full(candidates.vectors), dim=1)
-        a, b, share = self._draws(queries, look)
+        a, b, share = self._draws(queries, context)
         second = others[_picked(hard, count, b)]
         first = others[_picked(hard, count, a[:, : self.pairs])]
         mine = F.normalize(full(queries.vectors), dim=1)[:, None].expand(-1, self.own, -1)
@@ -115,18 +125,20 @@ class HardMixes:
         mixed = share * torch.cat([first, mine], dim=1) + (1 - share) * second
         return F.normalize(mixed, dim=2), (count == 0).expand(-1, self.pairs + self.own)
 
-    def _draws(self, queries: Rows, look: Look) -> tuple[Tensor, Tensor, Tensor]:
+    def _draws(self, queries: Rows, context: StepContext) -> tuple[Tensor, Tensor, Tensor]:
         """Three uniforms for each query and mix."""
         columns = torch.arange(3 * (self.pairs + self.own), device=queries.slots.device)
         numbers = paired(queries.slots, columns)
-        drawn = lots(numbers, seed=look.seed, step=look.progress.step, name="hard mixes")
+        drawn = hash_uniform(
+            numbers, seed=context.seed, step=context.progress.step, name="hard mixes"
+        )
         a, b, share = drawn.chunk(3, dim=1)
         return a, b, share
 
 
-def _foreign(kin: Kin) -> Bool[Tensor, "Q K"]:
-    foreign = kin.weights == 0
-    return foreign if kin.left_out is None else foreign & ~kin.left_out
+def _negatives(kin: Kin) -> Bool[Tensor, "Q K"]:
+    negatives = kin.weights == 0
+    return negatives if kin.ignored is None else negatives & ~kin.ignored
 
 
 def _picked(hard: Tensor, count: Tensor, drawn: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ilk.core import NOBODY, Composition, Output, Progress, Rows
+from ilk.core import UNKNOWN, Composition, Output, Progress, Rows
 
 
 @dataclass
@@ -17,7 +17,7 @@ class FakeLook:
     memories: Mapping[str, nn.Module] = field(default_factory=dict)
     prototypes: Tensor | None = None
     progress: Progress = field(default_factory=lambda: Progress(0, 100, 10.0))
-    labels: Tensor = field(default_factory=lambda: torch.full((1,), NOBODY))
+    labels: Tensor = field(default_factory=lambda: torch.full((1,), UNKNOWN))
     seed: int = 0
 
     def rows(self, output: Output) -> Rows:
@@ -35,14 +35,14 @@ class FakeLook:
 
 
 def plain(vectors, items=None, first_slot=0) -> Rows:
-    """Rows of pictures that are made of one item each."""
+    """Rows of images that are made of one item each."""
     vectors = torch.as_tensor(vectors)
     items = torch.arange(len(vectors)) if items is None else torch.as_tensor(items)
     return Rows(vectors, Composition.plain(items), first_slot + torch.arange(len(vectors)))
 
 
 def mixed_rows(vectors, share, first_slot=0) -> Rows:
-    """Rows of pictures mixed with their mirror."""
+    """Rows of images mixed with their mirror."""
     items = torch.arange(len(vectors))
     composition = Composition.mixed(items, items.flip(0), torch.as_tensor(share))
     return Rows(vectors, composition, first_slot + items)

@@ -7,21 +7,21 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ilk.core import NOBODY, Composition, Kin, KinRule, Look, Rows, overlap, seeding
+from ilk.core import UNKNOWN, Composition, Kin, KinRule, Rows, StepContext, overlap, seeding
 from ilk.kin import Batchmates, Itself, LeaveOut
 
 
-def judged(
+def kin_counts(
     rule: KinRule,
     queries: Rows,
     candidates: Rows,
     kin: Kin,
     labels: Int[Tensor, " M"],
-    look: Look,
+    context: StepContext,
 ) -> Float[Tensor, "4"]:
     """Weight of the pairs that a rule found, of those with a common label, and their numbers.
 
-    Only pairs that show different pictures of known label count; a mix has the labels of all
+    Only pairs that show different images of known label count; a mix has the labels of all
     that it is made of. Found are kin, and false
     negatives that are left out: the rows that ``LeaveOut`` takes away by anything but origin.
     The numbers, which stay on the device, are the weight found, how much of it lies on pairs
@@ -33,12 +33,12 @@ def judged(
         candidates: its columns.
         kin: what the rule decided.
         labels: of all items, -1 where unknown.
-        look: at the step, as the rule had it.
+        context: the step, as the rule had it.
     """
     found = kin.weights
     for cancelling in _cancelling(rule):
-        found = found + cancelling(queries, candidates, look).weights
-    mine, theirs = (rows.shown.renamed(labels) for rows in (queries, candidates))
+        found = found + cancelling(queries, candidates, context).weights
+    mine, theirs = (rows.shown.relabel(labels) for rows in (queries, candidates))
     counted = _known(mine)[:, None] & _known(theirs)[None, :]
     counted &= overlap(queries.shown, candidates.shown) == 0
     related = counted & (overlap(mine, theirs) > 0)
@@ -47,11 +47,11 @@ def judged(
     return torch.stack([count.float() for count in counts])
 
 
-def revealed(labels: Int[Tensor, " M"], share: float, *, seed: int) -> Int[Tensor, " M"]:
+def reveal_labels(labels: Int[Tensor, " M"], share: float, *, seed: int) -> Int[Tensor, " M"]:
     """The labels of a share of the items, -1 elsewhere; a function of seed and item alone."""
     items = np.arange(len(labels))
     drawn = seeding.uniforms(seed, 0, items, "kin/labels", 1)[:, 0] < share
-    return torch.where(torch.from_numpy(drawn), labels, NOBODY)
+    return torch.where(torch.from_numpy(drawn), labels, UNKNOWN)
 
 
 def _cancelling(rule: object) -> Iterator[KinRule]:
@@ -64,4 +64,4 @@ def _cancelling(rule: object) -> Iterator[KinRule]:
 
 def _known(labels: Composition) -> Bool[Tensor, " R"]:
     """Rows of which every share has a label."""
-    return ((labels.sources != NOBODY) | (labels.shares == 0)).all(dim=1)
+    return ((labels.sources != UNKNOWN) | (labels.shares == 0)).all(dim=1)

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from ilk.adoptions.fnc import Attracted
-from ilk.adoptions.fnc_eliminate import Eliminated
-from ilk.adoptions.labels import KnownLabels
-from ilk.adoptions.neighbours import NearestPast
 from ilk.core import UserError
 from ilk.core.names import suggestion
+from ilk.kin_rules.fnc import Attracted
+from ilk.kin_rules.fnc_eliminate import Eliminated
+from ilk.kin_rules.labels import KnownLabels
+from ilk.kin_rules.neighbours import NearestPast
 from ilk.method import Method, typed_options
 
 
 @runtime_checkable
-class Adopter(Protocol):
+class KinRuleRecipe(Protocol):
     """Settings of a kin rule."""
 
     main: ClassVar[str]  # the field that a number behind the name sets
@@ -27,7 +27,7 @@ class Adopter(Protocol):
         ...
 
 
-ADOPTIONS: Mapping[str, type[Adopter]] = {
+KIN_RULES: Mapping[str, type[KinRuleRecipe]] = {
     "neighbours": NearestPast,
     "fnc": Attracted,
     "fnc-eliminate": Eliminated,
@@ -35,7 +35,7 @@ ADOPTIONS: Mapping[str, type[Adopter]] = {
 }
 
 
-def adopter(rule: str, options: Mapping[str, Any]) -> Adopter:
+def kin_rule(rule: str, options: Mapping[str, Any]) -> KinRuleRecipe:
     """A kin rule's settings with some of them changed.
 
     Args:
@@ -46,9 +46,9 @@ def adopter(rule: str, options: Mapping[str, Any]) -> Adopter:
         UserError: the rule or a field is not known, or a value has the wrong type.
     """
     name, _, number = rule.partition(":")
-    if name not in ADOPTIONS:
+    if name not in KIN_RULES:
         hint = suggestion("kin rule", name)
         raise UserError(f"kin: must be a known kin rule, got {name!r}; {hint}")
-    kind = ADOPTIONS[name]
+    kind = KIN_RULES[name]
     given = {kind.main: number} if number else {}
     return typed_options(kind, name, {**given, **options})

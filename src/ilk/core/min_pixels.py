@@ -1,11 +1,11 @@
-"""How much of a picture is needed. Axes: H W pixels."""
+"""How much of an image is needed. Axes: H W pixels."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Detail:
-    """Below this a picture has fewer pixels than what is made of it would show.
+class MinPixels:
+    """Below this an image has fewer pixels than what is made of it would show.
 
     Args:
         area: pixels in all.
@@ -15,12 +15,12 @@ class Detail:
     area: int
     side: int
 
-    def spared(self, height: int, width: int, reductions: tuple[int, ...]) -> int:
+    def reduction(self, height: int, width: int, reductions: tuple[int, ...]) -> int:
         """By how much each side may be divided; 1 where nothing can be spared.
 
         Args:
-            height: of the whole picture.
-            width: of the whole picture.
+            height: of the whole image.
+            width: of the whole image.
             reductions: what can be had.
         """
         enough = [

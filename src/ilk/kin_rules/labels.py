@@ -2,10 +2,10 @@
 
 Paper: Khosla et al., NeurIPS 2020, https://arxiv.org/abs/2004.11362
 Idea: labels say who is kin and nothing else, so that any share of them can be used.
-Against the method supcon: for any method whose kin are pictures, with some labels or all.
+Against the method supcon: for any method whose kin are images, with some labels or all.
 Departures: whose labels are shown is drawn for each item, so that their number varies by
     chance. Not claimed to reproduce.
-Checked: tests/adoptions/test_adoptions.py
+Checked: tests/kin_rules/test_kin_rules.py
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from ilk.core import UserError
 from ilk.kin import SameLabel
-from ilk.method import Adoption, Method, with_adopted_kin
+from ilk.method import AddedKin, Method, with_added_kin
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,10 +37,10 @@ class KnownLabels:
             )
 
     def apply(self, method: Method) -> Method:
-        """The method with pictures of the same label as further kin."""
-        return with_adopted_kin(
+        """The method with images of the same label as further kin."""
+        return with_added_kin(
             method,
-            Adoption(
+            AddedKin(
                 name="labels",
                 rule=lambda keys, _: SameLabel(),
                 same=SameLabel,

@@ -5,15 +5,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ilk.core import Kin, Progress, lots, paired
+from ilk.core import Kin, Progress, hash_uniform, paired
 from ilk.core.seeding import integer
 from ilk.kin import CommonSource, HardMixes, Sampled
-from tests.kin.look import FakeLook, plain, stale
+from tests.kin.context import FakeLook, plain, stale
 
 
 def test_lots_are_splitmix_and_go_by_number_alone():
     numbers = torch.tensor([[3, -1], [2**40, 3]])
-    found = lots(numbers, seed=5, step=7, name="x")
+    found = hash_uniform(numbers, seed=5, step=7, name="x")
 
     def mixed(word: int) -> int:
         word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
@@ -24,8 +24,8 @@ def test_lots_are_splitmix_and_go_by_number_alone():
         word = mixed((number + 0x9E3779B97F4A7C15) % 2**64) ^ integer(5, 7, "x")
         assert lot == (mixed(word) >> 40) / 2**24
     assert found[0, 0] == found[1, 1]
-    assert not torch.equal(found, lots(numbers, seed=6, step=7, name="x"))
-    many = lots(paired(torch.arange(300), torch.arange(300)), seed=0, step=0, name="x")
+    assert not torch.equal(found, hash_uniform(numbers, seed=6, step=7, name="x"))
+    many = hash_uniform(paired(torch.arange(300), torch.arange(300)), seed=0, step=0, name="x")
     assert many.unique().numel() > 0.99 * many.numel()
     counts = np.histogram(many.numpy(), bins=10, range=(0, 1))[0]
     assert abs(counts / many.numel() - 0.1).max() < 0.005
@@ -34,24 +34,24 @@ def test_lots_are_splitmix_and_go_by_number_alone():
 
 def test_few_are_foreign_and_all_views_of_a_picture_draw_the_same():
     rows, others = plain(torch.randn(8, 2)), plain(torch.randn(8, 2), first_slot=8)
-    rule = Sampled(rule=CommonSource(), foreign=3)
+    rule = Sampled(rule=CommonSource(), negatives=3)
     kin = rule(rows, others, FakeLook())
     assert torch.equal(kin.weights, torch.eye(8))
-    assert ((~kin.left_out).sum(1) == 4).all()
+    assert ((~kin.ignored).sum(1) == 4).all()
     order = torch.randperm(8)
     again = rule(plain(torch.randn(8, 2), order), rows, FakeLook())
-    assert torch.equal(again.left_out, kin.left_out[order])
+    assert torch.equal(again.ignored, kin.ignored[order])
     later = rule(rows, others, FakeLook(progress=Progress(1, 100, 10.0)))
-    assert not torch.equal(later.left_out, kin.left_out)
-    everyone = Sampled(rule=CommonSource(), foreign=20)(rows, others, FakeLook())
-    assert not everyone.left_out.any()
+    assert not torch.equal(later.ignored, kin.ignored)
+    everyone = Sampled(rule=CommonSource(), negatives=20)(rows, others, FakeLook())
+    assert not everyone.ignored.any()
 
 
 def test_everyone_is_drawn_about_as_often():
-    rows, rule = plain(torch.randn(6, 2)), Sampled(rule=CommonSource(), foreign=2)
+    rows, rule = plain(torch.randn(6, 2)), Sampled(rule=CommonSource(), negatives=2)
     drawn = torch.zeros(6, 6)
     for step in range(600):
-        drawn += ~rule(rows, rows, FakeLook(progress=Progress(step, 600, 10.0))).left_out
+        drawn += ~rule(rows, rows, FakeLook(progress=Progress(step, 600, 10.0))).ignored
     off = drawn[~torch.eye(6, dtype=torch.bool)] / 600
     assert off.mean().item() == pytest.approx(0.4)
     assert (off - 0.4).abs().max() < 0.08
@@ -60,17 +60,19 @@ def test_everyone_is_drawn_about_as_often():
 def test_mixes_of_the_hardest_by_a_loop():
     torch.manual_seed(0)
     queries, bank = plain(torch.randn(5, 4).double()), stale(torch.randn(20, 4).double())
-    left_out = torch.rand(5, 20) < 0.3
-    kin = Kin(torch.zeros(5, 20).double(), left_out)
-    rule, look = HardMixes(hardest=6, pairs=3, own=2), FakeLook(seed=3)
-    made, none = rule(queries, bank, kin, look)
+    ignored = torch.rand(5, 20) < 0.3
+    kin = Kin(torch.zeros(5, 20).double(), ignored)
+    rule, context = HardMixes(hardest=6, pairs=3, own=2), FakeLook(seed=3)
+    made, none = rule(queries, bank, kin, context)
     assert made.shape == (5, 5, 4)
     assert not none.any()
-    drawn = lots(paired(queries.slots, torch.arange(15)), seed=3, step=0, name="hard mixes")
+    drawn = hash_uniform(
+        paired(queries.slots, torch.arange(15)), seed=3, step=0, name="hard mixes"
+    )
     for i in range(5):
         cosines = F.cosine_similarity(queries.vectors[i], bank.vectors)
-        foreign = [j for j in range(20) if not left_out[i, j]]
-        hard = sorted(foreign, key=lambda j: -cosines[j].item())[:6]
+        negatives = [j for j in range(20) if not ignored[i, j]]
+        hard = sorted(negatives, key=lambda j: -cosines[j].item())[:6]
         unit = F.normalize(bank.vectors, dim=1)
         for m in range(5):
             a, b, share = (float(drawn[i, m + 5 * part]) for part in range(3))

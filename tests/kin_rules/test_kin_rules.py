@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ilk.adoptions import ADOPTIONS, adopter
 from ilk.cli.matrix import Fits, fits
 from ilk.core import UserError
-from ilk.kin import Guests, Union
-from ilk.method import Remembered
+from ilk.kin import AddedFromMemory, Union
+from ilk.kin_rules import KIN_RULES, kin_rule
+from ilk.method import FromMemory
 from ilk.methods import METHODS
 from ilk.mixes import MIXES
 from ilk.train.monitor import kin_scores, signs
@@ -22,7 +22,7 @@ def table() -> Fits:
     return fits()
 
 
-@pytest.mark.parametrize("kin", [None, *ADOPTIONS])
+@pytest.mark.parametrize("kin", [None, *KIN_RULES])
 @pytest.mark.parametrize("name", METHODS)
 def test_method_mix_and_kin_rule_run_or_refuse_as_the_table_says(fabric, table, name, kin):
     for mix in (None, *MIXES):
@@ -37,15 +37,15 @@ def test_method_mix_and_kin_rule_run_or_refuse_as_the_table_says(fabric, table, 
         trainer = built(fabric, name, mix, kin)
         for step in range(2):
             shown = batch(trainer.method.views, step)
-            outcome = trainer.take_step([shown], progress(step), LABELS)
-            assert math.isfinite(outcome.loss)
+            result = trainer.take_step([shown], progress(step), LABELS)
+            assert math.isfinite(result.loss)
             assert all(torch.isfinite(p).all() for p in trainer.student.parameters())
 
 
 def test_past_keys_become_guests_where_they_were_no_candidates():
     for term in small_method("moco-v3", kin="neighbours:3").terms:
-        assert isinstance(term.kin, Guests)
-        assert term.candidates[-1] == Remembered("kin")
+        assert isinstance(term.kin, AddedFromMemory)
+        assert term.candidates[-1] == FromMemory("kin")
     (term,) = small_method("moco-v2", kin="neighbours:3").terms
     assert isinstance(term.kin, Union)
     assert term.candidates == small_method("moco-v2").terms[0].candidates
@@ -90,10 +90,10 @@ def test_rules_are_judged_where_labels_exist_and_only_then(fabric):
         known = torch.arange(64) % 4
         for step in range(3):
             shown = batch(trainer.method.views, step)
-            outcome = trainer.take_step([shown], progress(step), known if step == 2 else None)
+            result = trainer.take_step([shown], progress(step), known if step == 2 else None)
             if step < 2:
-                assert outcome.scene.judgements == []
-        found = signs(trainer.method, outcome.scene)
+                assert result.context.kin_counts == []
+        found = signs(trainer.method, result.context)
         assert 0 <= found["kin_precision"] <= 1
         assert 0 < found["kin_recall"] <= 1 or found["kin_precision"] == 0
 
@@ -106,10 +106,10 @@ def test_stand_ins_of_nnclr_are_judged_by_what_they_show(fabric):
     queue = trainer.memory["queue"]
     vectors, sources = queue.vectors.clone(), queue.sources.clone()
     shown = batch(trainer.method.views, 2)
-    scene = trainer.take_step([shown], progress(2), known).scene
+    context = trainer.take_step([shown], progress(2), known).context
     found = right = 0
     for view in ("a", "b"):
-        rows = scene._fields["student"][view]["projection"].detach()
+        rows = context._fields["student"][view]["projection"].detach()
         for row, item in zip(rows, shown.items, strict=True):
             entry = torch.cosine_similarity(row[None], vectors).argmax().item()
             other = sources[entry].item()
@@ -118,7 +118,7 @@ def test_stand_ins_of_nnclr_are_judged_by_what_they_show(fabric):
                 right += known[item].item() == known[other].item()
     assert found > 0
     # Every view is looked up once as a query and once as a candidate.
-    assert kin_scores(scene.judgements)["kin_precision"] == pytest.approx(right / found)
+    assert kin_scores(context.kin_counts)["kin_precision"] == pytest.approx(right / found)
 
 
 @pytest.mark.parametrize(
@@ -132,15 +132,15 @@ def test_stand_ins_of_nnclr_are_judged_by_what_they_show(fabric):
 )
 def test_a_rule_that_is_no_rule(rule, message):
     with pytest.raises(UserError, match=message):
-        adopter(rule, {})
+        kin_rule(rule, {})
 
 
 def test_one_rule_and_before_the_mix():
     once = small_method("moco-v3", kin="fnc")
     with pytest.raises(UserError, match="give one only"):
-        adopter("labels", {}).apply(once)
+        kin_rule("labels", {}).apply(once)
     with pytest.raises(UserError, match="add kin before the mix"):
-        adopter("labels", {}).apply(small_method("moco-v3", "sdmp"))
+        kin_rule("labels", {}).apply(small_method("moco-v3", "sdmp"))
 
 
 def test_methods_are_all_covered():

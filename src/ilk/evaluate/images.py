@@ -13,11 +13,11 @@ from ilk.core import UserError
 from ilk.data import BadItem, Source, decode, read_item
 from ilk.views import Plain, View
 
-HELD = 16  # decoded pictures that are rendered together
+HELD = 16  # decoded images that are rendered together
 Order = Int64[np.ndarray, " _"]
 
 
-def pictures(
+def view_batches(
     source: Source,
     view: View | Plain,
     batches: Iterable[tuple[int, Order]],
@@ -40,7 +40,7 @@ def pictures(
         UserError: an image cannot be read any more.
     """
     waiting: deque[Future[tuple[Order, Tensor]]] = deque()
-    pool = ThreadPoolExecutor(max(workers, 1), thread_name_prefix="ilk-pictures")
+    pool = ThreadPoolExecutor(max(workers, 1), thread_name_prefix="ilk-images")
 
     def looked_at(epoch: int, items: Order) -> tuple[Order, Tensor]:
         views: list[Tensor] = []

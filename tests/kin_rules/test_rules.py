@@ -5,9 +5,9 @@ import torch
 
 from ilk.core import Composition, Output, Rows, overlap
 from ilk.kin import (
-    Adopted,
+    Added,
+    AddedFromMemory,
     CommonSource,
-    Guests,
     LeaveOut,
     Neighbours,
     Past,
@@ -15,8 +15,8 @@ from ilk.kin import (
     Similar,
 )
 from ilk.memory import Queue
-from ilk.train.judge import judged, revealed
-from tests.kin.look import FakeLook, joined, mixed_rows, plain
+from ilk.train.kin_counts import kin_counts, reveal_labels
+from tests.kin.context import FakeLook, joined, mixed_rows, plain
 
 KEY = Output("teacher", "b", "projection")
 LABELS = torch.tensor([0, 1, 0, 1, -1, 2, 1, 0])
@@ -36,7 +36,7 @@ def looking(queue: Queue, keys: Rows) -> FakeLook:
 
 
 def nearest(key: torch.Tensor, key_item: int, queue: Queue, k: int) -> set[int]:
-    """Entries by a loop: written, and of another picture."""
+    """Entries by a loop: written, and of another image."""
     others = [m for m in range(5) if queue.sources[m] != key_item]
     cosines = [torch.cosine_similarity(key, entry, dim=0).item() for entry in queue.vectors]
     return set(sorted(others, key=lambda m: -cosines[m])[:k])
@@ -48,7 +48,7 @@ def test_neighbours_of_the_key_by_the_shares_of_the_query(queue, share):
     keys = plain(torch.randn(4, 4))
     queries = keys if share is None else mixed_rows(torch.randn(4, 4), torch.full((4,), share))
     candidates = joined_with_origin(keys, queue.rows())
-    rule = Adopted(by=KEY, rule=Neighbours(k=2, within=Past(memory="past")))
+    rule = Added(by=KEY, rule=Neighbours(k=2, within=Past(memory="past")))
     weights = rule(queries, candidates, looking(queue, keys)).weights
     expected = torch.zeros(4, 12)
     for row in range(4):
@@ -63,8 +63,8 @@ def test_guests_change_nothing_but_the_kin(queue):
     torch.manual_seed(1)
     keys = plain(torch.randn(4, 4))
     candidates = joined_with_origin(keys, queue.rows())
-    adopted = Adopted(by=KEY, rule=Neighbours(k=2, within=Past(memory="past")))
-    kin = Guests(rule=CommonSource(), adopted=adopted, memory="past")(
+    adopted = Added(by=KEY, rule=Neighbours(k=2, within=Past(memory="past")))
+    kin = AddedFromMemory(rule=CommonSource(), adopted=adopted, memory="past")(
         keys, candidates, looking(queue, keys)
     )
     for row in range(4):
@@ -73,19 +73,19 @@ def test_guests_change_nothing_but_the_kin(queue):
             own = column == row
             expected = 1 / 3 if own or column in guests else 0.0
             assert kin.weights[row, column].item() == pytest.approx(expected)
-            assert kin.left_out[row, column] == (column >= 4 and column not in guests)
+            assert kin.ignored[row, column] == (column >= 4 and column not in guests)
 
 
 def test_what_is_kin_already_is_never_cancelled():
-    """A mix of two pictures that resemble one another keeps both for kin."""
+    """A mix of two images that resemble one another keeps both for kin."""
     keys = plain(torch.tensor([[1.0, 0.1], [1.0, 0.0], [0.9, 0.1], [1.0, 0.2]]))
     queries = mixed_rows(torch.randn(4, 2), torch.full((4,), 0.6))
-    similar = Adopted(by=KEY, rule=Similar(above=0.5, over=(KEY,)))
-    look = FakeLook(outputs={KEY: keys})
-    kin = LeaveOut(rule=CommonSource(), those=similar)(queries, keys, look)
+    similar = Added(by=KEY, rule=Similar(above=0.5, over=(KEY,)))
+    context = FakeLook(outputs={KEY: keys})
+    kin = LeaveOut(rule=CommonSource(), those=similar)(queries, keys, context)
     own = overlap(queries.composition, keys.composition) > 0
     assert torch.equal(kin.weights > 0, own)
-    assert torch.equal(kin.left_out, ~own)
+    assert torch.equal(kin.ignored, ~own)
 
 
 def test_labels_of_what_a_queue_shows_though_it_keeps_no_sources(queue):
@@ -106,11 +106,11 @@ def test_judged_against_a_loop(queue, share, cancel):
     keys = plain(torch.randn(4, 4))
     queries = keys if share is None else mixed_rows(torch.randn(4, 4), torch.full((4,), share))
     candidates = joined_with_origin(keys, queue.rows())
-    look = looking(queue, keys)
-    finding = Adopted(by=KEY, rule=Similar(top=5, above=0.0))
+    context = looking(queue, keys)
+    finding = Added(by=KEY, rule=Similar(top=5, above=0.0))
     rule = CommonSource() - finding if cancel else CommonSource() | finding
-    kin = rule(queries, candidates, look)
-    picked = finding(queries, candidates, look).weights
+    kin = rule(queries, candidates, context)
+    picked = finding(queries, candidates, context).weights
     found = right = pairs = related = 0
     for row in range(4):
         mine = {row} if share is None else {row, 3 - row}
@@ -123,7 +123,7 @@ def test_judged_against_a_loop(queue, share, cancel):
             right += weight * same
             pairs += weight > 0 and same
             related += same
-    got = judged(rule, queries, candidates, kin, LABELS, look)
+    got = kin_counts(rule, queries, candidates, kin, LABELS, context)
     assert 0 < right < found
     assert got.tolist() == pytest.approx([found, right, pairs, related])
 
@@ -138,12 +138,12 @@ def joined_with_origin(keys: Rows, past: Rows) -> Rows:
 def test_revealed_labels_depend_on_seed_and_item_alone():
     labels = torch.arange(4000) % 7
     labels[::3] = -1
-    half = revealed(labels, 0.5, seed=3)
-    assert torch.equal(half[:100], revealed(labels[:100], 0.5, seed=3))
-    assert not torch.equal(half, revealed(labels, 0.5, seed=4))
+    half = reveal_labels(labels, 0.5, seed=3)
+    assert torch.equal(half[:100], reveal_labels(labels[:100], 0.5, seed=3))
+    assert not torch.equal(half, reveal_labels(labels, 0.5, seed=4))
     assert ((half == labels) | (half == -1)).all()
     shown = (half >= 0).sum().item() / (labels >= 0).sum().item()
     assert shown == pytest.approx(0.5, abs=0.04)
-    more = revealed(labels, 0.8, seed=3)
+    more = reveal_labels(labels, 0.8, seed=3)
     assert (more[half >= 0] >= 0).all()
-    assert torch.equal(revealed(labels, 1.0, seed=3), labels)
+    assert torch.equal(reveal_labels(labels, 1.0, seed=3), labels)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ilk.core import UserError
-from ilk.networks import StandingTeacher, encode, feature_dim, load_encoder, save_encoder
+from ilk.networks import PretrainedTeacher, encode, feature_dim, load_encoder, save_encoder
 from ilk.views import normalise
 
 STATISTICS = ((0.2, 0.5, 0.6), (0.1, 0.3, 0.25))
@@ -16,7 +16,7 @@ def test_features_are_those_of_the_encoder():
     pixels = torch.from_numpy(
         np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32)).astype(np.uint8)
     )
-    teacher = StandingTeacher(encoder, STATISTICS)
+    teacher = PretrainedTeacher(encoder, STATISTICS)
     shown = normalise(pixels, *STATISTICS)
     (features,) = teacher.network(shown, ("feature",)).values()
     torch.testing.assert_close(features, encode(encoder, pixels), rtol=1e-4, atol=1e-5)
@@ -27,7 +27,7 @@ def test_features_are_those_of_the_encoder():
 def test_channels_must_agree():
     encoder = load_encoder("random:resnet_mini", channels=1)
     with pytest.raises(UserError, match="3 channels .* got one that reads 1"):
-        StandingTeacher(encoder, STATISTICS)
+        PretrainedTeacher(encoder, STATISTICS)
 
 
 def test_width_is_known_without_weights(tmp_path):

@@ -7,16 +7,16 @@ from typing import Any, Literal
 from torch import nn
 
 from ilk.core import KinRule, Output, UserError
-from ilk.kin import Adopted, Guests, LeaveOut, Past, Union
+from ilk.kin import Added, AddedFromMemory, LeaveOut, Past, Union
 from ilk.memory import Queue
-from ilk.method.record import Method, Remember, Remembered, StandIn, Term
+from ilk.method.record import FromMemory, Method, NearestNeighbour, Remember, Term
 from ilk.objectives import MeanShift
 
 QUEUE = "kin"  # name of the memory that a rule brings along
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Adoption:
+class AddedKin:
     """What a kin rule asks of a method.
 
     Args:
@@ -33,54 +33,54 @@ class Adoption:
 
     name: str
     rule: Callable[[tuple[Output, ...], KinRule | None], KinRule]
-    found: Literal["kin", "left out"] = "kin"
+    found: Literal["kin", "ignored"] = "kin"
     past: int = 0
     same: type
     cancels: bool = False
     label_share: float | None = None
 
 
-def with_adopted_kin(method: Method, adoption: Adoption) -> Method:
+def with_added_kin(method: Method, added: AddedKin) -> Method:
     """The method whose queries have further kin, or fewer foreigners.
 
     Only the kin of terms change, and where a rule looks among past keys that are no candidates
     of a term, these become candidates who take no part unless they are found. What is found for
-    the key of a picture counts for every query that shares sources with it, so that the method
+    the key of an image counts for every query that shares sources with it, so that the method
     can be mixed afterwards. Terms whose queries are stand-ins keep their kin.
 
     Raises:
         UserError: the method cannot take the rule, or is mixed already.
     """
-    _check(method, adoption)
-    changed = [_adopts(term) for term in method.terms]
-    asked = [term for term, adopts in zip(method.terms, changed, strict=True) if adopts]
+    _check(method, added)
+    changed = [_takes(term) for term in method.terms]
+    asked = [term for term, takes in zip(method.terms, changed, strict=True) if takes]
     keys = tuple(dict.fromkeys(key for term in asked for key in _keys(term)))
-    method = _with_memory(method, adoption, keys)
-    memory = _memory_of(method) if adoption.past else None
+    method = _with_memory(method, added, keys)
+    memory = _memory_of(method) if added.past else None
     terms = tuple(
-        _with_kin(term, adoption, keys, memory) if adopts else term
-        for term, adopts in zip(method.terms, changed, strict=True)
+        _with_kin(term, added, keys, memory) if takes else term
+        for term, takes in zip(method.terms, changed, strict=True)
     )
-    if adoption.label_share is None:
+    if added.label_share is None:
         return replace(method, terms=terms)
-    return replace(method, terms=terms, labels=True, label_share=adoption.label_share)
+    return replace(method, terms=terms, labels=True, label_share=added.label_share)
 
 
-def _check(method: Method, adoption: Adoption) -> None:
-    name = f"kin {adoption.name}"
+def _check(method: Method, added: AddedKin) -> None:
+    name = f"kin {added.name}"
     reasons = {term.objective.one_hot_only for term in method.terms} - {""}
-    asked = [term for term in method.terms if _adopts(term)]
+    asked = [term for term in method.terms if _takes(term)]
     rules = [part for term in method.terms for part in _rules(term.kin)]
     if method.mixing is not None:
         raise UserError(f"{name}: the method is mixed already, add kin before the mix")
-    if any(isinstance(part, Adopted | Guests) for part in rules):
+    if any(isinstance(part, Added | AddedFromMemory) for part in rules):
         raise UserError(f"{name}: the method has a kin rule added already, give one only")
     if reasons:
         raise UserError(f"{name}: the method must take soft kin weights, but {reasons.pop()}")
     _check_candidates(name, method, asked)
-    if any(isinstance(part, adoption.same) for part in rules):
+    if any(isinstance(part, added.same) for part in rules):
         raise UserError(f"{name}: the method must not do the same, but it does already")
-    if adoption.cancels and all(isinstance(term.objective, MeanShift) for term in asked):
+    if added.cancels and all(isinstance(term.objective, MeanShift) for term in asked):
         raise UserError(
             f"{name}: the method must have negatives, but it has none, so that there "
             "are no false negatives"
@@ -105,7 +105,7 @@ def _check_candidates(name: str, method: Method, asked: list[Term]) -> None:
         )
 
 
-def _adopts(term: Term) -> bool:
+def _takes(term: Term) -> bool:
     return bool(_keys(term)) and isinstance(term.queries[0], Output)
 
 
@@ -126,10 +126,10 @@ def _keys(term: Term) -> tuple[Output, ...]:
     return tuple(replace(key, stopped=True) for key in outputs if key is not None)
 
 
-def _key(entry: Output | Remembered | StandIn) -> Output | None:
-    if isinstance(entry, Remembered):
+def _key(entry: Output | FromMemory | NearestNeighbour) -> Output | None:
+    if isinstance(entry, FromMemory):
         return None
-    return entry.of if isinstance(entry, StandIn) else entry
+    return entry.of if isinstance(entry, NearestNeighbour) else entry
 
 
 def _other_view(term: Term, keys: tuple[Output, ...]) -> Output:
@@ -143,11 +143,11 @@ def _memory_of(method: Method) -> str:
     return next(name for name, memory in method.memory.items() if isinstance(memory, Queue))
 
 
-def _with_memory(method: Method, adoption: Adoption, keys: tuple[Output, ...]) -> Method:
-    """The method with a queue of past keys, one a picture, where it needs one and has none."""
-    if not adoption.past or any(isinstance(m, Queue) for m in method.memory.values()):
+def _with_memory(method: Method, added: AddedKin, keys: tuple[Output, ...]) -> Method:
+    """The method with a queue of past keys, one an image, where it needs one and has none."""
+    if not added.past or any(isinstance(m, Queue) for m in method.memory.values()):
         return method
-    queue = Queue(adoption.past, _width(method.projector))
+    queue = Queue(added.past, _width(method.projector))
     return replace(
         method,
         memory={**method.memory, QUEUE: queue},
@@ -162,17 +162,17 @@ def _width(projector: nn.Module) -> int:
 
 
 def _with_kin(
-    term: Term, adoption: Adoption, keys: tuple[Output, ...], memory: str | None
+    term: Term, added: AddedKin, keys: tuple[Output, ...], memory: str | None
 ) -> Term:
     past = None if memory is None else Past(memory=memory)
     by = _other_view(term, _keys(term))
-    adopted = Adopted(by=by, rule=adoption.rule(keys, past))
-    if adoption.found == "left out":
+    adopted = Added(by=by, rule=added.rule(keys, past))
+    if added.found == "ignored":
         return replace(term, kin=LeaveOut(rule=term.kin, those=adopted))
-    if memory is None or Remembered(memory) in term.candidates:
+    if memory is None or FromMemory(memory) in term.candidates:
         return replace(term, kin=Union(rules=(term.kin, adopted)))
     return replace(
         term,
-        candidates=(*term.candidates, Remembered(memory)),
-        kin=Guests(rule=term.kin, adopted=adopted, memory=memory),
+        candidates=(*term.candidates, FromMemory(memory)),
+        kin=AddedFromMemory(rule=term.kin, adopted=adopted, memory=memory),
     )

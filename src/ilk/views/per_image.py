@@ -1,6 +1,6 @@
-"""Mixing picture by picture, where the processor that draws also holds the pixels.
+"""Mixing image by image, where the processor that draws also holds the pixels.
 
-The same pictures as ``ilk.views.pasting`` makes, sooner: a pair stays in the cache
+The same images as ``ilk.views.pasting`` makes, sooner: a pair stays in the cache
 until it is mixed, no partner is copied first, and of a box only its own pixels are written.
 Axes: B images, R mixed images, C channels.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def on_host(images: Tensor) -> bool:
-    """Whether these are pictures in memory of the host, in single precision."""
+    """Whether these are images in memory of the host, in single precision."""
     return images.ndim == 4 and images.device.type == "cpu" and images.dtype == torch.float32
 
 
@@ -23,7 +23,7 @@ def blends(
     partners: Int[np.ndarray, " R"],
     share: Float64[np.ndarray, " R"],
 ) -> Float32[Tensor, "R C H W"]:
-    """``share`` of a picture and the rest of another, as ``mixup`` does it; channels last.
+    """``share`` of an image and the rest of another, as ``mixup`` does it; channels last.
 
     Args:
         images: not changed.
@@ -49,14 +49,14 @@ def collages(
     *,
     resized: bool,
 ) -> Float32[Tensor, "R C H W"]:
-    """Pictures with a box of another one each; channels last.
+    """Images with a box of another one each; channels last.
 
     Args:
         images: not changed.
         rows: which ones get a box.
         partners: whose pixels fill it.
         starts: first pixel of each box.
-        sides: extent of each box; it lies inside the picture.
+        sides: extent of each box; it lies inside the image.
         resized: the whole partner is scaled into the box as ``resizemix`` does it; else its
             pixels from the same place are taken, as ``cutmix`` does.
     """
