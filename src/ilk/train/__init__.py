@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "fit": "dry_run resume train",
-    "inspect": "Glance glance",
+    "inspect": "StepPreview preview_step",
     "plan": "Plan",
     "probe": "online_probe",
     "ranks": "leave",
