@@ -23,11 +23,11 @@ import torch
 from benchmarks.mini import DATA
 from ilk.data import open_source
 from ilk.evaluate import protocol
-from ilk.evaluate.baselines import pixels
-from ilk.evaluate.heldout import held_out
-from ilk.evaluate.knn import NearestNeighbours
-from ilk.evaluate.linear import LogisticRegression
-from ilk.evaluate.protocol import Labelled, Task
+from ilk.evaluate.comparisons.baselines import pixels
+from ilk.evaluate.protocols.heldout import held_out
+from ilk.evaluate.protocols.knn import NearestNeighbours
+from ilk.evaluate.protocols.linear import LogisticRegression
+from ilk.evaluate.protocols.protocol import Labelled, Task
 
 DIM, KNOWN, CLASSES = 384, 50_000, 10
 GIB = 2**30

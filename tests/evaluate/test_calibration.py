@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ilk.evaluate.calibration import calibration_error
+from ilk.evaluate.metrics.calibration import calibration_error
 
 
 def slow(confidence: np.ndarray, correct: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from ilk.core import UserError
 from ilk.evaluate import PROTOCOLS, Labelled, Task, evaluate
-from ilk.evaluate.matching import matched
+from ilk.evaluate.metrics.matching import matched
 
 
 def task(vectors, labels, seed=0):

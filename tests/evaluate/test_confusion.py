@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ilk.evaluate import evaluate
-from ilk.evaluate.confusion import by_class
+from ilk.evaluate.metrics.confusion import by_class
 from tests.evaluate.conftest import make_pair
 
 

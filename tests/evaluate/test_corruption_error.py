@@ -1,7 +1,7 @@
 import pytest
 
 from ilk.core import UserError
-from ilk.evaluate.corruption_error import corruption_errors
+from ilk.evaluate.comparisons.corruption_error import corruption_errors
 
 REFERENCE = {"fog": [0.5, 0.3], "snow": [0.6, 0.2]}
 

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 
 from ilk.core import UserError
 from ilk.evaluate import PROTOCOLS, Labelled, Task
-from ilk.evaluate.discovery import first_centres, half_told_k_means, share
-from ilk.evaluate.matching import matched
+from ilk.evaluate.metrics.matching import matched
+from ilk.evaluate.protocols.discovery import first_centres, half_told_k_means, share
 
 DISCOVER = PROTOCOLS["discover@1"].procedure
 

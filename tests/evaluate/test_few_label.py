@@ -9,9 +9,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ilk.evaluate import PROTOCOLS, evaluate
-from ilk.evaluate.draws import ranks
-from ilk.evaluate.labels_needed import Point, answers, crossing
-from ilk.evaluate.propagation import balanced, called, graph, spread
+from ilk.evaluate.metrics.labels_needed import Point, answers, crossing
+from ilk.evaluate.protocols.draws import ranks
+from ilk.evaluate.protocols.propagation import balanced, called, graph, spread
 
 FEW = PROTOCOLS["few-label@1"].procedure
 NAMES = ["1 a class", "2 a class", "5 a class", "10 a class", "1 %", "10 %"]

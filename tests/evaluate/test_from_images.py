@@ -12,14 +12,14 @@ from ilk.core import UserError
 from ilk.corruptions import corrupt
 from ilk.data import Arrays
 from ilk.embedding import embed
-from ilk.evaluate.draws import Amount, amounts, ranks
-from ilk.evaluate.few_label_tuned import TunedFewLabels
-from ilk.evaluate.finetune import FineTune, copied
-from ilk.evaluate.linear import LogisticRegression
-from ilk.evaluate.linear_aug import AugmentedLinear
-from ilk.evaluate.protocol import Images, Labelled, Task
-from ilk.evaluate.recipe import Augmented, _rand_augment, decayed_groups, seeded
-from ilk.evaluate.robustness import Robustness
+from ilk.evaluate.protocols.draws import Amount, amounts, ranks
+from ilk.evaluate.protocols.few_label_tuned import TunedFewLabels
+from ilk.evaluate.protocols.finetune import FineTune, copied
+from ilk.evaluate.protocols.linear import LogisticRegression
+from ilk.evaluate.protocols.linear_aug import AugmentedLinear
+from ilk.evaluate.protocols.protocol import Images, Labelled, Task
+from ilk.evaluate.protocols.recipe import Augmented, _rand_augment, decayed_groups, seeded
+from ilk.evaluate.protocols.robustness import Robustness
 from ilk.networks import Encoder, encode, load_encoder
 
 SIZE = 32
@@ -94,7 +94,7 @@ def test_linear_aug_learns_and_leaves_the_backbone_alone(mini: Encoder) -> None:
 
 
 def test_linear_aug_reads_four_blocks_of_a_vit(vit: Encoder, mini: Encoder) -> None:
-    from ilk.evaluate.blocks import features_of
+    from ilk.evaluate.protocols.blocks import features_of
 
     images = torch.randn(3, 3, SIZE, SIZE)
     features = features_of(vit, 4)(images)

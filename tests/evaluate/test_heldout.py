@@ -2,7 +2,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ilk.evaluate.heldout import held_out
+from ilk.evaluate.protocols.heldout import held_out
 
 
 @given(

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import binom, multinomial
 
 from ilk.evaluate import bootstrap, clopper_pearson
-from ilk.evaluate.interval import crossed
+from ilk.evaluate.metrics.interval import crossed
 
 
 def test_by_hand():

@@ -7,7 +7,7 @@ import pytest
 
 from ilk.core import UserError
 from ilk.evaluate import PROTOCOLS, Ledger, compare, evaluate
-from ilk.evaluate.knn import NearestNeighbours
+from ilk.evaluate.protocols.knn import NearestNeighbours
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from ilk.evaluate.logistic import fit_path
+from ilk.evaluate.protocols.logistic import fit_path
 
 EXACT = {"tolerance": 1e-6, "most_steps": 5000}
 

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ilk.core import UserError
 from ilk.evaluate import PROTOCOLS, Labelled, Task, protocol
-from ilk.evaluate.heldout import held_out
+from ilk.evaluate.protocols.heldout import held_out
 
 FROZEN = {  # a changed hash means changed settings: make a new version instead
     "knn@1": "9d5f7da2e8690dc625315216439967e8c6ca168c40a9061b0135a8cdb65750c5",

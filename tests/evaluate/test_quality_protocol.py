@@ -4,7 +4,7 @@ import torch
 
 from ilk.embedding import rankme
 from ilk.evaluate import evaluate
-from ilk.evaluate.quality import alpha_req, uniformity
+from ilk.evaluate.protocols.quality import alpha_req, uniformity
 
 
 def test_uniformity_is_that_of_a_slow_loop():

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from ilk.evaluate.ranking import Truth, average_precision, interpolated_precision, revisited
+from ilk.evaluate.metrics.ranking import (
+    Truth,
+    average_precision,
+    interpolated_precision,
+    revisited,
+)
 
 
 def test_metric_precision_is_that_of_scikit_learn():

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ilk.evaluate.sgd_heads import epochs_of, fit_heads
+from ilk.evaluate.protocols.sgd_heads import epochs_of, fit_heads
 
 RATES = (0.01, 0.1, 1.0)
 

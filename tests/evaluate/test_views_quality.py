@@ -7,8 +7,8 @@ from scipy.linalg import sqrtm
 from ilk.data import Rendered
 from ilk.embedding import embed
 from ilk.evaluate import Images, evaluate
-from ilk.evaluate.baselines import raw_pixels
-from ilk.evaluate.views_quality import Looked, alignment, lidar, stability
+from ilk.evaluate.comparisons.baselines import raw_pixels
+from ilk.evaluate.protocols.views_quality import Looked, alignment, lidar, stability
 from ilk.views import View
 
 

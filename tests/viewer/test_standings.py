@@ -7,7 +7,7 @@ from ilk.core import UserError
 from ilk.data import Arrays
 from ilk.embedding import Embeddings, embed
 from ilk.evaluate import Ledger, evaluate
-from ilk.evaluate.baselines import raw_pixels
+from ilk.evaluate.comparisons.baselines import raw_pixels
 from ilk.viewer import mistakes, page, standings, standings_report
 from tests.evaluate.conftest import make_pair
 from tests.viewer.reading import kind, text, tree

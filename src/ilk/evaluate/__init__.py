@@ -1,27 +1,27 @@
 """Protocols that can be trusted: frozen, versioned, everything chosen on train alone."""
 
-from ilk.evaluate.agreement import Agreement, agreement
-from ilk.evaluate.baselines import (
+from ilk.evaluate.class_map import mapped, read_class_map
+from ilk.evaluate.comparisons.agreement import Agreement, agreement
+from ilk.evaluate.comparisons.baselines import (
     load_encoder_or_baseline,
     oriented_gradients,
     pixels,
     raw_pixels,
 )
-from ilk.evaluate.class_map import mapped, read_class_map
-from ilk.evaluate.corruption_error import relative_to
-from ilk.evaluate.heldout import held_out
-from ilk.evaluate.interval import bootstrap, clopper_pearson
-from ilk.evaluate.ledger import Ledger
-from ilk.evaluate.over_seeds import (
+from ilk.evaluate.comparisons.corruption_error import relative_to
+from ilk.evaluate.comparisons.over_seeds import (
     SeedDifference,
     SeedMean,
     difference_over_seeds,
     holm,
     mean_over_seeds,
 )
+from ilk.evaluate.comparisons.paired import Comparison, compare
+from ilk.evaluate.ledger import Ledger
+from ilk.evaluate.metrics.interval import bootstrap, clopper_pearson
 from ilk.evaluate.overlap import NearDuplicates, near_duplicates
-from ilk.evaluate.paired import Comparison, compare
-from ilk.evaluate.protocol import (
+from ilk.evaluate.protocols.heldout import held_out
+from ilk.evaluate.protocols.protocol import (
     Images,
     Labelled,
     Measured,

@@ -18,7 +18,7 @@ from ilk.core.fields import (
     text,
     whole,
 )
-from ilk.evaluate.paired import Comparison
+from ilk.evaluate.comparisons.paired import Comparison
 from ilk.evaluate.result import Identity, Result
 
 FORMAT = 2

@@ -20,7 +20,7 @@ from ilk.core.fields import (
     text,
     whole,
 )
-from ilk.evaluate.protocol import Protocol
+from ilk.evaluate.protocols.protocol import Protocol
 
 DIGITS = 6  # of a score in JSON
 _NAME, _COUNT, _SCORE = text(10**4), whole(0, 10**12), number(-1e15, 1e15)

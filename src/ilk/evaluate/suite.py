@@ -9,8 +9,8 @@ from ilk.core import UserError
 from ilk.core.version import VERSION
 from ilk.embedding import Embeddings
 from ilk.evaluate.ledger import Ledger
-from ilk.evaluate.protocol import Images, Protocol, Task, Tell, silent
-from ilk.evaluate.protocols import PROTOCOLS
+from ilk.evaluate.protocols.named import PROTOCOLS
+from ilk.evaluate.protocols.protocol import Images, Protocol, Task, Tell, silent
 from ilk.evaluate.result import Identity, Result, identity
 from ilk.evaluate.task import EmbeddedSets, make_task
 

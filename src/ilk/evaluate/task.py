@@ -10,7 +10,7 @@ from ilk.core import UserError
 from ilk.data import Source, Subset
 from ilk.embedding import Embeddings
 from ilk.evaluate.overlap import disjoint
-from ilk.evaluate.protocol import Images, Labelled, Protocol, Task, Tell, silent
+from ilk.evaluate.protocols.protocol import Images, Labelled, Protocol, Task, Tell, silent
 
 SHOWN = 5  # names that an error lists at most
 

@@ -12,9 +12,9 @@ from jaxtyping import Float32, Int64
 
 from ilk.core import UserError
 from ilk.core.seeding import permutation
-from ilk.evaluate.interval import BOOTSTRAP, crossed
-from ilk.evaluate.matching import matched
-from ilk.evaluate.protocol import Measured, Task
+from ilk.evaluate.metrics.interval import BOOTSTRAP, crossed
+from ilk.evaluate.metrics.matching import matched
+from ilk.evaluate.protocols.protocol import Measured, Task
 
 INTERVAL = f"{BOOTSTRAP}, over starts and test items, clusters as they are"
 

@@ -7,9 +7,9 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ilk.embedding import nearest, vote
-from ilk.evaluate.confusion import by_class
-from ilk.evaluate.heldout import held_out
-from ilk.evaluate.protocol import Labelled, Measured, Task, top1
+from ilk.evaluate.metrics.confusion import by_class
+from ilk.evaluate.protocols.heldout import held_out
+from ilk.evaluate.protocols.protocol import Labelled, Measured, Task, top1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from ilk.core import UserError
 from ilk.core.seeding import uniforms
-from ilk.evaluate.heldout import held_out
-from ilk.evaluate.interval import clopper_pearson
-from ilk.evaluate.matching import matched
-from ilk.evaluate.protocol import Measured, Task
+from ilk.evaluate.metrics.interval import clopper_pearson
+from ilk.evaluate.metrics.matching import matched
+from ilk.evaluate.protocols.heldout import held_out
+from ilk.evaluate.protocols.protocol import Measured, Task
 
 BLOCK = 16_384  # rows compared with all centres at once
 

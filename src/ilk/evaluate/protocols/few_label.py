@@ -12,12 +12,12 @@ from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from ilk.embedding import nearest, vote
-from ilk.evaluate.draws import amounts, curves, ranks
-from ilk.evaluate.interval import BOOTSTRAP
-from ilk.evaluate.labels_needed import Point, answers
-from ilk.evaluate.logistic import fit_path
-from ilk.evaluate.propagation import Graph, balanced, called, graph, spread
-from ilk.evaluate.protocol import Labelled, Measured, Task
+from ilk.evaluate.metrics.interval import BOOTSTRAP
+from ilk.evaluate.metrics.labels_needed import Point, answers
+from ilk.evaluate.protocols.draws import amounts, curves, ranks
+from ilk.evaluate.protocols.logistic import fit_path
+from ilk.evaluate.protocols.propagation import Graph, balanced, called, graph, spread
+from ilk.evaluate.protocols.protocol import Labelled, Measured, Task
 
 WAYS = ("k-NN", "logistic regression", "label propagation")
 HEADLINE = "logistic regression"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ilk.core.seeding import permutation
 from ilk.embedding import feature_std, rankme
-from ilk.evaluate.protocol import Measured, Task
+from ilk.evaluate.protocols.protocol import Measured, Task
 
 BLOCK = 1024  # rows compared at once
 

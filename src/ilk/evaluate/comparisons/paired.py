@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ilk.core import UserError
-from ilk.evaluate.interval import bootstrap
+from ilk.evaluate.metrics.interval import bootstrap
 from ilk.evaluate.result import Result
 
 

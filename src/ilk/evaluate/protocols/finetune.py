@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from ilk.core import Progress, WarmCosine
 from ilk.core.seeding import integer
 from ilk.embedding import moved
-from ilk.evaluate.heldout import held_out
-from ilk.evaluate.images import in_order, view_batches
-from ilk.evaluate.protocol import Images, Measured, Task, top1
-from ilk.evaluate.recipe import Augmented, decayed_groups, seeded
-from ilk.evaluate.sgd_heads import epochs_of
+from ilk.evaluate.protocols.heldout import held_out
+from ilk.evaluate.protocols.images import in_order, view_batches
+from ilk.evaluate.protocols.protocol import Images, Measured, Task, top1
+from ilk.evaluate.protocols.recipe import Augmented, decayed_groups, seeded
+from ilk.evaluate.protocols.sgd_heads import epochs_of
 from ilk.networks import Encoder, backbone, fastest_layout
 from ilk.views import Plain, normalise
 

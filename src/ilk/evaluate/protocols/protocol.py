@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float32, Float64, Int64, Shaped
 from torch import Tensor
 
 from ilk.data import Source
-from ilk.evaluate.interval import clopper_pearson
+from ilk.evaluate.metrics.interval import clopper_pearson
 from ilk.networks import Encoder
 
 Need = Literal["train", "labels", "images", "weights"]

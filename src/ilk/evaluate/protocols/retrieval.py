@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from ilk.core import UserError
-from ilk.evaluate.interval import BOOTSTRAP, bootstrap
-from ilk.evaluate.protocol import Labelled, Measured, Task
+from ilk.evaluate.metrics.interval import BOOTSTRAP, bootstrap
+from ilk.evaluate.protocols.protocol import Labelled, Measured, Task
 
 BLOCK = 256  # queries ranked at once
 GROUP = 4  # images of one object in UKBench

@@ -3,19 +3,19 @@
 from dataclasses import replace
 
 from ilk.corruptions import COMMON, EXTRA, SEVERITIES
-from ilk.evaluate.clusters import Clusters, FreeClusters
-from ilk.evaluate.discovery import Discovery
-from ilk.evaluate.few_label import FewLabels
-from ilk.evaluate.few_label_tuned import TunedFewLabels
-from ilk.evaluate.finetune import FineTune
-from ilk.evaluate.knn import NearestNeighbours
-from ilk.evaluate.linear import LogisticRegression
-from ilk.evaluate.linear_aug import AugmentedLinear
-from ilk.evaluate.protocol import Need, Protocol
-from ilk.evaluate.quality import Quality
-from ilk.evaluate.retrieval import Retrieval
-from ilk.evaluate.robustness import Robustness
-from ilk.evaluate.views_quality import ViewsQuality
+from ilk.evaluate.protocols.clusters import Clusters, FreeClusters
+from ilk.evaluate.protocols.discovery import Discovery
+from ilk.evaluate.protocols.few_label import FewLabels
+from ilk.evaluate.protocols.few_label_tuned import TunedFewLabels
+from ilk.evaluate.protocols.finetune import FineTune
+from ilk.evaluate.protocols.knn import NearestNeighbours
+from ilk.evaluate.protocols.linear import LogisticRegression
+from ilk.evaluate.protocols.linear_aug import AugmentedLinear
+from ilk.evaluate.protocols.protocol import Need, Protocol
+from ilk.evaluate.protocols.quality import Quality
+from ilk.evaluate.protocols.retrieval import Retrieval
+from ilk.evaluate.protocols.robustness import Robustness
+from ilk.evaluate.protocols.views_quality import ViewsQuality
 
 IMAGES: frozenset[Need] = frozenset({"train", "labels", "images"})
 WEIGHTS: frozenset[Need] = frozenset({*IMAGES, "weights"})

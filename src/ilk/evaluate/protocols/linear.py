@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ilk.evaluate.confusion import by_class
-from ilk.evaluate.heldout import held_out
-from ilk.evaluate.logistic import Linear, fit_path
-from ilk.evaluate.protocol import Labelled, Measured, Task, top1
+from ilk.evaluate.metrics.confusion import by_class
+from ilk.evaluate.protocols.heldout import held_out
+from ilk.evaluate.protocols.logistic import Linear, fit_path
+from ilk.evaluate.protocols.protocol import Labelled, Measured, Task, top1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from ilk.core.seeding import uniforms
-from ilk.evaluate.interval import crossed
-from ilk.evaluate.labels_needed import Point
+from ilk.evaluate.metrics.interval import crossed
+from ilk.evaluate.metrics.labels_needed import Point
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from ilk.data import Source
 from ilk.embedding import moved
-from ilk.evaluate.blocks import features_of
-from ilk.evaluate.heldout import held_out
-from ilk.evaluate.images import Order, in_order, view_batches
-from ilk.evaluate.protocol import Images, Measured, Task, top1
-from ilk.evaluate.sgd_heads import epochs_of, fit_heads
+from ilk.evaluate.protocols.blocks import features_of
+from ilk.evaluate.protocols.heldout import held_out
+from ilk.evaluate.protocols.images import Order, in_order, view_batches
+from ilk.evaluate.protocols.protocol import Images, Measured, Task, top1
+from ilk.evaluate.protocols.sgd_heads import epochs_of, fit_heads
 from ilk.views import Plain, View, normalise, weak
 
 BASE_BATCH = 256

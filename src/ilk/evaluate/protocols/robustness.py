@@ -14,12 +14,12 @@ from torch import Tensor
 
 from ilk.corruptions import COMMON, EXTRA, corrupt
 from ilk.embedding import moved
-from ilk.evaluate.calibration import calibration_error
-from ilk.evaluate.images import in_order, view_batches
-from ilk.evaluate.interval import BOOTSTRAP, bootstrap
-from ilk.evaluate.linear import LogisticRegression
-from ilk.evaluate.logistic import Linear
-from ilk.evaluate.protocol import Images, Measured, Task
+from ilk.evaluate.metrics.calibration import calibration_error
+from ilk.evaluate.metrics.interval import BOOTSTRAP, bootstrap
+from ilk.evaluate.protocols.images import in_order, view_batches
+from ilk.evaluate.protocols.linear import LogisticRegression
+from ilk.evaluate.protocols.logistic import Linear
+from ilk.evaluate.protocols.protocol import Images, Measured, Task
 from ilk.views import Plain, normalise
 
 

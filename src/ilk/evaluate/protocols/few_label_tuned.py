@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ilk.evaluate.draws import Amount, amounts, curves, ranks
-from ilk.evaluate.few_label import along
-from ilk.evaluate.finetune import FineTune
-from ilk.evaluate.protocol import Measured, Task, silent
+from ilk.evaluate.protocols.draws import Amount, amounts, curves, ranks
+from ilk.evaluate.protocols.few_label import along
+from ilk.evaluate.protocols.finetune import FineTune
+from ilk.evaluate.protocols.protocol import Measured, Task, silent
 
 WAY = "fine-tuning"
 

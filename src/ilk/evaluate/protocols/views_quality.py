@@ -17,7 +17,7 @@ from ilk.core.seeding import permutation
 from ilk.data import Source, Subset, decode, read_item
 from ilk.data.source import digest
 from ilk.embedding import embed, nearest
-from ilk.evaluate.protocol import Measured, Task
+from ilk.evaluate.protocols.protocol import Measured, Task
 from ilk.views import View, fitted, moco_v2_pair
 
 EPSILON = 1e-7  # of a share, as in RankMe

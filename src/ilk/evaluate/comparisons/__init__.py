@@ -1,0 +1,1 @@
+"""Two encoders, many seeds, many conditions: what may be said of a difference."""

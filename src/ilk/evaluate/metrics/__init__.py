@@ -1,0 +1,1 @@
+"""Numbers and intervals: what is measured, however it was found."""

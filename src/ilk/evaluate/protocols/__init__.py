@@ -1,0 +1,1 @@
+"""Frozen, versioned procedures: an encoder and images in, answers out."""
