@@ -114,7 +114,7 @@ def trainer(
         method=method, method_options=options, mix=mix, kin=kin, backbone="resnet_mini",
         image_size=SIZE, batch_size=batch, device="cpu",
     )  # fmt: skip
-    record, student = assemble(settings, SIZE, items)
+    record, student = assemble(settings, SIZE, items, 0)
     fabric = Fabric(accelerator="cpu", devices=1)
     return Trainer(
         record, student, fabric=fabric, batch_size=batch, lr=None, statistics=moments(3), seed=0

@@ -11,7 +11,7 @@ from ilk.cli.matrix import TOLD, fits, numbered
 from ilk.cli.methods import header, needs, recipes
 from ilk.core.names import CATALOGUE
 from ilk.kin_rules import KIN_RULES
-from ilk.method import Method, Pretrained
+from ilk.method import Given, Method, Pretrained
 from ilk.methods import METHODS, recipe
 from ilk.mixes import MIXES
 from ilk.train import choices as chosen
@@ -61,7 +61,8 @@ def page() -> str:
 
 
 def _page() -> str:
-    records = {name: recipe(name, {}).build(FEATURES, SIZE) for name in METHODS}
+    given = Given(width=FEATURES, size=SIZE)
+    records = {name: recipe(name, {}).build(given) for name in METHODS}
     parts = [
         TOP,
         "## Methods\n",

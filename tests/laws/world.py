@@ -13,11 +13,10 @@ from torch import nn
 import ilk.train.view_maker as pictures_module
 from ilk.core import Progress
 from ilk.kin_rules import kin_rule
-from ilk.method import Method
+from ilk.method import Given, Method
 from ilk.methods import recipe
 from ilk.mixes import mixture
 from ilk.networks import Network
-from ilk.train.assemble import allot
 from ilk.train.loader import Batch
 from ilk.train.trainer import Trainer
 from ilk.views import View
@@ -116,9 +115,16 @@ def label(case: tuple[str | None, ...]) -> str:
 
 
 def small_method(
-    name: str, mix: str | None = None, kin: str | None = None, **options: Any
+    name: str,
+    mix: str | None = None,
+    kin: str | None = None,
+    *,
+    items: int = ITEMS,
+    **options: Any,
 ) -> Method:
-    method = recipe(name, {**SMALL[name], **options}).build(Trunk.num_features, 32)
+    method = recipe(name, {**SMALL[name], **options}).build(
+        Given(width=Trunk.num_features, size=32, items=items, classes=4)
+    )
     if name == "iic":
         # Where all answers are alike its loss and gradient vanish; it takes long to leave.
         with torch.no_grad():
@@ -126,7 +132,6 @@ def small_method(
     if kin is not None:
         sizes = {"size": 32} if kin.startswith("neighbours") else {}
         method = kin_rule(kin, sizes).apply(method)
-    allot(method, ITEMS)
     return method if mix is None else mixture(mix, {}).apply(method)
 
 

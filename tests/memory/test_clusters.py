@@ -88,7 +88,7 @@ def test_clusters_change_in_the_first_step_of_an_epoch_alone_and_by_the_seed():
 
 def test_more_clusters_than_items_are_refused():
     with pytest.raises(UserError, match="no more than the 2 images, got 3"):
-        Clusters(3, 3, bank="bank").allot(2)
+        Clusters(3, 3, bank="bank", items=2)
 
 
 @pytest.mark.parametrize(("step", "begins"), [(0, True), (3, False), (4, True), (5, False)])

@@ -41,9 +41,7 @@ def test_a_mixed_row_has_no_past():
 
 def test_of_an_item_that_comes_twice_the_last_row_counts():
     vectors = torch.eye(3)
-    bank, history = Bank(2, 3, momentum=0.0), History(3)
-    bank.allot(2)
-    history.allot(2)
+    bank, history = Bank(2, 3, momentum=0.0), History(3, 2)
     for memory in (bank, history):
         memory.remember(plain(vectors, [1, 0, 1]))
     assert torch.equal(bank.vectors, vectors[[1, 2]])

@@ -134,4 +134,4 @@ def test_scale_and_shift_of_features_change_nothing():
 
 def test_more_clusters_than_items_are_refused():
     with pytest.raises(UserError, match="no more than the 2 images, got 3"):
-        WhitenedClusters(3, bank="bank").allot(2)
+        WhitenedClusters(3, bank="bank", items=2)

@@ -5,12 +5,14 @@ import pytest
 import torch
 
 from ilk.core import UserError
-from ilk.method import with_augmentation
+from ilk.method import Given, with_augmentation
 from ilk.methods import METHODS, recipe
 from ilk.views import render
 from tests.laws.world import small_method
 
 QUIET = ("jitter_p", "gray_p", "blur_p", "solarize_p", "autoaugment_p")
+
+GIVEN = Given(width=8, size=32)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -26,7 +28,7 @@ def test_crops_invent_no_colour():
     image = np.zeros((40, 40, 3), np.uint8)
     image[:, :20] = (200, 40, 90)
     image[:, 20:] = (100, 20, 45)
-    method = with_augmentation(recipe("simclr", {}).build(8, 32), "crops")
+    method = with_augmentation(recipe("simclr", {}).build(GIVEN), "crops")
     views = render(method.views, [image] * 16, np.arange(16), 0, 0)
     for rows in views.values():
         red, green, blue = rows.double().unbind(1)
@@ -35,9 +37,9 @@ def test_crops_invent_no_colour():
 
 
 def test_without_hue_gray_images_stay_gray_and_colours_keep_their_hue():
-    method = with_augmentation(recipe("moco-v3", {}).build(8, 32), "no-hue")
+    method = with_augmentation(recipe("moco-v3", {}).build(GIVEN), "no-hue")
     for view, before in zip(
-        method.views, recipe("moco-v3", {}).build(8, 32).views, strict=True
+        method.views, recipe("moco-v3", {}).build(GIVEN).views, strict=True
     ):
         assert view.jitter == (*before.jitter[:2], 0.0, 0.0)
         assert view.gray_p == view.autoaugment_p == 0
@@ -45,10 +47,10 @@ def test_without_hue_gray_images_stay_gray_and_colours_keep_their_hue():
 
 
 def test_the_full_views_are_the_methods_own():
-    method = recipe("dino", {}).build(8, 32)
+    method = recipe("dino", {}).build(GIVEN)
     assert with_augmentation(method, "full") is method
 
 
 def test_another_word_is_refused():
     with pytest.raises(UserError, match="augment: must be one of full, no-hue, crops"):
-        with_augmentation(recipe("dino", {}).build(8, 32), "strong")
+        with_augmentation(recipe("dino", {}).build(GIVEN), "strong")

@@ -6,6 +6,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from ilk.core import Progress, UserError
+from ilk.method import Given
 from ilk.methods import METHODS, recipe
 from ilk.methods.moco_v3 import RECIPES, MoCoV3
 from ilk.mixes import mixture
@@ -20,7 +21,7 @@ def kinds(head: nn.Module) -> list[str]:
 
 
 def test_moco_v3_of_resnets_is_a_recipe_of_its_own():
-    method = recipe("moco-v3", {"recipe": "resnet"}).build(24, 224)
+    method = recipe("moco-v3", {"recipe": "resnet"}).build(Given(width=24, size=224))
     assert kinds(method.projector) == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d"]
     assert kinds(method.predictor) == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
     assert {term.objective.temperature for term in method.terms} == {1.0}

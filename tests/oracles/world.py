@@ -14,11 +14,10 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ilk.core import Progress
-from ilk.method import EMA, Method
+from ilk.method import EMA, Given, Method
 from ilk.methods import recipe
 from ilk.mixes import mixture
 from ilk.networks import Network
-from ilk.train.assemble import allot
 from ilk.train.loader import Batch
 from ilk.train.profile import no_clock
 from ilk.train.trainer import Trainer
@@ -81,10 +80,11 @@ def trainer_of(
     """
     torch.manual_seed(1)
     settings = {**SMALL[name], **OPTIONS.get(name, {}), **options}
-    method = recipe(name, settings).build(Trunk.num_features, 32)
+    method = recipe(name, settings).build(
+        Given(width=Trunk.num_features, size=32, items=ITEMS, classes=4)
+    )
     method = method if mix is None else mixture(mix, {}).apply(method)
     method = change(method)
-    allot(method, ITEMS)
     student = Network(Trunk(), method.projector, method.predictor, method.prototypes)
     _stir(student)
     trainer = Trainer(

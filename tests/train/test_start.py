@@ -53,13 +53,13 @@ def stopping_at(step: int) -> Witness:
 
 def test_given_weights_are_neither_redrawn_nor_frozen(settings):
     made, beginning = begin(settings(mix=None))
-    method, student = assemble(made, 32, 32, start=beginning.encoder)
+    method, student = assemble(made, 32, 32, 0, start=beginning.encoder)
     assert method.prepare, "MoCo v3 does something to random weights"
     state = student.backbone.state_dict()
     for name, tensor in beginning.encoder.module.state_dict().items():
         assert torch.equal(state[name], tensor), name
     assert all(parameter.requires_grad for parameter in student.backbone.parameters())
-    _, random = assemble(made, 32, 32)
+    _, random = assemble(made, 32, 32, 0)
     assert not random.backbone.patch_embed.proj.weight.requires_grad
     ours, theirs = student.projector.state_dict(), random.projector.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)

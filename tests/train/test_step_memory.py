@@ -10,7 +10,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ilk.core import similarities
-from ilk.train.assemble import allot
 from tests.laws.world import ITEMS, batch, progress, small_method, small_trainer
 
 DIM, BATCH, FLOAT = 256, 8, 4
@@ -54,8 +53,7 @@ class Peak(TorchDispatchMode):
 def test_a_step_holds_tables_of_queries_by_candidates_and_hardly_a_copy(name: str):
     method_name, options, items, rows, copies = CASES[name]
     torch.manual_seed(1)
-    method = small_method(method_name, **options)
-    allot(method, items)
+    method = small_method(method_name, items=items, **options)
     trainer = small_trainer(Fabric(accelerator="cpu", devices=1), method)
     with Peak() as peak:
         trainer.take_step([batch(method.views, 1, size=BATCH)], progress(1))

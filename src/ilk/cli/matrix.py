@@ -31,11 +31,12 @@ def fits() -> Fits:
     import torch
 
     from ilk.kin_rules import KIN_RULES, kin_rule
+    from ilk.method import Given
     from ilk.methods import METHODS, recipe
     from ilk.mixes import MIXES, mixture
 
     with torch.device("meta"):  # only shapes are needed; some heads have millions of numbers
-        records = {name: recipe(name, {}).build(8, 224) for name in METHODS}
+        records = {name: recipe(name, {}).build(Given(width=8, size=224)) for name in METHODS}
         tried = {
             **{name: mixture(name, {}).apply for name in MIXES},
             **{name: kin_rule(name, {}).apply for name in KIN_RULES},

@@ -108,10 +108,11 @@ def _small(name: str) -> "Method":
     """The method without a single number in memory: some heads have millions."""
     import torch
 
+    from ilk.method import Given
     from ilk.methods import recipe
 
     with torch.device("meta"):
-        return recipe(name, {}).build(8, 224)
+        return recipe(name, {}).build(Given(width=8, size=224))
 
 
 def recipes(name: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ class Bank(nn.Module):
     Instance discrimination, Wu et al., CVPR 2018, https://arxiv.org/abs/1805.01978.
 
     Args:
-        count: M, the items of the data set; 0 until `allot` says how many there are.
+        items: M, of the data set.
         dim: D.
         momentum: share of the old entry that is kept, in [0, 1); the first write keeps none.
         seed: of the random directions.
@@ -23,21 +23,16 @@ class Bank(nn.Module):
     vectors: Float[Tensor, "M D"]
     sources: Int[Tensor, " M"]
 
-    def __init__(self, count: int, dim: int, *, momentum: float = 0.5, seed: int = 0) -> None:
+    def __init__(self, items: int, dim: int, *, momentum: float = 0.5, seed: int = 0) -> None:
         super().__init__()
         if not 0 <= momentum < 1:
             raise ValueError(f"Bank: momentum must be in [0, 1), got {momentum}")
-        self.momentum, self.dim, self.seed = momentum, dim, seed
-        self.register_buffer("vectors", torch.empty(0, dim))
-        self.register_buffer("sources", torch.empty(0, dtype=torch.long))
-        self.allot(count)
-
-    def allot(self, count: int) -> None:
-        """Make room for so many items; all that was written is forgotten."""
-        chance = torch.Generator().manual_seed(self.seed)
-        start = torch.randn(count, self.dim, generator=chance, device="cpu")
-        self.vectors = F.normalize(start, dim=1).to(self.vectors)
-        self.sources = self.sources.new_full((count,), UNKNOWN)
+        self.momentum, self.items = momentum, items
+        chance = torch.Generator().manual_seed(seed)
+        start = torch.randn(items, dim, generator=chance, device="cpu")
+        # A device that is set for building, such as one without memory, holds for it too.
+        self.register_buffer("vectors", F.normalize(start, dim=1).to(torch.empty(())))
+        self.register_buffer("sources", torch.full((items,), UNKNOWN))
 
     @torch.no_grad()
     def remember(self, rows: Rows) -> None:

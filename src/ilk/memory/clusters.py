@@ -28,10 +28,13 @@ class Clusters(nn.Module):
         count: K.
         dim: D.
         bank: name of the memory whose entries are clustered.
+        items: M, of the data set.
         iterations: of k-means.
-        items: M, of the data set; 0 until `allot` says how many there are.
         seed: of the first directions and centroids; several clusterings of one bank are the
             same unless each has a seed of its own.
+
+    Raises:
+        UserError: more clusters than items.
     """
 
     centroids: Float[Tensor, "K D"]
@@ -44,30 +47,19 @@ class Clusters(nn.Module):
         dim: int,
         *,
         bank: str,
+        items: int,
         iterations: int = 10,
-        items: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.bank, self.iterations, self.seed = bank, iterations, seed
+        require_items("Clusters", count, items)
+        self.bank, self.iterations, self.seed, self.items = bank, iterations, seed, items
         start = torch.randn(count, dim, generator=torch.Generator().manual_seed(seed))
         self.register_buffer("centroids", F.normalize(start, dim=1))
-        self.register_buffer("labels", torch.empty(0, dtype=torch.long))
+        order = torch.arange(items)
+        self.register_buffer("labels", order % count)
         # Share of the items that are surer of their cluster: the surest has 0.
-        self.register_buffer("doubt", torch.empty(0))
-        self.allot(items)
-
-    def allot(self, count: int) -> None:
-        """Make room for so many items.
-
-        Raises:
-            UserError: more clusters than items.
-        """
-        clusters = len(self.centroids)
-        require_items("Clusters", clusters, count)
-        order = torch.arange(count, device=self.labels.device)
-        self.labels = order % clusters
-        self.doubt = order.to(self.doubt.dtype) / max(count, 1)
+        self.register_buffer("doubt", order.to(self.centroids) / max(items, 1))
 
     @torch.no_grad()
     def refresh(self, memories: Mapping[str, nn.Module], progress: Progress, seed: int) -> None:
@@ -98,7 +90,7 @@ class Clusters(nn.Module):
 
 
 def require_items(name: str, clusters: int, count: int) -> None:
-    """Refuse more clusters than items; no items are as many as need be."""
+    """Refuse more clusters than items; 0 items are a number that is not known yet."""
     if 0 < count < clusters:
         raise UserError(
             f"{name}: must be no more than the {count} images, got {clusters}; set "

@@ -17,21 +17,17 @@ class History(nn.Module):
 
     Args:
         dim: D.
-        count: M, the items of the data set; 0 until `allot` says how many there are.
+        items: M, of the data set.
     """
 
     vectors: Float[Tensor, "M 2 D"]
     visits: Int[Tensor, " M"]
 
-    def __init__(self, dim: int, count: int = 0) -> None:
+    def __init__(self, dim: int, items: int) -> None:
         super().__init__()
-        self.register_buffer("vectors", torch.zeros(count, 2, dim))
-        self.register_buffer("visits", torch.zeros(count, dtype=torch.long))
-
-    def allot(self, count: int) -> None:
-        """Make room for so many items; all that was written is forgotten."""
-        self.vectors = self.vectors.new_zeros(count, *self.vectors.shape[1:])
-        self.visits = self.visits.new_zeros(count)
+        self.items = items
+        self.register_buffer("vectors", torch.zeros(items, 2, dim))
+        self.register_buffer("visits", torch.zeros(items, dtype=torch.long))
 
     @torch.no_grad()
     def remember(self, rows: Rows) -> None:

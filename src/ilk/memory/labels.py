@@ -21,7 +21,10 @@ class Labels(nn.Module):
 
     Args:
         classes: K.
-        items: M, of the data set; 0 until `allot` says how many there are.
+        items: M, of the data set.
+
+    Raises:
+        UserError: more classes than items.
     """
 
     labels: Int[Tensor, " M"]
@@ -29,27 +32,18 @@ class Labels(nn.Module):
     rarity: Float[Tensor, " K"]
     agreement: Float[Tensor, ""]
 
-    def __init__(self, classes: int, items: int = 0) -> None:
+    def __init__(self, classes: int, items: int) -> None:
         super().__init__()
-        self.register_buffer("labels", torch.empty(0, dtype=torch.long))  # of this epoch
-        self.register_buffer("coming", torch.empty(0, dtype=torch.long))  # of the next
+        require_items("Labels", classes, items)
+        self.items = items
+        chance = torch.Generator().manual_seed(0)
+        drawn = torch.randint(classes, (items,), generator=chance, device="cpu")
+        # A device that is set for building, such as one without memory, holds for them too.
+        self.register_buffer("labels", drawn.to(torch.empty(()).device))  # of this epoch
+        self.register_buffer("coming", self.labels.clone())  # of the next
         # M / (K * size) of each class: weighs a row as if all classes were drawn alike often.
         self.register_buffer("rarity", torch.ones(classes))
         self.register_buffer("agreement", torch.zeros(()))  # NMI with the labels before
-        self.allot(items)
-
-    def allot(self, count: int) -> None:
-        """Make room for so many items; all that was said is forgotten.
-
-        Raises:
-            UserError: more classes than items.
-        """
-        classes = len(self.rarity)
-        require_items("Labels", classes, count)
-        chance = torch.Generator().manual_seed(0)
-        drawn = torch.randint(classes, (count,), generator=chance, device="cpu")
-        self.coming = drawn.to(self.coming.device)
-        self.labels = self.coming.clone()
 
     @torch.no_grad()
     def refresh(self, memories: Mapping[str, nn.Module], progress: Progress, seed: int) -> None:

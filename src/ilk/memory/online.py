@@ -30,7 +30,10 @@ class OnlineClusters(nn.Module):
         dim: D.
         smallest: members that a cluster needs to last.
         every: how many steps centroids stay as they are.
-        items: M, of the data set; 0 until `allot` says how many there are.
+        items: M, of the data set.
+
+    Raises:
+        UserError: too few items for clusters that last.
     """
 
     vectors: Float[Tensor, "M D"]
@@ -40,32 +43,20 @@ class OnlineClusters(nn.Module):
     begun: Bool[Tensor, ""]
 
     def __init__(
-        self, clusters: int, dim: int, *, smallest: int = 20, every: int = 10, items: int = 0
+        self, clusters: int, dim: int, *, items: int, smallest: int = 20, every: int = 10
     ) -> None:
         super().__init__()
-        self.smallest, self.every = smallest, every
-        self.register_buffer("vectors", torch.zeros(0, dim))
-        self.register_buffer("sources", torch.zeros(0, dtype=torch.long))
-        self.register_buffer("labels", torch.zeros(0, dtype=torch.long))
+        if 0 < items < clusters * smallest:
+            raise UserError(
+                f"OnlineClusters: {clusters} clusters of {smallest} must be no more than the "
+                f"{items} images; set fewer clusters, a hundredth of the images or less"
+            )
+        self.smallest, self.every, self.items = smallest, every, items
+        self.register_buffer("vectors", torch.zeros(items, dim))
+        self.register_buffer("sources", torch.full((items,), UNKNOWN))
+        self.register_buffer("labels", torch.full((items,), UNKNOWN))
         self.register_buffer("centroids", torch.zeros(clusters, dim))
         self.register_buffer("begun", torch.zeros((), dtype=torch.bool))
-        self.allot(items)
-
-    def allot(self, count: int) -> None:
-        """Make room for so many items; all that was written is forgotten.
-
-        Raises:
-            UserError: too few items for clusters that last.
-        """
-        clusters = len(self.centroids)
-        if 0 < count < clusters * self.smallest:
-            raise UserError(
-                f"OnlineClusters: {clusters} clusters of {self.smallest} must be no more than "
-                f"the {count} images; set fewer clusters, a hundredth of the images or less"
-            )
-        self.vectors = self.vectors.new_zeros(count, self.vectors.shape[1])
-        self.sources = self.sources.new_full((count,), UNKNOWN)
-        self.labels = self.labels.new_full((count,), UNKNOWN)
 
     @torch.no_grad()
     def refresh(self, memories: Mapping[str, nn.Module], progress: Progress, seed: int) -> None:

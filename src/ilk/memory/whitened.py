@@ -33,7 +33,10 @@ class WhitenedClusters(nn.Module):
         bank: name of the memory whose entries are clustered.
         axes: principal axes that are kept; fewer where features or items are fewer.
         iterations: of k-means.
-        items: M, of the data set; 0 until `allot` says how many there are.
+        items: M, of the data set.
+
+    Raises:
+        UserError: more clusters than items.
     """
 
     labels: Int[Tensor, " M"]
@@ -41,25 +44,15 @@ class WhitenedClusters(nn.Module):
     agreement: Float[Tensor, ""]
 
     def __init__(
-        self, count: int, *, bank: str, axes: int = 256, iterations: int = 20, items: int = 0
+        self, count: int, *, bank: str, items: int, axes: int = 256, iterations: int = 20
     ) -> None:
         super().__init__()
-        self.bank, self.axes, self.iterations = bank, axes, iterations
-        self.register_buffer("labels", torch.empty(0, dtype=torch.long))
+        require_items("WhitenedClusters", count, items)
+        self.bank, self.axes, self.iterations, self.items = bank, axes, iterations, items
+        self.register_buffer("labels", torch.arange(items) % count)
         # Weighs a row as if all clusters that have members were drawn alike often.
         self.register_buffer("rarity", torch.ones(count))
         self.register_buffer("agreement", torch.zeros(()))  # NMI with the labels before
-        self.allot(items)
-
-    def allot(self, count: int) -> None:
-        """Make room for so many items.
-
-        Raises:
-            UserError: more clusters than items.
-        """
-        clusters = len(self.rarity)
-        require_items("WhitenedClusters", clusters, count)
-        self.labels = torch.arange(count, device=self.labels.device) % clusters
 
     @torch.no_grad()
     def refresh(self, memories: Mapping[str, nn.Module], progress: Progress, seed: int) -> None:

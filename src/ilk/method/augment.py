@@ -27,8 +27,10 @@ def with_augmentation(method: Method, augment: str) -> Method:
         UserError: there is no such augmentation.
 
     Example:
+        >>> from ilk.method import Given
         >>> from ilk.methods import recipe
-        >>> gentle = with_augmentation(recipe("simclr", {}).build(512, 224), "crops")
+        >>> given = Given(width=512, size=224)
+        >>> gentle = with_augmentation(recipe("simclr", {}).build(given), "crops")
         >>> {view.jitter_p for view in gentle.views}
         {0.0}
     """

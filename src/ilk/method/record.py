@@ -15,6 +15,25 @@ HELPED = 6  # small crops with which mixing first helped DINO: SDMP, Table 10
 Together = Literal["view", "size", "all"]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Given:
+    """What a method is built for: a backbone and the data.
+
+    Args:
+        width: of the backbone's feature.
+        size: side of the large views, in pixels.
+        channels: of an image.
+        items: of the data set; 0 where the record is only read and the data not known yet.
+        classes: of the data set, by its labels; 0 where there are none.
+    """
+
+    width: int
+    size: int
+    channels: int = 3
+    items: int = 0
+    classes: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class FromMemory:
     """All rows of a memory, as candidates.
@@ -201,7 +220,7 @@ class Optimisation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Method:
-    """All parts of a way of learning; built for one feature width and image size.
+    """All parts of a way of learning; built for what is `Given`.
 
     Args:
         views: what is made of each item; names are what outputs refer to.

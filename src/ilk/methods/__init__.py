@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from ilk.core import UserError
 from ilk.core.names import suggestion
-from ilk.method import Method, typed_changes, typed_options
+from ilk.method import Given, Method, typed_changes, typed_options
 from ilk.methods.barlow_twins import BarlowTwins
 from ilk.methods.byol import BYOL
 from ilk.methods.cmsf import CMSF
@@ -40,8 +40,8 @@ from ilk.methods.vicreg import VICReg
 class Recipe(Protocol):
     """Settings of a method; the defaults are its paper's."""
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
         ...
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource
-from ilk.method import Method, Mixable, Optimisation, Term
+from ilk.method import Given, Method, Mixable, Optimisation, Term
 from ilk.objectives import RedundancyReduction
 
 
@@ -26,11 +26,11 @@ class BarlowTwins:
     redundancy_weight: float = 0.0051
     scale: float = 0.024
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
         return Method(
-            views=views.fitted(views.byol_pair(image_size)),
-            projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=3, bias=False),
+            views=views.fitted(views.byol_pair(given.size)),
+            projector=networks.mlp(given.width, self.hidden, self.dim, layers=3, bias=False),
             terms=(
                 Term(
                     name="clean",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ilk import networks, views
 from ilk.core import Cosine, Output
 from ilk.kin import CommonSource
-from ilk.method import EMA, Method, Mixable, Optimisation, Term
+from ilk.method import EMA, Given, Method, Mixable, Optimisation, Term
 from ilk.objectives import MeanShift
 
 
@@ -25,8 +25,8 @@ class BYOL:
     dim: int = 256
     momentum: float = 0.996  # of the teacher's moving average, rising to 1
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
         terms = tuple(
             Term(
                 name="clean",
@@ -38,8 +38,8 @@ class BYOL:
             for query, key in (("a", "b"), ("b", "a"))
         )
         return Method(
-            views=views.fitted(views.byol_pair(image_size)),
-            projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
+            views=views.fitted(views.byol_pair(given.size)),
+            projector=networks.mlp(given.width, self.hidden, self.dim, layers=2),
             predictor=networks.mlp(self.dim, self.hidden, self.dim, layers=2),
             teacher=EMA(momentum=Cosine(self.momentum, 1.0), update="after"),
             terms=terms,

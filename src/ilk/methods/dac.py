@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from ilk import networks, views
 from ilk.core import Line, Output
 from ilk.kin import SurePairs
-from ilk.method import Method, Mixable, Optimisation, Term
+from ilk.method import Given, Method, Mixable, Optimisation, Term
 from ilk.objectives import PairClassification
 from ilk.views import View
 
@@ -33,9 +33,9 @@ class DAC:
     below: float = 0.455  # and of pairs of two
     end: float = 0.5  # where both thresholds end
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
-        whole = View(name="whole", size=image_size, scale=(1, 1), ratio=(1, 1), flip=0)
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
+        whole = View(name="whole", size=given.size, scale=(1, 1), ratio=(1, 1), flip=0)
         said = Output("student", "a", "projection")
         sure = SurePairs(
             above=Line(self.above, self.end),
@@ -43,10 +43,10 @@ class DAC:
             by=Output("student", "whole", "projection", stopped=True),
         )
         return Method(
-            views=(views.fitted(views.simclr_pair(image_size))[0], whole),
+            views=(views.fitted(views.simclr_pair(given.size))[0], whole),
             # Without the norm all images begin alike, and every pair would be a sure one.
             projector=networks.mlp(
-                feature_dim, self.hidden, self.classes, layers=2, last_batch_norm="affine"
+                given.width, self.hidden, self.classes, layers=2, last_batch_norm="affine"
             ),
             terms=(
                 Term(

@@ -20,7 +20,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import OwnClass
 from ilk.memory import Bank, WhitenedClusters
-from ilk.method import Method, Mixable, Optimisation, Remember, Term
+from ilk.method import Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -32,12 +32,12 @@ class DeepCluster:
     axes: int = 256  # of the whitened features
     iterations: int = 20  # of k-means
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
-        head = partial(networks.classifier, feature_dim, self.clusters)
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
+        head = partial(networks.classifier, given.width, self.clusters)
         shown = Output("student", "a", "feature", stopped=True)
         return Method(
-            views=views.fitted((views.weak(image_size, min_scale=0.08, name="a"),)),
+            views=views.fitted((views.weak(given.size, min_scale=0.08, name="a"),)),
             projector=head(),
             renewed={"projector": head},
             terms=(
@@ -49,9 +49,13 @@ class DeepCluster:
                 ),
             ),
             memory={
-                "bank": Bank(0, feature_dim, momentum=0.0),
+                "bank": Bank(given.items, given.width, momentum=0.0),
                 "clusters": WhitenedClusters(
-                    self.clusters, bank="bank", axes=self.axes, iterations=self.iterations
+                    self.clusters,
+                    bank="bank",
+                    items=given.items,
+                    axes=self.axes,
+                    iterations=self.iterations,
                 ),
             },
             remember=(Remember("bank", (shown,)),),

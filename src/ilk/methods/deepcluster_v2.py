@@ -17,7 +17,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import OwnCluster
 from ilk.memory import Bank, Clusters
-from ilk.method import FromMemory, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -33,18 +33,18 @@ class DeepClusterV2:
     local_views: int = 6
     min_local_scale: float = 0.05  # of a small crop's area; more where 5 % is a few pixels
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
-        small = views.local_size(image_size)
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
+        small = views.local_size(given.size)
         crops = views.fitted(
-            views.swav_multicrop(image_size, small, self.local_views, self.min_local_scale)
+            views.swav_multicrop(given.size, small, self.local_views, self.min_local_scale)
         )
         names = tuple(crop.name for crop in crops)
         seen = {g: Output("student", g, "projection", stopped=True) for g in ("g1", "g2")}
-        banks = {f"bank-{g}": Bank(0, self.dim, momentum=0.0) for g in seen}
+        banks = {f"bank-{g}": Bank(given.items, self.dim, momentum=0.0) for g in seen}
         heads = {
             f"clusters{n + 1}": Clusters(
-                self.clusters, self.dim, bank=tuple(banks)[n % 2], seed=n
+                self.clusters, self.dim, bank=tuple(banks)[n % 2], items=given.items, seed=n
             )
             for n in range(self.clusterings)
         }
@@ -61,7 +61,7 @@ class DeepClusterV2:
         )
         return Method(
             views=crops,
-            projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
+            projector=networks.mlp(given.width, self.hidden, self.dim, layers=2),
             terms=terms,
             memory={**banks, **heads},
             remember=tuple(Remember(f"bank-{g}", (output,)) for g, output in seen.items()),

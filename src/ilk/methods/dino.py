@@ -15,7 +15,7 @@ from ilk import networks, views
 from ilk.core import Cosine, Output, Ramp
 from ilk.kin import Assigned
 from ilk.memory import Centre
-from ilk.method import EMA, FreezeUntil, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import EMA, FreezeUntil, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -42,12 +42,12 @@ class DINO:
     warmup_epochs: float = 10
     clip: float = 3.0
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
-        small = views.local_size(image_size)
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
+        small = views.local_size(given.size)
         crops = views.fitted(
             views.dino_multicrop(
-                image_size, small, self.local_views, (self.min_local_scale, 0.4)
+                given.size, small, self.local_views, (self.min_local_scale, 0.4)
             )
         )
         names = tuple(crop.name for crop in crops)
@@ -70,7 +70,7 @@ class DINO:
         return Method(
             views=crops,
             projector=networks.dino_head(
-                feature_dim, self.hidden, self.bottleneck, batch_norm=self.batch_norm
+                given.width, self.hidden, self.bottleneck, batch_norm=self.batch_norm
             ),
             prototypes=networks.Prototypes(
                 self.bottleneck, self.classes, learn_scale=not self.norm_last_layer

@@ -14,7 +14,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource, Itself, Similar
 from ilk.memory import Queue
-from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -32,9 +32,9 @@ class FNC:
     above: float = 0.7  # cosine to the most similar view
     attract: bool = True  # False leaves false negatives out
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
-        first = views.simclr_pair(image_size)[0]
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
+        first = views.simclr_pair(given.size)[0]
         shown = tuple(replace(first, name=f"v{n + 1}") for n in range(self.view_count))
         keys = tuple(Output("teacher", view.name, "projection") for view in shown)
         similar = Similar(top=self.top, above=self.above, over=keys)
@@ -54,7 +54,7 @@ class FNC:
         return Method(
             views=views.fitted(shown),
             projector=networks.mlp(
-                feature_dim, self.hidden, self.dim, layers=3, last_batch_norm="scaled"
+                given.width, self.hidden, self.dim, layers=3, last_batch_norm="scaled"
             ),
             teacher=EMA(momentum=self.momentum, update="before"),
             terms=terms,

@@ -17,7 +17,7 @@ from ilk import networks, views
 from ilk.core import Line, Output
 from ilk.kin import Batchmates, Clustermates, CommonSource
 from ilk.memory import Bank, Clusters, Queue
-from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -33,8 +33,8 @@ class IFND:
     clusters: tuple[int, ...] = (10_000,)  # one term for each number
     attract: bool = False  # True makes false negatives kin
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
         key = Output("teacher", "b", "projection")
         levels = {f"clusters{count}": count for count in self.clusters}
         origin, trust = CommonSource(), Line(0.0, 1.0)
@@ -51,16 +51,19 @@ class IFND:
             for mate in mates.values()
         )
         return Method(
-            views=views.fitted(views.moco_v2_pair(image_size)),
+            views=views.fitted(views.moco_v2_pair(given.size)),
             projector=networks.mlp(
-                feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
+                given.width, self.hidden, self.dim, layers=2, batch_norm=False
             ),
             teacher=EMA(momentum=self.momentum, update="before"),
             terms=terms,
             memory={
                 "queue": Queue(self.queue_size, self.dim, keep_sources=True),
-                "bank": Bank(0, self.dim, momentum=0.0),
-                **{name: Clusters(k, self.dim, bank="bank") for name, k in levels.items()},
+                "bank": Bank(given.items, self.dim, momentum=0.0),
+                **{
+                    name: Clusters(k, self.dim, bank="bank", items=given.items)
+                    for name, k in levels.items()
+                },
             },
             remember=(Remember("queue", (key,)), Remember("bank", (key,))),
             optimisation=Optimisation(

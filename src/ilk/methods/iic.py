@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource
-from ilk.method import Method, Mixable, Optimisation, Term
+from ilk.method import Given, Method, Mixable, Optimisation, Term
 from ilk.objectives import PairInformation
 
 
@@ -30,15 +30,15 @@ class IIC:
     marginals: float = 1.0  # lambda
     copies: int = 3  # transformed views of an image, each paired with the plain one
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
-        plain = views.weak(image_size, name="plain")
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
+        plain = views.weak(given.size, name="plain")
         copy = replace(plain, jitter=(0.4, 0.4, 0.4, 0.125), jitter_p=1.0)
         shown = tuple(replace(copy, name=f"v{n + 1}") for n in range(self.copies))
         sizes = (self.classes,) * self.heads + (self.overclasses,) * self.heads
         return Method(
             views=views.fitted((plain, *shown)),
-            projector=networks.mlp(feature_dim, feature_dim, sum(sizes), layers=1),
+            projector=networks.mlp(given.width, given.width, sum(sizes), layers=1),
             terms=(
                 Term(
                     name="clean",

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Assigned, Itself
-from ilk.method import Method, Mixable, Optimisation, Term
+from ilk.method import Given, Method, Mixable, Optimisation, Term
 from ilk.objectives import ClassInformation, SoftCrossEntropy
 
 
@@ -31,9 +31,9 @@ class IMSAT:
     information: float = 1.0  # lambda
     balance: float = 4.0  # mu, of the entropy of all images together
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
-        changed = replace(views.simclr_pair(image_size, 0.2)[0], name="changed")
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
+        changed = replace(views.simclr_pair(given.size, 0.2)[0], name="changed")
         said = Output("student", "plain", "projection")
         terms = (
             Term(
@@ -51,8 +51,8 @@ class IMSAT:
             ),
         )
         return Method(
-            views=views.fitted((views.weak(image_size, name="plain"), changed)),
-            projector=networks.mlp(feature_dim, self.hidden, self.classes, layers=3),
+            views=views.fitted((views.weak(given.size, name="plain"), changed)),
+            projector=networks.mlp(given.width, self.hidden, self.classes, layers=3),
             terms=terms,
             optimisation=Optimisation(
                 name="adamw", lr=0.002, scaling="none", warmup_epochs=0, end_lr=0.002

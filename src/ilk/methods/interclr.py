@@ -18,7 +18,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Batchmates, CommonSource, DrawnMates
 from ilk.memory import OnlineClusters, Queue
-from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -39,8 +39,8 @@ class InterCLR:
     margin: float = -0.5  # taken off the cosine of kin
     inter: float = 0.25  # weight of the second term; the first has the rest
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
         key, query = Output("teacher", "b", "projection"), Output("student", "a", "projection")
         terms = (
             Term(
@@ -60,11 +60,17 @@ class InterCLR:
                 weight=self.inter,
             ),
         )
-        bank = OnlineClusters(self.clusters, self.dim, smallest=self.smallest, every=self.every)
+        bank = OnlineClusters(
+            self.clusters,
+            self.dim,
+            smallest=self.smallest,
+            every=self.every,
+            items=given.items,
+        )
         return Method(
-            views=views.fitted(views.moco_v2_pair(image_size)),
+            views=views.fitted(views.moco_v2_pair(given.size)),
             projector=networks.mlp(
-                feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
+                given.width, self.hidden, self.dim, layers=2, batch_norm=False
             ),
             teacher=EMA(momentum=self.momentum, update="before"),
             terms=terms,

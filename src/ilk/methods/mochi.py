@@ -15,7 +15,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Batchmates, CommonSource, HardMixes
 from ilk.memory import Queue
-from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -33,13 +33,13 @@ class MoCHi:
     own: int = 256  # mixes of one of them with the query
     from_epoch: float = 10
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
         key = Output("teacher", "b", "projection")
         return Method(
-            views=views.fitted(views.moco_v2_pair(image_size)),
+            views=views.fitted(views.moco_v2_pair(given.size)),
             projector=networks.mlp(
-                feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
+                given.width, self.hidden, self.dim, layers=2, batch_norm=False
             ),
             teacher=EMA(momentum=self.momentum, update="before"),
             terms=(

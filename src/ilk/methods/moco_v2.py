@@ -15,7 +15,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Batchmates, CommonSource
 from ilk.memory import Queue
-from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -29,13 +29,13 @@ class MoCoV2:
     momentum: float = 0.999  # of the teacher's moving average
     queue_size: int = 65_536
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
         key = Output("teacher", "b", "projection")
         return Method(
-            views=views.fitted(views.moco_v2_pair(image_size)),
+            views=views.fitted(views.moco_v2_pair(given.size)),
             projector=networks.mlp(
-                feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
+                given.width, self.hidden, self.dim, layers=2, batch_norm=False
             ),
             teacher=EMA(momentum=self.momentum, update="before"),
             terms=(

@@ -17,7 +17,7 @@ from typing import Literal
 from ilk import networks, views
 from ilk.core import Cosine, Output
 from ilk.kin import CommonSource
-from ilk.method import EMA, Method, Mixable, Optimisation, Term
+from ilk.method import EMA, Given, Method, Mixable, Optimisation, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -42,8 +42,8 @@ class MoCoV3:
     weight_decay: float = 0.1
     warmup_epochs: float = 40
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
         terms = tuple(
             Term(
                 name="clean",
@@ -58,11 +58,11 @@ class MoCoV3:
         return Method(
             views=views.fitted(
                 views.byol_pair(
-                    image_size, self.min_scale, self.hue, self.solarize, "bilinear"
+                    given.size, self.min_scale, self.hue, self.solarize, "bilinear"
                 )
             ),
             projector=networks.mlp(
-                feature_dim, self.hidden, self.dim,
+                given.width, self.hidden, self.dim,
                 layers=self.projector_layers, bias=False, last_batch_norm="plain",
             ),
             predictor=networks.mlp(

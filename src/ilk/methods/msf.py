@@ -14,7 +14,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Neighbours
 from ilk.memory import Queue
-from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import MeanShift
 
 
@@ -28,13 +28,13 @@ class MSF:
     momentum: float = 0.99  # of the teacher's moving average
     queue_size: int = 128_000
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
-        strong = replace(views.moco_v2_pair(image_size)[0], name="strong")
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
+        strong = replace(views.moco_v2_pair(given.size)[0], name="strong")
         key = Output("teacher", "weak", "projection")
         return Method(
-            views=views.fitted((strong, views.weak(image_size))),
-            projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
+            views=views.fitted((strong, views.weak(given.size))),
+            projector=networks.mlp(given.width, self.hidden, self.dim, layers=2),
             predictor=networks.mlp(self.dim, self.hidden, self.dim, layers=2),
             teacher=EMA(momentum=self.momentum, update="before"),
             terms=(

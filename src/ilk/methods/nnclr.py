@@ -13,7 +13,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource
 from ilk.memory import Queue
-from ilk.method import Method, Mixable, NearestNeighbour, Optimisation, Remember, Term
+from ilk.method import Given, Method, Mixable, NearestNeighbour, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -27,8 +27,8 @@ class NNCLR:
     temperature: float = 0.1
     queue_size: int = 98_304
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
         seen = {v: Output("student", v, "projection", stopped=True) for v in ("a", "b")}
         guess = {v: Output("student", v, "prediction") for v in ("a", "b")}
         pairs = [
@@ -51,9 +51,9 @@ class NNCLR:
             for query, candidate in pairs
         )
         return Method(
-            views=views.fitted(views.byol_pair(image_size)),
+            views=views.fitted(views.byol_pair(given.size)),
             projector=networks.mlp(
-                feature_dim, self.hidden, self.dim, layers=3, last_batch_norm="affine"
+                given.width, self.hidden, self.dim, layers=3, last_batch_norm="affine"
             ),
             predictor=networks.mlp(self.dim, self.predictor_hidden, self.dim, layers=2),
             terms=terms,

@@ -18,7 +18,16 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource, Neighbours, Past, SoftNeighbours
 from ilk.memory import Queue
-from ilk.method import FromMemory, Method, Mixable, Optimisation, Pretrained, Remember, Term
+from ilk.method import (
+    FromMemory,
+    Given,
+    Method,
+    Mixable,
+    Optimisation,
+    Pretrained,
+    Remember,
+    Term,
+)
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -34,8 +43,8 @@ class ReKD:
     distillation: float = 1.0  # weight of the soft relation
     queue_size: int = 65_536
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
         dim = networks.feature_dim(self.teacher)
         key = Output("teacher", "b", "feature")
         query = Output("student", "a", "projection")
@@ -58,8 +67,8 @@ class ReKD:
             ),
         )
         return Method(
-            views=views.fitted(views.moco_v2_pair(image_size)),
-            projector=networks.mlp(feature_dim, self.hidden, dim, layers=2),
+            views=views.fitted(views.moco_v2_pair(given.size)),
+            projector=networks.mlp(given.width, self.hidden, dim, layers=2),
             teacher=Pretrained(self.teacher),
             terms=terms,
             memory={"queue": Queue(self.queue_size, dim, keep_sources=True)},

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from ilk import networks, views
 from ilk.core import Cosine, Output
 from ilk.kin import CommonSource, Sampled, SoftNeighbours
-from ilk.method import EMA, Method, Mixable, Optimisation, Term
+from ilk.method import EMA, Given, Method, Mixable, Optimisation, Term
 from ilk.objectives import Divergence, SoftCrossEntropy
 
 
@@ -34,10 +34,10 @@ class ReLICv2:
     large_views: int = 4  # two at least
     small_views: int = 2
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
-        first = views.byol_pair(image_size)[0]
-        small = replace(first, size=views.local_size(image_size), scale=(0.05, 0.14))
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
+        first = views.byol_pair(given.size)[0]
+        small = replace(first, size=views.local_size(given.size), scale=(0.05, 0.14))
         large = tuple(replace(first, name=f"g{n + 1}") for n in range(self.large_views))
         local = tuple(replace(small, name=f"l{n + 1}") for n in range(self.small_views))
         crops = (*large, *local)
@@ -74,7 +74,7 @@ class ReLICv2:
         )
         return Method(
             views=views.fitted(crops),
-            projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
+            projector=networks.mlp(given.width, self.hidden, self.dim, layers=2),
             predictor=networks.mlp(self.dim, self.hidden, self.dim, layers=2),
             teacher=EMA(momentum=Cosine(self.momentum, 1.0), update="after"),
             terms=(*contrast, *invariance),

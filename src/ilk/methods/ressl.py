@@ -16,7 +16,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import SoftNeighbours
 from ilk.memory import Queue
-from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -31,14 +31,14 @@ class ReSSL:
     momentum: float = 0.999  # of the teacher's moving average
     queue_size: int = 131_072
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
-        strong = replace(views.moco_v2_pair(image_size)[0], name="strong")
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
+        strong = replace(views.moco_v2_pair(given.size)[0], name="strong")
         key = Output("teacher", "weak", "projection")
         return Method(
-            views=views.fitted((strong, views.weak(image_size))),
+            views=views.fitted((strong, views.weak(given.size))),
             projector=networks.mlp(
-                feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
+                given.width, self.hidden, self.dim, layers=2, batch_norm=False
             ),
             teacher=EMA(momentum=self.momentum, update="before"),
             terms=(

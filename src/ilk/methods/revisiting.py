@@ -21,7 +21,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Batchmates, CommonSource, Neighbours, Past
 from ilk.memory import Queue
-from ilk.method import EMA, FromMemory, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -41,11 +41,11 @@ class Revisiting:
     shared: float = 0.1  # of a small crop's area that lies inside the key's
     autoaugment: float = 0.5  # probability, but for the key
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
         shown = views.revisited_multicrop(
-            image_size,
-            views.local_size(image_size),
+            given.size,
+            views.local_size(given.size),
             self.local_views,
             min_local_scale=self.min_local_scale,
             shared=self.shared,
@@ -76,13 +76,13 @@ class Revisiting:
         return Method(
             views=views.fitted(shown),
             projector=networks.mlp(
-                feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
+                given.width, self.hidden, self.dim, layers=2, batch_norm=False
             ),
             teacher=EMA(momentum=self.momentum, update="before"),
             terms=(own, *near),
             memory={
                 "queue": Queue(self.queue_size, self.dim),
-                "features": Queue(self.queue_size, feature_dim),
+                "features": Queue(self.queue_size, given.width),
             },
             remember=(Remember("queue", (key,)), Remember("features", (feature,))),
             together="size",

@@ -15,7 +15,7 @@ from torch import nn
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource, Itself
-from ilk.method import Method, Mixable, Optimisation, Term
+from ilk.method import Given, Method, Mixable, Optimisation, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -27,8 +27,8 @@ class SimCLR:
     dim: int = 128
     temperature: float = 0.1
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
         a, b = (Output("student", view, "projection") for view in ("a", "b"))
         terms = tuple(
             Term(
@@ -42,8 +42,8 @@ class SimCLR:
             for query in (a, b)
         )
         return Method(
-            views=views.fitted(views.simclr_pair(image_size)),
-            projector=self._projector(feature_dim),
+            views=views.fitted(views.simclr_pair(given.size)),
+            projector=self._projector(given.width),
             terms=terms,
             together="size",
             optimisation=Optimisation(name="lars", lr=0.3, weight_decay=1e-6),
@@ -51,7 +51,5 @@ class SimCLR:
             mixable=Mixable(queries=("b",), swap=("a", "b")),
         )
 
-    def _projector(self, feature_dim: int) -> nn.Module:
-        return networks.mlp(
-            feature_dim, self.hidden, self.dim, layers=2, last_batch_norm="scaled"
-        )
+    def _projector(self, width: int) -> nn.Module:
+        return networks.mlp(width, self.hidden, self.dim, layers=2, last_batch_norm="scaled")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource
-from ilk.method import Method, Mixable, Optimisation, Term
+from ilk.method import Given, Method, Mixable, Optimisation, Term
 from ilk.objectives import MeanShift
 
 
@@ -24,8 +24,8 @@ class SimSiam:
     dim: int = 2048
     predictor_hidden: int = 512
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
         terms = tuple(
             Term(
                 name="clean",
@@ -38,9 +38,9 @@ class SimSiam:
             for query, key in (("a", "b"), ("b", "a"))
         )
         return Method(
-            views=views.fitted(views.moco_v2_pair(image_size)),
+            views=views.fitted(views.moco_v2_pair(given.size)),
             projector=networks.mlp(
-                feature_dim, self.hidden, self.dim, layers=3, last_batch_norm="plain"
+                given.width, self.hidden, self.dim, layers=3, last_batch_norm="plain"
             ),
             predictor=networks.mlp(self.dim, self.predictor_hidden, self.dim, layers=2),
             terms=terms,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource, Itself, SameLabel
-from ilk.method import Method, Mixable, Optimisation, Term
+from ilk.method import Given, Method, Mixable, Optimisation, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -26,8 +26,8 @@ class SupCon:
     dim: int = 128
     temperature: float = 0.1
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
         a, b = (Output("student", view, "projection") for view in ("a", "b"))
         terms = tuple(
             Term(
@@ -41,9 +41,9 @@ class SupCon:
             for query in (a, b)
         )
         return Method(
-            views=views.fitted(views.simclr_pair(image_size)),
+            views=views.fitted(views.simclr_pair(given.size)),
             projector=networks.mlp(
-                feature_dim, self.hidden, self.dim, layers=2, batch_norm=False
+                given.width, self.hidden, self.dim, layers=2, batch_norm=False
             ),
             terms=terms,
             together="size",

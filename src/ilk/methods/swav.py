@@ -17,7 +17,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Sinkhorn
 from ilk.memory import Queue
-from ilk.method import FreezeUntil, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import FreezeUntil, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -37,11 +37,11 @@ class SwAV:
     queue_from: float = 15  # epoch
     frozen_steps: int = 313  # 5005 for a batch of 256
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
-        small = views.local_size(image_size)
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
+        small = views.local_size(given.size)
         crops = views.fitted(
-            views.swav_multicrop(image_size, small, self.local_views, self.min_local_scale)
+            views.swav_multicrop(given.size, small, self.local_views, self.min_local_scale)
         )
         pools = {g: f"queue-{g}" for g in ("g1", "g2") if self.queue_size}
         terms = tuple(
@@ -68,7 +68,7 @@ class SwAV:
         )
         return Method(
             views=crops,
-            projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=2),
+            projector=networks.mlp(given.width, self.hidden, self.dim, layers=2),
             prototypes=networks.Prototypes(self.dim, self.prototypes),
             terms=terms,
             memory={pool: Queue(self.queue_size, self.dim) for pool in pools.values()},

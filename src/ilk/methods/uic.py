@@ -15,7 +15,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import OwnClass
 from ilk.memory import Labels
-from ilk.method import Method, Mixable, Optimisation, Remember, Term
+from ilk.method import Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -26,13 +26,13 @@ class UIC:
     hidden: int = 2048
     classes: int = 3000
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
-        shown = replace(views.simclr_pair(image_size)[0], interpolation="bilinear")
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
+        shown = replace(views.simclr_pair(given.size)[0], interpolation="bilinear")
         scores = Output("student", "a", "projection")
         return Method(
             views=views.fitted((shown,)),
-            projector=networks.mlp(feature_dim, self.hidden, self.classes, layers=3),
+            projector=networks.mlp(given.width, self.hidden, self.classes, layers=3),
             terms=(
                 Term(
                     name="clean",
@@ -41,7 +41,7 @@ class UIC:
                     objective=SoftCrossEntropy(temperature=1.0),
                 ),
             ),
-            memory={"pseudo_labels": Labels(self.classes)},
+            memory={"pseudo_labels": Labels(self.classes, given.items)},
             remember=(Remember("pseudo_labels", (replace(scores, stopped=True),)),),
             optimisation=Optimisation(
                 name="sgd", lr=0.05, weight_decay=1e-4, decay_all=True, warmup_epochs=0

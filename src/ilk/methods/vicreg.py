@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource
-from ilk.method import Method, Mixable, Optimisation, Term
+from ilk.method import Given, Method, Mixable, Optimisation, Term
 from ilk.objectives import VarianceCovariance
 
 
@@ -26,11 +26,11 @@ class VICReg:
     variance: float = 25.0
     covariance: float = 1.0
 
-    def build(self, feature_dim: int, image_size: int) -> Method:
-        """Assemble the parts for a backbone that emits ``feature_dim`` features."""
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
         return Method(
-            views=views.fitted(views.byol_pair(image_size)),
-            projector=networks.mlp(feature_dim, self.hidden, self.dim, layers=3),
+            views=views.fitted(views.byol_pair(given.size)),
+            projector=networks.mlp(given.width, self.hidden, self.dim, layers=3),
             terms=(
                 Term(
                     name="clean",

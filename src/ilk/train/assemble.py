@@ -2,14 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, cast
 
 import torch
 from torch import nn
 
 from ilk.core import seeding
 from ilk.kin_rules import kin_rule
-from ilk.method import Method, Pretrained, typed_changes, with_augmentation, with_background
+from ilk.method import (
+    Given,
+    Method,
+    Pretrained,
+    typed_changes,
+    with_augmentation,
+    with_background,
+)
 from ilk.methods import recipe
 from ilk.mixes import mixture
 from ilk.networks import Encoder, Network, backbone, recorded_options, without_weights
@@ -17,19 +24,11 @@ from ilk.networks.options import PRETRAINED
 from ilk.train.settings import Settings
 
 
-@runtime_checkable
-class PerItem(Protocol):
-    """A memory with an entry for each item of the data set."""
-
-    def allot(self, count: int) -> None:
-        """Make room for so many items; nothing has been written yet."""
-        ...
-
-
 def assemble(
     settings: Settings,
     image_size: int,
     items: int,
+    classes: int,
     *,
     start: Encoder | None = None,
     restored: bool = False,
@@ -43,7 +42,8 @@ def assemble(
     Args:
         settings: of the run.
         image_size: of large views, in pixels.
-        items: of the data set, for memories with an entry for each.
+        items: of the data set.
+        classes: of the data set, by its labels.
         start: the backbone with the weights to start from; None is random ones.
         restored: all weights come from a checkpoint, so that published ones, of the backbone or
             a teacher, are not fetched: what a record says never makes us fetch.
@@ -58,8 +58,14 @@ def assemble(
         settings = replace(settings, backbone_options=kept)
     trunk = _trunk(settings, image_size, drop_path=0.0)
     width = int(cast(int, trunk.num_features))
-    method = _method(settings, width, image_size)
-    allot(method, items)
+    given = Given(
+        width=width,
+        size=image_size,
+        channels=settings.channels,
+        items=items,
+        classes=classes,
+    )
+    method = _method(settings, given)
     if method.drop_path > 0:
         trunk = _trunk(settings, image_size, drop_path=method.drop_path)
     if restored and isinstance(method.teacher, Pretrained):
@@ -72,8 +78,8 @@ def assemble(
     return method, Network(trunk, method.projector, method.predictor, method.prototypes)
 
 
-def _method(settings: Settings, width: int, image_size: int) -> Method:
-    method = recipe(settings.method, settings.method_options).build(width, image_size)
+def _method(settings: Settings, given: Given) -> Method:
+    method = recipe(settings.method, settings.method_options).build(given)
     if settings.kin is not None:
         method = kin_rule(settings.kin, settings.kin_options).apply(method)
     if settings.mix is not None:
@@ -83,13 +89,6 @@ def _method(settings: Settings, width: int, image_size: int) -> Method:
         method = with_background(method, settings.background)
     optimisation = typed_changes(method.optimisation, "optimiser", settings.optimiser_options)
     return replace(method, optimisation=optimisation)
-
-
-def allot(method: Method, items: int) -> None:
-    """Give every memory that has an entry per item its size."""
-    for memory in method.memory.values():
-        if isinstance(memory, PerItem):
-            memory.allot(items)
 
 
 def named_backbone(settings: Settings) -> str:
@@ -111,7 +110,7 @@ def method_without_weights(settings: Settings) -> Method:
     """The method without its weights, for what does not depend on them."""
     made = recipe(settings.method, settings.method_options)
     with torch.device("meta"):
-        return made.build(8, settings.image_size or 224)
+        return made.build(Given(width=8, size=settings.image_size or 224))
 
 
 def _trunk(settings: Settings, image_size: int, *, drop_path: float) -> nn.Module:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,7 +12,6 @@ from torch import Tensor
 from ilk.core import UserError
 from ilk.data import Source
 from ilk.networks.weights import check_shapes
-from ilk.train.assemble import PerItem
 from ilk.train.legs import length_in
 from ilk.train.record import read_record, recorded_settings
 from ilk.train.run import CHECKPOINT
@@ -42,6 +41,13 @@ class StepPreview:
     first: int
     views: dict[str, UInt8[np.ndarray, "B H W C"]]
     labels: Int[Tensor, " N"]
+
+
+@runtime_checkable
+class _PerItem(Protocol):
+    """A memory with an entry for each item of the data set."""
+
+    items: int
 
 
 def preview_step(directory: Path, images: Source) -> StepPreview:
@@ -99,7 +105,7 @@ def _restored(setup: Setup, directory: Path, record: dict[str, Any]) -> int:
 
 def _check_items(setup: Setup) -> None:
     """Memories with a row for each item know the run's own images alone."""
-    if any(isinstance(memory, PerItem) for memory in setup.method.memory.values()):
+    if any(isinstance(memory, _PerItem) for memory in setup.method.memory.values()):
         raise UserError(
             "kin: this method remembers every image, and must be given those that the run "
             f"learned from, got {setup.source.name}"

@@ -61,7 +61,12 @@ class Setup:
         self.workers = settings.workers or default_workers()
         self.settings = settings = replace(settings, workers=self.workers)
         self.method, student = assemble(
-            settings, self.image_size, len(source), start=start, restored=restored
+            settings,
+            self.image_size,
+            len(source),
+            len(source.classes),
+            start=start,
+            restored=restored,
         )
         self.labels = torch.from_numpy(labels(source))
         if self.fabric.world_size > 1:

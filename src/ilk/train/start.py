@@ -150,7 +150,8 @@ def before(directory: Path) -> Encoder:
         return found
     size = settings.image_size
     assert size is not None, "a run records what it decided"
-    _, student = assemble(settings, size, record["data"]["items"])
+    data = record["data"]
+    _, student = assemble(settings, size, data["items"], data["classes"])
     return Encoder.of(
         student.backbone,
         name=named_backbone(settings),

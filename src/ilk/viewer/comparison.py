@@ -59,7 +59,8 @@ def comparison(
     """
     record = read_record(directory)
     settings = recorded_settings(record)
-    method, _ = assemble(settings, settings.image_size or 0, len(train), restored=True)
+    size, classes = settings.image_size or 0, len(train.classes)
+    method, _ = assemble(settings, size, len(train), classes, restored=True)
     reader = Reader(train, channels=settings.channels)
     images = [reader.read(row)[0] for row in range(min(SHOWN, len(train)))]
     spaces = {rival.name: (rival.train, rival.test) for rival in (rivals[0], rivals[-1])}
