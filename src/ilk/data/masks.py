@@ -58,7 +58,7 @@ def open_masks(spec: str | None, source: Source) -> Masks:
         return lambda item, image: whole(int(chosen[item]), image)
     raise UserError(
         f"background: the foreground of every image must be known, but {source.name} has no "
-        f"masks; give --masks FOLDER with a mask for each, or --masks {SALIENCY}"
+        f'masks; give masks="FOLDER" with a mask for each, or masks="{SALIENCY}"'
     )
 
 

@@ -35,7 +35,7 @@ def read_class_map(path: Path) -> ClassMap:
         UserError: the file cannot be read or is not like this, or a train class stands under
             two test classes.
     """
-    data = read_plain(path, "--class-map")
+    data = read_plain(path, "class_map")
     try:
         written = data.decode("utf-8-sig")
         rows = _json(written, path) if path.suffix.lower() == ".json" else _csv(written)
@@ -98,7 +98,7 @@ def _renamed(
 
 
 def _json(written: str, path: Path) -> dict[str, tuple[str, ...]]:
-    where = f"--class-map: {path}"
+    where = f"class_map: {path}"
     content = check_fields(parse_json(written, where), {}, where, others=True)
     for name, targets in content.items():
         check_fields({name: targets}, {name: TARGETS}, where)

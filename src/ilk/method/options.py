@@ -40,7 +40,7 @@ def _typed(kind: type[Any], name: str, options: Mapping[str, Any]) -> dict[str, 
         if field not in fields:
             close = difflib.get_close_matches(field, fields, 1)
             hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(fields)}"
-            raise UserError(f"{name}: --set needs one of its fields, got {field!r}; {hint}")
+            raise UserError(f"{name}: can be given its own fields only, got {field!r}; {hint}")
         parsed = raw if raw in _words_of(hints[field]) else _parsed(raw)
         if get_origin(hints[field]) is tuple and isinstance(parsed, str):
             parsed = [_parsed(word) for word in parsed.split(",")]

@@ -183,7 +183,7 @@ def _unbuildable(name: str, needed: Mapping[str, object], error: Exception) -> U
         return UserError(
             f"backbone: published weights of {name} must be in the local cache or within "
             f"reach, got '{reason[:200]}'; go online once, name a local file "
-            f"({name}@weights.safetensors, or --from weights.safetensors), or use random:{name}"
+            f'({name}@weights.safetensors, or weights="FILE"), or use random:{name}'
         )
     given = ", ".join(f"{key}={value!r}" for key, value in needed.items())
     return UserError(

@@ -114,10 +114,10 @@ def _timm_difference(encoder: Encoder, path: Path) -> float:
 
 def _other_network(encoder: Encoder, how: str = "") -> UserError:
     """For a network that timm alone does not build as it is here."""
-    why, cure = "", "export with --to onnx"
+    why, cure = "", "export it as ONNX"
     if fits_stem(encoder.module) and encoder.options.get("stem", "plain") != "plain":
         why = f", since its stem was fitted to {encoder.image_size} px"
-        cure += ", or train with --backbone-set stem=plain"
+        cure += ', or train with backbone_options={"stem": "plain"}'
     return UserError(
         f"export: timm must build {encoder.name} as it was trained, got another network"
         f"{how}{why}; {cure}"

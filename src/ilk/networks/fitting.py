@@ -274,7 +274,7 @@ def _check_enough(
         left = next(n for n in body if n not in used)
         reason = f"{shown(left)} and others have no place in it"
     raise UserError(
-        f"weights: {given.where} must be of the same network as --backbone, got {len(used)} "
+        f"weights: {given.where} must be of the same network as the backbone, got {len(used)} "
         f"of {len(wanted)} weights that fit: {reason}; name the backbone, stem and patch size "
         f"that they were trained with"
     )

@@ -65,8 +65,8 @@ def start_from(
     name = name or given.name
     if name is None:
         raise UserError(
-            f"weights: {given.where} does not say which network it is of; give --backbone "
-            f"NAME, or NAME@{given.where}"
+            f"weights: {given.where} does not say which network it is of; give "
+            f'backbone="NAME", or NAME@{given.where}'
         )
     size, mean, std = _made_for(name)
     image_size = image_size or given.image_size or size

@@ -106,7 +106,7 @@ def check_unfinished(record: Mapping[str, Any], directory: Path) -> None:
     if record["status"] == "finished":
         raise UserError(
             f"resume: {directory} must be unfinished, but the run is complete; to lengthen "
-            f"it ask for more --epochs, --steps or --time than the "
+            f"it ask for more epochs, steps or time than the "
             f"{record['length']['steps']} steps that it has"
         )
 

@@ -81,7 +81,7 @@ class Loader:
         if len(reader.source) < joint:
             raise UserError(
                 f"data: an epoch must fill a batch of {joint}, got {len(reader.source)} items "
-                f"in {reader.source.name}; set --batch-size {len(reader.source)} or less"
+                f"in {reader.source.name}; set batch_size={len(reader.source)} or less"
             )
         self.steps_per_epoch = len(reader.source) // joint
 

@@ -106,8 +106,8 @@ class CollapseAlarm:
         self.sounded = True
         return (
             f"collapse: since step {self.since} all images get nearly the same features "
-            f"(spread {spread:.3f} of 1, effective rank {rank:.1f}); a lower --lr, a longer "
-            f"warm-up or a larger --batch-size usually helps, for DINO a lower "
+            f"(spread {spread:.3f} of 1, effective rank {rank:.1f}); a lower lr, a longer "
+            f"warm-up or a larger batch_size usually helps, for DINO a lower "
             f"teacher_temperature, for contrastive methods a lower temperature"
         )
 

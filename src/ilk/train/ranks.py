@@ -219,7 +219,7 @@ def _missing(error: RuntimeError) -> UserError:
     names = ", ".join(map(_called, silent)) or "another process"
     return UserError(
         f"processes: all must go on within {_patience():.0f} s of each other, {names} did not "
-        f"({reason}); see what it says, then go on with --resume"
+        f"({reason}); see what it says, then resume the run"
     )
 
 

@@ -96,8 +96,8 @@ def check_free(directory: Path) -> None:
     """
     if (directory / RECORD).exists():
         raise UserError(
-            f"directory: {directory} must not hold a run, but there is one; continue it with "
-            f"--resume {directory}, or choose another directory"
+            f"directory: {directory} must not hold a run, but there is one; choose another "
+            f"directory, or continue that run: ilk train --resume {directory}"
         )
     names = sorted(p.name for p in directory.iterdir()) if directory.is_dir() else []
     others = [name for name in names if not name.startswith(".") and name not in BEFORE]

@@ -31,7 +31,7 @@ def check_weights(backbone: str, parameters: int, memory: Memory) -> None:
         raise UserError(
             f"memory: weights, gradients and optimiser of {backbone} need "
             f"{memory_words(size)}, but {memory_words(memory.free)} are free; take a smaller "
-            f"--backbone"
+            f"backbone"
         )
 
 
@@ -64,7 +64,7 @@ def fitting(
         raise UserError(
             f"memory: two images at {settings.image_size} px need "
             f"{memory_words(cost.memory_of(2))} with {settings.backbone}, but "
-            f"{memory_words(most)} may be held; take a smaller --backbone or --image-size"
+            f"{memory_words(most)} may be held; take a smaller backbone or image_size"
         )
     if not named:
         return fits * world * settings.accumulate
@@ -76,9 +76,9 @@ def fitting(
         if batch % (n * world) == 0 and batch // (n * world) <= fits
     )
     raise UserError(
-        f"memory: --batch-size {batch} of {settings.backbone} at {settings.image_size} px "
+        f"memory: batch_size={batch} of {settings.backbone} at {settings.image_size} px "
         f"needs about {memory_words(cost.memory_of(micro))}, but {memory_words(most)} may be "
-        f"held; --batch-size {fits * world} fits, or --batch-size {batch} --accumulate "
-        f"{parts}, where the loss compares {batch // parts} images with one another in place "
+        f"held; batch_size={fits * world} fits, or batch_size={batch} with "
+        f"accumulate={parts}, where the loss compares {batch // parts} images with one another in place "
         f"of {batch}"
     )

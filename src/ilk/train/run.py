@@ -258,7 +258,7 @@ class Run:
         )
         half = self.setup.precision != "32-true"
         cure = (
-            "--precision 32-true or a lower --lr" if half else "a lower --lr or longer warm-up"
+            'precision="32-true" or a lower lr' if half else "a lower lr or longer warm-up"
         )
         return (
             f"training: the loss must be finite, got {error}; the weights were not touched, "

@@ -56,7 +56,7 @@ def begin(settings: Settings) -> tuple[Settings, Beginning | None]:
     if given.name is None and settings.backbone is None:
         raise UserError(
             f"weights: {settings.weights} does not say which network its weights are of, and "
-            f"no backbone is named; give --backbone NAME"
+            f'no backbone is named; give backbone="NAME"'
         )
     start = start_from(
         given,
@@ -89,7 +89,9 @@ def _from_published(settings: Settings) -> Settings:
     if not options.pop(PRETRAINED, False):
         return replace(settings, backbone_options=options)
     if settings.weights is None and settings.backbone is None:
-        raise UserError(f"backbone: {PRETRAINED} must be of a network, give --backbone NAME")
+        raise UserError(
+            f'backbone: {PRETRAINED} must be of a network, got none; give backbone="NAME"'
+        )
     weights = settings.weights or f"timm:{settings.backbone}"
     return replace(settings, backbone_options=options, weights=weights)
 

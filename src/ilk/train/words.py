@@ -43,16 +43,18 @@ def taking(
 def changing(settings: Settings, length: Length, asked: Settings) -> str:
     """How to change it."""
     named = asked.epochs or asked.steps or asked.minutes
-    flags = ["" if named else "--time 1h or --epochs 100"]
+    ways = ["" if named else "minutes=60 or epochs=100"]
     if asked.backbone is None:
-        flags.append("--backbone NAME")
+        ways.append('backbone="NAME"')
     if asked.image_size is None:
-        flags.append("--image-size 64")
+        ways.append("image_size=64")
     if asked.batch_size is None:
-        flags.append("--batch-size 64")
+        ways.append("batch_size=64")
     if settings.defaults == "fitted":
-        flags.append("--set FIELD=VALUE; --defaults paper for the paper's settings")
-    line = ", ".join(flag for flag in flags if flag)
+        ways.append(
+            'method_options={"FIELD": VALUE}; defaults="paper" for the paper\'s settings'
+        )
+    line = ", ".join(way for way in ways if way)
     if length.steps / length.steps_per_epoch < SHORT:
         line += f"; fewer than {SHORT} epochs teach little"
     return line
