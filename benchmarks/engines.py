@@ -27,12 +27,12 @@ from torchvision.transforms import v2
 
 from benchmarks.grid import RESULTS, facts, write
 from benchmarks.mini import DATA, MOCO_V3, SHARED, grid
-from ilk.cli.display import TrainDisplay
 from ilk.core import seeding
 from ilk.data import Source
 from ilk.embedding import embed
 from ilk.evaluate import Result, compare, evaluate
 from ilk.networks import load_encoder
+from ilk.progress import TrainDisplay
 from ilk.train import Settings, loader, train
 from ilk.views import View, render
 

@@ -22,12 +22,12 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from ilk.cli.display import TrainDisplay
 from ilk.core.errors import UserError
 from ilk.data import Source
 from ilk.embedding import embed
 from ilk.evaluate import Images, Result, evaluate, pixels
 from ilk.networks import Encoder, load_encoder
+from ilk.progress import TrainDisplay
 from ilk.train import Settings, resume, train
 
 RESULTS = Path(__file__).parent / "results"

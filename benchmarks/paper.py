@@ -18,10 +18,10 @@ from rich.console import Console
 
 from benchmarks.grid import RESULTS, RUNS, alone, facts, write
 from benchmarks.mini import CELLS, DATA, SHARED, grid
-from ilk.cli.display import TrainDisplay
 from ilk.embedding import embed
 from ilk.evaluate import Images, Ledger, evaluate, protocol
 from ilk.networks import Encoder, load_encoder
+from ilk.progress import TrainDisplay
 
 PROTOCOLS = "knn,linear,finetune-1,finetune-10,robustness,finetune-mini"
 

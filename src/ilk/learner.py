@@ -1,152 +1,195 @@
 """`Learner`: training and embedding with scikit-learn's manners."""
 
-import inspect
+import signal
 import tempfile
+import warnings
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, fields
+from inspect import cleandoc
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float32, Int64
+from sklearn import get_config
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import NotFittedError
 
-from ilk.core import UserError
+from ilk.core import UserError, shown
+from ilk.core.counts import count
+from ilk.progress import TrainDisplay, error_console
+from ilk.train import Settings, checked_settings
+
+if TYPE_CHECKING:
+    from ilk.data import Bad, Source
+    from ilk.networks import Encoder
+
+OnBad = Literal["skip", "nan", "error"]
+BATCH = 256  # images that are embedded at once
 
 
-class Learner:
+class NotFitted(UserError, NotFittedError):
+    """A learner was asked for vectors before ``fit``."""
+
+
+@dataclass(eq=False, repr=False)
+class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Learns an encoder from unlabelled images, then turns images into vectors.
 
-    Parameters are kept as given and checked by ``fit``, so that ``get_params``, ``set_params``
-    and ``sklearn.base.clone`` work. All data arguments take whatever ``ilk.data.open_source``
-    takes: a folder, an archive, a parquet file, arrays, a data set object.
+    All settings of a run are parameters. They are kept as given and checked by ``fit``, so that
+    ``get_params``, ``set_params``, ``sklearn.base.clone`` and searches over parameters work.
+    Images are whatever ``ilk.data.open_source`` takes: a folder, an archive, a parquet file, a
+    data set object, one array of images, or a list of paths, Pillow images and arrays, of any
+    sizes and mixed as you like.
 
     Args:
-        method: its name, see ``ilk methods``.
-        mix: name of a mix, or None.
-        kin: a kin rule to add, such as neighbours:5, fnc, fnc-eliminate or labels:0.1, or None.
-        method_options: fields of the method that differ from the paper's.
-        mix_options: fields of the mix that differ from its defaults.
-        kin_options: fields of the kin rule that differ from its defaults.
-        optimiser_options: fields of the method's optimisation that differ from the paper's.
-        augment: full for the paper's views, no-hue without changes of colour, crops for crops
-            and flips alone.
-        background: remove, random or swap, such as random:0.2: what happens to the
-            backgrounds of views, or None.
-        masks: a folder of masks or saliency, where the data do not know their foreground.
-        backbone: any timm model, or one of our own small ones; None fits images and machine.
-        weights: to begin with: a file, a run, a hub folder or timm:NAME; None is random ones.
-        epochs: length of the run; None together with steps and minutes fits the machine: some
-            twenty minutes on a processor.
-        steps: length in optimiser steps, in place of epochs.
-        minutes: length on the clock, in place of epochs.
-        image_size: in pixels; None fits the data.
-        batch_size: over all devices; None fits method, images and memory.
-        lr: peak learning rate; None is the method's.
-        seed: of everything random.
-        device: auto, cpu, cuda or mps.
-        defaults: what is not named is fitted to images and machine, or is the paper's.
-        directory: where the run is kept; None is a temporary one.
+        SETTINGS
+        directory: where the run is kept, a folder without a run. None makes one in the
+            temporary folder of the system, which is not removed.
+        bad: what becomes of an image that cannot be read. ``skip`` leaves it out: ``fit`` takes
+            others in its place, up to ``max_bad_share``, ``transform`` gives it no row and
+            ``kept_`` holds the positions of those that have one; both warn. ``nan`` differs in
+            ``transform`` alone, which gives it a row of NaN. ``error`` refuses it in both.
+        verbose: whether the plan and a progress bar are shown on standard error while ``fit``
+            and long calls of ``transform`` work; without a terminal, a line each half minute.
+
+    Attributes:
+        encoder_: what was learned, an `ilk.networks.Encoder`.
+        n_features_out_: D, the length of a vector.
+        directory_: the folder of the run.
+        kept_: after ``transform``, the positions of the images that could be read.
 
     Example:
         >>> from ilk import Learner
-        >>> Learner("moco-v3", mix="sdmp", epochs=100).get_params()["mix"]
-        'sdmp'
+        >>> Learner("moco-v3", mix="sdmp", epochs=100)
+        Learner(epochs=100, mix='sdmp')
     """
 
-    def __init__(
-        self,
-        method: str = "moco-v3",
-        *,
-        mix: str | None = None,
-        kin: str | None = None,
-        method_options: Mapping[str, Any] | None = None,
-        mix_options: Mapping[str, Any] | None = None,
-        kin_options: Mapping[str, Any] | None = None,
-        optimiser_options: Mapping[str, Any] | None = None,
-        augment: Literal["full", "no-hue", "crops"] = "full",
-        background: str | None = None,
-        masks: str | None = None,
-        backbone: str | None = None,
-        backbone_options: Mapping[str, Any] | None = None,
-        weights: str | Path | None = None,
-        epochs: float | None = None,
-        steps: int | None = None,
-        minutes: float | None = None,
-        image_size: int | None = None,
-        batch_size: int | None = None,
-        lr: float | None = None,
-        seed: int = 0,
-        device: str = "auto",
-        defaults: str = "fitted",
-        directory: str | Path | None = None,
-    ) -> None:
-        self.method = method
-        self.mix = mix
-        self.kin = kin
-        self.method_options = method_options
-        self.mix_options = mix_options
-        self.kin_options = kin_options
-        self.optimiser_options = optimiser_options
-        self.augment = augment
-        self.background = background
-        self.masks = masks
-        self.backbone = backbone
-        self.backbone_options = backbone_options
-        self.weights = weights
-        self.epochs = epochs
-        self.steps = steps
-        self.minutes = minutes
-        self.image_size = image_size
-        self.batch_size = batch_size
-        self.lr = lr
-        self.seed = seed
-        self.device = device
-        self.defaults = defaults
-        self.directory = directory
+    # A test holds these to `ilk.train.Settings`: names, order, types and defaults.
+    method: str = "moco-v3"
+    _: KW_ONLY
+    method_options: Mapping[str, Any] | None = None
+    mix: str | None = None
+    mix_options: Mapping[str, Any] | None = None
+    kin: str | None = None
+    kin_options: Mapping[str, Any] | None = None
+    optimiser_options: Mapping[str, Any] | None = None
+    augment: Literal["full", "no-hue", "crops"] = "full"
+    background: str | None = None
+    masks: str | Path | None = None
+    backbone: str | None = None
+    backbone_options: Mapping[str, Any] | None = None
+    weights: str | Path | None = None
+    image_size: int | None = None
+    channels: int = 3
+    epochs: float | None = None
+    steps: int | None = None
+    minutes: float | None = None
+    batch_size: int | None = None
+    accumulate: int = 1
+    lr: float | None = None
+    seed: int = 0
+    workers: int | None = None
+    checkpoint_every: int | None = None
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    compile: bool = False
+    knn_every: float | None = None
+    max_bad_share: float = 0.1
+    stop_on_collapse: bool = False
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    profile: bool = False
+    defaults: Literal["fitted", "paper"] = "fitted"
+    # Its own.
+    directory: str | Path | None = None
+    bad: OnBad = "skip"
+    verbose: bool = True
 
     def fit(self, X: Any, y: object = None) -> "Learner":
-        """Train on images; labels are not looked at, but by methods and kin rules that say so.
+        """Train on images.
+
+        Args:
+            X: the images. Labels that they come with are used by the online k-NN score, and by
+                methods and kin rules that say so.
+            y: is not looked at; scikit-learn's pipelines pass it.
 
         Raises:
             UserError: a parameter or the data cannot be used.
+            KeyboardInterrupt: by Ctrl-C, after a checkpoint.
+            ilk.train.Interrupted: by SIGTERM or SIGHUP, after a checkpoint.
+            ilk.train.Collapsed: the features collapsed and ``stop_on_collapse`` is set.
         """
-        from ilk.networks import load_encoder
-        from ilk.train import Settings, train
+        from ilk.train import read_record
 
-        given: dict[str, Any] = self.get_params()
-        given.pop("directory")
-        given["weights"] = None if self.weights is None else str(self.weights)
-        for name in (name for name in given if name.endswith("_options")):
-            given[name] = dict(given[name] or {})
+        settings = self._settings()
         directory = Path(self.directory or tempfile.mkdtemp(prefix="ilk-"))
-        train(Settings(**given), X, directory, _Silent())
-        self.directory_ = directory
-        self.encoder_ = load_encoder(str(directory))
-        self.n_features_out_ = self.encoder_.feature_dim
+        try:
+            self._train(settings, X, directory)
+        finally:
+            if self.directory is None:
+                with suppress(OSError):
+                    directory.rmdir()  # goes through where the run did not begin
+        self._read(directory)
+        lost = read_record(directory)["bad_files"]
+        if lost:
+            first = f"{shown(lost[0]['key'])}: {shown(lost[0]['reason'])}"
+            _warn("fit", count(len(lost), "image"), first, "others took the places")
         return self
 
-    def transform(self, X: Any) -> Float[np.ndarray, "N D"]:
-        """One vector per image, in order; a single image gives a single row.
+    @classmethod
+    def load(cls, directory: str | Path) -> "Learner":
+        """A fitted learner from the folder of a run, whichever way it was trained.
+
+        Its parameters are the settings of the run with what was chosen for it. Device, number
+        of threads and ``directory`` are left open: another ``fit`` makes another run.
 
         Raises:
-            UserError: the learner is not fitted, or an image cannot be read.
+            UserError: the folder holds no run, or no encoder yet.
+        """
+        from ilk.train import read_record
+        from ilk.train.record import recorded_settings
+
+        folder = Path(directory)
+        record = read_record(folder)
+        settings = recorded_settings(record).as_record() | {"device": "auto", "workers": None}
+        given: dict[str, Any] = {
+            name: None if value == {} else value for name, value in settings.items()
+        }
+        learner = cls(**given)
+        learner._read(folder)
+        if record["status"] != "finished":
+            warnings.warn(
+                f"load: the run in {shown(str(folder))} has not finished, its encoder is of "
+                f"step {record.get('step', 0)} of {record['length']['steps']}",
+                stacklevel=2,
+            )
+        return learner
+
+    def transform(self, X: Any) -> Any:
+        """One vector per image, in order; a single image gives a single row.
+
+        Returns:
+            Vectors [N, D], float32: an array, or the data frame that ``set_output`` asks for.
+
+        Raises:
+            UserError: the learner is not fitted, these are no images, or one cannot be read
+                and ``bad`` is ``error``.
         """
         from ilk.data import open_source
-        from ilk.embedding import embed
 
-        made = embed(self._fitted(), open_source(X), device=self.device)
-        if made.bad:
-            raise UserError(
-                f"transform: every image must be readable, {len(made.bad)} are not, first "
-                f"{made.bad[0]}; `ilk embed` leaves such images out"
-            )
-        return made.vectors
-
-    def fit_transform(self, X: Any, y: object = None) -> Float[np.ndarray, "N D"]:
-        """Train on images and return their vectors."""
-        return self.fit(X).transform(X)
+        source = open_source(X)
+        vectors, self.kept_ = self._embed(source, "transform")
+        if len(vectors) == len(source):
+            return vectors
+        if self.bad == "skip":
+            return self._indexed(vectors, X, len(source))
+        rows = np.full((len(source), vectors.shape[1]), np.nan, np.float32)
+        rows[self.kept_] = vectors
+        return rows
 
     def score(self, X: Any, y: object = None) -> float:
-        """Leave-one-out 20-NN accuracy of labelled images, in [0, 1].
+        """Leave-one-out 20-NN accuracy of the labelled images that can be read, in [0, 1].
 
         Args:
             X: labelled images, or any images together with ``y``.
@@ -169,49 +212,143 @@ class Learner:
                 else unlabelled_because(source)
             )
             raise UserError(f"score: every image must have a label, in the data or in y: {why}")
-        return leave_one_out(self.transform(X), known, k=20, temperature=0.07)
+        vectors, kept = self._embed(source, "score")
+        return leave_one_out(vectors, known[kept], k=20, temperature=0.07)
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters by name, as given."""
-        names = list(inspect.signature(Learner.__init__).parameters)[1:]
-        return {name: getattr(self, name) for name in names}
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn may take for granted: images are no table of numbers."""
+        tags: Any = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.non_deterministic = False
+        return tags
 
-    def set_params(self, **params: Any) -> "Learner":
-        """Change parameters.
+    @property
+    def _n_features_out(self) -> int:
+        """By this name scikit-learn asks, to name the columns learner0, learner1 and so on."""
+        return self.n_features_out_
 
-        Raises:
-            UserError: a name is not known.
-        """
-        for name, given in params.items():
-            if name not in self.get_params():
-                known = ", ".join(self.get_params())
-                raise UserError(f"Learner: parameters are {known}, got {name!r}")
-            setattr(self, name, given)
-        return self
+    def _settings(self) -> Settings:
+        """The settings of a run; errors name the parameter."""
+        self._check_own()
+        given = {field.name: _plain(getattr(self, field.name)) for field in fields(Settings)}
+        for name in (name for name in given if name.endswith("_options")):
+            given[name] = given[name] or {}
+        if self.bad == "error":
+            given["max_bad_share"] = 0.0
+        return checked_settings(given)
 
-    def __repr__(self) -> str:
-        defaults = inspect.signature(Learner.__init__).parameters
-        changed = (
-            f"{k}={v!r}" for k, v in self.get_params().items() if v != defaults[k].default
-        )
-        return f"Learner({', '.join(changed)})"
+    def _check_own(self) -> None:
+        if self.bad not in get_args(OnBad):
+            choices = ", ".join(get_args(OnBad))
+            raise UserError(f"bad: must be one of {choices}, got {self.bad!r}")
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "encoder_")
+    def _train(self, settings: Settings, X: Any, directory: Path) -> None:
+        from ilk.train import Collapsed, Interrupted, train
 
-    def _fitted(self) -> Any:
-        if not self.__sklearn_is_fitted__():
-            raise UserError("Learner: must be fitted first; call fit(images)")
-        return self.encoder_
+        console = error_console(quiet=not self.verbose)
+
+        def say(line: str) -> None:
+            console.print(shown(line), markup=False, highlight=False, soft_wrap=True)
+
+        try:
+            with TrainDisplay(console, "fit") as display:
+                watcher = _Watcher(display)
+                train(settings, X, directory, watcher, say if self.verbose else None)
+        except (Collapsed, Interrupted) as stop:
+            stop.add_note(f"The run is kept in {directory}.")
+            if isinstance(stop, Interrupted) and stop.exit_code == 128 + signal.SIGINT:
+                raise KeyboardInterrupt(f"the run is kept in {directory}") from stop
+            raise
+
+    def _read(self, directory: Path) -> None:
+        from ilk.networks import load_encoder
+
+        self.encoder_: Encoder = load_encoder(str(directory))
+        self.n_features_out_ = self.encoder_.feature_dim
+        self.directory_ = directory
+
+    def _embed(
+        self, source: "Source", what: str
+    ) -> tuple[Float32[np.ndarray, "K D"], Int64[np.ndarray, " K"]]:
+        """Vectors of the images that can be read, and their positions; warns of others."""
+        from ilk.embedding import all_finite, embed_batches
+
+        self._check_own()
+        if not hasattr(self, "encoder_"):
+            raise NotFitted(f"{what}: the learner must be fitted first; call fit(images)")
+        encoder, size = self.encoder_, len(source)
+        vectors, keys = [np.empty((0, encoder.feature_dim), np.float32)], list[str]()
+        bad: list[Bad] = []
+        # There is no way to go while a single batch is on it.
+        console = error_console(quiet=not self.verbose or size <= BATCH)
+        with TrainDisplay(console, what) as display:
+            for batch in embed_batches(encoder, source, batch_size=BATCH, device=self.device):
+                vectors.append(batch.vectors)
+                keys += batch.keys
+                bad += batch.bad
+                display.stepped(batch.items.stop, size, {})
+        joined = np.concatenate(vectors)
+        all_finite(encoder, joined, keys.__getitem__)
+        if bad:
+            self._note(what, bad, size)
+        return joined, np.setdiff1d(np.arange(size), [entry.index for entry in bad])
+
+    def _indexed(self, vectors: Float32[np.ndarray, "K D"], X: Any, size: int) -> Any:
+        """Where a pandas frame is asked for, its index tells which rows were left out."""
+        everywhere = get_config()["transform_output"]
+        if getattr(self, "_sklearn_output_config", {}).get("transform", everywhere) != "pandas":
+            return vectors
+        import pandas
+
+        index = X.index if isinstance(X, pandas.Series) else pandas.RangeIndex(size)
+        return pandas.DataFrame(vectors, index=index[self.kept_])
+
+    def _note(self, what: str, bad: "list[Bad]", size: int) -> None:
+        """Warn of images that cannot be read, or refuse them."""
+        first = f"{shown(bad[0].key)}: {bad[0].reason}"
+        if self.bad == "error":
+            raise UserError(
+                f"{what}: every image must be readable where bad is 'error', got {len(bad)} of "
+                f"{size} that are not, first {first}; mend or remove them, or set bad='skip' "
+                f"or bad='nan'"
+            )
+        then = {
+            "score": "they do not count",
+            "transform nan": "their rows are NaN",
+        }.get(what if what == "score" else f"{what} {self.bad}", "they have no row, see kept_")
+        _warn(what, f"{len(bad)} of {size} images", first, then)
 
 
-class _Silent:
-    """A watcher that looks away; messages become warnings."""
+class _Watcher:
+    """Shows the steps of a run; its messages become warnings, which a program can catch."""
+
+    def __init__(self, display: TrainDisplay) -> None:
+        self._display = display
 
     def stepped(self, step: int, steps: int, numbers: dict[str, float]) -> None:
-        pass
+        self._display.stepped(step, steps, numbers)
 
     def told(self, message: str) -> None:
-        import warnings
-
         warnings.warn(message, stacklevel=2)
+
+
+def _warn(what: str, lost: str, first: str, then: str) -> None:
+    """Of images that could not be read."""
+    warnings.warn(f"{what}: {lost} could not be read, {then}; first {first}", stacklevel=4)
+
+
+def _plain(given: Any) -> Any:
+    """A value as records hold it: searches over parameters give NumPy's numbers."""
+    if isinstance(given, np.generic):
+        return given.item()
+    if isinstance(given, Path):
+        return str(given)
+    if isinstance(given, Mapping):
+        return {name: _plain(value) for name, value in given.items()}
+    return given
+
+
+if Learner.__doc__ and Settings.__doc__:  # python -OO leaves them out
+    _ARGS = cleandoc(Settings.__doc__).partition("Args:\n")[2]
+    Learner.__doc__ = cleandoc(Learner.__doc__).replace("    SETTINGS", _ARGS.rstrip())

@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.file_proxy import FileProxy
 
 from ilk.cli import main
-from ilk.cli.display import TrainDisplay
 from ilk.cli.terminal import _STREAMS, _fill_gaps
 from ilk.core.errors import UserError
+from ilk.progress import TrainDisplay
 from tests.cli.conftest import TINY, status
 from tests.processes import started
 

@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from ilk.cli import display as module
-from ilk.cli.display import SHOWN, TrainDisplay
+from ilk import progress as module
 from ilk.cli.tables import print_table
+from ilk.progress import SHOWN, TrainDisplay
 
 NUMBERS = dict.fromkeys(SHOWN, 0.4567)
 TITLES = ["train", "runs/compare/moco-v3-neighbours-5-sdmp-seed-3: embed train", "[bold]x[/]"]

@@ -79,6 +79,33 @@ def test_images_of_several_kinds_and_sizes_come_in_order(tmp_path: Path) -> None
     assert again.fingerprint == source.fingerprint != open_source(images[::-1]).fingerprint
 
 
+def test_a_column_of_paths_is_a_list_of_images(tmp_path: Path) -> None:
+    import pandas
+
+    one = str(file(tmp_path))
+    columns = [
+        np.array([one, one]), np.array([Path(one), COLOUR, None], object)[:2],
+        pandas.Series([one, one], index=["a", "b"]), pandas.DataFrame({"x": [one] * 2})["x"],
+    ]  # fmt: skip
+    for column in columns:
+        source = open_source(column)
+        assert len(source) == 2
+        np.testing.assert_array_equal(decode(source.item(1)), COLOUR)
+        assert labels(open_source((column, ["b", "a"]))).tolist() == [1, 0]
+
+
+def test_a_file_that_has_gone_is_a_bad_image_among_others(tmp_path: Path) -> None:
+    here = file(tmp_path)
+    source = open_source([here, tmp_path / "gone.jpg", COLOUR])
+    assert len(source) == 3
+    with pytest.raises(BadItem, match="vanished"):
+        source.item(1)
+    with pytest.raises(UserError, match="must be an existing folder or file"):
+        open_source([tmp_path / "gone.jpg", tmp_path / "too.jpg"])
+    with pytest.raises(UserError, match="must be an existing folder or file"):
+        open_source([here, tmp_path / "folder"])
+
+
 def test_images_with_labels() -> None:
     for spec in (([COLOUR, PNG], ["b", "a"]), [(COLOUR, "b"), (Image.fromarray(COLOUR), "a")]):
         source = open_source(spec)

@@ -78,7 +78,7 @@ def test_masks_that_are_missing_or_wrong_are_told(pair, tmp_path):
         open_masks(str(masks), source)
     with pytest.raises(UserError, match="must be a folder or saliency"):
         open_masks(str(tmp_path / "none"), source)
-    with pytest.raises(UserError, match="has no masks; give --masks FOLDER"):
+    with pytest.raises(UserError, match='has no masks; give masks="FOLDER"'):
         open_masks(None, source)
 
 

@@ -213,7 +213,7 @@ def test_a_protocol_gets_what_it_needs_and_no_more(pair, looks):
     assert len(given[-1].gallery) == 400
     assert (result.n_train, result.classes, result.gallery_data) == (0, 4, "train")
     looks("train", "labels")
-    with pytest.raises(UserError, match="looks@1 needs train, got none; give --train"):
+    with pytest.raises(UserError, match="looks@1 needs labelled images to train on"):
         evaluate(None, test, ["looks"])
     looks("images")
     with pytest.raises(UserError, match="looks@1 needs an encoder and its images, got vectors"):

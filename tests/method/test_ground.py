@@ -105,7 +105,7 @@ def test_batches_do_not_depend_on_threads_and_have_the_very_views(masks):
 
 def test_a_source_without_masks_is_refused_before_anything_happens():
     source = Arrays(np.zeros((16, 32, 32, 3), np.uint8))
-    with pytest.raises(UserError, match="has no masks; give --masks FOLDER"):
+    with pytest.raises(UserError, match='has no masks; give masks="FOLDER"'):
         Setup(settings(background="random"), source)
     with pytest.raises(UserError, match="a background must be given"):
         settings(masks="saliency")

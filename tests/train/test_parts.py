@@ -70,7 +70,7 @@ def test_ranks_share_the_batch_of_one_process(pictures):
 
 
 def test_a_batch_larger_than_the_data_is_refused(pictures):
-    with pytest.raises(UserError, match="--batch-size 32 or less"):
+    with pytest.raises(UserError, match="batch_size=32 or less"):
         loader(pictures, batch_size=33)
 
 

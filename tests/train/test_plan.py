@@ -46,7 +46,7 @@ def test_nothing_named_on_a_processor(photos):
     assert made.memory < 0.6 * made.reachable
     assert [line.split()[0] for line in said] == ["found", "runs", "takes", "change"]
     assert said[0] == "found   120 images, median 60 x 40 px, 0 unreadable"
-    assert "--time 1h" in said[3]
+    assert "minutes=60" in said[3]
 
 
 def test_a_time_becomes_steps_and_a_named_length_stays(photos):
@@ -105,9 +105,9 @@ def test_a_batch_that_does_not_fit_is_refused_with_what_would(photos, monkeypatc
     with pytest.raises(UserError) as refused:
         planned(named, photos)
     text = str(refused.value)
-    assert "--batch-size 120 of resnet_mini at 32 px needs about 30.0 GiB" in text
-    assert "7.6 GiB may be held; --batch-size 16 fits" in text
-    assert "--batch-size 120 --accumulate 8, where the loss compares 15 images" in text
+    assert "batch_size=120 of resnet_mini at 32 px needs about 30.0 GiB" in text
+    assert "7.6 GiB may be held; batch_size=16 fits" in text
+    assert "batch_size=120 with accumulate=8, where the loss compares 15 images" in text
     again = planned(replace(named, batch_size=120, accumulate=8), photos, [])
     assert again.memory == int(15 * 0.25 * GIB)
 
@@ -122,7 +122,7 @@ def test_a_batch_that_was_chosen_is_lowered_below_sixty_percent(photos, monkeypa
 
 def test_a_network_that_never_fits_is_refused_before_it_is_made(photos, monkeypatch):
     monkeypatch.setattr(plan, "memory_of", of_memory(0.001, 8))
-    with pytest.raises(UserError, match="take a smaller --backbone"):
+    with pytest.raises(UserError, match="take a smaller backbone"):
         planned(Settings(device="cpu", backbone="resnet18"), photos)
     monkeypatch.setattr(plan, "memory_of", of_memory(8, 8))
     monkeypatch.setattr(plan, "measure", costing(5))

@@ -10,12 +10,12 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from ilk.cli.arguments import literals, minutes, pairs
-from ilk.cli.display import TrainDisplay
 from ilk.cli.tables import print_table
 from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.cli.train import Pairs
 from ilk.core.counts import count
 from ilk.core.errors import UserError
+from ilk.progress import TrainDisplay
 
 if TYPE_CHECKING:
     from ilk.study import Row, Study, Summary

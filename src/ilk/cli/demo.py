@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from ilk.cli.display import TrainDisplay
 from ilk.cli.evaluate import result_table
 from ilk.cli.tables import print_table
 from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.counts import count
 from ilk.core.errors import UserError
+from ilk.progress import TrainDisplay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

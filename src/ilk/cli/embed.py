@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ilk.cli.arguments import check_paths
-from ilk.cli.display import TrainDisplay
 from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.counts import count
 from ilk.core.errors import UserError
+from ilk.progress import TrainDisplay
 
 OTHERS = {
     ".csv",

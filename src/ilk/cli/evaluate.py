@@ -10,12 +10,13 @@ from rich.table import Table
 
 from ilk.cli.arguments import check_paths
 from ilk.cli.contenders import apart, named_encoder
-from ilk.cli.display import TrainDisplay, tell_words
+from ilk.cli.display import tell_words
 from ilk.cli.tables import print_table
 from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.cli.verdicts import tell_comparisons, tell_overlap
 from ilk.core.counts import count
 from ilk.core.errors import UserError
+from ilk.progress import TrainDisplay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

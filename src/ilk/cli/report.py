@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
-from ilk.cli.display import TrainDisplay
 from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.errors import UserError
+from ilk.progress import TrainDisplay
 
 if TYPE_CHECKING:
     from ilk.embedding import Embeddings

@@ -6,106 +6,20 @@ terminal may have no letters for a name.
 
 import contextlib
 import os
-import sys
 from collections.abc import Generator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, cast
 
 from rich.console import Console
-from rich.file_proxy import FileProxy
 from rich.markup import escape
 
 from ilk.core.errors import UserError
 from ilk.core.fields import as_json
 from ilk.core.shown import shown
+from ilk.progress import Name, Stream
 
-Name = Literal["stdout", "stderr"]
-
-
-class _Stream:
-    """A standard stream, as it is when something is written, whose failures are noted.
-
-    Args:
-        name: of the attribute of ``sys``.
-    """
-
-    def __init__(self, name: Name) -> None:
-        self._name = name
-        self.lost: Exception | None = None
-
-    def write(self, text: str) -> int:
-        """Write what the encoding can express, the rest as escapes."""
-        stream = self._stream
-        if stream is not None:
-            with self._noted():
-                coded = text.encode(self.encoding, "backslashreplace")
-                stream.write(coded.decode(self.encoding))
-        return len(text)
-
-    def flush(self) -> None:
-        """Send it on."""
-        if self._stream is not None:
-            with self._noted():
-                self._stream.flush()
-
-    def isatty(self) -> bool:
-        """Whether a person reads along."""
-        try:
-            return self._stream is not None and self._stream.isatty()
-        except (OSError, ValueError):
-            return False
-
-    def fileno(self) -> int:
-        """Of the stream.
-
-        Raises:
-            OSError: it has none.
-        """
-        if self._stream is None:
-            raise OSError("closed")
-        return self._stream.fileno()
-
-    @property
-    def encoding(self) -> str:
-        """Of the stream."""
-        return getattr(self._stream, "encoding", None) or "utf-8"
-
-    @property
-    def _stream(self) -> Any:
-        """The stream itself; None where it was closed from the start.
-
-        While a bar is drawn, rich puts a proxy in its place that prints on a console, which
-        would write here again without end.
-        """
-        stream = getattr(sys, self._name)
-        while isinstance(stream, FileProxy):
-            stream = stream.rich_proxied_file
-        return stream
-
-    @contextlib.contextmanager
-    def _noted(self) -> Generator[None]:
-        try:
-            yield
-        except (OSError, ValueError) as error:  # ValueError: it was closed
-            self.lost = self.lost or error
-
-    def settle(self) -> None:
-        """Let what cannot be written go, or Python would fail over it when it ends."""
-        stream = self._stream
-        if stream is None:
-            return
-        try:
-            stream.flush()
-        except (OSError, ValueError) as error:
-            self.lost = self.lost or error
-            with contextlib.suppress(OSError, ValueError):
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, stream.fileno())
-                os.close(nowhere)
-
-
-_STREAMS = {"stdout": _Stream("stdout"), "stderr": _Stream("stderr")}
+_STREAMS = {"stdout": Stream("stdout"), "stderr": Stream("stderr")}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

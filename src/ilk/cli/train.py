@@ -11,11 +11,13 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from ilk.cli.arguments import check_names, check_paths, literals, minutes, split_options
-from ilk.cli.display import TrainDisplay, profile_table
+from ilk.cli.display import profile_table
+from ilk.cli.flags import in_flags
 from ilk.cli.tables import print_table
 from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.counts import count
 from ilk.core.errors import UserError
+from ilk.progress import TrainDisplay
 
 if TYPE_CHECKING:
     from ilk.train import Settings
@@ -182,10 +184,9 @@ def train(
         return
     name = "-".join(part.replace(":", "-") for part in (method, kin, mix) if part)
     directory = output or Path("runs") / name
-    tell = _speaker(console)
     _follow(
         console, name, directory,
-        lambda run, display: run.train(settings, spec, directory, display, tell),
+        lambda run, display: run.train(settings, spec, directory, display, _planner(console)),
     )  # fmt: skip
 
 
@@ -268,14 +269,19 @@ def _speaks() -> bool:
 
 
 def _speaker(console: Console) -> Callable[[str], None]:
-    """Prints a line of the plan."""
+    """Prints a line."""
     return lambda line: say(console, plain(line))
+
+
+def _planner(console: Console) -> Callable[[str], None]:
+    """Prints a line of the plan."""
+    return lambda line: say(console, plain(in_flags(line)))
 
 
 def _print_plan(console: Console, settings: "Settings", spec: str | list[str]) -> None:
     from ilk.train import dry_run
 
-    record = dry_run(settings, spec, _speaker(console))
+    record = dry_run(settings, spec, _planner(console))
     for name, choice in record["plan"]["chosen"].items():
         _speaker(console)(f"chosen  {name}={choice}")
     _answer(record)

@@ -56,7 +56,7 @@ def suggestion(kind: Kind, given: str) -> str:
         >>> suggestion("method", "mocov3")
         'did you mean moco-v3?'
         >>> suggestion("mix", "dino")
-        'dino is a method: --method dino, or method="dino" in Python'
+        'dino is a method: method="dino"'
     """
     meant, own = _letters(given), known(kind)
     same = [name for name in own if _letters(name) == meant]
@@ -76,8 +76,8 @@ def _elsewhere(kind: Kind, meant: str) -> str:
     """What a word is, when it is no name of this kind."""
     if meant in STRATEGIES:
         return (
-            f"{meant} is a strategy of the mix sdmp: --mix sdmp --set mix.strategies={meant}, "
-            f'or mix="sdmp", mix_options={{"strategies": "{meant}"}} in Python'
+            f'{meant} is a strategy of the mix sdmp: mix="sdmp" with '
+            f'mix_options={{"strategies": "{meant}"}}'
         )
     if meant in _RULES:
         rule = _RULES[meant]
@@ -90,16 +90,13 @@ def _elsewhere(kind: Kind, meant: str) -> str:
         if same:
             return _as(other, same)
     if _BACKBONES.match(meant):
-        return (
-            f"a network is a backbone: --backbone NAME, or backbone=NAME in Python, "
-            f"beside the {kind}"
-        )
+        return f'a network is a backbone: backbone="NAME" beside the {kind}'
     return ""
 
 
 def _as(kind: Kind, name: str) -> str:
     option = kind.split()[0]
-    return f'{name} is a {kind}: --{option} {name}, or {option}="{name}" in Python'
+    return f'{name} is a {kind}: {option}="{name}"'
 
 
 def _same(meant: str, names: Iterable[str]) -> str:

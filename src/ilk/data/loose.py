@@ -76,13 +76,19 @@ class Loose:
 def is_loose(spec: Any) -> bool:
     """Whether something is one image by itself, or meant to be one."""
     if isinstance(spec, str | Path):
-        path = Path(spec)
-        named = ending(path.name.encode(errors="surrogateescape")) in ENDINGS
         try:
-            return named and path.expanduser().is_file()
+            return is_named(spec) and Path(spec).expanduser().is_file()
         except (OSError, RuntimeError):  # too long, forbidden, a home that is not known
             return False
     return isinstance(spec, bytes | Image.Image) or (is_array(spec) and spec.ndim <= 3)
+
+
+def is_named(spec: Any) -> bool:
+    """Whether something is the path of an image by its name, and no folder."""
+    if not isinstance(spec, str | Path):
+        return False
+    name = Path(spec).name.encode(errors="surrogateescape")
+    return ending(name) in ENDINGS and not Path(spec).expanduser().is_dir()
 
 
 def is_array(spec: object) -> bool:

@@ -16,7 +16,7 @@ from ilk.data.datasets import HuggingFace
 from ilk.data.folder import Folder
 from ilk.data.joined import Joined
 from ilk.data.leavings import same
-from ilk.data.loose import Loose, is_array, is_loose, is_tensor
+from ilk.data.loose import Loose, is_array, is_loose, is_named, is_tensor
 from ilk.data.map_style import MapStyle
 from ilk.data.parquet import NoRows, Parquet
 from ilk.data.shards import Shards
@@ -32,6 +32,7 @@ _COMPRESSED = {
     ".zst": "unzstd",
 }
 _PAIR = 2
+_ENTRIES = "OUT"  # kinds of arrays whose entries are objects or text
 
 
 def open_source(spec: Any, *, image: str | None = None, label: str | None = None) -> Source:
@@ -170,7 +171,7 @@ def _sub_folder(root: Path, split: str, spec: str) -> str:
 def _open_list(specs: Sequence[Any], image: str | None, label: str | None) -> Source:
     if not specs:
         raise UserError("data: must name at least one folder or file, got an empty list")
-    if all(is_loose(spec) for spec in specs):
+    if _are_loose(specs):
         return Loose(specs)
     if all(isinstance(s, tuple) and len(s) == _PAIR and is_loose(s[0]) for s in specs):
         return Loose([spec[0] for spec in specs], [spec[1] for spec in specs])
@@ -178,12 +179,30 @@ def _open_list(specs: Sequence[Any], image: str | None, label: str | None) -> So
     return parts[0] if len(parts) == 1 else Joined(parts)
 
 
+def _are_loose(specs: Sequence[Any]) -> bool:
+    """Whether these are images one by one; files among others may have gone since."""
+    others = [spec for spec in specs if not is_loose(spec)]
+    return len(others) < len(specs) and all(map(is_named, others))
+
+
+def _listed(spec: Any) -> list[Any] | None:
+    """A list, or a column of paths or images as NumPy and pandas have them; else None."""
+    if isinstance(spec, list):
+        return cast("list[Any]", spec)
+    if not is_array(spec) or len(spec.shape) != 1:
+        return None
+    entries = np.asarray(spec)
+    return list(entries) if entries.dtype.kind in _ENTRIES else None
+
+
 def _open_object(spec: Any, image: str | None, label: str | None) -> Source:
     if isinstance(spec, bytes | Image.Image):
         return Loose([spec])
+    listed = _listed(spec)
+    if listed is not None:
+        return _open_list(listed, image, label)
     if is_array(spec):
-        whole = str(spec.dtype) != "object"
-        return Arrays(_images(spec)) if whole else _open_list(list(spec), image, label)
+        return Arrays(_images(spec))
     if isinstance(spec, tuple):
         return _open_pair(cast("tuple[Any, ...]", spec))
     if all(callable(getattr(spec, method, None)) for method in ("item", "label", "key")):
@@ -228,9 +247,9 @@ def _unwrapped(spec: Any, image: str | None, label: str | None) -> Source | None
 
 
 def _open_pair(pair: tuple[Any, ...]) -> Source:
-    several = len(pair) == _PAIR and isinstance(pair[0], list)
-    if several and all(is_loose(spec) for spec in pair[0]):
-        return Loose(cast("list[Any]", pair[0]), pair[1])
+    listed = _listed(pair[0]) if len(pair) == _PAIR else None
+    if listed is not None and _are_loose(listed):
+        return Loose(listed, pair[1])
     if len(pair) != _PAIR or not is_array(pair[0]):
         raise UserError(
             f"data: a tuple must be (images, labels), two arrays, got {len(pair)} parts"

@@ -83,7 +83,9 @@ def make_task(parts: EmbeddedSets, protocol: Protocol, seed: int, tell: Tell = s
 def _needed(parts: EmbeddedSets, protocol: Protocol) -> EmbeddedSets:
     """The parts that the protocol uses; refuses when one is missing."""
     if "train" in protocol.needs and parts.train is None:
-        raise UserError(f"evaluate: {protocol.name} needs labelled images to train on, got none; give train")
+        raise UserError(
+            f"evaluate: {protocol.name} needs labelled images to train on, got none; give train"
+        )
     if "images" in protocol.needs and parts.images is None:
         raise UserError(
             f"evaluate: {protocol.name} needs an encoder and its images, got vectors; give a"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ilk.train.ranks import leave
     from ilk.train.record import read_record
     from ilk.train.run import Collapsed, Interrupted, Watcher
-    from ilk.train.settings import Settings
+    from ilk.train.settings import Settings, checked_settings
     from ilk.train.start import before
 
 _HOMES = {
@@ -25,7 +25,7 @@ _HOMES = {
     "ranks": "leave",
     "record": "read_record",
     "run": "Collapsed Interrupted Watcher",
-    "settings": "Settings",
+    "settings": "Settings checked_settings",
     "start": "before",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -38,6 +38,7 @@ __all__ = [
     "StepPreview",
     "Watcher",
     "before",
+    "checked_settings",
     "dry_run",
     "leave",
     "online_probe",

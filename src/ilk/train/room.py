@@ -79,6 +79,6 @@ def fitting(
         f"memory: batch_size={batch} of {settings.backbone} at {settings.image_size} px "
         f"needs about {memory_words(cost.memory_of(micro))}, but {memory_words(most)} may be "
         f"held; batch_size={fits * world} fits, or batch_size={batch} with "
-        f"accumulate={parts}, where the loss compares {batch // parts} images with one another in place "
-        f"of {batch}"
+        f"accumulate={parts}, where the loss compares {batch // parts} images with one "
+        f"another in place of {batch}"
     )

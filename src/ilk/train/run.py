@@ -257,9 +257,7 @@ class Run:
             f"the last good checkpoint is {saved}" if saved.exists() else "none was saved yet"
         )
         half = self.setup.precision != "32-true"
-        cure = (
-            'precision="32-true" or a lower lr' if half else "a lower lr or longer warm-up"
-        )
+        cure = 'precision="32-true" or a lower lr' if half else "a lower lr or longer warm-up"
         return (
             f"training: the loss must be finite, got {error}; the weights were not touched, "
             f"{kept}; try {cure}"

@@ -1,9 +1,11 @@
 """Everything that decides a run, as plain values that go into its record."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ilk.core import UserError
 
@@ -102,7 +104,7 @@ class Settings:
             )
         for name in ("batch_size", "accumulate", "image_size", "channels", "workers", *given):
             number = getattr(self, name)
-            if number is not None and number <= 0:
+            if number is not None and not 0 < number < math.inf:
                 raise UserError(f"{name}: must be above zero, got {number}")
         if not -(2**63) <= self.seed < 2**63:
             raise UserError(f"seed: must be a number of 64 bits, got {self.seed}")
@@ -114,6 +116,44 @@ class Settings:
     def as_record(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)
+
+
+_SAYS = {
+    bool: "True or False", int: "a whole number", float: "a number", str: "text",
+    NoneType: "None",
+}  # fmt: skip
+
+
+def checked_settings(given: Mapping[str, Any]) -> Settings:
+    """Settings from values of any type, such as a person gives them in Python.
+
+    Args:
+        given: by the name of the setting.
+
+    Raises:
+        UserError: a value is not of its type or not in its range.
+    """
+    for name, hint in get_type_hints(Settings).items():
+        value = given[name]
+        kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+        if not any(_fits(value, kind) for kind in kinds):
+            says = " or ".join(map(_words, kinds))
+            raise UserError(f"{name}: must be {says}, got {value!r}")
+    return Settings(**given)
+
+
+def _fits(given: object, kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return isinstance(given, str) and given in get_args(kind)
+    if kind in {int, float}:
+        return isinstance(given, int | kind) and not isinstance(given, bool)
+    return isinstance(given, get_origin(kind) or kind)
+
+
+def _words(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(get_args(kind))}"
+    return _SAYS.get(kind, "a mapping of fields")
 
 
 def placed(settings: Settings) -> Settings:
