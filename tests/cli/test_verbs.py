@@ -194,7 +194,7 @@ def test_export_of_a_network_that_timm_cannot_build_leaves_nothing(ilk, tmp_path
     said = ilk("export", "small", "--to", "timm")
     assert said.code == 2
     assert said.err.count("\n") == 1
-    assert "--to onnx, or train with --backbone-set stem=plain" in said.err
+    assert "export it as ONNX, or train with --backbone-set stem=plain" in said.err
     assert not (tmp_path / "small" / "export").exists()
     assert "network =" not in said.out
 

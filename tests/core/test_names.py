@@ -26,7 +26,7 @@ def test_every_name_is_known_and_no_other():
         ("method", "moco", "did you mean moco-v2 or moco-v3?"),
         ("method", "barlow", "did you mean barlow-twins?"),
         ("method", "sdmp", 'sdmp is a mix: mix="sdmp"'),
-        ("method", "labels", 'labels is a kin rule: kin="labels:0.1"'),
+        ("method", "labels", 'labels is a kin rule: kin="labels"'),
         ("method", "resnet50", 'backbone="NAME"'),
         ("method", "vit_small_patch16_224", 'backbone="NAME"'),
         ("mix", "cutmix", 'mix="sdmp" with mix_options={"strategies": "cutmix"}'),

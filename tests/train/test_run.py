@@ -251,7 +251,7 @@ def test_collapse_sounds_once_explains_and_can_stop(tiny, pictures, tmp_path, mo
     train(tiny(steps=12), pictures, tmp_path / "on", witness)
     assert len(witness.messages) == 1
     assert "since step 0" in witness.messages[0]
-    assert "--lr" in witness.messages[0]
+    assert "a lower lr" in witness.messages[0]
     with pytest.raises(Collapsed):
         train(tiny(steps=12, stop_on_collapse=True), pictures, tmp_path / "off", Witness())
     assert json.loads((tmp_path / "off/run.json").read_text())["status"] == "collapsed"
