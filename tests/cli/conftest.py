@@ -7,7 +7,7 @@ import cv2
 import pytest
 
 from ilk.cli import main
-from ilk.data.rendered import Rendered
+from ilk.rendered import Rendered
 
 TINY = (
     "--backbone", "resnet_mini", "--backbone-set", "widths=(8,16)", "--backbone-set",

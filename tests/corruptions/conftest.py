@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ilk.data import Rendered, decode
+from ilk.data import decode
+from ilk.rendered import Rendered
 
 
 @pytest.fixture(scope="session")

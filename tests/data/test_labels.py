@@ -16,7 +16,6 @@ from torch.utils import data as torch_data
 from ilk.core.errors import UserError
 from ilk.data import (
     Arrays,
-    Rendered,
     Shards,
     Subset,
     decode,
@@ -25,6 +24,7 @@ from ilk.data import (
     unlabelled_because,
 )
 from ilk.data.classes import labels_of
+from ilk.rendered import Rendered
 from tests.data.zoo import encoded, smooth, tarred, written
 
 PIXELS = np.stack([smooth(number, 10, 12) for number in range(6)])

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from ilk.core.errors import UserError
-from ilk.data import Arrays, BadItem, Reader, Rendered, Scenery, Subset, open_masks, open_source
+from ilk.data import Arrays, BadItem, Reader, Scenery, Subset, open_masks, open_source
 from ilk.data.saliency import Guessed, salient, spectral_residual
+from ilk.rendered import Rendered
 
 
 @pytest.fixture

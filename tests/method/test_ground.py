@@ -6,8 +6,9 @@ import torch
 from lightning_fabric import Fabric
 
 from ilk.core import UserError
-from ilk.data import Arrays, Rendered, Scenery, open_masks
+from ilk.data import Arrays, Scenery, open_masks
 from ilk.method import with_background
+from ilk.rendered import Rendered
 from ilk.train import Settings
 from ilk.train.setup import Setup
 from ilk.views import Background

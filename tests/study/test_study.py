@@ -9,8 +9,8 @@ import pytest
 
 from ilk.core import UserError
 from ilk.data import Arrays
-from ilk.data.rendered import Rendered
 from ilk.evaluate import difference_over_seeds, mean_over_seeds
+from ilk.rendered import Rendered
 from ilk.study import Study, baselines, cells, summary
 from ilk.train import Settings, read_record, resume
 

@@ -136,7 +136,7 @@ def _drawn_parts(console: Console, seed: int) -> "tuple[Source, Source]":
     import numpy as np
 
     from ilk.data import Arrays, default_workers, labels
-    from ilk.data.rendered import Rendered
+    from ilk.rendered import Rendered
 
     sources = [
         Rendered(count, seed=seed, split=split)

@@ -15,7 +15,6 @@ from ilk.data.memory import MAX_PIXELS, MEMORY
 from ilk.data.open import open_source
 from ilk.data.parquet import Parquet
 from ilk.data.reader import Bad, Reader
-from ilk.data.rendered import Rendered
 from ilk.data.shards import Shards
 from ilk.data.source import BadItem, Source, labels
 from ilk.data.subset import Subset
@@ -36,7 +35,6 @@ __all__ = [
     "Masks",
     "Parquet",
     "Reader",
-    "Rendered",
     "Scenery",
     "Shards",
     "Source",

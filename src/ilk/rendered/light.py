@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ilk.data.rendered.canvas import Colour, Picture, Plane, blur, grid
-from ilk.data.rendered.dice import Dice
-from ilk.data.rendered.relief import Relief
+from ilk.rendered.canvas import Colour, Picture, Plane, blur, grid
+from ilk.rendered.dice import Dice
+from ilk.rendered.relief import Relief
 
 # What a full shadow takes of red, green and blue: the sky still lights it.
 _UMBRA = np.array([0.95, 0.9, 0.8], np.float32)[:, None, None]

@@ -7,7 +7,7 @@ from scipy.stats import chi2_contingency
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from ilk.data.rendered import BACKGROUNDS, Rendered
+from ilk.rendered import BACKGROUNDS, Rendered
 
 
 def _bounds(mask: np.ndarray) -> np.ndarray:

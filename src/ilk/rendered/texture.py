@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float32
 
-from ilk.data.rendered.canvas import Plane, noise, ramp
-from ilk.data.rendered.dice import Dice
+from ilk.rendered.canvas import Plane, noise, ramp
+from ilk.rendered.dice import Dice
 
 _MARBLE = 128  # pixels of the square that marble is looked up in
 

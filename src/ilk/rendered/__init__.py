@@ -1,6 +1,6 @@
 """Synthetic images with ground truth: ten classes in many scenes, clips, seasons and looks."""
 
-from ilk.data.rendered.rendered import DOMAINS, Rendered, Truth
-from ilk.data.rendered.scene import BACKGROUNDS, CLASSES
+from ilk.rendered.rendered import DOMAINS, Rendered, Truth
+from ilk.rendered.scene import BACKGROUNDS, CLASSES
 
 __all__ = ["BACKGROUNDS", "CLASSES", "DOMAINS", "Rendered", "Truth"]

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from ilk.data.rendered.canvas import grid, noise, ramp
-from ilk.data.rendered.scene import Frame, Scene, paint
+from ilk.rendered.canvas import grid, noise, ramp
+from ilk.rendered.scene import Frame, Scene, paint
 
 _RGB = (620.0, 545.0, 440.0)  # nm
 _NODES = (440, 490, 545, 620, 680, 720, 800, 950, 1250, 1450, 1650, 1950, 2200)  # nm

@@ -7,16 +7,16 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from ilk.data.rendered import living, made, scenery, wallpaper
-from ilk.data.rendered.canvas import Picture, Plane
-from ilk.data.rendered.curves import hull
-from ilk.data.rendered.dice import Dice
-from ilk.data.rendered.light import Light, ground, lamp, lit
-from ilk.data.rendered.palette import Colours, backdrop_colours, object_palette
-from ilk.data.rendered.parts import Part, centred
-from ilk.data.rendered.pose import Pose, Stance, stance
-from ilk.data.rendered.relief import Thing, Window, relief
-from ilk.data.rendered.texture import texture
+from ilk.rendered import living, made, scenery, wallpaper
+from ilk.rendered.canvas import Picture, Plane
+from ilk.rendered.curves import hull
+from ilk.rendered.dice import Dice
+from ilk.rendered.light import Light, ground, lamp, lit
+from ilk.rendered.palette import Colours, backdrop_colours, object_palette
+from ilk.rendered.parts import Part, centred
+from ilk.rendered.pose import Pose, Stance, stance
+from ilk.rendered.relief import Thing, Window, relief
+from ilk.rendered.texture import texture
 
 _SHAPES: tuple[tuple[str, Callable[[Dice], Sequence[Part]]], ...] = (
     ("bird", living.bird),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from ilk.data.rendered.dice import Dice
+from ilk.rendered.dice import Dice
 
 Colours = Float[np.ndarray, "N 3"]
 

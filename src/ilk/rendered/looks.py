@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import cv2
 import numpy as np
 
-from ilk.data.rendered.canvas import (
+from ilk.rendered.canvas import (
     Colour,
     Picture,
     Plane,
@@ -16,7 +16,7 @@ from ilk.data.rendered.canvas import (
     noise,
     ramp,
 )
-from ilk.data.rendered.scene import Frame
+from ilk.rendered.scene import Frame
 
 _LUMA = np.array([0.3, 0.59, 0.11], np.float32)
 _IRON = np.array(  # temperatures from cold to hot, as on a thermal camera

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ilk.data.rendered.curves import Outline, blob, both, disc, stroke, turned
-from ilk.data.rendered.dice import Dice
-from ilk.data.rendered.parts import Ink, Part, cloth, mark, print_, solid
+from ilk.rendered.curves import Outline, blob, both, disc, stroke, turned
+from ilk.rendered.dice import Dice
+from ilk.rendered.parts import Ink, Part, cloth, mark, print_, solid
 
 _RIB = np.array([(0.01, 0.0), (0.35, -0.16), (0.72, -0.4)])  # half a leaf's vein
 _SMOOTH, _TOOTHED, _LOBED = range(3)  # rims of leaves

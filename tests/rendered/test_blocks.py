@@ -6,18 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ilk.data.rendered import CLASSES
-from ilk.data.rendered.canvas import blur, grid, noise, ramp
-from ilk.data.rendered.curves import blob, box, disc, hull, panel, star, stroke, thread, turned
-from ilk.data.rendered.dice import Dice
-from ilk.data.rendered.light import Light
-from ilk.data.rendered.palette import light
-from ilk.data.rendered.parts import Ink, centred, mark, solid
-from ilk.data.rendered.pose import Pose, project, stance
-from ilk.data.rendered.relief import relief
-from ilk.data.rendered.scene import thing
-from ilk.data.rendered.seasons import wavelengths
-from ilk.data.rendered.texture import KINDS, Texture, pattern
+from ilk.rendered import CLASSES
+from ilk.rendered.canvas import blur, grid, noise, ramp
+from ilk.rendered.curves import blob, box, disc, hull, panel, star, stroke, thread, turned
+from ilk.rendered.dice import Dice
+from ilk.rendered.light import Light
+from ilk.rendered.palette import light
+from ilk.rendered.parts import Ink, centred, mark, solid
+from ilk.rendered.pose import Pose, project, stance
+from ilk.rendered.relief import relief
+from ilk.rendered.scene import thing
+from ilk.rendered.seasons import wavelengths
+from ilk.rendered.texture import KINDS, Texture, pattern
 
 unit = st.floats(0.001, 0.999)
 

@@ -7,7 +7,7 @@ from enum import IntEnum
 import cv2
 import numpy as np
 
-from ilk.data.rendered.curves import Outline
+from ilk.rendered.curves import Outline
 
 _TRIAL = 64  # pixels at which the area of an object is measured
 

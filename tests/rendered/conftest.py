@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from ilk.data.rendered import Rendered, Truth
+from ilk.rendered import Rendered, Truth
 
 
 @dataclass(frozen=True)

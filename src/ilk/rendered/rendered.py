@@ -14,12 +14,12 @@ from jaxtyping import Bool, Float32, Float64, UInt8
 
 from ilk.core import UserError
 from ilk.core.seeding import uniforms
-from ilk.data.rendered import scene as scenes
-from ilk.data.rendered.light import Light
-from ilk.data.rendered.looks import LOOKS
-from ilk.data.rendered.pose import Pose, project
-from ilk.data.rendered.scene import Scene
-from ilk.data.rendered.seasons import season
+from ilk.rendered import scene as scenes
+from ilk.rendered.light import Light
+from ilk.rendered.looks import LOOKS
+from ilk.rendered.pose import Pose, project
+from ilk.rendered.scene import Scene
+from ilk.rendered.seasons import season
 
 DOMAINS: tuple[str, ...] = tuple(LOOKS)
 _EDITION = 1  # raised whenever pictures change

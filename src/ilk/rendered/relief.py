@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Int32
 
-from ilk.data.rendered.canvas import Colour, Picture, Plane, flat
-from ilk.data.rendered.curves import Outline
-from ilk.data.rendered.palette import Palette
-from ilk.data.rendered.parts import Ink, Part
-from ilk.data.rendered.pose import Pose, project
-from ilk.data.rendered.texture import Texture, pattern
+from ilk.rendered.canvas import Colour, Picture, Plane, flat
+from ilk.rendered.curves import Outline
+from ilk.rendered.palette import Palette
+from ilk.rendered.parts import Ink, Part
+from ilk.rendered.pose import Pose, project
+from ilk.rendered.texture import Texture, pattern
 
 _FINE = 2  # outlines are filled this much finer than pixels
 _SUB = 4  # bits after the point of the filler's coordinates

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ilk.data.rendered import DOMAINS, Rendered
+from ilk.rendered import DOMAINS, Rendered
 
 
 def test_clip_starts_with_its_image_and_only_grows():

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from ilk.data.rendered.curves import Outline, blob, both, box, disc, panel, star, stroke
-from ilk.data.rendered.dice import Dice
-from ilk.data.rendered.parts import Ink, Part, cloth, mark, solid
+from ilk.rendered.curves import Outline, blob, both, box, disc, panel, star, stroke
+from ilk.rendered.dice import Dice
+from ilk.rendered.parts import Ink, Part, cloth, mark, solid
 
 
 def key(dice: Dice) -> Sequence[Part]:

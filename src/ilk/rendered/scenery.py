@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 
-from ilk.data.rendered.canvas import Picture, blend, flat, grid, noise, ramp
-from ilk.data.rendered.dice import Dice
-from ilk.data.rendered.palette import Colours
+from ilk.rendered.canvas import Picture, blend, flat, grid, noise, ramp
+from ilk.rendered.dice import Dice
+from ilk.rendered.palette import Colours
 
 
 def _place(dice: Dice) -> tuple[float, float]:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import ilk
 from ilk.core import UserError
-from ilk.data.rendered import CLASSES, DOMAINS, Rendered
 from ilk.data.source import Source
+from ilk.rendered import CLASSES, DOMAINS, Rendered
 
 # Of the first hundred images: mean and spread of red, green, blue; of the first five: means.
 GOLDEN_MEAN = (120.4, 123.1, 123.6)
@@ -25,7 +25,7 @@ GOLDEN_FIRST = (121.2, 218.9, 73.6, 175.9, 82.1)
 
 _SHOW = """
 import hashlib
-from ilk.data.rendered import Rendered
+from ilk.rendered import Rendered
 source = Rendered(50, seed=3, domain="dusk")
 print(hashlib.sha256(b"".join(source.item(i).tobytes() for i in (7, 0, 31))).hexdigest())
 """

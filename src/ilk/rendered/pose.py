@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from ilk.data.rendered.curves import Outline
-from ilk.data.rendered.dice import Dice
+from ilk.rendered.curves import Outline
+from ilk.rendered.dice import Dice
 
 _CAMERA = 4.5  # distance from the object, in half object widths: how strong perspective is
 _EDGE = 0.04  # share of the picture that stays free on each side

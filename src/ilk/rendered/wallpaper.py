@@ -8,9 +8,9 @@ import math
 import cv2
 import numpy as np
 
-from ilk.data.rendered.canvas import Picture, Plane, blend, flat, grid, noise, ramp
-from ilk.data.rendered.dice import Dice
-from ilk.data.rendered.palette import Colours
+from ilk.rendered.canvas import Picture, Plane, blend, flat, grid, noise, ramp
+from ilk.rendered.dice import Dice
+from ilk.rendered.palette import Colours
 
 
 def _turned(side: int, angle: float, count: float, dice: Dice) -> tuple[Plane, Plane]:
