@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from benchmarks.grid import RESULTS, RUNS, absent
-from ilk.train.record import surroundings
+from ilk.train.records.record import surroundings
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 ILK = Path(sys.executable).with_name("ilk")

@@ -17,7 +17,7 @@ from benchmarks.family import METHOD_OPTIONS
 from benchmarks.step_speed import BATCH, Work, step, trainer
 from ilk.kin_rules import KIN_RULES
 from ilk.method import Term
-from ilk.train.trainer import Trainer
+from ilk.train.loop.trainer import Trainer
 
 SMALL, LARGE = 4096, 65_536
 CLASSES = 10

@@ -21,7 +21,7 @@ import torch
 from benchmarks import data_speed, growth, kin_speed, probe_speed, step_speed
 from benchmarks.grid import RESULTS, write
 from ilk.cli.allocator import keep_freed_memory
-from ilk.train.record import now, surroundings
+from ilk.train.records.record import now, surroundings
 
 PEERS = ("lightly", "albumentations")
 WANTED = {  # times as fast as the peer, by kind of work

@@ -21,8 +21,8 @@ from ilk.core import Progress
 from ilk.networks import backbone
 from ilk.train import Settings
 from ilk.train.assemble import assemble
-from ilk.train.loader import Batch
-from ilk.train.trainer import Trainer
+from ilk.train.loop.loader import Batch
+from ilk.train.loop.trainer import Trainer
 from ilk.views import Mixing, mix, moments, normalise
 from ilk.views.mixing import Strategy
 

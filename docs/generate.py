@@ -14,7 +14,7 @@ from ilk.kin_rules import KIN_RULES
 from ilk.method import Given, Method, Pretrained
 from ilk.methods import METHODS, recipe
 from ilk.mixes import MIXES
-from ilk.train import choices as chosen
+from ilk.train.planning import choices as chosen
 
 PAGE = Path(__file__).parent / "methods.md"
 CHOICES = Path(__file__).parent / "choices.md"
@@ -36,7 +36,7 @@ images, network or machine are small, see [choices](choices.md).
 CHOSEN = """\
 # What is chosen when nothing is named
 
-Written by `docs/generate.py` from `ilk/train/defaults.py`; change the code, then call
+Written by `docs/generate.py` from `ilk/train/planning/defaults.py`; change the code, then call
 `make docs`.
 
 `ilk train photos/` chooses network, image size, batch, length and the settings of the method

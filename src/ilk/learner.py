@@ -148,7 +148,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             UserError: the folder holds no run, or no encoder yet.
         """
         from ilk.train import read_record
-        from ilk.train.record import recorded_settings
+        from ilk.train.records.record import recorded_settings
 
         folder = Path(directory)
         record = read_record(folder)

@@ -15,7 +15,7 @@ from ilk.networks import load_encoder, save_encoder
 from ilk.networks.weights import fingerprint
 from ilk.train import glance, read_record, resume
 from ilk.train.length import Length
-from ilk.train.record import recorded_settings
+from ilk.train.records.record import recorded_settings
 from ilk.train.setup import Setup
 from tests.train.conftest import Witness
 

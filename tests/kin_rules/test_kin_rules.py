@@ -13,7 +13,7 @@ from ilk.kin_rules import KIN_RULES, kin_rule
 from ilk.method import FromMemory
 from ilk.methods import METHODS
 from ilk.mixes import MIXES
-from ilk.train.monitor import kin_scores, signs
+from ilk.train.loop.monitor import kin_scores, signs
 from tests.laws.world import LABELS, SMALL, batch, built, progress, small_method
 
 

@@ -15,7 +15,7 @@ from ilk.kin import (
     Similar,
 )
 from ilk.memory import Queue
-from ilk.train.kin_counts import kin_counts, reveal_labels
+from ilk.train.loop.kin_counts import kin_counts, reveal_labels
 from tests.kin.context import FakeLook, joined, mixed_rows, plain
 
 KEY = Output("teacher", "b", "projection")

@@ -14,8 +14,8 @@ from lightning_fabric import Fabric
 from ilk.method import Method
 from ilk.networks import Network, sync_batch_norm
 from ilk.train.devices import data_parallel, fully_sharded
-from ilk.train.sharding import whole
-from ilk.train.trainer import Trainer
+from ilk.train.loop.trainer import Trainer
+from ilk.train.processes.sharding import whole
 from tests.laws.world import (
     CASES,
     LABELS,

@@ -15,8 +15,8 @@ from ilk.method import FromMemory, is_mixed, passes
 from ilk.methods import METHODS
 from ilk.mixes import MIXES, mixture
 from ilk.objectives import SoftCrossEntropy
-from ilk.train.checkpoint import flattened_optimiser, restore_optimiser
-from ilk.train.step import add_columns
+from ilk.train.loop.step import add_columns
+from ilk.train.records.checkpoint import flattened_optimiser, restore_optimiser
 from tests.laws.world import (
     CASES,
     LABELS,

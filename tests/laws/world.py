@@ -10,15 +10,15 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-import ilk.train.view_maker as pictures_module
+import ilk.train.loop.view_maker as pictures_module
 from ilk.core import Progress
 from ilk.kin_rules import kin_rule
 from ilk.method import Given, Method
 from ilk.methods import recipe
 from ilk.mixes import mixture
 from ilk.networks import Network
-from ilk.train.loader import Batch
-from ilk.train.trainer import Trainer
+from ilk.train.loop.loader import Batch
+from ilk.train.loop.trainer import Trainer
 from ilk.views import View
 
 # Small heads and memories; everything else is the paper's.

@@ -11,7 +11,7 @@ from ilk.core import Output, UserError
 from ilk.method import Given, passes, query_views
 from ilk.methods import recipe
 from ilk.mixes.sdmp import SDMP
-from ilk.train.profile import no_clock
+from ilk.train.loop.profile import no_clock
 from tests.laws.world import batch, built, progress, small_method, small_trainer
 
 GIVEN = Given(width=8, size=224)

@@ -10,7 +10,7 @@ from ilk.method import Given
 from ilk.methods import METHODS, recipe
 from ilk.methods.moco_v3 import RECIPES, MoCoV3
 from ilk.mixes import mixture
-from ilk.train.optimiser import Pace, peak_lr
+from ilk.train.loop.optimiser import Pace, peak_lr
 from tests.laws.world import batch, built, progress, small_method, small_trainer
 
 CROPS = ("dino", "swav", "deepcluster-v2")  # batch norm of the projector sees all crops

@@ -9,7 +9,7 @@ from ilk.core import Output
 from ilk.kin import Batchmates, CommonSource, Itself, LeaveOut, among_batchmates
 from ilk.method import FromMemory, Method
 from ilk.mixes import mixture
-from ilk.train.profile import no_clock
+from ilk.train.loop.profile import no_clock
 from ilk.views.mixing import Mixing, mix
 from tests.laws.world import batch, built, progress, small_method
 

@@ -18,9 +18,9 @@ from ilk.method import EMA, Given, Method
 from ilk.methods import recipe
 from ilk.mixes import mixture
 from ilk.networks import Network
-from ilk.train.loader import Batch
-from ilk.train.profile import no_clock
-from ilk.train.trainer import Trainer
+from ilk.train.loop.loader import Batch
+from ilk.train.loop.profile import no_clock
+from ilk.train.loop.trainer import Trainer
 from tests.laws.world import SMALL, in_float64
 from tests.oracles.parts import Net, Run, Step
 

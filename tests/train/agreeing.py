@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 
 from ilk.core import UserError
-from ilk.train.ranks import (
+from ilk.train.processes.ranks import (
     check_same,
     from_first,
     largest,

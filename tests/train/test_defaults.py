@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ilk.methods import METHODS, recipe
-from ilk.train import choices
-from ilk.train.defaults import LIMITS, NETWORKS, SMALL_METHODS, SMALL_NETWORK, Facts
+from ilk.train.planning import choices
+from ilk.train.planning.defaults import LIMITS, NETWORKS, SMALL_METHODS, SMALL_NETWORK, Facts
 
 SMALL = Facts(
     images=800, side=333, device="cpu", parameters=680_000, batch=128, epochs=50, steps=300

@@ -9,8 +9,8 @@ import pytest
 
 from ilk.core import UserError
 from ilk.train import Interrupted, read_record, resume, train
-from ilk.train.checkpoint import load
-from ilk.train.legs import lengthened
+from ilk.train.records.checkpoint import load
+from ilk.train.records.legs import lengthened
 from tests.train.conftest import Witness
 from tests.train.test_resume import CHECKPOINT, RECORD, StopAt, edited, same
 

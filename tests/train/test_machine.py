@@ -2,7 +2,7 @@
 
 import torch
 
-from ilk.train.machine import host_memory, memory_of, peak_of
+from ilk.train.planning.machine import host_memory, memory_of, peak_of
 
 GIB = 2**30
 

@@ -14,11 +14,11 @@ from ilk.method import FreezeUntil, Optimisation, typed_changes, typed_options
 from ilk.methods import recipe
 from ilk.methods.moco_v3 import MoCoV3
 from ilk.train import Settings
-from ilk.train.checkpoint import flattened_optimiser, load, restore_optimiser, save
 from ilk.train.length import length_of
-from ilk.train.loader import Loader
-from ilk.train.monitor import CollapseAlarm
-from ilk.train.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
+from ilk.train.loop.loader import Loader
+from ilk.train.loop.monitor import CollapseAlarm
+from ilk.train.loop.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
+from ilk.train.records.checkpoint import flattened_optimiser, load, restore_optimiser, save
 from ilk.views import byol_pair
 
 
@@ -51,7 +51,7 @@ def test_any_start_serves_the_same_batches(pictures):
 @pytest.mark.parametrize("held", [1, 5000])
 def test_pieces_of_any_size_make_the_same_batches(pictures, held, monkeypatch):
     whole = list(loader(pictures).batches(0, 3))
-    monkeypatch.setattr("ilk.train.loader.HELD", held)
+    monkeypatch.setattr("ilk.train.loop.loader.HELD", held)
     for batch, again in zip(whole, loader(pictures).batches(0, 3), strict=True):
         assert np.array_equal(batch.items, again.items)
         assert all(torch.equal(batch.views[v], again.views[v]) for v in batch.views)

@@ -4,7 +4,7 @@ import pytest
 
 from ilk.core import UNKNOWN, UserError
 from ilk.train import train
-from ilk.train.checkpoint import load
+from ilk.train.records.checkpoint import load
 from ilk.train.run import CHECKPOINT
 from tests.train.conftest import Witness
 

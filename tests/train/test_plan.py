@@ -9,10 +9,10 @@ from ilk.core import UserError
 from ilk.data import open_source
 from ilk.train import Settings, measure, plan, survey
 from ilk.train.devices import launch_fabric
-from ilk.train.machine import Memory
-from ilk.train.measure import Cost
-from ilk.train.plan import Plan
-from ilk.train.survey import natural_size
+from ilk.train.planning.machine import Memory
+from ilk.train.planning.measure import Cost
+from ilk.train.planning.plan import Plan
+from ilk.train.planning.survey import natural_size
 
 SMALL = {"widths": [16, 16, 16], "depths": [1, 1, 1]}
 GIB = 2**30

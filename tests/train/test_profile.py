@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ilk.train import train
-from ilk.train.profile import STEP, THREADED, Profile, no_clock
+from ilk.train.loop.profile import STEP, THREADED, Profile, no_clock
 from tests.train.conftest import Witness
 
 

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from ilk.core import UserError
-from ilk.train.ranks import check_same, from_first, largest, processes, together
+from ilk.train.processes.ranks import check_same, from_first, largest, processes, together
 from tests.processes import ranks
 
 

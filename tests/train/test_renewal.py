@@ -7,7 +7,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from ilk.train.renewal import renew
+from ilk.train.loop.renewal import renew
 from tests.laws.world import batch, built, progress
 
 

@@ -15,7 +15,7 @@ from ilk.core import UserError
 from ilk.networks import load_encoder
 from ilk.networks.weights import fingerprint, read_weights
 from ilk.train import Interrupted, read_record, resume, train
-from ilk.train.checkpoint import load
+from ilk.train.records.checkpoint import load
 from ilk.viewer import run_facts
 from tests.train.conftest import Witness
 

@@ -17,9 +17,9 @@ from ilk.embedding import embed
 from ilk.networks import load_encoder
 from ilk.train import Collapsed, Interrupted, resume, train
 from ilk.train import run as run_module
-from ilk.train.checkpoint import load
+from ilk.train.loop.trainer import Trainer
+from ilk.train.records.checkpoint import load
 from ilk.train.run import CHECKPOINT
-from ilk.train.trainer import Trainer
 from tests.processes import started
 from tests.train.conftest import TINY, Witness
 

@@ -9,7 +9,7 @@ import torch
 from ilk.data import open_source
 from ilk.embedding import embed
 from ilk.networks import load_encoder
-from ilk.train.checkpoint import load
+from ilk.train.records.checkpoint import load
 from ilk.train.run import CHECKPOINT
 from tests.processes import finished, ranks
 from tests.train.conftest import TINY

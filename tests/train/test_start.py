@@ -16,7 +16,7 @@ from ilk.core import UserError
 from ilk.networks import Encoder, load_encoder, save_encoder
 from ilk.train import Interrupted, before, read_record, resume, train
 from ilk.train.assemble import assemble
-from ilk.train.record import write_json
+from ilk.train.records.record import write_json
 from ilk.train.start import START, begin
 from tests.train.conftest import Witness
 

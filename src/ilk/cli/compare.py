@@ -163,7 +163,7 @@ def _run(study: "Study", output: Path) -> None:
 
     from ilk.study import summary
     from ilk.train import Interrupted
-    from ilk.train.record import write_json
+    from ilk.train.records.record import write_json
     from ilk.viewer import study_report, write_report
 
     console = terminal()
@@ -237,7 +237,7 @@ def _sentences(found: "Summary") -> list[str]:
 
 def _content(study: "Study", found: "Summary") -> dict[str, Any]:
     """The numbers of the table, for other programs."""
-    from ilk.train.record import surroundings
+    from ilk.train.records.record import surroundings
 
     return {
         **surroundings(),

@@ -32,7 +32,7 @@ def kin(
     """
     from ilk.core import check_writable
     from ilk.data import open_source
-    from ilk.train.record import read_record, recorded_settings
+    from ilk.train.records.record import read_record, recorded_settings
     from ilk.viewer import Report, inspected, run_facts, write_report
 
     if not data:

@@ -8,7 +8,7 @@ from ilk.cli.arguments import literals, minutes, pairs
 from ilk.core.errors import UserError
 
 MOVABLE = ("workers", "device")  # where a run is computed, not what
-LENGTHS = ("epochs", "steps", "time")  # a new schedule, see `ilk.train.legs`
+LENGTHS = ("epochs", "steps", "time")  # a new schedule, see `ilk.train.records.legs`
 RENAMED = {"weights": "from"}  # arguments whose flag has another name
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ilk.train.fit import dry_run, resume, train
     from ilk.train.inspect import StepPreview, preview_step
-    from ilk.train.plan import Plan
-    from ilk.train.probe import online_probe
-    from ilk.train.ranks import leave
-    from ilk.train.record import read_record
+    from ilk.train.loop.probe import online_probe
+    from ilk.train.planning.plan import Plan
+    from ilk.train.processes.ranks import leave
+    from ilk.train.records.record import read_record
     from ilk.train.run import Collapsed, Interrupted, Watcher
     from ilk.train.settings import Settings, checked_settings
     from ilk.train.start import before
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "fit": "dry_run resume train",
     "inspect": "StepPreview preview_step",
-    "plan": "Plan",
-    "probe": "online_probe",
-    "ranks": "leave",
-    "record": "read_record",
+    "planning.plan": "Plan",
+    "loop.probe": "online_probe",
+    "processes.ranks": "leave",
+    "records.record": "read_record",
     "run": "Collapsed Interrupted Watcher",
     "settings": "Settings checked_settings",
     "start": "before",

@@ -11,10 +11,10 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from ilk.core import UserError
-from ilk.train.passes import Runner
-from ilk.train.ranks import from_first, launched_processes
+from ilk.train.loop.passes import Runner
+from ilk.train.processes.ranks import from_first, launched_processes
+from ilk.train.processes.sharding import shard
 from ilk.train.settings import Settings
-from ilk.train.sharding import shard
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 

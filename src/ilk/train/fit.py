@@ -13,11 +13,9 @@ import torch
 from ilk.core import UserError, check_writable, lock, sweep
 from ilk.data import Source, labels, left_out, open_source, unlabelled_because
 from ilk.networks import Encoder
-from ilk.train.legs import check_unfinished, in_words, length_in, lengthened
 from ilk.train.length import Length
-from ilk.train.mended import mended
-from ilk.train.plan import Say, planned_setup
-from ilk.train.ranks import (
+from ilk.train.planning.plan import Say, planned_setup
+from ilk.train.processes.ranks import (
     check_same,
     from_first,
     processes,
@@ -25,7 +23,9 @@ from ilk.train.ranks import (
     tensors_from_first,
     together,
 )
-from ilk.train.record import (
+from ilk.train.records.legs import check_unfinished, in_words, length_in, lengthened
+from ilk.train.records.mended import mended
+from ilk.train.records.record import (
     METRICS,
     check_free,
     now,
@@ -33,8 +33,8 @@ from ilk.train.record import (
     recorded_settings,
     surroundings,
 )
+from ilk.train.records.seal import read_checkpoint, saved_in
 from ilk.train.run import CHECKPOINT, Run, Watcher
-from ilk.train.seal import read_checkpoint, saved_in
 from ilk.train.settings import Settings, absolute, placed
 from ilk.train.setup import Setup
 from ilk.train.start import START, begin, check_teacher, keep, kept
@@ -98,7 +98,8 @@ def resume(
         workers: threads that make views; the result is the same with any number.
         device: where to train; None is where the settings say.
         epochs: that the whole run is to have, finished or not: a new schedule runs from the
-            present step to there, see `ilk.train.legs`. None of these three leaves the length.
+            present step to there, see `ilk.train.records.legs`. None of these three leaves
+            the length.
         steps: that the whole run is to have, in place of epochs.
         minutes: that the whole run is to take, at its pace so far, in place of epochs.
 

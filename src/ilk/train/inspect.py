@@ -12,13 +12,13 @@ from torch import Tensor
 from ilk.core import UserError
 from ilk.data import Source
 from ilk.networks.weights import check_shapes
-from ilk.train.legs import length_in
-from ilk.train.record import read_record, recorded_settings
+from ilk.train.loop.step import KinRecord
+from ilk.train.records.legs import length_in
+from ilk.train.records.record import read_record, recorded_settings
+from ilk.train.records.seal import read_checkpoint
 from ilk.train.run import CHECKPOINT
-from ilk.train.seal import read_checkpoint
 from ilk.train.setup import Setup
 from ilk.train.start import kept
-from ilk.train.step import KinRecord
 
 LARGEST_BATCH = 256  # candidates enough, and light on any machine
 

@@ -16,7 +16,7 @@ class Length:
     Args:
         steps: of the optimiser.
         steps_per_epoch: may be fractional when micro-batches are accumulated.
-        since: step at which the present schedule began, see `ilk.train.legs`.
+        since: step at which the present schedule began, see `ilk.train.records.legs`.
     """
 
     steps: int

@@ -10,16 +10,16 @@ from torch import Tensor
 
 from ilk.core import UserError
 from ilk.networks import save_encoder
-from ilk.train.checkpoint import flattened_optimiser, restore_optimiser, save
-from ilk.train.loader import Batch
-from ilk.train.mended import good_keys
-from ilk.train.monitor import CollapseAlarm, label_changes, signs
-from ilk.train.ranks import from_first, largest
-from ilk.train.record import Metrics, now, write_json
-from ilk.train.seal import check_state, sealed
+from ilk.train.loop.loader import Batch
+from ilk.train.loop.monitor import CollapseAlarm, label_changes, signs
+from ilk.train.loop.step_result import NonFiniteLoss, StepResult
+from ilk.train.processes.ranks import from_first, largest
+from ilk.train.processes.signals import Asked, Interrupted, collected_signals
+from ilk.train.records.checkpoint import flattened_optimiser, restore_optimiser, save
+from ilk.train.records.mended import good_keys
+from ilk.train.records.record import Metrics, now, write_json
+from ilk.train.records.seal import check_state, sealed
 from ilk.train.setup import Setup
-from ilk.train.signals import Asked, Interrupted, collected_signals
-from ilk.train.step_result import NonFiniteLoss, StepResult
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -63,7 +63,7 @@ class Run:
         self.seconds_before = 0.0
 
     def resume(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-        """Take everything back from the checkpoint, see `ilk.train.seal.read_checkpoint`."""
+        """Take everything back from the checkpoint that `read_checkpoint` has read."""
         trainer = self.setup.trainer
         groups = trainer.optimiser.optimizer.param_groups
         parameters = [entry for group in groups for entry in group["params"]]

@@ -52,7 +52,7 @@ class Settings:
         strategy: how several devices share the work.
         profile: measure where the time of a step goes.
         defaults: what is not named is fitted to images, machine and length (see
-            ``ilk.train.defaults``), or is the paper's.
+            ``ilk.train.planning.defaults``), or is the paper's.
     """
 
     method: str = "moco-v3"

@@ -21,13 +21,13 @@ from ilk.data import (
 from ilk.networks import Encoder, sync_batch_norm
 from ilk.train.assemble import assemble, named_backbone
 from ilk.train.devices import Precision, launch_fabric
-from ilk.train.kin_counts import reveal_labels
 from ilk.train.length import SCORES, Length, length_of
-from ilk.train.loader import Loader
-from ilk.train.probe import online_probe
-from ilk.train.profile import Profile
+from ilk.train.loop.kin_counts import reveal_labels
+from ilk.train.loop.loader import Loader
+from ilk.train.loop.probe import online_probe
+from ilk.train.loop.profile import Profile
+from ilk.train.loop.trainer import Trainer
 from ilk.train.settings import Settings
-from ilk.train.trainer import Trainer
 from ilk.views import moments, needed
 
 
@@ -35,7 +35,7 @@ class Setup:
     """Builds and holds everything that a run needs.
 
     Args:
-        settings: with backbone, image size and batch decided, see ``ilk.train.plan``.
+        settings: with backbone, image size and batch decided, see ``ilk.train.planning.plan``.
         source: the images.
         length: of the run; None reads it off the settings.
         fabric: launched already, and its precision; None launches one.

@@ -13,7 +13,7 @@ from ilk.method import Method, Pretrained
 from ilk.networks import Encoder, load_encoder, read_given, start_from, write_encoder
 from ilk.networks.options import PRETRAINED
 from ilk.train.assemble import assemble, named_backbone
-from ilk.train.record import read_record, recorded_settings
+from ilk.train.records.record import read_record, recorded_settings
 from ilk.train.settings import Settings
 from ilk.views import moments
 

@@ -9,7 +9,7 @@ from ilk.embedding import Embeddings
 from ilk.evaluate import Result
 from ilk.train import read_record
 from ilk.train.assemble import assemble
-from ilk.train.record import recorded_settings
+from ilk.train.records.record import recorded_settings
 from ilk.viewer.facts import run_facts
 from ilk.viewer.inspector import inspected
 from ilk.viewer.kinship import lookups

@@ -17,8 +17,8 @@ from ilk.core import UNKNOWN, Composition, Output, Rows, UserError, overlap, sim
 from ilk.data import Reader, Source, open_source
 from ilk.method import FromMemory, NearestNeighbour
 from ilk.train import StepPreview, preview_step
-from ilk.train.record import read_record
-from ilk.train.step import KinRecord
+from ilk.train.loop.step import KinRecord
+from ilk.train.records.record import read_record
 from ilk.viewer.report import Kinship, Lookup, Neighbour, Picture
 
 TOLD = (

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ilk.core import holder
-from ilk.train.legs import in_words
+from ilk.train.records.legs import in_words
 from ilk.viewer.report import Chapter, Grid
 
 ENDED = "finished"

@@ -10,19 +10,19 @@ from lightning_fabric import Fabric
 from ilk.data import Source
 from ilk.methods import recipe
 from ilk.networks import OWN, Encoder
-from ilk.train import choices, defaults, room
 from ilk.train.assemble import method_without_weights, parameters
-from ilk.train.defaults import Facts
 from ilk.train.devices import Precision, launch_fabric
 from ilk.train.length import SCORES, Length, length_of
-from ilk.train.machine import Memory, memory_of
-from ilk.train.measure import Cost, measure
-from ilk.train.probe import GALLERY, QUERIES
-from ilk.train.ranks import from_first
+from ilk.train.loop.probe import GALLERY, QUERIES
+from ilk.train.planning import choices, defaults, room
+from ilk.train.planning.defaults import Facts
+from ilk.train.planning.machine import Memory, memory_of
+from ilk.train.planning.measure import Cost, measure
+from ilk.train.planning.survey import Survey, natural_size, survey, unseen
+from ilk.train.planning.words import changing, running, taking
+from ilk.train.processes.ranks import from_first
 from ilk.train.settings import Settings
 from ilk.train.setup import Setup
-from ilk.train.survey import Survey, natural_size, survey, unseen
-from ilk.train.words import changing, running, taking
 
 SAVE_SECONDS = 60.0  # between checkpoints at least, where nothing is said
 

@@ -30,7 +30,7 @@ from ilk.core.fields import (
     whole,
 )
 from ilk.networks.options import MAX_CHANNELS, MAX_SIDE, check_name, check_options
-from ilk.train.legs import check_length
+from ilk.train.records.legs import check_length
 from ilk.train.settings import Settings
 
 METRICS = "metrics.jsonl"
@@ -264,7 +264,7 @@ def _version(name: str) -> str:
 def _commit() -> str | None:
     """The commit of a source checkout of ilk; None for an installed package."""
     here = Path(__file__).parent
-    if not (here.parents[2] / ".git").exists():
+    if not (here.parents[3] / ".git").exists():
         return None
     done = subprocess.run(
         ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"],

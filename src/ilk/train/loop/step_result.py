@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ilk.train.step import Step
+from ilk.train.loop.step import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from ilk.data import Source, Subset
 from ilk.embedding import embed
 from ilk.train.devices import Precision
 from ilk.train.length import Length
-from ilk.train.loader import AHEAD
-from ilk.train.machine import peak_of
-from ilk.train.ranks import from_first
+from ilk.train.loop.loader import AHEAD
+from ilk.train.planning.machine import peak_of
+from ilk.train.processes.ranks import from_first
 from ilk.train.settings import Settings
 from ilk.train.setup import Setup
 

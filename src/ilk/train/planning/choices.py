@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ilk.train.defaults import (
+from ilk.train.planning.defaults import (
     GPU_STEPS,
     LIMITS,
     LONGEST_WARMUP,

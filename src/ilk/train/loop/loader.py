@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ilk.core import UserError, seeding
 from ilk.data import MEMORY, Reader, labels
-from ilk.train.profile import Clock, no_clock
+from ilk.train.loop.profile import Clock, no_clock
 from ilk.views import Scenery, View, render
 
 AHEAD = 3  # batches prepared before they are asked for

@@ -21,8 +21,8 @@ from ilk.core.fields import (
     whole,
 )
 from ilk.networks.weights import check_finite, check_shapes
-from ilk.train.checkpoint import load
-from ilk.train.legs import as_sealed, length_in
+from ilk.train.records.checkpoint import load
+from ilk.train.records.legs import as_sealed, length_in
 
 FACTS: Mapping[str, Kind] = {
     "step": whole(0, 10**12),

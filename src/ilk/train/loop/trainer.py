@@ -14,16 +14,16 @@ from torch import Tensor, nn
 from ilk.core import UNKNOWN, Progress, Rows, seeding, value
 from ilk.method import EMA, Method, Pass, passes
 from ilk.networks import Network, Teacher, fastest_layout
-from ilk.train.loader import Batch
-from ilk.train.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
-from ilk.train.passes import Runner
-from ilk.train.profile import Clock, no_clock
-from ilk.train.renewal import renew
-from ilk.train.sharding import Uncut, cut_like, shard, whole
-from ilk.train.step import Step
-from ilk.train.step_result import NonFiniteLoss, StepResult
-from ilk.train.teachers import teacher_of
-from ilk.train.view_maker import ViewMaker
+from ilk.train.loop.loader import Batch
+from ilk.train.loop.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
+from ilk.train.loop.passes import Runner
+from ilk.train.loop.profile import Clock, no_clock
+from ilk.train.loop.renewal import renew
+from ilk.train.loop.step import Step
+from ilk.train.loop.step_result import NonFiniteLoss, StepResult
+from ilk.train.loop.teachers import teacher_of
+from ilk.train.loop.view_maker import ViewMaker
+from ilk.train.processes.sharding import Uncut, cut_like, shard, whole
 
 Labels = Int[Tensor, " M"] | None  # of all items
 

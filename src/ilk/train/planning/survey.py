@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ilk.core.counts import count
 from ilk.data import BadItem, Source, decode, read_item
 from ilk.data.source import spread
-from ilk.train.defaults import LARGE
+from ilk.train.planning.defaults import LARGE
 
 DECIDING = 32  # images whose size decides; always the same ones
 LOOKED_AT = 1000

@@ -3,10 +3,10 @@
 import math
 
 from ilk.core import UserError
-from ilk.train.machine import Memory
-from ilk.train.measure import Cost
+from ilk.train.planning.machine import Memory
+from ilk.train.planning.measure import Cost
+from ilk.train.planning.words import memory_words
 from ilk.train.settings import Settings
-from ilk.train.words import memory_words
 
 SHARE = 0.6  # of all memory, that a run takes at most where its batch was chosen
 SPARE = 0.95  # of what is free, that a run takes at most where its batch was named

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from ilk.core import Composition, Kin, Output, Progress, Rows, full
 from ilk.method import FromMemory, NearestNeighbour, Source, Term
 from ilk.networks import Network
-from ilk.train.distributed import gather_rows
-from ilk.train.kin_counts import kin_counts
-from ilk.train.passes import Fields
+from ilk.train.loop.kin_counts import kin_counts
+from ilk.train.loop.passes import Fields
+from ilk.train.processes.distributed import gather_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ilk.core import UserError, replacing
 from ilk.networks.weights import FINGERPRINT, check_whole, fingerprint, read_weights
-from ilk.train.sharding import cut_like, whole
+from ilk.train.processes.sharding import cut_like, whole
 
 FORMAT = 2
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ilk.core import Field, Output, Progress
 from ilk.embedding import feature_std, rankme
 from ilk.method import Method, Term, is_mixed, passes
-from ilk.train.step import Step
+from ilk.train.loop.step import Step
 
 DEEPEST: tuple[Field, ...] = ("projection", "prediction", "scores")
 SPREAD_FLOOR = 0.1  # of 1 for rows spread evenly over the sphere
@@ -68,7 +68,7 @@ def kin_scores(kin_counts: list[Float[Tensor, "4"]]) -> dict[str, float]:
     recall the share of all pairs with a common label that were found.
 
     Args:
-        kin_counts: of each term, see `ilk.train.kin_counts.kin_counts`.
+        kin_counts: of each term, see `ilk.train.loop.kin_counts.kin_counts`.
     """
     if not kin_counts:
         return {}

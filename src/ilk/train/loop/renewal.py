@@ -7,7 +7,7 @@ from torch import nn
 
 from ilk.core import Progress, seeding
 from ilk.networks import Network
-from ilk.train.sharding import cut_like
+from ilk.train.processes.sharding import cut_like
 
 
 @torch.no_grad()

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from ilk.core import Composition, seeding
 from ilk.method import Method, is_mixed
-from ilk.train.loader import Batch
-from ilk.train.profile import Clock
+from ilk.train.loop.loader import Batch
+from ilk.train.loop.profile import Clock
 from ilk.views import mix, normalise
 
 Views = dict[str, Tensor]

@@ -1,0 +1,1 @@
+"""One training step: what feeds it, what it does, what watches it."""

@@ -1,0 +1,1 @@
+"""Several processes, their signals, and weights that are cut between them."""
