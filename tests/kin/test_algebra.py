@@ -1,5 +1,6 @@
 """Rules combine like sets."""
 
+import inspect
 from dataclasses import dataclass
 
 import hypothesis.strategies as st
@@ -8,9 +9,10 @@ import torch
 from hypothesis import given, settings
 
 from ilk import kin
-from ilk.core import Kin
-from ilk.kin import Evenly, LeaveOut, Restrict, Union
+from ilk.core import Kin, UserError
+from ilk.kin import Evenly, LeaveOut, Restrict, Union, decides_kin
 from ilk.kin.algebra import normalize_rows
+from ilk.memory import Centre
 from tests.kin.context import FakeLook, plain, stale
 
 LOOK = FakeLook()
@@ -107,6 +109,43 @@ def test_one_own_view_and_three_neighbours_count_a_quarter_each():
     own = Given(((1, 0, 0, 0, 0),) * Q)
     near = Given(((0, 1, 1, 1, 0),) * Q)
     assert union(own, near)(*ROWS).weights[0].tolist() == [0.25, 0.25, 0.25, 0.25, 0.0]
+
+
+RULES = {
+    name: part
+    for name, part in vars(kin).items()
+    if inspect.isclass(part) and hasattr(part, "__sub__")
+}
+
+
+def test_every_rule_has_one_manner():
+    assert {"CommonSource", "Assigned", "OwnClass", "Sampled", "AddedFromMemory"} <= set(RULES)
+    for rule in RULES.values():
+        assert rule.__dataclass_params__.frozen
+        assert "__dict__" not in dir(rule)
+
+
+def test_no_rule_lets_a_gradient_through():
+    @decides_kin
+    class Linear:
+        factor: float = 2.0
+
+        def __call__(self, queries, candidates, context):
+            return Kin(self.factor * queries.vectors @ candidates.vectors.T)
+
+    rows = plain(torch.ones(2, 3, requires_grad=True))
+    assert not Linear()(rows, rows, LOOK).weights.requires_grad
+    assert Linear(factor=0.5)(rows, rows, LOOK).weights.tolist() == [[1.5, 1.5], [1.5, 1.5]]
+    assert (Linear() - Linear(factor=1.0)).those == Linear(factor=1.0)
+
+
+def test_a_memory_of_another_kind_is_an_error_that_says_what_it_lacks():
+    context = FakeLook(memories={"mean": Centre(3)})
+    rows = plain(torch.zeros(2, 3))
+    with pytest.raises(
+        UserError, match=r"memory mean: must have .*written.*Centre has no rows"
+    ):
+        kin.Past(memory="mean")(rows, rows, context)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,20 @@
 """Who is kin: rules from queries and candidates to weights and left-out pairs."""
 
 from ilk.kin.added import Added, AddedFromMemory, Past
-from ilk.kin.algebra import Evenly, LeaveOut, OrElse, Restrict, Union
+from ilk.kin.algebra import (
+    Evenly,
+    LeaveOut,
+    OrElse,
+    Restrict,
+    Union,
+    decides_kin,
+    leave_out,
+    restrict,
+    union,
+)
 from ilk.kin.assignment import Assigned, Sinkhorn, sinkhorn, with_even_weights
 from ilk.kin.clusters import Clustermates, DrawnMates, OwnClass, OwnCluster
+from ilk.kin.memories import HasRows, memory_of
 from ilk.kin.negatives import HardMixes, RowByRow, Sampled
 from ilk.kin.resemblance import (
     FormerNeighbours,
@@ -33,6 +44,7 @@ __all__ = [
     "Evenly",
     "FormerNeighbours",
     "HardMixes",
+    "HasRows",
     "Itself",
     "LargestSource",
     "LeaveOut",
@@ -52,6 +64,11 @@ __all__ = [
     "SurePairs",
     "Union",
     "among_batchmates",
+    "decides_kin",
+    "leave_out",
+    "memory_of",
+    "restrict",
     "sinkhorn",
+    "union",
     "with_even_weights",
 ]

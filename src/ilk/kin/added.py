@@ -1,30 +1,21 @@
 """Kin that a further rule brings to a method. Axes: Q queries, K candidates, M of a memory."""
 
-from dataclasses import dataclass, field, replace
-from typing import Protocol, cast, runtime_checkable
+from dataclasses import field, replace
 
 import torch
-from jaxtyping import Bool
-from torch import Tensor
 
 from ilk.core import Composition, Kin, KinRule, Output, Rows, StepContext, overlap
 from ilk.kin.algebra import (
-    leave_out,
+    decides_kin,
     normalize_kin,
     normalize_rows,
-    restrict,
     scale_to_peak,
-    union,
 )
+from ilk.kin.memories import Written, memory_of
 from ilk.kin.source import CommonSource
 
 
-@runtime_checkable
-class _Written(Protocol):
-    def written(self) -> Bool[Tensor, " M"]: ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class Added:
     """Whom a rule finds for the rows that decide, as far as a query shares sources with them.
 
@@ -41,7 +32,6 @@ class Added:
     rule: KinRule
     shares: KinRule = field(default_factory=CommonSource)
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights of strangers that were found."""
         deciding = context.rows(self.by)
@@ -50,10 +40,8 @@ class Added:
         known = overlap(queries.composition, candidates.composition) > 0
         return Kin(normalize_rows((shares.to(found) @ found).masked_fill(known, 0.0)))
 
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class Past:
     """The rows of a memory that were written, and show another image than the query.
 
@@ -63,19 +51,16 @@ class Past:
 
     memory: str
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on all of them."""
-        written = _memory(context, self.memory)
+        written = memory_of(context, self.memory, Written).written()
         strangers = overlap(queries.shown, candidates.shown) == 0
         strangers[:, : -len(written)] = False
         strangers[:, -len(written) :] &= written
         return Kin(normalize_rows(strangers.to(queries.composition.shares.dtype)))
 
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class AddedFromMemory:
     """A method's own kin, and guests from a memory that is none of the method's candidates.
 
@@ -91,10 +76,9 @@ class AddedFromMemory:
     adopted: KinRule
     memory: str
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Kin of both, the closest of each with the same weight."""
-        guests = len(_memory(context, self.memory))
+        guests = len(memory_of(context, self.memory, Written).written())
         own = self.rule(queries, _without_last(candidates, guests), context)
         found = self.adopted(queries, candidates, context).weights[:, -guests:]
         weights = torch.cat(
@@ -104,12 +88,6 @@ class AddedFromMemory:
         if ignored is None:
             ignored = torch.zeros_like(own.weights, dtype=torch.bool)
         return normalize_kin(weights, torch.cat([ignored, found == 0], dim=1))
-
-    __or__, __and__, __sub__ = union, restrict, leave_out
-
-
-def _memory(context: StepContext, name: str) -> Bool[Tensor, " M"]:
-    return cast(_Written, cast(object, context.memory(name))).written()
 
 
 def _without_last(rows: Rows, count: int) -> Rows:

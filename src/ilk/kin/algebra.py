@@ -1,17 +1,41 @@
 """How kin rules combine: either, both, without.
 
-Rules over rows carry three operators: ``a | b`` is kin by either, ``a & b`` kin of ``a`` that
+Rules carry three operators: ``a | b`` is kin by either, ``a & b`` kin of ``a`` that
 are kin of ``b`` too, ``a - b`` kin by ``a`` with all kin of ``b`` left out of everything.
 Axes: Q queries, K candidates.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TypeVar, dataclass_transform
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ilk.core import Kin, KinRule, Rows, StepContext
+
+R = TypeVar("R", bound=KinRule)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+def decides_kin(cls: type[R]) -> type[R]:
+    """What every rule is: frozen settings, a call without gradients, and the operators.
+
+    Type checkers do not see the operators; where types are checked, ``union``, ``restrict`` and
+    ``leave_out`` say the same.
+
+    Args:
+        cls: fields and ``__call__``.
+    """
+    members = {
+        "__call__": torch.no_grad()(cls.__call__),
+        "__or__": union,
+        "__and__": restrict,
+        "__sub__": leave_out,
+    }
+    for name, member in members.items():
+        setattr(cls, name, member)
+    return dataclass(frozen=True, kw_only=True, slots=True)(cls)
 
 
 def union(a: KinRule, b: KinRule) -> "Union":
@@ -29,7 +53,7 @@ def leave_out(a: KinRule, b: KinRule) -> "LeaveOut":
     return LeaveOut(rule=a, those=b)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class Union:
     """Kin by any of the rules; the closest kin of each rule counts as much as that of another.
 
@@ -40,7 +64,6 @@ class Union:
 
     rules: tuple[KinRule, ...]
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Larger weights and all left-out pairs."""
         kins = [rule(queries, candidates, context) for rule in self.rules]
@@ -50,33 +73,27 @@ class Union:
             ignored = _either(ignored, kin.ignored)
         return normalize_kin(weights, ignored)
 
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class Restrict:
     """Kin of ``rule`` that are kin of ``to`` as well, with the weights of ``rule``."""
 
     rule: KinRule
     to: KinRule
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights of the one where the other agrees."""
         kin, to = self.rule(queries, candidates, context), self.to(queries, candidates, context)
         return normalize_kin(kin.weights * (to.weights > 0), _either(kin.ignored, to.ignored))
 
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class LeaveOut:
     """Kin by ``rule``; the kin of ``those`` take no part, in the denominator neither."""
 
     rule: KinRule
     those: KinRule
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights of what remains, and the pairs left out."""
         kin, those = (
@@ -85,10 +102,8 @@ class LeaveOut:
         )
         return normalize_kin(kin.weights, _either(kin.ignored, those.weights > 0))
 
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class OrElse:
     """Kin by ``rule``; for queries that have none by it, kin by ``other``.
 
@@ -99,7 +114,6 @@ class OrElse:
     rule: KinRule
     other: KinRule
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Each row from one of the two."""
         kin, other = (rule(queries, candidates, context) for rule in (self.rule, self.other))
@@ -111,10 +125,8 @@ class OrElse:
         ours, theirs = (nobody if k.ignored is None else k.ignored for k in (kin, other))
         return Kin(weights, torch.where(decided, ours, theirs))
 
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class Evenly:
     """The kin of ``rule``, all with the same weight: how much is shared does not count.
 
@@ -124,14 +136,11 @@ class Evenly:
 
     rule: KinRule
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Uniform weights over the same kin."""
         kin = self.rule(queries, candidates, context)
         even = normalize_kin((kin.weights > 0).to(kin.weights.dtype), kin.ignored)
         return replace(even, importance=kin.importance)
-
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
 
 def normalize_rows(weights: Float[Tensor, "Q K"]) -> Float[Tensor, "Q K"]:

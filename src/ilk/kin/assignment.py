@@ -4,31 +4,20 @@ The queries are scores over K classes; so the candidates of these rules are the 
 candidate rows are not looked at. Axes: Q queries, N rows that decide, K classes or prototypes.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Protocol, cast, runtime_checkable
+from dataclasses import field, replace
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from ilk.core import Kin, KinRule, Output, Rows, Scalar, StepContext, full, value
-from ilk.kin.algebra import Evenly
+from ilk.kin.algebra import Evenly, decides_kin
+from ilk.kin.memories import Centred, Written, memory_of
 from ilk.kin.source import CommonSource
 
 
-@runtime_checkable
-class _Centred(Protocol):
-    value: Tensor
-
-
-@runtime_checkable
-class _Pool(Protocol):
-    def rows(self) -> Rows: ...
-    def written(self) -> Bool[Tensor, " M"]: ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class Assigned:
     """The teacher's class probabilities, as far as a query shares sources with its rows.
 
@@ -48,18 +37,17 @@ class Assigned:
     centre: str | None = None
     shares: KinRule = field(default_factory=CommonSource)
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Probabilities over classes."""
         teacher = context.rows(self.by)
         scores = full(teacher.vectors)
         if self.centre is not None:
-            scores = scores - cast(_Centred, cast(object, context.memory(self.centre))).value
+            scores = scores - memory_of(context, self.centre, Centred).value
         codes = torch.softmax(scores / value(self.temperature, context.progress), dim=1)
         return _spread(self.shares(queries, teacher, context), codes)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class Sinkhorn:
     """A balanced soft assignment to prototypes, as far as a query shares sources with its rows.
 
@@ -83,14 +71,13 @@ class Sinkhorn:
     pool_from: float = 0.0
     shares: KinRule = field(default_factory=CommonSource)
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Codes over prototypes."""
         deciding = context.rows(self.by)
         scores = full(deciding.vectors)
         counts = scores.new_ones(len(deciding))
         if self.pool is not None and context.progress.epoch >= self.pool_from:
-            pool = cast(_Pool, cast(object, context.memory(self.pool)))
+            pool = memory_of(context, self.pool, Written)
             scores = torch.cat([scores, full(context.scores(pool.rows().vectors)).to(scores)])
             # Every rank adds the same pool; divided by their number it counts once in all.
             full_yet = pool.written().all().to(counts).expand(len(pool.written()))

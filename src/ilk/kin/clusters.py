@@ -1,8 +1,5 @@
 """Kin by cluster, where clusters are kept by item. Axes: Q queries, K candidates."""
 
-from dataclasses import dataclass
-from typing import Protocol, cast, runtime_checkable
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -19,28 +16,11 @@ from ilk.core import (
     similarities,
     value,
 )
-from ilk.kin.algebra import leave_out, normalize_rows, restrict, union
+from ilk.kin.algebra import decides_kin, normalize_rows
+from ilk.kin.memories import Classed, Clustered, Doubted, memory_of
 
 
-@runtime_checkable
-class _Clustered(Protocol):
-    centroids: Tensor
-    labels: Tensor
-
-
-@runtime_checkable
-class _Doubted(Protocol):
-    labels: Tensor
-    doubt: Tensor
-
-
-@runtime_checkable
-class _Classed(Protocol):
-    labels: Tensor
-    rarity: Tensor
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class OwnCluster:
     """The cluster of each query's item; the candidates must be the clusters.
 
@@ -52,14 +32,13 @@ class OwnCluster:
 
     clusters: str
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """The shares of the clusters that a query is made of."""
-        labels = _clusters(self.clusters, context).labels
+        labels = memory_of(context, self.clusters, Clustered).labels
         return Kin(_shares(queries, labels, len(candidates)))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class OwnClass:
     """The class that each query's item is said to be of; the queries are scores over classes.
 
@@ -73,15 +52,14 @@ class OwnClass:
 
     labels: str
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """The shares of the classes that a query is made of."""
-        known = cast(_Classed, cast(object, context.memory(self.labels)))
+        known = memory_of(context, self.labels, Classed)
         weights = _shares(queries, known.labels, len(known.rarity))
         return Kin(weights, importance=weights @ known.rarity.to(weights))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class Clustermates:
     """Candidates of the query's cluster, yet of another origin: likely false negatives.
 
@@ -96,20 +74,17 @@ class Clustermates:
     clusters: str
     accepted: Scalar = 1.0
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights in proportion to the shares of believed clusters in common."""
-        known = cast(_Doubted, cast(object, context.memory(self.clusters)))
+        known = memory_of(context, self.clusters, Doubted)
         believed = known.doubt < value(self.accepted, context.progress)
         labels = known.labels.masked_fill(~believed, UNKNOWN)
         ours, theirs = (rows.composition.relabel(labels) for rows in (queries, candidates))
         own = overlap(queries.composition, candidates.composition) > 0
         return Kin(normalize_rows(overlap(ours, theirs).masked_fill(own, 0.0)))
 
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class DrawnMates:
     """One image of the query's cluster, drawn by lot, and semi-hard foreigners, drawn too.
 
@@ -128,10 +103,9 @@ class DrawnMates:
     pool: int
     negatives: int
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """The shares of a query's clusters on their mates, and most others left out."""
-        known = _clusters(self.clusters, context)
+        known = memory_of(context, self.clusters, Clustered)
         mine = queries.composition.relabel(known.labels)
         shares = mine.shares.masked_fill(mine.sources == UNKNOWN, 0.0)
         mates = self._mates(queries, mine.sources, known, context)
@@ -149,7 +123,7 @@ class DrawnMates:
         return Kin(normalize_rows(weights), ignored & (weights == 0))
 
     def _mates(
-        self, queries: Rows, mine: Int[Tensor, "Q S"], known: _Clustered, context: StepContext
+        self, queries: Rows, mine: Int[Tensor, "Q S"], known: Clustered, context: StepContext
     ) -> Int[Tensor, "Q S"]:
         """A member of each cluster; any row where the cluster is not known."""
         order = known.labels.argsort(stable=True)
@@ -173,7 +147,3 @@ def _shares(queries: Rows, labels: Int[Tensor, " M"], count: int) -> Float[Tenso
     weights = made.shares.new_zeros(len(queries), count)
     shares = made.shares.masked_fill(made.sources == UNKNOWN, 0.0)
     return normalize_rows(weights.scatter_add(1, made.sources.clamp(min=0), shares))
-
-
-def _clusters(name: str, context: StepContext) -> _Clustered:
-    return cast(_Clustered, cast(object, context.memory(name)))

@@ -21,10 +21,10 @@ from ilk.core import (
     paired,
     similarities,
 )
-from ilk.kin.algebra import leave_out, restrict, union
+from ilk.kin.algebra import decides_kin
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class Sampled:
     """Kin by ``rule``, and few foreigners, drawn by lot; all others are left out.
 
@@ -39,7 +39,6 @@ class Sampled:
     rule: KinRule
     negatives: int
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """The same weights, and most of the foreigners left out."""
         kin = self.rule(queries, candidates, context)
@@ -52,8 +51,6 @@ class Sampled:
         kept = torch.zeros_like(drawn, dtype=torch.bool)
         kept.scatter_(1, best.indices, best.values < torch.inf)
         return Kin(kin.weights, (kin.weights == 0) & ~kept)
-
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 Axes: Q queries, K candidates, D features.
 """
 
-from dataclasses import dataclass
-from typing import Literal, Protocol, cast, runtime_checkable
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -22,20 +21,11 @@ from ilk.core import (
     similarities,
     value,
 )
-from ilk.kin.algebra import leave_out, normalize_kin, normalize_rows, restrict, union
+from ilk.kin.algebra import decides_kin, normalize_kin, normalize_rows
+from ilk.kin.memories import HasRows, Visited, memory_of
 
 
-@runtime_checkable
-class _Rowed(Protocol):
-    def rows(self) -> Rows: ...
-
-
-@runtime_checkable
-class _Past(Protocol):
-    def before(self, rows: Rows) -> Tensor: ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class Neighbours:
     """The k candidates most like the query, by cosine.
 
@@ -56,13 +46,12 @@ class Neighbours:
     among: str | None = None
     within: KinRule | None = None
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on the nearest."""
         deciding = queries if self.by is None else context.rows(self.by)
         others = candidates
         if self.among is not None:
-            others = cast(_Rowed, cast(object, context.memory(self.among))).rows()
+            others = memory_of(context, self.among, HasRows).rows()
         scores = similarities(deciding.vectors, (others.vectors,))
         ignored = None
         if self.within is not None:
@@ -72,10 +61,8 @@ class Neighbours:
         kin = normalize_kin(_nearest(scores, self.k), ignored)
         return kin if self.by is None else spread(queries, deciding, kin)
 
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class FormerNeighbours:
     """The k candidates whose items were most alike one visit ago: far by now, yet related.
 
@@ -90,17 +77,14 @@ class FormerNeighbours:
     k: int
     past: str
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on the nearest of the past."""
-        past = cast(_Past, cast(object, context.memory(self.past)))
+        past = memory_of(context, self.past, Visited)
         scores = similarities(past.before(queries), (past.before(candidates),))
         return Kin(_nearest(scores, self.k))
 
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class SoftNeighbours:
     """All candidates, by how alike they are: ``softmax(cosine / temperature)`` of each row.
 
@@ -121,7 +105,6 @@ class SoftNeighbours:
     among: tuple[Output, ...] = ()
     mask: KinRule | None = None
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights of all candidates."""
         deciding = context.rows(self.by)
@@ -136,10 +119,8 @@ class SoftNeighbours:
         # A row with nobody left is all minus infinity.
         return spread(queries, deciding, Kin(codes.nan_to_num(0.0), ignored))
 
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class Similar:
     """False negatives: of another origin, yet among the most alike and alike enough.
 
@@ -159,7 +140,6 @@ class Similar:
     over: tuple[Output, ...] = ()
     reduce: Literal["max", "mean"] = "max"
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on those found."""
         supports = [_of_same_items(context.rows(output), queries) for output in self.over]
@@ -171,10 +151,8 @@ class Similar:
         low = scores <= value(self.above, context.progress)
         return Kin(_nearest(scores.masked_fill(known | low, -torch.inf), self.top))
 
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class SameCluster:
     """Candidates whose best prototype is the query's.
 
@@ -184,7 +162,6 @@ class SameCluster:
 
     by: Output | None = None
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on cluster mates."""
         own = context.scores(_deciding(queries, self.by, context)).argmax(1)
@@ -192,10 +169,8 @@ class SameCluster:
         same = own[:, None] == theirs[None, :]
         return Kin(normalize_rows(same.to(queries.composition.shares.dtype)))
 
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class SurePairs:
     """Candidates surely of the query's class; those of whom nothing is sure are left out.
 
@@ -213,7 +188,6 @@ class SurePairs:
     below: Scalar
     by: Output | None = None
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on those surely alike."""
         deciding = (queries, candidates) if self.by is None else [context.joined(self.by)] * 2
@@ -222,8 +196,6 @@ class SurePairs:
         above, below = (value(edge, context.progress) for edge in (self.above, self.below))
         same = alike >= above
         return Kin(normalize_rows(same.to(alike.dtype)), ~same & (alike >= below))
-
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
 
 def _of_same_items(rows: Rows, queries: Rows) -> Float[Tensor, "Q D"]:

@@ -3,15 +3,13 @@
 Axes: Q queries, K candidates.
 """
 
-from dataclasses import dataclass, replace
-
-import torch
+from dataclasses import replace
 
 from ilk.core import Composition, Kin, KinRule, Rows, StepContext, overlap
-from ilk.kin.algebra import LeaveOut, Union, leave_out, normalize_rows, restrict, union
+from ilk.kin.algebra import LeaveOut, Union, decides_kin, normalize_rows
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class CommonSource:
     """Views are kin as far as they are made of the same: row-normalised overlap.
 
@@ -20,15 +18,12 @@ class CommonSource:
     that does not keep sources are foreign to all.
     """
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights in proportion to the shares in common."""
         return Kin(normalize_rows(overlap(queries.composition, candidates.composition)))
 
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class SameLabel:
     """Views are kin as far as they are made of the same class; unknown labels have no kin.
 
@@ -37,16 +32,13 @@ class SameLabel:
     discrimination where they are not.
     """
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights in proportion to the shares of classes in common."""
         ours, theirs = (rows.shown.relabel(context.labels) for rows in (queries, candidates))
         return Kin(normalize_rows(overlap(ours, theirs)))
 
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class LargestSource:
     """Kin by ``rule`` as if a mix were made of its largest source alone: a hard label.
 
@@ -55,7 +47,6 @@ class LargestSource:
 
     rule: KinRule
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """What the rule says of such queries; of equal shares the first one counts."""
         made = queries.composition
@@ -64,24 +55,19 @@ class LargestSource:
             replace(queries, composition=Composition.plain(first)), candidates, context
         )
 
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class Itself:
     """The candidate that shows the same image: ``CommonSource() - Itself()`` is SimCLR."""
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on equal slots."""
         same = queries.slots[:, None] == candidates.slots[None, :]
         same &= queries.slots[:, None] >= 0
         return Kin(normalize_rows(same.to(queries.composition.shares.dtype)))
 
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@decides_kin
 class Batchmates:
     """Candidates of this step that share nothing with the query.
 
@@ -89,14 +75,11 @@ class Batchmates:
     MoCo v2 does (Chen et al., 2020, https://arxiv.org/abs/2003.04297).
     """
 
-    @torch.no_grad()
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on strangers with a slot."""
         shared = overlap(queries.composition, candidates.composition)
         mates = (shared == 0) & (candidates.slots >= 0)[None, :]
         return Kin(normalize_rows(mates.to(shared.dtype)))
-
-    __or__, __and__, __sub__ = union, restrict, leave_out
 
 
 def among_batchmates(rule: KinRule) -> KinRule:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ilk import networks, views
 from ilk.core import Output
-from ilk.kin import CommonSource, Itself, Similar
+from ilk.kin import CommonSource, Itself, Similar, leave_out, union
 from ilk.memory import Queue
 from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
@@ -38,14 +38,13 @@ class FNC:
         shown = tuple(replace(first, name=f"v{n + 1}") for n in range(self.view_count))
         keys = tuple(Output("teacher", view.name, "projection") for view in shown)
         similar = Similar(top=self.top, above=self.above, over=keys)
-        origin = CommonSource()
-        kin = (origin | similar) if self.attract else (origin - similar)
+        change = union if self.attract else leave_out
         terms = tuple(
             Term(
                 name="clean",
                 queries=(Output("student", view.name, "projection"),),
                 candidates=(*keys, FromMemory("bank")),
-                kin=kin - Itself(),
+                kin=leave_out(change(CommonSource(), similar), Itself()),
                 objective=SoftCrossEntropy(temperature=self.temperature),
                 weight=2 / self.view_count,
             )

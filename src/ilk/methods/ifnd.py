@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ilk import networks, views
 from ilk.core import Line, Output
-from ilk.kin import Batchmates, Clustermates, CommonSource
+from ilk.kin import Batchmates, Clustermates, CommonSource, leave_out, union
 from ilk.memory import Bank, Clusters, Queue
 from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
@@ -37,18 +37,18 @@ class IFND:
         """Assemble the parts for a backbone and its images."""
         key = Output("teacher", "b", "projection")
         levels = {f"clusters{count}": count for count in self.clusters}
-        origin, trust = CommonSource(), Line(0.0, 1.0)
-        mates = {name: Clustermates(clusters=name, accepted=trust) for name in levels}
+        change = union if self.attract else leave_out
+        mates = [Clustermates(clusters=name, accepted=Line(0.0, 1.0)) for name in levels]
         terms = tuple(
             Term(
                 name="clean",
                 queries=(Output("student", "a", "projection"),),
                 candidates=(key, FromMemory("queue")),
-                kin=((origin | mate) if self.attract else (origin - mate)) - Batchmates(),
+                kin=leave_out(change(CommonSource(), mate), Batchmates()),
                 objective=SoftCrossEntropy(temperature=self.temperature),
                 weight=1 / len(mates),
             )
-            for mate in mates.values()
+            for mate in mates
         )
         return Method(
             views=views.fitted(views.moco_v2_pair(given.size)),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ilk import networks, views
 from ilk.core import Output
-from ilk.kin import Batchmates, CommonSource, DrawnMates
+from ilk.kin import Batchmates, CommonSource, DrawnMates, leave_out
 from ilk.memory import OnlineClusters, Queue
 from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
@@ -47,7 +47,7 @@ class InterCLR:
                 name="clean",
                 queries=(query,),
                 candidates=(key, FromMemory("queue")),
-                kin=CommonSource() - Batchmates(),
+                kin=leave_out(CommonSource(), Batchmates()),
                 objective=SoftCrossEntropy(temperature=self.temperature),
                 weight=1 - self.inter,
             ),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ilk import networks, views
 from ilk.core import Output
-from ilk.kin import Batchmates, CommonSource
+from ilk.kin import Batchmates, CommonSource, leave_out
 from ilk.memory import Queue
 from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
@@ -43,7 +43,7 @@ class MoCoV2:
                     name="clean",
                     queries=(Output("student", "a", "projection"),),
                     candidates=(key, FromMemory("queue")),
-                    kin=CommonSource() - Batchmates(),
+                    kin=leave_out(CommonSource(), Batchmates()),
                     objective=SoftCrossEntropy(temperature=self.temperature),
                 ),
             ),

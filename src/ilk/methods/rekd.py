@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ilk import networks, views
 from ilk.core import Output
-from ilk.kin import CommonSource, Neighbours, Past, SoftNeighbours
+from ilk.kin import CommonSource, Neighbours, Past, SoftNeighbours, union
 from ilk.memory import Queue
 from ilk.method import (
     FromMemory,
@@ -54,7 +54,7 @@ class ReKD:
                 name="clean",
                 queries=(query,),
                 candidates=(key, FromMemory("queue")),
-                kin=CommonSource() | related,
+                kin=union(CommonSource(), related),
                 objective=SoftCrossEntropy(temperature=self.temperature),
             ),
             Term(

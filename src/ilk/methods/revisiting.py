@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from ilk import networks, views
 from ilk.core import Output
-from ilk.kin import Batchmates, CommonSource, Neighbours, Past
+from ilk.kin import Batchmates, CommonSource, Neighbours, Past, leave_out
 from ilk.memory import Queue
 from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
@@ -59,7 +59,7 @@ class Revisiting:
             name="clean",
             queries=queries,
             candidates=(key, FromMemory("queue")),
-            kin=CommonSource() - Batchmates(),
+            kin=leave_out(CommonSource(), Batchmates()),
             objective=SoftCrossEntropy(temperature=self.temperature),
         )
         near = tuple(

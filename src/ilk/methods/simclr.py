@@ -14,7 +14,7 @@ from torch import nn
 
 from ilk import networks, views
 from ilk.core import Output
-from ilk.kin import CommonSource, Itself
+from ilk.kin import CommonSource, Itself, leave_out
 from ilk.method import Given, Method, Mixable, Optimisation, Term
 from ilk.objectives import SoftCrossEntropy
 
@@ -35,7 +35,7 @@ class SimCLR:
                 name="clean",
                 queries=(query,),
                 candidates=(a, b),
-                kin=CommonSource() - Itself(),
+                kin=leave_out(CommonSource(), Itself()),
                 objective=SoftCrossEntropy(temperature=self.temperature),
                 weight=0.5,
             )

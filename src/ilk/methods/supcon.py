@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ilk import networks, views
 from ilk.core import Output
-from ilk.kin import CommonSource, Itself, SameLabel
+from ilk.kin import CommonSource, Itself, SameLabel, leave_out, union
 from ilk.method import Given, Method, Mixable, Optimisation, Term
 from ilk.objectives import SoftCrossEntropy
 
@@ -34,7 +34,7 @@ class SupCon:
                 name="clean",
                 queries=(query,),
                 candidates=(a, b),
-                kin=(CommonSource() | SameLabel()) - Itself(),
+                kin=leave_out(union(CommonSource(), SameLabel()), Itself()),
                 objective=SoftCrossEntropy(temperature=self.temperature),
                 weight=0.5,
             )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, cast, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ilk.core import Composition, Kin, Output, Progress, Rows, full
+from ilk.kin import HasRows, memory_of
 from ilk.method import FromMemory, NearestNeighbour, Source, Term
 from ilk.networks import Network
 from ilk.train.loop.kin_counts import kin_counts
@@ -114,13 +114,13 @@ class Step:
         if isinstance(source, Output):
             return self.learning_rows(source)
         if isinstance(source, FromMemory):
-            return _remembered(self._memory[source.memory]).rows()
+            return memory_of(self, source.memory, HasRows).rows()
         return self._nearest_neighbours(source)
 
     @torch.no_grad()
     def _nearest_neighbours(self, source: NearestNeighbour) -> Rows:
         rows = self.rows(source.of)
-        past = _remembered(self._memory[source.memory]).rows()
+        past = memory_of(self, source.memory, HasRows).rows()
         vectors = F.normalize(rows.vectors.float(), dim=-1)
         nearest = (vectors @ past.vectors.T.to(vectors.dtype)).argmax(dim=1)
         shown = Composition(past.shown.sources[nearest], past.shown.shares[nearest])
@@ -190,16 +190,3 @@ def _joined(blocks: list[Rows]) -> Rows:
 
 def _hidden(blocks: list[Rows]) -> bool:
     return any(block.origin is not None for block in blocks)
-
-
-@runtime_checkable
-class HasRows(Protocol):
-    """A memory whose rows can be candidates."""
-
-    def rows(self) -> Rows:
-        """All of them."""
-        ...
-
-
-def _remembered(memory: nn.Module) -> HasRows:
-    return cast(HasRows, cast(object, memory))

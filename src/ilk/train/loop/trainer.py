@@ -12,6 +12,7 @@ from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
 from ilk.core import UNKNOWN, Progress, Rows, seeding, value
+from ilk.core.kinds import require_kind
 from ilk.method import EMA, Method, Pass, passes
 from ilk.networks import Network, Teacher, fastest_layout
 from ilk.train.loop.loader import Batch
@@ -242,7 +243,8 @@ class Trainer:
 
     def _remember(self, context: Step) -> None:
         for entry in self.method.remember:
-            memory = cast(_Memory, cast(object, self.memory[entry.memory]))
+            name = entry.memory
+            memory = require_kind(self.memory[name], _Memory, f"memory {name}")
             memory.remember(context.joined_rows(entry.outputs))
 
     def state(self) -> dict[str, Tensor]:
