@@ -3,7 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check fuzz bench bench-peers mini family paper docs golden clean regimes
+.PHONY: install demo test check fuzz bench bench-peers mini family paper docs golden clean regimes \
+	wheel-check
 
 install: $(STAMP)
 
@@ -75,6 +76,19 @@ $(PEERS)/.installed: $(STAMP)
 	$(PEERS)/bin/python -m pip install --quiet --no-deps albumentations==2.0.8 albucore==0.0.24
 	$(PEERS)/bin/python -m pip install --quiet simsimd stringzilla pydantic pyyaml
 	touch $@
+
+# What a stranger gets: a wheel from this tree, in an environment that holds nothing else, far
+# from the tree. It fetches the dependencies, and the demo must beat its baselines.
+WHEEL := $(CURDIR)/build/wheel-check
+wheel-check:
+	rm -rf $(WHEEL) build/lib build/bdist.*  # what an older tree left there would be packed
+	$(PYTHON) -m venv $(WHEEL)/venv
+	$(WHEEL)/venv/bin/python -m pip install --quiet --upgrade pip
+	$(WHEEL)/venv/bin/python -m pip wheel --quiet --no-deps -w $(WHEEL)/dist .
+	$(WHEEL)/venv/bin/python -m pip install --quiet $(TORCH) $(WHEEL)/dist/*.whl
+	mkdir $(WHEEL)/empty
+	cd $(WHEEL)/empty && ../venv/bin/ilk methods && ../venv/bin/ilk demo $(DEMO)
+	rm -rf $(WHEEL)
 
 docs: install
 	$(BIN)/python docs/generate.py

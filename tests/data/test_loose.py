@@ -1,7 +1,9 @@
 """One image, or several of any sizes, is never taken for rows of pixels."""
 
 import io
+import os
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -179,3 +181,31 @@ def test_an_image_that_cannot_be_read_is_a_bad_item(tmp_path: Path) -> None:
         with pytest.raises(BadItem, match=reason):
             decode(source.item(index))
     assert Reader(source, max_bad_share=0.9).read(1)[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("notes.txt", "a file that ends in .txt; name images so that they end in .jpg"),
+        ("LIST", "a file without an ending; name images"),
+        ("film.mp4", "a file that ends in .mp4; name images"),
+        ("table.csv", "a file that ends in .csv; name images"),
+        ("photos.7z", "an archive of another kind (.7z); unpack it into a folder"),
+        ("photos.tgz", "a compressed file; undo its compression: gunzip photos.tgz"),
+    ],
+)
+def test_a_file_that_is_no_image_is_refused_in_a_line(tmp_path: Path, name, says) -> None:
+    (tmp_path / name).write_text("no image\n")
+    (tmp_path / "photo.png").write_bytes(PNG)
+    for spec in (tmp_path / name, [tmp_path / "photo.png", tmp_path / name]):
+        with pytest.raises(UserError, match=re.escape(f"{name}: must be a folder, ")) as caught:
+            open_source(spec)
+        assert says in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(UserError, match="got a device or pipe; copy it into a file"):
+            open_source(place)

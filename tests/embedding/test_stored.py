@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from ilk.core import UserError
-from ilk.embedding import embed_to_parquet, read_embeddings
+from ilk.embedding import embed_to_table, read_embeddings
 
 
 @pytest.fixture
 def table(encoder, arrays, tmp_path):
     """What ``ilk embed`` wrote, and its place."""
-    path = embed_to_parquet(encoder(), arrays(6), tmp_path / "a.parquet")
+    path = embed_to_table(encoder(), arrays(6), tmp_path / "a.parquet")
     return path, pq.read_table(path)
 
 

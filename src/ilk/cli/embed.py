@@ -8,22 +8,9 @@ from cyclopts import Parameter
 from ilk.cli.arguments import check_paths
 from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.counts import count
+from ilk.core.endings import table_format
 from ilk.core.errors import UserError
 from ilk.progress import TrainDisplay
-
-OTHERS = {
-    ".csv",
-    ".tsv",
-    ".npz",
-    ".npy",
-    ".json",
-    ".jsonl",
-    ".txt",
-    ".h5",
-    ".pt",
-    ".feather",
-    ".arrow",
-}
 
 
 def embed(
@@ -33,11 +20,11 @@ def embed(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     dtype: Literal["float16", "float32"] = "float16",
     batch_size: int = 256,
-    shard_rows: int = 100_000,
+    shard_rows: int | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     workers: int | None = None,
 ) -> None:
-    """Turn images into vectors, kept as parquet: path, size, vector, and label if known.
+    """Turn images into vectors, kept as a table: path, size, vector, and label if known.
 
     After an interruption the same command continues where it stopped.
 
@@ -50,14 +37,15 @@ def embed(
         A folder, several folders, a zip, tar shards, a parquet file or images;
         file.parquet:train chooses a split.
     output
-        A parquet file, or a directory of shards where images outnumber a shard; the name of
-        the data with .parquet when not given.
+        A file that ends in .parquet, .csv or .npz, or a directory for shards of parquet, which
+        is made where images outnumber a shard; the name of the data with .parquet when not
+        given. Beside a CSV or npz file, FILE.json says what made it and what was left out.
     dtype
         Type of the numbers in a vector.
     batch_size
         Images that go through the encoder at once.
     shard_rows
-        Images in a shard.
+        Images in a shard of parquet; 100,000 when not given.
     device
         Device to compute on.
     workers
@@ -66,13 +54,13 @@ def embed(
     if not data:
         raise UserError("embed: needs images, got no DATA; give a folder, archive or parquet")
     check_paths(data)
-    if output and output.suffix.lower() in OTHERS and not output.is_dir():
+    if output and table_format(output, "-o") != "parquet" and shard_rows is not None:
         raise UserError(
-            f"-o: must end in .parquet, or be a directory for shards, got {output}; vectors are"
-            " written as parquet"
+            f"--shard-rows: must be left out for {output}, which is one file, got {shard_rows};"
+            " give -o FILE.parquet for shards"
         )
     from ilk.data import default_workers, open_source
-    from ilk.embedding import embed_to_parquet, left_behind
+    from ilk.embedding import embed_to_table, left_behind
     from ilk.networks import load_encoder
 
     source = open_source(data[0] if len(data) == 1 else list(data))
@@ -81,7 +69,7 @@ def embed(
     console = terminal()
     with TrainDisplay(console, "embed") as display:
         try:
-            written = embed_to_parquet(
+            written = embed_to_table(
                 load_encoder(encoder, tell=display.told),
                 source,
                 path,

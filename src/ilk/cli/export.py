@@ -9,15 +9,17 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from ilk.cli.terminal import answer, terminal
+from ilk.core.errors import UserError
 from ilk.core.shown import shown
 
-ENDINGS = {"timm": ".safetensors", "onnx": ".onnx"}
+Format = Literal["timm", "onnx"]
+ENDINGS: dict[Format, str] = {"timm": ".safetensors", "onnx": ".onnx"}
 
 
 def export(
     encoder: str,
     *,
-    to: Literal["timm", "onnx"] = "timm",
+    to: Format | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
 ) -> None:
     """Write an encoder for other programs, read it back, and compare the features.
@@ -27,17 +29,20 @@ def export(
     encoder
         A run directory or an encoder file; timm:NAME for any timm model.
     to
-        timm for weights that timm loads, onnx for a graph from pixels to features.
+        timm for weights that timm loads, onnx for a graph from pixels to features. When not
+        given, the ending of the output says; else timm for networks of timm, onnx for others.
     output
-        File to write; encoder.safetensors or encoder.onnx in an `export` folder of the run when
-        not given.
+        File to write, .safetensors for timm and .onnx; encoder.safetensors or encoder.onnx in
+        an `export` folder of the run when not given.
     """
+    to = to if output is None else _format(to, output)
     from ilk.core import check_writable
-    from ilk.networks import export_onnx, export_timm, load_encoder
+    from ilk.networks import OWN, export_onnx, export_timm, load_encoder
 
     console = terminal()
     result: dict[str, object] = {}
     loaded = load_encoder(encoder)
+    to = to or ("onnx" if loaded.name in OWN else "timm")
     path = output or _beside(encoder) / f"encoder{ENDINGS[to]}"
     with _folder(path.parent):
         check_writable(path, "export")
@@ -53,8 +58,19 @@ def export(
             )
             _print(console, f"pixels / 255, less {loaded.mean}, over {loaded.std}")
     _print(console, f"{path}: features differ from ilk's by {difference:.1e} at most")
-    answer({"file": str(path), "mean": loaded.mean, "std": loaded.std, **result,
+    answer({"file": str(path), "format": to, "mean": loaded.mean, "std": loaded.std, **result,
             "largest difference": difference})  # fmt: skip
+
+
+def _format(to: Format | None, output: Path) -> Format | None:
+    """The format that is asked for, by name or by the ending of the file; both must agree."""
+    ending = output.suffix.lower()
+    named: Format | None = next((one for one, known in ENDINGS.items() if known == ending), None)
+    if to is not None and ending and named != to:
+        raise UserError(f"-o: must end in {ENDINGS[to]} for --to {to}, got {output}")
+    if to is None and ending and named is None:
+        raise UserError(f"-o: must end in {' or '.join(ENDINGS.values())}, got {output}")
+    return to or named
 
 
 def _print(console: Console, line: str) -> None:

@@ -52,6 +52,7 @@ class Arrays:
         name: what the person called it.
         classes: names of the numbers from 0 on.
         unlabelled: why there are no labels.
+        path: of the file that holds them.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class Arrays:
         name: str = "array",
         classes: Sequence[str] = (),
         unlabelled: str = "an array comes without; give a pair (images, labels)",
+        path: Path | None = None,
     ) -> None:
         self.name = name
+        self.roots = {} if path is None else {"": str(path.absolute())}
         _check(images, name)
         self._images = images
         known = nothing_known(len(images), unlabelled)
@@ -108,12 +111,12 @@ def open_array(path: Path, name: str, split: str = "") -> Arrays:
     try:
         if path.suffix.lower() == ".npz":
             with path.open("rb") as file:  # NumPy would leave it open where it fails
-                return _of_several(np.load(file, allow_pickle=False), name, split)
+                return _of_several(np.load(file, allow_pickle=False), path, name, split)
         if split:
             raise UserError(f"{name}: an .npy file has no splits, leave out :{split}")
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
         why = "an .npy file holds one array; keep images and labels in an .npz file"
-        return Arrays(all_images(stored, name), name=name, unlabelled=why)
+        return Arrays(all_images(stored, name), name=name, unlabelled=why, path=path)
     except UserError:
         raise
     except Exception as error:  # a damaged header makes the parser raise whatever it likes
@@ -122,7 +125,9 @@ def open_array(path: Path, name: str, split: str = "") -> Arrays:
         ) from error
 
 
-def _of_several(stored: Mapping[str, np.ndarray], name: str, split: str) -> Arrays:
+def _of_several(
+    stored: Mapping[str, np.ndarray], path: Path, name: str, split: str
+) -> Arrays:
     """The images and labels among the arrays of an .npz file."""
     images = _named(stored, _IMAGES, split)
     if images is None:
@@ -132,7 +137,7 @@ def _of_several(stored: Mapping[str, np.ndarray], name: str, split: str) -> Arra
         )
     why = f"it holds no array called {', '.join(_LABELS[:4])} (with a split for the braces)"
     labels = _named(stored, _LABELS, split)
-    return Arrays(all_images(images, name), labels, name=name, unlabelled=why)
+    return Arrays(all_images(images, name), labels, name=name, unlabelled=why, path=path)
 
 
 def _named(

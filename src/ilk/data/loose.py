@@ -38,6 +38,7 @@ class Loose:
     def __init__(self, images: Sequence[Any], labels: Any = None, name: str = "images") -> None:
         self.name = name
         self._images = [_kept(image, f"{name}[{at}]") for at, image in enumerate(images)]
+        self.roots = _roots(self._images)
         why = "images are given one by one; give folders, or a pair (images, labels)"
         known = nothing_known(len(images), why)
         if labels is not None:
@@ -123,6 +124,17 @@ def _kept(image: Any, name: str) -> _Kept:
         except Exception as error:  # what a plugin of Pillow raises for a damaged file
             return BadItem(f"unreadable: {type(error).__name__}: {error}")
     return _array(image, name)
+
+
+def _roots(images: Sequence[_Kept]) -> dict[str, str]:
+    """Where the keys of files lead back to.
+
+    Beside images without a file, whose keys are positions, relative paths have no root.
+    """
+    starts = {image.anchor if isinstance(image, Path) else None for image in images}
+    if starts <= {""}:
+        return dict.fromkeys(starts, str(Path.cwd()))
+    return {start: start for start in starts if start}
 
 
 def _array(image: Any, name: str) -> np.ndarray:

@@ -31,6 +31,7 @@ _COMPRESSED = {
     ".xz": "unxz",
     ".zst": "unzstd",
 }
+_ARCHIVES = (".7z", ".rar", ".cab", ".iso", ".lz4", ".lzma", ".zipx")
 _PAIR = 2
 _ENTRIES = "OUT"  # kinds of arrays whose entries are objects or text
 
@@ -129,13 +130,22 @@ def _open_one(
         return open_array(path, name, split)
     if is_loose(path):
         return Loose([path], name=name)
-    hint = "unpack it into a folder"
-    if ending in _COMPRESSED:
-        hint = f"undo its compression: {_COMPRESSED[ending]} {path.name}"
     raise UserError(
         f"{name}: must be a folder, .zip, .tar, .parquet, .npy, .npz or an image, got "
-        f"{path.name}; {hint}"
+        f"{_kind(path, ending)}"
     )
+
+
+def _kind(path: Path, ending: str) -> str:
+    """What a file is that holds no images as it stands, and what to do about it."""
+    if ending in _COMPRESSED:
+        return f"a compressed file; undo its compression: {_COMPRESSED[ending]} {path.name}"
+    if ending in _ARCHIVES:
+        return f"an archive of another kind ({ending}); unpack it into a folder"
+    if not path.is_file():
+        return "a device or pipe; copy it into a file"
+    named = f"a file that ends in {ending}" if ending else "a file without an ending"
+    return f"{named}; name images so that they end in .jpg, .png, .tif, .webp or the like"
 
 
 def _find(spec: str) -> list[Path]:

@@ -4,6 +4,7 @@ Files of one sample share their path up to the first dot of the file name: ``000
 0002.jpg 0002.cls``, see https://github.com/webdataset/webdataset.
 """
 
+import os
 import tarfile
 from pathlib import Path
 
@@ -43,6 +44,11 @@ class Shards:
     def __init__(self, paths: list[Path], name: str, inside: str = "") -> None:
         self.name = name
         self._shards = paths
+        self._prefixes = _prefixes(paths)
+        self.roots = {
+            prefix: str(path.absolute() / inside.strip("/"))
+            for prefix, path in zip(self._prefixes, paths, strict=True)
+        }
         parts = [_found(path) for path in paths]
         tally = Tally()
         for part in parts:
@@ -82,16 +88,27 @@ class Shards:
         return int(self._labels[index])
 
     def key(self, index: int) -> str:
-        """The path of the image in its shard, after the shard's name if there are several."""
+        """The path of the image in its shard, after the shard's name if there are several.
+
+        Shards in different folders are named by their path from the folder that all share.
+        """
         path = self._paths[index].decode(errors="surrogateescape")
-        shard = self._shards[int(self._shard[index])].name
-        return f"{shard}/{path}" if len(self._shards) > 1 else path
+        return self._prefixes[int(self._shard[index])] + path
 
     @property
     def fingerprint(self) -> str:
         """Of names, sizes and labels."""
         names = self._paths.arrays().values()
         return digest([*names, self._size.astype("<i8"), self._labels.astype("<i4")])
+
+
+def _prefixes(paths: list[Path]) -> list[str]:
+    """What the keys of each shard begin with."""
+    if len(paths) == 1:
+        return [""]
+    places = [path.absolute() for path in paths]
+    shared = os.path.commonpath([place.parent for place in places])
+    return [f"{place.relative_to(shared).as_posix()}/" for place in places]
 
 
 def _found(path: Path) -> dict[str, np.ndarray]:

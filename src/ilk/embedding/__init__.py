@@ -6,10 +6,10 @@ from ilk.embedding.neighbours import knn_accuracy, leave_one_out, nearest, vote
 from ilk.embedding.quality import feature_std, rankme
 from ilk.embedding.record import Embeddings
 from ilk.embedding.stored import left_behind, read_embeddings
-from ilk.embedding.table import embed_to_parquet
+from ilk.embedding.table import embed_to_table
 
 __all__ = [
-    "Batch", "Embeddings", "all_finite", "cached", "embed", "embed_batches", "embed_to_parquet",
+    "Batch", "Embeddings", "all_finite", "cached", "embed", "embed_batches", "embed_to_table",
     "feature_std", "knn_accuracy", "leave_one_out", "left_behind", "moved", "nearest", "rankme",
     "read_embeddings", "vote",
 ]  # fmt: skip

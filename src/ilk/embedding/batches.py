@@ -18,6 +18,7 @@ from jaxtyping import Float32, Int64, UInt8, UInt64
 from torch import Tensor, nn
 
 from ilk.core import UserError, stored
+from ilk.core.counts import count
 from ilk.data import (
     MEMORY,
     Bad,
@@ -153,8 +154,8 @@ def nothing_readable(source: Source, bad: list[Bad]) -> UserError:
     """The error for a source without a single readable item."""
     first = f"; first {bad[0].key}: {bad[0].reason}" if bad else ""
     return UserError(
-        f"embed: {source.name} must hold images that can be read, got {len(bad)} bad items and"
-        f" no good one{first}"
+        f"embed: {source.name} must hold images that can be read, got"
+        f" {count(len(bad), 'bad item')} and no good one{first}"
     )
 
 

@@ -23,10 +23,12 @@ from ilk.core.fields import (
     keyed,
     listed,
     parse_json,
+    read_plain,
     text,
     whole,
 )
 from ilk.data import Bad
+from ilk.embedding.formats import sidecar
 from ilk.embedding.record import Embeddings
 
 ROWS = 4096  # that are in memory twice while they are read
@@ -51,13 +53,18 @@ BAD: Mapping[str, Kind] = {
 
 
 def read_embeddings(path: str | Path) -> Embeddings:
-    """Read what ``embed_to_parquet`` wrote, a file or a directory of shards, into memory.
+    """Read the parquet that ``embed_to_table`` wrote, a file or shards, into memory.
 
     Raises:
-        UserError: nothing is there, it is not ours or damaged, or shards are missing or do not
-            belong together.
+        UserError: nothing is there, it is CSV or npz, it is not ours or damaged, or shards are
+            missing or do not belong together.
     """
     path = Path(path)
+    if path.exists() and path.suffix.lower() in {".csv", ".npz"}:
+        raise UserError(
+            f"embeddings: {path} must be parquet, which is what ilk reads back, got"
+            f" {path.suffix}; call ilk embed with -o {path.stem}.parquet"
+        )
     files = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
     if not files or not files[0].exists():
         raise UserError(f"embeddings: {path} must be a file or directory that ilk embed wrote")
@@ -83,21 +90,14 @@ def read_embeddings(path: str | Path) -> Embeddings:
 
 
 def facts_of(file: Path) -> dict[str, Any]:
-    """What stands in the metadata of a table, checked.
+    """What stands in the metadata of a table, or beside it, checked.
 
     Raises:
         UserError: it is no table of ours.
     """
     where = f"embeddings: {file}"
-    try:
-        if not file.is_file():  # a device may have no end
-            raise OSError("not a plain file")
-        metadata: Mapping[bytes, bytes] = pq.read_schema(file).metadata or {}
-        written = metadata[b"ilk"]
-    except (pa.ArrowException, OSError, KeyError) as error:
-        raise UserError(
-            f"{where} must be a parquet file that ilk embed wrote, it is not"
-        ) from error
+    apart = file.suffix.lower() in {".csv", ".npz"}
+    written = _beside(file) if apart else _within(file)
     facts = check_fields(
         parse_json(written, where), FACTS, where, optional=("unlabelled",), others=True
     )
@@ -105,6 +105,30 @@ def facts_of(file: Path) -> dict[str, Any]:
     for entry in facts["bad"]:
         check_fields(entry, BAD, f"{where}: bad")
     return facts
+
+
+def _within(file: Path) -> bytes:
+    """The facts of a parquet file."""
+    try:
+        if not file.is_file():  # a device may have no end
+            raise OSError("not a plain file")
+        metadata: Mapping[bytes, bytes] = pq.read_schema(file).metadata or {}
+        return metadata[b"ilk"]
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise UserError(
+            f"embeddings: {file} must be a parquet file that ilk embed wrote, it is not"
+        ) from error
+
+
+def _beside(file: Path) -> bytes:
+    """The facts of a file that cannot hold them."""
+    facts = sidecar(file)
+    if not facts.is_file():
+        raise UserError(
+            f"embeddings: {file} must have {facts.name} beside it, as ilk embed writes it, got"
+            " none; choose another output or delete it"
+        )
+    return read_plain(facts, f"embeddings: {file}")
 
 
 def bad_of(file: Path) -> list[Bad]:

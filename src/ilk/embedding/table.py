@@ -1,10 +1,11 @@
-"""Embeddings as parquet, written so that a stopped run loses little. Axes: N rows, D features.
+"""Embeddings in files, written so that a stopped run loses little. Axes: N rows, D features.
 
 A table holds ``key`` (string, a path below one of ``roots`` in the metadata), ``content``
 (uint64, a digest of the bytes), ``width`` and ``height`` (int32, upright, in pixels), ``label``
 (int64, null when unknown) and ``label_name`` (string) when the source has classes, and
 ``vector`` (fixed_size_list of float16 or float32).
-What made it stands as JSON under ``ilk`` in the schema's metadata.
+What made it stands as JSON under ``ilk`` in the schema's metadata; `ilk.embedding.formats` says
+what CSV and npz make of this.
 """
 
 # pyarrow has no types
@@ -12,7 +13,7 @@ What made it stands as JSON under ``ilk`` in the schema's metadata.
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
@@ -21,15 +22,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ilk.core import UserError, check_writable, lock, replacing, sweep
+from ilk.core import UserError, check_writable, lock, stored, sweep
+from ilk.core.endings import Format, table_format
 from ilk.core.version import VERSION
 from ilk.data import Bad, Source, left_out, roots, unlabelled_because
 from ilk.embedding.batches import Batch, all_finite, embed_batches, nothing_readable
+from ilk.embedding.formats import save_csv, save_npz, save_parquet, sidecar
 from ilk.embedding.stored import bad_of, facts_of
 from ilk.networks import Encoder
 
 LAYOUT = 2  # of the columns; 1 had no width and height
 PIECE = 4096  # items that an interruption can cost at most; a row group each
+SHARD = 100_000  # items of a shard of parquet
 
 
 class Reading(TypedDict, total=False):
@@ -40,17 +44,17 @@ class Reading(TypedDict, total=False):
     workers: int
 
 
-def embed_to_parquet(
+def embed_to_table(
     encoder: Encoder,
     source: Source,
     path: str | Path,
     *,
-    shard_rows: int = 100_000,
+    shard_rows: int | None = None,
     dtype: Literal["float16", "float32"] = "float16",
     progress: Callable[[int, int], None] | None = None,
     **reading: Unpack[Reading],
 ) -> Path:
-    """Embed a source into one parquet file or, when it has more items, a directory of shards.
+    """Embed a source into a parquet, CSV or npz file, or a directory of shards of parquet.
 
     Call it again after an interruption: finished shards and pieces of 4,096 items are kept. A
     file appears under its name only when it is whole; until then its pieces lie beside it in
@@ -58,10 +62,11 @@ def embed_to_parquet(
 
     Args:
         encoder: stays as it is.
-        source: of images; unreadable items have no row and stand in the metadata.
-        path: a file ``photos.parquet``, or a directory for ``part-00000.parquet`` and so on,
-            which is made when the items do not fit one shard.
-        shard_rows: items in a shard.
+        source: of images; unreadable items have no row and are listed in the facts.
+        path: a file ``photos.parquet``, ``.csv`` or ``.npz``; of CSV and npz the facts stand
+            beside it in ``photos.csv.json``. Or a directory for ``part-00000.parquet`` and so
+            on, which is made when the items do not fit one shard.
+        shard_rows: items in a shard of parquet, 100,000 when None. CSV and npz are one file.
         dtype: of the vectors.
         progress: called with the items done and their number; what was kept counts as done.
         reading: ``batch_size``, ``device`` and ``workers`` of ``embed``.
@@ -70,10 +75,22 @@ def embed_to_parquet(
         The file or directory.
 
     Raises:
-        UserError: another encoder or other data was embedded there, a vector has NaN or
-            infinity or does not fit float16, nothing could be read, or the disk is full.
+        UserError: the name ends as another kind of file does, ``shard_rows`` does not fit,
+            another encoder or other data was embedded there, a vector has NaN or infinity or
+            does not fit float16, nothing could be read, or the disk is full.
     """
     path = Path(path)
+    kind = table_format(path)
+    if kind != "parquet":
+        if shard_rows is not None:
+            raise UserError(
+                f"shard_rows: must be left out for {kind}, which is one file, got {shard_rows};"
+                " write parquet for shards"
+            )
+        shard_rows = max(len(source), 1)
+    shard_rows = SHARD if shard_rows is None else shard_rows
+    if shard_rows < 1:
+        raise UserError(f"shard_rows: must be 1 or more, got {shard_rows}")
     with lock(path, "embed"):
         return _embed(_Job(encoder, source, dtype, shard_rows, reading, progress), path)
 
@@ -82,7 +99,9 @@ def _embed(job: "_Job", path: Path) -> Path:
     source, shard_rows = job.source, job.shard_rows
     shards = max(-(-len(source) // shard_rows), 1)
     targets = [path]
-    if shards > 1 or path.is_dir():
+    if table_format(path) != "parquet":
+        check_writable(sidecar(path), "embed")
+    elif shards > 1 or path.is_dir():
         for found in [path] if path.is_file() else sorted(path.glob("part-*.parquet")):
             job.verify(found)
         targets = [path / f"part-{number:05d}.parquet" for number in range(shards)]
@@ -90,10 +109,11 @@ def _embed(job: "_Job", path: Path) -> Path:
     for number, target in enumerate(targets):
         first = number * shard_rows
         _write_shard(job, target, range(first, min(first + shard_rows, len(source))))
-    if not any(pq.read_metadata(target).num_rows for target in targets):
-        bad = [skipped for target in targets for skipped in bad_of(target)]
+    bad = [skipped for target in targets for skipped in bad_of(target)]
+    if len(bad) == len(source):
         for target in targets:
             target.unlink()
+            sidecar(target).unlink(missing_ok=True)
         raise nothing_readable(source, bad)
     return path
 
@@ -142,7 +162,7 @@ class _Job:
             "made": self.made,
             "bad": [asdict(b) for b in bad],
             "left_out": [asdict(kind) for kind in left_out(self.source)],
-            "roots": roots(self.source),
+            "roots": {stored(prefix): root for prefix, root in roots(self.source).items()},
             "unlabelled": unlabelled_because(self.source),
             "version": VERSION,
         }
@@ -182,8 +202,8 @@ def _write_shard(job: _Job, target: Path, items: range) -> None:
             sweep(pieces[-1])
             _write_piece(job, pieces[-1], part)
     bad = [skipped for piece in pieces for skipped in bad_of(piece)]
-    sweep(target)
-    _save(target, map(pq.read_table, pieces), job.schema(bad))
+    sweep(target, sidecar(target))
+    SAVE[table_format(target)](target, pieces, job.schema(bad))
     shutil.rmtree(partial)
 
 
@@ -198,7 +218,7 @@ def _write_piece(job: _Job, target: Path, items: range) -> None:
             job.encoder, np.concatenate([batch.vectors for batch in batches]), keys.__getitem__
         )
     schema = job.schema(bad for batch in batches for bad in batch.bad)
-    _save(target, (_table(batch, job, schema) for batch in batches), schema)
+    save_parquet(target, (_table(batch, job, schema) for batch in batches), schema)
 
 
 def _table(batch: Batch, job: _Job, schema: pa.Schema) -> pa.Table:
@@ -226,13 +246,12 @@ def _table(batch: Batch, job: _Job, schema: pa.Schema) -> pa.Table:
     return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
-def _save(target: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
-    """Write beside, sync, rename: the name never stands for half a file."""
-    names: Any = ["label_name"]  # the only column worth a dictionary
-    advice = "finished pieces are kept, make room and call it again"
-    with (
-        replacing(target, "embed", advice) as beside,
-        pq.ParquetWriter(beside, schema, use_dictionary=names) as writer,
-    ):
-        for table in tables:
-            writer.write_table(table)
+def _join(target: Path, pieces: Sequence[Path], schema: pa.Schema) -> None:
+    save_parquet(target, map(pq.read_table, pieces), schema)
+
+
+SAVE: Mapping[Format, Callable[[Path, Sequence[Path], pa.Schema], None]] = {
+    "parquet": _join,
+    "csv": save_csv,
+    "npz": save_npz,
+}
