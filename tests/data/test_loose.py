@@ -209,3 +209,15 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     for place in (tmp_path / "pipe", Path("/dev/null")):
         with pytest.raises(UserError, match="got a device or pipe; copy it into a file"):
             open_source(place)
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+@pytest.mark.parametrize("content", [b"", b"no numbers", b"\x80\x04K\x01."])
+def test_a_file_that_numpy_did_not_write_is_not_advised_to_be_trusted(
+    tmp_path: Path, ending, content
+) -> None:
+    (tmp_path / f"x.{ending}").write_bytes(content)
+    with pytest.raises(UserError, match="must be numbers written by NumPy, got") as caught:
+        open_source(tmp_path / f"x.{ending}")
+    assert "allow_pickle" not in str(caught.value)
+    assert "another kind of file" in str(caught.value)

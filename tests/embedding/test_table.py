@@ -333,9 +333,7 @@ INSIDE = ["train/a/1.png", "train/b/2.png", "test/a/3.png"]
         (["x-0.zip", "x-1.zip"], "x-*.zip"),
     ],
 )
-def test_a_row_leads_back_into_its_archive(
-    encoder, tmp_path, monkeypatch, packed, spec, part
-):
+def test_a_row_leads_back_into_its_archive(encoder, tmp_path, monkeypatch, packed, spec, part):
     monkeypatch.chdir(tmp_path)
     for name in packed:
         pack(Path(name), INSIDE)

@@ -1,6 +1,7 @@
 """What is built from the tree holds everything that the tree runs on."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,17 +16,20 @@ from ilk.data.rendered import Rendered
 from tests.cli.conftest import TINY
 
 ROOT = Path(__file__).parents[2]
-# A command line, after which all that was loaded of ilk must come from one place.
-COMMAND = """
-import sys
+# Command lines, after which all that was loaded of ilk must come from one place.
+COMMANDS = """
+import shlex, sys
 from ilk.cli import main
-place, *sys.argv[1:] = sys.argv[1:]
-try:
-    main()
-finally:
-    files = {m.__file__ for n, m in sys.modules.items() if n.partition(".")[0] == "ilk"}
-    elsewhere = sorted(file for file in files if not file.startswith(place))
-    assert files and not elsewhere, elsewhere
+place, *commands = sys.argv[1:]
+for command in commands:
+    sys.argv = shlex.split(command)
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, command
+files = {m.__file__ for n, m in sys.modules.items() if n.partition(".")[0] == "ilk"}
+elsewhere = sorted(file for file in files if not file.startswith(place))
+assert files and not elsewhere, elsewhere
 """
 
 
@@ -105,8 +109,8 @@ def test_what_is_installed_trains_and_draws_a_page_by_itself(installed, say, tmp
     (tmp_path / "photos").mkdir()
     for index in range(len(drawn)):
         cv2.imwrite(str(tmp_path / f"photos/{index}.png"), drawn.item(index)[..., ::-1])
-    ilk = (sys.executable, "-c", COMMAND, installed)
-    say(*ilk, "train", "photos", "--mix", "sdmp", *TINY, "--steps", "3", "-o", "run")
+    train = f"ilk train photos --mix sdmp {shlex.join(TINY)} --steps 3 -o run"
+    kin = "ilk kin run photos --queries 2 -o page.html"
+    say(sys.executable, "-c", COMMANDS, installed, train, kin)
     assert (tmp_path / "run" / "encoder.safetensors").is_file()
-    say(*ilk, "kin", "run", "photos", "--queries", "2", "-o", "page.html")
     assert "</html>" in (tmp_path / "page.html").read_text()

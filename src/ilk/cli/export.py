@@ -65,7 +65,9 @@ def export(
 def _format(to: Format | None, output: Path) -> Format | None:
     """The format that is asked for, by name or by the ending of the file; both must agree."""
     ending = output.suffix.lower()
-    named: Format | None = next((one for one, known in ENDINGS.items() if known == ending), None)
+    named: Format | None = next(
+        (one for one, known in ENDINGS.items() if known == ending), None
+    )
     if to is not None and ending and named != to:
         raise UserError(f"-o: must end in {ENDINGS[to]} for --to {to}, got {output}")
     if to is None and ending and named is None:

@@ -36,6 +36,7 @@ _LABELS = (
     "arr_1",
 )
 _FEW = 4  # channels, at most, where it is a question which axis they are
+_WRITTEN = (b"\x93NUMPY", b"PK")  # .npy, and .npz, which is a zip archive
 _NUMBERS = "uifb"  # kinds of types
 _BANDS = 16  # channels, at most, of one image that may be taken for many
 
@@ -109,6 +110,9 @@ def open_array(path: Path, name: str, split: str = "") -> Arrays:
     ``y`` or ``targets``; with a split as ``train_images`` or ``x_train``, and so on.
     """
     try:
+        with path.open("rb") as file:
+            if not file.read(6).startswith(_WRITTEN):  # NumPy takes all others for pickle
+                raise ValueError("another kind of file, which does not begin as its files do")
         if path.suffix.lower() == ".npz":
             with path.open("rb") as file:  # NumPy would leave it open where it fails
                 return _of_several(np.load(file, allow_pickle=False), path, name, split)
@@ -125,9 +129,7 @@ def open_array(path: Path, name: str, split: str = "") -> Arrays:
         ) from error
 
 
-def _of_several(
-    stored: Mapping[str, np.ndarray], path: Path, name: str, split: str
-) -> Arrays:
+def _of_several(stored: Mapping[str, np.ndarray], path: Path, name: str, split: str) -> Arrays:
     """The images and labels among the arrays of an .npz file."""
     images = _named(stored, _IMAGES, split)
     if images is None:

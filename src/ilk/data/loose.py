@@ -131,10 +131,10 @@ def _roots(images: Sequence[_Kept]) -> dict[str, str]:
 
     Beside images without a file, whose keys are positions, relative paths have no root.
     """
-    starts = {image.anchor if isinstance(image, Path) else None for image in images}
-    if starts <= {""}:
-        return dict.fromkeys(starts, str(Path.cwd()))
-    return {start: start for start in starts if start}
+    starts = {image.anchor for image in images if isinstance(image, Path)}
+    if not all(isinstance(image, Path) for image in images):
+        starts.discard("")
+    return {start: start or str(Path.cwd()) for start in sorted(starts)}
 
 
 def _array(image: Any, name: str) -> np.ndarray:
