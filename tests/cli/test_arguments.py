@@ -35,6 +35,12 @@ except SystemExit as end:
         (["train", ".", "--batch-size", "0"], 2, "above zero"),
         (["train", ".", "--epochs", "1", "--steps", "1"], 2, "one of epochs, steps and time"),
         (["embed", "random:resnet_mini", "photoz"], 2, "must be an existing folder"),
+        (
+            ["embed", "random:resnet_mini", ".", "-o", "x.feather"],
+            2,
+            "must end in .parquet, .csv",
+        ),
+        (["export", "nowhere", "-o", "x.pth"], 2, "must end in .safetensors or .onnx"),
         (["evaluate", "pixels", "--test", "photoz"], 2, "must be an existing folder"),
         (["methods"], 0, "moco-v3"),
         (["methods", "--table"], 0, "which fits which"),

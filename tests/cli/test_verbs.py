@@ -74,6 +74,22 @@ def test_embed_writes_a_row_for_each_picture(ilk, run, folder):
     assert len(table["vector"][0]) == load_encoder(run).feature_dim
 
 
+def test_embed_writes_what_the_ending_says(ilk, run, folder):
+    words = ("embed", run, f"{folder}:test", "--dtype", "float32", "-o")
+    for name in ("t.parquet", "t.csv", "t.npz", "T.CSV"):
+        said = ilk(*words, name)
+        assert said.code == 0, said.err
+        assert f"vectors in {name}" in said.out
+    wanted = np.stack(pq.read_table("t.parquet")["vector"].to_numpy())
+    with np.load("t.npz", allow_pickle=False) as arrays:
+        assert np.array_equal(arrays["vector"], wanted)
+    assert Path("t.csv").read_bytes() == Path("T.CSV").read_bytes()
+    assert len(Path("t.csv").read_text().splitlines()) == 21
+    refused = ilk("evaluate", "vectors", "--test", "t.csv", "--protocols", "quality")
+    assert refused.code == 2
+    assert "t.csv must be parquet" in refused.err
+
+
 def test_embed_names_its_output_after_the_data(ilk, folder):
     size = ("--batch-size", "4")
     said = ilk("embed", "random:resnet_mini", folder / "test", *size, "--shard-rows", "9")
@@ -199,11 +215,14 @@ def test_export_of_a_network_that_timm_cannot_build_leaves_nothing(ilk, tmp_path
     assert "network =" not in said.out
 
 
-def test_export_to_onnx(ilk, run):
+@pytest.mark.parametrize("words", [(), ("--to", "onnx"), ("-o", "deep/e.onnx")])
+def test_export_to_onnx_where_it_is_asked_for_or_all_there_is(ilk, run, words):
     pytest.importorskip("onnxruntime")
-    said = ilk("export", run, "--to", "onnx")
+    said = ilk("export", run, *words)
     assert said.code == 0, said.err
-    assert (run / "export" / "encoder.onnx").exists()
+    file = Path("deep/e.onnx") if "-o" in words else run / "export" / "encoder.onnx"
+    assert file.exists()
+    file.unlink()
     assert float(re.search(r"differ from ilk's by ([\d.e+-]+)", said.out)[1]) < 1e-4
 
 

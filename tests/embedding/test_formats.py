@@ -102,7 +102,7 @@ def test_text_is_quoted_and_numbers_are_not(encoder, arrays, tmp_path):
     path = embed_to_table(encoder(), arrays(6), tmp_path / "v.CSV", dtype="float32")
     lines = path.read_text().splitlines()
     assert lines[0] == ('"key","content","width","height","label","label_name","v0","v1","v2"')
-    assert lines[1].startswith('"pictures/0.png",')
+    assert lines[1].startswith('"images/0.png",')
     assert lines[5].split(",")[4:6] == ["", ""], "a label that is not known is empty"
     assert len(lines) == 7
 

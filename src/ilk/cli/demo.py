@@ -58,12 +58,14 @@ def demo(
     seed
         Seed of all random numbers.
     """
+    from ilk.evaluate import check_sources
     from ilk.train import Interrupted
     from ilk.viewer import comparison, write_report
 
     console = terminal()
     _check_free(output)
     train, test = _drawn_parts(console, seed) if data is None else _own_parts(data, seed)
+    check_sources({"train": train, "test": test}, ("knn", "linear"))
     say(console, f"{count(len(train), 'image')} to learn from, {len(test):,} to test on")
     try:
         _train(console, train, output, _settings(len(train), epochs, seed))

@@ -1,6 +1,5 @@
 """``ilk evaluate``: an encoder in, its scores on labelled images out."""
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,44 +8,20 @@ from rich.console import Console
 from rich.table import Table
 
 from ilk.cli.arguments import check_paths
-from ilk.cli.contenders import apart, named_encoder
+from ilk.cli.contenders import apart
 from ilk.cli.display import tell_words
+from ilk.cli.sides import VECTORS, Asked, Reading, Side, open_sides
 from ilk.cli.tables import print_table
 from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.cli.verdicts import tell_comparisons, tell_overlap
-from ilk.core.counts import count
-from ilk.core.errors import UserError
 from ilk.progress import TrainDisplay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ilk.data import Source
-    from ilk.embedding import Embeddings
-    from ilk.evaluate import Images, Ledger, Result
-    from ilk.networks import Encoder
+    from ilk.evaluate import Ledger, Result
 
-VECTORS = "vectors"
 FILE = "evaluation.json"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Reading:
-    """How images become vectors."""
-
-    batch_size: int
-    device: str
-    workers: int
-    cache: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Side:
-    """One encoder's view of everything: its name, vectors and images."""
-
-    name: str
-    parts: "Mapping[str, Embeddings]"
-    images: "Images | None" = None
 
 
 def evaluate(
@@ -116,25 +91,21 @@ def evaluate(
     if VECTORS not in {encoder, *against}:  # whose files are refused in words of their own
         check_paths(given.values())
     from ilk.data import default_workers
-    from ilk.evaluate import Ledger, protocol
+    from ilk.evaluate import Ledger, protocol, read_class_map
 
     names = [protocol(name.strip()).name for name in protocols.split(",")]
+    classes = None if class_map is None else read_class_map(class_map)
     console = terminal()
     ledger = Ledger(output if output is not None else _beside(encoder))
     ledger.check()
-    reading = _Reading(
-        batch_size=batch_size, device=device, workers=workers or default_workers(), cache=cache
-    )
-    sides = _sides(
-        console,
-        tuple(dict.fromkeys((encoder, *apart(against)))),
-        given,
-        reading,
-        image_size,
-        seed,
-    )
+    encoders = tuple(dict.fromkeys((encoder, *apart(against))))
+    reading = Reading(
+        batch_size=batch_size, device=device, workers=workers or default_workers(),
+        cache=cache, image_size=image_size, seed=seed,
+    )  # fmt: skip
+    sides = open_sides(console, encoders, given, Asked(names, classes), reading)
     rows: dict[str, list[Result]] = {}
-    for side in _in_classes(sides, class_map):
+    for side in sides:
         ledger.names = {"encoder": side.name, **given}
         asked = names if side.name == encoder else _applying(console, side, names)
         rows[side.name] = _measured(console, side, asked, seed, ledger)
@@ -185,75 +156,7 @@ def _beside(encoder: str) -> Path | None:
     return Path(encoder) / FILE if Path(encoder).is_dir() else None
 
 
-def _sides(
-    console: Console, encoders: tuple[str, ...], given: "Mapping[str, str]",
-    reading: _Reading, image_size: int | None, seed: int,
-) -> "Iterator[_Side]":  # fmt: skip
-    """The encoder and those it is compared with, each embedded when its turn comes."""
-    from ilk.data import open_source
-    from ilk.embedding import read_embeddings
-    from ilk.evaluate import Images
-
-    if VECTORS in encoders:
-        if len(encoders) > 1:
-            raise UserError(
-                "--against needs encoders and images, got vectors; evaluate each set of vectors"
-                " with -o FILE of its own, and give the files to ilk report"
-            )
-        parts = {name: read_embeddings(spec) for name, spec in given.items()}
-        yield _Side(name=VECTORS, parts=parts)
-        return
-    sources = {name: open_source(spec) for name, spec in given.items()}
-    ours: Encoder | None = None
-    for spec in encoders:
-        encoder = named_encoder(console, spec, encoders[0], ours, image_size, seed)
-        ours = ours or encoder
-        title = "embed" if ours is encoder else f"{spec}: embed"
-        parts = {
-            name: _embedded(console, encoder, source, f"{title} {name}", reading)
-            for name, source in sources.items()
-        }
-        images = Images(
-            encoder=encoder, train=sources.get("train"), test=sources["test"],
-            batch_size=reading.batch_size, device=reading.device, workers=reading.workers,
-        )  # fmt: skip
-        yield _Side(name=spec, parts=parts, images=images)
-
-
-def _in_classes(sides: "Iterator[_Side]", path: Path | None) -> "Iterator[_Side]":
-    """Both sets in the classes of a map, if there is one."""
-    from ilk.evaluate import mapped, read_class_map
-
-    classes = None if path is None else read_class_map(path)
-    for side in sides:
-        if classes is None or "train" not in side.parts:
-            yield side
-            continue
-        train, test = mapped(side.parts["train"], side.parts["test"], classes)
-        yield replace(side, parts={**side.parts, "train": train, "test": test})
-
-
-def _embedded(
-    console: Console, encoder: "Encoder", source: "Source", title: str, reading: _Reading
-) -> "Embeddings":
-    from ilk.embedding import cached, embed
-
-    with TrainDisplay(console, title) as display:
-        found = (cached if reading.cache else embed)(
-            encoder,
-            source,
-            batch_size=reading.batch_size,
-            device=reading.device,
-            workers=reading.workers,
-            progress=lambda done, of: display.stepped(done, of, {}),
-        )
-    if found.bad:
-        lost = count(len(found.bad), "unreadable image")
-        display.told(f"{lost} left out of {source.name}, the first is {found.bad[0].key}")
-    return found
-
-
-def _applying(console: Console, side: _Side, names: "Sequence[str]") -> "list[str]":
+def _applying(console: Console, side: Side, names: "Sequence[str]") -> "list[str]":
     """The protocols that can be asked of an encoder that ours is compared with."""
     from ilk.evaluate import PROTOCOLS
 
@@ -269,7 +172,7 @@ def _applying(console: Console, side: _Side, names: "Sequence[str]") -> "list[st
 
 
 def _measured(
-    console: Console, side: _Side, names: "Sequence[str]", seed: int, ledger: "Ledger"
+    console: Console, side: Side, names: "Sequence[str]", seed: int, ledger: "Ledger"
 ) -> "list[Result]":
     from ilk.evaluate import evaluate as measured
 

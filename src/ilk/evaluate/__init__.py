@@ -1,6 +1,7 @@
 """Protocols that can be trusted: frozen, versioned, everything chosen on train alone."""
 
-from ilk.evaluate.class_map import mapped, read_class_map
+from ilk.evaluate.before import check_sources
+from ilk.evaluate.class_map import ClassMap, mapped, read_class_map
 from ilk.evaluate.comparisons.agreement import Agreement, agreement
 from ilk.evaluate.comparisons.baselines import (
     load_encoder_or_baseline,
@@ -32,10 +33,12 @@ from ilk.evaluate.protocols.protocol import (
 )
 from ilk.evaluate.result import Result
 from ilk.evaluate.suite import PROTOCOLS, evaluate, protocol
+from ilk.evaluate.task import check_encoder
 
 __all__ = [
     "PROTOCOLS",
     "Agreement",
+    "ClassMap",
     "Comparison",
     "Images",
     "Labelled",
@@ -50,6 +53,8 @@ __all__ = [
     "Task",
     "agreement",
     "bootstrap",
+    "check_encoder",
+    "check_sources",
     "clopper_pearson",
     "compare",
     "difference_over_seeds",

@@ -41,11 +41,22 @@ def disjoint(part: Embeddings, test: Embeddings, name: str) -> None:
         known = part.contents is not None and test.contents is not None
         shared = _same_content(part, test) if known else _same_key_and_vector(part, test)
     if len(shared):
-        raise UserError(
-            f"evaluate: {name} and test must not share images, {len(shared)} of {len(test)}"
-            f" test images are in {name} too, first {test.keys[int(shared[0])]}; take them out"
-            f" of one"
-        )
+        raise shared_images(name, len(shared), len(test), str(test.keys[int(shared[0])]))
+
+
+def shared_images(name: str, count: int, of: int, first: str) -> UserError:
+    """The error for test images that are in another set too.
+
+    Args:
+        name: what the other set is called.
+        count: how many there are.
+        of: test images.
+        first: key of one of them.
+    """
+    return UserError(
+        f"evaluate: {name} and test must not share images, {count} of {of} test images are in"
+        f" {name} too, first {first}; take them out of one"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

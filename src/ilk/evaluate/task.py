@@ -80,26 +80,62 @@ def make_task(parts: EmbeddedSets, protocol: Protocol, seed: int, tell: Tell = s
     )
 
 
-def _needed(parts: EmbeddedSets, protocol: Protocol) -> EmbeddedSets:
-    """The parts that the protocol uses; refuses when one is missing."""
+def check_labels(parts: EmbeddedSets, protocol: Protocol) -> EmbeddedSets:
+    """Refuse sets whose labels do not serve a protocol; of vectors nothing is asked.
+
+    Args:
+        parts: perhaps without vectors, see ``ilk.evaluate.before``.
+        protocol: which is to measure on them.
+
+    Returns:
+        Those that the protocol uses.
+
+    Raises:
+        UserError: a set is missing, has no labels, or none that fit those of the others.
+    """
+    parts = _used(parts, protocol)
+    if "labels" in protocol.needs:
+        for name, part in parts.there.items():
+            _labelled(name, part)
+        _labels(parts)
+    return parts
+
+
+def check_encoder(images: Images, protocol: Protocol) -> None:
+    """Refuse an encoder that a protocol cannot train.
+
+    Raises:
+        UserError: the protocol trains weights, and the encoder has none.
+    """
+    if "weights" in protocol.needs and not images.has_weights:
+        raise UserError(
+            f"evaluate: {protocol.name} needs an encoder with weights to train, got"
+            f" {images.encoder.name}; give a run, timm:NAME or random:NAME"
+        )
+
+
+def _used(parts: EmbeddedSets, protocol: Protocol) -> EmbeddedSets:
+    """The parts that the protocol uses; refuses when train is missing."""
     if "train" in protocol.needs and parts.train is None:
         raise UserError(
             f"evaluate: {protocol.name} needs labelled images to train on, got none; give train"
         )
+    train = parts.train if "train" in protocol.needs else None
+    gallery = parts.gallery if protocol.takes_gallery else None
+    return replace(parts, train=train, gallery=gallery)
+
+
+def _needed(parts: EmbeddedSets, protocol: Protocol) -> EmbeddedSets:
+    """The parts that the protocol uses; refuses when one is missing."""
+    parts = _used(parts, protocol)
     if "images" in protocol.needs and parts.images is None:
         raise UserError(
             f"evaluate: {protocol.name} needs an encoder and its images, got vectors; give a"
             " run or timm:NAME and images"
         )
-    if "weights" in protocol.needs and parts.images and not parts.images.has_weights:
-        raise UserError(
-            f"evaluate: {protocol.name} needs an encoder with weights to train, got"
-            f" {parts.images.encoder.name}; give a run, timm:NAME or random:NAME"
-        )
-    train = parts.train if "train" in protocol.needs else None
-    return replace(
-        parts, train=train, gallery=parts.gallery if protocol.takes_gallery else None
-    )
+    if parts.images:
+        check_encoder(parts.images, protocol)
+    return parts
 
 
 def _labels(parts: EmbeddedSets) -> tuple[dict[str, Int64[np.ndarray, " N"]], tuple[str, ...]]:
@@ -155,17 +191,22 @@ def _aligned(source: Source, part: Embeddings, used: Bool[np.ndarray, " N"]) -> 
 def _usable(name: str, part: Embeddings, labelled: bool) -> None:
     if not len(part):
         raise UserError(f"evaluate: {name} must hold images, it is empty")
-    if labelled and (part.labels < 0).all():
-        raise UserError(
-            f"evaluate: {name} must have labels, none of its {len(part)} images has one:"
-            f" {part.unlabelled_because or 'these vectors were made without'}"
-        )
+    if labelled:
+        _labelled(name, part)
     finite = np.isfinite(part.vectors).all(1)
     if not finite.all():
         first = part.keys[int(finite.argmin())]
         raise UserError(
             f"evaluate: features must be finite, {(~finite).sum()} of {len(part)} {name} images"
             f" have NaN or infinity, first {first}; the encoder is broken, take an earlier one"
+        )
+
+
+def _labelled(name: str, part: Embeddings) -> None:
+    if (part.labels < 0).all():
+        raise UserError(
+            f"evaluate: {name} must have labels, none of its {len(part.labels)} images has one:"
+            f" {part.unlabelled_because or 'these vectors were made without'}"
         )
 
 
