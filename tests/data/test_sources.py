@@ -208,8 +208,8 @@ def test_what_is_no_source_is_an_error(spec: Any, message: str) -> None:
 
 
 def test_arrays_without_known_names(tmp_path: Path) -> None:
-    np.savez(tmp_path / "x.npz", pictures=PIXELS)
-    with pytest.raises(UserError, match="holds images"):
+    np.savez(tmp_path / "x.npz", photos=PIXELS)
+    with pytest.raises(UserError, match="holds photos"):
         open_source(tmp_path / "x.npz")
     (tmp_path / "x.npy").write_bytes(b"nothing")
     with pytest.raises(UserError, match="written by NumPy"):
