@@ -11,8 +11,8 @@ from pathlib import Path
 
 import cv2
 import pytest
-from ilk.data.rendered import Rendered
 
+from ilk.rendered import Rendered
 from tests.cli.conftest import TINY
 
 ROOT = Path(__file__).parents[2]
