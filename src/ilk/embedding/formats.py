@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
@@ -137,8 +136,8 @@ def _array_of(
     if pa.types.is_string(field.type):
         longest = 1
         for batch in _batches(pieces, [field.name]):
-            most = pc.max(pc.utf8_length(batch.column(0))).as_py()
-            longest = max(longest, most or 0)
+            known = filter(None, batch.column(0).to_pylist())
+            longest = max(longest, *map(len, known), 0)
         return (rows,), np.dtype(f"U{longest}")
     return (rows,), np.dtype(field.type.to_pandas_dtype())
 

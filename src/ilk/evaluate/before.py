@@ -32,11 +32,10 @@ def check_sources(
     parts = {name: _without_vectors(source) for name, source in sources.items()}
     if classes is not None and "train" in parts:
         parts["train"], parts["test"] = mapped(parts["train"], parts["test"], classes)
-    used = {
-        part
-        for name in protocols
-        for part in check_labels(EmbeddedSets(**parts), protocol(name)).there
-    }
+    sets = EmbeddedSets(
+        test=parts["test"], train=parts.get("train"), gallery=parts.get("gallery")
+    )
+    used = {part for name in protocols for part in check_labels(sets, protocol(name)).there}
     test = sources["test"]
     for name in sorted(used - {"test"}):
         if sources[name].fingerprint == test.fingerprint:
