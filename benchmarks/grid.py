@@ -1,18 +1,18 @@
-"""A grid of training runs that can be stopped at any time and started again.
+"""Grids of training runs, each a study whose results are kept as JSON.
 
-Each finished cell is a JSON file under ``results/<grid>/``; one that was cut short goes on
-from its checkpoint. Cells are counted in epochs, so a busy machine changes nothing but the
-time. Several processes may work on one grid: each takes the next cell that nobody works on.
+`ilk.study` trains and scores, as for `ilk compare`: a grid can be stopped at any time and
+started again, and several processes may work on it. Each finished cell is a JSON file in
+``results/<grid>/``. Cells are counted in epochs or steps, so a busy machine changes nothing but
+the time.
 """
 
 import base64
-import contextlib
-import fcntl
 import json
 import os
 import platform
 import time
 from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,16 +22,17 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from ilk.core.errors import UserError
+from ilk.core import Busy, UserError
 from ilk.data import Source
-from ilk.embedding import embed
-from ilk.evaluate import Images, Result, evaluate, pixels
-from ilk.networks import Encoder, load_encoder
+from ilk.evaluate import Result
 from ilk.progress import TrainDisplay
-from ilk.train import Settings, resume, train
+from ilk.study import Cell as StudyCell
+from ilk.study import Study, Watch
+from ilk.train import Settings, read_record
 
 RESULTS = Path(__file__).parent / "results"
 RUNS = Path(__file__).parent.parent / "runs"
+CORRUPTED = "robustness@1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,38 +75,52 @@ class Grid:
     first_seed: int = 0
     corrupted: Source | None = None
 
+    def study(self, seeds: int) -> Study:
+        """The runs and scores of all cells; baselines come last, they need a network."""
+        cells = [self._cell(cell) for cell in self.cells]
+        return Study(
+            directory=RUNS / self.name,
+            cells=tuple(sorted(cells, key=lambda cell: cell.settings is None)),
+            seeds=seeds,
+            learned=self.train,
+            names={"train": self.train.name, "test": self.test.name},
+            train=self.train,
+            test=self.test,
+            protocols=("knn@1", "linear@1", *([CORRUPTED] if self.corrupted else [])),
+            first_seed=self.first_seed,
+            other_tests={CORRUPTED: self.corrupted} if self.corrupted else {},
+        )
+
+    def _cell(self, cell: Cell) -> StudyCell:
+        settings = Settings(**{**self.shared, **cell.settings}) if cell.settings else None
+        return StudyCell(name=cell.name, settings=settings, learned=cell.images)
+
     def run(self, seeds: int, only: str | None = None) -> None:
         """Finish every cell that is not finished yet, first all cells of the first seed."""
-        console = Console()
-        for seed in range(self.first_seed, self.first_seed + seeds):
-            for cell in self.cells:
-                if only and only != cell.name:
-                    continue
-                path = RESULTS / self.name / f"{cell.name}-seed{seed}.json"
-                with alone(RUNS / self.name / f"{cell.name}-seed{seed}.lock") as mine:
-                    if mine and not path.exists():
-                        console.rule(f"{cell.name}, seed {seed}")
-                        write(path, self._cell(cell, seed, console))
+        console, whole = Console(), self.study(seeds)
+        for cell, seed, _ in whole.places():
+            path = RESULTS / self.name / f"{cell.name}-seed{seed}.json"
+            if path.exists() or only not in (None, cell.name):
+                continue
+            try:
+                content = self._finished(whole, cell, seed, console)
+            except Busy as busy:
+                console.print(str(busy), markup=False)
+            else:
+                write(path, content)
 
-    def _cell(self, cell: Cell, seed: int, console: Console) -> dict[str, Any]:
-        directory = RUNS / self.name / f"{cell.name}-seed{seed}"
+    def _finished(
+        self, whole: Study, cell: StudyCell, seed: int, console: Console
+    ) -> dict[str, Any]:
+        place, watch = whole.place(cell, seed), watching(console)
         began, worked = time.perf_counter(), time.process_time()
-        afresh = not (directory / "run.json").exists()
-        record: dict[str, Any] = {}
-        if cell.name == "pixels":
-            parts = [pixels(part) for part in (self.train, self.test)]
-        else:
-            if cell.settings:
-                record = self._trained(cell, seed, directory, console)
-                worked = time.process_time() - worked
-            encoder = load_encoder(directory) if cell.settings else self._untrained(seed)
-            parts = [embed(encoder, part) for part in (self.train, self.test)]
-        found = evaluate(*parts, seed=seed)
-        if self.corrupted is not None and cell.name != "pixels":
-            images = Images(encoder=encoder, train=self.train, test=self.corrupted)
-            some = embed(encoder, self.corrupted)
-            found += evaluate(parts[0], some, ["robustness"], seed=seed, images=images)
-        for result in found:
+        afresh = cell.settings is not None and not (place / "run.json").exists()
+        whole.learn(cell, seed, watch)
+        worked = time.process_time() - worked
+        whole.score(cell, seed, watch)
+        found = whole.results(place)
+        record = {} if cell.settings is None else read_record(place)
+        for result in found.values():
             console.print(f"{cell.name}: {result.protocol} {result.value:.4f}")
         return {
             "cell": cell.name,
@@ -114,33 +129,30 @@ class Grid:
             "seconds": round(time.perf_counter() - began, 1),
             "train_seconds": record.get("seconds"),
             # Of all threads, whatever else ran; not known of a run that was taken up again.
-            "train_processor_seconds": round(worked, 1) if cell.settings and afresh else None,
+            "train_processor_seconds": round(worked, 1) if afresh else None,
             "settings": record.get("settings"),
-            "images": None if cell.images is None else len(cell.images),
+            "images": None if cell.learned is None else len(cell.learned),
             "length": record.get("length"),
             "versions": record.get("versions"),
             "commit": record.get("commit"),
-            "online_knn": online_scores(directory / "metrics.jsonl"),
-            "results": [result.to_dict() | {"right": packed(result)} for result in found],
+            "online_knn": online_scores(place / "metrics.jsonl"),
+            "results": [
+                found[name].to_dict() | {"right": packed(found[name])}
+                for name in whole.protocols
+                if name in found
+            ],
         }
 
-    def _untrained(self, seed: int) -> Encoder:
-        return load_encoder(
-            f"random:{self.shared['backbone']}", image_size=self.shared["image_size"], seed=seed
-        )
 
-    def _trained(
-        self, cell: Cell, seed: int, directory: Path, console: Console
-    ) -> dict[str, Any]:
-        record = directory / "run.json"
-        status = json.loads(record.read_text())["status"] if record.exists() else None
-        with TrainDisplay(console, cell.name) as display:
-            if status is None:
-                settings = Settings(seed=seed, **{**self.shared, **cell.settings})
-                train(settings, cell.images or self.train, directory, display)
-            elif status != "finished":
-                resume(directory, display, cell.images or self.train)
-        return json.loads(record.read_text())
+def watching(console: Console) -> Watch:
+    """Draws what a study does."""
+
+    @contextmanager
+    def watch(title: str) -> Generator[TrainDisplay]:
+        with TrainDisplay(console, title) as display:
+            yield display
+
+    return watch
 
 
 def facts(command: str) -> dict[str, Any]:
@@ -180,19 +192,6 @@ def online_scores(path: Path) -> list[tuple[float, float]]:
         return []
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return [(round(line["epoch"], 2), line["knn"]) for line in lines if "knn" in line]
-
-
-@contextlib.contextmanager
-def alone(lock: Path) -> Generator[bool]:
-    """Whether this process holds a lock, which goes with the process however it ends."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-        else:
-            yield True
 
 
 def write(path: Path, result: Mapping[str, Any]) -> None:

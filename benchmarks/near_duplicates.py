@@ -86,7 +86,7 @@ def rows(data: Path, name: str) -> dict[str, dict[str, float]]:
 
 
 def _run(name: str) -> Path:
-    return RUNS / "mini" / f"{name}-seed0"
+    return RUNS / "mini" / name / "seed0"
 
 
 if __name__ == "__main__":

@@ -12,54 +12,39 @@ processes each take the next encoder.
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.grid import RESULTS, RUNS, alone, facts, write
-from benchmarks.mini import CELLS, DATA, SHARED, grid
-from ilk.embedding import embed
-from ilk.evaluate import Images, Ledger, evaluate, protocol
-from ilk.networks import Encoder, load_encoder
-from ilk.progress import TrainDisplay
+from benchmarks.grid import RESULTS, facts, watching, write
+from benchmarks.mini import CELLS, DATA, grid
+from ilk.core import Busy
+from ilk.evaluate import protocol
+from ilk.study import Study
 
 PROTOCOLS = "knn,linear,finetune-1,finetune-10,robustness,finetune-mini"
 
 
-def measure(cell: str, seed: int, names: list[str], data: Path, console: Console) -> None:
-    """Every protocol that is not finished yet, for one encoder."""
-    whole = grid(data)
-    encoder = encoder_of(cell, seed)
-    train, test = embed(encoder, whole.train), embed(encoder, whole.test)
-    images = Images(encoder=encoder, train=whole.train, test=whole.test)
-    ledger = Ledger(RUNS / "paper" / f"{cell}-seed{seed}.json")
-    path = RESULTS / "paper" / f"{cell}-seed{seed}.json"
-    kept = json.loads(path.read_text())["results"] if path.exists() else []
-    for name in names:
-        with TrainDisplay(console, f"{cell}: {name}") as display:
-            found = evaluate(
-                train, test, [name], seed, images=images, ledger=ledger,
-                progress=lambda done, of, to=display: to.stepped(done, of, {}),
-            )  # fmt: skip
-        kept = [old for old in kept if old["protocol"] != name]
-        kept += [result.to_dict() for result in found]
-        console.print(f"{cell}: {name} {found[0].value:.4f}")
-        write(path, facts("make paper") | {"cell": cell, "seed": seed, "results": kept})
-
-
-def encoder_of(cell: str, seed: int) -> Encoder:
-    """What a cell of the learning check left."""
-    if cell == "untrained":
-        size = SHARED["image_size"]
-        return load_encoder(f"random:{SHARED['backbone']}", image_size=size, seed=seed)
-    return load_encoder(RUNS / "mini" / f"{cell}-seed{seed}")
-
-
-def there(cell: str, seed: int) -> bool:
-    """Whether the cell has an encoder."""
-    record = RUNS / "mini" / f"{cell}-seed{seed}" / "run.json"
-    trained = record.exists() and json.loads(record.read_text())["status"] == "finished"
-    return trained or cell == "untrained"
+def measure(study: Study, only: str | None, console: Console) -> None:
+    """Every protocol that is not finished yet, for every encoder that is there."""
+    for cell, seed, place in study.places():
+        there = study.trained(cell, seed) or cell.name == "untrained"
+        if not there or only not in (None, cell.name):
+            continue
+        path = RESULTS / "paper" / f"{cell.name}-seed{seed}.json"
+        for name in study.protocols:
+            try:
+                replace(study, protocols=(name,)).score(cell, seed, watching(console))
+            except Busy as busy:
+                console.print(str(busy), markup=False)
+                break
+            found = study.results(place)[name]
+            console.print(f"{cell.name}: {name} {found.value:.4f}")
+            kept = json.loads(path.read_text())["results"] if path.exists() else []
+            kept = [old for old in kept if old["protocol"] != name] + [found.to_dict()]
+            content = {"cell": cell.name, "seed": seed, "results": kept}
+            write(path, facts("make paper") | content)
 
 
 if __name__ == "__main__":
@@ -69,10 +54,6 @@ if __name__ == "__main__":
     parser.add_argument("--protocols", default=PROTOCOLS)
     parser.add_argument("--cell", choices=[cell.name for cell in CELLS])
     chosen = parser.parse_args()
-    asked = [protocol(name).name for name in chosen.protocols.split(",")]
-    for cell in CELLS:
-        if chosen.cell in (None, cell.name) and there(cell.name, chosen.seed):
-            lock = RUNS / "paper" / f"{cell.name}-seed{chosen.seed}.lock"
-            with alone(lock) as mine:
-                if mine:
-                    measure(cell.name, chosen.seed, asked, chosen.data, Console())
+    asked = tuple(protocol(name).name for name in chosen.protocols.split(","))
+    whole = replace(grid(chosen.data), first_seed=chosen.seed).study(1)
+    measure(replace(whole, protocols=asked), chosen.cell, Console())

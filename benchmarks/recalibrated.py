@@ -57,7 +57,7 @@ if __name__ == "__main__":
     found = {
         cell.name: scores(run, whole.train, whole.test, chosen.seed)
         for cell in CELLS
-        if (run := RUNS / "mini" / f"{cell.name}-seed{chosen.seed}").is_dir()
+        if (run := RUNS / "mini" / cell.name / f"seed{chosen.seed}").is_dir()
     }
     path = RESULTS / "recalibrated" / f"seed{chosen.seed}.json"
     write(

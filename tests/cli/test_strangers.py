@@ -13,7 +13,7 @@ from ilk.core import UserError
 from ilk.data import open_source
 from ilk.networks import load_encoder, save_encoder
 from ilk.networks.weights import fingerprint
-from ilk.train import glance, read_record, resume
+from ilk.train import preview_step, read_record, resume
 from ilk.train.length import Length
 from ilk.train.records.record import recorded_settings
 from ilk.train.setup import Setup
@@ -199,7 +199,7 @@ def test_a_poisoned_record_reaches_neither_resume_nor_kin(trap, run, folder, tmp
         for read in (
             lambda: read_record(theirs),
             lambda: resume(theirs, Witness()),
-            lambda: glance(theirs, images),
+            lambda: preview_step(theirs, images),
         ):
             with pytest.raises(UserError, match=r"pretrained|checkpoint_path|cache_dir"):
                 read()

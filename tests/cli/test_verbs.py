@@ -260,7 +260,7 @@ def test_a_kin_rule_is_recorded_judged_and_drawn(ilk, folder):
     assert {line["kin_precision"] for line in lines if "kin_precision" in line} == {1.0}
     drawn = ilk("kin", "one", folder / "test", "--queries", "2", "-o", "page.html")
     assert drawn.code == 0, drawn.err
-    assert "Kin in the source loss" in Path("page.html").read_text()
+    assert "Positives and negatives in the source loss" in Path("page.html").read_text()
 
 
 def test_a_kin_rule_that_does_not_fit_says_why(ilk, folder):
@@ -290,13 +290,30 @@ def test_report_lays_out_evaluations_on_a_page(ilk, run, folder):
     assert "report in deep/page.html" in said.out
     page = Path("deep/page.html").read_text()
     assert "Confident mistakes" in page
-    assert "against pixels" in page
+    assert '>pixels</th><td class="name">knn@1</td>' in page
     assert (
         "Confident mistakes"
         not in Path(ilk("report", "kept.json", "--no-gallery").out.split()[-1]).read_text()
     )
     assert ilk("report", "nowhere.json").code == 2
     assert ilk("report").code == 2
+
+
+def test_an_unfinished_run_says_so_where_it_is_evaluated_and_drawn(ilk, run, folder):
+    shutil.copytree(run, "stopped", ignore=shutil.ignore_patterns("evaluation.json"))
+    record = json.loads(Path("stopped/run.json").read_text())
+    changed = {**record, "status": "interrupted", "step": 2}
+    Path("stopped/run.json").write_text(json.dumps(changed))
+    parts = ("--train", folder / "train", "--test", folder / "test", "--protocols", "knn")
+    said = ilk("evaluate", "stopped", *parts)
+    assert said.code == 0, said.err
+    assert "note: the run in stopped is interrupted at step 2 of 3" in said.out
+    assert "is finished" not in ilk("evaluate", run, *parts).out
+    assert ilk("report", "stopped", "--no-gallery", "-o", "page.html").code == 0
+    assert "Evaluation of stopped (interrupted at step 2 of 3)" in Path("page.html").read_text()
+    drawn = ilk("kin", "stopped", folder / "test", "-o", "kin.html")
+    assert drawn.code == 0, drawn.err
+    assert "The run is interrupted at step 2 of 3." in Path("kin.html").read_text()
 
 
 def test_compare_gives_one_table_and_one_page(ilk, folder):

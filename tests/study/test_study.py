@@ -1,5 +1,6 @@
 """Several methods over several seeds."""
 
+import json
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
@@ -7,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ilk.core import UserError
+from ilk.core import UserError, lock
 from ilk.data import Arrays
 from ilk.evaluate import difference_over_seeds, mean_over_seeds
 from ilk.rendered import Rendered
-from ilk.study import Study, baselines, cells, summary
+from ilk.study import Study, baselines, cells, percentage_points, summary
 from ilk.train import Settings, read_record, resume
+from ilk.viewer import study_report
 
 SHARED = Settings(
     backbone="resnet_mini", backbone_options={"widths": (8, 16), "depths": (1, 1)},
@@ -157,3 +159,54 @@ def test_a_name_twice_is_refused():
         UserError, match="^methods: must name one thing at least and none twice"
     ):
         cells(SHARED, methods=("moco-v3", "moco-v3"))
+
+
+def test_what_another_process_works_on_is_left_to_it(tmp_path):
+    made = study(tmp_path, seeds=1, methods=("moco-v3",))
+    (cell, seed, place), (mixed, *_), *_ = made.places()
+    with lock(place, "compare"):
+        assert made.finish(Watcher()) == ("moco-v3, seed 0", "untrained, seed 0")
+    assert not place.exists()
+    assert made.trained(mixed, 0)
+    place.mkdir()
+    record = json.loads((made.place(mixed, 0) / "run.json").read_text())
+    (place / "run.json").write_text(json.dumps({**record, "status": "running", "step": 1}))
+    report = study_report(made, summary(made), title="t")
+    assert "The run of moco-v3 with seed 0 is dead at step 1 of 3" in report.verdict
+    shutil.rmtree(place)
+    assert [row.name for row in summary(made).rows] == ["moco-v3-sdmp", "pixels"]
+    assert made.finish(Watcher()) == ()
+    assert made.trained(cell, seed)
+    assert len(summary(made).rows) == 4
+
+
+def test_pixels_are_left_out_of_what_trains_weights(tmp_path):
+    made = replace(study(tmp_path), protocols=("knn@1", "finetune-1@1"), cells=baselines())
+    *_, (pixels, seed, place) = replace(made, seeds=1).places()
+    made.score(pixels, seed, Watcher())
+    assert set(made.results(place)) == {"knn@1"}
+
+
+def test_cells_may_learn_from_images_of_their_own_and_be_scored_on_others(tmp_path):
+    few, other = drawn(16, "few"), drawn(12, "other")
+    (cell,) = cells(SHARED, methods=("moco-v3",))
+    made = replace(
+        study(tmp_path, seeds=1), cells=(replace(cell, learned=few),), first_seed=5,
+        protocols=("knn@1", "linear@1"), other_tests={"linear@1": other},
+    )  # fmt: skip
+    made.finish(Watcher())
+    place = tmp_path / "moco-v3" / "seed5"
+    record = read_record(place)
+    assert record["data"]["fingerprint"] == few.fingerprint
+    assert record["settings"]["seed"] == 5
+    found = made.results(place)
+    assert found["knn@1"].n_test == 30
+    assert found["linear@1"].n_test == 12
+
+
+@pytest.mark.parametrize(
+    ("share", "printed"),
+    [(-0.0001, "+0.0"), (-0.0, "+0.0"), (0.1234, "+12.3"), (-0.5, "-50.0")],
+)
+def test_points_have_no_negative_zero(share, printed):
+    assert f"{percentage_points(share):+.1f}" == printed

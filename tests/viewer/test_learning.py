@@ -27,7 +27,7 @@ def test_values_that_cannot_be_drawn_are_left_out(tmp_path, value):
     path = tmp_path / "metrics.jsonl"
     path.write_text(f'{{"epoch": 1, "loss": {value}, "knn": 0.5}}')
     assert metrics(path) == [{"epoch": 1, "knn": 0.5}]
-    assert [figure.title for figure in learning_curves(path)] == ["Online k-NN"]
+    assert [figure.title for figure in learning_curves(path)] == ["Online k-NN accuracy"]
 
 
 def test_what_is_no_plain_file_has_no_measurements(tmp_path):

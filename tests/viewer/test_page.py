@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ilk.core import UserError
-from ilk.viewer import Report, page, write_report
+from ilk.viewer import Chapter, Grid, Matrix, Report, page, write_report
 from tests.viewer.conftest import EVIL, picture
 from tests.viewer.reading import kind, text, tree
 
@@ -87,6 +87,40 @@ def test_tables_have_heads(report):
     assert [e.tag for e in kind(table, "tr", "ours")] == ["tr"]
 
 
+def test_tables_scroll_inside_themselves_by_mouse_and_keyboard(report):
+    grid = Grid(caption="a grid", heads=("a", "b"), rows=(("one", "two"),))
+    matrix = Matrix(caption="a matrix", names=("a", "b"), counts=((1, 2), (3, 4)))
+    chapter = Chapter(title="t", lead="l", grids=(grid,), matrices=(matrix,))
+    root = tree(page(replace(report, chapters=(chapter,))))
+    regions = kind(root, "div", "wide")
+    assert [region.get("aria-label") for region in regions][1:] == ["a grid", "a matrix"]
+    assert all(
+        region.get("tabindex") == "0" and region.get("role") == "region" for region in regions
+    )
+    held = [table for region in regions for table in region.iter("table")]
+    folded = kind(root, "table", "facts")
+    assert len(held) + len(folded) == len(list(root.iter("table")))
+
+
+def test_columns_of_sentences_get_room_and_columns_of_numbers_none(report):
+    sentence = "worse by 3.2 points, interval 1.0 to 5.4"
+    grid = Grid(
+        caption="c", heads=("a", "b", "c"), rows=(("x", "1", sentence), ("y", "2", "-"))
+    )
+    chapter = Chapter(title="t", lead="l", grids=(grid,))
+    root = tree(page(replace(report, results=None, chapters=(chapter,))))
+    assert [text(cell) for cell in kind(root, "td", "words")] == [sentence, "-"]
+    assert [text(cell) for cell in kind(root, "th", "words")] == ["c"]
+
+
+def test_the_page_has_a_language_and_one_first_heading(report):
+    root = tree(page(report))
+    assert root.find("html").get("lang") == "en"
+    assert len(list(root.iter("h1"))) == 1
+    drawn = [svg for svg in root.iter("svg") if svg.get("aria-hidden") != "true"]
+    assert all(svg.get("role") == "img" and svg.get("aria-label") for svg in drawn)
+
+
 def test_what_is_empty_is_left_out():
     root = tree(page(Report(title="only a title", verdict="and a verdict")))
     assert not list(root.iter("section"))
@@ -125,14 +159,64 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_text_stands_out_in_light_and_dark(report):
-    """WCAG 2.1, 1.4.3: a contrast of 4.5 at least."""
+def _contrast(one: str, other: str) -> float:
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+SERIES = ("accent", "rust", "violet", "umber")
+
+
+def _themes(report: Report) -> list[dict[str, str]]:
     style = text(tree(page(report)).find("html/head/style"))
     themes = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
     assert len(themes) == 2
-    for theme in themes:
-        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", theme))
-        paper = _luminance(colours["paper"])
-        for name in ("ink", "soft", "accent", "rust", "violet", "olive"):
-            low, high = sorted((paper, _luminance(colours[name])))
-            assert (high + 0.05) / (low + 0.05) >= 4.5, name
+    return [dict(re.findall(r"--(\w+): (#[0-9a-f]{6}|\d+%)", theme)) for theme in themes]
+
+
+def test_text_stands_out_in_light_and_dark(report):
+    """WCAG 2.1, 1.4.3: a contrast of 4.5 at least."""
+    for colours in _themes(report):
+        for name in ("ink", "soft", *SERIES):
+            assert _contrast(colours[name], colours["paper"]) >= 4.5, name
+
+
+def test_counts_stand_out_from_the_darkest_cell(report):
+    for colours in _themes(report):
+        share = int(colours["deepest"].removesuffix("%")) / 100
+        pairs = zip(_bytes(colours["accent"]), _bytes(colours["paper"]), strict=True)
+        mixed = [round(share * one + (1 - share) * other) for one, other in pairs]
+        assert _contrast(colours["ink"], "#" + bytes(mixed).hex()) >= 4.5
+
+
+def _bytes(colour: str) -> bytes:
+    return bytes.fromhex(colour.removeprefix("#"))
+
+
+# Machado et al., IEEE TVCG 2009, severity 1.
+SEEN = {
+    "all cones": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+                   [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                     [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+                   [0.004733, 0.691367, 0.303900]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("eye", SEEN)
+def test_curves_are_told_apart_by_every_eye(report, eye):
+    for colours in _themes(report):
+        seen = [_lab(colours[name], np.array(SEEN[eye])) for name in SERIES]
+        apart = [np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)]
+        assert min(apart) >= 20  # CIE 1976; 2.3 can just be seen
+
+
+def _lab(colour: str, cones: np.ndarray) -> np.ndarray:
+    shares = np.frombuffer(_bytes(colour), np.uint8) / 255
+    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    xyz = np.array(to_xyz) @ np.clip(cones @ linear, 0, 1) / (0.95047, 1, 1.08883)
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])

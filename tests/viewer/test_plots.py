@@ -1,10 +1,12 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ilk.viewer import Contender, Figure, Line
-from ilk.viewer.plots import CROWDED, curves, intervals
+from ilk.viewer.plots import CROWDED, NAME, curves, intervals, sample
 from ilk.viewer.ticks import label, ticks
 from tests.viewer.conftest import score
 from tests.viewer.reading import kind
@@ -108,3 +110,32 @@ def test_who_was_not_measured_is_not_drawn():
     rows = [Contender(name="a", scores=(None,)), Contender(name="b", scores=(score(0.5),))]
     plot = intervals("accuracy", rows, 0, None)
     assert [e.text for e in kind(plot, "text", "name")] == ["b"]
+
+
+def test_sixteen_curves_differ_by_colour_or_dashes():
+    looks = [next(sample(number).iter("line")).get("class") for number in range(16)]
+    assert len(set(looks)) == 16
+    for one, other in itertools.pairwise(looks):
+        assert not set(one.split()[1:]) & set(other.split()[1:])
+    lines = tuple(Line(name=str(n), points=((0.0, n), (1.0, n))) for n in range(5))
+    plot = curves(Figure(title="t", lines=lines))
+    assert [line.get("class") for line in kind(plot, "polyline", "curve")] == looks[:5]
+
+
+def test_axes_have_names():
+    lines = (Line(name="", points=((0.0, 1.0),)),)
+    plot = curves(Figure(title="t", lines=lines, x="labelled images", y="accuracy"))
+    assert [e.text for e in kind(plot, "text", "axis")] == ["labelled images", "accuracy"]
+    bars = intervals("k-NN", [Contender(name="b", scores=(score(0.5),))], 0, None)
+    assert [e.text for e in kind(bars, "text", "axis")] == ["accuracy"]
+
+
+def test_long_names_leave_room_for_the_value_and_are_said_in_full():
+    name = "runs/compare/a-method-with-a-long-name/seed0 (interrupted at step 20 of 50)"
+    plot = intervals("k-NN", [Contender(name=name, scores=(score(0.5),))], 0, None)
+    (drawn,) = kind(plot, "text", "name")
+    assert len(drawn.text) == NAME
+    assert drawn.text.startswith("runs/compare")
+    assert drawn.text.endswith("at step 20 of 50)")
+    assert name in plot.get("aria-label")
+    assert any(name in (e.text or "") for e in plot.iter("title"))

@@ -8,8 +8,8 @@ import pytest
 
 from ilk.core import lock
 from ilk.evaluate import Ledger, difference_over_seeds, evaluate, mean_over_seeds
+from ilk.train.records.record import run_state
 from ilk.viewer import page, standings, standings_report
-from ilk.viewer.training import state
 from tests.evaluate.conftest import make_pair
 from tests.viewer.reading import text, tree
 
@@ -61,8 +61,8 @@ def test_seeds_of_one_method_are_one_row(places):
     assert (score.value, (score.low, score.high)) == (expected.mean, expected.interval)
     (chapter,) = [c for c in report.chapters if c.title.startswith("Is ")]
     found = difference_over_seeds(ours, theirs)
-    ((against, protocol, words),) = chapter.grids[0].rows
-    assert (against, protocol) == ("against byol + sdmp, 2 seeds", "knn@1")
+    ((other, protocol, words),) = chapter.grids[0].rows
+    assert (other, protocol) == ("byol + sdmp, 2 seeds", "knn@1")
     assert f"{100 * found.difference:+.1f} points" in words
     assert "over seeds and test images together" in report.results.note
 
@@ -108,7 +108,34 @@ def test_the_page_says_how_a_run_was_trained(places, tmp_path):
     assert "moco-v3 + sdmp" in shown
     assert "5 epochs" in shown
     assert "1.250" in shown
-    assert "has not been trained to its end: interrupted at step 20 of 50" in shown
+    name = f"{stopped} (interrupted at step 20 of 50)"
+    assert f"{name} has not finished its training." in shown
+    assert shown.lstrip().startswith(f"ilkEvaluation of {name}")
+
+
+def test_an_unfinished_run_says_so_wherever_it_is_drawn(places, tmp_path):
+    stopped = placed(tmp_path, 9, status="interrupted", step=20)
+    for paths in ([stopped, *places], [*places, stopped]):
+        root = tree(page(standings_report(standings(paths))))
+        drawn = [
+            *(e.get("aria-label", "") for e in root.iter("svg")),
+            *(
+                text(e)
+                for tag in ("h2", "th", "td", "title", "caption")
+                for e in root.iter(tag)
+            ),
+        ]
+        naming = [words for words in drawn if str(stopped) in words]
+        assert len(naming) >= 4
+        assert all(f"{stopped} (interrupted at step 20 of 50)" in words for words in naming)
+
+
+def test_an_unfinished_run_is_no_seed_of_finished_ones(places, tmp_path):
+    same = placed(tmp_path, 9, status="interrupted", step=20)
+    report = standings_report(standings([*places[:2], same]))
+    assert [row.name for row in report.results.rows] == [
+        "moco-v3 + sdmp, 2 seeds", f"{same} (interrupted at step 20 of 50)",
+    ]  # fmt: skip
 
 
 def test_the_page_shows_classes_and_confusions(places):
@@ -126,10 +153,10 @@ def test_the_page_shows_classes_and_confusions(places):
 def test_a_run_that_nothing_holds_is_dead(places, tmp_path):
     killed = placed(tmp_path, 9, status="running", step=20)
     record = json.loads((killed / "run.json").read_text())
-    assert state(record, killed) == "dead at step 20 of 50"
+    assert run_state(record, killed) == "dead at step 20 of 50"
     with lock(killed / "run.json", "run"):
-        assert state(record, killed) == "running at step 20 of 50"
-    assert state(record, killed) == "dead at step 20 of 50"
+        assert run_state(record, killed) == "running at step 20 of 50"
+    assert run_state(record, killed) == "dead at step 20 of 50"
     report = standings_report(standings([killed]))
     shown = text(tree(page(report)).find("html/body"))
-    assert "has not been trained to its end: dead at step 20 of 50" in shown
+    assert f"{killed} (dead at step 20 of 50) has not finished its training." in shown

@@ -9,6 +9,7 @@ from ilk.embedding import Embeddings, embed
 from ilk.evaluate import Ledger, evaluate
 from ilk.evaluate.comparisons.baselines import raw_pixels
 from ilk.viewer import mistakes, page, standings, standings_report
+from ilk.viewer.neighbours import agree, label_name
 from tests.evaluate.conftest import make_pair
 from tests.viewer.reading import kind, text, tree
 
@@ -69,10 +70,10 @@ def test_the_page_says_what_the_files_say(files):
     assert len(kind(root, "polygon", "band")) == 3 * 2
     titles = [text(e) for e in root.iter("h2")]
     assert titles == [
-        "What it knows", "By other protocols", "Is <ours> better?", "Class by class",
-        "How many labels does it take?", "Without labels", "The run",
+        "Accuracy", "Other protocols", "Is <ours> better?", "Accuracy by class",
+        "How many labels does it take?", "Measures without labels", "Details",
     ]  # fmt: skip
-    assert "against three" in shown
+    assert ["three", "knn@1"] in [[text(c) for c in row][:2] for row in root.iter("tr")]
     assert "worse" in shown or "better" in shown
     assert shown.count("not measured") >= 3, "few-label, cluster and discover of the third"
     assert "Spearman" in shown
@@ -138,10 +139,21 @@ def test_mistakes_are_the_surest_wrong_ones():
     train, test = source("train"), source("test")
     known, asked = embed(encoder, train), embed(encoder, test)
     found = mistakes(known, asked, train, test, k=2)
-    assert found[0].query.caption.startswith("dark, called light by 100 %")
+    assert found[0].query.caption.startswith("dark, predicted light with 100 %")
     ((_, near),) = found[0].found
     assert [neighbour.agrees for neighbour in near] == [False, False]
     assert mistakes(known, _relabelled(asked, -1), train, test, k=2) == ()
+
+
+def test_a_class_may_be_called_what_the_page_says_where_there_is_none():
+    shades = np.array([0, 250])
+    images = np.broadcast_to(shades[:, None, None, None], (2, 8, 8, 3)).astype(np.uint8)
+    source = Arrays(images, np.array([0, -1]), classes=("no label",), name="few")
+    vectors = embed(raw_pixels(8), source)
+    assert agree(vectors, 0, vectors, 0) is True
+    assert agree(vectors, 0, vectors, 1) is None
+    unnamed = embed(raw_pixels(8), Arrays(images, np.array([3, -1]), name="numbers"))
+    assert [label_name(unnamed, row) for row in (0, 1)] == ["3", None]
 
 
 def _relabelled(vectors: Embeddings, label: int) -> Embeddings:

@@ -174,11 +174,20 @@ def _run(study: "Study", output: Path) -> None:
             yield display
 
     try:
-        study.finish(watch)
+        busy = study.finish(watch)
     except Interrupted as stop:
         say(console, f"The comparison was stopped by {stop}; the same command continues it.")
         sys.exit(stop.exit_code)
     found = summary(study)
+    if busy:
+        say(
+            console,
+            f"Another process works on {plain('; '.join(busy))}. The same command shows the "
+            f"whole table when it has finished.",
+        )
+    if not found.rows:
+        say(console, "Nothing to compare: no protocol has scored single images yet.")
+        return
     print_table(console, summary_table(found))
     for line in _sentences(found):
         say(console, plain(line))

@@ -8,6 +8,8 @@ from rich.console import Console
 from ilk.cli.terminal import plain, say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ilk.networks import Encoder
 
 BEFORE = "before"
@@ -51,3 +53,21 @@ def named_encoder(
         spec, ours=ours, image_size=image_size, seed=seed,
         tell=lambda words: say(console, plain(words)),
     )  # fmt: skip
+
+
+def tell_unfinished(console: Console, specs: "Iterable[str]") -> None:
+    """Say which of some encoders are of runs that have not finished.
+
+    Args:
+        console: to print on.
+        specs: encoders as a person calls them.
+    """
+    from ilk.train.records.record import FINISHED, RECORD, read_record, run_state
+
+    for spec in specs:
+        if not (Path(spec) / RECORD).is_file():
+            continue
+        record = read_record(Path(spec))
+        if record["status"] != FINISHED:
+            state = run_state(record, Path(spec))
+            say(console, f"[yellow]note:[/] the run in {plain(spec)} is {plain(state)}")

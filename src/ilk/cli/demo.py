@@ -59,7 +59,7 @@ def demo(
         Seed of all random numbers.
     """
     from ilk.evaluate import check_sources
-    from ilk.train import Interrupted
+    from ilk.train import Interrupted, preview_losses, preview_views
     from ilk.viewer import comparison, write_report
 
     console = terminal()
@@ -80,8 +80,12 @@ def demo(
     title = f"SDMP on MoCo v3, {train.name}"
     page = write_report(
         output / "report.html",
-        comparison(output, rivals, train, test, title=title, verdict=verdict),
-    )
+        comparison(
+            output, rivals, train, test, title=title, verdict=verdict,
+            views=preview_views(output, train),
+            losses=preview_losses(output, train, queries=3),
+        ),
+    )  # fmt: skip
     say(console, plain(verdict))
     say(console, f"report in {plain(page)}")
     answer(

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ilk.cli.arguments import check_paths
-from ilk.cli.contenders import apart
+from ilk.cli.contenders import apart, tell_unfinished
 from ilk.cli.display import tell_words
 from ilk.cli.sides import VECTORS, Asked, Reading, Side, open_sides
 from ilk.cli.tables import print_table
@@ -99,6 +99,7 @@ def evaluate(
     ledger = Ledger(output if output is not None else _beside(encoder))
     ledger.check()
     encoders = tuple(dict.fromkeys((encoder, *apart(against))))
+    tell_unfinished(console, encoders)
     reading = Reading(
         batch_size=batch_size, device=device, workers=workers or default_workers(),
         cache=cache, image_size=image_size, seed=seed,

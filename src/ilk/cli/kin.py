@@ -32,8 +32,9 @@ def kin(
     """
     from ilk.core import check_writable
     from ilk.data import open_source
-    from ilk.train.records.record import read_record, recorded_settings
-    from ilk.viewer import Report, inspected, run_facts, write_report
+    from ilk.train import preview_losses
+    from ilk.train.records.record import read_record, recorded_settings, run_state
+    from ilk.viewer import Report, loss_sections, run_facts, write_report
 
     if not data:
         raise UserError("kin: needs images, got no DATA; give a folder, archive or parquet")
@@ -46,12 +47,13 @@ def kin(
     settings = recorded_settings(record)
     made = (settings.method, settings.kin, settings.mix)
     report = Report(
-        title=f"Kin of {' + '.join(part for part in made if part)}",
-        verdict=f"Kin, negatives and ignored images in a batch of {source.name}, as the run in "
-        f"{directory} decides at step {record.get('step', 0):,}.",
-        kinships=inspected(directory, source, queries=queries),
+        title=f"Positives and negatives of {' + '.join(part for part in made if part)}",
+        verdict=f"This page shows which images of a batch of {source.name} the losses of the "
+        f"run in {directory} treat as positives (kin), as negatives and as ignored. The run is "
+        f"{run_state(record, directory)}.",
+        losses=loss_sections(preview_losses(directory, source, queries=queries)),
         facts=run_facts(record),
     )
     page = write_report(place, report)
-    say(terminal(), f"kin in {plain(page)}")
+    say(terminal(), f"page in {plain(page)}")
     answer({"page": str(page), "run": str(directory)})

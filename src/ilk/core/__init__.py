@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ilk.core.errors import UserError
 from ilk.core.files import check_writable, replacing, sweep, sweep_old, write_whole
-from ilk.core.locks import Holder, holder, lock
+from ilk.core.locks import Busy, Holder, holder, lock
 from ilk.core.min_pixels import MinPixels
 from ilk.core.schedules import Cosine, Line, Progress, Ramp, Scalar, WarmCosine, value
 from ilk.core.shown import shown, stored
@@ -42,6 +42,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "UNKNOWN",
+    "Busy",
     "Composition",
     "Cosine",
     "Field",

@@ -62,15 +62,15 @@ def lock(place: Path, subject: str, *, wait: float = 0.0) -> Generator[None]:
         wait: seconds to wait for another holder.
 
     Raises:
-        UserError: another process holds it (the message names that one), or nothing can be
-            written there.
+        Busy: another process holds it; the message names that one.
+        UserError: nothing can be written there.
     """
     file = lock_file(place)
     try:
         make_parent(file)
         descriptor = _taken(file, max(wait, PATIENCE))
     except _Held as held:
-        raise UserError(
+        raise Busy(
             f"{subject}: {place} must be used by one process at a time, got {held.holder}; "
             f"wait for that one, stop it, or choose another place"
         ) from None
@@ -110,6 +110,10 @@ def lock_file(place: Path) -> Path:
     """Where the lock of a place lies: the same by whatever way one comes there."""
     real = Path(os.path.realpath(place))
     return real.parent / f".{stem(real)}.lock"
+
+
+class Busy(UserError):
+    """Another process holds the lock."""
 
 
 class _Held(Exception):

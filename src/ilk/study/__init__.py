@@ -1,8 +1,8 @@
 """Several methods over several seeds on the same images: runs, scores, one table."""
 
 from ilk.study.cells import Cell, baselines, cells
-from ilk.study.study import Study
-from ilk.study.table import Difference, Row, Summary, summary
+from ilk.study.study import Study, Watch
+from ilk.study.table import Difference, Row, Summary, percentage_points, summary
 
 __all__ = [
     "Cell",
@@ -10,7 +10,9 @@ __all__ = [
     "Row",
     "Study",
     "Summary",
+    "Watch",
     "baselines",
     "cells",
+    "percentage_points",
     "summary",
 ]

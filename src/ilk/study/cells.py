@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ilk.core import UserError
+from ilk.data import Source
 from ilk.train import Settings
 
 NONE = "none"
@@ -19,11 +20,13 @@ class Cell:
         name: of its row in the table.
         settings: of its runs, the seed apart; None for ``untrained`` and ``pixels``.
         plain: name of the cell that differs by the mix alone; empty for cells without a mix.
+        learned: images that this cell learns from; None for those of the study.
     """
 
     name: str
     settings: Settings | None = None
     plain: str = ""
+    learned: Source | None = None
 
 
 def baselines() -> tuple[Cell, ...]:

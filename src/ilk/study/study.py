@@ -1,18 +1,26 @@
 """Runs and scores of every cell and seed; what is finished is kept, so it can be stopped."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ilk.core import UserError
+from ilk.core import Busy, UserError, lock
 from ilk.data import Source
 from ilk.embedding import cached
-from ilk.evaluate import Images, Ledger, Result, evaluate, load_encoder_or_baseline
+from ilk.evaluate import (
+    PROTOCOLS,
+    Images,
+    Ledger,
+    Result,
+    evaluate,
+    load_encoder_or_baseline,
+)
 from ilk.networks import Encoder, load_encoder
 from ilk.study.cells import PIXELS, Cell
 from ilk.train import Settings, Watcher, read_record, resume, train
+from ilk.train.records.record import FINISHED, RECORD
 
 FILE = "evaluation.json"
 FREE = ("seed", "workers", "device", "checkpoint_every")  # may differ between starts
@@ -26,7 +34,8 @@ class Study:
 
     Every cell and seed has a folder of its own, ``CELL/seed0``, with the run and its
     ``evaluation.json``. Calling `finish` again goes on where it stopped; more cells and more
-    seeds may be added.
+    seeds may be added. Several processes may work on one study: each takes the next cell that
+    no other works on.
 
     Args:
         directory: of the study.
@@ -37,6 +46,8 @@ class Study:
         train: labelled images for probes.
         test: labelled images that are scored.
         protocols: how they are scored.
+        first_seed: the smallest seed.
+        other_tests: labelled images in place of ``test``, by the name of the protocol.
     """
 
     directory: Path
@@ -47,32 +58,134 @@ class Study:
     train: Source
     test: Source
     protocols: tuple[str, ...]
+    first_seed: int = 0
+    other_tests: Mapping[str, Source] = field(default_factory=dict[str, Source])
 
     def places(self) -> Iterator[tuple[Cell, int, Path]]:
         """Every cell and seed and its folder: first all cells of the first seed."""
-        for seed in range(self.seeds):
+        for seed in range(self.first_seed, self.first_seed + self.seeds):
             for cell in self.cells:
-                if cell.name != PIXELS or seed == 0:
-                    yield cell, seed, self.directory / cell.name / f"seed{seed}"
+                if cell.name != PIXELS or seed == self.first_seed:
+                    yield cell, seed, self.place(cell, seed)
 
-    def finish(self, watch: Watch) -> None:
+    def place(self, cell: Cell, seed: int) -> Path:
+        """The folder of a cell and seed."""
+        return self.directory / cell.name / f"seed{seed}"
+
+    def finish(self, watch: Watch) -> tuple[str, ...]:
         """Train and score what is not finished yet.
 
         Args:
             watch: opens a watcher for what a title names.
+
+        Returns:
+            Titles of what another process works on, which was left to it.
 
         Raises:
             UserError: a folder holds a run of other settings, or something cannot be trained
                 or measured as asked.
             Interrupted: by SIGTERM or Ctrl-C, after a checkpoint.
         """
-        for cell, seed, place in self.places():
-            if cell.settings is not None:
-                self._train(replace(cell.settings, seed=seed), place, watch)
+        busy: list[str] = []
         # Scores come last: what stops early leaves networks to look at.
-        for cell, seed, place in self.places():
-            if not set(self.protocols) <= set(self.results(place)):
-                self._score(cell, seed, place, watch)
+        for work in (self.learn, self.score):
+            for cell, seed, _ in self.places():
+                title = _title(cell, seed)
+                if title in busy:
+                    continue
+                try:
+                    work(cell, seed, watch)
+                except Busy:
+                    busy.append(title)
+        return tuple(busy)
+
+    def learn(self, cell: Cell, seed: int, watch: Watch) -> None:
+        """Train one cell with one seed, unless it is finished or a baseline.
+
+        Args:
+            cell: of this study.
+            seed: likewise.
+            watch: as for `finish`.
+
+        Raises:
+            Busy: another process works on it.
+            UserError: as for `finish`.
+            Interrupted: as for `finish`.
+        """
+        place = self.place(cell, seed)
+        if cell.settings is None or self.trained(cell, seed):
+            return
+        with lock(place, "compare"):
+            if self.trained(cell, seed):  # by another process, while this one asked
+                return
+            images = cell.learned or self.learned
+            with watch(_title(cell, seed)) as watcher:
+                if (place / RECORD).exists():
+                    resume(place, watcher, images)
+                else:
+                    train(replace(cell.settings, seed=seed), images, place, watcher)
+
+    def trained(self, cell: Cell, seed: int) -> bool:
+        """Whether a cell's run is finished.
+
+        Raises:
+            UserError: its folder holds a run of other settings.
+        """
+        place = self.place(cell, seed)
+        if cell.settings is None or not (place / RECORD).exists():
+            return False
+        record = read_record(place)
+        _check_same(replace(cell.settings, seed=seed), record, place)
+        return record["status"] == FINISHED
+
+    def score(self, cell: Cell, seed: int, watch: Watch) -> None:
+        """Measure one cell with one seed by every protocol that it was not measured by.
+
+        Args:
+            cell: of this study.
+            seed: likewise.
+            watch: as for `finish`.
+
+        Raises:
+            Busy: another process works on it or on the run that it needs.
+            UserError: as for `finish`.
+        """
+        place = self.place(cell, seed)
+        left = self._left(cell, place)
+        if not left:
+            return
+        with lock(place, "compare"):
+            encoder = self._encoder(cell, seed)
+            ledger = Ledger(place / FILE)
+            called = str(place) if cell.settings is not None else cell.name
+            ledger.names = {"encoder": called, **self.names}
+            for name in left:
+                with watch(f"{_title(cell, seed)}: {name}") as watcher:
+                    self._measure(encoder, name, seed, ledger, watcher)
+
+    def _left(self, cell: Cell, place: Path) -> list[str]:
+        """Protocols by which a cell was not measured; pixels have no weights to train."""
+        done = self.results(place)
+        return [
+            name
+            for name in self.protocols
+            if name not in done
+            and not (cell.name == PIXELS and "weights" in PROTOCOLS[name].needs)
+        ]
+
+    def _measure(
+        self, encoder: Encoder, protocol: str, seed: int, ledger: Ledger, watcher: Watcher
+    ) -> None:
+        def stepped(done: int, of: int) -> None:
+            watcher.stepped(done, of, {})
+
+        test = self._test(protocol)
+        known, asked = (cached(encoder, part, progress=stepped) for part in (self.train, test))
+        images = Images(encoder=encoder, train=self.train, test=test)
+        evaluate(known, asked, [protocol], seed, images=images, ledger=ledger, progress=stepped)
+
+    def _test(self, protocol: str) -> Source:
+        return self.other_tests.get(protocol, self.test)
 
     def results(self, place: Path) -> dict[str, Result]:
         """What was measured in a folder, by protocol, on the test images of this study."""
@@ -80,48 +193,30 @@ class Study:
         if not path.exists():
             return {}
         found = (result for result, _ in Ledger(path).entries)
-        return {r.protocol: r for r in found if r.test_data == self.test.fingerprint}
+        return {
+            r.protocol: r for r in found if r.test_data == self._test(r.protocol).fingerprint
+        }
 
-    def _train(self, settings: Settings, place: Path, watch: Watch) -> None:
-        title = f"{place.parent.name}, seed {settings.seed}"
-        if not (place / "run.json").exists():
-            with watch(title) as watcher:
-                train(settings, self.learned, place, watcher)
-            return
-        record = read_record(place)
-        _check_same(settings, record, place)
-        if record["status"] != "finished":
-            with watch(title) as watcher:
-                resume(place, watcher, self.learned)
-
-    def _score(self, cell: Cell, seed: int, place: Path, watch: Watch) -> None:
-        encoder = self._encoder(cell, seed, place)
-        with watch(f"{cell.name}, seed {seed}: embed") as watcher:
-            train, test = (
-                cached(encoder, part, progress=lambda done, of: watcher.stepped(done, of, {}))
-                for part in (self.train, self.test)
-            )
-        ledger = Ledger(place / FILE)
-        called = str(place) if cell.settings is not None else cell.name
-        ledger.names = {"encoder": called, **self.names}
-        images = Images(encoder=encoder, train=self.train, test=self.test)
-        for name in self.protocols:
-            with watch(f"{cell.name}, seed {seed}: {name}") as watcher:
-                evaluate(
-                    train, test, [name], seed, images=images, ledger=ledger,
-                    progress=lambda done, of, to=watcher: to.stepped(done, of, {}),
-                )  # fmt: skip
-
-    def _encoder(self, cell: Cell, seed: int, place: Path) -> Encoder:
+    def _encoder(self, cell: Cell, seed: int) -> Encoder:
         if cell.name == PIXELS:
             return load_encoder_or_baseline(PIXELS)
-        if cell.settings is not None:
-            return load_encoder(place)
-        like = next((other for other in self.cells if other.settings is not None), None)
-        if like is None:
+        like = cell
+        if cell.settings is None:
+            like = next((other for other in self.cells if other.settings is not None), cell)
+        if like.settings is None:
             raise UserError("compare: the untrained network needs a method beside it, got none")
-        trained = load_encoder(self.directory / like.name / f"seed{seed}")
-        return load_encoder_or_baseline("random", ours=trained, seed=seed)
+        if not self.trained(like, seed):
+            raise Busy(f"compare: {self.place(like, seed)} must be trained before {cell.name}")
+        encoder = load_encoder(self.place(like, seed))
+        return (
+            encoder
+            if like is cell
+            else load_encoder_or_baseline("random", ours=encoder, seed=seed)
+        )
+
+
+def _title(cell: Cell, seed: int) -> str:
+    return f"{cell.name}, seed {seed}"
 
 
 def _check_same(wanted: Settings, record: dict[str, Any], place: Path) -> None:

@@ -20,6 +20,16 @@ from ilk.train import read_record
 ALPHA = 0.05
 
 
+def percentage_points(share: float) -> float:
+    """A difference of shares as it is printed, without a zero of negative sign.
+
+    Example:
+        >>> percentage_points(-0.0001)
+        0.0
+    """
+    return round(100 * share, 1) + 0.0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
     """A cell over its seeds.
@@ -63,20 +73,21 @@ class Difference:
     @property
     def words(self) -> str:
         """The finding as a sentence, in percentage points."""
-        low, high = (100 * end for end in self.found.interval)
+        low, high, points = map(
+            percentage_points, (*self.found.interval, self.found.difference)
+        )
         sure = f"p = {self.p:.2g} corrected for the number of comparisons"
         if max(self.found.seeds) == 1:
-            sure += "; one seed, so another seed may turn it"
-        by = f"{100 * abs(self.found.difference):.1f} points"
+            sure += "; with one seed, another seed may reverse it"
         if not self.sure:
             return (
                 f"{self.protocol}: {self.ours} and {self.theirs} cannot be told apart, "
-                f"{100 * self.found.difference:+.1f} points ({low:+.1f} to {high:+.1f}), {sure}"
+                f"{points:+.1f} points ({low:+.1f} to {high:+.1f}), {sure}"
             )
         word = "better" if self.found.difference > 0 else "worse"
         return (
-            f"{self.protocol}: {self.ours} is {word} than {self.theirs} by {by} "
-            f"({low:+.1f} to {high:+.1f}), {sure}"
+            f"{self.protocol}: {self.ours} is {word} than {self.theirs} by {abs(points):.1f} "
+            f"points ({low:+.1f} to {high:+.1f}), {sure}"
         )
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ilk.train.fit import dry_run, resume, train
-    from ilk.train.inspect import StepPreview, preview_step
     from ilk.train.loop.probe import online_probe
     from ilk.train.planning.plan import Plan
+    from ilk.train.previews.losses import LossPreview, RowImage, preview_losses
+    from ilk.train.previews.step import StepPreview, preview_step
+    from ilk.train.previews.views import ViewPreview, preview_views
     from ilk.train.processes.ranks import leave
     from ilk.train.records.record import read_record
     from ilk.train.run import Collapsed, Interrupted, Watcher
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "fit": "dry_run resume train",
-    "inspect": "StepPreview preview_step",
     "planning.plan": "Plan",
+    "previews.losses": "LossPreview RowImage preview_losses",
+    "previews.step": "StepPreview preview_step",
+    "previews.views": "ViewPreview preview_views",
     "loop.probe": "online_probe",
     "processes.ranks": "leave",
     "records.record": "read_record",
@@ -33,16 +37,21 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 __all__ = [
     "Collapsed",
     "Interrupted",
+    "LossPreview",
     "Plan",
+    "RowImage",
     "Settings",
     "StepPreview",
+    "ViewPreview",
     "Watcher",
     "before",
     "checked_settings",
     "dry_run",
     "leave",
     "online_probe",
+    "preview_losses",
     "preview_step",
+    "preview_views",
     "read_record",
     "resume",
     "train",

@@ -2,11 +2,10 @@
 
 from ilk.viewer.comparison import Rival, comparison
 from ilk.viewer.facts import run_facts
-from ilk.viewer.inspector import inspected
-from ilk.viewer.kinship import lookups
 from ilk.viewer.learning import learning_curves
-from ilk.viewer.looking import looks
+from ilk.viewer.losses import loss_sections
 from ilk.viewer.mistakes import mistakes
+from ilk.viewer.neighbours import lookups
 from ilk.viewer.page import page, write_report
 from ilk.viewer.report import (
     Chapter,
@@ -14,10 +13,10 @@ from ilk.viewer.report import (
     Facts,
     Figure,
     Grid,
-    Kinship,
     Line,
     Looks,
     Lookup,
+    LossSection,
     Matrix,
     Neighbour,
     Picture,
@@ -27,6 +26,7 @@ from ilk.viewer.report import (
 )
 from ilk.viewer.standings import Standing, standings, standings_report
 from ilk.viewer.study import study_report
+from ilk.viewer.views import view_rows
 
 __all__ = [
     "Chapter",
@@ -34,10 +34,10 @@ __all__ = [
     "Facts",
     "Figure",
     "Grid",
-    "Kinship",
     "Line",
     "Looks",
     "Lookup",
+    "LossSection",
     "Matrix",
     "Neighbour",
     "Picture",
@@ -47,15 +47,15 @@ __all__ = [
     "Score",
     "Standing",
     "comparison",
-    "inspected",
     "learning_curves",
-    "looks",
     "lookups",
+    "loss_sections",
     "mistakes",
     "page",
     "run_facts",
     "standings",
     "standings_report",
     "study_report",
+    "view_rows",
     "write_report",
 ]

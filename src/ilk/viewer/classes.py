@@ -1,12 +1,12 @@
-"""Accuracy by class, and what classes are taken for."""
+"""Accuracy by class, and which classes are confused."""
 
 from collections.abc import Mapping
 from typing import Any, cast
 
 from ilk.evaluate import Result
-from ilk.viewer.report import Chapter, Grid, Matrix
+from ilk.viewer.report import MISSING, Chapter, Grid, Matrix
 
-MOST = 40  # classes of the table, the hardest first
+MOST = 40  # classes of the table, those of the lowest accuracy
 PAIRS = 10  # confused pairs that are listed
 
 
@@ -32,7 +32,7 @@ def classes(encoders: Mapping[str, Mapping[str, Result]]) -> list[Chapter]:
         (name, f"{images[name]:,}", *(_percent(table.get(name)) for table in tables.values()))
         for name in hardest
     )
-    left = f", the {MOST} hardest of {len(images)}" if len(images) > MOST else ""
+    left = f", the {MOST} lowest of {len(images)}" if len(images) > MOST else ""
     grid = Grid(
         caption=f"Accuracy by class, {protocol}{left}",
         heads=("Class", "Test images", *tables),
@@ -40,8 +40,9 @@ def classes(encoders: Mapping[str, Mapping[str, Result]]) -> list[Chapter]:
     )
     return [
         Chapter(
-            title="Class by class",
-            lead="Which classes are found, the hardest first, and what they are taken for.",
+            title="Accuracy by class",
+            lead="The classes with the lowest accuracy come first. Further down are the pairs "
+            "of classes that are confused most often.",
             grids=(grid, *_confused(first, details)),
             matrices=_matrix(first, protocol, details),
         )
@@ -54,7 +55,7 @@ def _accuracies(result: Result) -> dict[str, float]:
 
 
 def _percent(share: float | None) -> str:
-    return "not measured" if share is None else f"{100 * share:.1f} %"
+    return MISSING if share is None else f"{100 * share:.1f} %"
 
 
 def _confused(name: str, details: Mapping[str, Any]) -> tuple[Grid, ...]:
@@ -62,7 +63,7 @@ def _confused(name: str, details: Mapping[str, Any]) -> tuple[Grid, ...]:
     if not pairs:
         return ()
     rows = tuple((p["true"], p["predicted"], f"{p['images']:,}") for p in pairs)
-    heads = ("Class", "Taken for", "Test images")
+    heads = ("True class", "Predicted class", "Test images")
     return (Grid(caption=f"Most frequent confusions of {name}", heads=heads, rows=rows),)
 
 
@@ -70,6 +71,9 @@ def _matrix(name: str, protocol: str, details: Mapping[str, Any]) -> tuple[Matri
     kept = details.get("confusion")
     if kept is None:
         return ()
-    caption = f"{name}, {protocol}: test images by class (rows) and prediction (columns)"
+    caption = (
+        f"{name}, {protocol}: number of test images by true class (row) and predicted class"
+        " (column)"
+    )
     counts = tuple(map(tuple, kept["images"]))
     return (Matrix(caption=caption, names=tuple(kept["classes"]), counts=counts),)

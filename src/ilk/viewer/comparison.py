@@ -4,21 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ilk.data import Reader, Source
+from ilk.data import Source
 from ilk.embedding import Embeddings
 from ilk.evaluate import Result
-from ilk.train import read_record
-from ilk.train.assemble import assemble
-from ilk.train.records.record import recorded_settings
+from ilk.train import LossPreview, ViewPreview, read_record
 from ilk.viewer.facts import run_facts
-from ilk.viewer.inspector import inspected
-from ilk.viewer.kinship import lookups
 from ilk.viewer.learning import learning_curves
-from ilk.viewer.looking import looks
+from ilk.viewer.losses import loss_sections
+from ilk.viewer.names import measure_name
+from ilk.viewer.neighbours import lookups
 from ilk.viewer.report import Contender, Report, Results, Score
-
-SHOWN = 6  # images whose views are shown
-NAMES = {"knn": "k-NN accuracy", "linear": "Linear accuracy"}
+from ilk.viewer.views import view_rows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,42 +40,40 @@ def comparison(
     train: Source,
     test: Source,
     *,
+    views: Sequence[ViewPreview],
+    losses: Sequence[LossPreview],
     title: str,
     verdict: str,
 ) -> Report:
-    """Results, learning curves, views, neighbours, kin and facts of a run.
+    """Results, learning curves, views, neighbours, positives and facts of a run.
 
     Args:
         directory: of the finished run.
         rivals: the run's own encoder first; neighbours are shown for it and for the last.
         train: the images it learned from.
         test: the images it was measured on.
+        views: of some images, see `ilk.train.preview_views`.
+        losses: positives and negatives of some images, see `ilk.train.preview_losses`.
         title: of the page.
         verdict: what was found.
     """
-    record = read_record(directory)
-    settings = recorded_settings(record)
-    size, classes = settings.image_size or 0, len(train.classes)
-    method, _ = assemble(settings, size, len(train), classes, restored=True)
-    reader = Reader(train, channels=settings.channels)
-    images = [reader.read(row)[0] for row in range(min(SHOWN, len(train)))]
     spaces = {rival.name: (rival.train, rival.test) for rival in (rivals[0], rivals[-1])}
     return Report(
         title=title,
         verdict=verdict,
         results=_results(rivals),
         figures=learning_curves(directory / "metrics.jsonl"),
-        looks=looks(method, images, seed=settings.seed),
+        looks=view_rows(views),
         lookups=lookups(spaces, train, test),
-        kinships=inspected(directory, train, queries=3),
-        facts=run_facts(record),
+        losses=loss_sections(losses),
+        facts=run_facts(read_record(directory)),
     )
 
 
 def _results(rivals: Sequence[Rival]) -> Results:
     first = rivals[0].results
     return Results(
-        measures=tuple(_measure(result) for result in first),
+        measures=tuple(measure_name(result.protocol) for result in first),
         rows=tuple(
             Contender(
                 name=rival.name,
@@ -89,14 +83,11 @@ def _results(rivals: Sequence[Rival]) -> Results:
             for rival in rivals
         ),
         chance=1 / first[0].classes,
-        note=f"{first[0].n_train:,} labelled training and {first[0].n_test:,} test images; "
-        f"what a protocol had to choose was chosen on a held-out part of train. Intervals: "
+        note=f"Probes were fitted on {first[0].n_train:,} labelled training images, and their "
+        f"settings were chosen on a held-out part of those. They were measured on "
+        f"{first[0].n_test:,} test images. The intervals are of this kind: "
         f"{first[0].interval_kind}.",
     )
-
-
-def _measure(result: Result) -> str:
-    return NAMES.get(result.protocol.partition("@")[0], f"{result.protocol} {result.metric}")
 
 
 def _score(result: Result) -> Score:

@@ -1,12 +1,13 @@
-"""Whether the first row of a report is better than the others."""
+"""How the first row of a report differs from the others."""
 
 from collections.abc import Mapping, Sequence
 
 from ilk.evaluate import Result, SeedDifference, compare, difference_over_seeds, holm
+from ilk.study import percentage_points
 from ilk.viewer.report import Chapter, Grid
 from ilk.viewer.seeds import Group, stacked
 
-ALPHA = 0.05  # below it a corrected probability counts as a difference
+ALPHA = 0.05  # below it a corrected p-value counts as a difference
 Encoders = Mapping[str, Mapping[str, Result]]
 
 
@@ -26,13 +27,13 @@ def differences(encoders: Encoders, rows: Sequence[Group]) -> list[Chapter]:
         pairs = [(r, theirs.get(name)) for name, r in encoders[first.name].items()]
         alike = [(a, b) for a, b in pairs if b is not None and _same_items(a, b)]
         found = compare([a for a, _ in alike], [b for _, b in alike], group.name)
-        lines += [(f"against {one.against}", one.protocol, one.verdict) for one in found]
-    kind = "Paired bootstrap over test items, 95 % intervals in percentage points"
+        lines += [(one.against, one.protocol, one.verdict) for one in found]
+    kind = "Paired bootstrap over test images, 95 % intervals in percentage points"
     return _chapter(first, lines, kind)
 
 
 def _of_seeds(encoders: Encoders, first: Group, others: Sequence[Group]) -> list[Chapter]:
-    """The same where a row is a mean over seeds; probabilities are corrected together."""
+    """The same where a row is a mean over seeds; p-values are corrected together."""
     found: list[tuple[Group, str, SeedDifference]] = []
     for group in others:
         for protocol in encoders[first.members[0]]:
@@ -42,29 +43,31 @@ def _of_seeds(encoders: Encoders, first: Group, others: Sequence[Group]) -> list
                 found.append((group, protocol, difference_over_seeds(ours, theirs)))
     corrected = holm([one.p for _, _, one in found])
     lines = [
-        (f"against {group.name}", protocol, _words(one, p))
+        (group.name, protocol, _words(one, p))
         for (group, protocol, one), p in zip(found, corrected, strict=True)
     ]
     kind = (
-        "Paired over test images, independent over seeds: 95 % intervals in points, and "
-        "probabilities corrected for their number (Holm)"
+        "Paired over test images, independent over seeds: 95 % intervals in percentage points, "
+        "and p-values corrected for the number of comparisons (Holm)"
     )
     return _chapter(first, lines, kind)
 
 
 def _words(one: SeedDifference, p: float) -> str:
-    low, high = (100 * end for end in one.interval)
-    points = f"{100 * one.difference:+.1f} points ({low:+.1f} to {high:+.1f}), p = {p:.2g}"
+    low, high, difference = map(percentage_points, (*one.interval, one.difference))
+    points = f"{difference:+.1f} points ({low:+.1f} to {high:+.1f}), p = {p:.2g}"
     return points if p <= ALPHA else f"cannot be told apart: {points}"
 
 
 def _chapter(first: Group, lines: Sequence[tuple[str, ...]], caption: str) -> list[Chapter]:
     if not lines:
         return []
-    grid = Grid(caption=caption, heads=("", "Protocol", first.name), rows=tuple(lines))
+    heads = ("Compared with", "Protocol", first.name)
+    grid = Grid(caption=caption, heads=heads, rows=tuple(lines))
     lead = (
-        "What is hard for one is hard for the other, so differences are surer than two"
-        " intervals side by side suggest."
+        f"Each row says how {first.name} differs from another encoder on the same test images."
+        " Images that are hard for one are hard for the other, so a paired difference is more"
+        " certain than two separate intervals suggest."
     )
     return [Chapter(title=f"Is {first.name} better?", lead=lead, grids=(grid,))]
 

@@ -30,13 +30,13 @@ def _rows(entries: Mapping[str, Any]) -> Rows:
     out: list[tuple[str, str]] = []
     for name, entry in entries.items():
         if isinstance(entry, Mapping):
-            out += [(f"{name}.{inner}", told) for inner, told in _rows(entry)]
+            out += [(f"{name}.{inner}", text) for inner, text in _rows(entry)]
         else:
-            out.append((name, _told(entry)))
+            out.append((name, _text(entry)))
     return tuple(out)
 
 
-def _told(entry: Any) -> str:
+def _text(entry: Any) -> str:
     if entry is None:
         return "not set"
     if isinstance(entry, float):

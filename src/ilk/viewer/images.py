@@ -22,6 +22,7 @@ def figure(picture: Picture, *extra: Element) -> Element:
         {
             "src": data_uri(picture.pixels),
             "alt": picture.alt,
+            "title": picture.alt,
             "width": str(width),
             "height": str(height),
         },
@@ -29,8 +30,8 @@ def figure(picture: Picture, *extra: Element) -> Element:
     caption = element("figcaption", None, *extra, picture.caption)
     if not picture.shares:
         return element("figure", None, image, caption)
-    told = " + ".join(f"{share:.2f}{HELD}of{HELD}{name}" for name, share in picture.shares)
-    caption.append(element("span", {"class": "made"}, told))
+    words = " + ".join(f"{share:.2f}{HELD}of{HELD}{name}" for name, share in picture.shares)
+    caption.append(element("span", {"class": "made"}, words))
     return element("figure", None, image, _bar(picture.shares), caption)
 
 

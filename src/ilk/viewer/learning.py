@@ -1,5 +1,6 @@
 """Learning curves of a run, read from its ``metrics.jsonl``."""
 
+import fnmatch
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,26 @@ from ilk.viewer.report import Figure, Line
 MOST = 2**28  # bytes of a file of measurements that is drawn
 LARGEST = 1e300  # of a number that is drawn
 Numbers = Mapping[str, float]
+# Title, y axis, form of a number and note of each figure; then which numbers it draws, as
+# patterns of which the first that fits counts.
+MEASURED = (
+    ("Loss", "loss", "{:.2f}", "Each term, times its weight.", ("loss/*", "loss")),
+    ("Online k-NN accuracy", "accuracy", "{:.1%}",
+     "Measured on a held-out part of the training images.", ("knn",)),
+    ("Spread of the features", "relative standard deviation", "{:.2f}",
+     "1 means that features are spread evenly, 0 that they collapsed.", ("*_std",)),
+    ("Effective rank", "dimensions", "{:.0f}",
+     "RankMe: the number of dimensions that the features use.", ("rankme",)),
+    ("Entropy of the targets", "nats", "{:.2f}",
+     "0 means that the teacher is certain of one class for each image.", ("teacher_entropy",)),
+    ("Precision of the kin rule", "share of weight", "{:.0%}",
+     "Of the weight that the rule gives to pairs of images as positives (kin), the share that"
+     " lies on pairs of one class.", ("kin_precision",)),
+    ("Recall of the kin rule", "share of pairs", "{:.1%}",
+     "Of all pairs of images of one class, the share that the rule finds.", ("kin_recall",)),
+    ("Norm of the gradient", "norm", "{:.2f}", "Measured before clipping.", ("grad_norm",)),
+    ("Learning rate", "learning rate", "", "", ("lr",)),
+)  # fmt: skip
 
 
 def learning_curves(path: Path) -> tuple[Figure, ...]:
@@ -22,35 +43,18 @@ def learning_curves(path: Path) -> tuple[Figure, ...]:
         path: a line of JSON a measurement; a last line that is cut short is left out.
     """
     rows = metrics(path)
-    names = dict.fromkeys(name for row in rows for name in row)
-    terms = [name for name in names if name.startswith("loss/")]
-    spreads = [name for name in names if name.endswith("_std")]
-    wanted = [
-        ("Loss", terms or ["loss"], "{:.2f}", "Each kind of term, as it counts in the sum."),
-        ("Online k-NN", ["knn"], "{:.1%}", "On a held-out part of the training images."),
-        ("Spread of features", spreads, "{:.2f}", "1 is evenly spread, 0 a collapse."),
-        ("Effective rank", ["rankme"], "{:.0f}", "RankMe: directions that features use."),
-        ("Entropy of targets", ["teacher_entropy"], "{:.2f}", "In nats; 0 is a single class."),
-        (
-            "Kin rule: precision",
-            ["kin_precision"],
-            "{:.0%}",
-            "Of the weight on pairs that the rule found, that of one class.",
-        ),
-        (
-            "Kin rule: recall",
-            ["kin_recall"],
-            "{:.1%}",
-            "Of all pairs of one class, those that the rule found.",
-        ),
-        ("Norm of the gradient", ["grad_norm"], "{:.2f}", "Before clipping."),
-        ("Learning rate", ["lr"], "", ""),
-    ]
+    names = list(dict.fromkeys(name for row in rows for name in row))
     return tuple(
-        Figure(title=title, lines=lines, form=form, note=note)
-        for title, chosen, form, note in wanted
-        if (lines := _lines(rows, chosen))
+        Figure(title=title, lines=lines, form=form, note=note, y=y)
+        for title, y, form, note, patterns in MEASURED
+        if (lines := _lines(rows, _matching(names, patterns)))
     )
+
+
+def _matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    """The names that fit the first pattern that any name fits."""
+    found = (fnmatch.filter(names, pattern) for pattern in patterns)
+    return next((some for some in found if some), [])
 
 
 def _lines(rows: Sequence[Numbers], names: Sequence[str]) -> tuple[Line, ...]:

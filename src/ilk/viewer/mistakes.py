@@ -1,4 +1,4 @@
-"""Where an encoder's neighbours are surest and wrong. Axes: N test items, K classes."""
+"""The most confident mistakes of k-NN. Axes: N test items, K classes."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ilk.data import Reader, Source
 from ilk.embedding import Embeddings, nearest
-from ilk.viewer.kinship import agree, named, pictured
+from ilk.viewer.neighbours import agree, label_name, pictured
 from ilk.viewer.report import Lookup, Neighbour, Picture
 
 TEMPERATURE = 0.07  # of the vote, as in the protocol
@@ -22,11 +22,11 @@ def mistakes(
     test: Source,
     *,
     k: int,
-    title: str = "its neighbours",
+    title: str = "Nearest training images",
     most: int = 8,
     neighbours: int = 8,
 ) -> tuple[Lookup, ...]:
-    """The test images that k-NN names wrongly with the largest share of the vote.
+    """The test images that k-NN classifies wrongly with the largest share of the vote.
 
     Items without a label, and those of a class that train has not, are left out.
 
@@ -57,13 +57,14 @@ def mistakes(
         )
         voted = np.flatnonzero(known.labels == called[row])[0]
         query = pictured(books[1], asked, row)
-        told = _told(query, named(asked, row), named(known, int(voted)), float(shares[row]))
-        out.append(Lookup(query=told, found=((title, found),)))
+        names = (label_name(asked, row), label_name(known, int(voted)))
+        captioned = _captioned(query, *names, float(shares[row]))
+        out.append(Lookup(query=captioned, found=((title, found),)))
     return tuple(out)
 
 
-def _told(query: Picture, truth: str, called: str, share: float) -> Picture:
-    caption = f"{truth}, called {called} by {share:.0%} of the vote".replace("%", " %")
+def _captioned(query: Picture, truth: str | None, voted: str | None, share: float) -> Picture:
+    caption = f"{truth}, predicted {voted} with {share:.0%} of the vote".replace("%", " %")
     return replace(query, caption=caption)
 
 

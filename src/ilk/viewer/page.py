@@ -1,6 +1,6 @@
 """A report as one page that needs nothing else: no address outside, no script."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -9,22 +9,20 @@ from xml.etree.ElementTree import Element
 from ilk.core import write_whole
 from ilk.viewer.images import figure
 from ilk.viewer.markup import element, html
-from ilk.viewer.plots import curves, intervals, percent, shown
+from ilk.viewer.plots import crowded, curves, intervals, percent, sample, shown
 from ilk.viewer.report import (
     Chapter,
-    Facts,
     Figure,
-    Grid,
-    Kinship,
     Looks,
     Lookup,
-    Matrix,
+    LossSection,
     Neighbour,
     Report,
     Results,
-    Score,
 )
+from ilk.viewer.tables import count_table, fact_table, score_table, text_table
 
+FAINT = "Faint lines show single steps, strong lines their running mean."
 TICK, CROSS = "M1 6.5 4.5 10 11 2", "M2 2 10 10M10 2 2 10"
 
 
@@ -60,9 +58,9 @@ def _sections(report: Report) -> list[Element]:
         out.append(_looks(report.looks))
     if report.lookups:
         out.append(_lookups(report.lookups))
-    out += [_kinship(entry) for entry in report.kinships]
+    out += [_loss(entry) for entry in report.losses]
     if report.facts:
-        out.append(_section("The run", "", *(_facts(group) for group in report.facts)))
+        out.append(_section("Details", "", *map(fact_table, report.facts)))
     return out
 
 
@@ -76,16 +74,16 @@ def _header(report: Report) -> Element:
 
 
 def _footer() -> Element:
-    return element("footer", None, "This page is complete in itself: it loads nothing.")
+    return element("footer", None, "This page is one file. It loads nothing from elsewhere.")
 
 
 def _section(title: str, lead: str, *content: Element, kind: str = "") -> Element:
-    told = [element("p", {"class": "lead"}, lead)] if lead else []
+    leads = [element("p", {"class": "lead"}, lead)] if lead else []
     return element(
         "section",
         {"class": kind} if kind else None,
         element("h2", None, title),
-        *told,
+        *leads,
         *content,
     )
 
@@ -101,12 +99,12 @@ def _results(results: Results) -> Element:
     ]  # fmt: skip
     dashed = ""
     if results.chance is not None:
-        dashed = f" The dashed line is chance, {percent(results.chance)}."
+        dashed = f" The dotted line is the accuracy of guessing, {percent(results.chance)}."
     return _section(
-        "What it knows",
-        f"Accuracy on test images, with 95 % intervals.{dashed}",
+        "Accuracy",
+        f"The dots are accuracies on test images, the bars their 95 % intervals.{dashed}",
         element("div", {"class": "plots"}, *plots),
-        _result_table(results),
+        score_table(results),
         element("p", {"class": "note"}, results.note),
     )
 
@@ -117,85 +115,18 @@ def _chapter(chapter: Chapter) -> Element:
         chapter.title,
         chapter.lead,
         *(plots if chapter.figures else ()),
-        *map(_grid, chapter.grids),
-        *map(_matrix, chapter.matrices),
+        *map(text_table, chapter.grids),
+        *map(count_table, chapter.matrices),
         *(element("p", {"class": "note"}, line) for line in chapter.lines),
         *_lookup_rows(chapter.lookups),
         kind="long",
     )
 
 
-def _grid(grid: Grid) -> Element:
-    heads = (element("th", {"scope": "col"}, name) for name in grid.heads)
-    rows = (
-        element(
-            "tr", None,
-            element("th", {"scope": "row"}, name),
-            *(element("td", None, told) for told in rest),
-        )
-        for name, *rest in grid.rows
-    )  # fmt: skip
-    return element(
-        "table", {"class": "results"},
-        element("caption", None, grid.caption),
-        element("thead", None, element("tr", None, *heads)),
-        element("tbody", None, *rows),
-    )  # fmt: skip
-
-
-def _matrix(matrix: Matrix) -> Element:
-    heads = (element("th", {"scope": "col"}, name) for name in ("", *matrix.names))
-    rows = (
-        element("tr", None, element("th", {"scope": "row"}, name), *_shaded(counts))
-        for name, counts in zip(matrix.names, matrix.counts, strict=True)
-    )
-    table = element(
-        "table", {"class": "matrix"},
-        element("caption", None, matrix.caption),
-        element("thead", None, element("tr", None, *heads)),
-        element("tbody", None, *rows),
-    )  # fmt: skip
-    return element("div", {"class": "wide"}, table)
-
-
-def _shaded(counts: Sequence[int]) -> Iterator[Element]:
-    """Cells as dark as their share of the row."""
-    total = max(sum(counts), 1)
-    for count in counts:
-        style = f"--share: {count / total:.3f}"
-        yield element("td", {"style": style}, f"{count:,}" if count else "")
-
-
-def _result_table(results: Results) -> Element:
-    heads = [element("th", {"scope": "col"}, name) for name in ("Features", *results.measures)]
-    rows = [
-        element(
-            "tr", {"class": "ours"} if row.ours else None,
-            element("th", {"scope": "row"}, row.name),
-            *(_score(score) for score in row.scores),
-        )
-        for row in results.rows
-    ]  # fmt: skip
-    return element(
-        "table", {"class": "results"},
-        element("caption", None, "The same numbers, with their 95 % intervals"),
-        element("thead", None, element("tr", None, *heads)),
-        element("tbody", None, *rows),
-    )  # fmt: skip
-
-
-def _score(score: Score | None) -> Element:
-    if score is None:
-        return element("td", None, "not measured")
-    span = f"{100 * score.low:.1f} to {100 * score.high:.1f}"
-    value = element("span", {"class": "value"}, percent(score.value))
-    return element("td", None, value, " ", element("span", {"class": "span"}, span))
-
-
 def _figures(figures: Sequence[Figure]) -> Element:
     return _section(
-        "How it learned",
-        "Faint lines are single steps, strong ones their running mean.",
+        "Learning curves",
+        FAINT if any(crowded(line) for entry in figures for line in entry.lines) else "",
         element("div", {"class": "plots"}, *(_figure(entry) for entry in figures)),
     )
 
@@ -203,8 +134,8 @@ def _figures(figures: Sequence[Figure]) -> Element:
 def _figure(entry: Figure) -> Element:
     keys = [
         element(
-            "span", {"class": f"key series-{number % 4 + 1}"},
-            f"{line.name} {shown(line.points[-1][1], entry.form)}".strip(),
+            "span", {"class": "key"},
+            sample(number), f"{line.name} {shown(line.points[-1][1], entry.form)}".strip(),
         )
         for number, line in enumerate(entry.lines)
         if line.name or entry.form
@@ -220,9 +151,10 @@ def _looks(looks: Sequence[Looks]) -> Element:
         pictures = (figure(picture) for picture in (entry.image, *entry.made))
         rows.append(element("div", {"class": "looks strip"}, *pictures))
     return _section(
-        "What it saw",
-        "An image of the data, then views the method makes of it. A mixed view says which "
-        "images it is made of and in which shares; the bar below it shows the same.",
+        "Views",
+        "Each row shows an image of the data and the views that the method makes of it. The "
+        "caption of a mixed view names the images that it is made of and their shares; the bar "
+        "below it shows the same.",
         *rows,
         kind="long",
     )
@@ -230,19 +162,20 @@ def _looks(looks: Sequence[Looks]) -> Element:
 
 def _lookups(lookups: Sequence[Lookup]) -> Element:
     return _section(
-        "What it holds for kin",
-        "Test images, and the training images nearest to them. Those with the same label are "
-        "framed and ticked; labels were not used in training.",
+        "Nearest neighbours",
+        "Each row shows a test image and the training images that are nearest to it by cosine "
+        "similarity. Neighbours with the same label are framed and ticked; labels were not "
+        "used in training.",
         *_lookup_rows(lookups),
         kind="long",
     )
 
 
-def _kinship(kinship: Kinship) -> Element:
+def _loss(section: LossSection) -> Element:
     return _section(
-        f"Kin in the {kinship.term} loss",
-        kinship.told,
-        *_lookup_rows(kinship.lookups),
+        f"Positives and negatives in the {section.term} loss",
+        section.lead,
+        *_lookup_rows(section.lookups),
         kind="long",
     )
 
@@ -279,12 +212,3 @@ def _neighbour(neighbour: Neighbour) -> Element:
     made = figure(neighbour.picture, sign)
     made.set("class", "mate" if neighbour.agrees else "stranger")
     return made
-
-
-def _facts(facts: Facts) -> Element:
-    rows = [
-        element("tr", None, element("th", {"scope": "row"}, name), element("td", None, value))
-        for name, value in facts.rows
-    ]
-    table = element("table", {"class": "facts"}, element("tbody", None, *rows))
-    return element("details", None, element("summary", None, facts.title), table)

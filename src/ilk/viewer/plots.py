@@ -7,12 +7,14 @@ from dataclasses import replace
 from xml.etree.ElementTree import Element
 
 from ilk.viewer.markup import element
+from ilk.viewer.names import shortened
 from ilk.viewer.report import Contender, Figure, Line, Score
 from ilk.viewer.ticks import label, ticks
 
-WIDTH, HEIGHT = 340.0, 190.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 10.0, 10.0, 36.0  # margins of a curve
-ROW, AXIS = 46.0, 30.0  # heights in a plot of intervals
+WIDTH, HEIGHT = 340.0, 206.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 10.0, 26.0, 36.0  # margins of a curve
+ROW, AXIS = 46.0, 44.0  # heights in a plot of intervals
+NAME = 36  # letters of a name that fit beside a value
 CROWDED = 120  # points from which on a running mean is drawn over a curve
 NARROW = "\N{NARROW NO-BREAK SPACE}"
 Point = tuple[float, float]
@@ -27,10 +29,11 @@ def curves(figure: Figure) -> Element:
     place = _Frame(min(xs), max(*xs, min(xs) + 1e-9), up[0], up[-1])
     drawn = [_horizontal(place, tick, figure.form) for tick in up]
     drawn += _verticals(place, figure.across, min(xs), max(xs))
-    drawn.append(_text(figure.x, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "middle"))
+    drawn.append(_text(figure.x, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "middle", "axis"))
+    drawn.append(_text(figure.y, 2, 12, "start", "axis"))
     for number, line in enumerate(lines):
         drawn += _drawn(line, place, number)
-    return _canvas(HEIGHT, f"{figure.title} over {figure.x}", _told(figure), drawn)
+    return _canvas(HEIGHT, f"{figure.title} over {figure.x}", _summary(figure), drawn)
 
 
 def intervals(
@@ -55,8 +58,20 @@ def intervals(
         drawn.append(_line(_share(chance), 4, _share(chance), bottom + 4, "chance"))
     for number, (row, score) in enumerate(there):
         drawn += _whiskers(row, score, ROW * number)
-    told = "; ".join(f"{row.name} {percent(score.value)}" for row, score in there)
-    return _canvas(bottom + AXIS, title, told, drawn)
+    drawn.append(_text("accuracy", _share(0.5), bottom + 38, "middle", "axis"))
+    text = "; ".join(f"{row.name} {percent(score.value)}" for row, score in there)
+    return _canvas(bottom + AXIS, title, text, drawn)
+
+
+def sample(number: int) -> Element:
+    """A piece of a figure's curve by its number, for a legend."""
+    line = _line(0, 4, 24, 4, f"curve {_series(number)}")
+    return element("svg", {"viewBox": "0 0 24 8", "aria-hidden": "true"}, line)
+
+
+def crowded(line: Line) -> bool:
+    """Whether a running mean is drawn over a curve."""
+    return len(line.points) > CROWDED
 
 
 def percent(share: float) -> str:
@@ -85,17 +100,21 @@ class _Frame:
 
 
 def _drawn(line: Line, place: _Frame, number: int) -> list[Element]:
-    """A curve and a dot at its end; its colour goes by its number."""
-    colour = f"series-{number % 4 + 1}"
-    crowded = len(line.points) > CROWDED
+    """A curve and a dot at its end; colour and dashes go by its number."""
+    colour, faint = _series(number), crowded(line)
     out = _band(line, place, colour)
-    out.append(_path(line.points, place, f"curve {colour}{' faint' if crowded else ''}"))
-    smooth = _running_mean(line.points) if crowded else line.points
-    if crowded:
+    out.append(_path(line.points, place, f"curve {colour}{' faint' if faint else ''}"))
+    smooth = _running_mean(line.points) if faint else line.points
+    if faint:
         out.append(_path(smooth, place, f"curve {colour}"))
     x, y = smooth[-1]
     out.append(element("circle", {"cx": place.x(x), "cy": place.y(y), "r": 3, "class": colour}))
     return out
+
+
+def _series(number: int) -> str:
+    """Classes of a curve: sixteen pairs of colour and dashes, neighbours differ in both."""
+    return f"colour-{number % 4 + 1} dash-{(number + number // 4) % 4 + 1}"
 
 
 def _laid_out(line: Line, across: str) -> Line:
@@ -110,10 +129,10 @@ def _verticals(place: "_Frame", across: str, low: float, high: float) -> list[El
         return [_vertical(place, t, t) for t in ticks(low, high, 5) if low <= t <= high]
     steps = (1, 2, 5) if high - low < 2 else (1,)
     powers = range(math.floor(low), math.ceil(high) + 1)
-    told = [step * 10.0**power for power in powers for step in steps]
+    marks = [step * 10.0**power for power in powers for step in steps]
     return [
         _vertical(place, math.log10(t), t)
-        for t in told
+        for t in marks
         if low - 1e-9 <= math.log10(t) <= high + 1e-9
     ]
 
@@ -149,13 +168,13 @@ def _whiskers(row: Contender, score: Score, top: float) -> list[Element]:
     kind = "ours" if row.ours else "other"
     y, low, high = top + 32, _share(score.low), _share(score.high)
     ends = f"{percent(score.low)} to {percent(score.high)}"
-    told = f"{row.name}: {percent(score.value)}, 95 % interval {ends}"
+    text = f"{row.name}: {percent(score.value)}, 95 % interval {ends}"
     return [
-        _text(row.name, _share(0), top + 18, "start", f"name {kind}"),
+        _text(shortened(row.name, NAME), _share(0), top + 18, "start", f"name {kind}"),
         _text(percent(score.value), _share(1), top + 18, "end", f"value {kind}"),
         element(
             "g", {"class": f"interval {kind}"},
-            element("title", None, told),
+            element("title", None, text),
             _line(low, y, high, y, "span"),
             _line(low, y - 4, low, y + 4, "end"),
             _line(high, y - 4, high, y + 4, "end"),
@@ -169,12 +188,12 @@ def _share(share: float) -> float:
 
 
 def _horizontal(place: _Frame, tick: float, form: str) -> Element:
-    told = shown(tick, form) if form.endswith("%}") else label(tick)
+    text = shown(tick, form) if form.endswith("%}") else label(tick)
     y = place.y(tick)
     return element(
         "g", None,
         _line(LEFT, y, WIDTH - RIGHT, y, "grid"),
-        _text(told, LEFT - 7, y + 4, "end"),
+        _text(text, LEFT - 7, y + 4, "end"),
     )  # fmt: skip
 
 
@@ -182,16 +201,16 @@ def _vertical(place: _Frame, at: float, tick: float) -> Element:
     return _text(label(tick), place.x(at), HEIGHT - BOTTOM + 16, "middle")
 
 
-def _told(figure: Figure) -> str:
+def _summary(figure: Figure) -> str:
     return "; ".join(
         f"{line.name} from {line.points[0][1]:.3g} to {line.points[-1][1]:.3g}".strip()
         for line in figure.lines
     )
 
 
-def _canvas(height: float, title: str, told: str, drawn: list[Element]) -> Element:
+def _canvas(height: float, title: str, text: str, drawn: list[Element]) -> Element:
     box = f"0 0 {WIDTH:g} {height:g}"
-    described = f"{title}: {told}"
+    described = f"{title}: {text}"
     return element("svg", {"viewBox": box, "role": "img", "aria-label": described}, *drawn)
 
 
@@ -199,5 +218,5 @@ def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Element:
     return element("line", {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "class": kind})
 
 
-def _text(told: str, x: float, y: float, anchor: str, kind: str = "tick") -> Element:
-    return element("text", {"x": x, "y": y, "text-anchor": anchor, "class": kind}, told)
+def _text(text: str, x: float, y: float, anchor: str, kind: str = "tick") -> Element:
+    return element("text", {"x": x, "y": y, "text-anchor": anchor, "class": kind}, text)

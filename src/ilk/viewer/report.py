@@ -1,10 +1,12 @@
-"""What a report says, before anybody lays it out. Axes: H W C pixels."""
+"""What a report says, before it is laid out. Axes: H W C pixels."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
+
+MISSING = "not measured"  # in place of a number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +61,7 @@ class Line:
     """A curve.
 
     Args:
-        name: told in the legend when a figure has several.
+        name: in the legend when a figure has several.
         points: x and y, ascending in x.
         band: low and high around y at each point; empty draws none.
     """
@@ -79,6 +81,7 @@ class Figure:
         note: what a reader should look for.
         form: how the last values are written, as for ``str.format``; empty leaves them out.
         x: name of the x axis.
+        y: name of the y axis, with its unit.
         across: how x is laid out; by logarithms it must be positive.
     """
 
@@ -87,6 +90,7 @@ class Figure:
     note: str = ""
     form: str = "{:.3g}"
     x: str = "epoch"
+    y: str = ""
     across: Literal["linear", "logarithmic"] = "linear"
 
 
@@ -97,7 +101,7 @@ class Picture:
     Args:
         pixels: of any number of channels; the first three are shown, or the first alone.
         caption: below it.
-        alt: for who cannot see it.
+        alt: the same in words, for those who cannot see it.
         shares: names of what it is mixed of and their shares, which sum to one; else empty.
     """
 
@@ -147,23 +151,23 @@ class Lookup:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kinship:
-    """Whom a kind of term holds for kin.
+class LossSection:
+    """Positives, negatives and ignored images of a loss.
 
     Args:
-        term: its name.
-        told: what it asks of whom, in one paragraph.
-        lookups: queries, each with its kin, the foreign and the left out.
+        term: name of the loss.
+        lead: how to read it.
+        lookups: queries, each with its positives, negatives and ignored images.
     """
 
     term: str
-    told: str
+    lead: str
     lookups: tuple[Lookup, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
-    """Names and values, kept folded until somebody asks.
+    """Names and values, folded until they are asked for.
 
     Args:
         title: of the group.
@@ -239,7 +243,7 @@ class Report:
         figures: learning curves.
         looks: images and their views.
         lookups: images and their neighbours.
-        kinships: whom the method holds for kin, by term.
+        losses: positives and negatives of each loss.
         facts: of the run.
     """
 
@@ -250,5 +254,5 @@ class Report:
     figures: tuple[Figure, ...] = ()
     looks: tuple[Looks, ...] = ()
     lookups: tuple[Lookup, ...] = ()
-    kinships: tuple[Kinship, ...] = ()
+    losses: tuple[LossSection, ...] = ()
     facts: tuple[Facts, ...] = ()

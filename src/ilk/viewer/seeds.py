@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from ilk.evaluate import Result, SeedMean, mean_over_seeds
+from ilk.train.records.record import FINISHED
 
 APART = ("seed", "workers", "device", "checkpoint_every")
 
@@ -27,14 +28,17 @@ class Group:
 
 
 def groups(records: Mapping[str, Mapping[str, Any] | None]) -> list[Group]:
-    """Encoders whose runs have the same settings and data, the seed apart.
+    """Encoders whose finished runs have the same settings and data, the seed apart.
 
     Args:
         records: of each encoder's run by its name; None for what is no run.
     """
     found: dict[str, list[str]] = {}
     for name, record in records.items():
-        found.setdefault(f"alone {name}" if record is None else _kind(record), []).append(name)
+        kind = f"alone {name}"
+        if record is not None and record.get("status") == FINISHED:
+            kind = _kind(record)
+        found.setdefault(kind, []).append(name)
     return [_group(names, records[names[0]]) for names in found.values()]
 
 

@@ -1,4 +1,4 @@
-"""The report of several evaluations: who stands where, and how sure that is."""
+"""The report of one or more evaluations: accuracies, intervals and differences."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,14 +7,15 @@ from typing import Any
 
 from ilk.core import UserError
 from ilk.evaluate import Ledger, Result, agreement
-from ilk.train import read_record
+from ilk.train.records.record import FINISHED, read_record, run_state
 from ilk.viewer.classes import classes
+from ilk.viewer.corrupted import corruptions
 from ilk.viewer.differences import differences
-from ilk.viewer.labelling import few_labels
+from ilk.viewer.few_labels import few_labels
 from ilk.viewer.learning import learning_curves
-from ilk.viewer.report import Chapter, Contender, Facts, Grid, Report, Results, Score
+from ilk.viewer.names import measure_name
+from ilk.viewer.report import MISSING, Chapter, Contender, Facts, Grid, Report, Results, Score
 from ilk.viewer.seeds import Group, groups, over_seeds
-from ilk.viewer.spoiling import corruptions
 from ilk.viewer.training import trained
 
 FILE = "evaluation.json"
@@ -27,10 +28,10 @@ class Standing:
     """An encoder and what was measured of it.
 
     Args:
-        name: what the person called it, or with digits of its fingerprint where two encoders
-            have one name.
+        name: as it was called, with digits of its fingerprint where two encoders have one
+            name, and with the state of its run where that has not finished.
         results: the latest of each protocol.
-        names: what the person called encoder, train and test.
+        names: as encoder, train and test were called.
     """
 
     name: str
@@ -64,13 +65,25 @@ def standings(places: Sequence[Path]) -> list[Standing]:
     for result, names in entries:
         if result.test_data != test:
             continue
-        called = names.get("encoder", result.encoder[:12])
+        called = _named(names, result)
         if taken.setdefault(called, result.encoder) != result.encoder:
             called = f"{called} ({result.encoder[:6]})"
         standing = found.setdefault(called, Standing(name=called))
         standing.results[result.protocol] = result
         standing.names.update(names)
     return list(found.values())
+
+
+def _named(names: Mapping[str, str], result: Result) -> str:
+    """What an encoder is called wherever it is drawn."""
+    called = names.get("encoder", result.encoder[:12])
+    place = Path(called)
+    if not (place / "run.json").is_file():
+        return called
+    record = read_record(place)
+    return (
+        called if record.get("status") == FINISHED else f"{called} ({run_state(record, place)})"
+    )
 
 
 def _entries(place: Path) -> list[tuple[Result, Mapping[str, str]]]:
@@ -109,8 +122,11 @@ def standings_report(
     runs = {s.name: (s.run, read_record(s.run)) for s in found if s.run is not None}
     records = {name: runs[name][1] if name in runs else None for name in results}
     rows = groups(records)
-    told = [f"{len(found)} encoders" if len(found) > 1 else "One encoder"]
-    told.append(f"on {first.n_test:,} test images of {first.classes} classes.")
+    what = f"{len(found)} encoders" if len(found) > 1 else "one encoder"
+    summary = (
+        f"This page shows how well {what} did on {first.n_test:,} test images of"
+        f" {first.classes} classes."
+    )
     chapters = [
         *trained(runs),
         *_other_measures(found, rest, some),
@@ -122,8 +138,8 @@ def standings_report(
         *more,
     ]
     return Report(
-        title=f"How good is {found[0].name}?",
-        verdict=" ".join([*told, *notes]),
+        title=f"Evaluation of {found[0].name}",
+        verdict=" ".join([summary, *notes]),
         results=_accuracies(results, rows, accuracies, some) if accuracies else None,
         chapters=tuple(chapters),
         figures=learning_curves(found[0].run / "metrics.jsonl") if found[0].run else (),
@@ -152,18 +168,19 @@ def _accuracies(
     first = some[names[0]]
     several = any(len(group.members) > 1 for group in rows)
     seeds = (
-        "; those of several seeds are t intervals over seeds and test images together"
+        "Rows of several seeds have t intervals over seeds and test images together."
         if several
-        else "; they do not cover another seed of training"
+        else "They do not cover another seed of training."
     )
     shown = (own[name] for own in results.values() for name in names if name in own)
     kinds = dict.fromkeys(result.interval_kind for result in shown)  # results of other versions
     return Results(
-        measures=tuple(names),
+        measures=tuple(map(measure_name, names)),
         rows=contenders,
         chance=1 / first.classes,
-        note=f"{first.n_train:,} labelled training images. What a protocol had to choose was"
-        f" chosen on a held-out part of train. Intervals: {' or '.join(kinds)}{seeds}.",
+        note=f"Probes were fitted on {first.n_train:,} labelled training images, and their"
+        f" settings were chosen on a held-out part of those. The intervals are of this kind:"
+        f" {' or '.join(kinds)}. {seeds}",
     )
 
 
@@ -188,18 +205,21 @@ def _other_measures(
         return []
     heads = ("Encoder", *(f"{name}: {some[name].metric}" for name in names))
     rows = tuple(
-        (standing.name, *(_told(standing.results.get(name)) for name in names))
+        (standing.name, *(_value(standing.results.get(name)) for name in names))
         for standing in found
     )
     grid = Grid(caption="Values with their 95 % intervals", heads=heads, rows=rows)
-    kinds = tuple(f"{name}: {some[name].interval_kind}." for name in names)
-    lead = "Each by its own measure; larger is better."
-    return [Chapter(title="By other protocols", lead=lead, grids=(grid,), lines=kinds)]
+    kinds = tuple(
+        f"The intervals of {name} are of this kind: {some[name].interval_kind}."
+        for name in names
+    )
+    lead = "Each protocol has a measure of its own, of which larger values are better."
+    return [Chapter(title="Other protocols", lead=lead, grids=(grid,), lines=kinds)]
 
 
-def _told(result: Result | None) -> str:
+def _value(result: Result | None) -> str:
     if result is None:
-        return "not measured"
+        return MISSING
     scale, unit = (100, " %") if result.unit == "%" else (1, "")
     value = f"{scale * result.value:.1f}{unit}"
     if result.interval is None:
@@ -218,46 +238,48 @@ def _label_free(found: Sequence[Standing], names: Sequence[str]) -> list[Chapter
             for number, value in _numbers(result).items() if result else ():
                 columns.setdefault(number, {})[standing.name] = value
     rows = tuple(
-        (s.name, *(column.get(s.name, "not measured") for column in columns.values()))
-        for s in found
+        (s.name, *(column.get(s.name, MISSING) for column in columns.values())) for s in found
     )
-    grids = [Grid(caption="No label was used", heads=("Encoder", *columns), rows=rows)]
-    told = agreement({s.name: list(s.results.values()) for s in found})
-    if told:
+    grids = [Grid(caption="Measures that use no label", heads=("Encoder", *columns), rows=rows)]
+    correlations = agreement({s.name: list(s.results.values()) for s in found})
+    if correlations:
         grids.append(
             Grid(
-                caption="Spearman's rank correlation of each with k-NN accuracy",
-                heads=("Number", "Correlation", "Encoders"),
-                rows=tuple((t.name, f"{t.correlation:+.2f}", str(t.encoders)) for t in told),
+                caption="Spearman's rank correlation of each measure with k-NN accuracy",
+                heads=("Measure", "Correlation", "Encoders"),
+                rows=tuple(
+                    (one.name, f"{one.correlation:+.2f}", str(one.encoders))
+                    for one in correlations
+                ),
             )
         )
     lead = (
-        "Numbers that need no label. A small alignment and a low uniformity are good. Few"
-        " encoders say little: of three, a number that means nothing agrees or disagrees fully"
-        " one time in three."
+        "A small alignment and a low uniformity are good. With few encoders a correlation says"
+        " little: with three, a meaningless measure agrees or disagrees fully one time in"
+        " three."
     )
-    return [Chapter(title="Without labels", lead=lead, grids=tuple(grids))]
+    return [Chapter(title="Measures without labels", lead=lead, grids=tuple(grids))]
 
 
 def _numbers(result: Result) -> dict[str, str]:
     found = {result.metric: f"{result.value:.1f}"}
-    told = {name: n for name, n in result.details.items() if isinstance(n, float)}
-    return found | {name: f"{number:.3f}" for name, number in told.items()}
+    numbers = {name: n for name, n in result.details.items() if isinstance(n, float)}
+    return found | {name: f"{number:.3f}" for name, number in numbers.items()}
 
 
 def _facts(standing: Standing, result: Result) -> Facts:
     entries: dict[str, Any] = {
         "metric": result.metric,
-        "chosen": ", ".join(f"{k} {v:g}" for k, v in result.selected.items()) or "nothing",
-        "chosen on": result.selected_on,
-        "train": standing.names.get("train", "none"),
-        "test": standing.names.get("test", ""),
+        "selected": ", ".join(f"{k} {v:g}" for k, v in result.selected.items()) or "nothing",
+        "selected on": result.selected_on,
+        "training images": standing.names.get("train", "none"),
+        "test images": standing.names.get("test", ""),
         "seed": result.seed,
         "settings": result.settings,
         "protocol hash": result.protocol_hash,
-        "encoder": result.encoder,
-        "data of train": result.train_data or "none",
-        "data of test": result.test_data,
+        "fingerprint of the encoder": result.encoder,
+        "fingerprint of the training images": result.train_data or "none",
+        "fingerprint of the test images": result.test_data,
         "date": result.date,
         "seconds": result.seconds,
         "version": result.version,

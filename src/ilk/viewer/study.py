@@ -1,14 +1,15 @@
-"""The report of a study: one row a method, over seeds, and what can be told apart."""
+"""The report of a study: one row for each method, over seeds, and their differences."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ilk.core.counts import count
-from ilk.study import Difference, Row, Study, Summary
-from ilk.train import read_record
+from ilk.study import Difference, Row, Study, Summary, percentage_points
+from ilk.train.records.record import FINISHED, RECORD, read_record, run_state
 from ilk.viewer.facts import run_facts
 from ilk.viewer.learning import metrics
+from ilk.viewer.names import measure_name
 from ilk.viewer.report import (
     Chapter,
     Contender,
@@ -27,13 +28,13 @@ def study_report(study: Study, found: Summary, *, title: str) -> Report:
 
     Args:
         study: where the runs are.
-        found: what they came to.
+        found: its summary.
         title: of the page.
     """
     best = max(found.rows, key=lambda row: _first(row, found.protocols[0]))
     return Report(
         title=title,
-        verdict=_verdict(study, found, best),
+        verdict=" ".join([_verdict(study, found, best), *_unfinished(study)]),
         results=_results(study, found, best),
         chapters=(
             *([_pace(found)] if any(row.minutes for row in found.rows) else []),
@@ -58,19 +59,33 @@ def _verdict(study: Study, found: Summary, best: Row) -> str:
         and (one := found.between(best.name, row.name, protocol)) is not None
         and not one.sure
     ]
-    told = (
-        f"{best.name} is first by {protocol}: {100 * _first(best, protocol):.1f} % over "
+    summary = (
+        f"{best.name} has the highest {measure_name(protocol)}: "
+        f"{100 * _first(best, protocol):.1f} % over "
         f"{count(best.means[protocol].seeds, 'seed')} and {len(study.test):,} test images."
     )
+    if len(found.rows) == 1:
+        return summary
     if alike:
-        return f"{told} It cannot be told apart from {', '.join(alike)}."
-    return f"{told} It is better than every other row beyond chance."
+        return f"{summary} It cannot be told apart from {', '.join(alike)}."
+    return f"{summary} It is significantly better than every other row (p <= 0.05)."
+
+
+def _unfinished(study: Study) -> list[str]:
+    """A sentence for each run that has begun and has not finished."""
+    return [
+        f"The run of {cell.name} with seed {seed} is {run_state(record, place)}, so it does "
+        "not count here."
+        for cell, seed, place in study.places()
+        if cell.settings is not None and (place / RECORD).exists()
+        if (record := read_record(place))["status"] != FINISHED
+    ]
 
 
 def _results(study: Study, found: Summary, best: Row) -> Results:
     kinds = {mean.interval_kind for row in found.rows for mean in row.means.values()}
     return Results(
-        measures=found.protocols,
+        measures=tuple(map(measure_name, found.protocols)),
         rows=tuple(
             Contender(
                 name=row.name,
@@ -80,7 +95,8 @@ def _results(study: Study, found: Summary, best: Row) -> Results:
             for row in found.rows
         ),
         chance=1 / max(len(study.test.classes), 1),
-        note=f"Means over seeds. Intervals: {'; '.join(sorted(kinds))}.",
+        note="The dots are means over seeds. The intervals are of this kind: "
+        f"{' or '.join(sorted(kinds))}.",
     )
 
 
@@ -104,11 +120,11 @@ def _pace(found: Summary) -> Chapter:
         if row.minutes is not None and row.images_per_second is not None
     )
     grid = Grid(
-        caption="Standard deviation between seeds in points, and what training took",
-        heads=("", *found.protocols, "Minutes", "Images a second"),
+        caption="Standard deviation between seeds in percentage points, and cost of training",
+        heads=("Method", *found.protocols, "Minutes", "Images per second"),
         rows=rows,
     )
-    lead = "How much the seed alone moves the score, and the cost of a run."
+    lead = "The table shows how much the seed alone moves the accuracy, and what a run costs."
     return Chapter(title="Spread and cost", lead=lead, grids=(grid,))
 
 
@@ -126,7 +142,7 @@ def _mixes(found: Summary) -> Chapter:
         for protocol in found.protocols
         if (one := found.between(mixed, plain, protocol)) is not None
     )
-    lead = "Each mixed method beside the same method without the mix."
+    lead = "Each method with a mix is compared with the same method without it."
     return Chapter(title="Does mixing help?", lead=lead, lines=lines)
 
 
@@ -134,8 +150,8 @@ def _differences(found: Summary) -> Chapter:
     names = [row.name for row in found.rows]
     grids = tuple(
         Grid(
-            caption=f"{protocol}: row less column, in points",
-            heads=("", *names),
+            caption=f"{protocol}: row minus column, in percentage points",
+            heads=("Method", *names),
             rows=tuple(
                 (ours, *(_cell(found.between(ours, theirs, protocol)) for theirs in names))
                 for ours in names
@@ -144,32 +160,33 @@ def _differences(found: Summary) -> Chapter:
         for protocol in found.protocols
     )
     lead = (
-        "Paired over test images and independent over seeds. A star marks a difference that "
-        "holds at 5 % after Holm's correction for all pairs."
+        "Differences are paired over test images and independent over seeds. A star marks a "
+        "difference that is significant at 5 % after Holm's correction for all pairs."
     )
-    return Chapter(title="What can be told apart", lead=lead, grids=grids)
+    return Chapter(title="Differences between all pairs", lead=lead, grids=grids)
 
 
 def _cell(one: Difference | None) -> str:
     if one is None:
         return ""
-    return f"{100 * one.found.difference:+.1f}{' *' if one.sure else ''}"
+    return f"{percentage_points(one.found.difference):+.1f}{' *' if one.sure else ''}"
 
 
 def _knn_curves(study: Study) -> Figure:
     """Online k-NN accuracy of each cell, the mean over seeds."""
     rows: dict[str, list[Mapping[float, float]]] = {}
-    for cell, _, place in study.places():
-        lines_of_run = metrics(place / "metrics.jsonl")
+    for cell, seed, place in study.places():
+        lines_of_run = metrics(place / "metrics.jsonl") if study.trained(cell, seed) else []
         measured = {line["epoch"]: line["knn"] for line in lines_of_run if "knn" in line}
         if measured:
             rows.setdefault(cell.name, []).append(measured)
     lines = tuple(Line(name=name, points=_mean_curve(found)) for name, found in rows.items())
     return Figure(
-        title="Online k-NN",
+        title="Online k-NN accuracy",
         lines=tuple(line for line in lines if line.points),
         form="{:.1%}",
-        note="Mean over seeds, on a held-out part of the training images.",
+        note="Means over seeds, measured on a held-out part of the training images.",
+        y="accuracy",
     )
 
 

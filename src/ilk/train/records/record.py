@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from ilk.core import UserError, check_writable, write_whole
+from ilk.core import UserError, check_writable, holder, write_whole
 from ilk.core.counts import count
 from ilk.core.fields import (
     ANYTHING,
@@ -45,11 +45,11 @@ PACKAGES = (
 )
 
 
-RECORD = "run.json"
+RECORD, FINISHED = "run.json", "finished"
 # What may lie in the directory of a run that has not begun.
 BEFORE = frozenset({"demo.json", "start.safetensors", "metrics.jsonl", "tensorboard"})
 FIELDS: Mapping[str, Kind] = {
-    "status": one_of("started", "running", "interrupted", "collapsed", "failed", "finished"),
+    "status": one_of("started", "running", "interrupted", "collapsed", "failed", FINISHED),
     "settings": keyed(ANYTHING),
     "length": keyed(ANYTHING),
     "data": keyed(ANYTHING),
@@ -106,6 +106,24 @@ def check_free(directory: Path) -> None:
             f"directory: {directory} must be new or empty, got {count(len(others), 'file')} "
             f"such as {others[0]}; choose another directory"
         )
+
+
+def run_state(record: Mapping[str, Any], directory: Path) -> str:
+    """Where a run stands, such as ``interrupted at step 40 of 100``.
+
+    A run that says it is running while no process holds its lock is ``dead``: it was killed, or
+    its disk cannot lock.
+
+    Args:
+        record: of the run.
+        directory: of the run.
+    """
+    status = str(record.get("status", "unknown"))
+    if status == FINISHED:
+        return status
+    if status in {"started", "running"} and holder(directory / RECORD) is None:
+        status = "dead"
+    return f"{status} at step {record.get('step', 0)} of {record['length']['steps']}"
 
 
 def read_record(directory: Path) -> dict[str, Any]:

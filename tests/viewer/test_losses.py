@@ -1,6 +1,7 @@
 """The inspector draws exactly what the rules of a run decide."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +9,9 @@ import torch
 from PIL import Image
 
 from ilk.core import UserError
-from ilk.data import Arrays, open_source
-from ilk.train import Settings, preview_step, train
-from ilk.viewer import Report, inspected, page
+from ilk.data import Arrays, Source, open_source
+from ilk.train import Settings, preview_losses, preview_step, preview_views, train
+from ilk.viewer import LossSection, Report, loss_sections, page, view_rows
 from tests.viewer.reading import kind, text, tree
 
 PLACE = {"hidden": 16, "dim": 8}
@@ -22,6 +23,10 @@ class Deaf:
 
     def told(self, message):
         pass
+
+
+def drawn(directory: Path, images: Source, **many: int) -> tuple[LossSection, ...]:
+    return loss_sections(preview_losses(directory, images, **many))
 
 
 def pictures(count: int, shift: int = 0) -> Arrays:
@@ -45,39 +50,41 @@ def run(tmp_path_factory):
 
 def test_weights_and_pictures_are_those_of_the_rule(run):
     seen = preview_step(run, pictures(24))
-    (clean, *_) = inspected(run, pictures(24), queries=8)
+    (clean, *_) = drawn(run, pictures(24), queries=8)
     kin_record = next(v for v in seen.kin_records if v.term.name == "clean")
     assert len(clean.lookups) == 8
     for row, lookup in enumerate(clean.lookups):
         groups = {name.partition(":")[0]: found for name, found in lookup.found}
         weights = kin_record.kin.weights[row]
-        told = sorted(float(n.picture.caption.split()[0]) for n in groups["kin"])
+        told = sorted(float(n.picture.caption.split()[0]) for n in groups["positives"])
         torch.testing.assert_close(
             torch.tensor(told), weights[weights > 0].sort().values, atol=0.006, rtol=0
         )
         assert lookup.query.caption == f"view a of {seen.items[row]}"
-        assert f"view b of {seen.items[row]}" in groups["kin"][0].picture.caption
-        for neighbour in groups["kin"]:
+        assert f"view b of {seen.items[row]}" in groups["positives"][0].picture.caption
+        for neighbour in groups["positives"]:
             item = int(neighbour.picture.caption.split()[-1])
             assert neighbour.agrees == (item % 3 == seen.items[row] % 3)
             if "past" in neighbour.picture.caption:
                 assert (neighbour.picture.pixels == item * 5).all()
-        assert {"kin", "negatives", "ignored"} == set(groups)
+        assert {"positives", "negatives", "ignored"} == set(groups)
 
 
 def test_every_kind_of_loss_is_shown_and_mixes_say_what_they_are_made_of(run):
-    found = inspected(run, pictures(24))
+    found = drawn(run, pictures(24))
     assert [entry.term for entry in found] == ["clean", "source", "mix"]
     for entry in found[1:]:
         assert any(len(lookup.query.shares) == 2 for lookup in entry.lookups)
-    root = tree(page(Report(title="t", kin_record="v", kinships=found)))
+    root = tree(page(Report(title="t", verdict="v", losses=found)))
     heads = [text(head) for head in root.iter("h2")]
-    assert heads == [f"Kin in the {name} loss" for name in ("clean", "source", "mix")]
+    assert heads == [
+        f"Positives and negatives in the {name} loss" for name in ("clean", "source", "mix")
+    ]
     assert kind(root, "figure", "mate")
 
 
 def test_an_image_stands_in_one_row_alone(run):
-    for entry in inspected(run, pictures(24), queries=8, shown=100):
+    for entry in drawn(run, pictures(24), queries=8, best=100):
         for lookup in entry.lookups:
             told = [
                 (n.picture.shares, n.picture.caption.split()[-1])
@@ -99,16 +106,17 @@ def test_images_are_named_by_their_files(tmp_path):
         workers=1, knn_every=0,
     )  # fmt: skip
     train(settings, folder, tmp_path / "run", Deaf())
-    (clean,) = inspected(tmp_path / "run", open_source(folder), queries=2)
+    (clean,) = drawn(tmp_path / "run", open_source(folder), queries=2)
     for lookup in clean.lookups:
         assert re.fullmatch(r"view a of photo \d\.png", lookup.query.caption)
+        assert lookup.query.alt == lookup.query.caption
         # BYOL has no negatives, so none are drawn, and the text says so.
-        assert {name.partition(":")[0] for name, _ in lookup.found} == {"kin"}
-    assert "no negatives" in clean.told
+        assert {name.partition(":")[0] for name, _ in lookup.found} == {"positives"}
+    assert "no negatives" in clean.lead
 
 
-def test_other_images_are_kin_of_nobody_that_the_run_has_seen(run):
-    (clean, *_) = inspected(run, pictures(12, shift=1))
+def test_past_keys_of_other_data_have_no_pixels_and_no_label(run):
+    (clean, *_) = drawn(run, pictures(12, shift=1))
     for lookup in clean.lookups:
         assert lookup.query.caption.startswith("view a of ")
         past = [n for _, found in lookup.found for n in found if "past" in n.picture.caption]
@@ -123,11 +131,11 @@ def test_kin_that_are_classes_are_shown_by_what_they_have_in_common(tmp_path):
         backbone_options={"widths": (4, 8), "depths": (1, 1)},
     )  # fmt: skip
     train(settings, pictures(24), tmp_path / "dino", Deaf())
-    (clean,) = inspected(tmp_path / "dino", pictures(24), queries=2)
+    (clean,) = drawn(tmp_path / "dino", pictures(24), queries=2)
     weights = preview_step(tmp_path / "dino", pictures(24)).kin_records[0].kin.weights
     for row, lookup in enumerate(clean.lookups):
         ((name, found),) = lookup.found
-        assert name.startswith("by classes in common")
+        assert name.startswith("shared classes: 8 of 23")
         common = torch.minimum(weights[row], weights).sum(1)
         common[row] = -1
         assert float(found[0].picture.caption.split()[0]) == pytest.approx(
@@ -137,4 +145,23 @@ def test_kin_that_are_classes_are_shown_by_what_they_have_in_common(tmp_path):
 
 def test_a_directory_without_a_run_is_refused(tmp_path):
     with pytest.raises(UserError, match="must hold a run.json"):
-        inspected(tmp_path, pictures(24))
+        drawn(tmp_path, pictures(24))
+
+
+def test_views_say_what_they_are_made_of(run):
+    previews = preview_views(run, pictures(24), most=5)
+    assert [preview.name for preview in previews] == [f"image {n}" for n in range(1, 6)]
+    for row, preview in enumerate(previews):
+        assert (preview.pixels == row * 5).all()
+        kinds = [view.kind for view in preview.views]
+        assert kinds[:2] == ["view a", "view b"]
+        assert all(view.made_of == ((preview.name, 1.0),) for view in preview.views[:2])
+        for mixed in preview.views[2:]:
+            assert re.fullmatch(r"(Mixup|CutMix|ResizeMix) of view [ab]", mixed.kind)
+            assert mixed.made_of[0][0] == preview.name
+            assert sum(share for _, share in mixed.made_of) == pytest.approx(1)
+    assert any(len(preview.views) > 2 for preview in previews)
+    report = Report(title="t", verdict="v", looks=view_rows(previews))
+    images = list(tree(page(report)).iter("img"))
+    assert len(images) == sum(1 + len(preview.views) for preview in previews)
+    assert images[1].get("alt") == "view a of image 1"

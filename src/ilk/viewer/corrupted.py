@@ -1,4 +1,4 @@
-"""What is left of accuracy when test images are corrupted."""
+"""Accuracy on corrupted test images."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -6,13 +6,14 @@ from typing import Any, cast
 from ilk.core import UserError
 from ilk.corruptions import COMMON
 from ilk.evaluate import Result, relative_to
-from ilk.viewer.report import Chapter, Figure, Grid, Line
+from ilk.viewer.report import MISSING, Chapter, Figure, Grid, Line
 
 Encoders = Mapping[str, Mapping[str, Result]]
 
 LEAD = (
-    "The linear probe, fitted on clean images, on corrupted ones it has not seen. The curve is"
-    " the mean over the common corruptions of ImageNet-C, with 95 % intervals over test images."
+    "The linear probe was fitted on clean images and is measured on corrupted ones. The curve"
+    " is the mean over the common corruptions of ImageNet-C; bands are 95 % intervals over test"
+    " images."
 )
 
 
@@ -42,6 +43,7 @@ def _chapter(protocol: str, found: Mapping[str, Result]) -> Chapter:
         note="Severity 0 is the clean image.",
         form="{:.0%}",
         x="severity",
+        y="accuracy",
     )
     details = {name: cast("dict[str, Any]", result.details) for name, result in found.items()}
     named = dict.fromkeys(name for d in details.values() for name in d["accuracy"])
@@ -59,7 +61,7 @@ def _chapter(protocol: str, found: Mapping[str, Result]) -> Chapter:
     ]
     grid = Grid(
         caption="Accuracy under each corruption, mean over severities",
-        heads=("", *found),
+        heads=("Corruption", *found),
         rows=tuple(rows),
     )
     return Chapter(
@@ -88,7 +90,7 @@ def _by_severity(name: str, result: Result) -> Line:
 
 def _mean(accuracies: list[float] | None) -> str:
     if accuracies is None:
-        return "not measured"
+        return MISSING
     return f"{100 * sum(accuracies) / len(accuracies):.1f} %"
 
 
@@ -105,5 +107,5 @@ def _errors(found: Mapping[str, Result]) -> Iterator[str]:
             yield (
                 f"With {name} as the reference, {first} has a mean corruption error (mCE) of"
                 f" {100 * errors.mce:.1f} % and a relative one of"
-                f" {100 * errors.relative_mce:.1f} %; less than 100 % is better than it."
+                f" {100 * errors.relative_mce:.1f} %; values below 100 % are better than it."
             )

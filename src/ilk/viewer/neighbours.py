@@ -1,4 +1,4 @@
-"""Whom an encoder holds for kin: images and their nearest neighbours."""
+"""Images and their nearest neighbours."""
 
 from collections.abc import Mapping
 
@@ -8,8 +8,6 @@ import torch
 from ilk.data import Reader, Source
 from ilk.embedding import Embeddings, nearest
 from ilk.viewer.report import Lookup, Neighbour, Picture
-
-UNNAMED = "image"
 
 
 def lookups(
@@ -66,21 +64,22 @@ def _found(
 
 def agree(known: Embeddings, at: int, asked: Embeddings, row: int) -> bool | None:
     """Whether two rows have the same label; None where one is not known."""
-    theirs, mine = named(known, at), named(asked, row)
-    return None if UNNAMED in (theirs, mine) else theirs == mine
+    theirs, mine = label_name(known, at), label_name(asked, row)
+    return None if theirs is None or mine is None else theirs == mine
 
 
 def pictured(book: Reader, vectors: Embeddings, row: int) -> Picture:
     """The image behind a row, its label below it."""
     skipped = [entry.index for entry in vectors.bad]
     index = int(np.delete(np.arange(len(book)), skipped)[row])
-    name = named(vectors, row)
+    name = label_name(vectors, row) or "no label"
     key = vectors.keys[row].as_py()
     return Picture(pixels=book.read(index)[0], caption=name, alt=f"{name}, {key}")
 
 
-def named(vectors: Embeddings, row: int) -> str:
-    """The label of a row in words."""
+def label_name(vectors: Embeddings, row: int) -> str | None:
+    """The name of a row's class, or its number where classes have no names; else None."""
     label = int(vectors.labels[row])
-    named = 0 <= label < len(vectors.classes)
-    return vectors.classes[label] if named else UNNAMED
+    if label < 0:
+        return None
+    return vectors.classes[label] if label < len(vectors.classes) else str(label)

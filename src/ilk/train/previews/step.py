@@ -1,4 +1,4 @@
-"""One step of a run looked at without taking it: whom its terms hold for kin."""
+"""One step of a run previewed without taking it: which pairs its terms treat as positives."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ class StepPreview:
     """A batch as the run's terms would see it next.
 
     Args:
-        kin_records: one a term: its rows, and who of them is kin.
+        kin_records: one for each term: its rows, and which pairs of them are kin.
         items: of the batch, in its order; those of the run's own data are as they are, those of
             other images follow them.
         first: item of the first image, above 0 when the run learned from others.

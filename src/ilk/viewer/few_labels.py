@@ -1,4 +1,4 @@
-"""Curves of accuracy by the number of labels."""
+"""Curves of accuracy over the number of labelled images."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -7,13 +7,13 @@ from ilk.evaluate import Result
 from ilk.viewer.report import Chapter, Figure, Line
 
 LEAD = (
-    "Accuracy by the number of labelled images, all classes alike. Bands are 95 % intervals"
-    " over draws of labels and test images."
+    "The curves show accuracy by the number of labelled images, equally many of each class."
+    " Bands are 95 % intervals over draws of labels and over test images."
 )
 
 
 def few_labels(encoders: Mapping[str, Mapping[str, Result]]) -> list[Chapter]:
-    """A figure for each way to use labels, with a curve an encoder; and the answer in words.
+    """A figure for each way to use labels, with a curve for each encoder, and a summary.
 
     Args:
         encoders: results by protocol, of each by its name; nothing is drawn where none has
@@ -39,7 +39,8 @@ def few_labels(encoders: Mapping[str, Mapping[str, Result]]) -> list[Chapter]:
             title=way[0].upper() + way[1:],
             lines=tuple(_line(name, c[way]) for name, c in curves.items() if way in c),
             form="{:.0%}",
-            x="labels",
+            x="labelled images",
+            y="accuracy",
             across="logarithmic",
         )
         for way in ways

@@ -1,0 +1,292 @@
+"""Positives, negatives and ignored images of a run's losses, as plain records to be drawn.
+
+A batch goes through the networks of the last checkpoint; no weight and no memory is changed.
+Axes: B images, H W C pixels, Q queries, K candidates.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+from ilk.core import UNKNOWN, Composition, Output, Rows, UserError, overlap, similarities
+from ilk.data import Reader, Source, open_source
+from ilk.method import FromMemory, NearestNeighbour
+from ilk.train.loop.step import KinRecord
+from ilk.train.previews.step import StepPreview, preview_step
+from ilk.train.records.record import read_record
+
+Relation = Literal["positives", "ignored", "negatives", "shared classes"]
+# A candidate that shows the same image twice is drawn in the first of these alone.
+ORDER: tuple[Relation, ...] = ("positives", "ignored", "negatives", "shared classes")
+Members = tuple[Relation, Bool[Tensor, " K"], Float[Tensor, " K"]]
+BLANK = np.full((1, 1, 3), 200, np.uint8)  # of a past key whose image is not known
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowImage:
+    """The image behind a row of queries or candidates.
+
+    Args:
+        pixels: of a view, or of the whole image for a past key.
+        kind: ``view NAME`` or ``past key``.
+        made_of: files or numbers of the images in it and their shares, which sum to one.
+    """
+
+    pixels: UInt8[np.ndarray, "H W C"]
+    kind: str
+    made_of: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """A candidate of a query.
+
+    Args:
+        image: behind it.
+        score: its weight among positives; the cosine similarity to the query among the others;
+            the share of classes in common where candidates are classes.
+        same_label: whether it has a label in common with the query; None where not known.
+    """
+
+    image: RowImage
+    score: float
+    same_label: bool | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CandidateGroup:
+    """Candidates that stand in one relation to a query.
+
+    Args:
+        relation: which one.
+        count: how many there are.
+        best: those of the largest scores, largest first.
+    """
+
+    relation: Relation
+    count: int
+    best: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueryPreview:
+    """A query and its candidates.
+
+    Args:
+        image: of the query.
+        groups: those that have a member.
+    """
+
+    image: RowImage
+    groups: tuple[CandidateGroup, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LossPreview:
+    """Some queries of one loss.
+
+    Args:
+        name: of the loss.
+        candidates: what queries are compared with.
+        negatives: whether the loss has any.
+        queries: of a batch, the first ones.
+    """
+
+    name: str
+    candidates: Literal["images", "classes"]
+    negatives: bool
+    queries: tuple[QueryPreview, ...]
+
+
+def preview_losses(
+    directory: Path, images: Source, *, queries: int = 4, best: int = 8
+) -> tuple[LossPreview, ...]:
+    """Positives, negatives and ignored images of a batch, for the first term of every name.
+
+    Args:
+        directory: of a run that has a checkpoint.
+        images: of which a batch is taken; past keys have pixels when they are of these or of
+            the run's own data.
+        queries: how many are kept at most.
+        best: candidates of each group that are kept at most.
+
+    Raises:
+        UserError: there is no run, or it cannot be shown these images.
+    """
+    seen = preview_step(directory, images)
+    album = _Album(seen, images, _own(directory, images, seen.first))
+    firsts = {kin_record.term.name: kin_record for kin_record in reversed(seen.kin_records)}
+    names = dict.fromkeys(kin_record.term.name for kin_record in seen.kin_records)
+    return tuple(
+        LossPreview(
+            name=name,
+            candidates="images" if firsts[name].term.candidates else "classes",
+            negatives=firsts[name].term.objective.contrasts,
+            queries=tuple(
+                _query(album, firsts[name], row, best)
+                for row in range(min(queries, len(firsts[name].queries)))
+            ),
+        )
+        for name in names
+    )
+
+
+def _own(directory: Path, images: Source, first: int) -> Source | None:
+    """The data that the run learned from, where it can still be read."""
+    if first == 0:
+        return images
+    data = read_record(directory)["data"]
+    with contextlib.suppress(UserError):
+        source = open_source(data["spec"]) if data["spec"] is not None else None
+        if source is not None and source.fingerprint == data["fingerprint"]:
+            return source
+    return None
+
+
+@dataclass(frozen=True)
+class _Album:
+    """Images of rows, wherever they come from."""
+
+    seen: StepPreview
+    images: Source
+    own: Source | None
+
+    def row(self, kin_record: KinRecord, row: int, *, query: bool) -> RowImage:
+        """The image behind a row of queries or candidates."""
+        rows = kin_record.queries if query else kin_record.candidates
+        asked = query or not kin_record.term.candidates
+        at = row
+        for entry in kin_record.term.queries if asked else kin_record.term.candidates:
+            length = self._length(entry, len(rows))
+            if at < length:
+                return self._image(entry, at, rows, row)
+            at -= length
+        raise IndexError(row)
+
+    def _length(self, entry: Output | NearestNeighbour | FromMemory, rest: int) -> int:
+        if isinstance(entry, FromMemory):
+            return rest
+        return len(self.seen.views[entry.view if isinstance(entry, Output) else entry.of.view])
+
+    def _image(
+        self, entry: Output | NearestNeighbour | FromMemory, at: int, rows: Rows, row: int
+    ) -> RowImage:
+        made_of = tuple(
+            (self._name(source), share) for source, share in _shares(rows.shown, row)
+        )
+        if isinstance(entry, Output):
+            pixels, kind = self.seen.views[entry.view][at], f"view {entry.view}"
+        else:
+            pixels, kind = self._item(int(rows.shown.sources[row, 0])), "past key"
+        return RowImage(pixels=pixels, kind=kind, made_of=made_of)
+
+    def _name(self, item: int) -> str:
+        """The file of an item, or its number where the file is not known."""
+        source, index = self._place(item)
+        if item == UNKNOWN:
+            return "an unknown image"
+        return f"item {item}" if source is None else PurePosixPath(source.key(index)).name
+
+    def _item(self, item: int) -> np.ndarray:
+        source, index = self._place(item)
+        return BLANK if source is None or item < 0 else Reader(source).read(index)[0]
+
+    def _place(self, item: int) -> tuple[Source | None, int]:
+        first = self.seen.first
+        return (self.images, item - first) if item >= first else (self.own, item)
+
+
+def _query(album: _Album, kin_record: KinRecord, row: int, best: int) -> QueryPreview:
+    by_rows = bool(kin_record.term.candidates)
+    groups = _by_rows(kin_record, row) if by_rows else _by_classes(kin_record, row)
+    same, known = _agreement(kin_record, row, album.seen.labels)
+    found: dict[str, CandidateGroup] = {}
+    for relation, members in _once(groups, kin_record.candidates if by_rows else None):
+        found[relation] = CandidateGroup(
+            relation=relation,
+            count=len(members),
+            best=tuple(
+                Candidate(
+                    image=album.row(kin_record, at, query=False),
+                    score=score,
+                    same_label=bool(same[at]) if known[at] else None,
+                )
+                for at, score in members[:best]
+            ),
+        )
+    return QueryPreview(
+        image=album.row(kin_record, row, query=True),
+        groups=tuple(found[name] for name, _, _ in groups if found[name].count),
+    )
+
+
+def _once(
+    groups: Sequence[Members], rows: Rows | None
+) -> Iterator[tuple[Relation, list[tuple[int, float]]]]:
+    """Candidates of each group with their score, best first, each image in one group alone.
+
+    Args:
+        groups: in any order; images are given to them in that of ``ORDER``.
+        rows: candidates; None where every candidate is an image of its own.
+    """
+    taken: set[tuple[int, ...]] = set()
+    for relation, members, score in sorted(groups, key=lambda group: ORDER.index(group[0])):
+        best: list[tuple[int, float]] = []
+        for at in score.argsort(descending=True, stable=True).tolist():
+            image = (at,) if rows is None else _identity(rows, at)
+            if members[at] and image not in taken:
+                taken.add(image)
+                best.append((at, float(score[at])))
+        yield relation, best
+
+
+def _identity(rows: Rows, at: int) -> tuple[int, ...]:
+    """What tells an image or a mix from others; unknown images are all different."""
+    shown = sorted(source for source, _ in _shares(rows.shown, at))
+    return (UNKNOWN, at) if UNKNOWN in shown or not shown else tuple(shown)
+
+
+def _by_rows(kin_record: KinRecord, row: int) -> list[Members]:
+    weights = kin_record.kin.weights[row].cpu()
+    query = kin_record.queries.vectors[row : row + 1]
+    cosines = similarities(query, (kin_record.candidates.vectors,))[0].cpu()
+    ignored = torch.zeros_like(weights, dtype=torch.bool)
+    if kin_record.kin.ignored is not None:
+        ignored = kin_record.kin.ignored[row].cpu()
+    positive = weights > 0
+    found: list[Members] = [("positives", positive, weights)]
+    if kin_record.term.objective.contrasts:
+        found.append(("negatives", ~positive & ~ignored, cosines))
+    return [*found, ("ignored", ignored, cosines)]
+
+
+def _by_classes(kin_record: KinRecord, row: int) -> list[Members]:
+    """The other rows by the classes that they share with this one, the most alike first."""
+    weights = kin_record.kin.weights.float().cpu()
+    common = torch.minimum(weights[row], weights).sum(dim=1)
+    others = torch.ones(len(common), dtype=torch.bool)
+    others[row] = False
+    return [("shared classes", others, common)]
+
+
+def _agreement(kin_record: KinRecord, row: int, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Which candidates have a label in common with a query, and of which that is known."""
+    sides = (kin_record.queries.shown, kin_record.candidates.shown)
+    mine, theirs = (
+        Composition(side.sources.cpu(), side.shares.cpu()).relabel(labels) for side in sides
+    )
+    mine = Composition(mine.sources[row : row + 1], mine.shares[row : row + 1])
+    known = [((s.sources >= 0) | (s.shares == 0)).all(dim=1) for s in (mine, theirs)]
+    return overlap(mine, theirs)[0] > 0, known[0] & known[1]
+
+
+def _shares(shown: Composition, row: int) -> tuple[tuple[int, float], ...]:
+    pairs = zip(shown.sources[row].tolist(), shown.shares[row].tolist(), strict=True)
+    return tuple((source, share) for source, share in pairs if share > 0)
