@@ -1,1 +1,1 @@
-"""What a run would make of some images: a step, its losses and its views, none of them taken."""
+"""What a run would make of some images: a step, its losses and its views, none taken."""
