@@ -132,6 +132,12 @@ def test_other_settings_are_refused(finished):
         other.finish(Watcher())
 
 
+def test_runs_on_other_images_are_refused(finished):
+    other = replace(study(finished.directory, methods=("moco-v3",)), learned=drawn(41, "train"))
+    with pytest.raises(UserError, match=r"holds a run on other images, .* choose another -o"):
+        other.finish(Watcher())
+
+
 def test_a_run_that_was_lengthened_is_not_one_of_that_length(finished, tmp_path):
     shutil.copytree(finished.directory, tmp_path / "grid")
     resume(tmp_path / "grid/moco-v3/seed0", Watcher(), finished.learned, steps=4)

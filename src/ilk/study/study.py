@@ -118,7 +118,7 @@ class Study:
         with lock(place, "compare"):
             if self.trained(cell, seed):  # by another process, while this one asked
                 return
-            images = cell.learned or self.learned
+            images = self._images(cell)
             with watch(_title(cell, seed)) as watcher:
                 if (place / RECORD).exists():
                     resume(place, watcher, images)
@@ -129,13 +129,14 @@ class Study:
         """Whether a cell's run is finished.
 
         Raises:
-            UserError: its folder holds a run of other settings.
+            UserError: its folder holds a run of other settings or images.
         """
         place = self.place(cell, seed)
         if cell.settings is None or not (place / RECORD).exists():
             return False
         record = read_record(place)
         _check_same(replace(cell.settings, seed=seed), record, place)
+        _check_images(self._images(cell), record, place)
         return record["status"] == FINISHED
 
     def score(self, cell: Cell, seed: int, watch: Watch) -> None:
@@ -183,6 +184,9 @@ class Study:
         known, asked = (cached(encoder, part, progress=stepped) for part in (self.train, test))
         images = Images(encoder=encoder, train=self.train, test=test)
         evaluate(known, asked, [protocol], seed, images=images, ledger=ledger, progress=stepped)
+
+    def _images(self, cell: Cell) -> Source:
+        return self.learned if cell.learned is None else cell.learned
 
     def _test(self, protocol: str) -> Source:
         return self.other_tests.get(protocol, self.test)
@@ -235,6 +239,15 @@ def _check_same(wanted: Settings, record: dict[str, Any], place: Path) -> None:
                 f"compare: {place} holds a run with {name} {kept.get(name)}, got {asked}; "
                 f"choose another -o, or ask for what it was started with"
             )
+
+
+def _check_images(images: Source, record: dict[str, Any], place: Path) -> None:
+    """A finished run must have learned from these images; others are checked when they go on."""
+    if record["status"] == FINISHED and record["data"]["fingerprint"] != images.fingerprint:
+        raise UserError(
+            f"compare: {place} holds a run on other images, {record['data']['name']}, got "
+            f"{images.name}; choose another -o, or give the images that it learned from"
+        )
 
 
 def _holds(kept: Any, asked: Any) -> bool:
