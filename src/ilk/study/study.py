@@ -242,7 +242,7 @@ def _check_same(wanted: Settings, record: dict[str, Any], place: Path) -> None:
 
 
 def _check_images(images: Source, record: dict[str, Any], place: Path) -> None:
-    """A finished run must have learned from these images; others are checked when they go on."""
+    """Finished runs must have learned from these images; `resume` checks the others."""
     if record["status"] == FINISHED and record["data"]["fingerprint"] != images.fingerprint:
         raise UserError(
             f"compare: {place} holds a run on other images, {record['data']['name']}, got "
