@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import average_precision_score
 
 from ilk.evaluate.metrics.ranking import (
@@ -8,6 +9,15 @@ from ilk.evaluate.metrics.ranking import (
     interpolated_precision,
     revisited,
 )
+from tests.evaluate import references
+
+
+def metric(relevant, total, k=None):
+    rows = torch.tensor(np.stack([relevant, relevant]))
+    first, second = average_precision(rows, torch.tensor([total, total]), k).tolist()
+    assert first == second
+    assert first == pytest.approx(references.average_precision(relevant, total, k))
+    return first
 
 
 def test_metric_precision_is_that_of_scikit_learn():
@@ -16,15 +26,15 @@ def test_metric_precision_is_that_of_scikit_learn():
         relevant = rng.random(30) < 0.3
         relevant[rng.integers(30)] = True
         expected = average_precision_score(relevant, -np.arange(30))
-        assert average_precision(relevant, int(relevant.sum())) == pytest.approx(expected)
+        assert metric(relevant, int(relevant.sum())) == pytest.approx(expected)
 
 
 def test_metric_precision_by_hand():
     relevant = np.array([True, False, True, False])
-    assert average_precision(relevant, 2) == pytest.approx((1 + 2 / 3) / 2)
-    assert average_precision(relevant, 2, k=1) == 1.0
-    assert average_precision(relevant, 4) == pytest.approx((1 + 2 / 3) / 4)
-    assert average_precision(relevant, 4, k=2) == pytest.approx(1 / 2)
+    assert metric(relevant, 2) == pytest.approx((1 + 2 / 3) / 2)
+    assert metric(relevant, 2, k=1) == 1.0
+    assert metric(relevant, 4) == pytest.approx((1 + 2 / 3) / 4)
+    assert metric(relevant, 4, k=2) == pytest.approx(1 / 2)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +42,10 @@ def test_metric_precision_by_hand():
     [([0, 2], 2, 0.791667), ([0, 1], 2, 1), ([1], 1, 0.25), ([1, 2], 2, 0.416667), ([], 2, 0)],
 )
 def test_interpolated_precision_by_hand(places, total, expected):
-    found = interpolated_precision(np.array(places, int), total)
+    relevant = torch.zeros(1, 4, dtype=torch.bool)
+    relevant[0, places] = True
+    found = interpolated_precision(relevant, torch.tensor([total])).item()
+    assert found == pytest.approx(references.interpolated_precision(places, total))
     assert found == pytest.approx(expected, abs=1e-6)
 
 

@@ -5,7 +5,7 @@ from sklearn.datasets import load_digits
 
 from ilk.core import UserError
 from ilk.evaluate import PROTOCOLS, Labelled, Task, evaluate
-from ilk.evaluate.metrics.ranking import average_precision, interpolated_precision
+from tests.evaluate.references import average_precision, interpolated_precision
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,8 @@
 Axes: B images, N rows, D features, C channels, S side of a view in pixels.
 """
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
@@ -19,6 +17,7 @@ from torch import Tensor, nn
 
 from ilk.core import UserError, stored
 from ilk.core.counts import count
+from ilk.core.prefetch import mapped_ahead
 from ilk.data import (
     MEMORY,
     Bad,
@@ -135,19 +134,14 @@ def embed_batches(
     """
     items = range(len(source)) if items is None else items
     view = Plain(size=encoder.image_size)
-    waiting: deque[Future[_Read]] = deque()
-    pool = ThreadPoolExecutor(max(workers, 1), thread_name_prefix="ilk-embed")
-    try:
-        with moved(encoder.module, device) as place:
-            for start in range(0, len(items), batch_size):
-                part = items[start : start + batch_size]
-                waiting.append(pool.submit(_read, source, part, view, encoder.channels))
-                if len(waiting) > max(workers, 1):
-                    yield _encoded(encoder, waiting.popleft().result(), place)
-            while waiting:
-                yield _encoded(encoder, waiting.popleft().result(), place)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    parts = (items[start : start + batch_size] for start in range(0, len(items), batch_size))
+    batches = mapped_ahead(
+        lambda part: _read(source, part, view, encoder.channels),
+        parts, workers=workers, name="ilk-embed",
+    )  # fmt: skip
+    with closing(batches), moved(encoder.module, device) as place:
+        for batch in batches:
+            yield _encoded(encoder, batch, place)
 
 
 def nothing_readable(source: Source, bad: list[Bad]) -> UserError:

@@ -1,16 +1,18 @@
-"""How good a ranking is. Axes: N items in ranked order, P of them relevant, Q queries."""
+"""How good a ranking is. Axes: Q queries, N items in ranked order."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Int
+import torch
+from jaxtyping import Bool, Float64, Int
+from torch import Tensor
 
 
 def average_precision(
-    relevant: Bool[np.ndarray, " N"], total: int, k: int | None = None
-) -> float:
+    relevant: Bool[Tensor, "Q N"], total: Int[Tensor, " Q"], k: int | None = None
+) -> Float64[Tensor, " Q"]:
     r"""Metric AP: $\frac{1}{m}\sum_{i\le k} \mathrm{precision}(i)\,\mathrm{relevant}(i)$.
 
     The rectangular sum of information retrieval and of scikit-learn; m is the smaller of
@@ -20,25 +22,36 @@ def average_precision(
         relevant: of the ranked items, best first.
         total: relevant items that there are, ranked or not; at least 1.
         k: items that count; None is all.
+
+    Example:
+        >>> average_precision(torch.tensor([[True, False, True]]), torch.tensor([2]))
+        tensor([0.8333], dtype=torch.float64)
     """
-    places = np.flatnonzero(relevant[:k]) + 1
-    most = total if k is None else min(total, k)
-    return float((np.arange(1, len(places) + 1) / places).sum() / most)
+    hits = relevant[:, :k].double()
+    gain = (hits * hits.cumsum(1) / _ranks(hits)).sum(1)
+    return gain / (total if k is None else total.clamp_max(k))
 
 
-def interpolated_precision(places: Int[np.ndarray, " P"], total: int) -> float:
+def interpolated_precision(
+    relevant: Bool[Tensor, "Q N"], total: Int[Tensor, " Q"]
+) -> Float64[Tensor, " Q"]:
     """Interpolated AP: the trapezoidal area below precision over recall.
 
     As the evaluation code of Oxford and Paris has it: Philbin et al., CVPR 2007, and Radenovic
     et al., CVPR 2018, https://arxiv.org/abs/1803.11285. It is lower than metric AP.
 
     Args:
-        places: of the relevant items, from 0, ascending.
+        relevant: of the ranked items, best first.
         total: relevant items that there are, at least 1.
     """
-    found = np.arange(len(places))
-    before = np.where(places > 0, found / np.maximum(places, 1), 1.0)
-    return float((before + (found + 1) / (places + 1)).sum() / (2 * total))
+    hits = relevant.double()
+    found, rank = hits.cumsum(1), _ranks(hits)
+    before = torch.where(rank > 1, (found - 1) / (rank - 1).clamp_min(1), 1.0)
+    return (hits * (before + found / rank)).sum(1) / (2 * total)
+
+
+def _ranks(hits: Float64[Tensor, "Q N"]) -> Float64[Tensor, " N"]:
+    return torch.arange(1, hits.shape[1] + 1, device=hits.device, dtype=torch.float64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,8 +113,10 @@ def revisited(
         if not wanted:
             continue
         kept = ranking[~np.isin(ranking, list(ignored))] if ignored else ranking
-        places = np.flatnonzero(np.isin(kept, list(wanted)))
-        areas.append(interpolated_precision(places, len(wanted)))
+        found = np.isin(kept, list(wanted))
+        places = np.flatnonzero(found)
+        one = torch.from_numpy(found)[None], torch.tensor([len(wanted)])
+        areas.append(interpolated_precision(*one).item())
         last = int(places[-1]) + 1 if len(places) else 1
         precisions.append([float((places < min(last, k)).sum() / min(last, k)) for k in at])
     if not areas:

@@ -1,8 +1,6 @@
 """Views of a source, batch after batch. Axes: B images, C channels, S side in pixels."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -10,6 +8,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ilk.core import UserError
+from ilk.core.prefetch import mapped_ahead
 from ilk.data import BadItem, Source, decode, read_item
 from ilk.views import Plain, View
 
@@ -39,25 +38,16 @@ def view_batches(
     Raises:
         UserError: an image cannot be read any more.
     """
-    waiting: deque[Future[tuple[Order, Tensor]]] = deque()
-    pool = ThreadPoolExecutor(max(workers, 1), thread_name_prefix="ilk-images")
 
-    def looked_at(epoch: int, items: Order) -> tuple[Order, Tensor]:
+    def rendered(batch: tuple[int, Order]) -> tuple[Order, Tensor]:
+        epoch, items = batch
         views: list[Tensor] = []
         for some in np.array_split(items, -(-len(items) // HELD)):
             decoded = [_pixels(source, item, channels) for item in some.tolist()]
             views.append(view.render(decoded, some, epoch, seed))
         return items, torch.cat(views)
 
-    try:
-        for epoch, items in batches:
-            waiting.append(pool.submit(looked_at, epoch, items))
-            if len(waiting) > max(workers, 1):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return mapped_ahead(rendered, batches, workers=workers, name="ilk-images")
 
 
 def in_order(count: int, batch_size: int) -> list[tuple[int, Order]]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ilk.core import UserError
 from ilk.evaluate.metrics.interval import BOOTSTRAP, bootstrap
+from ilk.evaluate.metrics.ranking import average_precision, interpolated_precision
 from ilk.evaluate.protocols.protocol import Labelled, Measured, Task
 
 BLOCK = 256  # queries ranked at once
@@ -72,19 +73,10 @@ class Retrieval:
 
     def _numbers(self, relevant: Bool[Tensor, "Q G"]) -> Float64[Tensor, "Q C"]:
         """All that is told of each ranking, in the order of the names."""
-        hits = relevant.double()
-        found = hits.cumsum(1)
-        rank = torch.arange(1, hits.shape[1] + 1, device=hits.device, dtype=torch.float64)
-        precision = found / rank
-        before = torch.where(rank > 1, (found - 1) / (rank - 1).clamp_min(1), 1.0)
-        total = found[:, -1]
-        columns = [
-            (hits * precision).sum(1) / total,
-            (hits * (before + precision)).sum(1) / (2 * total),
-        ]
-        gain = hits * precision
-        columns += [gain[:, :k].sum(1) / total.clamp_max(k) for k in self.precision_at]
-        columns += [found[:, min(k, hits.shape[1]) - 1].clamp_max(1) for k in self.recall_at]
+        total = relevant.sum(1)
+        columns = [average_precision(relevant, total), interpolated_precision(relevant, total)]
+        columns += [average_precision(relevant, total, k) for k in self.precision_at]
+        columns += [relevant[:, :k].any(1).double() for k in self.recall_at]
         return torch.stack(columns, 1)
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from ilk.core import UserError, seeding
+from ilk.core.prefetch import prefetched
 from ilk.data import MEMORY, Reader, labels
 from ilk.train.loop.profile import Clock, no_clock
 from ilk.views import Scenery, View, render
@@ -92,15 +93,12 @@ class Loader:
         )  # our threads each take a share of the batch; OpenCV's would fight them
         self._ended.clear()
         with ThreadPoolExecutor(self.workers, thread_name_prefix="views") as pool:
-            queue: deque[Future[Batch]] = deque()
+            steps = range(start, stop)
+            batches = prefetched(lambda step: self._submit(pool, step), steps, ahead=AHEAD)
             try:
-                for step in range(start, min(start + AHEAD, stop)):
-                    queue.append(self._submit(pool, step))
-                for step in range(start, stop):
+                for _ in steps:
                     began = time.perf_counter()
-                    batch = queue.popleft().result()
-                    if step + AHEAD < stop:
-                        queue.append(self._submit(pool, step + AHEAD))
+                    batch = next(batches)
                     yield replace(batch, waited=time.perf_counter() - began)
             finally:
                 self._ended.set()
