@@ -1,6 +1,5 @@
 """Words of a command line, looked at before anything slow is imported."""
 
-import difflib
 import glob
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +8,7 @@ from typing import Literal
 
 from ilk.cli.catalogue import fields_of
 from ilk.core.errors import UserError
-from ilk.core.names import Kind, catalogue, suggestion
+from ilk.core.names import Kind, catalogue, did_you_mean, suggestion
 
 PLACES: Mapping[str, Kind | Literal["optimiser"]] = {
     "": "method",
@@ -109,8 +108,8 @@ def check_paths(words: Iterable[str]) -> None:
             continue
         place = Path(word).expanduser()
         beside = sorted(p.name for p in place.parent.iterdir()) if place.parent.is_dir() else []
-        close = difflib.get_close_matches(place.name, beside, 1)
-        hint = f"did you mean {place.parent / close[0]}?" if close else "check the path"
+        folder = "" if place.parent == Path() else f"{place.parent}/"
+        hint = did_you_mean(place.name, beside, "check the path", prefix=folder)
         raise UserError(f"{word}: must be an existing folder or file, found none; {hint}")
 
 
@@ -123,6 +122,5 @@ def _check(says: str, given: str, known: Iterable[str]) -> None:
     names = list(known)
     if given in names:
         return
-    close = difflib.get_close_matches(given, names, 1)
-    hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(names)}"
+    hint = did_you_mean(given, names, f"choose from {', '.join(names)}")
     raise UserError(f"{says}, got {given!r}; {hint}")

@@ -28,6 +28,34 @@ _BACKBONES = re.compile(
 CATALOGUE = Path(__file__).parent / "catalogue.json"
 
 
+def did_you_mean(
+    given: str,
+    names: Iterable[str],
+    otherwise: str,
+    *,
+    count: int = 1,
+    cutoff: float = 0.6,
+    prefix: str = "",
+) -> str:
+    """The end of a message about a name that is not known: the nearest ones, or another advice.
+
+    Args:
+        given: the name.
+        names: that there are.
+        otherwise: what to say where none is near.
+        count: names to offer at most.
+        cutoff: how alike they must be, 0 to 1.
+        prefix: what to write before each name that is offered.
+
+    Example:
+        >>> did_you_mean("temperatur", ["temperature", "momentum"], "leave it out")
+        'did you mean temperature?'
+    """
+    close = difflib.get_close_matches(given, list(names), count, cutoff)
+    offered = " or ".join(f"{prefix}{name}" for name in close)
+    return f"did you mean {offered}?" if close else otherwise
+
+
 @lru_cache
 def catalogue() -> dict[str, Any]:
     """Entries by kind and name, and which fits which.
@@ -66,10 +94,9 @@ def suggestion(kind: Kind, given: str) -> str:
     if elsewhere:
         return elsewhere
     family = [name for name in own if len(meant) > 2 and _letters(name).startswith(meant)]
-    close = family or difflib.get_close_matches(given.lower(), own, 1)
-    if close:
-        return f"did you mean {' or '.join(close)}?"
-    return f"choose from {', '.join(own)}"
+    if family:
+        return f"did you mean {' or '.join(family)}?"
+    return did_you_mean(given.lower(), own, f"choose from {', '.join(own)}")
 
 
 def _elsewhere(kind: Kind, meant: str) -> str:

@@ -2,12 +2,12 @@
 
 import ast
 import dataclasses
-import difflib
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from ilk.core import UserError
+from ilk.core.names import did_you_mean
 
 R = TypeVar("R")
 
@@ -38,8 +38,7 @@ def _typed(kind: type[Any], name: str, options: Mapping[str, Any]) -> dict[str, 
     given: dict[str, Any] = {}
     for field, raw in options.items():
         if field not in fields:
-            close = difflib.get_close_matches(field, fields, 1)
-            hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(fields)}"
+            hint = did_you_mean(field, fields, f"it has {', '.join(fields)}")
             raise UserError(f"{name}: can be given its own fields only, got {field!r}; {hint}")
         parsed = raw if raw in _words_of(hints[field]) else _parsed(raw)
         if get_origin(hints[field]) is tuple and isinstance(parsed, str):

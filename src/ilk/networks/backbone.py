@@ -3,7 +3,6 @@
 Axes: B images, C channels, F features.
 """
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -14,6 +13,7 @@ from torch import nn
 
 from ilk.core import UserError
 from ilk.core.fields import shown
+from ilk.core.names import did_you_mean
 from ilk.networks.hub import offline_if_unreachable
 from ilk.networks.options import PRETRAINED, check_image, check_name, check_options
 
@@ -162,8 +162,8 @@ def timm_network(
     check_options({key: value for key, value in needed.items() if key != "in_chans"})
     if not timm.is_model(name):
         known = [*timm.list_models(), *OWN]
-        close = difflib.get_close_matches(name, known, n=4, cutoff=0.5) or ["resnet50"]
-        raise UserError(f"backbone: {name!r} is not a timm model; try {', '.join(close)}")
+        hint = did_you_mean(name, known, "resnet50 is one", count=4, cutoff=0.5)
+        raise UserError(f"backbone: must be a timm model, got {name!r}; {hint}")
     used: dict[str, Any] = {**optional, **needed}
     fetching = offline_if_unreachable() if used.get("pretrained") else nullcontext()
     with fetching:

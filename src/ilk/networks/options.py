@@ -5,13 +5,13 @@ folder. A backbone's name and options are also read from the files of others, so
 listed here is refused, whoever asks for it.
 """
 
-import difflib
 import re
 from collections.abc import Mapping
 from typing import cast
 
 from ilk.core import UserError
 from ilk.core.fields import FLAG, Kind, maybe, number, one_of, shown, whole
+from ilk.core.names import did_you_mean
 
 MAX_SIDE = 8192  # pixels of an image side
 MAX_CHANNELS = 4096
@@ -140,8 +140,7 @@ def check_options(options: Mapping[str, object], where: str = "backbone") -> Non
     """
     for name, given in options.items():
         if name not in OPTIONS:
-            close = difflib.get_close_matches(str(name), OPTIONS, 3)
-            hint = f"did you mean {' or '.join(close)}?" if close else "leave it out"
+            hint = did_you_mean(str(name), OPTIONS, "leave it out", count=3)
             raise UserError(
                 f"{where}: backbone options must be of the list that is safe to build with, "
                 f"got {str(name)[:60]!r}; {hint}"
