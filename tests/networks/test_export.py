@@ -67,7 +67,7 @@ def test_timm_expression_makes_the_network(encoder_of, tmp_path, name, options, 
 
 @pytest.mark.parametrize(
     ("name", "options", "says"),
-    [("resnet18", RESNET, "stem=plain"), ("resnet_mini", MINI, "timm has no resnet_mini")],
+    [("resnet18", RESNET, "stem.*plain"), ("resnet_mini", MINI, "timm has no resnet_mini")],
 )
 def test_what_timm_cannot_build_is_refused(encoder_of, tmp_path, name, options, says):
     with pytest.raises(UserError, match=says):
@@ -110,7 +110,7 @@ def test_timm_builds_the_same_network_or_nothing_is_written(
     for size in sizes:
         encoder = encoder_of(name, options, image_size=size, channels=channels)
         if not kept:
-            with pytest.raises(UserError, match=r"--to onnx, or train with .* stem=plain"):
+            with pytest.raises(UserError, match="as ONNX, or train with .*stem.*plain"):
                 export_timm(encoder, path)
             assert not list(tmp_path.iterdir())
             continue
@@ -127,7 +127,7 @@ def test_a_network_of_other_features_is_not_kept(encoder_of, tmp_path, monkeypat
         "ilk.networks.export.encode", lambda e, images: 1.01 * encode(e, images)
     )
     (tmp_path / "weights.safetensors").write_bytes(b"kept")
-    with pytest.raises(UserError, match=r"another network, features .* apart; export with"):
+    with pytest.raises(UserError, match="got another network"):
         export_timm(encoder, tmp_path / "weights.safetensors")
     assert (tmp_path / "weights.safetensors").read_bytes() == b"kept"
     assert len(list(tmp_path.iterdir())) == 1
