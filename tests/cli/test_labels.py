@@ -84,6 +84,14 @@ def test_an_encoder_that_cannot_be_trained_is_not_embedded_with(ilk, places, mon
     assert "finetune-1@1 needs an encoder with weights to train, got pixels" in said.err
 
 
+def test_a_comparison_looks_at_labels_before_it_trains(ilk, places):
+    words = "--methods moco-v3 --train {train} --test {others} -o both".format(**places)
+    said = ilk("compare", places["train"], *words.split())
+    assert said.code == 2
+    assert "must name their classes alike" in said.err
+    assert not Path("both").exists()
+
+
 def test_the_demo_looks_at_labels_before_it_trains(ilk, places, nothing_runs, tmp_path):
     for part, name in (("train", "train"), ("test", "others")):
         shutil.copytree(places[name], tmp_path / "own" / part)

@@ -142,18 +142,19 @@ def _study(
     baselines: bool,
 ) -> "Study":
     from ilk.data import open_source
-    from ilk.evaluate import protocol
+    from ilk.evaluate import check_sources, protocol
     from ilk.study import Study, cells
     from ilk.study import baselines as beaten
 
+    scored = {"train": open_source(train), "test": open_source(test)}
+    check_sources(scored, protocols)  # before hours of training
     return Study(
         directory=output,
         cells=(*cells(shared, **axes, options=own), *(beaten() if baselines else ())),
         seeds=seeds,
         learned=open_source(data[0] if len(data) == 1 else list(data)),
         names={"train": train, "test": test},
-        train=open_source(train),
-        test=open_source(test),
+        **scored,
         protocols=tuple(protocol(name).name for name in protocols),
     )
 
