@@ -154,7 +154,8 @@ def _study(
         seeds=seeds,
         learned=open_source(data[0] if len(data) == 1 else list(data)),
         names={"train": train, "test": test},
-        **scored,
+        train=scored["train"],
+        test=scored["test"],
         protocols=tuple(protocol(name).name for name in protocols),
     )
 
