@@ -82,7 +82,7 @@ def test_the_paper_scores_what_the_grid_has_trained(grid, tmp_path, monkeypatch)
     assert [r["protocol"] for r in content["results"]] == ["knn@1", "linear@1", CORRUPTED]
 
 
-def test_mini_and_its_kin_are_studies(shared_data):
+def test_mini_is_a_study(shared_data):
     made = mini.grid(shared_data("cifar10-20k.parquet")).study(2)
     assert [cell.name for cell in made.cells][-2:] == ["pixels", "untrained"]
     assert {cell.settings.method for cell in made.cells if cell.settings} == {"moco-v3", "dino"}
