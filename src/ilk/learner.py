@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, fields
 from inspect import cleandoc
 from pathlib import Path
+from re import sub
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -22,10 +23,10 @@ from ilk.progress import TrainDisplay, error_console
 from ilk.train import Settings, checked_settings
 
 if TYPE_CHECKING:
-    from ilk.data import Bad, Source
+    from ilk.data import Source
+    from ilk.embedding import OnBad
     from ilk.networks import Encoder
 
-OnBad = Literal["skip", "nan", "error"]
 BATCH = 256  # images that are embedded at once
 
 
@@ -44,7 +45,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     sizes and mixed as you like.
 
     Args:
-        SETTINGS
+        (the settings of a run: as in `ilk.train.Settings`, put here when this is loaded)
         directory: where the run is kept, a folder without a run. None makes one in the
             temporary folder of the system, which is not removed.
         bad: what becomes of an image that cannot be read. ``skip`` leaves it out: ``fit`` takes
@@ -103,7 +104,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     defaults: Literal["fitted", "paper"] = "fitted"
     # Its own.
     directory: str | Path | None = None
-    bad: OnBad = "skip"
+    bad: Literal["skip", "nan", "error"] = "skip"
     verbose: bool = True
 
     def fit(self, X: Any, y: object = None) -> "Learner":
@@ -133,8 +134,12 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self._read(directory)
         lost = read_record(directory)["bad_files"]
         if lost:
-            first = f"{shown(lost[0]['key'])}: {shown(lost[0]['reason'])}"
-            _warn("fit", count(len(lost), "image"), first, "others took the places")
+            first = shown(f"{lost[0]['key']}: {lost[0]['reason']}")
+            warnings.warn(
+                f"fit: {count(len(lost), 'image')} could not be read, others are taken in "
+                f"place; first {first}",
+                stacklevel=2,
+            )
         return self
 
     @classmethod
@@ -179,14 +184,9 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         from ilk.data import open_source
 
         source = open_source(X)
-        vectors, self.kept_ = self._embed(source, "transform")
-        if len(vectors) == len(source):
-            return vectors
-        if self.bad == "skip":
-            return self._indexed(vectors, X, len(source))
-        rows = np.full((len(source), vectors.shape[1]), np.nan, np.float32)
-        rows[self.kept_] = vectors
-        return rows
+        self._check_bad()
+        rows, self.kept_ = self._embed(source, self.bad, "transform")
+        return rows if len(rows) == len(source) else self._indexed(rows, X, len(source))
 
     def score(self, X: Any, y: object = None) -> float:
         """Leave-one-out 20-NN accuracy of the labelled images that can be read, in [0, 1].
@@ -202,25 +202,20 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         from ilk.embedding import leave_one_out
 
         source = open_source(X)
-        known = (
-            labels(source) if y is None else np.unique(np.asarray(y), return_inverse=True)[1]
-        )
+        known = labels(source) if y is None else np.unique(y, return_inverse=True)[1]
         if len(known) != len(source) or (known < 0).any():
-            why = (
-                "there is not one in y for each"
-                if y is not None
-                else unlabelled_because(source)
-            )
+            why = unlabelled_because(source) if y is None else "there is not one in y for each"
             raise UserError(f"score: every image must have a label, in the data or in y: {why}")
-        vectors, kept = self._embed(source, "score")
-        return leave_one_out(vectors, known[kept], k=20, temperature=0.07)
+        self._check_bad()
+        bad = "error" if self.bad == "error" else "skip"
+        rows, kept = self._embed(source, bad, "score")
+        return leave_one_out(rows, known[kept], k=20, temperature=0.07)
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn may take for granted: images are no table of numbers."""
         tags: Any = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
-        tags.non_deterministic = False
         return tags
 
     @property
@@ -230,15 +225,15 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _settings(self) -> Settings:
         """The settings of a run; errors name the parameter."""
-        self._check_own()
-        given = {field.name: _plain(getattr(self, field.name)) for field in fields(Settings)}
-        for name in (name for name in given if name.endswith("_options")):
-            given[name] = given[name] or {}
+        self._check_bad()
+        given = {field.name: getattr(self, field.name) for field in fields(Settings)}
         if self.bad == "error":
             given["max_bad_share"] = 0.0
         return checked_settings(given)
 
-    def _check_own(self) -> None:
+    def _check_bad(self) -> None:
+        from ilk.embedding import OnBad
+
         if self.bad not in get_args(OnBad):
             choices = ", ".join(get_args(OnBad))
             raise UserError(f"bad: must be one of {choices}, got {self.bad!r}")
@@ -252,9 +247,8 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             console.print(shown(line), markup=False, highlight=False, soft_wrap=True)
 
         try:
-            with TrainDisplay(console, "fit") as display:
-                watcher = _Watcher(display)
-                train(settings, X, directory, watcher, say if self.verbose else None)
+            with TrainDisplay(console, "fit", tell=_warn) as display:
+                train(settings, X, directory, display, say if self.verbose else None)
         except (Collapsed, Interrupted) as stop:
             stop.add_note(f"The run is kept in {directory}.")
             if isinstance(stop, Interrupted) and stop.exit_code == 128 + signal.SIGINT:
@@ -269,30 +263,20 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.directory_ = directory
 
     def _embed(
-        self, source: "Source", what: str
-    ) -> tuple[Float32[np.ndarray, "K D"], Int64[np.ndarray, " K"]]:
-        """Vectors of the images that can be read, and their positions; warns of others."""
-        from ilk.embedding import all_finite, embed_batches
+        self, source: "Source", bad: "OnBad", title: str
+    ) -> tuple[Float32[np.ndarray, "rows D"], Int64[np.ndarray, " kept"]]:
+        """Vectors, and the positions of the images that could be read."""
+        from ilk.embedding import embed_readable
 
-        self._check_own()
         if not hasattr(self, "encoder_"):
-            raise NotFitted(f"{what}: the learner must be fitted first; call fit(images)")
-        encoder, size = self.encoder_, len(source)
-        vectors, keys = [np.empty((0, encoder.feature_dim), np.float32)], list[str]()
-        bad: list[Bad] = []
-        # There is no way to go while a single batch is on it.
-        console = error_console(quiet=not self.verbose or size <= BATCH)
-        with TrainDisplay(console, what) as display:
-            for batch in embed_batches(encoder, source, batch_size=BATCH, device=self.device):
-                vectors.append(batch.vectors)
-                keys += batch.keys
-                bad += batch.bad
-                display.stepped(batch.items.stop, size, {})
-        joined = np.concatenate(vectors)
-        all_finite(encoder, joined, keys.__getitem__)
-        if bad:
-            self._note(what, bad, size)
-        return joined, np.setdiff1d(np.arange(size), [entry.index for entry in bad])
+            raise NotFitted(f"{title}: the learner must be fitted first; call fit(images)")
+        # One batch alone is over before there is something to show.
+        console = error_console(quiet=not self.verbose or len(source) <= BATCH)
+        with TrainDisplay(console, title) as display:
+            return embed_readable(
+                self.encoder_, source, bad, title=title, device=self.device,
+                progress=lambda done, of: display.stepped(done, of, {}),
+            )  # fmt: skip
 
     def _indexed(self, vectors: Float32[np.ndarray, "K D"], X: Any, size: int) -> Any:
         """Where a pandas frame is asked for, its index tells which rows were left out."""
@@ -304,51 +288,12 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         index = X.index if isinstance(X, pandas.Series) else pandas.RangeIndex(size)
         return pandas.DataFrame(vectors, index=index[self.kept_])
 
-    def _note(self, what: str, bad: "list[Bad]", size: int) -> None:
-        """Warn of images that cannot be read, or refuse them."""
-        first = f"{shown(bad[0].key)}: {bad[0].reason}"
-        if self.bad == "error":
-            raise UserError(
-                f"{what}: every image must be readable where bad is 'error', got {len(bad)} of "
-                f"{size} that are not, first {first}; mend or remove them, or set bad='skip' "
-                f"or bad='nan'"
-            )
-        then = {
-            "score": "they do not count",
-            "transform nan": "their rows are NaN",
-        }.get(what if what == "score" else f"{what} {self.bad}", "they have no row, see kept_")
-        _warn(what, f"{len(bad)} of {size} images", first, then)
 
-
-class _Watcher:
-    """Shows the steps of a run; its messages become warnings, which a program can catch."""
-
-    def __init__(self, display: TrainDisplay) -> None:
-        self._display = display
-
-    def stepped(self, step: int, steps: int, numbers: dict[str, float]) -> None:
-        self._display.stepped(step, steps, numbers)
-
-    def told(self, message: str) -> None:
-        warnings.warn(message, stacklevel=2)
-
-
-def _warn(what: str, lost: str, first: str, then: str) -> None:
-    """Of images that could not be read."""
-    warnings.warn(f"{what}: {lost} could not be read, {then}; first {first}", stacklevel=4)
-
-
-def _plain(given: Any) -> Any:
-    """A value as records hold it: searches over parameters give NumPy's numbers."""
-    if isinstance(given, np.generic):
-        return given.item()
-    if isinstance(given, Path):
-        return str(given)
-    if isinstance(given, Mapping):
-        return {name: _plain(value) for name, value in given.items()}
-    return given
+def _warn(message: str) -> None:
+    """Messages of a run are warnings, which a program can catch."""
+    warnings.warn(message, stacklevel=3)
 
 
 if Learner.__doc__ and Settings.__doc__:  # python -OO leaves them out
-    _ARGS = cleandoc(Settings.__doc__).partition("Args:\n")[2]
-    Learner.__doc__ = cleandoc(Learner.__doc__).replace("    SETTINGS", _ARGS.rstrip())
+    _ARGS = cleandoc(Settings.__doc__).partition("Args:\n")[2].rstrip()
+    Learner.__doc__ = sub(r" *\(the settings of a run.*\)", _ARGS, cleandoc(Learner.__doc__))

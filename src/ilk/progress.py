@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
@@ -137,10 +137,14 @@ class TrainDisplay:
     Args:
         console: where to draw.
         title: in front of the bar.
+        tell: is given messages; None prints them.
     """
 
-    def __init__(self, console: Console, title: str) -> None:
+    def __init__(
+        self, console: Console, title: str, tell: Callable[[str], None] | None = None
+    ) -> None:
         self._console = console
+        self._tell = tell
         self._bar = progress_bar(console)
         self._title = shown(title)
         self._task = self._bar.add_task(
@@ -177,8 +181,11 @@ class TrainDisplay:
             self._said = now
 
     def told(self, message: str) -> None:
-        """Print a message above the bar."""
-        self._print(Text.assemble(("note:", "yellow"), f" {shown(message)}"))
+        """Print a message above the bar, or pass it on."""
+        if self._tell is None:
+            self._print(Text.assemble(("note:", "yellow"), f" {shown(message)}"))
+        else:
+            self._tell(message)
 
     def _print(self, line: Text) -> None:
         """On a terminal a line is wrapped between words, elsewhere it stays one."""

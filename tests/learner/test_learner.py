@@ -17,7 +17,7 @@ from sklearn.utils import estimator_checks
 from ilk import Learner
 from ilk.core import UserError
 from ilk.networks import load_encoder
-from ilk.train import before, read_record
+from ilk.train import Collapsed, before, read_record
 from tests.train.conftest import TINY
 
 PARAMS = {
@@ -205,11 +205,26 @@ def test_a_run_that_has_not_finished_says_so(images, tmp_path, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as patched:
-        patched.setattr("ilk.learner._Watcher.stepped", stop)
+        patched.setattr("ilk.learner.TrainDisplay.stepped", stop)
         with pytest.raises(KeyboardInterrupt, match="the run is kept in"):
             Learner("moco-v3", **PARAMS | {"steps": 1000}, directory=run).fit(images)
     with pytest.warns(UserWarning, match=r"has not finished, .* step [23] of 1000"):
         assert Learner.load(run).transform(images).shape[0] == COUNT
+
+
+def test_a_run_that_collapses_says_where_it_is_kept(images, tmp_path, monkeypatch):
+    monkeypatch.setattr("ilk.train.run.signs", lambda *_: {"feature_std": 0.01, "rankme": 1.1})
+    learner = Learner("moco-v3", **PARAMS, directory=tmp_path / "run").set_params(
+        steps=100, stop_on_collapse=True
+    )
+    with (
+        pytest.warns(UserWarning, match="^collapse: .* a lower lr"),
+        pytest.raises(Collapsed) as stop,
+    ):
+        learner.fit(images)
+    assert str(tmp_path / "run") in stop.value.__notes__[0]
+    with pytest.warns(UserWarning, match="has not finished"):
+        Learner.load(tmp_path / "run")
 
 
 def test_paths_pillow_images_and_arrays_are_images(images, fitted, files):
@@ -260,7 +275,7 @@ def test_an_image_that_cannot_be_read_is_treated_as_the_parameter_says(fitted, f
     learner = Learner.load(fitted.directory_)
     whole = learner.transform(files)
     files[1].write_bytes(b"no image")
-    with pytest.warns(UserWarning, match=r"1 of 4 images .* no row, see kept_; first .*1.png"):
+    with pytest.warns(UserWarning, match=r"1 of 4 images .* they are left out; first .*1.png"):
         kept = learner.transform(files)
     np.testing.assert_allclose(kept, whole[[0, 2, 3]], rtol=1e-4, atol=1e-5)
     assert learner.kept_.tolist() == [0, 2, 3]
@@ -269,9 +284,9 @@ def test_an_image_that_cannot_be_read_is_treated_as_the_parameter_says(fitted, f
     assert np.isnan(rows[1]).all()
     assert np.array_equal(rows[[0, 2, 3]], kept)
     for bad in ("nan", "skip"):
-        with pytest.warns(UserWarning, match="1 of 4 images .* do not count"):
+        with pytest.warns(UserWarning, match="1 of 4 images .* left out"):
             assert learner.set_params(bad=bad).score(files, [0, 1, 0, 0]) == 1
-    with pytest.raises(UserError, match=r"bad is 'error', got 1 of 4 .* first .*1.png"):
+    with pytest.raises(UserError, match=r"(?i)bad is 'error', got 1 of 4 .* first: .*1.png"):
         learner.set_params(bad="error").transform(files)
     with pytest.raises(UserError, match="^bad: must be one of skip, nan, error"):
         learner.set_params(bad="drop").transform(files)
@@ -292,10 +307,10 @@ def test_a_frame_tells_which_images_have_no_row(fitted, files):
     pandas = pytest.importorskip("pandas")
     learner = Learner.load(fitted.directory_).set_output(transform="pandas")
     files[1].write_bytes(b"no image")
-    with pytest.warns(UserWarning, match="no row"):
+    with pytest.warns(UserWarning, match="left out"):
         assert list(learner.transform(files).index) == [0, 2, 3]
     named = pandas.Series([str(file) for file in files], index=list("abcd"))
-    with pytest.warns(UserWarning, match="no row"):
+    with pytest.warns(UserWarning, match="left out"):
         frame = learner.transform(named)
     assert list(frame.index) == ["a", "c", "d"]
     assert list(frame.columns)[:1] == ["learner0"]

@@ -45,18 +45,20 @@ def open_source(spec: Any, *, image: str | None = None, label: str | None = None
             array [N, H, W] or [N, H, W, C], a tensor [N, C, H, W], or a pair (images, labels);
             one image: the path of its file, the file as bytes, a Pillow image, or an array
             [H, W, 3]; a list of images, as above, or arrays [H, W] and tensors [C, H, W], of
-            any sizes; a list of pairs (image, label); a Hugging Face ``Dataset``; a torchvision
-            data set, also within torch's ``Subset``, ``ConcatDataset`` or ``random_split``; or
-            a ``Source``, which comes back as it is. A path may end in ``:train``, which chooses
-            a sub-folder of a folder, zip or tar, a value of the split column of a parquet file,
-            or the arrays of that name in an .npz file. Other columns of a parquet file are
-            chosen as in ``:domain=web,labels=species``.
+            any sizes and kinds, also as a column of NumPy or pandas; a list of pairs (image,
+            label); a Hugging Face ``Dataset``; a torchvision data set, also within torch's
+            ``Subset``, ``ConcatDataset`` or ``random_split``; or a ``Source``, which comes back
+            as it is. A path may end in ``:train``, which chooses a sub-folder of a folder, zip
+            or tar, a value of the split column of a parquet file, or the arrays of that name in
+            an .npz file. Other columns of a parquet file are chosen as in
+            ``:domain=web,labels=species``.
         image: the column of images in a parquet file or ``Dataset``; found if it is clear.
         label: the column of labels, likewise.
 
     Raises:
         UserError: it does not exist, holds no image, may mean one image as well as many, such
-            as a 2-D array, or is nothing of these.
+            as a 2-D array, or is nothing of these. An image file of a list that does not exist
+            is a bad item, as long as one of the list does.
     """
     if isinstance(spec, str | Path):
         return _open_path(str(spec), image, label)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from ilk.core import UserError
 
@@ -15,44 +15,48 @@ class Settings:
     """What a person sets; None means that `ilk` decides and records what it decided.
 
     Args:
-        method: its name.
+        method: name of the method; ``ilk methods`` lists them.
         method_options: fields of the method that differ from the paper's.
-        mix: its name, or None for no mixing.
+        mix: name of the mix; None mixes no images.
         mix_options: fields of the mix that differ from its defaults.
-        kin: a kin rule's name, perhaps with its number as in ``neighbours:5``; None adds none.
+        kin: name of a kin rule to add, perhaps with its number as in ``neighbours:5``; None
+            adds none.
         kin_options: fields of the kin rule that differ from its defaults.
         optimiser_options: fields of the method's optimisation that differ from the paper's.
         augment: ``full`` for the paper's views, ``no-hue`` without changes of colour, ``crops``
             for crops and flips alone.
-        background: remove, random or swap, perhaps with a probability as in ``random:0.2``:
-            what happens to the backgrounds of views; None leaves them alone.
-        masks: where the foreground of an image is to be had from: a folder of masks, saliency,
-            or None for a source that knows it.
+        background: what replaces the background of a view: remove, random or swap, perhaps
+            with a probability as in ``random:0.2``; None leaves it as it is.
+        masks: source of the foreground of an image: a folder of masks, saliency, or None for
+            data that have masks of their own.
         backbone: any timm model, or one of our own small ones; None fits data and device.
         backbone_options: further arguments of the backbone.
-        weights: to begin with: a file, a run, a hub folder or ``timm:NAME``, see
+        weights: weights to begin with: a file, a run, a hub folder or ``timm:NAME``, see
             `ilk.networks.read_given`; None begins with random ones.
-        image_size: side of the full-size views in pixels.
-        channels: of an image.
-        epochs: length of the run; give one of epochs, steps and minutes, or none.
+        image_size: side of the full-size views in pixels; None fits images and backbone.
+        channels: number of channels of an image.
+        epochs: length of the run; give one of epochs, steps and minutes, or none for a length
+            that suits the machine, some twenty minutes on a processor.
         steps: length of the run in optimiser steps.
         minutes: length of the run on the clock; the schedule is fitted to it.
-        batch_size: over all devices; None takes what method, data and memory allow.
-        accumulate: micro-batches per step.
+        batch_size: images in a step, over all devices; None takes what method, data and memory
+            allow.
+        accumulate: number of micro-batches in a step.
         lr: peak learning rate; None takes the method's, scaled to the batch.
-        seed: of everything random.
-        workers: threads that make views; None is one per core.
+        seed: seed of all random numbers.
+        workers: number of threads that make views; None is one per core.
         checkpoint_every: steps between checkpoints; None is once an epoch.
-        device: auto, cpu, cuda or mps.
-        precision: auto, 32-true, bf16-mixed or 16-mixed.
-        compile: compile the backbones.
-        knn_every: epochs between online k-NN scores; 0 is never, None about twenty in a run.
-        max_bad_share: of unreadable files that a run puts up with.
-        stop_on_collapse: end the run when the collapse alarm sounds.
+        device: where to compute; auto takes a GPU where there is one.
+        precision: numbers to compute in; auto is bf16-mixed on GPUs that have it, else 32-true.
+        compile: whether the backbones are compiled.
+        knn_every: epochs between online k-NN scores where labels exist; 0 is never, None about
+            twenty in a run.
+        max_bad_share: largest share of unreadable images, in [0, 1], with which a run goes on.
+        stop_on_collapse: whether the run ends when its features collapse.
         strategy: how several devices share the work.
-        profile: measure where the time of a step goes.
-        defaults: what is not named is fitted to images, machine and length (see
-            ``ilk.train.planning.defaults``), or is the paper's.
+        profile: whether it is measured where the time of a step goes.
+        defaults: where settings that are not given come from: ``fitted`` to images, machine and
+            length (see ``ilk.train.planning.defaults``), or the ``paper``.
     """
 
     method: str = "moco-v3"
@@ -125,21 +129,39 @@ _SAYS = {
 
 
 def checked_settings(given: Mapping[str, Any]) -> Settings:
-    """Settings from values of any type, such as a person gives them in Python.
+    """Settings from values of any type, as a person gives them in Python.
+
+    NumPy's numbers, such as searches over parameters give, become Python's, paths become text,
+    and None stands for no options.
 
     Args:
-        given: by the name of the setting.
+        given: a value for each setting, by its name.
 
     Raises:
         UserError: a value is not of its type or not in its range.
     """
+    plain: dict[str, Any] = {}
     for name, hint in get_type_hints(Settings).items():
-        value = given[name]
+        value = _plain(given[name])
+        if value is None and get_origin(hint) is Mapping:
+            value = {}
         kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
         if not any(_fits(value, kind) for kind in kinds):
             says = " or ".join(map(_words, kinds))
             raise UserError(f"{name}: must be {says}, got {value!r}")
-    return Settings(**given)
+        plain[name] = value
+    return Settings(**plain)
+
+
+def _plain(given: Any) -> Any:
+    """A value as a record can hold it."""
+    if getattr(given, "shape", None) == ():  # a number of NumPy's
+        return given.item()
+    if isinstance(given, Path):
+        return str(given)
+    if isinstance(given, Mapping):
+        return {name: _plain(value) for name, value in cast("Mapping[str, Any]", given).items()}
+    return given
 
 
 def _fits(given: object, kind: Any) -> bool:
