@@ -188,7 +188,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         rows, self.kept_ = self._embed(source, self.bad, "transform")
         return rows if len(rows) == len(source) else self._indexed(rows, X, len(source))
 
-    def score(self, X: Any, y: object = None) -> float:
+    def score(self, X: Any, y: Any = None) -> float:
         """Leave-one-out 20-NN accuracy of the labelled images that can be read, in [0, 1].
 
         Args:
