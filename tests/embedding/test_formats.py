@@ -265,3 +265,17 @@ def test_memory_does_not_grow_with_the_source(encoder, arrays, tmp_path, name, m
     monkeypatch.setattr(formats, "_batches", watched)
     embed_to_table(encoder(), arrays(50), tmp_path / name)
     assert max(seen) == 3
+
+
+@pytest.mark.parametrize("name", ["v.csv", "v.npz"])
+@pytest.mark.parametrize("content", ["{}", "my own notes"])
+def test_a_file_of_ones_own_beside_it_is_not_written_over(
+    encoder, arrays, tmp_path, name, content
+):
+    beside = tmp_path / f"{name}.json"
+    beside.write_text(content)
+    source = arrays(5)
+    with pytest.raises(UserError, match=rf"{name}.json must be free for the facts of {name}"):
+        embed_to_table(encoder(), source, tmp_path / name)
+    assert beside.read_text() == content
+    assert not source.read

@@ -100,7 +100,7 @@ def _embed(job: "_Job", path: Path) -> Path:
     shards = max(-(-len(source) // shard_rows), 1)
     targets = [path]
     if table_format(path) != "parquet":
-        check_writable(sidecar(path), "embed")
+        _check_sidecar(path)
     elif shards > 1 or path.is_dir():
         for found in [path] if path.is_file() else sorted(path.glob("part-*.parquet")):
             job.verify(found)
@@ -116,6 +116,20 @@ def _embed(job: "_Job", path: Path) -> Path:
             sidecar(target).unlink(missing_ok=True)
         raise nothing_readable(source, bad)
     return path
+
+
+def _check_sidecar(path: Path) -> None:
+    """Refuse to write facts over a file that is not ours."""
+    place = sidecar(path)
+    if place.is_file():
+        try:
+            facts_of(path)
+        except UserError as error:
+            raise UserError(
+                f"embed: {place} must be free for the facts of {path.name}, got a file that ilk"
+                " embed did not write; move it or choose another output"
+            ) from error
+    check_writable(place, "embed")
 
 
 @dataclass(frozen=True, slots=True)
