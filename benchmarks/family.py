@@ -64,7 +64,7 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "deepcluster-v2": HEAD | CROPS | {"clusters": 200},
     "mochi": HEAD | TEACHER | QUEUE | {"hardest": 256, "pairs": 128, "own": 64,
                                        "from_epoch": 3},
-    "relic-v2": HEAD | TEACHER | {"large_views": 2, "small_views": 2},
+    "relic-v2": HEAD | TEACHER | {"large_views": 2, "local_views": 2},
     "iic": {},
     "imsat": {},
     "dac": {},

@@ -53,9 +53,9 @@ DINO = {
     "method": "dino",
     "method_options": {
         "hidden": 512,
-        "bottleneck": 128,
+        "dim": 128,
         "batch_norm": True,
-        "classes": 1024,
+        "prototypes": 1024,
         "local_views": 2,
         "min_local_scale": 0.2,  # 5 % of 32 pixels is a patch of 7
         "momentum": 0.99,

@@ -224,12 +224,12 @@ def lightly_dino(made: Trainer) -> Work:
 
     options = DINO["method_options"]
     encoder = backbone("resnet_mini", image_size=SIZE)
-    sizes = (encoder.num_features, options["hidden"], options["bottleneck"], options["classes"])
+    sizes = (encoder.num_features, options["hidden"], options["dim"], options["prototypes"])
     head = DINOProjectionHead(*sizes, freeze_last_layer=1)
     slow, slow_head = copy.deepcopy(encoder), DINOProjectionHead(*sizes)
     for network in (slow, slow_head):
         deactivate_requires_grad(network)
-    criterion = DINOLoss(output_dim=options["classes"], warmup_teacher_temp_epochs=5)
+    criterion = DINOLoss(output_dim=options["prototypes"], warmup_teacher_temp_epochs=5)
     optimiser = torch.optim.AdamW([*encoder.parameters(), *head.parameters()], lr=1e-4)
     views = [view.contiguous() for view in float_views(made)]  # as torch collates them
 

@@ -1,12 +1,15 @@
 """--quiet prints nothing but errors, --json nothing but one object; the same for every verb."""
 
+import io
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from ilk.cli import VERBS
-from tests.cli.conftest import TINY
+from tests.cli.conftest import TINY, status
 
 STEPS = (*TINY, "--steps", 1)
 
@@ -47,6 +50,20 @@ def test_json_is_all_that_standard_output_holds_and_quiet_holds_nothing(
     for word, (words, _) in commands(folder, run, tmp_path / "quiet").items():
         said = ilk("--quiet", *words)
         assert (said.code, said.out, said.err) == (0, "", ""), word
+
+
+def test_every_command_prints_all_it_has_to_say_in_ascii(folder, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    for word, (words, _) in commands(folder, run, tmp_path / "ascii").items():
+        out = io.BytesIO()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding="ascii"))
+            patch.setattr(sys, "stderr", sys.stdout)
+            assert status(patch, *words) == 0, word
+            sys.stdout.flush()
+            text = out.getvalue().decode("ascii")
+        assert text, word
+        assert not re.search(r"\\[xu][0-9a-f]{2}", text), (word, text)
 
 
 def test_json_has_the_numbers_that_are_kept(ilk, folder, run):

@@ -209,7 +209,7 @@ def test_a_run_on_a_real_terminal_says_its_plan_and_ends(folder, tmp_path):
     code, text = _seen_in_a_terminal(words)
     assert code == 0, text
     assert "found" in text
-    assert "encoder in" in text
+    assert "encoder is in" in text
     assert (run / "encoder.safetensors").exists()
 
 

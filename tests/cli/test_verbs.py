@@ -20,7 +20,7 @@ from tests.cli.conftest import TINY
 def test_train_says_where_the_encoder_is(ilk, folder, tmp_path):
     said = ilk("train", folder / "train", "--mix", "sdmp", *TINY, "--epochs", "1", "-o", "one")
     assert said.code == 0, said.err
-    assert "encoder in one" in said.out
+    assert "The encoder is in one" in said.out
     assert json.loads(Path("one/run.json").read_text())["settings"]["mix"] == "sdmp"
 
 
@@ -67,7 +67,7 @@ def test_a_run_without_labels_says_how_to_judge_it(ilk, folder):
 def test_embed_writes_a_row_for_each_picture(ilk, run, folder):
     said = ilk("embed", run, f"{folder}:test", "-o", "test.parquet", "--dtype", "float32")
     assert said.code == 0, said.err
-    assert "vectors in test.parquet" in said.out
+    assert "The vectors are in test.parquet" in said.out
     table = pq.read_table("test.parquet")
     assert len(table) == 20
     assert sorted(table["label_name"].unique().to_pylist())[:2] == ["bird", "butterfly"]
@@ -189,7 +189,7 @@ def test_evaluate_says_how_many_labels_it_takes(ilk, run, folder):
 def test_a_runs_own_results_lie_beside_it(ilk, run, folder):
     words = ("--train", folder / "train", "--test", folder / "test", "--protocols", "knn")
     said = ilk("evaluate", run, *words)
-    assert f"results in {run}/evaluation.json" in said.out
+    assert f"The results are in {run}/evaluation.json" in said.out
     assert ilk("evaluate", "pixels", *words).code == 0
     assert not list(Path().glob("*.json"))
 
@@ -287,7 +287,7 @@ def test_report_lays_out_evaluations_on_a_page(ilk, run, folder):
     assert ilk("evaluate", run, *words, "--against", "pixels", "-o", "kept.json").code == 0
     said = ilk("report", "kept.json", "-o", "deep/page.html", "--workers", "1")
     assert said.code == 0, said.err
-    assert "report in deep/page.html" in said.out
+    assert "The report is in deep/page.html" in said.out
     page = Path("deep/page.html").read_text()
     assert "Confident mistakes" in page
     assert '>pixels</th><td class="name">knn@1</td>' in page

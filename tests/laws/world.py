@@ -31,7 +31,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "barlow-twins": {"hidden": 16, "dim": 16},
     "vicreg": {"hidden": 16, "dim": 16},
     "swav": {"hidden": 16, "dim": 8, "prototypes": 12, "local_views": 2, "frozen_steps": 2},
-    "dino": {"hidden": 16, "bottleneck": 8, "classes": 12, "local_views": 4, "drop_path": 0.0},
+    "dino": {"hidden": 16, "dim": 8, "prototypes": 12, "local_views": 4, "drop_path": 0.0},
     "nnclr": {"hidden": 16, "dim": 8, "predictor_hidden": 16, "queue_size": 32},
     "fnc": {"hidden": 16, "dim": 8, "queue_size": 64, "view_count": 4, "top": 2},
     "supcon": {"hidden": 16, "dim": 8},
@@ -49,13 +49,13 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
         "own": 3,
         "from_epoch": 0.5,
     },
-    "relic-v2": {"hidden": 16, "dim": 8, "negatives": 3, "large_views": 2, "small_views": 1},
+    "relic-v2": {"hidden": 16, "dim": 8, "negatives": 3, "large_views": 2, "local_views": 1},
     "iic": {"classes": 4, "overclasses": 7, "heads": 2, "copies": 2},
     "imsat": {"classes": 4, "hidden": 16},
     "dac": {"classes": 4, "hidden": 16},
     "uic": {"classes": 5, "hidden": 16},
     "deepcluster": {"clusters": 5, "axes": 6},
-    "rekd": {"teacher": "random:resnet_mini", "hidden": 16, "queue_size": 32, "related": 2},
+    "rekd": {"teacher": "random:resnet_mini", "hidden": 16, "queue_size": 32, "k": 2},
     "interclr": {
         "hidden": 16,
         "dim": 32,
@@ -130,7 +130,7 @@ def small_method(
         with torch.no_grad():
             method.projector[-1].weight.mul_(50)
     if kin is not None:
-        sizes = {"size": 32} if kin.startswith("neighbours") else {}
+        sizes = {"queue_size": 32} if kin.startswith("neighbours") else {}
         method = kin_rule(kin, sizes).apply(method)
     return method if mix is None else mixture(mix, {}).apply(method)
 

@@ -55,7 +55,7 @@ def test_extra_view_version_keeps_the_symmetric_loss():
 
 
 def test_dino_mixes_the_last_half_of_its_small_crops():
-    method = SDMP().apply(recipe("dino", {"classes": 16}).build(GIVEN))
+    method = SDMP().apply(recipe("dino", {"prototypes": 16}).build(GIVEN))
     pairs = {name: 0 for name in ("clean", "source", "mix")}
     for term in method.terms:
         pairs[term.name] += len(term.queries)
@@ -67,7 +67,7 @@ def test_dino_mixes_the_last_half_of_its_small_crops():
 
 
 def test_dino_with_one_mixed_teacher_view():
-    method = SDMP(mixed_teachers=1).apply(recipe("dino", {"classes": 16}).build(GIVEN))
+    method = SDMP(mixed_teachers=1).apply(recipe("dino", {"prototypes": 16}).build(GIVEN))
     teacher = {e.view for e in passes(method) if e.network == "teacher"}
     assert teacher == {"g1", "g2", "g1~"}
     assert weights(method)["mix"] == pytest.approx(1.0)
@@ -77,7 +77,7 @@ def test_dino_with_one_mixed_teacher_view():
     ("small", "mixed"), [(0, ["g2~"]), (1, ["g2~"]), (2, ["l2~"]), (5, ["l4~", "l5~"])]
 )
 def test_dino_with_few_small_crops_is_mixed_with_a_caution(small, mixed):
-    plain = recipe("dino", {"classes": 16, "local_views": small}).build(GIVEN)
+    plain = recipe("dino", {"prototypes": 16, "local_views": small}).build(GIVEN)
     with pytest.warns(UserWarning, match=f"with {small} small crops .* local_views=6"):
         method = SDMP().apply(plain)
     assert [view for view in query_views(method) if view.endswith("~")] == mixed
@@ -95,7 +95,7 @@ def test_dino_with_few_small_crops_is_mixed_with_a_caution(small, mixed):
     ],
 )
 def test_weighting_of_mixed_crops(small, weighting, expected):
-    plain = recipe("dino", {"classes": 16, "local_views": small}).build(GIVEN)
+    plain = recipe("dino", {"prototypes": 16, "local_views": small}).build(GIVEN)
     found = weights(SDMP(weighting=weighting).apply(plain))
     assert found == pytest.approx(dict(zip(("clean", "source", "mix"), expected, strict=True)))
 
@@ -107,7 +107,7 @@ def test_two_views_keep_their_weights_by_either_rule(weighting):
 
 
 def test_a_mixed_crop_weighs_as_much_as_a_clean_one():
-    method = SDMP(weighting="crops").apply(recipe("dino", {"classes": 16}).build(GIVEN))
+    method = SDMP(weighting="crops").apply(recipe("dino", {"prototypes": 16}).build(GIVEN))
     share: dict[str, float] = {}
     for term in method.terms:
         for query in term.queries:
@@ -117,7 +117,7 @@ def test_a_mixed_crop_weighs_as_much_as_a_clean_one():
 
 
 def test_centres_see_mixes_only_when_asked():
-    plain = recipe("dino", {"classes": 16}).build(GIVEN)
+    plain = recipe("dino", {"prototypes": 16}).build(GIVEN)
     seen = [o.view for o in SDMP().apply(plain).remember[0].outputs]
     both = [o.view for o in SDMP(remember_mixed=True).apply(plain).remember[0].outputs]
     assert seen == ["g1", "g2"]

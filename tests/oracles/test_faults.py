@@ -252,7 +252,7 @@ def test_a_fault_is_noticed(fabric, fault, name):
         ("dac", {"below": 0.3}),
         ("deepcluster", {"axes": 5}),
         ("deepcluster", {"iterations": 1}),
-        ("rekd", {"related": 3}),
+        ("rekd", {"k": 3}),
         ("rekd", {"teacher_temperature": 0.06}),
         ("interclr", {"margin": -0.4}),
         ("interclr", {"pool": 12}),

@@ -61,6 +61,26 @@ def test_a_large_run_of_a_large_network_is_the_papers(name):
     assert choices.optimiser_options(LARGE, 10, {}, {}) == {}
 
 
+def test_prototypes_are_as_many_whatever_the_method():
+    chosen = {
+        name: choices.method_options(name, recipe(name, {}), SMALL, {})["prototypes"]
+        for name in ("dino", "swav")
+    }
+    assert chosen == {"dino": 80, "swav": 80}
+
+
+def test_one_thing_has_one_name_in_all_methods():
+    """One command line serves many: synonyms of a name that most methods use are refused."""
+    known = {field.name for kind in METHODS.values() for field in dataclasses.fields(kind)}
+    assert not known & {
+        "bottleneck", "student_temperature", "hidden_dim", "out_dim", "projection_dim",
+        "small_views", "related", "memory_size", "bank_size", "neighbours",
+    }  # fmt: skip
+    for name, method in METHODS.items():
+        fields = {field.name for field in dataclasses.fields(method)}
+        assert not ("teacher_temperature" in fields and "temperature" not in fields), name
+
+
 def test_what_is_named_stays():
     named = {"queue_size": 65_536, "hidden": 4096}
     chosen = choices.method_options("moco-v2", recipe("moco-v2", named), SMALL, named)
@@ -89,9 +109,9 @@ def test_no_warm_up_outlasts_a_run_and_no_queue_the_data(facts):
         for field in ("warmup_epochs", "warmup_teacher_epochs", "from_epoch", "queue_from"):
             assert fields.get(field, 0) < facts.epochs
         assert fields.get("queue_size", 0) <= facts.images
-        for field in ("clusters", "prototypes"):
+        for field, each in (("clusters", 50), ("prototypes", 10)):
             sizes = fields.get(field, 0)
-            assert max(sizes if isinstance(sizes, tuple) else (sizes,)) <= facts.images / 50
+            assert max(sizes if isinstance(sizes, tuple) else (sizes,)) <= facts.images / each
         lr = choices.optimiser_options(facts, 10, {}, {})
         assert lr["warmup_epochs"] == pytest.approx(facts.epochs / 10)
 
@@ -113,9 +133,9 @@ def test_batches_leave_several_steps_in_an_epoch():
 
 
 def test_few_images_are_seen_more_often():
-    assert choices.epochs_for(5000) == 100
-    assert choices.epochs_for(50) == 400
-    assert choices.epochs_for(3) == 800
+    assert choices.epochs_for(5000) == (100, False)
+    assert choices.epochs_for(50) == (400, False)
+    assert choices.epochs_for(3) == (800, True)
 
 
 def test_the_table_has_a_line_for_each_row():

@@ -1,14 +1,17 @@
 """The plan: what is decided, what is measured, what is refused."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ilk.core import UserError
-from ilk.data import open_source
-from ilk.train import Settings, measure, plan, survey
+from ilk.data import Arrays, open_source
+from ilk.train import Settings
 from ilk.train.devices import launch_fabric
+from ilk.train.planning import measure, plan, survey
+from ilk.train.planning.defaults import MOST_EPOCHS
 from ilk.train.planning.machine import Memory
 from ilk.train.planning.measure import Cost
 from ilk.train.planning.plan import Plan
@@ -51,8 +54,10 @@ def test_nothing_named_on_a_processor(photos):
 
 def test_a_time_becomes_steps_and_a_named_length_stays(photos):
     given = Settings(device="cpu", backbone="resnet_mini", backbone_options=SMALL)
+    began = time.monotonic()
     made = planned(replace(given, minutes=1), photos)
-    assert made.length.steps == pytest.approx(60 / made.step_seconds, rel=0.02)
+    spent = time.monotonic() - began
+    assert 60 - spent - 2 * made.step_seconds < made.seconds <= 60
     assert planned(replace(given, epochs=3), photos).length.steps == 9
     assert planned(replace(given, steps=5), photos).length.steps == 5
 
@@ -96,6 +101,95 @@ def costing(image: float):
         image_memory=image * GIB, embedding=0.0,
     )  # fmt: skip
     return lambda *words, **named: cost
+
+
+@pytest.mark.parametrize(("spent", "fits"), [(1, True), (30, True), (59, True), (90, False)])
+def test_a_time_is_that_of_the_whole_command(photos, monkeypatch, spent, fits):
+    """By a made-up clock: what was before, training, scores and what follows make a minute."""
+    labelled = Arrays(photos, np.arange(120) % 2, name="some", classes=("a", "b"))
+    monkeypatch.setattr(plan.time, "monotonic", lambda: 1000.0 + spent)
+    cost = Cost(
+        batch=32, seconds=0.1, slope=0.0, memory=10**6, image_memory=1, embedding=1e-4,
+        signs=0.01,
+    )  # fmt: skip
+    monkeypatch.setattr(plan, "measure", lambda *words, **named: cost)
+    said: list[str] = []
+    settings = Settings(device="cpu", backbone="resnet_mini", minutes=1)
+    fabric = launch_fabric(settings)
+    made = plan.plan(settings, labelled, fabric, said.append, began=1000.0)
+    after = 3 * 120 * cost.embedding
+    whole = spent + made.seconds + after
+    assert (whole <= 60) is fits
+    assert made.length.steps == 1 or whole > 57
+    assert any("too short for a single step" in line for line in said) is not fits
+    assert "of 60 seconds asked for" in said[2]
+
+
+@pytest.mark.parametrize(
+    ("images", "says"),
+    [
+        (np.zeros((40, 48, 48, 3), np.uint8), "warning all 40 images that were looked at have"),
+        (np.arange(30 * 40 * 40 * 3, dtype=np.uint32).reshape(30, 40, 40, 3), "30 images can"),
+        (np.arange(120 * 64 * 3, dtype=np.uint32).reshape(120, 8, 8, 3), "enlarged to that"),
+        (np.arange(120 * 40 * 40, dtype=np.uint32).reshape(120, 40, 40), "all grey"),
+        (np.arange(120 * 40 * 40, dtype=np.uint16).reshape(120, 40, 40), "channels=1"),
+        (np.arange(72 * 10**6, dtype=np.uint32).reshape(2, 3000, 4000, 3), "4000 x 3000"),
+    ],
+    ids=["alike", "few", "tiny", "grey", "16 bit", "huge"],
+)  # fmt: skip
+def test_a_plan_is_true_of_unusual_images(images, says, monkeypatch):
+    if images.dtype == np.uint32:
+        images = (images * 2654435761 >> 24).astype(np.uint8)
+    monkeypatch.setattr(plan, "measure", costing(0.001))
+    said: list[str] = []
+    made = planned(Settings(device="cpu"), images, said)
+    assert any(says in line for line in said), said
+    assert 32 <= made.settings.image_size <= 64
+    assert 2 <= made.settings.batch_size <= len(images)
+    assert made.length.steps / made.length.steps_per_epoch <= MOST_EPOCHS
+
+
+@pytest.mark.parametrize("readable", [0, 1])
+def test_one_image_is_refused_since_there_is_nothing_to_compare_it_with(tmp_path, readable):
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((40, 40, 3), np.uint8))
+    if not readable:
+        (tmp_path / "a.png").write_bytes(b"nothing")
+    (tmp_path / "b.png").write_bytes(b"nothing")
+    with pytest.raises(UserError, match=f"must hold two images .* got {readable} of 2 items"):
+        planned(Settings(device="cpu"), tmp_path)
+
+
+def test_a_short_run_is_warned_of_and_a_usual_one_is_not(photos, monkeypatch):
+    monkeypatch.setattr(plan, "measure", costing(0.001))
+    short, usual = ([], [])
+    planned(Settings(device="cpu", epochs=9), photos, short)
+    planned(Settings(device="cpu", epochs=10), photos, usual)
+    assert short[-1].startswith("warning fewer than 10 epochs teach little")
+    assert not any(line.startswith("warning") for line in usual)
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+@pytest.mark.parametrize(
+    ("backbone", "size", "near"),
+    [("vit_tiny_patch16_224", 100, "96 or 112"), ("mixer_s32_224", 20, "take 32")],
+)
+def test_an_image_size_that_patches_do_not_cover_is_refused(
+    photos, quiet, backbone, size, near
+):
+    named = Settings(device="cpu", backbone=backbone, image_size=size, steps=1, batch_size=4)
+    with pytest.raises(UserError, match=rf"image_size: must be a multiple of .*{near}"):
+        planned(named, photos, None if quiet else [])
+
+
+def test_an_image_size_that_is_chosen_fits_the_patches(photos, monkeypatch):
+    monkeypatch.setattr(plan, "measure", costing(0.001))
+    chosen = [
+        planned(Settings(device="cpu", backbone=name), photos).settings.image_size
+        for name in ("vit_tiny_patch16_224", "vit_small_patch14_dinov2", "mixer_s32_224")
+    ]
+    assert chosen == [32, 42, 32]
 
 
 def test_a_batch_that_does_not_fit_is_refused_with_what_would(photos, monkeypatch):
@@ -162,7 +256,7 @@ def test_unreadable_images_are_counted_and_sizes_are_those_of_the_others(tmp_pat
     (tmp_path / "07.png").write_bytes(b"nothing")
     found = survey.survey(open_source(tmp_path), 3)
     assert (found.looked_at, found.unreadable, found.height) == (50, 1, 48)
-    assert found.words().endswith("px, 1 unreadable")
+    assert found.words().endswith("px, 1 unreadable, all grey")
     assert survey.survey(open_source(tmp_path), 3, seconds=0).looked_at == 32
 
 
@@ -171,3 +265,6 @@ def test_sizes():
     assert natural_size(333, 64) == 64
     assert natural_size(50) == 48
     assert natural_size(8) == 32
+    assert natural_size(333, patch=14) == 224
+    assert natural_size(50, patch=14) == natural_size(8, patch=14) == 42
+    assert natural_size(63, patch=32) == 32

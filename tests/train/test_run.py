@@ -88,7 +88,7 @@ def test_half_precision_rounds_passes_and_keeps_weights_and_losses_single(
 ):
     options = {
         "moco-v3": TINY["method_options"],
-        "dino": {"hidden": 16, "bottleneck": 8, "classes": 12, "local_views": 2},
+        "dino": {"hidden": 16, "dim": 8, "prototypes": 12, "local_views": 2},
         "vicreg": {"dim": 16},
     }[method]
     mix = None if method == "vicreg" else "sdmp"

@@ -45,4 +45,4 @@ def test_only_the_first_process_speaks(folder, tmp_path):
         tmp_path / "run",
     ])  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("encoder in") == 1
+    assert done.stdout.count("encoder is in") == 1

@@ -126,7 +126,7 @@ def test_past_keys_of_other_data_have_no_pixels_and_no_label(run):
 
 def test_kin_that_are_classes_are_shown_by_what_they_have_in_common(tmp_path):
     settings = Settings(
-        method="dino", method_options={"hidden": 16, "bottleneck": 8, "classes": 12},
+        method="dino", method_options={"hidden": 16, "dim": 8, "prototypes": 12},
         backbone="resnet_mini", image_size=32, batch_size=8, steps=2, workers=1, knn_every=0,
         backbone_options={"widths": (4, 8), "depths": (1, 1)},
     )  # fmt: skip

@@ -32,9 +32,19 @@ VERBS = {
     "completion": "Write what bash, zsh or fish need to complete commands.",
     "demo": "Train, evaluate and report on synthetic images or on your own.",
 }
+
+
+def default_shown(value: object) -> str | None:
+    """A default as help pages show it; what says nothing to a person is left out."""
+    if value is True:
+        return "on"
+    return None if value is None or value is False or value == () else str(value)
+
+
 app = App(
     name="ilk",
     help="Learn visual representations from unlabelled images.",
+    default_parameter=Parameter(show_default=default_shown),
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,  # it is handled below
 )

@@ -58,48 +58,50 @@ def compare(
     Parameters
     ----------
     data
-        Images to learn from, as for ilk train.
+        Learn from these images, as ilk train does.
     methods
-        Names of methods, separated by commas; `ilk methods` lists them.
+        Train these methods, separated by commas; `ilk methods` lists them.
     mixes
-        Names of mixes, separated by commas; none is the method without a mix.
+        Train each method with each of these mixes, separated by commas; none is the method
+        without a mix.
     kin
-        Kin rules, separated by commas; none is the method's own.
+        Train each method with each of these kin rules, separated by commas; none is the
+        method's own.
     seeds
-        Number of seeds, each a run of every method with every mix and kin rule.
+        Repeat everything with so many seeds.
     train
-        Labelled images on which probes are fitted.
+        Fit probes on these labelled images.
     test
-        Labelled images on which encoders are measured.
+        Measure encoders on these labelled images.
     protocols
-        Names of protocols, separated by commas, such as knn,linear.
+        Run these protocols, separated by commas, such as knn,linear.
     baselines
         Evaluate the untrained network and raw pixels too.
     output
-        Directory of the runs, compare.json and report.html.
+        Write the runs, compare.json and report.html to this directory.
     backbone
-        Backbone of all methods.
+        Train this network with all methods.
     backbone_set
-        Any argument of the backbone, as field=value.
+        Set any argument of the backbone, as field=value.
     set
-        A field of one method as METHOD.field=value, of all methods as field=value; mix.field,
-        kin.field and optimiser.field as for ilk train.
+        Set a field of one method as METHOD.field=value, of all methods as field=value; and
+        mix.field, kin.field and optimiser.field as for ilk train.
     augment
-        How much views change an image, as for ilk train.
+        Change images as much as this says, as for ilk train.
     epochs
-        Length of each run.
+        Train each run for so many passes over the images.
     steps
-        Length of each run in optimiser steps.
+        Train each run for so many optimiser steps.
     time
-        Length of each run on the clock, such as 10m.
+        Train each run for so long, such as 10m.
     image_size
-        Side of the views in pixels.
+        Make views with sides of so many pixels.
     batch_size
-        Images in a step, over all devices.
+        Take so many images in a step, over all devices.
     workers
-        Threads that make views; one per core when not given.
+        Make views in so many threads; there is one per core when not given.
     device
-        Device to train on.
+        Train on this device.
     """  # noqa: D405, D411, D416 - methods is a parameter here, not a section
     if not data:
         raise UserError(
@@ -197,14 +199,16 @@ def _run(study: "Study", output: Path) -> None:
     page = write_report(output / PAGE, study_report(study, found, title=title))
     content = _content(study, found)
     write_json(output / SUMMARY, content)
-    say(console, f"report in {plain(page)}, numbers in {plain(output / SUMMARY)}")
+    say(
+        console, f"The report is in {plain(page)}, the numbers are in {plain(output / SUMMARY)}"
+    )
     answer({"report": str(page), "file": str(output / SUMMARY), **content})
 
 
 def summary_table(found: "Summary") -> Table:
     """A row for each cell: means over seeds, spread, intervals, minutes, images a second."""
     seeds = max((m.seeds for row in found.rows for m in row.means.values()), default=1)
-    table = Table(title=f"mean over {count(seeds, 'seed')}, ± between seeds, 95 % interval")
+    table = Table(title=f"mean over {count(seeds, 'seed')}, +/- between seeds, 95 % interval")
     table.title_justify = "left"
     table.add_column("method")
     for protocol in found.protocols:
@@ -226,7 +230,7 @@ def _mean(row: "Row", protocol: str) -> str:
     if mean is None:
         return ""
     low, high = (100 * end for end in mean.interval)
-    spread = "" if mean.spread is None else f" ±{100 * mean.spread:.1f}"
+    spread = "" if mean.spread is None else f" +/-{100 * mean.spread:.1f}"
     return f"[bold]{100 * mean.mean:.1f} %[/]{spread}\n[dim]{low:.1f} to {high:.1f}[/]"
 
 

@@ -9,8 +9,9 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
     Parameters
     ----------
     shell
-        bash: add `eval "$(ilk completion bash)"` to ~/.bashrc. zsh: write it to a file _ilk in
-        a folder of $fpath. fish: write it to ~/.config/fish/completions/ilk.fish.
+        Complete the commands of this shell. For bash, add `eval "$(ilk completion bash)"` to
+        ~/.bashrc; for zsh, write it to a file _ilk in a folder of $fpath; for fish, write it to
+        ~/.config/fish/completions/ilk.fish.
     """
     from ilk.cli import app
 

@@ -49,14 +49,15 @@ def demo(
     Parameters
     ----------
     data
-        A labelled folder or file of one's own, with parts train and test (or val) if it has
-        any; synthetic images are drawn when not given.
+        Use this labelled folder or file, with parts train and test (or val) if it has any;
+        synthetic images are drawn when not given.
     output
-        Directory of the run and the report; what an earlier demo left there is replaced.
+        Write the run and the report to this directory; what an earlier demo left there is
+        replaced.
     epochs
-        Length of the run; three and a half minutes when not given.
+        Train for so many epochs; it takes three and a half minutes when not given.
     seed
-        Seed of all random numbers.
+        Draw all random numbers from this seed.
     """
     from ilk.evaluate import check_sources
     from ilk.train import Interrupted, preview_losses, preview_views
@@ -66,7 +67,8 @@ def demo(
     _check_free(output)
     train, test = _drawn_parts(console, seed) if data is None else _own_parts(data, seed)
     check_sources({"train": train, "test": test}, ("knn", "linear"))
-    say(console, f"{count(len(train), 'image')} to learn from, {len(test):,} to test on")
+    learned = count(len(train), "image")
+    say(console, f"The demo learns from {learned} and tests on {len(test):,}.")
     try:
         _train(console, train, output, _settings(len(train), epochs, seed))
     except Interrupted as stop:
@@ -87,7 +89,7 @@ def demo(
         ),
     )  # fmt: skip
     say(console, plain(verdict))
-    say(console, f"report in {plain(page)}")
+    say(console, f"The report is in {plain(page)}")
     answer(
         {
             "run": str(output),

@@ -31,25 +31,25 @@ def embed(
     Parameters
     ----------
     encoder
-        A run directory, timm:NAME for any timm model, NAME@FILE for one with weights of yours,
-        or random:NAME for one without training.
+        Use this encoder: a run directory, timm:NAME for any timm model, NAME@FILE for one with
+        weights of yours, or random:NAME for one without training.
     data
-        A folder, several folders, a zip, tar shards, a parquet file or images;
-        file.parquet:train chooses a split.
+        Embed these images: a folder, several folders, a zip, tar shards, a parquet file or
+        single images; file.parquet:train chooses a split.
     output
-        A file that ends in .parquet, .csv or .npz, or a directory for shards of parquet, which
-        is made where images outnumber a shard; the name of the data with .parquet when not
-        given. Beside a CSV or npz file, FILE.json says what made it and what was left out.
+        Write to this file, which ends in .parquet, .csv or .npz, or to this directory for
+        shards of parquet, which is made where images outnumber a shard; it is the name of the
+        data with .parquet when not given. Beside a CSV or npz file, FILE.json says what made it and what was left out.
     dtype
-        Type of the numbers in a vector.
+        Keep the numbers of a vector in this type.
     batch_size
-        Images that go through the encoder at once.
+        Send so many images through the encoder at once.
     shard_rows
-        Images in a shard of parquet; 100,000 when not given.
+        Keep so many images in a shard of parquet; there are 100,000 when not given.
     device
-        Device to compute on.
+        Compute on this device.
     workers
-        Threads that read and decode; one per core when not given.
+        Read and decode in so many threads; there is one per core when not given.
     """
     if not data:
         raise UserError("embed: needs images, got no DATA; give a folder, archive or parquet")
@@ -86,5 +86,5 @@ def embed(
     if bad := left_behind(written):
         lost = count(len(bad), "unreadable image")
         say(console, plain(f"{lost} left out, first {bad[0].key}: {bad[0].reason}"))
-    say(console, f"vectors in {plain(written)}")
+    say(console, f"The vectors are in {plain(written)}")
     answer({"vectors": str(written), "encoder": encoder, "data": data})

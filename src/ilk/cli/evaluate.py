@@ -49,39 +49,42 @@ def evaluate(
     Parameters
     ----------
     encoder
-        A run directory, timm:NAME for any timm model, NAME@FILE for one with weights of yours,
-        random:NAME for one without training, `pixels` for raw pixels, `hog` for gradient
-        histograms, or `vectors` when --train and --test are what ilk embed wrote.
+        Measure this encoder: a run directory, timm:NAME for any timm model, NAME@FILE for one
+        with weights of yours, random:NAME for one without training, `pixels` for raw pixels,
+        `hog` for gradient histograms, or `vectors` when --train and --test are what ilk embed
+        wrote.
     test
-        Images to measure on: a folder with a folder per class, or a parquet file with labels.
+        Measure on these images: a folder with a folder per class, or a parquet file with
+        labels.
     train
-        Other images of the same classes, for protocols that learn or choose something.
+        Learn and choose with these images of the same classes, in protocols that do so.
     gallery
-        Images in which retrieval looks for those of test; test itself when not given.
+        Look in these images for those of test, in retrieval; it is test itself when not given.
     protocols
-        Names of protocols, separated by commas, such as knn,linear or knn@1.
+        Run these protocols, separated by commas, such as knn,linear or knn@1.
     against
-        Encoders to compare with on the same images, separated by commas or given by several
-        options: as for encoder, `random` for the same network with
-        random weights, or `before` for the run's network before training, with the weights
-        that it was given.
+        Compare with these encoders on the same images, separated by commas or given by several
+        options: as for encoder, `random` for the same network with random weights, or `before`
+        for the run's network before training, with the weights that it was given.
     class_map
-        Which classes of train each class of test stands for, where test has other names for its
-        classes or only some of them (ImageNet-A, -R, ObjectNet): JSON {"test class": ["train
-        class"]}, or CSV rows of test class and train classes. The others are left out.
+        Read from this file which classes of train each class of test stands for, where test
+        has other names for its classes or only some of them (ImageNet-A, -R, ObjectNet): JSON
+        {"test class": ["train class"]}, or CSV rows of test class and train classes. The
+        others are left out.
     output
-        A JSON file for results and all their settings; evaluation.json in the run directory
-        when not given.
+        Write results and all their settings to this JSON file; it is evaluation.json in the
+        run directory when not given.
     seed
-        Seed of all random numbers.
+        Draw all random numbers from this seed.
     batch_size
-        Images that go through the encoder at once.
+        Send so many images through the encoder at once.
     device
-        Device to compute on.
+        Compute on this device.
     workers
-        Threads that read and decode; one per core when not given.
+        Read and decode in so many threads; there is one per core when not given.
     image_size
-        Image size of an encoder given by name; its own size when not given.
+        Give an encoder that is named by its network images of this size; it is the network's
+        own when not given.
     cache
         Keep vectors for later use in ~/.cache/ilk, or in the directory that ILK_CACHE names;
         4 GiB at most.
@@ -116,7 +119,7 @@ def evaluate(
     tell_words(console, rows)
     compared = tell_comparisons(console, rows, ledger)
     if ledger.path is not None:
-        say(console, f"results in {plain(ledger.path)}")
+        say(console, f"The results are in {plain(ledger.path)}")
     answer(
         {
             "results": [

@@ -27,13 +27,14 @@ def export(
     Parameters
     ----------
     encoder
-        A run directory or an encoder file; timm:NAME for any timm model.
+        Write this encoder: a run directory or an encoder file; timm:NAME for any timm model.
     to
-        timm for weights that timm loads, onnx for a graph from pixels to features. When not
-        given, the ending of the output says; else timm for networks of timm, onnx for others.
+        Write for this program: timm for weights that timm loads, onnx for a graph from pixels
+        to features. When not given, the ending of the output says; else it is timm for networks
+        of timm, onnx for others.
     output
-        File to write, .safetensors for timm and .onnx; encoder.safetensors or encoder.onnx in
-        an `export` folder of the run when not given.
+        Write to this file, .safetensors for timm and .onnx; it is encoder.safetensors or
+        encoder.onnx in an `export` folder of the run when not given.
     """
     to = to if output is None else _format(to, output)
     from ilk.core import check_writable

@@ -21,14 +21,14 @@ def kin(
     Parameters
     ----------
     directory
-        Directory of a run, finished or not.
+        Look at the run in this directory, finished or not.
     data
-        A folder, several folders, a zip, tar shards or a parquet file; file.parquet:train
-        chooses a split.
+        Take the batch from these images: a folder, several folders, a zip, tar shards or a
+        parquet file; file.parquet:train chooses a split.
     output
-        File of the page; kin.html in the directory of the run when not given.
+        Write the page to this file; it is kin.html in the directory of the run when not given.
     queries
-        Number of queries shown for each loss.
+        Show so many queries for each loss.
     """
     from ilk.core import check_writable
     from ilk.data import open_source
@@ -55,5 +55,5 @@ def kin(
         facts=run_facts(record),
     )
     page = write_report(place, report)
-    say(terminal(), f"page in {plain(page)}")
+    say(terminal(), f"The page is in {plain(page)}")
     answer({"page": str(page), "run": str(directory)})

@@ -33,7 +33,7 @@ def methods(
     Parameters
     ----------
     name
-        Name of a method, a mix or a kin rule; all are listed when not given.
+        Describe this method, mix or kin rule; all are listed when not given.
     table
         Show which method takes which mix and which kin rule, and why not.
     """

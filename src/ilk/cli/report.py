@@ -34,17 +34,18 @@ def report(
     Parameters
     ----------
     evaluations
-        Runs that were evaluated, or files that ilk evaluate wrote; the page is about the first.
+        Draw these: runs that were evaluated, or files that ilk evaluate wrote; the page is
+        about the first.
     output
-        File of the page.
+        Write the page to this file.
     gallery
         Show mistakes; vectors that are no longer kept are computed again for that.
     batch_size
-        Images that go through the encoder at once.
+        Send so many images through the encoder at once.
     device
-        Device to compute on.
+        Compute on this device.
     workers
-        Threads that read and decode; one per core when not given.
+        Read and decode in so many threads; there is one per core when not given.
     """
     from ilk.core import check_writable
     from ilk.data import default_workers
@@ -63,7 +64,7 @@ def report(
         how = (batch_size, device, workers or default_workers())
         chapters, notes = _mistakes(console, found[0], how)
     path = write_report(output, standings_report(found, chapters, notes))
-    say(console, f"report in {plain(path)}")
+    say(console, f"The report is in {plain(path)}")
     answer({"report": str(path), "evaluations": [str(place) for place in evaluations]})
 
 

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic as clock
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -70,84 +71,87 @@ def train(
     Parameters
     ----------
     data
-        A folder, several folders, a zip, tar shards or a parquet file; file.parquet:train
-        chooses a split.
+        Learn from these images: a folder, several folders, a zip, tar shards or a parquet
+        file; file.parquet:train chooses a split.
     output
-        Directory of the run; runs/METHOD-KIN-MIX when not given.
+        Write the run to this directory; it is runs/METHOD-KIN-MIX when not given.
     method
-        Name of the method; `ilk methods` lists them.
+        Train with this method; `ilk methods` lists them.
     mix
-        How images are mixed: sdmp, i-mix, un-mix, mixco or dacl; not at all when not given.
+        Mix images in this way: sdmp, i-mix, un-mix, mixco or dacl; nothing is mixed when not
+        given.
     kin
-        Rule for further positives, or for fewer negatives: neighbours:5, fnc, fnc-eliminate or
-        labels:0.1; `ilk methods --table` shows which method takes which.
+        Add this rule for further positives or for fewer negatives: neighbours:5, fnc,
+        fnc-eliminate or labels:0.1; `ilk methods --table` shows which method takes which.
     augment
-        How much views change an image: full as in the paper, no-hue without changes of colour,
-        crops for crops and flips alone.
+        Change images as much as this says: full as in the paper, no-hue without changes of
+        colour, crops with crops and flips alone.
     background
-        What replaces the background of a view, and with which probability: remove:0.2 (grey),
-        random:0.2 (the background of another image) or swap:0.2 (the same, with a further
-        negative that has the image's own background).
+        Replace the background of a view in this way and with this probability: remove:0.2
+        (grey), random:0.2 (the background of another image) or swap:0.2 (the same, with a
+        further negative that has the image's own background).
     masks
-        Source of the foreground: a folder with a mask for each image, or saliency, which
+        Find the foreground by this: a folder with a mask for each image, or saliency, which
         estimates it; --background needs it unless the data have masks.
     backbone
-        Any timm model, or one of our own small ones; fitted to images and machine when not
-        given.
+        Train this network: any timm model, or one of our own small ones; it is fitted to
+        images and machine when not given.
     backbone_set
-        Any argument of the backbone, as field=value.
+        Set any argument of the backbone, as field=value.
     weights
-        Weights to begin with: a safetensors file, a .pth of tensors, a run, a hub folder or
+        Begin with these weights: a safetensors file, a .pth of tensors, a run, a hub folder or
         timm:NAME. Image size and normalisation are theirs; what does not fit is named. The run
         keeps them, as start.safetensors.
     set
-        Any field of the method as field=value, of the mix as mix.field=value, of the kin rule
-        as kin.field=value, and of the optimiser as optimiser.field=value, such as
+        Set any field of the method as field=value, of the mix as mix.field=value, of the kin
+        rule as kin.field=value, and of the optimiser as optimiser.field=value, such as
         optimiser.name=adamw.
     epochs
-        Length of the run; when none of epochs, steps and time is given it is some twenty
-        minutes on a processor, and at least 100 epochs on a GPU.
+        Train for so many passes over the images. When none of epochs, steps and time is given,
+        a run takes twenty minutes at most on a processor, and at least 100 epochs on a GPU.
     steps
-        Length of the run in optimiser steps.
+        Train for so many optimiser steps.
     time
-        Length of the run on the clock, such as 90s, 10m or 2.5h.
+        Train for so long that the whole command takes this time, loading and scores included:
+        90s, 10m or 2.5h. It goes by the pace that is measured at the start.
     image_size
-        Side of the views in pixels; fitted to images and backbone when not given.
+        Make views with sides of so many pixels; it is fitted to images and backbone when not
+        given. A network that cuts images into patches needs a multiple of its patch.
     channels
-        Channels of the images.
+        Read images with so many channels.
     batch_size
-        Images in a step, over all devices; as method, images and memory allow when not given.
+        Take so many images in a step, over all devices; it is what method, images and memory
+        allow when not given.
     accumulate
-        Micro-batches in a step.
+        Split a step into so many micro-batches.
     lr
-        Peak learning rate; the method's own, scaled to the batch, when not given.
+        Use this peak learning rate; it is the method's, scaled to the batch, when not given.
     seed
-        Seed of all random numbers.
+        Draw all random numbers from this seed.
     workers
-        Threads that make views; one per core when not given.
+        Make views in so many threads; there is one per core when not given.
     checkpoint_every
-        Steps between checkpoints; an epoch when not given.
+        Save a checkpoint every so many steps; it is about once an epoch when not given.
     knn_every
-        Epochs between online k-NN scores where labels exist; 0 for never.
+        Measure k-NN accuracy every so many epochs where labels exist; 0 means never.
     device
-        Device to train on.
+        Train on this device.
     precision
-        Numbers to compute in; by default bf16-mixed on GPUs that have it, else 32-true.
+        Compute in numbers of this kind; auto is bf16-mixed on GPUs that have it, else 32-true.
     strategy
-        How several devices, started by torchrun or Slurm, share the work.
+        Share the work of several devices, started by torchrun or Slurm, in this way.
     compile
         Compile the backbones.
     max_bad_share
-        Largest share of unreadable files with which the run still goes on.
+        Go on while no more than this share of the files is unreadable.
     stop_on_collapse
         End the run when features collapse.
     profile
-        Measure where the time of a step goes: a table at the end, and in run.json.
+        Measure where the time of a step goes: there is a table at the end, and in run.json.
     defaults
-        Where settings that are not given come from: fitted to images, machine and length, or
-        the paper.
+        Fit settings that are not given to images, machine and length, or take the paper's.
     dry_run
-        Print the plan and what was chosen, and stop; with --json the record of the run too.
+        Print the plan and what was chosen, and stop; with --json, print the record too.
     resume
         Continue the run in this directory. DATA may be given where the images have moved,
         and --workers and --device. --epochs, --steps or --time lengthen it: that is the length
@@ -159,6 +163,7 @@ def train(
         return
     if not data:
         raise UserError("train: needs images, got no DATA; give a folder, archive or parquet")
+    began = clock()
     own, mixed, adopted, moved = options = split_options(set)
     check_names(method, mix, kin, options)
     check_paths(data)
@@ -180,13 +185,15 @@ def train(
     console = terminal(quiet=not _speaks())
     _speaker(console)(f"reading {', '.join(data)}")
     if dry_run:
-        _print_plan(console, settings, spec)
+        _print_plan(console, settings, spec, began)
         return
     name = "-".join(part.replace(":", "-") for part in (method, kin, mix) if part)
     directory = output or Path("runs") / name
     _follow(
         console, name, directory,
-        lambda run, display: run.train(settings, spec, directory, display, _planner(console)),
+        lambda run, display: run.train(
+            settings, spec, directory, display, _planner(console), began=began
+        ),
     )  # fmt: skip
 
 
@@ -245,7 +252,7 @@ def _tell(console: Console, directory: Path, record: dict[str, Any]) -> None:
         say(console, f"{lost} replaced by other images, see {plain(directory)}/run.json")
     if "profile" in record:
         print_table(console, profile_table(record["profile"]))
-    say(console, f"encoder in {plain(directory)} after {record['seconds']:.0f} s")
+    say(console, f"The encoder is in {plain(directory)} after {record['seconds']:.0f} s")
     verdict = None
     if _speaks() and record["settings"]["knn_every"] != 0:
         from ilk.cli.worth import worth
@@ -274,14 +281,20 @@ def _speaker(console: Console) -> Callable[[str], None]:
 
 
 def _planner(console: Console) -> Callable[[str], None]:
-    """Prints a line of the plan."""
-    return lambda line: say(console, plain(in_flags(line)))
+    """Prints a line of the plan; a warning is seen as one."""
+
+    def tell(line: str) -> None:
+        word, space, rest = in_flags(line).partition(" ")
+        head = f"[bold yellow]{word}:[/]" if word == "warning" else word
+        say(console, head + space + plain(rest))
+
+    return tell
 
 
-def _print_plan(console: Console, settings: "Settings", spec: str | list[str]) -> None:
+def _print_plan(console: Console, settings: "Settings", spec: Any, began: float) -> None:
     from ilk.train import dry_run
 
-    record = dry_run(settings, spec, _planner(console))
+    record = dry_run(settings, spec, _planner(console), began=began)
     for name, choice in record["plan"]["chosen"].items():
         _speaker(console)(f"chosen  {name}={choice}")
     _answer(record)

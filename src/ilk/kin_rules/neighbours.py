@@ -23,11 +23,11 @@ class NearestPast:
 
     Args:
         k: neighbours of an image.
-        size: rows of the queue, where the method has none.
+        queue_size: rows of the queue, where the method has none.
     """
 
     k: int = 5
-    size: int = 16_384
+    queue_size: int = 16_384
 
     main: ClassVar[str] = "k"
 
@@ -38,7 +38,7 @@ class NearestPast:
             AddedKin(
                 name="neighbours",
                 rule=lambda keys, past: Neighbours(k=self.k, within=past),
-                past=self.size,
+                past=self.queue_size,
                 same=Neighbours,
             ),
         )

@@ -24,10 +24,10 @@ class DINO:
     """Settings of DINO; defaults are the paper's for 300 epochs of ViT-S on ImageNet."""
 
     hidden: int = 2048
-    bottleneck: int = 256
+    dim: int = 256
     batch_norm: bool = False  # in the projector; helps small backbones out of the first plateau
-    classes: int = 65_536
-    student_temperature: float = 0.1
+    prototypes: int = 65_536
+    temperature: float = 0.1
     teacher_temperature: float = 0.07
     warmup_teacher_temperature: float = 0.04
     warmup_teacher_epochs: float = 30
@@ -62,7 +62,7 @@ class DINO:
                 name="clean",
                 queries=tuple(Output("student", n, "scores") for n in names if n != g),
                 kin=Assigned(by=by, temperature=sharpening, centre="centre"),
-                objective=SoftCrossEntropy(temperature=self.student_temperature),
+                objective=SoftCrossEntropy(temperature=self.temperature),
                 weight=0.5,
             )
             for g, by in teachers.items()
@@ -70,14 +70,14 @@ class DINO:
         return Method(
             views=crops,
             projector=networks.dino_head(
-                given.width, self.hidden, self.bottleneck, batch_norm=self.batch_norm
+                given.width, self.hidden, self.dim, batch_norm=self.batch_norm
             ),
             prototypes=networks.Prototypes(
-                self.bottleneck, self.classes, learn_scale=not self.norm_last_layer
+                self.dim, self.prototypes, learn_scale=not self.norm_last_layer
             ),
             teacher=EMA(momentum=Cosine(self.momentum, 1.0), update="after"),
             terms=terms,
-            memory={"centre": Centre(self.classes, momentum=self.centre_momentum)},
+            memory={"centre": Centre(self.prototypes, momentum=self.centre_momentum)},
             remember=(Remember("centre", tuple(teachers.values())),),
             frozen=(FreezeUntil(part="prototypes", epochs=self.last_layer_epochs),),
             drop_path=self.drop_path,

@@ -37,7 +37,7 @@ class ReKD:
 
     teacher: str = "timm:vit_small_patch16_224.dino"  # or a run; learned without labels too
     hidden: int = 2048
-    related: int = 5  # past images that are kin
+    k: int = 5  # past images that are kin
     temperature: float = 0.2
     teacher_temperature: float = 0.05  # sharper than the student's, so that it teaches
     distillation: float = 1.0  # weight of the soft relation
@@ -48,7 +48,7 @@ class ReKD:
         dim = networks.feature_dim(self.teacher)
         key = Output("teacher", "b", "feature")
         query = Output("student", "a", "projection")
-        related = Neighbours(k=self.related, by=key, within=Past(memory="queue"))
+        related = Neighbours(k=self.k, by=key, within=Past(memory="queue"))
         terms = (
             Term(
                 name="clean",

@@ -32,14 +32,14 @@ class ReLICv2:
     invariance: float = 3.0  # beta
     momentum: float = 0.996  # of the teacher's moving average, rising to 1
     large_views: int = 4  # two at least
-    small_views: int = 2
+    local_views: int = 2
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
         first = views.byol_pair(given.size)[0]
         small = replace(first, size=views.local_size(given.size), scale=(0.05, 0.14))
         large = tuple(replace(first, name=f"g{n + 1}") for n in range(self.large_views))
-        local = tuple(replace(small, name=f"l{n + 1}") for n in range(self.small_views))
+        local = tuple(replace(small, name=f"l{n + 1}") for n in range(self.local_views))
         crops = (*large, *local)
         said = {crop.name: Output("student", crop.name, "prediction") for crop in crops}
         aims = {crop.name: Output("teacher", crop.name, "projection") for crop in large}

@@ -26,7 +26,7 @@ class ReSSL:
 
     hidden: int = 4096
     dim: int = 512
-    student_temperature: float = 0.1
+    temperature: float = 0.1
     teacher_temperature: float = 0.04  # sharper than the student's, so that it teaches
     momentum: float = 0.999  # of the teacher's moving average
     queue_size: int = 131_072
@@ -47,7 +47,7 @@ class ReSSL:
                     queries=(Output("student", "strong", "projection"),),
                     candidates=(FromMemory("queue"),),
                     kin=SoftNeighbours(temperature=self.teacher_temperature, by=key),
-                    objective=SoftCrossEntropy(temperature=self.student_temperature),
+                    objective=SoftCrossEntropy(temperature=self.temperature),
                 ),
             ),
             memory={"queue": Queue(self.queue_size, self.dim)},

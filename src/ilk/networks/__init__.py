@@ -4,10 +4,11 @@ from ilk.networks.backbone import OWN, backbone, recorded_options
 from ilk.networks.cost import multiply_adds
 from ilk.networks.encoder import Encoder, encode
 from ilk.networks.export import export_onnx, export_timm
-from ilk.networks.given import read_given
+from ilk.networks.given import GivenWeights, read_given
 from ilk.networks.heads import Prototypes, classifier, dino_head, mlp
 from ilk.networks.layout import fastest_layout
 from ilk.networks.network import Network
+from ilk.networks.patches import check_patches, patch_of, patch_side
 from ilk.networks.specs import (
     Start,
     feature_dim,
@@ -30,12 +31,14 @@ from ilk.networks.teacher import PretrainedTeacher, Teacher
 __all__ = [
     "OWN",
     "Encoder",
+    "GivenWeights",
     "Network",
     "PretrainedTeacher",
     "Prototypes",
     "Start",
     "Teacher",
     "backbone",
+    "check_patches",
     "classifier",
     "dino_class_token",
     "dino_head",
@@ -51,6 +54,8 @@ __all__ = [
     "moco_v3_stem",
     "moco_v3_weights",
     "multiply_adds",
+    "patch_of",
+    "patch_side",
     "read_given",
     "recorded_options",
     "save_encoder",

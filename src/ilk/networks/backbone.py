@@ -87,9 +87,28 @@ def parameter_shapes(
     Raises:
         UserError: as in ``backbone``.
     """
-    with torch.device("meta"), torch.random.fork_rng(devices=[]):
-        network = _built(name, image_size, channels, dict(options))
+    network = backbone_without_weights(
+        name, image_size=image_size, channels=channels, options=options
+    )
     return {key: (t.shape, t.dtype) for key, t in network.state_dict().items()}
+
+
+def backbone_without_weights(
+    name: str, *, image_size: int, channels: int, options: Mapping[str, object]
+) -> nn.Module:
+    """A network on the meta device, for what does not depend on its weights.
+
+    Args:
+        name: as in ``backbone``.
+        image_size: likewise.
+        channels: likewise.
+        options: likewise.
+
+    Raises:
+        UserError: as in ``backbone``.
+    """
+    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        return _built(name, image_size, channels, dict(options))
 
 
 def _built(name: str, image_size: int, channels: int, settings: dict[str, Any]) -> nn.Module:
@@ -178,7 +197,7 @@ def timm_network(
 
 
 def _unbuildable(name: str, needed: Mapping[str, object], error: Exception) -> UserError:
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = _line(error)
     if needed.get("pretrained") and isinstance(error, OSError | RuntimeError):
         return UserError(
             f"backbone: published weights of {name} must be in the local cache or within "
@@ -189,6 +208,10 @@ def _unbuildable(name: str, needed: Mapping[str, object], error: Exception) -> U
     return UserError(
         f"backbone: timm must be able to build {name} with {given}, got '{reason}'"
     )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _own(name: str, stem: Stem, channels: int, settings: Mapping[str, Any]) -> nn.Module:
@@ -249,9 +272,10 @@ def _width(network: nn.Module, name: str, channels: int, image_size: int) -> int
     try:
         features = network.eval()(torch.zeros(1, channels, image_size, image_size))
     except Exception as error:
+        reason = "" if isinstance(error, AssertionError) else f", got '{_line(error)}'"
         raise UserError(
             f"backbone: {name} must be able to read {channels} x {image_size} x {image_size} "
-            f"pixels, got '{' '.join(str(error).split())}'; take another size or backbone"
+            f"pixels, and is not{reason}; take another image_size or backbone"
         ) from error
     if features.ndim != 2:
         shape = tuple(features.shape)

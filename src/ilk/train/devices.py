@@ -1,4 +1,4 @@
-"""Devices, precision and distribution: what Lightning Fabric is told."""
+"""Devices, precision and distribution: what Lightning Fabric is given."""
 
 import inspect
 from typing import Any, Literal

@@ -2,13 +2,12 @@
 
 import contextlib
 import re
+import time
 import zlib
 from collections.abc import Generator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
-
-import torch
 
 from ilk.core import UserError, check_writable, lock, sweep
 from ilk.data import Source, labels, left_out, open_source, unlabelled_because
@@ -35,7 +34,7 @@ from ilk.train.records.record import (
 )
 from ilk.train.records.seal import read_checkpoint, saved_in
 from ilk.train.run import CHECKPOINT, Run, Watcher
-from ilk.train.settings import Settings, absolute, placed
+from ilk.train.settings import Settings, absolute_places, placed
 from ilk.train.setup import Setup
 from ilk.train.start import START, begin, check_teacher, keep, kept
 
@@ -44,7 +43,13 @@ WRITTEN = (RECORD, METRICS, CHECKPOINT, START, "encoder.safetensors", "encoder.j
 
 
 def train(
-    settings: Settings, data: Any, directory: Path, watcher: Watcher, say: Say | None = None
+    settings: Settings,
+    data: Any,
+    directory: Path,
+    watcher: Watcher,
+    say: Say | None = None,
+    *,
+    began: float | None = None,
 ) -> None:
     """Train from the beginning.
 
@@ -54,12 +59,14 @@ def train(
         directory: made if need be; must not hold a run.
         watcher: sees the run go by.
         say: is given the plan before the first step, line by line.
+        began: ``time.monotonic()`` at which the minutes of the settings begin; None is now.
 
     Raises:
         UserError: the directory holds a run, or something cannot be done as asked.
         Interrupted: by SIGTERM or Ctrl-C, after a checkpoint.
         Collapsed: when the settings say so.
     """
+    began = time.monotonic() if began is None else began
     with processes(), _held(directory, "directory"):
         from_first(lambda: check_free(directory))
         settings, beginning = together(lambda: begin(placed(settings)))
@@ -68,7 +75,7 @@ def train(
             if beginning.words:
                 watcher.told(f"weights of {settings.weights}: {beginning.words}")
             start, facts = beginning.encoder, {"start": beginning.facts}
-        setup, planned = planned_setup(settings, _source(data), say, start)
+        setup, planned = planned_setup(settings, _source(data), say, start, began)
         if beginning is not None:
             from_first(lambda: keep(beginning, directory))
         facts["plan"] = planned.record()
@@ -186,8 +193,7 @@ def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
             f"({record['data']['items']} items), got {len(source)} items and another "
             f"fingerprint; put the old files back or start a new run"
         )
-    if _is_path(spec):
-        record["data"]["spec"] = _plain(spec)
+    record["data"]["spec"] = absolute_places(spec) or record["data"]["spec"]
     return source
 
 
@@ -202,32 +208,27 @@ def _check_places(spec: str | list[str]) -> None:
 def _note_threads(setup: Setup, record: dict[str, Any], watcher: Watcher) -> None:
     """Say where sums will be taken in another order than before, and keep it."""
     before = {name: record.get(name) for name in ("processes", "threads", "device")}
-    now_ = _computed(setup)
+    now_ = setup.computed_on()
     if before != now_:
         changes = ", ".join(
             f"{name} {before[name]} before, {now_[name]} now"
             for name in now_
             if before[name] != now_[name]
         )
-        watcher.told(f"not bit for bit as if it had never stopped: {changes}")
+        watcher.told(
+            f"the result will not be bit for bit that of a run that never stopped: {changes}"
+        )
         record.setdefault("resumed", []).append({"step": record.get("step", 0), **now_})
 
 
-def _computed(setup: Setup) -> dict[str, Any]:
-    """What the order of sums depends on."""
-    return {
-        "processes": setup.fabric.world_size,
-        "threads": torch.get_num_threads(),
-        "device": str(setup.fabric.device),
-    }
-
-
-def dry_run(settings: Settings, data: Any, say: Say | None = None) -> dict[str, Any]:
+def dry_run(
+    settings: Settings, data: Any, say: Say | None = None, *, began: float | None = None
+) -> dict[str, Any]:
     """The record that a run would have; what it would take is measured on a few steps."""
     with processes():
         settings, beginning = together(lambda: begin(placed(settings)))
         start = None if beginning is None else beginning.encoder
-        setup, planned = planned_setup(settings, _source(data), say, start)
+        setup, planned = planned_setup(settings, _source(data), say, start, began)
         return _record(setup, data) | {"plan": planned.record()}
 
 
@@ -267,17 +268,17 @@ def _source(data: Any) -> Source:
 
 def _record(setup: Setup, data: Any) -> dict[str, Any]:
     """Everything that was decided, before the first step."""
-    source, plain = setup.source, _is_path(data)
+    source = setup.source
     return {
         "status": "started",
         "started": now(),
         "settings": setup.settings.as_record(),
         "length": setup.length.as_record(),
         "peak_lr": setup.trainer.pace.peak,
-        **_computed(setup),
+        **setup.computed_on(),
         "precision": setup.precision,
         "data": {
-            "spec": _plain(data) if plain else None,
+            "spec": absolute_places(data),
             "name": source.name,
             "items": len(source),
             "classes": len(source.classes),
@@ -287,13 +288,3 @@ def _record(setup: Setup, data: Any) -> dict[str, Any]:
         },
         **surroundings(),
     }
-
-
-def _is_path(data: Any) -> bool:
-    parts = data if isinstance(data, list) else [data]
-    return all(isinstance(part, str | Path) for part in parts)
-
-
-def _plain(data: Any) -> Any:
-    """Paths that hold from any directory; what follows a colon stays as it is."""
-    return [absolute(entry) for entry in data] if isinstance(data, list) else absolute(data)

@@ -38,7 +38,8 @@ class Settings:
         epochs: length of the run; give one of epochs, steps and minutes, or none for a length
             that suits the machine, some twenty minutes on a processor.
         steps: length of the run in optimiser steps.
-        minutes: length of the run on the clock; the schedule is fitted to it.
+        minutes: time of the whole command, loading and scores included; the schedule is fitted
+            to it.
         batch_size: images in a step, over all devices; None takes what method, data and memory
             allow.
         accumulate: number of micro-batches in a step.
@@ -103,8 +104,8 @@ class Settings:
             )
         if self.masks is not None and self.background is None:
             raise UserError(
-                "masks: a background must be given that they are for, got none; give "
-                "background random, or no masks"
+                "masks: need a background to replace, got none; give background "
+                "random, or leave masks out"
             )
         for name in ("batch_size", "accumulate", "image_size", "channels", "workers", *given):
             number = getattr(self, name)
@@ -194,3 +195,12 @@ def placed(settings: Settings) -> Settings:
 def absolute(path: str | Path) -> str:
     """A path that holds from any directory."""
     return str(Path(path).expanduser().absolute())
+
+
+def absolute_places(data: Any) -> str | list[str] | None:
+    """Paths that hold from any directory, whatever follows a colon; None for data in memory."""
+    if isinstance(data, list):
+        places: list[Any] = data
+        paths = [absolute(part) for part in places if isinstance(part, str | Path)]
+        return paths if len(paths) == len(places) else None
+    return absolute(data) if isinstance(data, str | Path) else None

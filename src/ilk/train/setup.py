@@ -85,7 +85,7 @@ class Setup:
             compiled=settings.compile,
         )
         self._reveal()
-        # Where no label is known, whom kin rules find is never judged.
+        # Where no label is known, the kin that rules find are never counted as right or wrong.
         self.monitor_labels = None
         if (self.labels >= 0).any():
             self.monitor_labels = self.labels.to(self.fabric.device)
@@ -181,6 +181,14 @@ class Setup:
             channels=self.settings.channels,
             statistics=self.statistics,
         )
+
+    def computed_on(self) -> dict[str, Any]:
+        """What the order of sums depends on."""
+        return {
+            "processes": self.fabric.world_size,
+            "threads": torch.get_num_threads(),
+            "device": str(self.fabric.device),
+        }
 
     def scaler_state(self) -> dict[str, Any] | None:
         """State of fp16's loss scaling."""

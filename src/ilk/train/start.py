@@ -1,4 +1,4 @@
-"""Which weights a run begins with: those that somebody gave, or random ones.
+"""Which weights a run begins with: given ones, or random ones.
 
 A run that was given weights keeps the network that it began with, as ``start.safetensors``: as
 large as its encoder. It goes on and is compared with from there, wherever the given file went.
@@ -10,7 +10,16 @@ from typing import Any
 
 from ilk.core import UserError
 from ilk.method import Method, Pretrained
-from ilk.networks import Encoder, load_encoder, read_given, start_from, write_encoder
+from ilk.networks import (
+    Encoder,
+    GivenWeights,
+    check_patches,
+    load_encoder,
+    patch_side,
+    read_given,
+    start_from,
+    write_encoder,
+)
 from ilk.networks.options import PRETRAINED
 from ilk.train.assemble import assemble, named_backbone
 from ilk.train.records.record import read_record, recorded_settings
@@ -36,7 +45,7 @@ class Beginning:
 
 
 def begin(settings: Settings) -> tuple[Settings, Beginning | None]:
-    """Read the weights that settings name, and take from them what nobody set.
+    """Read the weights that settings name, and take from them what is not set.
 
     Args:
         settings: of a run that is to begin.
@@ -58,6 +67,7 @@ def begin(settings: Settings) -> tuple[Settings, Beginning | None]:
             f"weights: {settings.weights} does not say which network its weights are of, and "
             f'no backbone is named; give backbone="NAME"'
         )
+    _check_size(settings, given)
     start = start_from(
         given,
         settings.backbone if named else None,
@@ -81,6 +91,16 @@ def begin(settings: Settings) -> tuple[Settings, Beginning | None]:
         "missing": list(fitted.missing),
     }
     return settings, Beginning(encoder=encoder, facts=facts, words=fitted.words)
+
+
+def _check_size(settings: Settings, given: GivenWeights) -> None:
+    """Refuse a named image size that the network of the weights would pad or crop."""
+    name = settings.backbone or given.name
+    if settings.image_size is None or name is None:
+        return
+    options = {**(given.options if name == given.name else {}), **settings.backbone_options}
+    patch = patch_side(name, channels=settings.channels, options=options)
+    check_patches(name, patch, settings.image_size)
 
 
 def _from_published(settings: Settings) -> Settings:

@@ -62,7 +62,7 @@ def label_changes(memory: Mapping[str, nn.Module], progress: Progress) -> dict[s
 
 
 def kin_scores(kin_counts: list[Float[Tensor, "4"]]) -> dict[str, float]:
-    """Precision and recall of whom kin rules found in a step; empty where they found nobody.
+    """Precision and recall of the kin that rules found in a step; empty where they found none.
 
     Precision is the share of the weight of found pairs on those that have a label in common,
     recall the share of all pairs with a common label that were found.

@@ -1,4 +1,4 @@
-"""Parts of a student that begin every epoch anew."""
+"""Parts of a student that are drawn again in every epoch."""
 
 from collections.abc import Callable, Mapping
 

@@ -46,8 +46,8 @@ class Step:
         progress: where the run stands.
         labels: of all items of the data set, -1 where unknown.
         seed: of the run.
-        judged_by: labels of all items, for judging whom rules find in this step; None judges
-            nobody and costs nothing.
+        judged_by: labels of all items, for counting which kin that rules find are right; None
+            counts nothing and costs nothing.
     """
 
     def __init__(

@@ -3,8 +3,12 @@
 import dataclasses
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from ilk.methods import recipe
+from ilk.networks import OWN, check_patches, patch_side
+from ilk.train.assemble import method_without_weights
 from ilk.train.planning.defaults import (
     GPU_STEPS,
     LIMITS,
@@ -13,6 +17,7 @@ from ilk.train.planning.defaults import (
     NETWORKS,
     OPTIMISERS,
     OWN_WEIGHTS,
+    PAPER_BACKBONE,
     PAPER_EPOCHS,
     PER_EPOCH,
     SMALL_METHODS,
@@ -23,6 +28,7 @@ from ilk.train.planning.defaults import (
     Network,
     small,
 )
+from ilk.train.planning.survey import PHOTO, natural_size
 from ilk.train.settings import Settings
 
 
@@ -37,9 +43,52 @@ def batch_for(facts: Facts, most: int) -> int:
     return max(min(most, largest) // 2 * 2, 1)
 
 
-def epochs_for(steps_per_epoch: float) -> float:
-    """The length of a run that is not timed."""
-    return min(max(PAPER_EPOCHS, GPU_STEPS / steps_per_epoch), MOST_EPOCHS)
+def epochs_for(steps_per_epoch: float) -> tuple[float, bool]:
+    """The length of a run that is not timed, and whether it is the longest that is chosen."""
+    return at_most(max(PAPER_EPOCHS, GPU_STEPS / steps_per_epoch))
+
+
+def at_most(epochs: float) -> tuple[float, bool]:
+    """Epochs as far as they are known to help, and whether there could have been more."""
+    return min(epochs, MOST_EPOCHS), epochs > MOST_EPOCHS
+
+
+def with_network(asked: Settings, row: Network, side: float) -> Settings:
+    """Backbone and image size.
+
+    Args:
+        asked: as a person gave them.
+        row: of the table, that holds.
+        side: median of the shorter sides of the images, in pixels.
+
+    Raises:
+        UserError: the backbone cuts images into patches, which do not cover the named size.
+    """
+    fitted = asked.defaults == "fitted"
+    backbone = asked.backbone or (row.backbone if fitted else PAPER_BACKBONE)
+    own = fitted and backbone in {row.backbone, *OWN}
+    patch = patch_side(backbone, channels=asked.channels, options=asked.backbone_options)
+    size = asked.image_size or natural_size(side, row.largest if own else PHOTO, patch)
+    check_patches(backbone, patch, size)
+    return replace(asked, backbone=backbone, image_size=size)
+
+
+def with_method(asked: Settings, settings: Settings, facts: Facts) -> Settings:
+    """Fields of the method and its optimisation that a person did not name.
+
+    Args:
+        asked: as a person gave them.
+        settings: with network and batch decided.
+        facts: of images, machine and run.
+    """
+    if settings.defaults == "paper":
+        return settings
+    made = recipe(asked.method, asked.method_options)
+    fields = method_options(asked.method, made, facts, asked.method_options)
+    settings = replace(settings, method_options={**fields, **asked.method_options})
+    warmup = method_without_weights(settings).optimisation.warmup_epochs
+    moved = optimiser_options(facts, warmup, asked.optimiser_options, asked.method_options)
+    return replace(settings, optimiser_options={**moved, **asked.optimiser_options})
 
 
 def method_options(
@@ -54,7 +103,7 @@ def method_options(
         named: fields that a person gave; a named recipe counts as a large network's.
     """
     if "recipe" in named:
-        facts = dataclasses.replace(facts, parameters=SMALL_NETWORK)
+        facts = replace(facts, parameters=SMALL_NETWORK)
     own = SMALL_METHODS.get(name, {}) if small(facts) else {}
     out: dict[str, Any] = {}
     for field in dataclasses.fields(settings):
@@ -142,7 +191,7 @@ def table() -> list[tuple[str, str, str, str]]:
             "length",
             "always",
             f"{MOST_EPOCHS} epochs at most where neither epochs, steps nor time is named",
-            "more was not tried",
+            "200 photos learned more up to there, and longer was not tried",
         )
     )
     return rows

@@ -172,20 +172,20 @@ LIMITS: Sequence[Limit] = (
         why="a longer queue holds old rows of the same images; FNC writes four views at once",
     ),
     Limit(
-        fields=("prototypes", "clusters"),
+        fields=("clusters",),
         when="always",
         holds=_always,
         most=_groups,
         words="one for 50 images, but 10 at least",
-        why="a prototype needs images of its own",
+        why="a cluster needs images of its own",
     ),
     Limit(
-        fields=("classes",),
+        fields=("prototypes", "classes"),
         when="always",
         holds=_always,
         most=lambda facts: max(facts.images // 10, 10),
         words="one for 10 images, but 10 at least",
-        why="likewise; DINO's may be more than its groups",
+        why="likewise; DINO learned as much with one for 10 photos as with one for 50",
     ),
     Limit(
         fields=("smallest",),
@@ -265,7 +265,7 @@ LIMITS: Sequence[Limit] = (
 SMALL_METHODS: Mapping[str, Mapping[str, Any]] = {
     "moco-v3": {"dim": 128, "momentum": 0.95, "min_scale": 0.2},
     "dino": {
-        "hidden": 512, "bottleneck": 128, "batch_norm": True, "teacher_temperature": 0.04,
+        "hidden": 512, "dim": 128, "batch_norm": True, "teacher_temperature": 0.04,
         "drop_path": 0.0, "norm_last_layer": True, "min_local_scale": 0.2,
     },
     "swav": {"queue_size": 1024, "min_local_scale": 0.2},

@@ -16,6 +16,7 @@ from ilk.embedding import embed
 from ilk.train.devices import Precision
 from ilk.train.length import Length
 from ilk.train.loop.loader import AHEAD
+from ilk.train.loop.monitor import signs
 from ilk.train.planning.machine import peak_of
 from ilk.train.processes.ranks import from_first
 from ilk.train.settings import Settings
@@ -40,6 +41,7 @@ class Cost:
         memory: the most that was held, in bytes.
         image_memory: bytes of each further image.
         embedding: seconds of an image when vectors are made.
+        signs: seconds of a look for signs of learning and of collapse.
     """
 
     batch: int
@@ -48,6 +50,7 @@ class Cost:
     memory: int
     image_memory: float
     embedding: float
+    signs: float = 0.0
 
     def seconds_of(self, micro: int, accumulate: int) -> float:
         """Of a step with so many micro-batches."""
@@ -103,6 +106,7 @@ def measure(
     if count >= 2:
         times[batch] = steps.stream(batch, count)
     embedding = steps.embedding() if scored else 0.0
+    seconds_of_signs = steps.signs
     if device.type == "cuda" and len(peaks) > 1:
         bytes_each = _slope(peaks[-2], peaks[-1])
     peak = peak_of(device)
@@ -115,6 +119,7 @@ def measure(
         memory=peak,
         image_memory=max(bytes_each, 1.0),
         embedding=embedding,
+        signs=seconds_of_signs,
     )
 
 
@@ -147,22 +152,27 @@ class _Steps:
         self._setup = Setup(trial, source, length=self._length, fabric=fabric, restored=True)
         self._done = 0
         self.bytes_each = 0.0  # of the first stream
+        self.signs = 0.0  # seconds, of the last stream
 
     def stream(self, batch: int, steps: int) -> float:
         """Seconds of a step, its share of the preparation of data included."""
         setup = self._setup
-        loader = setup.loader_of(batch)
+        loader, outcome = setup.loader_of(batch), None
         trainer, mark = setup.trainer, time.perf_counter()
         batches = loader.batches(0, steps)
         with contextlib.closing(batches):
             for taken in batches:
                 with self._counted() if not self.bytes_each else contextlib.nullcontext():
-                    trainer.take_step([taken], self._length.progress(trainer.step))
+                    outcome = trainer.take_step([taken], self._length.progress(trainer.step))
                 views = sum(view.nbytes for view in taken.views.values())
                 if not self._done:
                     self.bytes_each += (AHEAD + 2) * views
                 self._done += 1
         seconds = (time.perf_counter() - mark) / steps
+        if outcome is not None:
+            mark = time.perf_counter()
+            signs(setup.method, outcome.context)
+            self.signs = time.perf_counter() - mark
         return self._slowest(seconds)
 
     def embedding(self) -> float:

@@ -1,6 +1,7 @@
 """Decides what a person left open, and says what the run will take, before its first step."""
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
@@ -8,18 +9,18 @@ from typing import Any, TypeVar
 from lightning_fabric import Fabric
 
 from ilk.data import Source
-from ilk.methods import recipe
-from ilk.networks import OWN, Encoder
+from ilk.networks import Encoder
 from ilk.train.assemble import method_without_weights, parameters
 from ilk.train.devices import Precision, launch_fabric
-from ilk.train.length import SCORES, Length, length_of
+from ilk.train.length import Length, length_of
 from ilk.train.loop.probe import GALLERY, QUERIES
 from ilk.train.planning import choices, defaults, room
 from ilk.train.planning.defaults import Facts
 from ilk.train.planning.machine import Memory, memory_of
 from ilk.train.planning.measure import Cost, measure
-from ilk.train.planning.survey import Survey, natural_size, survey, unseen
-from ilk.train.planning.words import changing, running, taking
+from ilk.train.planning.survey import Survey, check_enough, survey, unseen
+from ilk.train.planning.timing import Timing
+from ilk.train.planning.words import Takes, changing, running, taking, warnings
 from ilk.train.processes.ranks import from_first
 from ilk.train.settings import Settings
 from ilk.train.setup import Setup
@@ -43,6 +44,7 @@ class Plan:
         step_seconds: of a step, likewise.
         memory: the most that will be held, in bytes, likewise.
         reachable: what may be held, in bytes.
+        warnings: what a person should know, in sentences.
     """
 
     settings: Settings
@@ -53,6 +55,7 @@ class Plan:
     step_seconds: float | None = None
     memory: int | None = None
     reachable: int = 0
+    warnings: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """For run.json."""
@@ -63,6 +66,7 @@ class Plan:
             "step_seconds": self.step_seconds,
             "memory": self.memory,
             "reachable_memory": self.reachable,
+            "warnings": list(self.warnings),
         }
 
 
@@ -71,25 +75,33 @@ def plan(
     source: Source,
     fabric: tuple[Fabric, Precision],
     say: Say | None = None,
+    began: float | None = None,
 ) -> Plan:
     """Choose, measure and predict; all processes must ask at once.
 
-    Where everything is named and nobody listens, no image is read and nothing is measured.
+    Where everything is named and there is no ``say``, no image is read and nothing is measured.
 
     Args:
         settings: as a person gave them.
         source: the images.
         fabric: devices and precision.
         say: is given the plan, line by line as it becomes known.
+        began: ``time.monotonic()`` when the command began, of whose minutes there are fewer
+            since then; None is now.
 
     Raises:
         UserError: something cannot be done as asked, or there is not memory enough for it.
     """
-    return _Planner(settings, source, fabric, say).plan()
+    began = time.monotonic() if began is None else began
+    return _Planner(settings, source, fabric, say, began).plan()
 
 
 def planned_setup(
-    settings: Settings, source: Source, say: Say | None, start: Encoder | None = None
+    settings: Settings,
+    source: Source,
+    say: Say | None,
+    start: Encoder | None = None,
+    began: float | None = None,
 ) -> tuple[Setup, Plan]:
     """All parts of a run as planned, and its plan; errors as in ``plan``.
 
@@ -98,11 +110,10 @@ def planned_setup(
         source: the images.
         say: is given the plan, line by line.
         start: the backbone with the weights to start from; None is random ones.
+        began: as in ``plan``.
     """
-    fabric = launch_fabric(settings)
-    made = plan(settings, source, fabric, say)
-    setup = Setup(made.settings, source, length=made.length, fabric=fabric, start=start)
-    return setup, made
+    made = plan(settings, source, fabric := launch_fabric(settings), say, began)
+    return Setup(made.settings, source, length=made.length, fabric=fabric, start=start), made
 
 
 @dataclass(slots=True)
@@ -111,6 +122,8 @@ class _Planner:
     source: Source
     fabric: tuple[Fabric, Precision]
     say: Say | None
+    began: float
+    capped: bool = field(init=False, default=False)
     survey: Survey = field(init=False)
     row: defaults.Network = field(init=False)
 
@@ -121,27 +134,29 @@ class _Planner:
         else:
             self.survey = from_first(lambda: survey(self.source, asked.channels))
         self._tell("found", self.survey.words())
+        check_enough(self.survey)
         settings = self._with_network()
         memory = memory_of(self.fabric[0].device)
         if quiet:
             facts = self._facts(settings)
             length = length_of(settings, self._per_epoch(settings), None)
-            settings = self._with_method(settings, self._lasting(facts, length))
+            settings = choices.with_method(asked, settings, self._lasting(facts, length))
             return self._made(settings, length, None, memory)
-        size = settings.image_size or 0
-        room.check_weights(settings.backbone or "", parameters(settings, size), memory)
-        trial = self._with_method(settings, self._facts(settings))
-        allowed = room.allowed(memory, named=self.asked.batch_size is not None)
+        room.check_weights(settings.backbone or "", self._facts(settings).parameters, memory)
+        trial = choices.with_method(asked, settings, self._facts(settings))
+        allowed = room.allowed(memory, named=asked.batch_size is not None)
         cost = measure(
             trial, self.source, self.fabric, self._micro(settings),
             allowed=allowed, scored=self._scored(settings),
         )  # fmt: skip
         settings = self._with_batch(settings, cost, allowed)
-        length = self._length(settings, cost)
+        length, settings = self._length(settings, self._timing(settings, cost))
         facts = self._lasting(self._facts(settings), length)
-        settings = self._paced(self._with_method(settings, facts), cost, length)
+        settings = self._paced(choices.with_method(asked, settings, facts), cost, length)
         made = self._shared(self._made(settings, length, cost, memory))
-        self._tell_plan(made)
+        self._tell("change", changing(made.settings, asked, self.survey))
+        for warning in made.warnings:
+            self._tell("warning", warning)
         return made
 
     def _all_named(self) -> bool:
@@ -155,13 +170,7 @@ class _Planner:
         device = self.fabric[0].device.type
         facts = Facts(images=survey.images, side=survey.side, device=device)
         self.row = choices.network_for(facts)
-        fitted = asked.defaults == "fitted"
-        backbone = asked.backbone or (self.row.backbone if fitted else defaults.PAPER_BACKBONE)
-        largest = 224
-        if fitted and backbone in {self.row.backbone, *OWN}:
-            largest = self.row.largest
-        size = asked.image_size or natural_size(survey.side, largest)
-        settings = replace(asked, backbone=backbone, image_size=size)
+        settings = choices.with_network(asked, self.row, survey.side)
         return replace(settings, batch_size=asked.batch_size or self._batch(settings, facts))
 
     def _batch(self, settings: Settings, facts: Facts) -> int:
@@ -190,22 +199,6 @@ class _Planner:
     def _lasting(facts: Facts, length: Length) -> Facts:
         return replace(facts, epochs=length.steps / length.steps_per_epoch, steps=length.steps)
 
-    def _with_method(self, settings: Settings, facts: Facts) -> Settings:
-        """Fields of the method and its optimisation that were not named."""
-        if settings.defaults == "paper":
-            return settings
-        asked = self.asked
-        made = recipe(asked.method, asked.method_options)
-        fields = choices.method_options(asked.method, made, facts, asked.method_options)
-        settings = replace(settings, method_options={**fields, **asked.method_options})
-        moved = choices.optimiser_options(
-            facts,
-            method_without_weights(settings).optimisation.warmup_epochs,
-            asked.optimiser_options,
-            asked.method_options,
-        )
-        return replace(settings, optimiser_options={**moved, **asked.optimiser_options})
-
     def _micro(self, settings: Settings) -> int:
         parts = self.fabric[0].world_size * settings.accumulate
         assert settings.batch_size is not None
@@ -225,29 +218,32 @@ class _Planner:
         joint = self._micro(settings) * self.fabric[0].world_size
         return max(self.survey.images // joint, 1) / settings.accumulate
 
-    def _length(self, settings: Settings, cost: Cost) -> Length:
-        per_epoch = self._per_epoch(settings)
+    def _timing(self, settings: Settings, cost: Cost) -> Timing:
+        score = cost.embedding * min(self.survey.images, GALLERY + QUERIES)
+        return Timing(
+            step=cost.seconds_of(self._micro(settings), settings.accumulate),
+            score=score if self._scored(settings) else 0.0,
+            look=cost.signs,
+            steps_per_epoch=self._per_epoch(settings),
+        )
+
+    def _length(self, settings: Settings, timing: Timing) -> tuple[Length, Settings]:
+        """The length, and how often there is a score in it."""
+        per_epoch = timing.steps_per_epoch
         asked = settings.steps or settings.epochs
         if asked is not None or (settings.minutes is None and settings.defaults == "paper"):
-            return length_of(settings, per_epoch, None)
+            return length_of(settings, per_epoch, None), settings
         minutes = settings.minutes or self.row.minutes
         if minutes is None:
-            epochs = choices.epochs_for(per_epoch)
-            return length_of(replace(settings, epochs=epochs), per_epoch, None)
-        step = cost.seconds_of(self._micro(settings), settings.accumulate)
-        score = self._score_seconds(settings, cost)
-        most = (minutes * 60 - SCORES * score) / step
-        if most / per_epoch < SCORES:  # then there is a score after each epoch
-            most = minutes * 60 / (step + score / per_epoch)
+            epochs, self.capped = choices.epochs_for(per_epoch)
+            return length_of(replace(settings, epochs=epochs), per_epoch, None), settings
+        left = minutes * 60 - (time.monotonic() - self.began) - timing.after
+        steps, every = self._shared(timing.fitting(left, settings.knn_every))
         if settings.minutes is None:
-            most = min(most, defaults.MOST_EPOCHS * per_epoch)
-        return Length(self._shared(max(int(most), 1)), per_epoch)
-
-    def _score_seconds(self, settings: Settings, cost: Cost) -> float:
-        """Of one online score."""
-        if not self._scored(settings):
-            return 0.0
-        return cost.embedding * min(self.survey.images, GALLERY + QUERIES)
+            epochs, self.capped = choices.at_most(steps / per_epoch)
+            if self.capped:
+                return length_of(replace(settings, epochs=epochs), per_epoch, None), settings
+        return Length(steps, per_epoch), replace(settings, knn_every=every)
 
     def _scored(self, settings: Settings) -> bool:
         return self.survey.classes >= 2 and settings.knn_every != 0
@@ -271,24 +267,28 @@ class _Planner:
             reachable=memory.reachable,
         )
         if cost is None:
-            return made
-        step = cost.seconds_of(self._micro(settings), settings.accumulate)
-        scores = length.scores(settings.knn_every) * self._score_seconds(settings, cost)
-        return replace(
-            made,
-            seconds=step * length.steps + scores,
-            step_seconds=step,
+            return self._warned(made, None)
+        timing = self._timing(settings, cost)
+        scores = length.scores(settings.knn_every) if timing.score else 0
+        takes = Takes(
+            seconds=timing.seconds(length.steps, scores),
+            step=timing.step,
             memory=cost.memory_of(self._micro(settings)),
+            reachable=memory.reachable,
+            before=time.monotonic() - self.began if settings.minutes else 0.0,
+            after=timing.after,
+            capped=self.capped,
         )
+        self._tell("runs", running(settings, made.chosen, self.row.why, self.survey))
+        self._tell("takes", taking(settings, length, takes))
+        made = replace(
+            made, seconds=takes.seconds, step_seconds=takes.step, memory=takes.memory
+        )
+        return self._warned(made, takes)
 
-    def _tell_plan(self, made: Plan) -> None:
-        self._tell("runs", running(made.settings, made.chosen, self.row.why))
-        assert made.seconds is not None
-        assert made.step_seconds is not None
-        assert made.memory is not None
-        self._tell("takes", taking(made.settings, made.length, made.seconds,
-                                   made.step_seconds, made.memory, made.reachable))  # fmt: skip
-        self._tell("change", changing(made.settings, made.length, self.asked))
+    def _warned(self, made: Plan, takes: Takes | None) -> Plan:
+        said = warnings(made.settings, made.length, self.survey, takes)
+        return replace(made, warnings=tuple(said))
 
     def _tell(self, word: str, line: str) -> None:
         if self.say is not None:

@@ -1,9 +1,13 @@
 """A look at the images before anything is chosen."""
 
+import math
 import statistics
 import time
 from dataclasses import dataclass
 
+import numpy as np
+
+from ilk.core import UserError
 from ilk.core.counts import count
 from ilk.data import BadItem, Source, decode, read_item
 from ilk.data.source import spread
@@ -11,7 +15,9 @@ from ilk.train.planning.defaults import LARGE
 
 DECIDING = 32  # images whose size decides; always the same ones
 LOOKED_AT = 1000
+ENOUGH = 2
 SECONDS = 2.0
+PHOTO, SMALLEST = 224, 32  # sides to train at, in pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,9 @@ class Survey:
         height: median, in pixels.
         side: median shorter side of 32 images, in pixels.
         looked_at: images that were decoded, evenly spread.
-        unreadable: of them.
+        unreadable: how many of them could not be decoded.
+        alike: whether several of them were decoded and all have the same pixels.
+        grey: whether all that were decoded have no colour.
     """
 
     images: int
@@ -35,6 +43,8 @@ class Survey:
     side: float
     looked_at: int
     unreadable: int
+    alike: bool = False
+    grey: bool = False
 
     def words(self) -> str:
         """One line for a person."""
@@ -44,6 +54,8 @@ class Survey:
         if self.unreadable or self.looked_at == self.images:
             of = "" if self.looked_at == self.images else f" of {self.looked_at:,} looked at"
             parts.append(f"{self.unreadable:,} unreadable{of}")
+        if self.grey:
+            parts.append("all grey")
         if self.classes > 1:
             parts.append(f"{self.classes:,} classes, used for scores only")
         return ", ".join(parts)
@@ -51,9 +63,9 @@ class Survey:
 
 def survey(source: Source, channels: int, seconds: float = SECONDS) -> Survey:
     """Decode some images, for two seconds at most; the 32 that decide are always decoded."""
+    seen = _Seen()
     sides: list[int] = []
-    sizes: list[tuple[int, int]] = []
-    looked = unreadable = 0
+    looked = 0
     first = [int(index) for index in spread(len(source), DECIDING)]
     rest = [int(i) for i in spread(len(source), LOOKED_AT) if int(i) not in set(first)]
     began = time.monotonic()
@@ -62,30 +74,79 @@ def survey(source: Source, channels: int, seconds: float = SECONDS) -> Survey:
             break
         looked += 1
         try:
-            height, width = decode(read_item(source, index), channels=channels).shape[:2]
+            pixels = decode(read_item(source, index), channels=channels)
+            width, height = seen.add(pixels)
         except (BadItem, ValueError):  # no image
-            unreadable += 1
             continue
-        sizes.append((width, height))
         if number < len(first):
             sides.append(min(width, height))
     return Survey(
         images=len(source),
         classes=len(source.classes),
-        width=int(statistics.median(size[0] for size in sizes)) if sizes else 0,
-        height=int(statistics.median(size[1] for size in sizes)) if sizes else 0,
+        width=int(statistics.median(size[0] for size in seen.sizes)) if seen.sizes else 0,
+        height=int(statistics.median(size[1] for size in seen.sizes)) if seen.sizes else 0,
         side=float(statistics.median(sides)) if sides else float(LARGE),
         looked_at=looked,
-        unreadable=unreadable,
+        unreadable=looked - len(seen.sizes),
+        alike=seen.alike and len(seen.sizes) > 1,
+        grey=seen.grey and bool(seen.sizes),
     )
 
 
+class _Seen:
+    """What the images that were decoded have in common."""
+
+    def __init__(self) -> None:
+        self.sizes: list[tuple[int, int]] = []
+        self.alike = self.grey = True
+        self._first: np.ndarray | None = None
+
+    def add(self, pixels: np.ndarray) -> tuple[int, int]:
+        """Look at one image [H, W, C]; width and height.
+
+        Raises:
+            ValueError: it is no image.
+        """
+        height, width, channels = pixels.shape
+        if self._first is None:
+            self._first = pixels
+        self.alike = self.alike and np.array_equal(self._first, pixels)
+        few = pixels[:: max(height // 64, 1), :: max(width // 64, 1)]
+        self.grey = self.grey and channels > 1 and bool((few == few[..., :1]).all())
+        self.sizes.append((width, height))
+        return width, height
+
+
+def check_enough(found: Survey) -> None:
+    """Refuse data in which no image can be compared with another.
+
+    Raises:
+        UserError: there are fewer than two images, or fewer can be read.
+    """
+    readable = found.images
+    if found.looked_at == found.images:
+        readable -= found.unreadable
+    if readable < ENOUGH:
+        raise UserError(
+            f"data: must hold two images at least that can be read, for a method compares "
+            f"images with one another, got {readable} of {count(found.images, 'item')}"
+        )
+
+
 def unseen(source: Source) -> Survey:
-    """Of images that nobody needs to look at."""
+    """What is known of images without a look at them."""
     return Survey(len(source), len(source.classes), 0, 0, float(LARGE), 0, 0)
 
 
-def natural_size(side: float, largest: int = 224) -> int:
-    """The size to train at: 224 for photos, else the images' own, in steps of 16 from 32."""
-    own = 224 if side >= LARGE else max(int(side) // 16 * 16, 32)
-    return min(own, largest)
+def natural_size(side: float, largest: int = 224, patch: int = 1) -> int:
+    """The size to train at: 224 px for photos, else about the images' own, from 32 px.
+
+    Args:
+        side: median of the shorter sides of the images, in pixels.
+        largest: that is taken, in pixels.
+        patch: number that the size must divide by, see `ilk.networks.patch_of`; where that is
+            1, small images get steps of 16.
+    """
+    step = patch if patch > 1 else 16
+    own = PHOTO if side >= LARGE else max(int(side), SMALLEST)
+    return max(min(own, largest) // step, math.ceil(SMALLEST / step)) * step

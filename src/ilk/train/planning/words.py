@@ -1,22 +1,30 @@
 """A plan in words."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ilk.core.counts import count
 from ilk.train.length import Length
+from ilk.train.planning.survey import Survey
 from ilk.train.settings import Settings
 
 SHORT = 10  # epochs, below which little is learned
+FEW = 100  # images, likewise
+COLOURS = 3  # channels
+ROUNDING = 0.1  # of a named time, by which a run may be longer
 SMALLER = ("backbone", "image_size", "batch_size")
 
 
-def running(settings: Settings, chosen: Mapping[str, Any], why: str) -> str:
+def running(settings: Settings, chosen: Mapping[str, Any], why: str, survey: Survey) -> str:
     """What will run, and why."""
     parts = [settings.method, settings.kin, settings.mix]
     what = " + ".join(part for part in parts if part)
+    size = f"{settings.image_size} px"
+    if 0 < survey.side < (settings.image_size or 0) and survey.width:
+        size += " (images are enlarged to that)"
     line = (
-        f"{what} with {settings.backbone} at {settings.image_size} px, "
+        f"{what} with {settings.backbone} at {size}, "
         f"{count(settings.batch_size or 0, 'image')} a step"
     )
     if "backbone" in chosen and settings.defaults == "fitted":
@@ -27,20 +35,53 @@ def running(settings: Settings, chosen: Mapping[str, Any], why: str) -> str:
     return line
 
 
-def taking(
-    settings: Settings, length: Length, seconds: float, step: float, memory: int, free: int
-) -> str:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Takes:
+    """What a run takes.
+
+    Args:
+        seconds: of training and of the scores within it.
+        step: seconds of a step.
+        memory: the most bytes that will be held.
+        reachable: bytes that may be held.
+        before: seconds that the command has taken until now, where a time was named.
+        after: seconds that are kept for what follows the last step, likewise.
+        capped: whether a longer run was possible, but is not known to help.
+    """
+
+    seconds: float
+    step: float
+    memory: int
+    reachable: int
+    before: float = 0.0
+    after: float = 0.0
+    capped: bool = False
+
+
+def taking(settings: Settings, length: Length, takes: Takes) -> str:
     """How long and how much memory."""
     epochs = length.steps / length.steps_per_epoch
-    rate = (settings.batch_size or 0) / step
+    rate = (settings.batch_size or 0) / takes.step
+    line = (
+        f"about {duration(takes.seconds)} for {epochs:,.3g} epochs "
+        f"({count(length.steps, 'step')}, {rate:,.3g} images a second"
+    )
+    if takes.capped:
+        line += "; more are not chosen: 200 photos gained up to there, and longer was not tried"
+    line += ")"
+    if takes.before:
+        line += (
+            f", beside {duration(takes.before)} until now"
+            + (f" and {duration(takes.after)} afterwards" if takes.after else "")
+            + f", of {duration(60 * (settings.minutes or 0))} asked for"
+        )
     return (
-        f"about {duration(seconds)} for {epochs:,.3g} epochs ({count(length.steps, 'step')}, "
-        f"{rate:,.3g} images a second); {memory_words(memory)} of memory, where "
-        f"{memory_words(free)} may be taken"
+        f"{line}; {memory_words(takes.memory)} of memory, where "
+        f"{memory_words(takes.reachable)} may be taken"
     )
 
 
-def changing(settings: Settings, length: Length, asked: Settings) -> str:
+def changing(settings: Settings, asked: Settings, survey: Survey) -> str:
     """How to change it."""
     named = asked.epochs or asked.steps or asked.minutes
     ways = ["" if named else "minutes=60 or epochs=100"]
@@ -50,14 +91,53 @@ def changing(settings: Settings, length: Length, asked: Settings) -> str:
         ways.append("image_size=64")
     if asked.batch_size is None:
         ways.append("batch_size=64")
+    if survey.grey and asked.channels == COLOURS:
+        ways.append("channels=1")
     if settings.defaults == "fitted":
         ways.append(
             'method_options={"FIELD": VALUE}; defaults="paper" for the paper\'s settings'
         )
-    line = ", ".join(way for way in ways if way)
+    return ", ".join(way for way in ways if way)
+
+
+def warnings(
+    settings: Settings, length: Length, survey: Survey, takes: Takes | None
+) -> list[str]:
+    """What a person should know before a run, each in a sentence.
+
+    Args:
+        settings: with nothing left open.
+        length: of the run.
+        survey: of the images.
+        takes: what the run takes; None where it was not measured.
+    """
+    out: list[str] = []
+    if survey.alike:
+        out.append(
+            f"all {survey.looked_at - survey.unreadable:,} images that were looked at have the "
+            f"same pixels, so that there is nothing to learn from them"
+        )
+    elif survey.images < FEW:
+        out.append(
+            f"{count(survey.images, 'image')} can teach little; more images help, or weights "
+            f'to begin with: weights="FILE"'
+        )
+    if survey.unreadable > settings.max_bad_share * survey.looked_at:
+        out.append(
+            f"{survey.unreadable:,} of {count(survey.looked_at, 'image')} that were looked at "
+            f"cannot be read, more than max_bad_share={settings.max_bad_share:g} allows: the "
+            f"run will stop when it has met them"
+        )
     if length.steps / length.steps_per_epoch < SHORT:
-        line += f"; fewer than {SHORT} epochs teach little"
-    return line
+        out.append(f"fewer than {SHORT} epochs teach little; more help, such as epochs=100")
+    if takes is not None and takes.before and settings.minutes is not None:
+        over = takes.before + takes.seconds + takes.after - 60 * settings.minutes
+        if over > ROUNDING * 60 * settings.minutes:
+            out.append(
+                f"{duration(60 * settings.minutes)} are too short for a single step after "
+                f"the {duration(takes.before)} that loading and measuring have taken"
+            )
+    return out
 
 
 def duration(seconds: float) -> str:

@@ -207,7 +207,7 @@ def _store() -> dist.Store:
 
 
 def _missing(error: RuntimeError) -> UserError:
-    """Who did not come: whoever waits in vain says so, and the others are missing."""
+    """Ranks that did not come: those that wait in vain say so, and the others are missing."""
     reason = str(error).strip().partition("\n")[0]
     if not dist.is_initialized():
         world = launched_processes()[0]

@@ -1,7 +1,7 @@
 """FSDP: parameters, gradients and optimiser state cut into shards, one a process.
 
 Only large backbones need it. A parameter that is cut is a DTensor; everything here also takes
-plain tensors and leaves them alone, so that nobody else has to know whether a run is sharded.
+plain tensors and leaves them alone, so that no other part has to know whether a run is sharded.
 """
 
 import copy
@@ -51,7 +51,7 @@ def cut_like(tensor: Tensor, like: Tensor) -> Tensor:
 
 
 class Uncut:
-    """A copy of a module that is not cut, for whoever needs it on one process alone.
+    """A copy of a module that is not cut, for use on one process alone.
 
     Args:
         module: is copied to the processor's memory, before it is cut.

@@ -47,7 +47,9 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         UserError: there is none, it is not one of ours, or not as it was written.
     """
     if not path.exists():
-        raise UserError(f"checkpoint: {path} must exist, got nothing there; was a run started?")
+        raise UserError(
+            f"checkpoint: {path} must exist, got nothing there; name a run that has saved one"
+        )
     where = f"checkpoint: {path}"
     tensors, facts = read_weights(path, "checkpoint")
     if facts.get("format") != FORMAT:

@@ -89,7 +89,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def check_free(directory: Path) -> None:
-    """Refuse a directory for a new run that holds one, or somebody's own files.
+    """Refuse a directory for a new run that holds one, or other files.
 
     Raises:
         UserError: it does.
@@ -138,7 +138,7 @@ def read_record(directory: Path) -> dict[str, Any]:
     path = directory / RECORD
     if not path.exists():
         raise UserError(
-            f"run: {directory} must hold a run.json, got none; is it a run directory?"
+            f"run: {directory} must hold a run.json, got none; name the directory of a run"
         )
     where = f"run: {path}"
     record = check_fields(
