@@ -79,7 +79,7 @@ def test_embed_writes_what_the_ending_says(ilk, run, folder):
     for name in ("t.parquet", "t.csv", "t.npz", "T.CSV"):
         said = ilk(*words, name)
         assert said.code == 0, said.err
-        assert f"vectors in {name}" in said.out
+        assert f"The vectors are in {name}" in said.out
     wanted = np.stack(pq.read_table("t.parquet")["vector"].to_numpy())
     with np.load("t.npz", allow_pickle=False) as arrays:
         assert np.array_equal(arrays["vector"], wanted)

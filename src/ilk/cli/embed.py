@@ -39,7 +39,8 @@ def embed(
     output
         Write to this file, which ends in .parquet, .csv or .npz, or to this directory for
         shards of parquet, which is made where images outnumber a shard; it is the name of the
-        data with .parquet when not given. Beside a CSV or npz file, FILE.json says what made it and what was left out.
+        data with .parquet when not given. Beside a CSV or npz file, FILE.json says what made it
+        and what was left out.
     dtype
         Keep the numbers of a vector in this type.
     batch_size
