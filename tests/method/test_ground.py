@@ -108,5 +108,5 @@ def test_a_source_without_masks_is_refused_before_anything_happens():
     source = Arrays(np.zeros((16, 32, 32, 3), np.uint8))
     with pytest.raises(UserError, match='has no masks; give masks="FOLDER"'):
         Setup(settings(background="random"), source)
-    with pytest.raises(UserError, match="a background must be given"):
+    with pytest.raises(UserError, match="need a background to replace"):
         settings(masks="saliency")

@@ -217,7 +217,7 @@ def test_another_number_of_threads_is_said_and_recorded(stopped):
     witness = Witness()
     resume(stopped, witness)
     (said,) = witness.messages
-    assert "not bit for bit" in said
+    assert "not be bit for bit" in said
     assert "processes 2 before, 1 now" in said
     (entry,) = read_record(stopped)["resumed"]
     assert entry["step"] == 3
