@@ -49,7 +49,7 @@ import pytest
             "knn@1",
         ),
         (("evaluate", "vectors", "--train", "a.parquet", "--test", "b.parquet"), "ilk embed"),
-        (("export", "random:resnet_mini", "--to", "timm"), "export with --to onnx"),
+        (("export", "random:resnet_mini", "--to", "timm"), "export it as ONNX"),
         (("export", "random:resnet_mini", "-o", "x.pth"), "must end in .safetensors or .onnx"),
         (("export", "nowhere", "--to", "timm", "-o", "x.onnx"), "must end in .safetensors for"),
         (("export", "random:resnet_mini", "--to", "gold"), "gold"),

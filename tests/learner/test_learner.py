@@ -34,6 +34,12 @@ PARAMS = {
 COUNT = 24
 
 
+@pytest.fixture(autouse=True)
+def _temporary(tmp_path_factory, monkeypatch) -> None:
+    """Runs without a directory of their own lie where pytest cleans up."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("runs")))
+
+
 @pytest.fixture(scope="module")
 def images() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (COUNT, 32, 32, 3)).astype(np.uint8)

@@ -68,7 +68,7 @@ def export_timm(encoder: Encoder, path: Path | str) -> tuple[str, float]:
     """
     if encoder.name in OWN:
         raise UserError(
-            f"export: timm has no {encoder.name}; export with --to onnx, or use the encoder's"
+            f"export: timm has no {encoder.name}; export it as ONNX, or use the encoder's"
             " own file"
         )
     options = {key: value for key, value in encoder.options.items() if key != "stem"}
