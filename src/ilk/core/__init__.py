@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ilk.core.composition import Composition, overlap
     from ilk.core.hashing import hash_uniform, paired
     from ilk.core.rows import (
+        AlignedKin,
+        AlignedObjective,
+        AlignedRule,
         Field,
         Kin,
         KinRule,
@@ -29,19 +32,23 @@ if TYPE_CHECKING:
         StepContext,
         mixed,
     )
-    from ilk.core.scores import full, similarities
+    from ilk.core.scores import full, row_similarities, similarities
 
 # No name may be that of a module here, which would come in its place.
 _HOMES = {
     "composition": "Composition overlap",
     "hashing": "hash_uniform paired",
-    "rows": "Field Kin KinRule NegativeSynthesis Objective Output Role Rows StepContext mixed",
-    "scores": "full similarities",
+    "rows": "AlignedKin AlignedObjective AlignedRule Field Kin KinRule NegativeSynthesis "
+    "Objective Output Role Rows StepContext mixed",
+    "scores": "full row_similarities similarities",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "UNKNOWN",
+    "AlignedKin",
+    "AlignedObjective",
+    "AlignedRule",
     "Busy",
     "Composition",
     "Cosine",
@@ -71,6 +78,7 @@ __all__ = [
     "overlap",
     "paired",
     "replacing",
+    "row_similarities",
     "shown",
     "similarities",
     "stored",

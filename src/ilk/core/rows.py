@@ -83,6 +83,42 @@ class Kin:
     ignored: Bool[Tensor, "Q K"] | None = None
     importance: Float[Tensor, " Q"] | None = None
 
+    @property
+    def related(self) -> Bool[Tensor, " Q"]:
+        """Which queries have kin."""
+        return self.weights.sum(dim=1) > 0
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedKin:
+    """At most one kin of each query, without a table; every other candidate is negative.
+
+    Args:
+        columns: of the kin; any column for a query that has none.
+        weights: how much a query counts: one, less, or zero where it has no kin.
+        importance: as in `Kin`.
+    """
+
+    columns: Int[Tensor, " Q"]
+    weights: Float[Tensor, " Q"]
+    importance: Float[Tensor, " Q"] | None = None
+
+    @property
+    def related(self) -> Bool[Tensor, " Q"]:
+        """Which queries have kin."""
+        return self.weights > 0
+
+    def part(self, queries: slice) -> "AlignedKin":
+        """The same for some of the queries."""
+        importance = None if self.importance is None else self.importance[queries]
+        return AlignedKin(self.columns[queries], self.weights[queries], importance)
+
+    def as_table(self, columns: int) -> Kin:
+        """The same as a table of so many columns."""
+        table = self.weights.new_zeros(len(self.weights), columns)
+        weights = table.scatter(1, self.columns[:, None], self.weights[:, None])
+        return Kin(weights, importance=self.importance)
+
 
 @runtime_checkable
 class StepContext(Protocol):
@@ -130,6 +166,19 @@ class KinRule(Protocol):
 
 
 @runtime_checkable
+class AlignedRule(KinRule, Protocol):
+    """A rule that decides for every query on one candidate at most, and needs no table for it.
+
+    As the rule of a term it makes none, however many rows there are; within another rule it is
+    called for one as any rule is.
+    """
+
+    def align(self, queries: Rows, candidates: Rows, context: StepContext) -> AlignedKin:
+        """Columns and weights; never carries a gradient."""
+        ...
+
+
+@runtime_checkable
 class NegativeSynthesis(Protocol):
     """Makes further candidates for each query, foreign to it and its own alone."""
 
@@ -160,4 +209,19 @@ class Objective(Protocol):
         ``candidates`` are shared blocks [K, D] or per-query blocks [Q, m, D], in the order of
         the columns of ``kin``; empty when the queries themselves are scores over classes.
         """
+        ...
+
+
+@runtime_checkable
+class AlignedObjective(Protocol):
+    """An objective that needs no table where each query has one kin at most."""
+
+    def aligned(
+        self,
+        queries: Float[Tensor, "Q D"],
+        candidates: tuple[Tensor, ...],
+        kin: AlignedKin,
+        progress: Progress,
+    ) -> Float[Tensor, ""]:
+        """The loss of the same kin as a table; ``candidates`` are shared blocks."""
         ...

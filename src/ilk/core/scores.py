@@ -33,6 +33,15 @@ def similarities(
     return scores[0] if len(scores) == 1 else torch.cat(scores, dim=1)
 
 
+def row_similarities(
+    queries: Float[Tensor, "Q D"], others: Float[Tensor, "Q D"]
+) -> Float[Tensor, " Q"]:
+    """The cosine of every query with the row of the same number."""
+    with torch.autocast(queries.device.type, enabled=False):
+        products = (F.normalize(full(queries), dim=-1) * full(others)).sum(dim=-1)
+        return products / torch.linalg.vector_norm(full(others), dim=-1).clamp(min=SHORTEST)
+
+
 def _against(rows: Tensor, block: Tensor, cosine: bool) -> Tensor:
     own = block.ndim == 3
     products = torch.einsum("qd,qmd->qm", rows, block) if own else rows @ block.T

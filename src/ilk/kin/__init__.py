@@ -12,6 +12,7 @@ from ilk.kin.algebra import (
     restrict,
     union,
 )
+from ilk.kin.aligned import Counterpart
 from ilk.kin.assignment import Assigned, Sinkhorn, sinkhorn, with_even_weights
 from ilk.kin.clusters import Clustermates, DrawnMates, OwnClass, OwnCluster
 from ilk.kin.memories import HasRows, memory_of
@@ -40,6 +41,7 @@ __all__ = [
     "Batchmates",
     "Clustermates",
     "CommonSource",
+    "Counterpart",
     "DrawnMates",
     "Evenly",
     "FormerNeighbours",

@@ -15,6 +15,7 @@ from ilk.method.outputs import (
 )
 from ilk.method.record import (
     EMA,
+    Classes,
     FreezeUntil,
     FromMemory,
     Given,
@@ -24,6 +25,7 @@ from ilk.method.record import (
     Optimisation,
     Pretrained,
     Remember,
+    RowSource,
     Source,
     Term,
     Together,
@@ -36,6 +38,7 @@ __all__ = [
     "MIXED_MARK",
     "AddedKin",
     "Augment",
+    "Classes",
     "FreezeUntil",
     "FromMemory",
     "Given",
@@ -47,6 +50,7 @@ __all__ = [
     "Pretrained",
     "Remember",
     "Rewriting",
+    "RowSource",
     "Source",
     "Term",
     "Together",

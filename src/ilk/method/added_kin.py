@@ -9,7 +9,15 @@ from torch import nn
 from ilk.core import KinRule, Output, UserError
 from ilk.kin import Added, AddedFromMemory, LeaveOut, Past, Union
 from ilk.memory import Queue
-from ilk.method.record import FromMemory, Method, NearestNeighbour, Remember, Term
+from ilk.method.record import (
+    Classes,
+    FromMemory,
+    Method,
+    NearestNeighbour,
+    Remember,
+    Source,
+    Term,
+)
 from ilk.objectives import MeanShift
 
 QUEUE = "kin"  # name of the memory that a rule brings along
@@ -93,7 +101,7 @@ def _check_candidates(name: str, method: Method, asked: list[Term]) -> None:
             f"{name}: the positives of the method must be embeddings, but they are "
             "compared by their class probabilities over the whole batch"
         )
-    if not any(term.candidates for term in method.terms):
+    if all(term.classes for term in method.terms):
         raise UserError(
             f"{name}: the positives of the method must be images, but they are classes, to "
             "which an image cannot be added"
@@ -103,10 +111,6 @@ def _check_candidates(name: str, method: Method, asked: list[Term]) -> None:
             f"{name}: the key of an image must be among its candidates, but they are past "
             "keys alone, each of which is a positive in proportion to its similarity"
         )
-
-
-def _takes(term: Term) -> bool:
-    return bool(_keys(term)) and isinstance(term.queries[0], Output)
 
 
 def _rules(part: Any) -> Iterator[object]:
@@ -120,14 +124,18 @@ def _rules(part: Any) -> Iterator[object]:
             yield from _rules(getattr(part, entry.name))
 
 
+def _takes(term: Term) -> bool:
+    return bool(_keys(term)) and isinstance(term.queries[0], Output)
+
+
 def _keys(term: Term) -> tuple[Output, ...]:
     """The rows of this step among the candidates, or those that stand-ins are looked up for."""
     outputs = (_key(entry) for entry in term.candidates)
     return tuple(replace(key, stopped=True) for key in outputs if key is not None)
 
 
-def _key(entry: Output | FromMemory | NearestNeighbour) -> Output | None:
-    if isinstance(entry, FromMemory):
+def _key(entry: Source) -> Output | None:
+    if isinstance(entry, FromMemory | Classes):
         return None
     return entry.of if isinstance(entry, NearestNeighbour) else entry
 

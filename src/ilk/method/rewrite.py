@@ -82,7 +82,8 @@ def with_mixed_queries(method: Method, rewriting: Rewriting) -> Method:
     changes: kin by common source weighs both as their compositions overlap.
 
     Raises:
-        UserError: the method is mixed already, or an objective takes no soft kin weights.
+        UserError: the method is mixed already, an objective takes no soft kin weights, or
+            nothing is left to hold mixed queries against.
     """
     _check(method, rewriting)
     views, renamed = _further_views(method, rewriting)
@@ -92,7 +93,7 @@ def with_mixed_queries(method: Method, rewriting: Rewriting) -> Method:
         "others": _with_queries(method.terms, lambda view: view not in rewriting.queries),
         "none": [],
     }[rewriting.clean]
-    source = [rewriting.source(_source_term(term, renamed)) for term in asked]
+    source = [rewriting.source(_source_term(term, renamed, rewriting.name)) for term in asked]
     mix = [rewriting.mix(_mix_term(term, renamed)) for term in asked]
     if rewriting.teachers is not None:
         allowed = {mixed(view) for view in rewriting.teachers}
@@ -154,7 +155,7 @@ def _further_views(
     return (*method.views, *further), renamed
 
 
-def _source_term(term: Term, renamed: dict[str, str]) -> Term:
+def _source_term(term: Term, renamed: dict[str, str], name: str) -> Term:
     """The mixed queries against the clean candidates.
 
     The student's own views among the candidates (SimCLR) are left out: only mixes of them are
@@ -166,6 +167,11 @@ def _source_term(term: Term, renamed: dict[str, str]) -> Term:
         for entry in term.candidates
         if not (isinstance(entry, Output) and entry.network == "student" and entry.view in own)
     )
+    if not others:
+        raise UserError(
+            f"mix {name}: queries must have candidates that are not the student's own rows of "
+            f"the same view, but those of the term {term.name} have none"
+        )
     queries = substituted(term.queries, {view: mixed(renamed[view]) for view in own})
     return replace(term, name="source", queries=queries, candidates=others)
 

@@ -20,7 +20,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import OwnClass
 from ilk.memory import Bank, WhitenedClusters
-from ilk.method import Given, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import Classes, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -44,6 +44,7 @@ class DeepCluster:
                 Term(
                     name="clean",
                     queries=(replace(shown, field="projection", stopped=False),),
+                    candidates=(Classes(self.clusters),),
                     kin=OwnClass(labels="clusters"),
                     objective=SoftCrossEntropy(temperature=1.0),
                 ),

@@ -15,7 +15,17 @@ from ilk import networks, views
 from ilk.core import Cosine, Output, Ramp
 from ilk.kin import Assigned
 from ilk.memory import Centre
-from ilk.method import EMA, FreezeUntil, Given, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import (
+    EMA,
+    Classes,
+    FreezeUntil,
+    Given,
+    Method,
+    Mixable,
+    Optimisation,
+    Remember,
+    Term,
+)
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -61,6 +71,7 @@ class DINO:
             Term(
                 name="clean",
                 queries=tuple(Output("student", n, "scores") for n in names if n != g),
+                candidates=(Classes(self.classes),),
                 kin=Assigned(by=by, temperature=sharpening, centre="centre"),
                 objective=SoftCrossEntropy(temperature=self.temperature),
                 weight=0.5,

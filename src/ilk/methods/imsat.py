@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Assigned, Itself
-from ilk.method import Given, Method, Mixable, Optimisation, Term
+from ilk.method import Classes, Given, Method, Mixable, Optimisation, Term
 from ilk.objectives import ClassInformation, SoftCrossEntropy
 
 
@@ -39,12 +39,14 @@ class IMSAT:
             Term(
                 name="same",
                 queries=(Output("student", "changed", "projection"),),
+                candidates=(Classes(self.classes),),
                 kin=Assigned(by=replace(said, stopped=True), temperature=1.0),
                 objective=SoftCrossEntropy(temperature=1.0),
             ),
             Term(
                 name="information",
                 queries=(said,),
+                candidates=(said,),
                 kin=Itself(),
                 objective=ClassInformation(balance=self.balance),
                 weight=self.information,

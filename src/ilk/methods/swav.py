@@ -17,7 +17,16 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Sinkhorn
 from ilk.memory import Queue
-from ilk.method import FreezeUntil, Given, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import (
+    Classes,
+    FreezeUntil,
+    Given,
+    Method,
+    Mixable,
+    Optimisation,
+    Remember,
+    Term,
+)
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -50,6 +59,7 @@ class SwAV:
                 queries=tuple(
                     Output("student", crop.name, "scores") for crop in crops if crop.name != g
                 ),
+                candidates=(Classes(self.prototypes),),
                 kin=Sinkhorn(
                     by=Output("student", g, "scores"),
                     epsilon=self.epsilon,

@@ -15,7 +15,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import OwnClass
 from ilk.memory import Labels
-from ilk.method import Given, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import Classes, Given, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -37,6 +37,7 @@ class UIC:
                 Term(
                     name="clean",
                     queries=(scores,),
+                    candidates=(Classes(self.classes),),
                     kin=OwnClass(labels="pseudo_labels"),
                     objective=SoftCrossEntropy(temperature=1.0),
                 ),

@@ -43,7 +43,7 @@ class MixCo:
 
     def _mixed(self, term: Term) -> Term:
         term = replace(term, kin=among_batchmates(term.kin))
-        if isinstance(term.objective, SoftCrossEntropy) and term.candidates:
+        if isinstance(term.objective, SoftCrossEntropy) and term.classes is None:
             sharp = replace(term.objective, temperature=self.temperature)
             return replace(term, objective=sharp)
         return term

@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilk.core import Kin, Progress, Scalar, full, similarities, value
+from ilk.core import AlignedKin, Kin, Progress, Scalar, full, similarities, value
 from ilk.objectives.average import mean_with_kin
+from ilk.objectives.blocks import rows_in_blocks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,14 +44,36 @@ class SoftCrossEntropy:
         progress: Progress,
     ) -> Float[Tensor, ""]:
         """The mean over rows with kin; queries without candidates are scores themselves."""
+        return mean_with_kin(self._rows(queries, candidates, kin, progress), kin)
+
+    def aligned(
+        self,
+        queries: Float[Tensor, "Q D"],
+        candidates: tuple[Tensor, ...],
+        kin: AlignedKin,
+        progress: Progress,
+    ) -> Float[Tensor, ""]:
+        """The same without a table of all pairs."""
+
+        def losses(rows: Tensor, others: tuple[Tensor, ...], table: Kin) -> Tensor:
+            return self._rows(rows, others, table, progress)
+
+        return mean_with_kin(rows_in_blocks(losses, queries, candidates, kin), kin)
+
+    def _rows(
+        self,
+        queries: Float[Tensor, "Q D"],
+        candidates: tuple[Tensor, ...],
+        kin: Kin,
+        progress: Progress,
+    ) -> Float[Tensor, " Q"]:
         if candidates:
             scores = similarities(queries, candidates, cosine=self.cosine)
         else:
             scores = full(queries)
         if self.margin != 0:
             scores = scores - self.margin * (kin.weights > 0)
-        rows = soft_cross_entropy_rows(scores / value(self.temperature, progress), kin)
-        return mean_with_kin(rows, kin)
+        return soft_cross_entropy_rows(scores / value(self.temperature, progress), kin)
 
 
 def soft_cross_entropy_rows(scores: Float[Tensor, "Q K"], kin: Kin) -> Float[Tensor, " Q"]:

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilk.core import Kin, Progress, full
+from ilk.core import AlignedKin, Kin, Progress, full
+from ilk.objectives.blocks import rows_at
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +50,24 @@ class PairInformation:
             ]
         return torch.stack(losses).mean()
 
+    def aligned(
+        self,
+        queries: Float[Tensor, "Q K"],
+        candidates: tuple[Tensor, ...],
+        kin: AlignedKin,
+        progress: Progress,
+    ) -> Float[Tensor, ""]:
+        """The same without a table of all pairs."""
+        with torch.autocast(queries.device.type, enabled=False):
+            ours = full(queries).split(self.heads, dim=1)
+            theirs = rows_at(candidates, kin).split(self.heads, dim=1)
+            weights = kin.weights.to(ours[0])[:, None]
+            losses = [
+                self._loss((weights * a.softmax(dim=1)).T @ b.softmax(dim=1))
+                for a, b in zip(ours, theirs, strict=True)
+            ]
+        return torch.stack(losses).mean()
+
     def _loss(self, pairs: Float[Tensor, "K K"]) -> Float[Tensor, ""]:
         least = torch.finfo(pairs.dtype).eps
         joint = (pairs + pairs.T) / 2
@@ -83,13 +102,23 @@ class ClassInformation:
         self,
         queries: Float[Tensor, "Q K"],
         candidates: tuple[Tensor, ...],
-        kin: Kin,
+        kin: Kin | AlignedKin,
         progress: Progress,
     ) -> Float[Tensor, ""]:
         """The loss over rows with kin, whose entries are scores; give the rows of all ranks."""
-        related = (kin.weights.sum(dim=1) > 0).to(full(queries))
+        related = kin.related.to(full(queries))
         counts = (related / related.sum().clamp(min=1))[:, None]
         logs = full(queries).log_softmax(dim=1)
         doubt = -(counts * logs.exp() * logs).sum()
         spread = torch.special.entr((counts * logs.exp()).sum(dim=0)).sum()
         return doubt - self.balance * spread
+
+    def aligned(
+        self,
+        queries: Float[Tensor, "Q K"],
+        candidates: tuple[Tensor, ...],
+        kin: AlignedKin,
+        progress: Progress,
+    ) -> Float[Tensor, ""]:
+        """The same: no table is looked at."""
+        return self(queries, candidates, kin, progress)

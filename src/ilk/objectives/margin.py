@@ -6,8 +6,9 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from ilk.core import Kin, Progress, similarities
+from ilk.core import AlignedKin, Kin, Progress, similarities
 from ilk.objectives.average import mean_with_kin
+from ilk.objectives.blocks import rows_in_blocks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,9 +35,32 @@ class Margin:
         progress: Progress,
     ) -> Float[Tensor, ""]:
         """The mean over rows with kin."""
+        return mean_with_kin(self._rows(queries, candidates, kin, progress), kin)
+
+    def aligned(
+        self,
+        queries: Float[Tensor, "Q D"],
+        candidates: tuple[Tensor, ...],
+        kin: AlignedKin,
+        progress: Progress,
+    ) -> Float[Tensor, ""]:
+        """The same without a table of all pairs."""
+
+        def losses(rows: Tensor, others: tuple[Tensor, ...], table: Kin) -> Tensor:
+            return self._rows(rows, others, table, progress)
+
+        return mean_with_kin(rows_in_blocks(losses, queries, candidates, kin), kin)
+
+    def _rows(
+        self,
+        queries: Float[Tensor, "Q D"],
+        candidates: tuple[Tensor, ...],
+        kin: Kin,
+        progress: Progress,
+    ) -> Float[Tensor, " Q"]:
         scores = similarities(queries, candidates)
         negatives = kin.weights == 0
         if kin.ignored is not None:
             negatives = negatives & ~kin.ignored
         push = (scores - self.margin).relu() * negatives
-        return mean_with_kin((kin.weights * (1 - scores) + push).sum(dim=1), kin)
+        return (kin.weights * (1 - scores) + push).sum(dim=1)

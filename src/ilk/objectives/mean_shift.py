@@ -6,8 +6,9 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from ilk.core import Kin, Progress, similarities
+from ilk.core import AlignedKin, Kin, Progress, row_similarities, similarities
 from ilk.objectives.average import mean_with_kin
+from ilk.objectives.blocks import rows_at
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,3 +33,14 @@ class MeanShift:
         """The mean over rows with kin."""
         distances = 2 - 2 * similarities(queries, candidates)
         return mean_with_kin((kin.weights * distances).sum(dim=1), kin)
+
+    def aligned(
+        self,
+        queries: Float[Tensor, "Q D"],
+        candidates: tuple[Tensor, ...],
+        kin: AlignedKin,
+        progress: Progress,
+    ) -> Float[Tensor, ""]:
+        """The same without a table of all pairs."""
+        distances = 2 - 2 * row_similarities(queries, rows_at(candidates, kin))
+        return mean_with_kin(kin.weights * distances, kin)

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ilk.core import Kin, Progress, full
+from ilk.core import AlignedKin, Kin, Progress, full
+from ilk.objectives.blocks import rows_at
 
 _REASON = "its loss is a statistic across dimensions, for which a row needs exactly one partner"
 
@@ -40,6 +41,16 @@ class RedundancyReduction:
         progress: Progress,
     ) -> Float[Tensor, ""]:
         """The loss over rows with kin; give the rows of all ranks."""
+        return self.aligned(queries, candidates, closest(kin), progress)
+
+    def aligned(
+        self,
+        queries: Float[Tensor, "Q D"],
+        candidates: tuple[Tensor, ...],
+        kin: AlignedKin,
+        progress: Progress,
+    ) -> Float[Tensor, ""]:
+        """The same; a query has one partner in any case."""
         with torch.autocast(queries.device.type, enabled=False):
             a, b = partners(queries, candidates, kin)
             correlation = self._standard(a).T @ self._standard(b) / len(a)
@@ -86,6 +97,16 @@ class VarianceCovariance:
         progress: Progress,
     ) -> Float[Tensor, ""]:
         """The loss over rows with kin; give the rows of all ranks."""
+        return self.aligned(queries, candidates, closest(kin), progress)
+
+    def aligned(
+        self,
+        queries: Float[Tensor, "Q D"],
+        candidates: tuple[Tensor, ...],
+        kin: AlignedKin,
+        progress: Progress,
+    ) -> Float[Tensor, ""]:
+        """The same; a query has one partner in any case."""
         with torch.autocast(queries.device.type, enabled=False):
             a, b = partners(queries, candidates, kin)
             apart = (a - b).square().mean()
@@ -98,12 +119,15 @@ class VarianceCovariance:
 
 
 def partners(
-    queries: Float[Tensor, "Q D"], candidates: tuple[Tensor, ...], kin: Kin
+    queries: Float[Tensor, "Q D"], candidates: tuple[Tensor, ...], kin: AlignedKin
 ) -> tuple[Float[Tensor, "R D"], Float[Tensor, "R D"]]:
-    """Queries that have kin, each beside its closest kin among shared candidates."""
-    chosen = kin.weights.argmax(dim=1)
-    related = kin.weights.sum(dim=1) > 0
-    return full(queries)[related], torch.cat([full(c) for c in candidates])[chosen][related]
+    """Queries that have kin, each beside its kin among shared candidates."""
+    return full(queries)[kin.related], rows_at(candidates, kin)[kin.related]
+
+
+def closest(kin: Kin) -> AlignedKin:
+    """The closest kin of each query."""
+    return AlignedKin(kin.weights.argmax(dim=1), kin.related.to(kin.weights), kin.importance)
 
 
 def _covariance(rows: Float[Tensor, "R D"]) -> Float[Tensor, ""]:

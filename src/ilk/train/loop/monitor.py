@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ilk.core import Field, Output, Progress
+from ilk.core import Field, Kin, Output, Progress
 from ilk.embedding import feature_std, rankme
-from ilk.method import Method, Term, is_mixed, passes
+from ilk.method import Method, is_mixed, passes
 from ilk.train.loop.step import Step
 
 DEEPEST: tuple[Field, ...] = ("projection", "prediction", "scores")
@@ -37,7 +37,11 @@ def signs(method: Method, context: Step) -> dict[str, float]:
         if deepest := _deepest(names):
             rows = context.rows(Output("student", view, deepest)).vectors.float()
             out[f"{deepest}_std"] = feature_std(rows)
-    entropies = [_entropy(v.kin.weights) for v in context.kin_records if _says_classes(v.term)]
+    entropies = [
+        _entropy(record.kin.weights)
+        for record in context.kin_records
+        if record.term.classes is not None and isinstance(record.kin, Kin)
+    ]
     if entropies:
         out["teacher_entropy"] = sum(entropies) / len(entropies)
     return out | kin_scores(context.kin_counts)
@@ -110,10 +114,6 @@ class CollapseAlarm:
             f"warm-up or a larger batch_size usually helps, for DINO a lower "
             f"teacher_temperature, for contrastive methods a lower temperature"
         )
-
-
-def _says_classes(term: Term) -> bool:
-    return not (term.candidates or term.objective.joint)
 
 
 def _first_student_fields(method: Method) -> tuple[str, frozenset[Field]] | None:

@@ -8,9 +8,20 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from ilk.core import Composition, Kin, Output, Progress, Rows, full
+from ilk.core import (
+    AlignedKin,
+    AlignedObjective,
+    AlignedRule,
+    Composition,
+    Kin,
+    Output,
+    Progress,
+    Rows,
+    UserError,
+    full,
+)
 from ilk.kin import HasRows, memory_of
-from ilk.method import FromMemory, NearestNeighbour, Source, Term
+from ilk.method import FromMemory, NearestNeighbour, RowSource, Source, Term
 from ilk.networks import Network
 from ilk.train.loop.kin_counts import kin_counts
 from ilk.train.loop.passes import Fields
@@ -31,7 +42,16 @@ class KinRecord:
     term: Term
     queries: Rows
     candidates: Rows
-    kin: Kin
+    kin: Kin | AlignedKin
+
+    def table(self, queries: slice) -> Kin:
+        """What was decided for some of the queries, as a table."""
+        if isinstance(self.kin, AlignedKin):
+            classes = self.term.classes
+            columns = len(self.candidates) if classes is None else classes.count
+            return self.kin.part(queries).as_table(columns)
+        ignored = None if self.kin.ignored is None else self.kin.ignored[queries]
+        return Kin(self.kin.weights[queries], ignored)
 
 
 class Step:
@@ -109,7 +129,7 @@ class Step:
         """The rows of some outputs on all ranks, without gradient."""
         return _joined([self.joined(output) for output in outputs])
 
-    def source_rows(self, source: Source) -> Rows:
+    def source_rows(self, source: RowSource) -> Rows:
         """The rows of anything that may be a query or a candidate, on this rank."""
         if isinstance(source, Output):
             return self.learning_rows(source)
@@ -131,27 +151,53 @@ class Step:
         queries = _joined([self.source_rows(entry) for entry in term.queries])
         if term.objective.joint:
             queries = gather_rows(queries)
-        blocks = [
+        blocks = self._candidates(term)
+        columns = sum(map(len, blocks)) if term.classes is None else term.classes.count
+        if term.classes is not None and queries.vectors.shape[1] != columns:
+            raise UserError(
+                f"term {term.name}: queries must be scores over {columns} classes, got "
+                f"{queries.vectors.shape[1]}"
+            )
+        asking = _still(queries)
+        answering = self._joined_once(term, blocks) if blocks else asking
+        vectors = tuple(full(block.vectors) for block in blocks)
+        asked = full(queries.vectors)
+        if isinstance(term.kin, AlignedRule) and isinstance(term.objective, AlignedObjective):
+            kin = term.kin.align(asking, answering, self)
+            self.kin_records.append(KinRecord(term, asking, answering, kin))
+            loss = term.objective.aligned(asked, vectors, kin, self._progress)
+        else:
+            kin, made = self._decide(term, asking, answering, columns)
+            vectors = vectors if made is None else (*vectors, made)
+            loss = term.objective(asked, vectors, kin, self._progress)
+        return loss * kin.related.to(loss).mean() if term.rows == "all" else loss
+
+    @torch.no_grad()
+    def _decide(
+        self, term: Term, asking: Rows, answering: Rows, columns: int
+    ) -> tuple[Kin, Float[Tensor, "Q m D"] | None]:
+        """A table of kin, and further negatives of each query, which have columns in it too."""
+        kin = term.kin(asking, answering, self)
+        if kin.weights.shape[1] != columns:
+            raise UserError(
+                f"term {term.name}: kin must be decided among {columns} candidates, got "
+                f"{kin.weights.shape[1]}"
+            )
+        self.kin_records.append(KinRecord(term, asking, answering, kin))
+        if self._monitor_labels is not None and term.classes is None:
+            found = kin_counts(term.kin, asking, answering, kin, self._monitor_labels, self)
+            self.kin_counts.append(found)
+        made = None if term.negatives is None else term.negatives(asking, answering, kin, self)
+        return (kin, None) if made is None else (add_columns(kin, made[1]), made[0])
+
+    def _candidates(self, term: Term) -> list[Rows]:
+        """The rows of the candidates of all ranks; none where they are classes."""
+        return [
             self.source_rows(entry)
             if isinstance(entry, FromMemory)
             else gather_rows(self.source_rows(entry))
-            for entry in term.candidates
+            for entry in term.row_sources
         ]
-        asking = _still(queries)
-        answering = self._joined_once(term, blocks) if blocks else asking
-        with torch.no_grad():
-            kin = term.kin(asking, answering, self)
-            made = (
-                None if term.negatives is None else term.negatives(asking, answering, kin, self)
-            )
-            self.kin_records.append(KinRecord(term, asking, answering, kin))
-            if self._monitor_labels is not None and blocks:
-                found = kin_counts(term.kin, asking, answering, kin, self._monitor_labels, self)
-                self.kin_counts.append(found)
-        vectors = tuple(full(block.vectors) for block in blocks)
-        if made is not None:
-            vectors, kin = (*vectors, made[0]), add_columns(kin, made[1])
-        return term.objective(full(queries.vectors), vectors, kin, self._progress)
 
     def _joined_once(self, term: Term, blocks: list[Rows]) -> Rows:
         """Candidates in one piece, for rules; a copy of a memory that terms share."""

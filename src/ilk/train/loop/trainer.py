@@ -193,7 +193,8 @@ class Trainer:
     def _losses(self, context: Step) -> dict[str, Float[Tensor, ""]]:
         losses: dict[str, Tensor] = {}
         for term in self.method.terms:
-            part = term.weight * context.loss(term)
+            weight = term.weight * value(term.schedule, context.progress)
+            part = weight * context.loss(term)
             losses[term.name] = losses[term.name] + part if term.name in losses else part
         return losses
 

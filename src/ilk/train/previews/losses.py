@@ -127,7 +127,7 @@ def preview_losses(
     return tuple(
         LossPreview(
             name=name,
-            candidates="images" if firsts[name].term.candidates else "classes",
+            candidates="classes" if firsts[name].term.classes else "images",
             negatives=firsts[name].term.objective.contrasts,
             queries=tuple(
                 _query(album, firsts[name], row, best)
@@ -161,9 +161,9 @@ class _Album:
     def row(self, kin_record: KinRecord, row: int, *, query: bool) -> RowImage:
         """The image behind a row of queries or candidates."""
         rows = kin_record.queries if query else kin_record.candidates
-        asked = query or not kin_record.term.candidates
+        asked = query or kin_record.term.classes is not None
         at = row
-        for entry in kin_record.term.queries if asked else kin_record.term.candidates:
+        for entry in kin_record.term.queries if asked else kin_record.term.row_sources:
             length = self._length(entry, len(rows))
             if at < length:
                 return self._image(entry, at, rows, row)
@@ -204,7 +204,7 @@ class _Album:
 
 
 def _query(album: _Album, kin_record: KinRecord, row: int, best: int) -> QueryPreview:
-    by_rows = bool(kin_record.term.candidates)
+    by_rows = kin_record.term.classes is None
     groups = _by_rows(kin_record, row) if by_rows else _by_classes(kin_record, row)
     same, known = _agreement(kin_record, row, album.seen.labels)
     found: dict[str, CandidateGroup] = {}
@@ -254,12 +254,13 @@ def _identity(rows: Rows, at: int) -> tuple[int, ...]:
 
 
 def _by_rows(kin_record: KinRecord, row: int) -> list[Members]:
-    weights = kin_record.kin.weights[row].cpu()
+    decided = kin_record.table(slice(row, row + 1))
+    weights = decided.weights[0].cpu()
     query = kin_record.queries.vectors[row : row + 1]
     cosines = similarities(query, (kin_record.candidates.vectors,))[0].cpu()
     ignored = torch.zeros_like(weights, dtype=torch.bool)
-    if kin_record.kin.ignored is not None:
-        ignored = kin_record.kin.ignored[row].cpu()
+    if decided.ignored is not None:
+        ignored = decided.ignored[0].cpu()
     positive = weights > 0
     found: list[Members] = [("positives", positive, weights)]
     if kin_record.term.objective.contrasts:
@@ -269,7 +270,7 @@ def _by_rows(kin_record: KinRecord, row: int) -> list[Members]:
 
 def _by_classes(kin_record: KinRecord, row: int) -> list[Members]:
     """The other rows by the classes that they share with this one, the most alike first."""
-    weights = kin_record.kin.weights.float().cpu()
+    weights = kin_record.table(slice(None)).weights.float().cpu()
     common = torch.minimum(weights[row], weights).sum(dim=1)
     others = torch.ones(len(common), dtype=torch.bool)
     others[row] = False

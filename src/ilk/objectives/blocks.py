@@ -1,0 +1,55 @@
+"""Losses of aligned kin, without a table of all pairs. Axes: Q queries, K candidates."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from ilk.core import AlignedKin, Kin, full
+
+ENTRIES = 2**22  # of a table of pairs that is held at once
+
+RowLosses = Callable[[Tensor, tuple[Tensor, ...], Kin], Tensor]
+
+
+def rows_in_blocks(
+    losses: RowLosses,
+    queries: Float[Tensor, "Q D"],
+    candidates: tuple[Tensor, ...],
+    kin: AlignedKin,
+) -> Float[Tensor, " Q"]:
+    """The loss of every row, for a block of queries at a time.
+
+    The table of a block is made once for the loss and once more for the gradient, so that
+    memory grows with Q + K and not with Q x K.
+
+    Args:
+        losses: of the rows of a table.
+        queries: whole.
+        candidates: shared blocks; none where the queries are scores over classes.
+        kin: of all queries.
+    """
+    columns = sum(map(len, candidates)) if candidates else queries.shape[1]
+
+    def block(rows: Tensor, part: AlignedKin) -> Tensor:
+        return losses(rows, candidates, part.as_table(columns))
+
+    size = max(1, ENTRIES // columns)
+    parts = [slice(start, start + size) for start in range(0, len(queries), size)]
+    found = [
+        checkpoint(
+            block, queries[part], kin.part(part), use_reentrant=False, preserve_rng_state=False
+        )
+        for part in parts
+    ]
+    return torch.cat(found)
+
+
+def rows_at(candidates: tuple[Tensor, ...], kin: AlignedKin) -> Float[Tensor, "Q D"]:
+    """The kin of each query, one row each, in float32 at least."""
+    rows = (
+        full(candidates[0]) if len(candidates) == 1 else torch.cat(list(map(full, candidates)))
+    )
+    return rows[kin.columns]
