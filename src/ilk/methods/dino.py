@@ -71,7 +71,7 @@ class DINO:
             Term(
                 name="clean",
                 queries=tuple(Output("student", n, "scores") for n in names if n != g),
-                candidates=(Classes(self.classes),),
+                candidates=(Classes(self.prototypes),),
                 kin=Assigned(by=by, temperature=sharpening, centre="centre"),
                 objective=SoftCrossEntropy(temperature=self.temperature),
                 weight=0.5,
