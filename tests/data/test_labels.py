@@ -60,8 +60,8 @@ PIXELS = np.stack([smooth(number, 10, 12) for number in range(6)])
 )
 def test_labels_of_any_kind(values, classes, numbers) -> None:
     found = labels_of(values)
-    assert found.classes == classes
-    assert found.numbers.tolist() == numbers
+    assert found.names == classes
+    assert found.values.tolist() == numbers
     assert bool(found.reason) == (-1 in numbers)
 
 

@@ -52,7 +52,7 @@ def test_paths_below_a_folder(names: list[bytes], top: bytes) -> None:
 @given(st.lists(st.integers(-3, 99), min_size=1))
 def test_small_numbers_keep_their_meaning(numbers: list[int]) -> None:
     made = counted(np.array(numbers))
-    classes, found = made.classes, made.numbers
+    classes, found = made.names, made.values
     assert bool(made.reason) == (min(numbers) < 0)
     assert found.tolist() == [max(number, -1) for number in numbers]
     assert all(classes[number] == str(number) for number in numbers if number >= 0)
@@ -63,7 +63,7 @@ def test_texts_are_numbered_by_alphabet(texts: list[str]) -> None:
     distinct = list(dict.fromkeys(texts))
     codes = np.array([distinct.index(text) for text in texts] + [-1])
     made = numbered(distinct, codes)
-    classes, found = made.classes, made.numbers
+    classes, found = made.names, made.values
     assert found[-1] == -1
     assert [classes[number] for number in found[:-1]] == texts
     if distinct != ["7"]:

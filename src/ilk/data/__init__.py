@@ -6,6 +6,7 @@ from ilk.data.arrays import Arrays
 from ilk.data.cache import cache_folder
 from ilk.data.datasets import HuggingFace
 from ilk.data.decode import decode, read_item
+from ilk.data.facts import WithFacts, fact, fact_names
 from ilk.data.folder import Folder
 from ilk.data.joined import Joined
 from ilk.data.loose import Loose
@@ -39,10 +40,13 @@ __all__ = [
     "Shards",
     "Source",
     "Subset",
+    "WithFacts",
     "Zip",
     "cache_folder",
     "decode",
     "default_workers",
+    "fact",
+    "fact_names",
     "labels",
     "left_out",
     "open_masks",

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Shaped
 
 from ilk.core.errors import UserError
-from ilk.data.classes import Labels, labels_of, nothing_known
+from ilk.core.facts import Fact
+from ilk.data.classes import labels_of, nothing_known
 from ilk.data.source import digest, one_line, spread
 
 _HASHED = 2**26  # bytes; of a larger array evenly spread items are hashed
@@ -73,7 +74,7 @@ class Arrays:
         known = nothing_known(len(images), unlabelled)
         if labels is not None:
             known = given_labels(labels, len(images), name, classes)
-        self.classes, self._labels = known.classes, known.numbers
+        self.classes, self._labels = known.names, known.values
         self.unlabelled_because = known.reason
 
     def __len__(self) -> int:
@@ -196,7 +197,7 @@ def _is_one(shape: tuple[int, ...]) -> bool:
     return last in (1, 3, 4) and min(height, width) >= (2 * last if last == _FEW else last + 1)
 
 
-def given_labels(values: Any, count: int, name: str, classes: Sequence[str] = ()) -> Labels:
+def given_labels(values: Any, count: int, name: str, classes: Sequence[str] = ()) -> Fact:
     """The labels that a person gives beside the images.
 
     Raises:

@@ -3,12 +3,12 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int32, Integer, Shaped
 
+from ilk.core.facts import Fact
 from ilk.core.unknown import UNKNOWN
 from ilk.data.leavings import same
 
@@ -22,29 +22,14 @@ _BOOLEAN = ("false", "true")
 _SHOWN = 60  # characters
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Labels:
-    """Class names and the class of each item.
-
-    Args:
-        classes: names; empty when nothing is labelled.
-        numbers: positions in ``classes``, -1 where not known.
-        reason: why labels are missing; empty if none is.
-    """
-
-    classes: tuple[str, ...]
-    numbers: Int32[np.ndarray, " N"]
-    reason: str = ""
-
-
-def nothing_known(count: int, reason: str) -> Labels:
+def nothing_known(count: int, reason: str) -> Fact:
     """No label for any of some items, and why."""
-    return Labels((), np.full(count, UNKNOWN, np.int32), reason)
+    return Fact((), np.full(count, UNKNOWN, np.int32), reason)
 
 
 def numbered(
     texts: Sequence[str], codes: Integer[np.ndarray, " N"], names: Sequence[str] = ()
-) -> Labels:
+) -> Fact:
     """Number items whose label is a text.
 
     Texts that look the same are the same: one Unicode coding (NFC) for all, no blanks at their
@@ -66,10 +51,10 @@ def numbered(
     place = {name: number for number, name in enumerate(classes)} | {"": UNKNOWN}
     table = np.array([place[text] for text in (*clean, "")], np.int32)
     found = table[codes]
-    return Labels(tuple(classes), found, _missing(found))
+    return Fact(tuple(classes), found, _missing(found))
 
 
-def counted(numbers: Integer[np.ndarray, " N"], names: Sequence[str] = ()) -> Labels:
+def counted(numbers: Integer[np.ndarray, " N"], names: Sequence[str] = ()) -> Fact:
     """Number items by numbers, of which the negative ones are not known.
 
     A number below 65,536 keeps its meaning, so that two files agree though one lacks a class.
@@ -91,12 +76,12 @@ def counted(numbers: Integer[np.ndarray, " N"], names: Sequence[str] = ()) -> La
     else:
         classes = tuple(map(str, known.tolist()))
         found = np.where(numbers < 0, UNKNOWN, np.searchsorted(known, numbers)).astype(np.int32)
-    return Labels(classes, found, _missing(found))
+    return Fact(classes, found, _missing(found))
 
 
 def labels_of(
     values: Sequence[Any] | Shaped[np.ndarray, " N"], names: Sequence[str] = ()
-) -> Labels:
+) -> Fact:
     """Number items whose labels are any Python or NumPy values.
 
     Whole floats are numbers; NaN and None are not known; booleans are called false and true.

@@ -1,4 +1,4 @@
-"""Labels in a column of a parquet file. Axes: R rows of the file."""
+"""Labels and other facts in a column of a parquet file. Axes: R rows of the file."""
 
 import json
 from typing import Any
@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Int64
 
+from ilk.core.facts import Fact
 from ilk.core.unknown import UNKNOWN
-from ilk.data.classes import Labels, counted, labels_of, numbered
+from ilk.data.classes import counted, labels_of, numbered
 
 # pyarrow has no type stubs
 _File = Any  # its ParquetFile
@@ -19,8 +20,8 @@ _Schema = Any  # its Schema
 _SHOWN = 60  # characters of a type
 
 
-def labels_of_column(file: _File, name: str) -> Labels:
-    """The labels of all rows of a file.
+def labels_of_column(file: _File, name: str) -> Fact:
+    """The labels of all rows of a file; their names may stand in its metadata.
 
     Whole numbers of any type, booleans and texts are labels, with null for not known; so are
     floats if all are whole numbers.
@@ -29,19 +30,35 @@ def labels_of_column(file: _File, name: str) -> Labels:
         ValueError: the column holds something else, and what.
     """
     schema = file.schema_arrow
+    return _read(file, name, _feature_names(schema, name) or _class_names(schema))
+
+
+def fact_of_column(file: _File, name: str) -> Fact:
+    """Any other fact of all rows of a file, like a label, or a date or time.
+
+    Raises:
+        ValueError: the column holds something else, and what.
+    """
+    schema = file.schema_arrow
+    if pa.types.is_temporal(_plain(schema.field(name).type)):
+        return numbered(*encoded(file.read(columns=[name], use_threads=False).column(0)))
+    return _read(file, name, _feature_names(schema, name))
+
+
+def _read(file: _File, name: str, names: list[str]) -> Fact:
+    schema = file.schema_arrow
     kind = _plain(schema.field(name).type)
     if not _is_label(kind):
         raise ValueError(f"must be whole numbers or names, it is {str(kind)[:_SHOWN]}")
     column = _stored(file.read(columns=[name], use_threads=False).column(0))
     if pa.types.is_boolean(kind) or not _is_number(kind):
-        return numbered(*encoded(column), _class_names(schema, name))
+        return numbered(*encoded(column), names)
     if not pa.types.is_integer(kind):
-        return labels_of(_floats(column), _class_names(schema, name))
+        return labels_of(_floats(column), names)
     try:
         numbers = column.cast(pa.int64()).fill_null(UNKNOWN).to_numpy()
     except pa.ArrowInvalid:  # ids of 64 bits without a sign
         return numbered(*encoded(column))
-    names = _class_names(schema, name)
     if not names and f"{name}_name" in schema.names:
         beside = file.read(columns=[f"{name}_name"], use_threads=False).column(0)
         names = _paired(numbers, beside)
@@ -86,16 +103,20 @@ def _floats(column: _Column) -> np.ndarray:
     return column.cast(pa.float64()).to_numpy()
 
 
-def _class_names(schema: _Schema, label: str) -> list[str]:
-    """Class names in the schema's metadata, as Hugging Face writes them, or plainly."""
-    metadata = schema.metadata or {}
+def _feature_names(schema: _Schema, column: str) -> list[str]:
+    """Names of a column's values in the schema's metadata, as Hugging Face writes them."""
     try:
-        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
-        return [str(name) for name in features[label]["names"]]
+        found = (schema.metadata or {}).get(b"huggingface", b"{}")
+        return [str(name) for name in json.loads(found)["info"]["features"][column]["names"]]
     except (ValueError, KeyError, TypeError):
-        pass
+        return []
+
+
+def _class_names(schema: _Schema) -> list[str]:
+    """Names of the classes in the schema's metadata."""
     try:
-        return [str(name) for name in json.loads(metadata.get(b"classes", b"[]"))]
+        found = (schema.metadata or {}).get(b"classes", b"[]")
+        return [str(name) for name in json.loads(found)]
     except (ValueError, TypeError):
         return []
 

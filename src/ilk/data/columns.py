@@ -18,7 +18,8 @@ class Choice:
     """Which rows and columns of a table a person wants.
 
     Args:
-        rows: columns and the value each must have; no column is the one of splits.
+        rows: columns and the value each must have, or a fact and the column that it is read
+            from; no column is the one of splits.
         image: the column of images; None to find it.
         label: the column of labels; None to find it.
     """
@@ -31,7 +32,8 @@ class Choice:
 def choice(text: str) -> Choice:
     """From ``train``, or ``split=train,domain=web,labels=species`` and the like.
 
-    ``images`` and ``labels`` name columns, anything else is a column and its value.
+    ``images`` and ``labels`` name columns, anything else is a column and its value, or a fact
+    and its column: see ``columns_of_facts``.
     """
     pairs = [part.rpartition("=") for part in text.split(",") if part]
     named = {column: value for column, _, value in pairs}
@@ -40,6 +42,25 @@ def choice(text: str) -> Choice:
         image=named.get("images"),
         label=named.get("labels"),
     )
+
+
+def columns_of_facts(
+    wanted: Sequence[tuple[str | None, str]], every: Sequence[str]
+) -> dict[str, str]:
+    """Facts that are read from a column of another name, as ``domain=site`` says.
+
+    A column and one of its values choose rows, so this is the meaning only where there is no
+    column of the first name and one of the second.
+
+    Args:
+        wanted: pairs that name neither images nor labels.
+        every: all columns.
+    """
+    return {
+        name: column
+        for name, column in wanted
+        if name is not None and name not in every and column in every
+    }
 
 
 def image_column(

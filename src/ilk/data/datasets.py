@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ilk.core.errors import UserError
-from ilk.data.classes import Labels, labels_of, nothing_known
+from ilk.core.facts import LABEL, Fact
+from ilk.data.classes import labels_of, nothing_known
 from ilk.data.columns import image_column, label_columns, no_label_column
 from ilk.data.source import BadItem, Source, digest, read_file, spread
 
@@ -40,7 +41,7 @@ class HuggingFace:
         self._dataset = dataset.with_format(None)
         self._images = self._dataset.select_columns([self._column])
         known = self._read_labels(label)
-        self.classes, self._labels = known.classes, known.numbers
+        self.classes, self._labels = known.names, known.values
         self.unlabelled_because = known.reason
 
     def __len__(self) -> int:
@@ -64,6 +65,19 @@ class HuggingFace:
         """The label column."""
         return int(self._labels[index])
 
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The names of the features beside the images."""
+        hidden = (self._column, LABEL)
+        return tuple(name for name in self._dataset.features if name not in hidden)
+
+    def fact(self, name: str) -> Fact:
+        """What a feature says of every row."""
+        try:
+            return self._read(name)
+        except ValueError as error:
+            raise UserError(f"{self.name}: column {name} {error}") from error
+
     def key(self, index: int) -> str:
         """The number of the row."""
         return str(index)
@@ -73,18 +87,21 @@ class HuggingFace:
         """Of 256 items, evenly spread, and all labels."""
         return sampled(self)
 
-    def _read_labels(self, asked: str | None) -> Labels:
+    def _read_labels(self, asked: str | None) -> Fact:
         features = list(self._dataset.features)
         reason = no_label_column([name for name in features if name != self._column], "label=")
         for column in label_columns(features, asked, self.name):
-            names: Any = getattr(self._dataset.features[column], "names", None) or ()
             try:
-                return labels_of(list(self._dataset[column]), names)
+                return self._read(column)
             except ValueError as error:
                 reason = f"column {column} {error}"
                 if asked is not None:
                     raise UserError(f"{self.name}: {reason}") from error
         return nothing_known(len(self), reason)
+
+    def _read(self, column: str) -> Fact:
+        names: Any = getattr(self._dataset.features[column], "names", None) or ()
+        return labels_of(list(self._dataset[column]), names)
 
 
 def sampled(source: Source) -> str:

@@ -4,20 +4,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ilk.core.facts import LABEL, Fact
 from ilk.core.unknown import UNKNOWN
 from ilk.data.account import LeftOut, Tally, left_out, roots, unlabelled_because
+from ilk.data.classes import nothing_known, numbered
+from ilk.data.facts import fact, merge
 from ilk.data.source import Source, digest
+
+_DOMAIN = "domain"
 
 
 class Joined:
     """The items of all parts, part after part; classes of the same name are the same class.
 
-    Keys begin with the name of the part.
+    Facts are those of any part, not known where a part lacks one. Parts without a common name
+    are domains of their own, unless one of them knows a ``domain``. Keys begin with the name of
+    the part.
     """
 
     def __init__(self, parts: Sequence[Source], name: str | None = None) -> None:
         self.name = " + ".join(part.name for part in parts) if name is None else name
         self._parts = tuple(parts)
+        self._apart = name is None
         self._ends = np.cumsum([len(part) for part in parts])
         self.classes = tuple(dict.fromkeys(name for part in parts for name in part.classes))
         place = {name: number for number, name in enumerate(self.classes)}
@@ -42,6 +50,31 @@ class Joined:
         """The part's name and its key."""
         part, at = self._find(index)
         return f"{self._parts[part].name}/{self._parts[part].key(at)}"
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The names of the facts of all parts."""
+        every = [name for part in self._parts for name in getattr(part, "facts", ())]
+        return tuple(dict.fromkeys([*every, _DOMAIN] if self._apart else every))
+
+    def fact(self, name: str) -> Fact:
+        """A fact of all parts together; values of the same name are the same value."""
+        having = [name == LABEL or name in getattr(part, "facts", ()) for part in self._parts]
+        if name == _DOMAIN and not any(having):
+            return self._by_part()
+        return merge(
+            [
+                fact(part, name) if has else nothing_known(len(part), f"{part.name} has none")
+                for part, has in zip(self._parts, having, strict=True)
+            ]
+        )
+
+    def _by_part(self) -> Fact:
+        """Which part each item is of, by name."""
+        names = [part.name for part in self._parts]
+        places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+        codes = [places[name] for name in names]
+        return numbered(list(places), np.repeat(codes, [len(part) for part in self._parts]))
 
     @property
     def fingerprint(self) -> str:

@@ -43,7 +43,7 @@ class Loose:
         known = nothing_known(len(images), why)
         if labels is not None:
             known = given_labels(labels, len(images), name)
-        self.classes, self._labels = known.classes, known.numbers
+        self.classes, self._labels = known.names, known.values
         self.unlabelled_because = known.reason
 
     def __len__(self) -> int:

@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image
 
 from ilk.core.errors import UserError
+from ilk.core.facts import Fact
 from ilk.core.unknown import UNKNOWN
-from ilk.data.classes import Labels, labels_of, nothing_known
+from ilk.data.classes import labels_of, nothing_known
 from ilk.data.datasets import sampled
 from ilk.data.leavings import same
 from ilk.data.loose import is_array, pixels_of_pillow
@@ -49,7 +50,7 @@ class MapStyle:
         texts = isinstance(names, Iterable) and all(isinstance(name, str) for name in names)
         self._names = tuple(map(same, names)) if texts else ()
         known, self._asked = _labels(dataset, self._names)
-        self.classes, self._labels = known.classes, known.numbers
+        self.classes, self._labels = known.names, known.values
         self.unlabelled_because = known.reason
         self._check_steady()
 
@@ -76,7 +77,7 @@ class MapStyle:
             found = labels_of([target], self._names)
         except (BadItem, ValueError, IndexError):
             return UNKNOWN
-        name = found.classes[found.numbers[0]] if found.numbers[0] >= 0 else ""
+        name = found.names[found.values[0]] if found.values[0] >= 0 else ""
         return self._names.index(name) if name in self._names else UNKNOWN
 
     def key(self, index: int) -> str:
@@ -139,7 +140,7 @@ def _inside(dataset: Any) -> list[Any]:
     ]
 
 
-def _labels(dataset: Any, names: tuple[str, ...]) -> tuple[Labels, bool]:
+def _labels(dataset: Any, names: tuple[str, ...]) -> tuple[Fact, bool]:
     """The labels that a data set keeps, or whether it is to be asked for each."""
     count = len(dataset)
     attribute = next((a for a in _TARGETS if _fits(getattr(dataset, a, None), count)), None)
@@ -150,7 +151,7 @@ def _labels(dataset: Any, names: tuple[str, ...]) -> tuple[Labels, bool]:
         attribute, values = "second tensor", cast("tuple[Any, ...]", tensors)[1]
     elif names:
         said = "the data set does not give a whole number or a class name with every image"
-        return Labels(names, nothing_known(count, "").numbers, said), True
+        return Fact(names, nothing_known(count, "").values, said), True
     else:
         said = f"the data set has none of {', '.join(_TARGETS[:2])} and classes, one an image"
         return nothing_known(count, said), False

@@ -13,6 +13,7 @@ from jaxtyping import Bool, UInt8
 
 from ilk.core.errors import UserError
 from ilk.data.decode import decode, read_item
+from ilk.data.facts import WithFacts
 from ilk.data.folder import Folder
 from ilk.data.leavings import same
 from ilk.data.reader import Reader
@@ -53,6 +54,8 @@ def open_masks(spec: str | None, source: Source) -> Masks:
     if isinstance(source, Masked):
         known = source
         return lambda item, image: known.mask(item)
+    if isinstance(source, WithFacts):
+        return open_masks(None, source.source)
     if isinstance(source, Subset):
         whole, chosen = open_masks(None, source.source), source.chosen
         return lambda item, image: whole(int(chosen[item]), image)

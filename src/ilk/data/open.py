@@ -13,6 +13,7 @@ from ilk.core.errors import UserError
 from ilk.data.archive import Zip
 from ilk.data.arrays import Arrays, all_images, open_array
 from ilk.data.datasets import HuggingFace
+from ilk.data.facts import WithFacts
 from ilk.data.folder import Folder
 from ilk.data.joined import Joined
 from ilk.data.leavings import same
@@ -36,7 +37,13 @@ _PAIR = 2
 _ENTRIES = "OUT"  # kinds of arrays whose entries are objects or text
 
 
-def open_source(spec: Any, *, image: str | None = None, label: str | None = None) -> Source:
+def open_source(
+    spec: Any,
+    *,
+    image: str | None = None,
+    label: str | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Source:
     """Open whatever holds images.
 
     Args:
@@ -51,15 +58,20 @@ def open_source(spec: Any, *, image: str | None = None, label: str | None = None
             as it is. A path may end in ``:train``, which chooses a sub-folder of a folder, zip
             or tar, a value of the split column of a parquet file, or the arrays of that name in
             an .npz file. Other columns of a parquet file are chosen as in
-            ``:domain=web,labels=species``.
+            ``:domain=web,labels=species``; a name that is no column but has the name of one for
+            its value, as in ``:domain=site``, is the fact read from there.
         image: the column of images in a parquet file or ``Dataset``; found if it is clear.
         label: the column of labels, likewise.
+        facts: what else is known of items: for each name one value an item, or the name of a
+            column or another fact, as in ``{"domain": "site"}``.
 
     Raises:
         UserError: it does not exist, holds no image, may mean one image as well as many, such
             as a 2-D array, or is nothing of these. An image file of a list that does not exist
             is a bad item, as long as one of the list does.
     """
+    if facts is not None:
+        return WithFacts(open_source(spec, image=image, label=label), facts)
     if isinstance(spec, str | Path):
         return _open_path(str(spec), image, label)
     if isinstance(spec, list):

@@ -13,18 +13,20 @@ import pyarrow.parquet as pq
 from jaxtyping import Int64
 
 from ilk.core.errors import UserError
-from ilk.data.classes import Labels, nothing_known
-from ilk.data.column_labels import encoded, labels_of_column
+from ilk.core.facts import LABEL, Fact
+from ilk.data.classes import nothing_known
+from ilk.data.column_labels import encoded, fact_of_column, labels_of_column
 from ilk.data.columns import (
     SPLITS,
     Choice,
     choice,
+    columns_of_facts,
     existing,
     image_column,
     label_columns,
     no_label_column,
 )
-from ilk.data.source import BadItem, check_size, digest, one_line, read_file, read_span
+from ilk.data.source import BadItem, beside, check_size, digest, one_line, read_file, read_span
 
 _Column = Any  # pyarrow has no type stubs: this is its ChunkedArray
 _Type = Any  # its DataType
@@ -45,9 +47,10 @@ class Parquet:
     path is understood, and so are its class names, a ``classes`` entry of the schema (a JSON
     list) and a column like ``label_name``. A row with a path and no bytes is a file below the
     folder of the parquet file; a path that leads out of that folder is refused. Labels are held
-    in memory; of the images at most ``kept`` bytes are, in whole row groups, the least recently
-    used dropped first. In random order a file of more than that is slow; small row groups or
-    tar shards help.
+    in memory; other facts are read when they are asked for, and any column but that of the
+    images is one, by its own name. Of the images at most ``kept`` bytes are held, in whole row
+    groups, the least recently used dropped first. In random order a file of more than that is
+    slow; small row groups or tar shards help.
 
     Keys are row numbers of the file. The fingerprint covers the file's size and its footer,
     which holds sizes and statistics of all columns.
@@ -57,7 +60,9 @@ class Parquet:
         name: what the person called it.
         split: the value that the split column (``split``, ``subset``, ``partition`` or
             ``fold``) must have; or other columns and their values, and which columns are which,
-            as in ``domain=web,labels=species``; empty is every row.
+            as in ``domain=web,labels=species``; where there is no column of the first name but
+            one of the second, as in ``domain=site``, it is read as the fact of that name.
+            Empty is every row.
         image: the column of images.
         label: the column of labels.
         kept: bytes.
@@ -96,12 +101,15 @@ class Parquet:
         sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self._ends = np.cumsum(sizes)
         self._rows = np.arange(metadata.num_rows)
+        self._facts = columns_of_facts(wanted.rows, list(every))
         for column, value in wanted.rows:
+            if column in self._facts:
+                continue
             self._rows = np.intersect1d(self._rows, self._chosen(column, value))
         if not len(self._rows):
             raise NoRows(f"{self.name}: must have rows, found none")
         known, self._label = self._read_labels(label)
-        self.classes, self._labels = known.classes, known.numbers[self._rows]
+        self.classes, self._labels = known.names, known.values[self._rows]
         self.unlabelled_because = known.reason
 
     def __len__(self) -> int:
@@ -126,13 +134,31 @@ class Parquet:
         """The file that a row names by its path."""
         path = name.decode(errors="surrogateescape")
         try:
-            return read_file(_beside(self._path, path))
+            return read_file(beside(self._path, path))
         except BadItem as reason:
             raise BadItem(f"no bytes in the row, and of {path!r:.80}: {reason}") from reason
 
     def label(self, index: int) -> int:
         """The label column."""
         return int(self._labels[index])
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The names of the columns beside the images, and of facts that are read from one."""
+        columns = (n for n in self._file.schema_arrow.names if n not in (self._image, LABEL))
+        return tuple(dict.fromkeys((*self._facts, *columns)))
+
+    def fact(self, name: str) -> Fact:
+        """What a column says of every row."""
+        column = self._facts.get(name, name)
+        with _whole(self.name):
+            try:
+                known = fact_of_column(self._file, column)
+            except pa.ArrowException:
+                raise
+            except ValueError as error:
+                raise UserError(f"{self.name}: column {column} {error}") from error
+        return Fact(known.names, known.values[self._rows], known.reason)
 
     def key(self, index: int) -> str:
         """The number of the row in the file."""
@@ -216,7 +242,7 @@ class Parquet:
             )
         return np.flatnonzero(codes == texts.index(value))
 
-    def _read_labels(self, asked: str | None) -> tuple[Labels, str | None]:
+    def _read_labels(self, asked: str | None) -> tuple[Fact, str | None]:
         """Of the whole file, so that its splits agree, and the column that they are from."""
         names = [name for name in self._file.schema_arrow.names if name != self._image]
         reason = no_label_column(names, ":labels=")
@@ -255,23 +281,6 @@ def _is_image(kind: _Type) -> bool:
 def _has_path(kind: _Type) -> bool:
     place = kind.get_field_index("path")
     return place >= 0 and pa.types.is_string(kind.field(place).type)
-
-
-def _beside(table: Path, path: str) -> Path:
-    """Where an image lies that a table names by its path, in the folder of the table.
-
-    Raises:
-        BadItem: it lies elsewhere: a table from a stranger must not choose what is read.
-    """
-    root = table.parent.resolve()
-    try:
-        place = (root / path).resolve()
-        inside = not Path(path).is_absolute() and place.is_relative_to(root)
-    except (OSError, ValueError, RuntimeError):  # a zero in the name, a link to itself
-        inside, place = False, root
-    if not inside or "://" in path:
-        raise BadItem("a path must stay in the folder of the parquet file")
-    return place
 
 
 def _short(kind: str) -> str:

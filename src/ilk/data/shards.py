@@ -12,11 +12,12 @@ import numpy as np
 from jaxtyping import Bool, Int32
 
 from ilk.core.errors import UserError
+from ilk.core.facts import Fact
 from ilk.core.unknown import UNKNOWN
 from ilk.data import cache
 from ilk.data.account import Tally, packed, summary, unpacked
 from ilk.data.by_folder import folder_classes
-from ilk.data.classes import Labels, numbered
+from ilk.data.classes import numbered
 from ilk.data.names import Names, Paths
 from ilk.data.shard_index import CAPTION, ENDINGS, FIELDS, indexed
 from ilk.data.source import digest, one_line, read_span
@@ -66,12 +67,12 @@ class Shards:
         self._size = np.concatenate([part["size"] for part in parts])[kept]
         texts = [Names(part["labels"], part["label_ends"]) for part in parts]
         known = _of_samples(texts, kept)
-        if not known.classes:
+        if not known.names:
             by_folder = folder_classes(self._paths)
             of_image = by_folder.of_folder[self._paths.folder]
             reason = by_folder.reason and f"{known.reason}, and {by_folder.reason}"
-            known = Labels(by_folder.classes, of_image, reason)
-        self.classes, self._labels = known.classes, known.numbers
+            known = Fact(by_folder.classes, of_image, reason)
+        self.classes, self._labels = known.names, known.values
         self.unlabelled_because = known.reason
 
     def __len__(self) -> int:
@@ -139,7 +140,7 @@ def _found(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _of_samples(parts: list[Names], kept: Bool[np.ndarray, " M"]) -> Labels:
+def _of_samples(parts: list[Names], kept: Bool[np.ndarray, " M"]) -> Fact:
     """Number the label texts of the members that are kept."""
     places: dict[bytes, int] = {b"": UNKNOWN}
     each = (places.setdefault(text, len(places) - 1) for part in parts for text in part)
@@ -155,7 +156,7 @@ def _of_samples(parts: list[Names], kept: Bool[np.ndarray, " M"]) -> Labels:
     for place in np.flatnonzero(counts):
         moved[place] = names.setdefault(texts[place][1:].decode(errors="replace"), len(names))
     known = numbered(list(names), moved[codes])
-    return Labels(known.classes, known.numbers, _why(known.numbers, captions, captioned))
+    return Fact(known.names, known.values, _why(known.values, captions, captioned))
 
 
 def _why(numbers: Int32[np.ndarray, " N"], captions: int, captioned: int) -> str:

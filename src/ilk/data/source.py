@@ -31,9 +31,10 @@ class BadItem(Exception):
 class Source(Protocol):
     """A numbered set of items; reading one never depends on what was read before.
 
-    A source can be read by many threads at once, and pickled. It may also have two properties:
-    ``unlabelled_because``, a clause that says why items have no label, and ``left_out``, what
-    it holds beside its items; see ``ilk.data.account``.
+    A source can be read by many threads at once, and pickled. It may also have the properties
+    ``unlabelled_because``, a clause that says why items have no label, ``left_out``, what it
+    holds beside its items, see ``ilk.data.account``, and ``facts``, names of what it knows of
+    items beside their label, with a method ``fact``, see ``ilk.data.facts``.
     """
 
     @property
@@ -117,6 +118,23 @@ def read_file(path: Path) -> bytes:
             return file.read()
     except OSError as error:
         raise BadItem(_reason(error)) from error
+
+
+def beside(table: Path, path: str) -> Path:
+    """Where an image lies that a table names by its path, in the folder of the table.
+
+    Raises:
+        BadItem: it lies elsewhere: a table from a stranger must not choose what is read.
+    """
+    root = table.parent.resolve()
+    try:
+        place = (root / path).resolve()
+        inside = not Path(path).is_absolute() and place.is_relative_to(root)
+    except (OSError, ValueError, RuntimeError):  # a zero in the name, a link to itself
+        inside, place = False, root
+    if not inside or "://" in path:
+        raise BadItem("a path must stay in the folder of the parquet file")
+    return place
 
 
 def read_span(path: Path, offset: int, size: int) -> bytes:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
+from ilk.core.facts import Fact
 from ilk.data.account import LeftOut, left_out, roots, unlabelled_because
+from ilk.data.facts import fact
 from ilk.data.source import Source, digest
 
 
@@ -50,6 +52,16 @@ class Subset:
     def left_out(self) -> tuple[LeftOut, ...]:
         """What the whole left out."""
         return left_out(self.source)
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The names of the facts of the whole."""
+        return tuple(getattr(self.source, "facts", ()))
+
+    def fact(self, name: str) -> Fact:
+        """A fact of the chosen items; values are named as in the whole."""
+        known = fact(self.source, name)
+        return Fact(known.names, known.values[self.chosen], known.reason)
 
     def __len__(self) -> int:
         return len(self.chosen)

@@ -2,5 +2,6 @@
 
 from ilk.rendered.rendered import DOMAINS, Rendered, Truth
 from ilk.rendered.scene import BACKGROUNDS, CLASSES
+from ilk.rendered.series import Series
 
-__all__ = ["BACKGROUNDS", "CLASSES", "DOMAINS", "Rendered", "Truth"]
+__all__ = ["BACKGROUNDS", "CLASSES", "DOMAINS", "Rendered", "Series", "Truth"]

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
 
 from ilk.core import UserError
+from ilk.core.facts import Fact
 from ilk.core.seeding import uniforms
 from ilk.rendered import scene as scenes
 from ilk.rendered.light import Light
@@ -125,6 +126,25 @@ class Rendered:
         """The class, or -1 when not labelled."""
         return self._class(self._checked(index)) if self.labelled else -1
 
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """What is known of items beside their label."""
+        return ("domain", "instance", "background")
+
+    def fact(self, name: str) -> Fact:
+        """One of them for every item; an instance is known by its number and family."""
+        every = range(self.count)
+        if name == "domain":
+            return Fact((self.domain,), np.zeros(self.count, np.int32))
+        if name == "background":
+            found = [self._scene(index).background for index in every]
+            return Fact(scenes.BACKGROUNDS, np.array(found, np.int32))
+        things = np.array([self._scene(index).thing.instance for index in every], np.int32)
+        numbers, values = np.unique(things, return_inverse=True)
+        family = f"{self.seed}/{self.family or self.split}"
+        names = tuple(f"{family}/{number}" for number in numbers.tolist())
+        return Fact(names, values.astype(np.int32))
+
     def key(self, index: int) -> str:
         """A name that tells nothing of the class."""
         return f"{self.split}/{self._checked(index):07d}"
@@ -146,13 +166,19 @@ class Rendered:
 
         A longer clip begins with the shorter one.
         """
-        start = self._scene(index)
-        return np.stack([self._shown(scenes.later(start, t)) for t in range(frames)])
+        return np.stack([self.frame(index, t) for t in range(frames)])
+
+    def frame(self, index: int, time: int) -> UInt8[np.ndarray, "H W 3"]:
+        """One frame of a clip."""
+        return self._shown(scenes.later(self._scene(index), time))
 
     def clip_truth(self, index: int, frames: int) -> list[Truth]:
         """All that is known of each frame of a clip."""
-        start = self._scene(index)
-        return [self._truth(scenes.later(start, t)) for t in range(frames)]
+        return [self.frame_truth(index, t) for t in range(frames)]
+
+    def frame_truth(self, index: int, time: int) -> Truth:
+        """All that is known of one frame of a clip."""
+        return self._truth(scenes.later(self._scene(index), time))
 
     def seasons(
         self, index: int, count: int = 4, bands: int = 3
@@ -163,9 +189,14 @@ class Rendered:
         vegetation, snow and light change; ``truth(index)`` holds its mask and box throughout.
         The domain's look does not apply.
         """
-        here = self._scene(index)
-        phases = [(s + 0.5) / count for s in range(count)]
-        return np.stack([season(here, phase, bands, self.size, self._side) for phase in phases])
+        return np.stack([self.season(index, s, count, bands) for s in range(count)])
+
+    def season(
+        self, index: int, number: int, count: int = 4, bands: int = 3
+    ) -> UInt8[np.ndarray, "H W K"]:
+        """The scene at one of ``count`` times of a year."""
+        phase = (number + 0.5) / count
+        return season(self._scene(index), phase, bands, self.size, self._side)
 
     @property
     def _side(self) -> int:
