@@ -76,7 +76,7 @@ def measured(
         given = dict(options) | ({"queue_size": count} if count else {})
         items = count if count and method in BY_ITEM else BATCH * CLASSES
         made = trainer(method, given, kin=kin, items=items)
-        made.reveal(torch.arange(items) % CLASSES)
+        made.reveal("label", torch.arange(items) % CLASSES)
         rule, whole = medians(made, runs)
         yield {
             "work": name,

@@ -130,7 +130,7 @@ def batch_for(made: Trainer, count: int = BATCH) -> Batch:
         ).permute(0, 3, 1, 2)
         for view in made.method.views
     }
-    return Batch(np.arange(count), views, torch.zeros(count, dtype=torch.long))
+    return Batch(np.arange(count), views)
 
 
 def step(made: Trainer, count: int = BATCH) -> Work:

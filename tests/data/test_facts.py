@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
+from PIL import Image
 from torch.utils import data as torch_data
 
 from ilk.core.errors import UserError
@@ -17,7 +19,7 @@ from ilk.data import Joined, Subset, fact, fact_names, labels, open_source
 from tests.data.zoo import encoded, smooth, tarred, written
 
 IMAGES = np.stack([smooth(number, 10, 12) for number in range(4)])
-FILES = [encoded(image, ".png") for image in IMAGES]
+FILES = [encoded(Image.fromarray(image), "PNG") for image in IMAGES]
 
 
 def table(path: Path, **columns: object) -> Path:
@@ -122,7 +124,7 @@ def test_values_beside_any_source(tmp_path: Path) -> None:
     files = {f"{number}.png": file for number, file in enumerate(FILES)}
     folder = written(tmp_path / "folder", files)
     shard = tarred(tmp_path / "x.tar", files)
-    every = torch_data.TensorDataset(__import__("torch").from_numpy(IMAGES))
+    every = torch_data.TensorDataset(torch.from_numpy(IMAGES))
     for spec in (folder, shard, IMAGES, list(IMAGES), every):
         source = open_source(
             spec, facts={"video": ["b", "a", None, "b"], "label": [3, 3, 0, -1]}

@@ -20,6 +20,10 @@ class FakeLook:
     labels: Tensor = field(default_factory=lambda: torch.full((1,), UNKNOWN))
     seed: int = 0
 
+    def fact(self, name: str) -> Tensor:
+        assert name == "label"
+        return self.labels
+
     def rows(self, output: Output) -> Rows:
         return self.outputs[output]
 

@@ -54,7 +54,7 @@ def prepared(case, fabric: Fabric, groups: int) -> Trainer:
         method, student.double(), fabric=fabric, batch_size=WORLD * SHARE, lr=0.05,
         statistics=((0.5,) * 3, (0.25,) * 3), seed=0,
     )  # fmt: skip
-    trainer.reveal(LABELS)
+    trainer.reveal("label", LABELS)
     return trainer
 
 

@@ -163,7 +163,7 @@ def test_labels_are_read_by_methods_that_say_so_alone(fabric: Fabric, case):
         if corrupt:
             shown.labels.fill_(-1)
         losses.append(trainer.take_step([shown], progress(0)).loss)
-    assert (losses[0] == losses[1]) == (not trainer.method.labels)
+    assert (losses[0] == losses[1]) == (not trainer.method.facts)
 
 
 @pytest.mark.parametrize(

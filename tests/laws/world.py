@@ -143,7 +143,7 @@ def small_trainer(fabric: Fabric, method: Method, *, seed: int = 0, lr: float | 
         method, student, fabric=fabric, batch_size=batch_size, lr=lr,
         statistics=((0.5,) * 3, (0.25,) * 3), seed=seed,
     )  # fmt: skip
-    trainer.reveal(labels)
+    trainer.reveal("label", labels)
     return trainer
 
 
@@ -184,7 +184,7 @@ def batch(views: tuple[View, ...], step: int, *, size: int = 8, world: int = 1,
         )
         for n, view in enumerate(views)
     }  # fmt: skip
-    return Batch(own, pixels, torch.from_numpy(own % 4))
+    return Batch(own, pixels)
 
 
 def progress(step: int, steps: int = 8) -> Progress:

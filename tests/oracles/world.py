@@ -91,7 +91,7 @@ def trainer_of(
         method, student, fabric=fabric, batch_size=method.batch_size, lr=None,
         statistics=STATISTICS, seed=0,
     )  # fmt: skip
-    trainer.reveal(LABELS)
+    trainer.reveal("label", LABELS)
     if isinstance(method.teacher, EMA) and trainer.teacher is not None:
         for weight, own in zip(
             trainer.teacher.network.parameters(), _shared(student), strict=True
@@ -183,7 +183,7 @@ def batch(trainer: Trainer, number: int) -> Batch:
         )
         for n, view in enumerate(trainer.method.views)
     }
-    return Batch(items, pixels, torch.from_numpy(items % 3))
+    return Batch(items, pixels)
 
 
 def _image(item: int, size: int, seed: list[int]) -> np.ndarray:

@@ -94,7 +94,7 @@ def needs(name: str) -> str:
     reasons = {term.objective.one_hot_only for term in method.terms} - {""}
     parts = [
         count(len(method.views), "view"),
-        "labels" if method.labels else "",
+        *(f"{fact}s" for fact in method.facts),
         "teacher" if method.teacher else "",
         *method.memory,
         f"batch {method.batch_size}",

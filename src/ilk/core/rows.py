@@ -134,9 +134,11 @@ class StepContext(Protocol):
         """Of the run, for rules that draw lots."""
         ...
 
-    @property
-    def labels(self) -> Int[Tensor, " M"]:
-        """Class of every item of the data set, -1 where it is not known."""
+    def fact(self, name: str) -> Int[Tensor, " M"]:
+        """What is known of every item of the data set, such as its label; -1 where it is not.
+
+        The method must name the fact in ``Method.facts``.
+        """
         ...
 
     def rows(self, output: Output) -> Rows:

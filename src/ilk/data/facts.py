@@ -1,6 +1,5 @@
 """Facts of items by name, from any source and beside any source. Axes: N items."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from ilk.core.errors import UserError
 from ilk.core.facts import LABEL, Fact
+from ilk.core.names import did_you_mean
 from ilk.core.unknown import UNKNOWN
 from ilk.data.account import LeftOut, left_out, roots, unlabelled_because
 from ilk.data.arrays import given_labels
@@ -50,11 +50,12 @@ def fact(source: Any, name: str) -> Fact:
     if name in getattr(source, "facts", ()):
         return source.fact(name)
     known = fact_names(source)
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {close[0]}?" if close else (
+    hint = did_you_mean(
+        name,
+        known,
         f"a column is named by :{name}=COLUMN after the path of a table, other values by "
-        f"facts={{'{name}': ...}}"
-    )  # fmt: skip
+        f"facts={{'{name}': ...}}",
+    )
     found = ", ".join(known[:_SHOWN]) or "none"
     raise UserError(
         f"{source.name}: items must have a fact {name!r}, found {found:.300}; {hint}"

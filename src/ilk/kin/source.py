@@ -6,6 +6,7 @@ Axes: Q queries, K candidates.
 from dataclasses import replace
 
 from ilk.core import Composition, Kin, KinRule, Rows, StepContext, overlap
+from ilk.core.facts import LABEL
 from ilk.kin.algebra import LeaveOut, Union, decides_kin, normalize_rows
 
 
@@ -30,11 +31,17 @@ class SameLabel:
     ``CommonSource() | SameLabel()`` is supervised contrastive learning (Khosla et al., NeurIPS
     2020, https://arxiv.org/abs/2004.11362, Eq. 2) where labels are known, and instance
     discrimination where they are not.
+
+    Args:
+        fact: that stands in for the class, such as ``domain`` or ``video``.
     """
+
+    fact: str = LABEL
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights in proportion to the shares of classes in common."""
-        ours, theirs = (rows.shown.relabel(context.labels) for rows in (queries, candidates))
+        names = context.fact(self.fact)
+        ours, theirs = (rows.shown.relabel(names) for rows in (queries, candidates))
         return Kin(normalize_rows(overlap(ours, theirs)))
 
 

@@ -31,6 +31,7 @@ from ilk.method.record import (
     Together,
 )
 from ilk.method.rewrite import Rewriting, Weighting, mixed_totals, with_mixed_queries
+from ilk.method.sampling import Grouped, KnownShare, Sampling, StepItems
 
 __all__ = [
     "AUGMENT",
@@ -42,6 +43,8 @@ __all__ = [
     "FreezeUntil",
     "FromMemory",
     "Given",
+    "Grouped",
+    "KnownShare",
     "Method",
     "Mixable",
     "NearestNeighbour",
@@ -51,7 +54,9 @@ __all__ = [
     "Remember",
     "Rewriting",
     "RowSource",
+    "Sampling",
     "Source",
+    "StepItems",
     "Term",
     "Together",
     "Weighting",

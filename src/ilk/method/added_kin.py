@@ -7,6 +7,7 @@ from typing import Any, Literal
 from torch import nn
 
 from ilk.core import KinRule, Output, UserError
+from ilk.core.facts import LABEL
 from ilk.kin import Added, AddedFromMemory, LeaveOut, Past, Union
 from ilk.memory import Queue
 from ilk.method.record import (
@@ -71,7 +72,7 @@ def with_added_kin(method: Method, added: AddedKin) -> Method:
     )
     if added.label_share is None:
         return replace(method, terms=terms)
-    return replace(method, terms=terms, labels=True, label_share=added.label_share)
+    return replace(method, terms=terms, facts={**method.facts, LABEL: added.label_share})
 
 
 def _check(method: Method, added: AddedKin) -> None:

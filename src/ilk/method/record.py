@@ -16,6 +16,7 @@ from ilk.core import (
     Scalar,
     UserError,
 )
+from ilk.method.sampling import Sampling
 from ilk.views import Mixing, View
 
 HELPED = 6  # small crops with which mixing first helped DINO: SDMP, Table 10
@@ -321,8 +322,9 @@ class Method:
         mixable: how mixes change this method.
         mixing: how mixed views are made; None when there are none.
         swap: two views that change roles with probability one half in each step.
-        labels: whether kin are decided by labels, as far as they are known.
-        label_share: of the known labels, that the method may see.
+        facts: names of what the method must know of items, such as ``label``, and the share of
+            the known values of each that it may see.
+        sampling: by which facts the items of a batch are drawn; None is a random order of all.
     """
 
     views: tuple[View, ...]
@@ -345,5 +347,5 @@ class Method:
     mixable: Mixable
     mixing: Mixing | None = None
     swap: tuple[str, str] | None = None
-    labels: bool = False
-    label_share: float = 1.0
+    facts: Mapping[str, float] = field(default_factory=dict)
+    sampling: Sampling | None = None

@@ -71,5 +71,5 @@ class CMSF:
             ),
             batch_size=256,
             mixable=Mixable(queries=("strong",), replace=False, clean=0.5),
-            labels=self.constraint == "labels",
+            facts={"self": {}, "labels": {"label": 1.0}}[self.constraint],
         )

@@ -50,5 +50,5 @@ class SupCon:
             optimisation=Optimisation(name="lars", lr=0.3, weight_decay=1e-6),
             batch_size=6144,
             mixable=Mixable(queries=("b",), swap=("a", "b")),
-            labels=True,
+            facts={"label": 1.0},
         )

@@ -8,21 +8,23 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from ilk.core import UserError
+from ilk.core.facts import Fact
 from ilk.data import (
     Masks,
     Reader,
     Scenery,
     Source,
     default_workers,
+    fact,
     labels,
     open_masks,
-    unlabelled_because,
 )
+from ilk.method import StepItems
 from ilk.networks import Encoder, sync_batch_norm
 from ilk.train.assemble import assemble, named_backbone
 from ilk.train.devices import Precision, launch_fabric
 from ilk.train.length import SCORES, Length, length_of
-from ilk.train.loop.kin_counts import reveal_labels
+from ilk.train.loop.kin_counts import reveal
 from ilk.train.loop.loader import Loader
 from ilk.train.loop.probe import online_probe
 from ilk.train.loop.profile import Profile
@@ -41,6 +43,8 @@ class Setup:
         fabric: launched already, and its precision; None launches one.
         start: the backbone with the weights to start from; None is random ones.
         restored: whether weights are still to be put back from a checkpoint.
+        sampled: whether batches are drawn as the method says; a trial, whose batch may be too
+            small for that, takes any items.
     """
 
     def __init__(
@@ -52,7 +56,9 @@ class Setup:
         fabric: tuple[Fabric, Precision] | None = None,
         start: Encoder | None = None,
         restored: bool = False,
+        sampled: bool = True,
     ) -> None:
+        self._is_sampled = sampled
         self.fabric, self.precision = fabric or launch_fabric(settings)
         self.source = source
         assert settings.image_size is not None, "the image size must be decided"
@@ -84,7 +90,8 @@ class Setup:
             seed=settings.seed,
             compiled=settings.compile,
         )
-        self._reveal()
+        for name in self.method.facts:
+            self.trainer.reveal(name, torch.from_numpy(self._known(name).values).long())
         # Where no label is known, the kin that rules find are never counted as right or wrong.
         self.monitor_labels = None
         if (self.labels >= 0).any():
@@ -104,18 +111,18 @@ class Setup:
         self.length = length or length_of(settings, per_epoch, None)
         self._pace_extras(per_epoch)
 
-    def _reveal(self) -> None:
-        """Labels for a method that goes by them, and for no other."""
-        if not self.method.labels:
-            return
-        if not (self.labels >= 0).any():
+    def _known(self, name: str) -> Fact:
+        """What the method may know of items, as it asks for it."""
+        known = fact(self.source, name)
+        if not (known.values >= 0).any():
             raise UserError(
-                f"labels: {self.settings.method} as set must have those of some images, got "
-                f"none in {self.source.name}: {unlabelled_because(self.source)}; or choose a "
-                f"method or kin rule without labels"
+                f"{name}s: {self.settings.method} as set must have those of some images, got "
+                f"none in {self.source.name}: {known.reason}; or choose a method or kin rule "
+                f"without {name}s"
             )
-        share = self.method.label_share
-        self.trainer.reveal(reveal_labels(self.labels, share, seed=self.settings.seed))
+        share = self.method.facts.get(name, 1.0)
+        values = reveal(known.values, share, seed=self.settings.seed)
+        return replace(known, values=values)
 
     def _loader(self) -> Loader:
         settings, world = self.settings, self.fabric.world_size
@@ -135,7 +142,7 @@ class Setup:
     def loader_of(self, share: int) -> Loader:
         """A loader of so many images for this rank at once."""
         masks = self.reader.masks
-        return Loader(
+        loader = Loader(
             self.reader,
             self.method.views,
             batch_size=share,
@@ -145,6 +152,16 @@ class Setup:
             scenery=None if masks is None else Scenery(self.reader, masks),
             workers=self.workers,
         )
+        loader.sampled = self._sampled(share)
+        return loader
+
+    def _sampled(self, share: int) -> StepItems | None:
+        """The items of each step, where the method says how they are drawn."""
+        rule = self.method.sampling
+        if rule is None or not self._is_sampled:
+            return None
+        batch = share * self.fabric.world_size
+        return rule.draw(self._known(rule.fact), batch=batch, seed=self.settings.seed)
 
     def _masks(self) -> Masks | None:
         """What knows foregrounds, where backgrounds are changed."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Int32
 from torch import Tensor
 
 from ilk.core import UNKNOWN, Composition, Kin, KinRule, Rows, StepContext, overlap, seeding
@@ -47,11 +47,13 @@ def kin_counts(
     return torch.stack([count.float() for count in counts])
 
 
-def reveal_labels(labels: Int[Tensor, " M"], share: float, *, seed: int) -> Int[Tensor, " M"]:
-    """The labels of a share of the items, -1 elsewhere; a function of seed and item alone."""
-    items = np.arange(len(labels))
+def reveal(
+    values: Int32[np.ndarray, " M"], share: float, *, seed: int
+) -> Int32[np.ndarray, " M"]:
+    """A fact of a share of the items, -1 elsewhere; a function of seed and item alone."""
+    items = np.arange(len(values))
     drawn = seeding.uniforms(seed, 0, items, "kin/labels", 1)[:, 0] < share
-    return torch.where(torch.from_numpy(drawn), labels, UNKNOWN)
+    return np.where(drawn, values, np.int32(UNKNOWN))
 
 
 def _cancelling(rule: object) -> Iterator[KinRule]:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ilk.core import UserError, seeding
 from ilk.core.prefetch import prefetched
-from ilk.data import MEMORY, Reader, labels
+from ilk.data import MEMORY, Reader
+from ilk.method import StepItems
 from ilk.train.loop.profile import Clock, no_clock
 from ilk.views import Scenery, View, render
 
@@ -30,13 +31,11 @@ class Batch:
     Args:
         items: indices in the source; where a file was bad, of the item that took its place.
         views: by name, not normalised yet.
-        labels: -1 where unknown; for monitors only, no method reads them.
         waited: seconds that the step waited for this batch.
     """
 
     items: Int[np.ndarray, " B"]
     views: dict[str, Shaped[Tensor, "B C *spatial"]]
-    labels: Int[Tensor, " B"]
     waited: float = field(default=0.0, compare=False)
 
 
@@ -52,6 +51,10 @@ class Loader:
         world: number of processes.
         scenery: knows foregrounds, for views that change backgrounds.
         workers: threads that decode and render; pixels do not depend on their number.
+
+    Attributes:
+        sampled: gives the items of a step over all ranks, all different; None takes the next of
+            a random order of all, of which each epoch has its own.
     """
 
     def __init__(
@@ -74,8 +77,8 @@ class Loader:
         self.world = world
         self.scenery = scenery
         self.workers = workers
+        self.sampled: StepItems | None = None
         self.clock: Clock = no_clock
-        self._labels = labels(reader.source)
         self._ended = threading.Event()
         self._order: tuple[int, Int[np.ndarray, " N"]] = (-1, np.zeros(0, np.int64))
         joint = batch_size * world
@@ -107,13 +110,17 @@ class Loader:
     def _submit(self, pool: ThreadPoolExecutor, step: int) -> Future[Batch]:
         chosen = self._items(step)
         chunks = np.array_split(chosen, min(self.workers, len(chosen)))
-        epoch = step // self.steps_per_epoch
-        parts = [pool.submit(self._render, chunk, epoch) for chunk in chunks]
+        # An item that comes again in an epoch must be seen in another way.
+        when = step if self.sampled else step // self.steps_per_epoch
+        parts = [pool.submit(self._render, chunk, when) for chunk in chunks]
         # Started after all parts were, so that it waits for threads that are at work.
         return pool.submit(lambda: _joined([part.result() for part in parts]))
 
     def _items(self, step: int) -> Int[np.ndarray, " B"]:
         """This rank's share of a step: all ranks together take the next items of one order."""
+        if self.sampled is not None:
+            first = self.rank * self.batch_size
+            return self.sampled(step)[first : first + self.batch_size]
         epoch, place = divmod(step, self.steps_per_epoch)
         if self._order[0] != epoch:
             size = len(self.reader.source)
@@ -121,12 +128,12 @@ class Loader:
         first = (place * self.world + self.rank) * self.batch_size
         return self._order[1][first : first + self.batch_size]
 
-    def _render(self, chosen: Int[np.ndarray, " b"], epoch: int) -> Batch:
+    def _render(self, chosen: Int[np.ndarray, " b"], when: int) -> Batch:
         parts: list[Batch] = []
         for images, items in self._pieces(chosen):
             with self.clock("views"):
-                views = render(self.views, images, items, epoch, self.seed, self.scenery)
-            parts.append(Batch(items, views, torch.from_numpy(self._labels[items])))
+                views = render(self.views, images, items, when, self.seed, self.scenery)
+            parts.append(Batch(items, views))
         return _joined(parts)
 
     def _pieces(
@@ -160,5 +167,4 @@ def _joined(parts: list[Batch]) -> Batch:
     return Batch(
         np.concatenate([part.items for part in parts]),
         {name: torch.cat([part.views[name] for part in parts]) for name in parts[0].views},
-        torch.cat([part.labels for part in parts]),
     )

@@ -64,7 +64,7 @@ class Step:
         networks: student, for prototype scores.
         memory: by name.
         progress: where the run stands.
-        labels: of all items of the data set, -1 where unknown.
+        facts: of all items of the data set by name, -1 where unknown.
         seed: of the run.
         judged_by: labels of all items, for counting which kin that rules find are right; None
             counts nothing and costs nothing.
@@ -78,11 +78,11 @@ class Step:
         student: Network,
         memory: nn.ModuleDict,
         progress: Progress,
-        labels: Int[Tensor, " M"],
+        facts: Mapping[str, Int[Tensor, " M"]],
         seed: int,
         monitor_labels: Int[Tensor, " N"] | None = None,
     ) -> None:
-        self.labels = labels
+        self._facts = facts
         self.seed = seed
         self._fields = fields
         self._compositions = compositions
@@ -99,6 +99,12 @@ class Step:
     def progress(self) -> Progress:
         """Where the run stands."""
         return self._progress
+
+    def fact(self, name: str) -> Int[Tensor, " M"]:
+        """What the method may know of every item, -1 where it does not."""
+        if name not in self._facts:
+            raise ValueError(f"Method.facts must name {name!r}, got {sorted(self._facts)}")
+        return self._facts[name]
 
     def rows(self, output: Output) -> Rows:
         """The rows of an output on this rank, without gradient."""

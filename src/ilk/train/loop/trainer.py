@@ -73,7 +73,8 @@ class Trainer:
         self.fabric = fabric
         self.seed, self.step = seed, 0
         self.clock: Clock = no_clock
-        self.labels = torch.full((1,), UNKNOWN, device=fabric.device)
+        unknown = torch.full((1,), UNKNOWN, device=fabric.device)
+        self.facts = dict.fromkeys(method.facts, unknown)
         asked = passes(method)
         sharded = isinstance(fabric.strategy, ModelParallelStrategy)
         # FSDP cuts contiguous parameters only.
@@ -108,9 +109,9 @@ class Trainer:
         peak = peak_lr(plan, batch_size) if lr is None else lr
         self.pace = Pace(plan, peak)
 
-    def reveal(self, labels: Int[Tensor, " M"]) -> None:
-        """Tell the class of each item of the data set, -1 where unknown; at first all are."""
-        self.labels = labels.to(self.fabric.device)
+    def reveal(self, name: str, values: Int[Tensor, " M"]) -> None:
+        """Tell a fact of each item of the data set, -1 where unknown; at first all are."""
+        self.facts[name] = values.to(self.fabric.device)
 
     def take_step(
         self, batches: Sequence[Batch], progress: Progress, monitor_labels: Labels = None
@@ -166,8 +167,10 @@ class Trainer:
     def _look(
         self, batch: Batch, progress: Progress, *, first: bool, monitor_labels: Labels = None
     ) -> Step:
+        # Where items may come again in an epoch, they are mixed in another way.
+        when = int(progress.epoch) if self.method.sampling is None else self.step
         views, compositions = self._view_maker(
-            batch, epoch=int(progress.epoch), step=self.step, clock=self.clock
+            batch, epoch=when, step=self.step, clock=self.clock
         )
         teacher = self.method.teacher
         with self.fabric.autocast():
@@ -185,7 +188,7 @@ class Trainer:
             student=self.student,
             memory=self.memory,
             progress=progress,
-            labels=self.labels,
+            facts=self.facts,
             seed=self.seed,
             monitor_labels=monitor_labels,
         )

@@ -149,7 +149,9 @@ class _Steps:
         trial = replace(
             settings, batch_size=batch, accumulate=1, knn_every=0, compile=False, profile=False
         )
-        self._setup = Setup(trial, source, length=self._length, fabric=fabric, restored=True)
+        self._setup = Setup(
+            trial, source, length=self._length, fabric=fabric, restored=True, sampled=False
+        )
         self._done = 0
         self.bytes_each = 0.0  # of the first stream
         self.signs = 0.0  # seconds, of the last stream

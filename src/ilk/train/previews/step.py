@@ -75,7 +75,8 @@ def preview_step(directory: Path, images: Source) -> StepPreview:
     unseen = torch.full((first,), -1)
     labels = torch.cat([unseen, setup.labels])
     trainer = setup.trainer
-    trainer.reveal(torch.cat([unseen.to(trainer.labels), trainer.labels]))
+    for name, values in trainer.facts.items():
+        trainer.reveal(name, torch.cat([unseen.to(values), values]))
     batches = setup.loader.batches(step, step + 1)
     batch = next(batches)
     batches.close()

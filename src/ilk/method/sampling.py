@@ -1,0 +1,209 @@
+"""Which items make a batch, where it is not the next ones of a random order.
+
+Batches are pure functions of seed and step, so that a run resumes exactly; the items of a batch
+differ, so that ranks share none. Axes: N items, B of a batch over all ranks, K taken at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int
+
+from ilk.core import UserError, seeding
+from ilk.core.facts import LABEL, Fact
+
+StepItems = Callable[[int], Int[np.ndarray, " B"]]  # from a step to its items, all different
+_KEPT = 1024  # items from which on an order is kept, for it takes a while to make
+
+
+@runtime_checkable
+class Sampling(Protocol):
+    """A rule by which items are drawn."""
+
+    @property
+    def fact(self) -> str:
+        """The name of the fact that it goes by."""
+        ...
+
+    def draw(self, known: Fact, *, batch: int, seed: int) -> StepItems:
+        """What gives the items of a step.
+
+        Args:
+            known: the fact of every item.
+            batch: B, items at once over all ranks.
+            seed: of the run.
+
+        Raises:
+            UserError: items of some kind are too few for a batch.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownShare:
+    """A share of every batch is items whose fact is known; the others are not known.
+
+    Both kinds are spread evenly over the batch, so that ranks have equally many of each up to
+    one, and exactly where the share of a rank's batch is whole. Each kind is gone through in
+    random order, then in another, as FixMatch goes through labelled and unlabelled images (Sohn
+    et al., NeurIPS 2020, https://arxiv.org/abs/2001.07685).
+
+    Args:
+        share: of the batch, above 0 and below 1; rounded to whole items.
+        fact: that is known or not.
+    """
+
+    share: float
+    fact: str = LABEL
+
+    def draw(self, known: Fact, *, batch: int, seed: int) -> StepItems:
+        """Both kinds of every step; see ``Sampling``."""
+        counts = round(self.share * batch), batch - round(self.share * batch)
+        if min(counts) < 1:
+            raise UserError(
+                f"sampling: a batch must have items whose {self.fact} is known and others, got "
+                f"{counts[0]} and {counts[1]} for a share of {self.share} of {batch}; choose a "
+                "larger batch_size or another share"
+            )
+        chosen = known.values >= 0, known.values < 0
+        for which, count, kind in zip(chosen, counts, ("is", "is not"), strict=True):
+            if which.sum() < count:
+                raise UserError(
+                    f"sampling: a batch of {batch} must have {count} items whose {self.fact} "
+                    f"{kind} known, got {which.sum()} of them in the data; choose a smaller "
+                    "batch_size or another share"
+                )
+        kinds = [
+            _Cycle(np.flatnonzero(which), count, seed, f"sampling/{self.fact}/{number}")
+            for number, (which, count) in enumerate(zip(chosen, counts, strict=True))
+        ]
+        ends = np.arange(batch + 1) * counts[0] // batch
+        first = np.diff(ends) > 0
+
+        def items(step: int) -> Int[np.ndarray, " B"]:
+            made = np.empty(batch, np.int64)
+            made[first], made[~first] = kinds[0](step), kinds[1](step)
+            return made
+
+        return items
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grouped:
+    """Every batch holds equally many items of some values of a fact, up to one item.
+
+    ``Grouped(fact="domain", groups=1)`` has one domain in each batch, ``Grouped(fact="label")``
+    balances classes, and ``Grouped(fact="video", each=2)`` takes two clips of each video. All
+    values come alike often however many items they have, and so do the items of one value;
+    items whose fact is not known never come.
+
+    Args:
+        fact: that makes the groups.
+        groups: values in each batch; None takes as many as ``each`` allows, else all of them,
+            but at most as many as there are items in a batch.
+        each: items of a value in each batch, which must divide the batch; they lie side by
+            side. Without it the groups are spread evenly over the batch.
+    """
+
+    fact: str
+    groups: int | None = None
+    each: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.groups is not None and self.each is not None:
+            raise ValueError("Grouped: either groups or each must be given, got both")
+        if min(self.groups or 1, self.each or 1) < 1 or 0 in (self.groups, self.each):
+            raise ValueError(f"Grouped: numbers must be positive, got {self}")
+
+    def draw(self, known: Fact, *, batch: int, seed: int) -> StepItems:
+        """The groups of every step; see ``Sampling``."""
+        order = known.values.argsort(kind="stable")
+        present, sizes = np.unique(known.values, return_counts=True)
+        ends = sizes.cumsum()
+        seen = present >= 0
+        members = [order[end - n : end] for end, n in zip(ends[seen], sizes[seen], strict=True)]
+        names = [known.names[value] for value in present[seen]]
+        groups = self._groups(len(members), batch)
+        each = -(-batch // groups)
+        self._check(names, [len(group) for group in members], groups, each)
+        place = np.arange(batch)
+        of_group = place // each if self.each is not None else place % groups
+        stream = f"sampling/{self.fact}"
+        cycles = [_Cycle(group, each, seed, stream) for group in members]
+        turns = _Cycle(np.arange(len(members)), groups, seed, f"{stream}/groups")
+        per_round = len(members) // groups
+
+        def items(step: int) -> Int[np.ndarray, " B"]:
+            made = np.empty(batch, np.int64)
+            # A group comes at most once in each round, whose number is that of its visit.
+            for number, group in enumerate(turns(step)):
+                mine = of_group == number
+                made[mine] = cycles[group](step // per_round)[: mine.sum()]
+            return made
+
+        return items
+
+    def _groups(self, found: int, batch: int) -> int:
+        """How many groups are in a batch."""
+        if self.groups is not None:
+            if self.groups > batch:
+                raise UserError(
+                    f"sampling: a batch must have an item of each of {self.groups} values of "
+                    f"{self.fact}, got {batch} items; choose a larger batch_size"
+                )
+            return self.groups
+        if self.each is None:
+            return max(min(found, batch), 1)
+        if batch % self.each:
+            raise UserError(
+                f"sampling: a batch must divide by {self.each} items of each {self.fact}, got "
+                f"{batch}; choose another batch_size"
+            )
+        return batch // self.each
+
+    def _check(self, names: list[str], sizes: list[int], groups: int, each: int) -> None:
+        """Whether there are enough groups, and enough items in each."""
+        if len(names) < groups:
+            raise UserError(
+                f"sampling: a batch must have {groups} values of {self.fact}, got {len(names)} "
+                "in the data; choose a smaller batch_size or fewer of them"
+            )
+        few = [(name, n) for name, n in zip(names, sizes, strict=True) if n < each]
+        if few:
+            name, n = few[0]
+            raise UserError(
+                f"sampling: a batch must have {each} items of each {self.fact}, got {n} of "
+                f"{name!r:.80} (too few of {len(few)} in {len(names)}); choose a smaller "
+                "batch_size or leave them out of the data"
+            )
+
+
+class _Cycle:
+    """Items that are gone through again and again, each time in another order.
+
+    Args:
+        items: N of them.
+        each: K, how many are taken at once; what does not fill K waits for another order.
+        seed: of the run.
+        stream: name of the randomness.
+    """
+
+    def __init__(self, items: Int[np.ndarray, " N"], each: int, seed: int, stream: str) -> None:
+        self._items, self._each, self._seed, self._stream = items, each, seed, stream
+        self._kept: tuple[int, Int[np.ndarray, " N"]] = (-1, items)
+
+    def __call__(self, visit: int) -> Int[np.ndarray, " K"]:
+        """The items of a visit, a pure function of its number."""
+        time, place = divmod(visit, len(self._items) // self._each)
+        return self._order(time)[place * self._each : (place + 1) * self._each]
+
+    def _order(self, time: int) -> Int[np.ndarray, " N"]:
+        if self._kept[0] == time:
+            return self._kept[1]
+        draws = seeding.uniforms(self._seed, time, self._items, self._stream, 1)[:, 0]
+        order = self._items[draws.argsort(kind="stable")]
+        if len(order) >= _KEPT:  # a copy of the numbers, no state: it follows from ``time``
+            self._kept = time, order
+        return order
