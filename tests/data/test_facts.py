@@ -3,6 +3,7 @@
 import datetime
 import json
 import pickle
+import zipfile
 from pathlib import Path
 
 import datasets
@@ -120,6 +121,35 @@ def test_features_of_a_hugging_face_data_set() -> None:
         open_source(made, facts={"domain": "sight"})
 
 
+def test_folders_say_domain_class_and_video(tmp_path: Path) -> None:
+    names = ("photo/fox/1.png", "photo/fox/2.png", "sketch/owl/1.png", "sketch/3.png")
+    files = dict(zip(names, FILES, strict=True))
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for name, file in files.items():
+            archive.writestr(name, file)
+    written(tmp_path / "folder", files)
+    tarred(tmp_path / "x.tar", files)
+    meant = {"domain": "folder:1", "label": "folder:2", "video": "folder"}
+    wanted = {
+        name: (name.split("/")[0], name.split("/")[1] if name.count("/") == 2 else None)
+        for name in names
+    }
+    for spec in ("folder", "x.zip", "x.tar"):
+        source = open_source(tmp_path / spec, facts=meant)
+        domains, animals = named(source, "domain"), named(source, "label")
+        videos = named(source, "video")
+        assert source.classes == ("fox", "owl")
+        for index in range(4):
+            key = source.key(index)
+            assert (domains[index], animals[index]) == wanted[key]
+            assert videos[index] == key.rpartition("/")[0]
+        assert fact(source, "label").reason == "1 of 4 images lie less deep"
+        assert fact_names(source)[-3:] == ("folder", "folder:1", "folder:2")
+    flat = open_source(written(tmp_path / "flat", {"1.png": FILES[0]}))
+    assert named(flat, "folder") == ["."]
+    assert fact_names(flat) == ("folder",)
+
+
 def test_values_beside_any_source(tmp_path: Path) -> None:
     files = {f"{number}.png": file for number, file in enumerate(FILES)}
     folder = written(tmp_path / "folder", files)
@@ -157,7 +187,7 @@ def test_sources_named_one_by_one_are_domains(tmp_path: Path) -> None:
     files = {"1.png": FILES[0], "2.png": FILES[1]}
     paths = [str(written(tmp_path / name, files)) for name in ("photo", "sketch")]
     assert named(open_source(paths), "domain") == [paths[0]] * 2 + [paths[1]] * 2
-    assert fact_names(open_source([str(forest) for forest in paths])) == ("domain",)
+    assert fact_names(open_source(paths)) == ("folder", "domain")
     for name in ("a", "b"):  # the parts of one table are none
         (tmp_path / name).mkdir()
         table(tmp_path / name).rename(tmp_path / f"part-{name}.parquet")

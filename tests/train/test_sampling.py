@@ -104,3 +104,13 @@ def test_facts_that_are_missing_are_one_line(tiny, pictures, domains, monkeypatc
         UserError, match=r"videos: moco-v3 as set must have those of some images"
     ):
         setup(tiny, unknown, monkeypatch, rule)
+
+
+def test_a_fact_that_the_method_does_not_name_is_not_told(tiny, domains, monkeypatch):
+    made = setup(tiny, domains, monkeypatch, None, {"domain": 1.0})
+    batch = next(made.loader.batches(0, 1))
+    with torch.no_grad():
+        context = made.trainer._look(batch, made.length.progress(0), first=False)
+    assert context.fact("domain").tolist() == [0, 1] * 16
+    with pytest.raises(ValueError, match=r"Method.facts must name 'label', got \['domain'\]"):
+        context.fact("label")

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ilk.core.errors import UserError
+from ilk.core.facts import Fact
 from ilk.data.account import LeftOut, Tally, summary
-from ilk.data.by_folder import folder_classes
+from ilk.data.by_folder import folder_classes, folder_fact, folder_facts
 from ilk.data.leavings import not_an_image, target_of, tidy
 from ilk.data.names import Paths
 from ilk.data.source import BadItem, check_size, digest, one_line, read_span
@@ -86,6 +87,15 @@ class Zip:
     def label(self, index: int) -> int:
         """The class of the member's folder."""
         return int(self._labels[self._paths.folder[index]])
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """What the folders say beside the class."""
+        return folder_facts(self._paths)
+
+    def fact(self, name: str) -> Fact:
+        """One of them."""
+        return folder_fact(self._paths, name)
 
     def key(self, index: int) -> str:
         """The member's path, from the folder to which the archive is confined."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Int32, Int64
 
+from ilk.core.facts import Fact
 from ilk.core.unknown import UNKNOWN
 from ilk.data.leavings import same
 from ilk.data.names import Paths
@@ -79,6 +80,35 @@ def folder_classes(paths: Paths) -> FolderClasses:
     if len(names) < 2 or 2 * lost >= counts.sum():
         return FolderClasses((), np.full(len(folders), UNKNOWN, np.int32), _why(names, lost))
     return FolderClasses(tuple(names), found, _strays(paths, found, lost, len(paths)))
+
+
+def folder_facts(paths: Paths) -> tuple[str, ...]:
+    """Names of what folders say of images: ``folder``, ``folder:1`` and so on, see below."""
+    deepest = max((path.count(b"/") + 1 for path in paths.folders if path), default=0)
+    return ("folder", *(f"folder:{level}" for level in range(1, deepest + 1)))
+
+
+def folder_fact(paths: Paths, name: str) -> Fact:
+    """The folder in which each image lies.
+
+    Args:
+        paths: of the images.
+        name: ``folder`` for its path, ``folder:1`` for the first part of the path, and so on;
+            an image that lies less deep has none.
+    """
+    level = int(name.partition(":")[2] or 0)
+    split = [path.split(b"/") if path else [] for path in paths.folders]
+    cut = [parts[level - 1 : level] if level else [b"/".join(parts) or b"."] for parts in split]
+    texts = [same(part[0].decode(errors="replace")) if part else "" for part in cut]
+    used = np.unique(paths.folder)
+    names = sorted({texts[folder] for folder in used.tolist()} - {""})
+    place = {text: number for number, text in enumerate(names)}
+    table = np.array([place.get(text, UNKNOWN) for text in texts], np.int32)
+    values = table[paths.folder]
+    lost = int((values < 0).sum())
+    return Fact(
+        tuple(names), values, f"{lost} of {len(values)} images lie less deep" if lost else ""
+    )
 
 
 def _tree(folders: list[list[bytes]], counts: Int64[np.ndarray, " F"]) -> _Folder:

@@ -15,9 +15,10 @@ import numpy as np
 from jaxtyping import Int64
 
 from ilk.core.errors import UserError
+from ilk.core.facts import Fact
 from ilk.data import cache
 from ilk.data.account import LeftOut, Tally, packed, summary, unpacked
-from ilk.data.by_folder import folder_classes
+from ilk.data.by_folder import folder_classes, folder_fact, folder_facts
 from ilk.data.leavings import (
     HIDDEN,
     HIDDEN_FOLDER,
@@ -90,6 +91,15 @@ class Folder:
     def label(self, index: int) -> int:
         """The class of the file's folder."""
         return int(self._labels[self._paths.folder[index]])
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """What the folders say beside the class."""
+        return folder_facts(self._paths)
+
+    def fact(self, name: str) -> Fact:
+        """One of them."""
+        return folder_fact(self._paths, name)
 
     def key(self, index: int) -> str:
         """The path relative to the folder."""

@@ -16,7 +16,7 @@ from ilk.core.facts import Fact
 from ilk.core.unknown import UNKNOWN
 from ilk.data import cache
 from ilk.data.account import Tally, packed, summary, unpacked
-from ilk.data.by_folder import folder_classes
+from ilk.data.by_folder import folder_classes, folder_fact, folder_facts
 from ilk.data.classes import numbered
 from ilk.data.names import Names, Paths
 from ilk.data.shard_index import CAPTION, ENDINGS, FIELDS, indexed
@@ -87,6 +87,15 @@ class Shards:
     def label(self, index: int) -> int:
         """The class that stands beside the image."""
         return int(self._labels[index])
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """What the folders say beside the class."""
+        return folder_facts(self._paths)
+
+    def fact(self, name: str) -> Fact:
+        """One of them."""
+        return folder_fact(self._paths, name)
 
     def key(self, index: int) -> str:
         """The path of the image in its shard, after the shard's name if there are several.
