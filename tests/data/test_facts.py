@@ -74,6 +74,26 @@ def test_a_column_and_its_value_choose_rows_as_ever(forest: Path) -> None:
         open_source(f"{forest}:season=winter")
 
 
+def test_the_label_may_be_named_in_the_singular(forest: Path) -> None:
+    source = open_source(f"{forest}:label=species")
+    assert source.classes == ("elk", "fox", "owl")
+    assert named(source, "label") == named(source, "species")
+
+
+def test_numbers_of_joined_parts_stand_in_their_order(tmp_path: Path) -> None:
+    parts = [
+        open_source(IMAGES, facts={"time": times}) for times in ([9, 10, 2, 9], [100, 9, 2, -1])
+    ]
+    known = fact(Joined(parts), "time")
+    ordered = [known.names[value] for value in sorted(known.values[known.values >= 0].tolist())]
+    assert ordered == ["2", "2", "9", "9", "9", "10", "100"]
+    folders = [
+        written(tmp_path / name / place, {"1.png": FILES[0]}).parent
+        for name, place in (("a", "01"), ("b", "1"))
+    ]
+    assert named(Joined([open_source(path) for path in folders]), "folder") == ["01", "1"]
+
+
 def test_another_fingerprint_for_other_facts(forest: Path) -> None:
     plain, chosen = open_source(str(forest)), open_source(f"{forest}:domain=site")
     assert plain.fingerprint != chosen.fingerprint

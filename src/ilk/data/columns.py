@@ -1,7 +1,7 @@
 """Which column of a table is which."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ilk.core.errors import UserError
 
@@ -18,49 +18,40 @@ class Choice:
     """Which rows and columns of a table a person wants.
 
     Args:
-        rows: columns and the value each must have, or a fact and the column that it is read
-            from; no column is the one of splits.
+        rows: columns and the value each must have; no column is the one of splits.
         image: the column of images; None to find it.
         label: the column of labels; None to find it.
+        facts: columns by the name of the fact that is read from each.
     """
 
     rows: tuple[tuple[str | None, str], ...] = ()
     image: str | None = None
     label: str | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
-def choice(text: str) -> Choice:
+def choice(text: str, every: Sequence[str]) -> Choice:
     """From ``train``, or ``split=train,domain=web,labels=species`` and the like.
 
-    ``images`` and ``labels`` name columns, anything else is a column and its value, or a fact
-    and its column: see ``columns_of_facts``.
-    """
-    pairs = [part.rpartition("=") for part in text.split(",") if part]
-    named = {column: value for column, _, value in pairs}
-    return Choice(
-        rows=tuple((c or None, value) for c, _, value in pairs if c not in NAMED),
-        image=named.get("images"),
-        label=named.get("labels"),
-    )
-
-
-def columns_of_facts(
-    wanted: Sequence[tuple[str | None, str]], every: Sequence[str]
-) -> dict[str, str]:
-    """Facts that are read from a column of another name, as ``domain=site`` says.
-
-    A column and one of its values choose rows, so this is the meaning only where there is no
-    column of the first name and one of the second.
+    ``images`` and ``labels`` name columns. Anything else is a column and its value, or, where
+    there is no column of the first name but one of the second, a fact and its column.
 
     Args:
-        wanted: pairs that name neither images nor labels.
+        text: what a person wrote.
         every: all columns.
     """
-    return {
+    pairs = [part.rpartition("=") for part in text.split(",") if part]
+    named = {
         name: column
-        for name, column in wanted
-        if name is not None and name not in every and column in every
+        for name, _, column in pairs
+        if name in NAMED or (name and name not in every and column in every)
     }
+    return Choice(
+        rows=tuple((name or None, value) for name, _, value in pairs if name not in named),
+        image=named.pop("images", named.pop("image", None)),
+        label=named.pop("labels", named.pop("label", None)),
+        facts=named,
+    )
 
 
 def image_column(

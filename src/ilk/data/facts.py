@@ -11,7 +11,6 @@ from ilk.core.names import did_you_mean
 from ilk.core.unknown import UNKNOWN
 from ilk.data.account import LeftOut, left_out, roots, unlabelled_because
 from ilk.data.arrays import given_labels
-from ilk.data.classes import numbered
 from ilk.data.source import Source, digest, labels
 
 _SHOWN = 20  # names of facts
@@ -64,14 +63,14 @@ def fact(source: Any, name: str) -> Fact:
 
 def merge(parts: Sequence[Fact]) -> Fact:
     """The facts of several sources one after the other; equal names are the same value."""
-    place: dict[str, int] = {}
-    codes: list[np.ndarray] = []
-    for part in parts:
-        table = [place.setdefault(name, len(place)) for name in part.names]
-        codes.append(np.array([*table, UNKNOWN], np.int64)[part.values])
-    merged = numbered(list(place), np.concatenate(codes))
-    reasons = [part.reason for part in parts if part.reason]
-    return Fact(merged.names, merged.values, "; ".join(reasons[:1]) or merged.reason)
+    names = {name for part in parts for name in part.names}
+    by_number = all(name.isdecimal() for name in names)
+    order = sorted(names, key=lambda name: (int(name) if by_number else 0, name))
+    place = {name: number for number, name in enumerate(order)}
+    tables = [np.array([*map(place.get, part.names), UNKNOWN], np.int32) for part in parts]
+    values = [table[part.values] for table, part in zip(tables, parts, strict=True)]
+    reason = next((part.reason for part in parts if part.reason), "")
+    return Fact(tuple(order), np.concatenate(values), reason)
 
 
 class WithFacts:

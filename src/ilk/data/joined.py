@@ -7,7 +7,7 @@ import numpy as np
 from ilk.core.facts import LABEL, Fact
 from ilk.core.unknown import UNKNOWN
 from ilk.data.account import LeftOut, Tally, left_out, roots, unlabelled_because
-from ilk.data.classes import nothing_known, numbered
+from ilk.data.classes import nothing_known
 from ilk.data.facts import fact, merge
 from ilk.data.source import Source, digest
 
@@ -17,9 +17,9 @@ _DOMAIN = "domain"
 class Joined:
     """The items of all parts, part after part; classes of the same name are the same class.
 
-    Facts are those of any part, not known where a part lacks one. Parts without a common name
-    are domains of their own, unless one of them knows a ``domain``. Keys begin with the name of
-    the part.
+    Facts are those of any part, not known where a part lacks one. Parts that are given one by
+    one are domains by their names, unless one of them knows a ``domain``. Keys begin with the
+    name of the part.
     """
 
     def __init__(self, parts: Sequence[Source], name: str | None = None) -> None:
@@ -71,10 +71,9 @@ class Joined:
 
     def _by_part(self) -> Fact:
         """Which part each item is of, by name."""
-        names = [part.name for part in self._parts]
-        places = {name: place for place, name in enumerate(dict.fromkeys(names))}
-        codes = [places[name] for name in names]
-        return numbered(list(places), np.repeat(codes, [len(part) for part in self._parts]))
+        names = tuple(sorted({part.name for part in self._parts}))
+        each = np.array([names.index(part.name) for part in self._parts], np.int32)
+        return Fact(names, each.repeat([len(part) for part in self._parts]))
 
     @property
     def fingerprint(self) -> str:

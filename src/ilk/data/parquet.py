@@ -20,7 +20,6 @@ from ilk.data.columns import (
     SPLITS,
     Choice,
     choice,
-    columns_of_facts,
     existing,
     image_column,
     label_columns,
@@ -82,7 +81,7 @@ class Parquet:
         self._path, self._split, self._kept = path, split, kept
         self.roots = {"": str(path.absolute())}
         self._connect()
-        wanted = choice(split)
+        wanted = choice(split, self._file.schema_arrow.names)
         with _whole(self.name):
             self._find(wanted, image or wanted.image, label or wanted.label)
 
@@ -101,10 +100,8 @@ class Parquet:
         sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self._ends = np.cumsum(sizes)
         self._rows = np.arange(metadata.num_rows)
-        self._facts = columns_of_facts(wanted.rows, list(every))
+        self._facts = wanted.facts
         for column, value in wanted.rows:
-            if column in self._facts:
-                continue
             self._rows = np.intersect1d(self._rows, self._chosen(column, value))
         if not len(self._rows):
             raise NoRows(f"{self.name}: must have rows, found none")
