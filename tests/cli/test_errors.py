@@ -14,7 +14,10 @@ import pytest
         (("train", "{train}", "--set", "hidden"), "field=value"),
         (("train", "{train}", "--set", "hidden=many"), "hidden"),
         (("train", "{train}", "--backbone", "resnet_nimi"), "resnet"),
-        (("train", "{train}", "--method", "barlow-twins", "--mix", "sdmp"), "soft kin weights"),
+        (
+            ("train", "{train}", "--method", "barlow-twins", "--mix", "sdmp"),
+            "take mixed images",
+        ),
         (
             ("train", "{train}", "--epochs", "1", "--time", "3m"),
             "one of epochs, steps and time",

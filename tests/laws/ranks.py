@@ -16,6 +16,7 @@ from ilk.networks import Network, sync_batch_norm
 from ilk.train.devices import data_parallel, fully_sharded
 from ilk.train.loop.trainer import Trainer
 from ilk.train.processes.sharding import whole
+from ilk.views import MixedView
 from tests.laws.world import (
     CASES,
     LABELS,
@@ -45,8 +46,13 @@ def prepared(case, fabric: Fabric, groups: int) -> Trainer:
 
     torch.manual_seed(1)
     method: Method = small_method(*case)
-    if method.mixing is not None:
-        method = replace(method, mixing=replace(method.mixing, groups=groups))
+    derived = tuple(
+        replace(view, mixing=replace(view.mixing, groups=groups))
+        if isinstance(view, MixedView)
+        else view
+        for view in method.derived
+    )
+    method = replace(method, derived=derived)
     student = Network(Trunk(), method.projector, method.predictor, method.prototypes)
     if fabric.world_size > 1:
         student = sync_batch_norm(student, fabric.device)

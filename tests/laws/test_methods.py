@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 
 from ilk.core import UserError
 from ilk.kin_rules import KIN_RULES
-from ilk.method import FromMemory, is_mixed, passes
+from ilk.method import FromMemory, passes
 from ilk.methods import METHODS
 from ilk.mixes import MIXES, mixture
 from ilk.objectives import SoftCrossEntropy
@@ -57,11 +57,11 @@ def test_file_says_what_it_is(kind):
 @pytest.mark.parametrize("name", METHODS)
 def test_mix_fits_or_refuses_with_its_reason(name, mix):
     if name in ONE_HOT:
-        with pytest.raises(UserError, match="soft kin weights, but"):
+        with pytest.raises(UserError, match="must take mixed images, but"):
             small_method(name, mix)
         return
     method = small_method(name, mix)
-    assert any(is_mixed(entry.view) for entry in passes(method))
+    assert any(entry.view in method.mixes for entry in passes(method))
     with pytest.raises(UserError, match="mixed already"):
         mixture(mix, {}).apply(method)
 

@@ -67,8 +67,9 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
         "negatives": 6,
     },
     "revisiting": {"hidden": 16, "dim": 32, "queue_size": 32, "k": 3, "local_views": 2},
+    "rotation": {},
 }
-# Methods whose loss makes no sense of soft kin weights.
+# Methods that take no mixed images.
 ONE_HOT = {"barlow-twins", "vicreg", "imsat", "dac"}
 ITEMS = 64
 # Half of the labels are known, of four classes; only methods that say so read them.

@@ -12,6 +12,7 @@ from ilk.method import Given, passes, query_views
 from ilk.methods import recipe
 from ilk.mixes.sdmp import SDMP
 from ilk.train.loop.profile import no_clock
+from ilk.views import RoleSwap
 from tests.laws.world import batch, built, progress, small_method, small_trainer
 
 GIVEN = Given(width=8, size=224)
@@ -33,7 +34,7 @@ def test_replace_version_of_moco_v3():
     tau = 0.2
     method = small_method("moco-v3", "sdmp")
     assert weights(method) == pytest.approx({"clean": 2 * tau, "source": tau, "mix": tau})
-    assert method.swap == ("a", "b")
+    assert method.derived[0] == RoleSwap(("a", "b"))
     by_name = {term.name: term for term in method.terms}
     assert by_name["clean"].queries == (Output("student", "a", "prediction"),)
     assert by_name["source"].queries == by_name["mix"].queries
@@ -61,8 +62,8 @@ def test_dino_mixes_the_last_half_of_its_small_crops():
         pairs[term.name] += len(term.queries)
     assert pairs == {"clean": 10, "source": 8, "mix": 8}
     assert weights(method) == pytest.approx({"clean": 1.0, "source": 1.0, "mix": 1.0})
-    assert method.mixing.snap == 32
-    mixed = [view for view in query_views(method) if view.endswith("~")]
+    assert {mix.mixing.snap for mix in method.mixes.values()} == {32}
+    mixed = [view for view in query_views(method) if view in method.mixes]
     assert mixed == ["l5~", "l6~", "l7~", "l8~"]
 
 
@@ -80,7 +81,7 @@ def test_dino_with_few_small_crops_is_mixed_with_a_caution(small, mixed):
     plain = recipe("dino", {"prototypes": 16, "local_views": small}).build(GIVEN)
     with pytest.warns(UserWarning, match=f"with {small} small crops .* local_views=6"):
         method = SDMP().apply(plain)
-    assert [view for view in query_views(method) if view.endswith("~")] == mixed
+    assert [view for view in query_views(method) if view in method.mixes] == mixed
 
 
 # Clean, source and mixed pairs of n small crops, m of them mixed: 2(n + 1 - m), 2m and 2m.
@@ -156,7 +157,7 @@ def test_whole_moco_v3_loss_by_hand(fabric):
             ("teacher", "a~", "projection"),
         )
     }  # fmt: skip
-    shares = context._compositions["b~"].shares[:, 0].double().numpy()
+    shares = context._row_facts["b~"].composition.shares[:, 0].double().numpy()
     n, tau = len(shares), 0.2
     total = {"clean": 0.0, "source": 0.0, "mix": 0.0}
     for i in range(n):
@@ -188,8 +189,8 @@ def test_whole_dino_loss_by_hand(fabric):  # noqa: C901
         return context.rows(Output(network, view, "scores")).vectors.double().numpy()
 
     centre = trainer.memory["centre"].value.double().numpy()
-    shares = context._compositions["l3~"].shares[:, 0].double().numpy()
-    deciding = context._compositions["g1~"].shares[:, 0].double().numpy()
+    shares = context._row_facts["l3~"].composition.shares[:, 0].double().numpy()
+    deciding = context._row_facts["g1~"].composition.shares[:, 0].double().numpy()
     assert shares == pytest.approx(deciding)  # snapped: the same at both sizes
     n = len(shares)
 
@@ -226,7 +227,7 @@ def test_static_lambdas_halve_the_labels_and_leave_the_pictures(fabric, static, 
     for kin_record in context.kin_records:
         if kin_record.term.name == name:
             assert kin_record.kin.weights.max(dim=1).values == pytest.approx(0.5)
-    assert context._compositions["b~"].shares.unique().numel() > 4
+    assert context._row_facts["b~"].composition.shares.unique().numel() > 4
 
 
 def test_swap_gives_both_views_both_roles(fabric):

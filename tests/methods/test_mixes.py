@@ -23,9 +23,9 @@ def shares(trainer, step: int) -> dict[str, tuple]:
     shown = batch(trainer.method.views, step)
     _, made = trainer._view_maker(shown, epoch=0, step=step, clock=no_clock)
     return {
-        view: (found.sources.tolist(), found.shares[:, 0].tolist())
-        for view, found in made.items()
-        if view.endswith("~")
+        view: (known.composition.sources.tolist(), known.composition.shares[:, 0].tolist())
+        for view, known in made.items()
+        if view in trainer.method.mixes
     }
 
 

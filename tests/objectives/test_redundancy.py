@@ -96,7 +96,7 @@ def test_wide_and_uncorrelated_branches_cost_nothing():
 @pytest.mark.parametrize("objective", [RedundancyReduction(), VarianceCovariance()])
 def test_statistics_are_of_single_precision_and_of_all_ranks(objective):
     assert objective.joint
-    assert "one partner" in objective.one_hot_only
+    assert "one partner" in objective.unmixable
     torch.manual_seed(0)
     a, b = torch.randn(8, 4), torch.randn(8, 4)
     with torch.autocast("cpu", dtype=torch.bfloat16):

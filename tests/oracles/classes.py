@@ -142,6 +142,50 @@ def _refilled(labels: list[int], step: Step) -> list[int]:
     return labels
 
 
+def rotation(run: Run) -> Iterator[Tensor]:
+    """Gidaris et al., ICLR 2018, https://arxiv.org/abs/1803.07728, Eq. 2 and 3.
+
+    Rotated counter-clockwise, as the authors do it by transposing and mirroring.
+    """
+    moves = Moves(run.student, sgd, decay=5e-4)
+    for step in run.steps:
+        loss = _rotation_loss(run, step.views["a"])
+        moves(loss, warm_cosine(step, 0.133 * run.batch / 256))
+        yield loss
+
+
+def _rotation_loss(run: Run, images: Tensor) -> Tensor:
+    """The mean over images and their four rotations, which share a pass."""
+    turned = [
+        images,
+        images.transpose(2, 3).flip(2),
+        images.flip(2).flip(3),
+        images.flip(2).transpose(2, 3),
+    ]
+    net = run.student
+    scores = net.feature(torch.cat(turned)) @ net["projector.weight"].T + net["projector.bias"]
+    count = len(images)
+    return mean(cross_entropy(row, number // count) for number, row in enumerate(scores))
+
+
+def sdmp_on_rotation(run: Run) -> Iterator[Tensor]:
+    """Ren et al., CVPR 2022, Eq. 7 and 8: both sources of a mix are rotated by the same angle.
+
+    So the label of a mix is one class, whatever its shares, in the source and the mix loss.
+    """
+    moves = Moves(run.student, sgd, decay=5e-4)
+    for step in run.steps:
+        clean = _rotation_loss(run, step.views["a"])
+        net = run.student
+        rows = net.feature(step.views["rotated~"])
+        scores = rows @ net["projector.weight"].T + net["projector.bias"]
+        count = len(step.items)
+        mixed = mean(cross_entropy(row, number // count) for number, row in enumerate(scores))
+        loss = clean + 0.25 * mixed + 0.25 * mixed
+        moves(loss, warm_cosine(step, 0.133 * run.batch / 256))
+        yield loss
+
+
 def deepcluster(run: Run) -> Iterator[Tensor]:
     """Caron et al., ECCV 2018, https://arxiv.org/abs/1807.05520, section 3.
 

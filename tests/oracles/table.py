@@ -33,11 +33,13 @@ ORACLES: Mapping[str, Oracle] = {
     "rekd": pull.rekd,
     "interclr": negatives.interclr,
     "revisiting": crops.revisiting,
+    "rotation": classes.rotation,
 }
 # By method and mix.
 MIXED: Mapping[tuple[str, str], Oracle] = {
     ("moco-v3", "sdmp"): mixes.sdmp_on_moco_v3,
     ("dino", "sdmp"): mixes.sdmp_on_dino,
+    ("rotation", "sdmp"): classes.sdmp_on_rotation,
     ("moco-v3", "i-mix"): mixes.i_mix,
     ("moco-v3", "un-mix"): mixes.un_mix,
     ("moco-v3", "mixco"): mixes.mixco,

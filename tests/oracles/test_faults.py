@@ -5,18 +5,21 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 from lightning_fabric import Fabric
 
 from ilk.core import Cosine, Rows
+from ilk.kin import OwnTask
 from ilk.memory import Queue
 from ilk.method import EMA, Method, substituted
+from ilk.views import Rotations
 from tests.oracles.table import ORACLES
 from tests.oracles.world import differences, trainer_of
 
 ALL = tuple(ORACLES)
 LEARNS_FROM_ITSELF = {
     "simclr", "simsiam", "barlow-twins", "vicreg", "swav", "nnclr", "supcon", "deepcluster-v2",
-    "iic", "imsat", "dac", "uic", "deepcluster", "rekd",
+    "iic", "imsat", "dac", "uic", "deepcluster", "rekd", "rotation",
 }  # fmt: skip
 TEACHERS = tuple(name for name in ALL if name not in LEARNS_FROM_ITSELF)
 
@@ -179,6 +182,35 @@ def never_renewed(method: Method) -> Method:
     return replace(method, renewed={})
 
 
+class Clockwise(Rotations):
+    """Turned the other way round."""
+
+    def __call__(self, views, chance):
+        made = super().__call__(views, chance)[self.name]
+        none, one, two, three = made.images.chunk(4)
+        return {self.name: replace(made, images=torch.cat([none, three, two, one]))}
+
+
+def clockwise(method: Method) -> Method:
+    """Images are turned the other way round."""
+    (view,) = method.derived
+    return replace(method, derived=(Clockwise(name=view.name, view=view.view),))
+
+
+def half_the_rotations(method: Method) -> Method:
+    """What is turned by 180 and 270 degrees is said to be turned by 0 and 90."""
+    (term,) = method.terms
+    return replace(method, terms=(replace(term, kin=Halved(classes=4)),))
+
+
+class Halved(OwnTask):
+    """Rotations modulo two."""
+
+    def __call__(self, queries, candidates, context):
+        seen = replace(queries, task=queries.task % 2)
+        return super().__call__(seen, candidates, context)
+
+
 FAULTS: dict[Callable[[Method], Method], Sequence[str]] = {
     temperature: [n for n in ALL if n not in (
         "byol", "simsiam", "barlow-twins", "vicreg", "msf", "cmsf", "iic", "dac",
@@ -211,6 +243,8 @@ FAULTS: dict[Callable[[Method], Method], Sequence[str]] = {
     joined: ("moco-v3", "byol", "vicreg", "nnclr", "iic"),
     never_frozen: ("swav", "dino"),
     never_renewed: ("deepcluster",),
+    clockwise: ("rotation",),
+    half_the_rotations: ("rotation",),
 }  # fmt: skip
 PLANTED = [(fault, name) for fault, names in FAULTS.items() for name in names]
 
@@ -259,6 +293,8 @@ def test_a_fault_is_noticed(fabric, fault, name):
         ("interclr", {"negatives": 5}),
         ("revisiting", {"k": 4}),
         ("revisiting", {"neighbour_weight": 0.41}),
+        ("rotation", {"base_lr": 0.134}),
+        ("rotation", {"weight_decay": 6e-4}),
     ],
     ids=str,
 )

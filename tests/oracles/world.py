@@ -158,13 +158,16 @@ def _no_teacher(images: Tensor) -> Tensor:
 
 def _step(trainer: Trainer, number: int) -> Step:
     shown = batch(trainer, number)
-    views, compositions = trainer._view_maker(
+    views, facts = trainer._view_maker(
         shown, epoch=number // PER_EPOCH, step=number, clock=no_clock
     )
     return Step(
         number=number, steps=STEPS, per_epoch=PER_EPOCH, items=shown.items.tolist(),
         views={name: images.detach() for name, images in views.items()},
-        made_of={name: (made.sources, made.shares) for name, made in compositions.items()},
+        made_of={
+            name: (known.composition.sources, known.composition.shares)
+            for name, known in facts.items()
+        },
         labels=LABELS.tolist(), seed=0,
     )  # fmt: skip
 

@@ -85,20 +85,21 @@ def header(kind: type) -> dict[str, str]:
 def needs(name: str) -> str:
     """What a method asks for, read off its record; of a mix or kin rule, what it fits."""
     from ilk.cli.matrix import fits
+    from ilk.method import refusals
     from ilk.methods import METHODS
 
     axis = name.removeprefix("kin.")
     if name not in METHODS:
         return "fits " + ", ".join(other for other, row in fits().items() if not row[axis])
     method = _small(name)
-    reasons = {term.objective.one_hot_only for term in method.terms} - {""}
+    reasons = refusals(method)
     parts = [
         count(len(method.views), "view"),
         *(f"{fact}s" for fact in method.facts),
         "teacher" if method.teacher else "",
         *method.memory,
         f"batch {method.batch_size}",
-        f"no mixing: {reasons.pop()}" if reasons else "takes mixes",
+        f"no mixing: {reasons[0]}" if reasons else "takes mixes",
     ]
     return ", ".join(part for part in parts if part)
 

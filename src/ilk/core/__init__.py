@@ -24,13 +24,14 @@ if TYPE_CHECKING:
         Field,
         Kin,
         KinRule,
+        Mixability,
         NegativeSynthesis,
         Objective,
         Output,
         Role,
+        RowFacts,
         Rows,
         StepContext,
-        mixed,
     )
     from ilk.core.scores import full, row_similarities, similarities
 
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "composition": "Composition overlap",
     "hashing": "hash_uniform paired",
-    "rows": "AlignedKin AlignedObjective AlignedRule Field Kin KinRule NegativeSynthesis "
-    "Objective Output Role Rows StepContext mixed",
+    "rows": "AlignedKin AlignedObjective AlignedRule Field Kin KinRule Mixability "
+    "NegativeSynthesis Objective Output Role RowFacts Rows StepContext",
     "scores": "full row_similarities similarities",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -58,12 +59,14 @@ __all__ = [
     "KinRule",
     "Line",
     "MinPixels",
+    "Mixability",
     "NegativeSynthesis",
     "Objective",
     "Output",
     "Progress",
     "Ramp",
     "Role",
+    "RowFacts",
     "Rows",
     "Scalar",
     "StepContext",
@@ -74,7 +77,6 @@ __all__ = [
     "hash_uniform",
     "holder",
     "lock",
-    "mixed",
     "overlap",
     "paired",
     "replacing",

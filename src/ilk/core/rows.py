@@ -22,7 +22,7 @@ class Output:
 
     Args:
         network: whose output.
-        view: the view's name; ``mixed("a")`` names the mixed version of ``a``.
+        view: the view's name.
         field: ``feature`` of the backbone, ``projection``, ``prediction`` on top of it, or
             ``scores`` over prototypes.
         stopped: no gradient flows through it; always so for the teacher.
@@ -34,9 +34,25 @@ class Output:
     stopped: bool = False
 
 
-def mixed(view: str) -> str:
-    """The name of the mixed version of a view."""
-    return f"{view}~"
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """What is known of the rows of a view.
+
+    Args:
+        composition: what each row is made of.
+        blocks: the rows come in so many blocks of equal length, one after the other, each of
+            which goes through the batch once.
+        task: what was done to each row, as a class from 0 on, such as which of four rotations;
+            `UNKNOWN` where nothing that has a class; None where that holds for all rows.
+        place: where in its image a row lies: its top, left, bottom and right edge, as shares of
+            the image's height and width; of a mirrored row left is larger than right. None
+            where it is not known.
+    """
+
+    composition: Composition
+    blocks: int = 1
+    task: Int[Tensor, " N"] | None = None
+    place: Float[Tensor, "N 4"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +66,17 @@ class Rows:
             own copy; -1 for rows from a memory.
         origin: what each row shows, where kin by source must not know of it: the images
             behind a queue of keys that are foreign to all; None is the composition.
+        task: as in `RowFacts`.
+        place: as in `RowFacts`; not a number for rows of which it is not known, where other
+            rows stand beside them.
     """
 
     vectors: Float[Tensor, "N D"]
     composition: Composition
     slots: Int[Tensor, " N"]
     origin: Composition | None = None
+    task: Int[Tensor, " N"] | None = None
+    place: Float[Tensor, "N 4"] | None = None
 
     @property
     def shown(self) -> Composition:
@@ -181,6 +202,19 @@ class AlignedRule(KinRule, Protocol):
 
 
 @runtime_checkable
+class Mixability(Protocol):
+    """A part of a method that says whether it takes mixed images.
+
+    Objectives and derived views must say it; kin rules and makers of negatives may.
+    """
+
+    @property
+    def unmixable(self) -> str:
+        """Why it takes no images that are made of several; empty where it does."""
+        ...
+
+
+@runtime_checkable
 class NegativeSynthesis(Protocol):
     """Makes further candidates for each query, foreign to it and its own alone."""
 
@@ -195,7 +229,7 @@ class NegativeSynthesis(Protocol):
 class Objective(Protocol):
     """Turns queries, candidates and their kin into a loss."""
 
-    one_hot_only: ClassVar[str]  # why it cannot take soft kin weights; empty when it can
+    unmixable: ClassVar[str]  # why it cannot take soft kin weights; empty when it can
     contrasts: ClassVar[bool]  # whether candidates that are not kin push a query away
     joint: ClassVar[bool]  # whether it needs the queries of all ranks, for their statistics
 

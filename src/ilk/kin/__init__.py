@@ -33,6 +33,7 @@ from ilk.kin.source import (
     SameLabel,
     among_batchmates,
 )
+from ilk.kin.task import OwnTask
 
 __all__ = [
     "Added",
@@ -54,6 +55,7 @@ __all__ = [
     "OrElse",
     "OwnClass",
     "OwnCluster",
+    "OwnTask",
     "Past",
     "Restrict",
     "RowByRow",

@@ -98,6 +98,8 @@ def _without_last(rows: Rows, count: int) -> Rows:
         composition=_first(rows.composition, kept),
         slots=rows.slots[:kept],
         origin=None if rows.origin is None else _first(rows.origin, kept),
+        task=None if rows.task is None else rows.task[:kept],
+        place=None if rows.place is None else rows.place[:kept],
     )
 
 

@@ -4,6 +4,7 @@ Axes: Q queries, K candidates, m synthetic candidates of a query, D features.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -66,6 +67,10 @@ class RowByRow:
     """
 
     of: Output
+
+    unmixable: ClassVar[str] = (
+        "its further negatives are other images before the background of one"
+    )
 
     @torch.no_grad()
     def __call__(

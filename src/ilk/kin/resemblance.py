@@ -24,6 +24,8 @@ from ilk.core import (
 from ilk.kin.algebra import decides_kin, normalize_kin, normalize_rows
 from ilk.kin.memories import HasRows, Visited, memory_of
 
+_ROW_BY_ROW = "its kin are decided row by row, by rows that are not mixed"
+
 
 @decides_kin
 class Neighbours:
@@ -162,6 +164,11 @@ class SameCluster:
 
     by: Output | None = None
 
+    @property
+    def unmixable(self) -> str:
+        """Its rows may be held against others one by one, which are not mixed with them."""
+        return "" if self.by is None else _ROW_BY_ROW
+
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on cluster mates."""
         own = context.scores(_deciding(queries, self.by, context)).argmax(1)
@@ -187,6 +194,11 @@ class SurePairs:
     above: Scalar
     below: Scalar
     by: Output | None = None
+
+    @property
+    def unmixable(self) -> str:
+        """Its rows may be held against others one by one, which are not mixed with them."""
+        return "" if self.by is None else _ROW_BY_ROW
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on those surely alike."""

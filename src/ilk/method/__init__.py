@@ -5,12 +5,11 @@ from ilk.method.augment import AUGMENT, Augment, with_augmentation
 from ilk.method.ground import with_background
 from ilk.method.options import typed_changes, typed_options
 from ilk.method.outputs import (
-    MIXED_MARK,
     Pass,
-    is_mixed,
     outputs_in,
     passes,
     query_views,
+    refusals,
     substituted,
 )
 from ilk.method.record import (
@@ -36,7 +35,6 @@ from ilk.method.sampling import Grouped, KnownShare, Sampling, StepItems
 __all__ = [
     "AUGMENT",
     "EMA",
-    "MIXED_MARK",
     "AddedKin",
     "Augment",
     "Classes",
@@ -60,11 +58,11 @@ __all__ = [
     "Term",
     "Together",
     "Weighting",
-    "is_mixed",
     "mixed_totals",
     "outputs_in",
     "passes",
     "query_views",
+    "refusals",
     "substituted",
     "typed_changes",
     "typed_options",

@@ -1,8 +1,8 @@
 """Kin as an axis: a method in, the same method with further kin out."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from torch import nn
 
@@ -10,6 +10,7 @@ from ilk.core import KinRule, Output, UserError
 from ilk.core.facts import LABEL
 from ilk.kin import Added, AddedFromMemory, LeaveOut, Past, Union
 from ilk.memory import Queue
+from ilk.method.outputs import parts_in
 from ilk.method.record import (
     Classes,
     FromMemory,
@@ -77,10 +78,10 @@ def with_added_kin(method: Method, added: AddedKin) -> Method:
 
 def _check(method: Method, added: AddedKin) -> None:
     name = f"kin {added.name}"
-    reasons = {term.objective.one_hot_only for term in method.terms} - {""}
+    reasons = {term.objective.unmixable for term in method.terms} - {""}
     asked = [term for term in method.terms if _takes(term)]
-    rules = [part for term in method.terms for part in _rules(term.kin)]
-    if method.mixing is not None:
+    rules = list(parts_in([term.kin for term in method.terms]))
+    if method.mixes:
         raise UserError(f"{name}: the method is mixed already, add kin before the mix")
     if any(isinstance(part, Added | AddedFromMemory) for part in rules):
         raise UserError(f"{name}: the method has a kin rule added already, give one only")
@@ -112,17 +113,6 @@ def _check_candidates(name: str, method: Method, asked: list[Term]) -> None:
             f"{name}: the key of an image must be among its candidates, but they are past "
             "keys alone, each of which is a positive in proportion to its similarity"
         )
-
-
-def _rules(part: Any) -> Iterator[object]:
-    """A rule and all the rules that it is made of."""
-    if isinstance(part, tuple):
-        for entry in part:
-            yield from _rules(entry)
-    elif is_dataclass(part):
-        yield part
-        for entry in fields(part):
-            yield from _rules(getattr(part, entry.name))
 
 
 def _takes(term: Term) -> bool:

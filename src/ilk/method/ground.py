@@ -45,7 +45,7 @@ def with_background(method: Method, spec: str) -> Method:
 
 def _with_negative(method: Method, views: tuple[View, ...]) -> Method:
     """One more view, and its row as one more negative for every query that has some."""
-    if method.mixing is not None:
+    if method.mixes:
         raise UserError(
             "background swap: the method must not be mixed, for a mix has no background of its "
             "own; take random"
@@ -61,7 +61,12 @@ def _with_negative(method: Method, views: tuple[View, ...]) -> Method:
             "background swap: the method must have no negatives made for each query, but it "
             "makes its own; take random"
         )
-    like = next(view for view in method.views if view.name == keys[0].view)
+    like = next((view for view in method.views if view.name == keys[0].view), None)
+    if like is None:
+        raise UserError(
+            "background swap: the method must compare views of images, but it compares "
+            f"{keys[0].view}, which is made from another view; take random"
+        )
     extra = replace(like, name=MATCHED, background=Background(kind=MATCHED, p=1.0))
     return replace(method, views=(*views, extra), terms=tuple(map(_opposed, method.terms)))
 

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from ilk.core import Field, Output, Role
+from ilk.core import Field, Mixability, Output, Role
 from ilk.method.record import Method
 
-MIXED_MARK = "~"
 _FEATURE: frozenset[Field] = frozenset(("feature",))
 
 
@@ -28,16 +27,29 @@ class Pass:
     gradient: bool
 
 
+def parts_in(part: Any) -> Iterator[Any]:
+    """A term, a kin rule or any tuple of them, and all that they are made of, in order."""
+    if isinstance(part, tuple | list):
+        for entry in part:
+            yield from parts_in(entry)
+        return
+    yield part
+    if is_dataclass(part):
+        for entry in fields(part):
+            yield from parts_in(getattr(part, entry.name))
+
+
 def outputs_in(part: Any) -> Iterator[Output]:
     """Every output that a term, a kin rule or any tuple of them refers to."""
-    if isinstance(part, Output):
-        yield part
-    elif isinstance(part, tuple | list):
-        for entry in part:
-            yield from outputs_in(entry)
-    elif is_dataclass(part):
-        for entry in fields(part):
-            yield from outputs_in(getattr(part, entry.name))
+    return (entry for entry in parts_in(part) if isinstance(entry, Output))
+
+
+def refusals(method: Method) -> tuple[str, ...]:
+    """Why a method cannot be mixed: what its parts say of themselves, each reason once."""
+    asked = parts_in([(term.objective, term.kin, term.negatives) for term in method.terms])
+    said = [part.unmixable for part in asked if isinstance(part, Mixability)]
+    said += [view.unmixable for view in method.derived]
+    return tuple(dict.fromkeys(reason for reason in said if reason))
 
 
 def substituted(part: Any, views: Mapping[str, str]) -> Any:
@@ -70,11 +82,6 @@ def query_views(method: Method) -> tuple[str, ...]:
     """Views that are shown to a network as queries, in order."""
     asked = (query for term in method.terms for query in term.queries)
     return tuple(dict.fromkeys(query.view for query in asked if isinstance(query, Output)))
-
-
-def is_mixed(view: str) -> bool:
-    """Whether a view's name says that it is a mix."""
-    return view.endswith(MIXED_MARK)
 
 
 def _uses(method: Method) -> Iterator[tuple[Output, bool]]:

@@ -17,7 +17,7 @@ from ilk.core import (
     UserError,
 )
 from ilk.method.sampling import Sampling
-from ilk.views import Mixing, View
+from ilk.views import DerivedView, MixedView, View
 
 HELPED = 6  # small crops with which mixing first helped DINO: SDMP, Table 10
 
@@ -320,8 +320,8 @@ class Method:
         batch_size: the paper's, over all devices.
         encoder: which network is kept as the encoder.
         mixable: how mixes change this method.
-        mixing: how mixed views are made; None when there are none.
-        swap: two views that change roles with probability one half in each step.
+        derived: views that are made from these and from one another, in the order in which they
+            are made; mixes are among them.
         facts: names of what the method must know of items, such as ``label``, and the share of
             the known values of each that it may see.
         sampling: by which facts the items of a batch are drawn; None is a random order of all.
@@ -345,7 +345,27 @@ class Method:
     batch_size: int
     encoder: Literal["student", "teacher"] = "student"
     mixable: Mixable
-    mixing: Mixing | None = None
-    swap: tuple[str, str] | None = None
+    derived: tuple[DerivedView, ...] = ()
     facts: Mapping[str, float] = field(default_factory=dict)
     sampling: Sampling | None = None
+
+    def __post_init__(self) -> None:
+        names = {view.name for view in self.views}
+        for view in self.derived:
+            if missing := set(view.of) - names:
+                raise ValueError(
+                    f"Method: {view} must be made from views that there are, "
+                    f"{', '.join(sorted(names))}, got {', '.join(sorted(missing))}"
+                )
+            names |= set(view.names)
+
+    @property
+    def all_views(self) -> tuple[str, ...]:
+        """All views, each once: those of images, then those that are made from others."""
+        derived = (name for view in self.derived for name in view.names)
+        return tuple(dict.fromkeys((*(view.name for view in self.views), *derived)))
+
+    @property
+    def mixes(self) -> dict[str, MixedView]:
+        """Derived views that are mixes of another one, by name."""
+        return {view.name: view for view in self.derived if isinstance(view, MixedView)}

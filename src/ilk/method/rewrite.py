@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ilk.core import Output, UserError, mixed
-from ilk.method.outputs import outputs_in, substituted
+from ilk.core import Output, UserError
+from ilk.method.outputs import outputs_in, refusals, substituted
 from ilk.method.record import Method, Term
-from ilk.views import Mixing, View
+from ilk.views import DerivedView, MixedView, Mixing, RoleSwap, View
 
 Weighting = Literal["paper", "pairs", "crops"]
 
@@ -82,8 +82,8 @@ def with_mixed_queries(method: Method, rewriting: Rewriting) -> Method:
     changes: kin by common source weighs both as their compositions overlap.
 
     Raises:
-        UserError: the method is mixed already, an objective takes no soft kin weights, or
-            nothing is left to hold mixed queries against.
+        UserError: a part of the method takes no mixed images, no query can be mixed, or nothing
+            is left to hold mixed queries against.
     """
     _check(method, rewriting)
     views, renamed = _further_views(method, rewriting)
@@ -96,7 +96,7 @@ def with_mixed_queries(method: Method, rewriting: Rewriting) -> Method:
     source = [rewriting.source(_source_term(term, renamed, rewriting.name)) for term in asked]
     mix = [rewriting.mix(_mix_term(term, renamed)) for term in asked]
     if rewriting.teachers is not None:
-        allowed = {mixed(view) for view in rewriting.teachers}
+        allowed = {mix_name(view) for view in rewriting.teachers}
         mix = [term for term in mix if _views_of((term.candidates, term.kin)) <= allowed]
     total = sum(term.weight for term in method.terms)
     groups = zip((kept, source, mix), rewriting.totals, strict=True)
@@ -104,19 +104,27 @@ def with_mixed_queries(method: Method, rewriting: Rewriting) -> Method:
         method,
         views=views,
         terms=tuple(term for group, share in groups for term in _scaled(group, share * total)),
-        mixing=rewriting.mixing,
-        swap=rewriting.swap,
+        derived=(*_swapped(rewriting), *method.derived, *_mixes(method, views, rewriting)),
         mixed_apart=rewriting.apart,
     )
 
 
 def _check(method: Method, rewriting: Rewriting) -> None:
-    if method.mixing is not None:
-        raise UserError(f"mix {rewriting.name}: the method is mixed already, give one mix only")
-    reasons = {term.objective.one_hot_only for term in method.terms} - {""}
-    if reasons:
+    if reasons := refusals(method):
         raise UserError(
-            f"mix {rewriting.name}: the method must take soft kin weights, but {reasons.pop()}"
+            f"mix {rewriting.name}: the method must take mixed images, but {'; '.join(reasons)}"
+        )
+    if not _with_queries(method.terms, lambda view: view in rewriting.queries):
+        raise UserError(
+            f"mix {rewriting.name}: the method must have queries that show a view, but none "
+            f"shows any of {', '.join(rewriting.queries) or 'its views'}"
+        )
+    own = {view.name for view in method.views}
+    if rewriting.extra and not own.issuperset(rewriting.queries):
+        made = next(view for view in rewriting.queries if view not in own)
+        raise UserError(
+            f"mix {rewriting.name}: a further view must be one of images, but {made} is made "
+            f"from another view; set mix.version=replace"
         )
     if method.mixable.caution:
         warnings.warn(f"mix {rewriting.name}: {method.mixable.caution}", stacklevel=4)
@@ -155,6 +163,25 @@ def _further_views(
     return (*method.views, *further), renamed
 
 
+def _mixes(
+    method: Method, views: tuple[View, ...], rewriting: Rewriting
+) -> tuple[MixedView, ...]:
+    """A mix of each view; those that no output asks for are never made."""
+    names = dict.fromkeys((*(view.name for view in views), *method.all_views))
+    return tuple(
+        MixedView(name=mix_name(name), view=name, mixing=rewriting.mixing) for name in names
+    )
+
+
+def _swapped(rewriting: Rewriting) -> tuple[DerivedView, ...]:
+    return () if rewriting.swap is None else (RoleSwap(rewriting.swap),)
+
+
+def mix_name(view: str) -> str:
+    """What the mix of a view is called; where its boxes lie depends on it, so it stays."""
+    return f"{view}~"
+
+
 def _source_term(term: Term, renamed: dict[str, str], name: str) -> Term:
     """The mixed queries against the clean candidates.
 
@@ -172,13 +199,13 @@ def _source_term(term: Term, renamed: dict[str, str], name: str) -> Term:
             f"mix {name}: queries must have candidates that are not the student's own rows of "
             f"the same view, but those of the term {term.name} have none"
         )
-    queries = substituted(term.queries, {view: mixed(renamed[view]) for view in own})
+    queries = substituted(term.queries, {view: mix_name(renamed[view]) for view in own})
     return replace(term, name="source", queries=queries, candidates=others)
 
 
 def _mix_term(term: Term, renamed: dict[str, str]) -> Term:
     """The mixed queries against the mixed candidates."""
-    views = {view: mixed(renamed.get(view, view)) for view in _views_of(term)}
+    views = {view: mix_name(renamed.get(view, view)) for view in _views_of(term)}
     return replace(substituted(term, views), name="mix")
 
 

@@ -28,6 +28,7 @@ from ilk.methods.rekd import ReKD
 from ilk.methods.relic_v2 import ReLICv2
 from ilk.methods.ressl import ReSSL
 from ilk.methods.revisiting import Revisiting
+from ilk.methods.rotation import Rotation
 from ilk.methods.simclr import SimCLR
 from ilk.methods.simsiam import SimSiam
 from ilk.methods.supcon import SupCon
@@ -73,6 +74,7 @@ METHODS: Mapping[str, type[Recipe]] = {
     "rekd": ReKD,
     "interclr": InterCLR,
     "revisiting": Revisiting,
+    "rotation": Rotation,
 }
 
 

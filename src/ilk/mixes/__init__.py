@@ -21,7 +21,7 @@ class Mixture(Protocol):
         """The method with mixed queries.
 
         Raises:
-            UserError: the method cannot take soft kin weights.
+            UserError: a part of the method takes no mixed images.
         """
         ...
 

@@ -15,7 +15,6 @@ Checked: tests/oracles, tests/golden/sdmp.json; accuracy: make mini.
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ilk.core import mixed
 from ilk.kin import with_even_weights
 from ilk.method import (
     Method,
@@ -24,6 +23,7 @@ from ilk.method import (
     Term,
     Weighting,
     mixed_totals,
+    substituted,
     with_mixed_queries,
 )
 from ilk.views import Mixing, Strategy, common_snap
@@ -101,9 +101,8 @@ def _static(term: Term) -> Term:
 
 
 def _with_mixed(method: Method) -> tuple[Remember, ...]:
+    mixes = {mix.view: mix.name for mix in method.mixes.values()}
     return tuple(
-        replace(entry, outputs=entry.outputs + tuple(
-            replace(output, view=mixed(output.view)) for output in entry.outputs
-        ))
+        replace(entry, outputs=(*entry.outputs, *substituted(entry.outputs, mixes)))
         for entry in method.remember
-    )  # fmt: skip
+    )

@@ -28,7 +28,7 @@ class UnMix:
     def apply(self, method: Method) -> Method:
         """The method with mixed queries on top."""
         asked = query_views(method)
-        shown = tuple(view.name for view in method.views if view.name in asked)
+        shown = tuple(view for view in method.all_views if view in asked)
         return with_mixed_queries(
             method,
             Rewriting(

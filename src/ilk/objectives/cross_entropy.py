@@ -32,7 +32,7 @@ class SoftCrossEntropy:
     cosine: bool = True
     margin: float = 0.0
 
-    one_hot_only: ClassVar[str] = ""
+    unmixable: ClassVar[str] = ""
     joint: ClassVar[bool] = False
     contrasts: ClassVar[bool] = True
 

@@ -26,7 +26,7 @@ class Divergence:
 
     temperature: Scalar
 
-    one_hot_only: ClassVar[str] = ""
+    unmixable: ClassVar[str] = ""
     joint: ClassVar[bool] = False
     contrasts: ClassVar[bool] = True
 

@@ -28,7 +28,7 @@ class PairInformation:
     heads: tuple[int, ...]
     marginals: float = 1.0
 
-    one_hot_only: ClassVar[str] = ""
+    unmixable: ClassVar[str] = ""
     joint: ClassVar[bool] = True
     contrasts: ClassVar[bool] = False
 
@@ -92,7 +92,7 @@ class ClassInformation:
 
     balance: float = 4.0
 
-    one_hot_only: ClassVar[str] = (
+    unmixable: ClassVar[str] = (
         "its loss asks for one certain class for each image, and a mixed image has two"
     )
     joint: ClassVar[bool] = True

@@ -23,7 +23,7 @@ class Margin:
 
     margin: float = 0.4
 
-    one_hot_only: ClassVar[str] = ""
+    unmixable: ClassVar[str] = ""
     joint: ClassVar[bool] = False
     contrasts: ClassVar[bool] = True
 

@@ -19,7 +19,7 @@ class MeanShift:
     BYOL (Grill et al., NeurIPS 2020, https://arxiv.org/abs/2006.07733, Eq. 2).
     """
 
-    one_hot_only: ClassVar[str] = ""
+    unmixable: ClassVar[str] = ""
     joint: ClassVar[bool] = False
     contrasts: ClassVar[bool] = False
 

@@ -17,7 +17,7 @@ class PairClassification:
     DAC, Chang et al., ICCV 2017, Eq. 4 to 6. Rows are scores over classes.
     """
 
-    one_hot_only: ClassVar[str] = "its loss asks whether two images are of one class, yes or no"
+    unmixable: ClassVar[str] = "its loss asks whether two images are of one class, yes or no"
     joint: ClassVar[bool] = True
     contrasts: ClassVar[bool] = True
 

@@ -29,7 +29,7 @@ class RedundancyReduction:
     scale: float = 1.0
     eps: float = 1e-5
 
-    one_hot_only: ClassVar[str] = _REASON
+    unmixable: ClassVar[str] = _REASON
     joint: ClassVar[bool] = True
     contrasts: ClassVar[bool] = False
 
@@ -85,7 +85,7 @@ class VarianceCovariance:
     gamma: float = 1.0
     eps: float = 1e-4
 
-    one_hot_only: ClassVar[str] = _REASON
+    unmixable: ClassVar[str] = _REASON
     joint: ClassVar[bool] = True
     contrasts: ClassVar[bool] = False
 

@@ -1,6 +1,16 @@
 """How images are looked at: random views with torchvision's semantics, and plain ones."""
 
 from ilk.views.background import MATCHED, Background, Scenery
+from ilk.views.derived import (
+    TURNS,
+    Chance,
+    DerivedView,
+    MixedView,
+    RoleSwap,
+    Rotations,
+    ViewRows,
+    derive,
+)
 from ilk.views.draws import Draws, Interpolation
 from ilk.views.mixing import Draw, Mixed, Mixing, Strategy, common_snap, mix
 from ilk.views.normalise import (
@@ -33,20 +43,28 @@ __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "MATCHED",
+    "TURNS",
     "Background",
+    "Chance",
+    "DerivedView",
     "Draw",
     "Draws",
     "Interpolation",
     "Mixed",
+    "MixedView",
     "Mixing",
     "Plain",
+    "RoleSwap",
+    "Rotations",
     "Scenery",
     "Strategy",
     "View",
+    "ViewRows",
     "apply",
     "byol_pair",
     "cifar_pair",
     "common_snap",
+    "derive",
     "dino_multicrop",
     "draw",
     "fitted",

@@ -181,6 +181,15 @@ def mix(images: Float[Tensor, "B C *spatial"], draw: Draw, *, view: str) -> Mixe
         draw: of this view.
         view: boxes lie elsewhere in a view of another name.
     """
+    mixed, share = mix_pixels(images, draw, view=view)
+    first, second = (send(draw.items[chosen], images) for chosen in (draw.rows, draw.partners))
+    return Mixed(mixed, Composition.mixed(first, second, share), share)
+
+
+def mix_pixels(
+    images: Float[Tensor, "B C *spatial"], draw: Draw, *, view: str
+) -> tuple[Float[Tensor, "R C *spatial"], Float[Tensor, " R"]]:
+    """As `mix`: the mixed images, and the share of the first of both, counted in pixels."""
     if draw.strategy == "mixup":
         share = _share(draw.share, images)
         if on_host(images):
@@ -195,17 +204,16 @@ def mix(images: Float[Tensor, "B C *spatial"], draw: Draw, *, view: str) -> Mixe
             mixed = collages(images, draw.rows, draw.partners, starts, sides, resized=resized)
         else:
             paste = resizemix if resized else cutmix
-            box = _sent(starts, images), _sent(sides, images)
+            box = send(starts, images), send(sides, images)
             mixed = paste(*_pairs_of(images, draw), *box)
-    first, second = (_sent(draw.items[chosen], images) for chosen in (draw.rows, draw.partners))
-    return Mixed(mixed, Composition.mixed(first, second, share), share)
+    return mixed, share
 
 
 def _pairs_of(images: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
     """First and second images."""
     everyone = np.array_equal(draw.rows, np.arange(len(images)))
-    first = images if everyone else images.index_select(0, _sent(draw.rows, images))
-    return first, images.index_select(0, _sent(draw.partners, images))
+    first = images if everyone else images.index_select(0, send(draw.rows, images))
+    return first, images.index_select(0, send(draw.partners, images))
 
 
 def _boxes(
@@ -228,10 +236,10 @@ def _beta(chance: Float64[np.ndarray, " R"], alpha: float) -> Float64[np.ndarray
 def _share(share: Float64[np.ndarray, " R"], images: Tensor) -> Float[Tensor, " R"]:
     """On the device, in single precision unless the pixels are double."""
     double = images.dtype == torch.float64
-    return _sent(share if double else share.astype(np.float32), images)
+    return send(share if double else share.astype(np.float32), images)
 
 
-def _sent(array: np.ndarray, images: Tensor) -> Tensor:
+def send(array: np.ndarray, images: Tensor) -> Tensor:
     """A small array on the device of the images; the host does not wait for the copy."""
     tensor = torch.from_numpy(array.copy())
     if images.device.type == "cuda":

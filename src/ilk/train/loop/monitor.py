@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ilk.core import Field, Kin, Output, Progress
 from ilk.embedding import feature_std, rankme
-from ilk.method import Method, is_mixed, passes
+from ilk.method import Method, passes
 from ilk.train.loop.step import Step
 
 DEEPEST: tuple[Field, ...] = ("projection", "prediction", "scores")
@@ -118,7 +118,7 @@ class CollapseAlarm:
 
 def _first_student_fields(method: Method) -> tuple[str, frozenset[Field]] | None:
     for entry in passes(method):
-        if entry.network == "student" and not is_mixed(entry.view):
+        if entry.network == "student" and entry.view not in method.mixes:
             return entry.view, entry.fields
     return None
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ilk.core import Field
-from ilk.method import MIXED_MARK, Pass, Together, is_mixed
+from ilk.method import Pass, Together
 from ilk.networks import Network
 
 Fields = dict[str, dict[Field, Tensor]]  # by view, then by field
@@ -20,16 +20,24 @@ class Runner(nn.Module):
         network: student or teacher.
         passes: what is asked of it.
         together: which views share a pass, as `Method` says.
+        mixes: of which view each mixed one is a mix.
         apart: whether mixed views share no pass with clean ones.
     """
 
     def __init__(
-        self, network: Network, passes: Sequence[Pass], *, together: Together, apart: bool
+        self,
+        network: Network,
+        passes: Sequence[Pass],
+        *,
+        together: Together,
+        mixes: Mapping[str, str],
+        apart: bool,
     ) -> None:
         super().__init__()
         self.network = network
         self.passes = tuple(passes)
         self.together: Together = together
+        self.mixes = dict(mixes)
         self.apart = apart
 
     def forward(self, views: Mapping[str, Float[Tensor, "B C *spatial"]]) -> Fields:
@@ -59,8 +67,8 @@ class Runner(nn.Module):
     def _company(self, entry: Pass, views: Mapping[str, Tensor]) -> object:
         """What views that go through the heads in one pass have in common."""
         if self.together == "view":
-            return entry.view if self.apart else entry.view.removesuffix(MIXED_MARK)
-        kind = self.apart and is_mixed(entry.view), entry.gradient
+            return entry.view if self.apart else self.mixes.get(entry.view, entry.view)
+        kind = self.apart and entry.view in self.mixes, entry.gradient
         return kind if self.together == "all" else (*kind, _size(entry, views))
 
 

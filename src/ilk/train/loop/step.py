@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ilk.core import (
+    UNKNOWN,
     AlignedKin,
     AlignedObjective,
     AlignedRule,
@@ -16,6 +17,7 @@ from ilk.core import (
     Kin,
     Output,
     Progress,
+    RowFacts,
     Rows,
     UserError,
     full,
@@ -59,9 +61,8 @@ class Step:
 
     Args:
         fields: by network, view and field.
-        compositions: by view.
-        items: of this batch, by view; mixed views name the item that each row is a mix of.
-        networks: student, for prototype scores.
+        row_facts: what is known of the rows of each view.
+        student: its network, for prototype scores.
         memory: by name.
         progress: where the run stands.
         facts: of all items of the data set by name, -1 where unknown.
@@ -74,7 +75,7 @@ class Step:
         self,
         *,
         fields: Mapping[str, Fields],
-        compositions: Mapping[str, Composition],
+        row_facts: Mapping[str, RowFacts],
         student: Network,
         memory: nn.ModuleDict,
         progress: Progress,
@@ -85,8 +86,9 @@ class Step:
         self._facts = facts
         self.seed = seed
         self._fields = fields
-        self._compositions = compositions
-        self._numbers = {view: i for i, view in enumerate(sorted(compositions))}
+        self._row_facts = row_facts
+        self._numbers = {view: i for i, view in enumerate(sorted(row_facts))}
+        self._blocks = max(known.blocks for known in row_facts.values())
         self._student = student
         self._memory = memory
         self._progress = progress
@@ -117,10 +119,19 @@ class Step:
     def learning_rows(self, output: Output) -> Rows:
         """The rows of an output on this rank, with gradient unless it is stopped."""
         vectors = self._fields[output.network][output.view][output.field]
-        composition = self._compositions[output.view]
-        # The first source of a row is the item it shows, so (item, view) names one image.
-        slots = composition.sources[:, 0] * len(self._numbers) + self._numbers[output.view]
-        return Rows(vectors.detach() if output.stopped else vectors, composition, slots)
+        facts = self._row_facts[output.view]
+        made = facts.composition
+        # The first source of a row is the item it shows: (item, view, block) names one image.
+        slots = made.sources[:, 0] * len(self._numbers) + self._numbers[output.view]
+        block = torch.arange(facts.blocks, device=slots.device)
+        slots = slots * self._blocks + block.repeat_interleave(len(slots) // facts.blocks)
+        return Rows(
+            vectors.detach() if output.stopped else vectors,
+            made,
+            slots,
+            task=facts.task,
+            place=facts.place,
+        )
 
     def memory(self, name: str) -> nn.Module:
         """A memory by name."""
@@ -237,6 +248,23 @@ def _joined(blocks: list[Rows]) -> Rows:
         Composition.cat([block.composition for block in blocks]),
         torch.cat([block.slots for block in blocks]),
         Composition.cat([block.shown for block in blocks]) if _hidden(blocks) else None,
+        _known([block.task for block in blocks], blocks, (), UNKNOWN),
+        _known([block.place for block in blocks], blocks, (4,), torch.nan),
+    )
+
+
+def _known(
+    parts: list[Tensor | None], blocks: list[Rows], shape: tuple[int, ...], unknown: float
+) -> Tensor | None:
+    """What is known of some rows, and a mark for all others; None where of no row."""
+    known = next((part for part in parts if part is not None), None)
+    if known is None:
+        return None
+    return torch.cat(
+        [
+            known.new_full((len(block), *shape), unknown) if part is None else part
+            for part, block in zip(parts, blocks, strict=True)
+        ]
     )
 
 

@@ -169,9 +169,7 @@ class Trainer:
     ) -> Step:
         # Where items may come again in an epoch, they are mixed in another way.
         when = int(progress.epoch) if self.method.sampling is None else self.step
-        views, compositions = self._view_maker(
-            batch, epoch=when, step=self.step, clock=self.clock
-        )
+        views, row_facts = self._view_maker(batch, epoch=when, step=self.step, clock=self.clock)
         teacher = self.method.teacher
         with self.fabric.autocast():
             with self.clock("student"):
@@ -184,7 +182,7 @@ class Trainer:
                     fields["teacher"] = self._teacher_runner(views)
         return Step(
             fields=fields,
-            compositions=compositions,
+            row_facts=row_facts,
             student=self.student,
             memory=self.memory,
             progress=progress,
@@ -296,4 +294,5 @@ class Trainer:
 
 def _runner(network: Network, asked: Sequence[Pass], method: Method, role: str) -> Runner:
     own = [entry for entry in asked if entry.network == role]
-    return Runner(network, own, together=method.together, apart=method.mixed_apart)
+    mixes = {name: mix.view for name, mix in method.mixes.items()}
+    return Runner(network, own, together=method.together, mixes=mixes, apart=method.mixed_apart)

@@ -1,6 +1,6 @@
 """What a run's method makes of some images, as plain records. Axes: B images, H W C pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,12 +9,22 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from ilk.core import Composition, RowFacts
 from ilk.data import Reader, Source
-from ilk.method import Method, is_mixed, passes
+from ilk.method import Method, passes
 from ilk.train.assemble import assemble
 from ilk.train.previews.losses import RowImage
 from ilk.train.records.record import read_record, recorded_settings
-from ilk.views import Mixed, Strategy, mix
+from ilk.views import (
+    Chance,
+    Mixed,
+    MixedView,
+    RoleSwap,
+    Strategy,
+    ViewRows,
+    derive,
+    mix,
+)
 
 NAMES: dict[Strategy, str] = {"mixup": "Mixup", "cutmix": "CutMix", "resizemix": "ResizeMix"}
 
@@ -65,14 +75,15 @@ def rendered_views(
         seed: of the run.
     """
     items = np.arange(len(images))
-    clean = {view.name: view.render(images, items, 0, seed) for view in method.views}
+    rendered = {view.name: view.render(images, items, 0, seed) for view in method.views}
+    clean = _blocks(method, rendered, seed)
     mixes = _mixes(method, clean, seed)
     return tuple(
         ViewPreview(
             name=_name(row),
             pixels=image,
             views=(
-                *(_clean(row, name, pixels) for name, pixels in clean.items()),
+                *(shown for view in clean.items() for shown in _clean(row, *view)),
                 *(mixed for kind, made in mixes for mixed in _mixed(row, kind, made)),
             ),
         )
@@ -80,25 +91,46 @@ def rendered_views(
     )
 
 
-def _mixes(method: Method, clean: dict[str, Tensor], seed: int) -> list[tuple[str, Mixed]]:
+def _blocks(
+    method: Method, rendered: dict[str, Tensor], seed: int
+) -> dict[str, tuple[Tensor, ...]]:
+    """The blocks of each view that is no mix; each shows every image once."""
+    items = np.arange(len(next(iter(rendered.values()))))
+    plain = RowFacts(Composition.plain(torch.from_numpy(items)))
+    rows = {name: ViewRows(pixels.float(), plain) for name, pixels in rendered.items()}
+    others = [v for v in method.derived if not isinstance(v, MixedView | RoleSwap)]
+    made = derive(others, rows, method.all_views, Chance(items, epoch=0, step=0, seed=seed))
+    return {name: view.images.chunk(view.facts.blocks) for name, view in made.items()}
+
+
+def _mixes(
+    method: Method, clean: dict[str, tuple[Tensor, ...]], seed: int
+) -> list[tuple[str, Mixed]]:
     """A mix by each strategy, in turn of each view that is mixed for the student."""
-    views = [p.view for p in passes(method) if p.network == "student" and is_mixed(p.view)]
-    if method.mixing is None or not views:
-        return []
+    asked = [entry.view for entry in passes(method) if entry.network == "student"]
+    mixes = [method.mixes[name] for name in asked if name in method.mixes]
+    strategies: dict[Strategy, None] = dict.fromkeys(
+        each for view in mixes for each in view.mixing.strategies
+    )
     out: list[tuple[str, Mixed]] = []
-    for number, strategy in enumerate(dict.fromkeys(method.mixing.strategies)):
-        view = views[number % len(views)]
-        pixels = clean[view.removesuffix("~")]
-        alone = replace(method.mixing, strategies=(strategy,))
-        draw = alone.draw(np.arange(len(pixels)), epoch=0, step=0, seed=seed, view=view)
-        made = mix(pixels.float(), draw, view=view)
-        out.append((f"{NAMES[strategy]} of view {view.removesuffix('~')}", made))
+    for number, strategy in enumerate(strategies):
+        view = mixes[number % len(mixes)]
+        pixels = clean[view.view][0]
+        alone = replace(view.mixing, strategies=(strategy,))
+        draw = alone.draw(np.arange(len(pixels)), epoch=0, step=0, seed=seed, view=view.name)
+        out.append(
+            (f"{NAMES[strategy]} of view {view.view}", mix(pixels, draw, view=view.name))
+        )
     return out
 
 
-def _clean(row: int, name: str, pixels: Tensor) -> RowImage:
-    drawn = pixels[row].permute(1, 2, 0).numpy()
-    return RowImage(pixels=drawn, kind=f"view {name}", made_of=((_name(row), 1.0),))
+def _clean(row: int, name: str, blocks: tuple[Tensor, ...]) -> Iterator[RowImage]:
+    """The rows of an image in a view: one, or one of each block."""
+    for number, pixels in enumerate(blocks, 1):
+        which = "" if len(blocks) == 1 else f", {number} of {len(blocks)}"
+        yield RowImage(
+            pixels=_bytes(pixels[row]), kind=f"view {name}{which}", made_of=((_name(row), 1.0),)
+        )
 
 
 def _mixed(row: int, kind: str, mixed: Mixed) -> list[RowImage]:
@@ -107,7 +139,7 @@ def _mixed(row: int, kind: str, mixed: Mixed) -> list[RowImage]:
     if not rows:
         return []
     at = rows[-1]
-    pixels = mixed.images[at].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+    pixels = _bytes(mixed.images[at])
     sources, shares = mixed.composition.sources[at], mixed.composition.shares[at]
     made_of = tuple(
         (_name(source), share)
@@ -115,6 +147,10 @@ def _mixed(row: int, kind: str, mixed: Mixed) -> list[RowImage]:
         if share > 0
     )
     return [RowImage(pixels=pixels, kind=kind, made_of=made_of)]
+
+
+def _bytes(image: Tensor) -> UInt8[np.ndarray, "H W C"]:
+    return image.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
 
 
 def _name(row: int) -> str:

@@ -12,9 +12,14 @@ def gather_rows(rows: Rows) -> Rows:
     """The rows of every rank, one rank after the other; gradients flow back to their rank."""
     if not _spread():
         return rows
-    origin = None if rows.origin is None else _gathered(rows.origin)
-    composition = _gathered(rows.composition)
-    return Rows(gather(rows.vectors), composition, gather(rows.slots), origin)
+    return Rows(
+        gather(rows.vectors),
+        _gathered(rows.composition),
+        gather(rows.slots),
+        None if rows.origin is None else _gathered(rows.origin),
+        None if rows.task is None else gather(rows.task),
+        None if rows.place is None else gather(rows.place),
+    )
 
 
 def _gathered(composition: Composition) -> Composition:

@@ -1,0 +1,55 @@
+"""RotNet: by how many quarter turns an image is rotated says what it shows.
+
+Paper: Gidaris, Singh and Komodakis, ICLR 2018, https://arxiv.org/abs/1803.07728
+Idea: who sees that an image is upside down knows what is in it; all four rotations of an image
+    stand in one batch (Eq. 2 and 3), and turning loses no pixel.
+Against UIC: the classes are what was done to an image, known and the same for all, and no
+    memory is kept.
+Departures: the learning rate falls along a cosine in place of three steps, and momentum is not
+    Nesterov's. A mix of two images that are rotated alike is rotated so too, whatever its
+    shares are. Not claimed to reproduce.
+Checked: tests/views/test_derived.py, tests/oracles, tests/golden/losses.json
+"""
+
+from dataclasses import dataclass
+
+from ilk import networks, views
+from ilk.core import Output
+from ilk.kin import OwnTask
+from ilk.method import Classes, Given, Method, Mixable, Optimisation, Term
+from ilk.objectives import SoftCrossEntropy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rotation:
+    """Settings of RotNet; defaults are the authors' for ImageNet."""
+
+    min_scale: float = 0.08  # of a crop's area
+    base_lr: float = 0.133  # for a batch of 256; 0.1 for the authors' 192
+    weight_decay: float = 5e-4
+
+    def build(self, given: Given) -> Method:
+        """Assemble the parts for a backbone and its images."""
+        return Method(
+            views=(views.weak(given.size, self.min_scale, name="a"),),
+            derived=(views.Rotations(name="rotated", view="a"),),
+            projector=networks.classifier(given.width, views.TURNS),
+            terms=(
+                Term(
+                    name="clean",
+                    queries=(Output("student", "rotated", "projection"),),
+                    candidates=(Classes(views.TURNS),),
+                    kin=OwnTask(classes=views.TURNS),
+                    objective=SoftCrossEntropy(temperature=1.0),
+                ),
+            ),
+            optimisation=Optimisation(
+                name="sgd",
+                lr=self.base_lr,
+                weight_decay=self.weight_decay,
+                decay_all=True,
+                warmup_epochs=0,
+            ),
+            batch_size=192,
+            mixable=Mixable(queries=("rotated",), replace=False),
+        )
