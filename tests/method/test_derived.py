@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from ilk.kin import CommonSource, Evenly, OwnTask, RowByRow, SameCluster
 from ilk.method import refusals, with_background
 from ilk.mixes import MIXES, mixture
 from ilk.mixes.sdmp import SDMP
+from ilk.train.previews.views import rendered_views
 from ilk.views import Rotations, ViewRows
 from tests.laws.world import batch, progress, small_method, small_trainer
 
@@ -222,3 +224,15 @@ def test_mixes_of_images_rotated_alike_are_rotated_so_too(fabric, mix):
         assert rows == (4 if mix == "mixco" else 8)
         expected = torch.eye(4).repeat_interleave(rows, dim=0)
         assert torch.equal(record.kin.weights, expected)
+
+
+def test_a_preview_shows_every_row_of_an_image_and_mixes_of_the_first():
+    drawn = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3)).astype(np.uint8)
+    previews = rendered_views(small_method("rotation", "sdmp"), list(drawn), seed=0)
+    for preview in previews:
+        plain, *rest = preview.views
+        kinds = [f"view rotated, {k} of 4" for k in (1, 2, 3, 4)]
+        kinds += [f"{name} of view rotated" for name in ("Mixup", "CutMix", "ResizeMix")]
+        assert [image.kind for image in rest] == kinds
+        for turn, image in enumerate(rest[:4]):
+            assert np.array_equal(image.pixels, np.rot90(plain.pixels, turn))
