@@ -1,10 +1,12 @@
-"""FNC: candidates that resemble any view of an image are its kin too.
+"""FNC: candidates that resemble any view of an image are further positives.
 
 Paper: Huynh et al., WACV 2022, https://arxiv.org/abs/2011.11765
-Idea: some negatives show the same thing; a support set of views finds them, and they are
-    attracted.
-Against the method fnc: found among the candidates that a method has, by the views it has.
-Departures: the support set is the method's own keys, two in most. Not claimed to reproduce.
+Idea: some negatives show the same thing as the query. A support set of views finds these
+    false negatives, and the loss attracts them.
+Against the method fnc: they are found among the candidates of any method, by the views that
+    the method has.
+Departures: the support set is the method's own keys, of which most methods have two. No
+    reproduction is claimed.
 Checked: tests/kin_rules/test_kin_rules.py
 """
 
@@ -20,8 +22,8 @@ class Attracted:
     """Settings of the rule; defaults are the authors' for ImageNet.
 
     Args:
-        above: cosine to the most similar view that must be exceeded.
-        top: false negatives of an image, at most.
+        above: a false negative's cosine to its most similar view is larger.
+        top: an image has at most so many false negatives.
     """
 
     above: float = 0.7

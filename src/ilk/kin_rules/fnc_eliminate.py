@@ -1,9 +1,11 @@
-"""FNC, elimination: candidates that resemble any view of an image are not its negatives.
+"""FNC, elimination: candidates that resemble any view of an image are ignored.
 
 Paper: Huynh et al., WACV 2022, https://arxiv.org/abs/2011.11765
-Idea: a false negative that is left out does no harm, and a true one that is left out little.
-Against fnc: what is found is left out of the loss; a wrong find costs less than attraction.
-Departures: the support set is the method's own keys, two in most. Not claimed to reproduce.
+Idea: ignoring a false negative removes its harm, and ignoring a true negative costs little.
+Against fnc: the false negatives are ignored and not attracted, so that a wrong find costs
+    less.
+Departures: the support set is the method's own keys, of which most methods have two. No
+    reproduction is claimed.
 Checked: tests/kin_rules/test_kin_rules.py
 """
 
@@ -19,8 +21,8 @@ class Eliminated:
     """Settings of the rule; defaults are the authors' for ImageNet.
 
     Args:
-        above: cosine to the most similar view that must be exceeded.
-        top: false negatives of an image, at most.
+        above: a false negative's cosine to its most similar view is larger.
+        top: an image has at most so many false negatives.
     """
 
     above: float = 0.7

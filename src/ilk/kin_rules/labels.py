@@ -1,10 +1,12 @@
-"""Labels: candidates of the same known label are kin, for a share of the labels.
+"""Labels: candidates with the same known label are further positives.
 
 Paper: Khosla et al., NeurIPS 2020, https://arxiv.org/abs/2004.11362
-Idea: labels say who is kin and nothing else, so that any share of them can be used.
-Against the method supcon: for any method whose kin are images, with some labels or all.
-Departures: whose labels are shown is drawn for each item, so that their number varies by
-    chance. Not claimed to reproduce.
+Idea: labels decide which candidates are positives and nothing else, so that any fraction of
+    them can be used.
+Against the method supcon: this is a rule for any method whose candidates are images, with
+    some or all labels.
+Departures: whether a label is used is drawn for each image, so that the number of labels
+    varies by chance. No reproduction is claimed.
 Checked: tests/kin_rules/test_kin_rules.py
 """
 
@@ -21,8 +23,8 @@ class KnownLabels:
     """Settings of the rule.
 
     Args:
-        fraction: of the known labels that the method may see, above 0 and up to 1; a function
-            of the seed and the item.
+        fraction: the share of known labels that the method sees, above 0 and up to 1. Seed
+            and item decide which ones.
     """
 
     fraction: float = 1.0

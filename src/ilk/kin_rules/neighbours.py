@@ -1,12 +1,13 @@
-"""Neighbours: the past keys nearest to an image's own key are its kin too.
+"""Neighbours: the past keys nearest to an image's own key are further positives.
 
 Paper: Koohpayegani et al., ICCV 2021, https://arxiv.org/abs/2105.07269
-Idea: the nearest neighbours of a target in a memory mostly show the same thing, and differ by
-    more than augmentation can make.
-Against FNC: a fixed number, however alike; past keys alone, which take no part otherwise.
-Departures: a rule for any method, where mean shift is a method; the own key stays kin beside
-    the k neighbours and is none of them; 16,384 past keys in place of 128,000, where the method
-    has no queue of its own. Not claimed to reproduce.
+Idea: the nearest neighbours of a key in a memory mostly show the same thing, and differ by
+    more than augmentation can change.
+Against FNC: the number of neighbours is fixed, whatever their similarity; only past keys are
+    searched.
+Departures: this is a rule for any method, where MSF is a method. The own key stays a positive
+    beside the k neighbours. A method without a queue gets one of 16,384 past keys, where the
+    paper has 128,000. No reproduction is claimed.
 Checked: tests/kin_rules/test_kin_rules.py
 """
 
@@ -22,8 +23,8 @@ class NearestPast:
     """Settings of the rule.
 
     Args:
-        k: neighbours of an image.
-        queue_size: rows of the queue, where the method has none.
+        k: an image has so many neighbours.
+        queue_size: the queue holds so many keys, where the method has none of its own.
     """
 
     k: int = 5

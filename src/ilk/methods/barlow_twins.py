@@ -1,10 +1,12 @@
 """Barlow Twins: two views agree in every dimension, and no dimension repeats another.
 
 Paper: Zbontar et al., ICML 2021, https://arxiv.org/abs/2103.03230
-Idea: the cross-correlation of the two views' projections should be the identity.
-Against SimCLR: rows are contrasted by dimension, not by image; kin only choose partners.
-Departures: weight decay is the paper's, where the code has 1e-6; the authors' lower learning
-    rate of biases is the loss's factor 0.024, which LARS takes out of all other weights.
+Idea: the cross-correlation matrix of the two views' projections should be the identity.
+Against SimCLR: the loss compares dimensions, not images; kin only pair up the rows of the two
+    views.
+Departures: weight decay is the paper's, where the authors' code has 1e-6. The authors' lower
+    learning rate for biases becomes the loss's factor of 0.024, which LARS cancels for all
+    other weights.
 Checked: tests/oracles, tests/golden/losses.json
 """
 

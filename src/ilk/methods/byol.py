@@ -1,10 +1,12 @@
-"""BYOL: predict the teacher's projection of the other view; nobody is foreign.
+"""BYOL: the student predicts the teacher's projection of the other view, without negatives.
 
 Paper: Grill et al., NeurIPS 2020, https://arxiv.org/abs/2006.07733
-Idea: a predictor and a moving average keep the student from collapsing without any negatives.
-Against MoCo v3: mean shift in place of the softmax; heavier projector momentum.
-Departures: crops are scaled with an anti-aliased kernel, the authors' TensorFlow has none;
-    the last layers of projector and predictor have a bias, which the authors' code leaves out.
+Idea: a predictor and a teacher that is a moving average of the student prevent collapse
+    without any negatives.
+Against MoCo v3: mean squared error replaces the softmax, and the projector is wider.
+Departures: crops are resized with an anti-aliased kernel, which the authors' TensorFlow code
+    does not use. The last layers of projector and predictor have a bias, which the authors'
+    code does not have.
 Checked: tests/oracles, tests/golden/losses.json
 """
 
@@ -23,7 +25,7 @@ class BYOL:
 
     hidden: int = 4096
     dim: int = 256
-    momentum: float = 0.996  # of the teacher's moving average, rising to 1
+    momentum: float = 0.996  # the teacher's moving average, rising to 1
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""

@@ -1,13 +1,16 @@
-"""CMSF: mean shift to neighbours that are found within a constraint, far and yet related.
+"""CMSF: mean shift to nearest neighbours that are searched within a constraint.
 
 Paper: Navaneet et al., ECCV 2022, https://arxiv.org/abs/2112.04607
-Idea: the nearest of all are close by construction and teach little; search among images that
-    were neighbours one epoch ago under another augmentation, or that have the same label.
-Against MSF: a second term whose search is constrained (self), or the one search constrained to
-    the label where it is known (labels: supervised, and semi-supervised with some labels).
-Departures: the semi-supervised form goes by known labels alone, without the authors' classifier
-    of pseudo-labels; an item's first visit is constrained by the present in place of noise; the
-    bank's oldest rows are searched once more, where the authors overwrite them first.
+Idea: unconstrained nearest neighbours are already close and teach little. CMSF searches among
+    the images that were neighbours one epoch ago under another augmentation, or among images
+    of the same label.
+Against MSF: constraint=self adds a second term whose search is constrained; constraint=labels
+    constrains the only search to images of the same label, wherever a label is known
+    (supervised, or semi-supervised with some labels).
+Departures: the semi-supervised form uses known labels only, without the authors' classifier
+    that makes pseudo-labels. At an image's first visit the constraint uses its present
+    embedding, where the authors use noise. The oldest rows of the bank are searched once
+    more, where the authors overwrite them first.
 Checked: tests/oracles, tests/golden/losses.json
 """
 
@@ -30,8 +33,8 @@ class CMSF:
     hidden: int = 4096
     dim: int = 512
     k: int = 5  # 10 with labels
-    constrained_to: int = 5  # neighbours of the past that are searched
-    momentum: float = 0.99  # of the teacher's moving average
+    constrained_to: int = 5  # the search is among so many neighbours of an epoch ago
+    momentum: float = 0.99  # the teacher's moving average
     queue_size: int = 128_000
 
     def build(self, given: Given) -> Method:

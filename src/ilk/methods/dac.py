@@ -1,15 +1,17 @@
-"""DAC: pairs that are surely alike become more so, pairs that are surely not less.
+"""DAC: pairs surely of one class become more similar, pairs surely of two less similar.
 
 Paper: Chang et al., ICCV 2017,
     https://openaccess.thecvf.com/content_iccv_2017/html/Chang_Deep_Adaptive_Image_ICCV_2017_paper.html
-Idea: clustering is a yes or no for every pair; learn from the sure ones, which decide
-    the next ones, until two thresholds meet and no pair is in doubt.
-Against IIC: pairs of different images; nothing balances the classes.
-Departures: thresholds meet at the end of the run at an even pace, whatever the learning rate;
-    AdamW in place of RMSprop; SimCLR's crops and colours in place of rotation, shift and
-    zoom. Whole images decide anew in each step, those of the authors' code for ten passes:
-    a pair that decides for itself learns nothing that it has not seen in itself. Numbers were
-    not confirmed in the paper; not claimed to reproduce.
+Idea: clustering is a yes-or-no question for every pair of images. The network learns from the
+    pairs that it is sure about, and these decide the next ones, until two thresholds meet and
+    no pair is in doubt.
+Against IIC: the pairs are of different images, and nothing balances the classes.
+Departures: the thresholds meet at the end of the run and move at a constant rate, independent
+    of the learning rate. AdamW replaces RMSprop, and SimCLR's crops and colours replace
+    rotation, shift and zoom. Pairs are chosen by the whole images in each step, where the
+    authors' code chooses them once for ten passes; if the augmented views chose, the loss
+    could only confirm what it had chosen. The numbers were not confirmed in the paper, so no
+    reproduction is claimed.
 Checked: tests/kin/test_sure_pairs.py, tests/oracles, tests/golden/losses.json
 """
 
@@ -29,9 +31,9 @@ class DAC:
 
     classes: int = 10
     hidden: int = 512
-    above: float = 0.95  # cosine of pairs of one class, at first
-    below: float = 0.455  # and of pairs of two
-    end: float = 0.5  # where both thresholds end
+    above: float = 0.95  # pairs with at least this cosine are of one class, at first
+    below: float = 0.455  # pairs below this cosine are of two classes, at first
+    end: float = 0.5  # both thresholds end here
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
@@ -44,7 +46,7 @@ class DAC:
         )
         return Method(
             views=(views.fitted(views.simclr_pair(given.size))[0], whole),
-            # Without the norm all images begin alike, and every pair would be a sure one.
+            # Without batch norm predictions are similar at first, and every pair is sure.
             projector=networks.mlp(
                 given.width, self.hidden, self.classes, layers=2, last_batch_norm="affine"
             ),

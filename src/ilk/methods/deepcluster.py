@@ -1,15 +1,17 @@
-"""DeepCluster: an image is of the cluster that its own features put it in an epoch ago.
+"""DeepCluster: the k-means cluster of an image's features is its label for the next epoch.
 
 Paper: Caron et al., ECCV 2018, https://arxiv.org/abs/1807.05520
-Idea: even an untrained network tells images apart a little; cluster its features, learn to
-    say the clusters, and cluster the better features again.
-Against DeepCluster v2: one view; features of the backbone, whitened, in place of a projection;
-    clusters are classes of a linear head that is made anew in each epoch.
-Departures: features are those that an image had when it was last trained on, by direction
-    alone, where the authors embed plain crops anew; in the first epoch labels are dealt out at
-    random; rows count in inverse proportion to the size of their cluster, where the authors
-    draw clusters alike often; the head shares the backbone's optimiser, momentum included;
-    images keep their colours, without Sobel filters. Not claimed to reproduce.
+Idea: the features of even an untrained network carry some information about images.
+    DeepCluster clusters the features, trains the network to predict the clusters, and
+    clusters the improved features.
+Against DeepCluster v2: it uses one view; whitened features of the backbone are clustered, not
+    projections; the clusters are the classes of a linear head that is reinitialised every
+    epoch.
+Departures: the features are those of an image's last training view, L2-normalised, where the
+    authors embed plain crops before each clustering. In the first epoch labels are assigned
+    at random. Rows are weighted by the inverse size of their cluster, where the authors
+    sample clusters uniformly. The head shares the backbone's optimiser, including its
+    momentum. Images keep their colours, without Sobel filters. No reproduction is claimed.
 Checked: tests/memory/test_whitened.py, tests/oracles, tests/golden/losses.json
 """
 
@@ -29,8 +31,8 @@ class DeepCluster:
     """Settings of DeepCluster; defaults are the authors' for ImageNet."""
 
     clusters: int = 10_000
-    axes: int = 256  # of the whitened features
-    iterations: int = 20  # of k-means
+    axes: int = 256  # principal axes of the whitened features
+    iterations: int = 20  # k-means iterations
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""

@@ -1,13 +1,14 @@
-"""DeepCluster v2: every crop predicts in which cluster its image was an epoch ago.
+"""DeepCluster v2: every crop predicts the cluster that its image was in an epoch ago.
 
 Paper: Caron et al., NeurIPS 2020, https://arxiv.org/abs/2006.09882
-Idea: prototypes are centroids and not learnt, so a cluster keeps its meaning from one epoch to
-    the next; several clusterings are learned at once.
-Against SwAV: assignments come from k-means over the whole data once an epoch, not from a
-    balance of the batch.
-Departures: clusterings are of what the two large crops said during the last epoch; in the first
-    epoch labels are dealt out at random, where the authors embed all images beforehand. The
-    warm-up begins at zero, where the authors' begins at a sixteenth of the peak.
+Idea: the prototypes are centroids and are not learned, so a cluster keeps its meaning from
+    one epoch to the next. Several clusterings are learned at the same time.
+Against SwAV: k-means over the whole data set assigns images to clusters once an epoch; SwAV
+    balances the assignments within each batch.
+Departures: k-means clusters the projections of the two large crops from the last epoch. In
+    the first epoch labels are assigned at random, where the authors embed all images
+    beforehand. The warm-up begins at zero, where the authors' begins at a sixteenth of the
+    peak.
 Checked: tests/oracles, tests/golden/losses.json
 """
 
@@ -31,7 +32,7 @@ class DeepClusterV2:
     clusterings: int = 3
     temperature: float = 0.1
     local_views: int = 6
-    min_local_scale: float = 0.05  # of a small crop's area; more where 5 % is a few pixels
+    min_local_scale: float = 0.05  # smallest area of a small crop; raised where 5 % is tiny
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""

@@ -1,11 +1,12 @@
-"""DINO: every crop predicts what the teacher says of a large crop.
+"""DINO: every crop predicts the teacher's class probabilities of a large crop.
 
 Paper: Caron et al., ICCV 2021, https://arxiv.org/abs/2104.14294
-Idea: self-distillation over many classes that nobody named; centring keeps one class from
-    winning, sharpening keeps all from winning alike.
-Against MoCo v3: kin over classes in place of images; small crops are further queries.
-Departures: the teacher's temperature rises with every step, where the authors raise it once an
-    epoch.
+Idea: this is self-distillation over many classes without labels. Centring keeps one class
+    from dominating, and sharpening keeps the probabilities from becoming uniform.
+Against MoCo v3: the targets are probabilities over classes, not keys of images; small crops
+    are further queries.
+Departures: the teacher's temperature rises with every step, where the authors raise it once
+    an epoch.
 Checked: tests/oracles, tests/golden/losses.json; accuracy: make mini.
 """
 
@@ -42,10 +43,10 @@ class DINO:
     warmup_teacher_temperature: float = 0.04
     warmup_teacher_epochs: float = 30
     centre_momentum: float = 0.9
-    momentum: float = 0.996  # of the teacher's moving average, rising to 1
+    momentum: float = 0.996  # the teacher's moving average, rising to 1
     local_views: int = 8
-    min_local_scale: float = 0.05  # of a small crop's area; more where 5 % is a few pixels
-    last_layer_epochs: float = 1  # for which the last layer does not move
+    min_local_scale: float = 0.05  # smallest area of a small crop; raised where 5 % is tiny
+    last_layer_epochs: float = 1  # the last layer is frozen for so long
     norm_last_layer: bool = False  # True for runs of 100 epochs
     drop_path: float = 0.1
     base_lr: float = 5e-4  # for a batch of 256

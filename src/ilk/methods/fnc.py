@@ -1,10 +1,10 @@
-"""FNC: past keys that resemble any view of an image are kin too, or at least not foreign.
+"""FNC: keys that resemble any view of an image are further positives, or are ignored.
 
 Paper: Huynh et al., WACV 2022, https://arxiv.org/abs/2011.11765
-Idea: some negatives show the same thing; find them by a support set of views, then attract
-    them or leave them out.
-Against MoCo v2: many views, and kin beyond the own image.
-Departures: views are SimCLR's in place of RandAugment with jitter.
+Idea: some negatives show the same thing as the query. A support set of views finds these
+    false negatives; the loss then attracts them or ignores them.
+Against MoCo v2: it uses many views, and an image has positives beyond its own keys.
+Departures: views are SimCLR's, where the authors use RandAugment with jitter.
 Checked: tests/oracles, tests/golden/losses.json
 """
 
@@ -25,12 +25,12 @@ class FNC:
     hidden: int = 2048
     dim: int = 128
     temperature: float = 0.1
-    momentum: float = 0.999  # of the teacher's moving average
+    momentum: float = 0.999  # the teacher's moving average
     queue_size: int = 65_536
-    view_count: int = 10  # two and a support set of eight, all trained alike
+    view_count: int = 10  # two views and a support set of eight; all are trained
     top: int = 10  # false negatives per image, at most
-    above: float = 0.7  # cosine to the most similar view
-    attract: bool = True  # False leaves false negatives out
+    above: float = 0.7  # least cosine to the most similar view
+    attract: bool = True  # False ignores false negatives
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""

@@ -1,13 +1,14 @@
-"""IFND: past keys of the query's cluster are no negatives, ever more of them as trust grows.
+"""IFND: past keys of the query's cluster are ignored, more of them as training goes on.
 
 Paper: Chen et al., ICLR 2022, https://arxiv.org/abs/2106.03719
-Idea: early on clusters mean little, so believe only the surest, none at first and all at the
-    end; leave out what is believed to be a false negative, or attract it.
-Against FNC: false negatives are found by clusters of the whole data, not by a threshold in the
-    batch; several numbers of clusters are averaged.
-Departures: the measure of sureness, the numbers of clusters and the straight schedule were not
-    confirmed in the paper; what is clustered are the keys of an epoch's views, without a pass
-    of its own; not claimed to reproduce.
+Idea: clusters mean little at first, so only the most confident ones are trusted: none at the
+    beginning and all at the end. Keys that are trusted as false negatives are ignored, or
+    become positives.
+Against FNC: false negatives are found by clustering the whole data set, not by a threshold on
+    similarity; the loss may be a mean over several numbers of clusters.
+Departures: the measure of confidence, the numbers of clusters and the linear schedule were
+    not confirmed in the paper. The keys of an epoch's views are clustered, without a separate
+    pass over the data. No reproduction is claimed.
 Checked: tests/oracles, tests/golden/losses.json
 """
 
@@ -28,10 +29,10 @@ class IFND:
     hidden: int = 2048
     dim: int = 128
     temperature: float = 0.2
-    momentum: float = 0.999  # of the teacher's moving average
+    momentum: float = 0.999  # the teacher's moving average
     queue_size: int = 65_536
     clusters: tuple[int, ...] = (10_000,)  # one term for each number
-    attract: bool = False  # True makes false negatives kin
+    attract: bool = False  # True makes false negatives positives
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""

@@ -1,13 +1,13 @@
-"""IIC: the classes of two views tell of one another as much as they can.
+"""IIC: the mutual information between the classes of two views is maximised.
 
 Paper: Ji et al., ICCV 2019, https://arxiv.org/abs/1807.06653
-Idea: mutual information of two views' classes is largest when views agree, every answer is sure
-    and all classes are used, so nothing collapses; a head with more classes than there are
-    learns beside it.
-Against SwAV: no assignment is balanced; the balance is in the information itself.
-Departures: both kinds of heads learn in each step, not in turns; images keep their colours,
-    without Sobel filters; an image is never rotated; each copy has batch statistics of its
-    own, where all copies share a pass.
+Idea: mutual information is largest when the two views agree, every prediction is confident
+    and all classes are used, so nothing collapses. Auxiliary heads with more classes than
+    expected (overclustering) are trained together with it.
+Against SwAV: no assignment step balances the classes; the mutual information does.
+Departures: both kinds of heads are trained in each step, where the authors alternate between
+    them. Images keep their colours, without Sobel filters, and are never rotated. Each copy
+    of an image has batch statistics of its own, where the authors pass all copies together.
 Checked: tests/objectives/test_information.py, tests/oracles, tests/golden/losses.json
 """
 
@@ -25,8 +25,8 @@ class IIC:
     """Settings of IIC; defaults are the authors' for STL-10."""
 
     classes: int = 10
-    overclasses: int = 70  # of the auxiliary heads
-    heads: int = 5  # of each kind
+    overclasses: int = 70  # classes of the auxiliary heads
+    heads: int = 5  # heads of each kind
     marginals: float = 1.0  # lambda
     copies: int = 3  # transformed views of an image, each paired with the plain one
 

@@ -1,15 +1,17 @@
-"""IMSAT: classes that tell much of an image and do not change with its view.
+"""IMSAT: class predictions are informative about images and invariant to augmentation.
 
 Paper: Hu et al., ICML 2017, https://arxiv.org/abs/1702.08720
-Idea: be sure of every image and undecided on the whole (Eq. 7), and say the same of a
-    changed image as of the image itself (Eq. 3), so that classes follow what is shown.
-Against IIC: entropies of single images in place of a joint distribution; the untouched view
-    is a target that is held still.
-Departures: images are changed by augmentation, the paper's RPT; its VAT needs the gradient by
-    pixels, which is no relation between rows. A backbone and its features take the place of
-    pixels or pretrained features; last weights are not made small. The information counts ten
-    times as much: crops change an image more than VAT does, and with the authors' 0.1 the
-    surest way of saying the same of both was to say nothing of any. Not claimed to reproduce.
+Idea: the mutual information between images and classes is maximised: each prediction is
+    confident, and the predictions of the whole batch are balanced (Eq. 7). The prediction of
+    an augmented image must equal that of the image itself (Eq. 3).
+Against IIC: it uses the entropies of single predictions, not a joint distribution; the plain
+    view is a fixed target without a gradient.
+Departures: images are perturbed by augmentation, the paper's RPT; its VAT needs gradients
+    with respect to pixels, which this library does not compute. A backbone is trained from
+    images, where the paper takes pixels or pretrained features; the last weights are not
+    initialised small. The weight of the mutual information is ten times the authors' 0.1:
+    crops change an image more than VAT does, and with 0.1 the predictions collapsed to
+    uniform ones. No reproduction is claimed.
 Checked: tests/objectives/test_information.py, tests/oracles, tests/golden/losses.json
 """
 
@@ -29,7 +31,7 @@ class IMSAT:
     classes: int = 10
     hidden: int = 1200
     information: float = 1.0  # lambda
-    balance: float = 4.0  # mu, of the entropy of all images together
+    balance: float = 4.0  # mu, the weight of the entropy of the mean prediction
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""

@@ -1,13 +1,14 @@
-"""InterCLR: beside its own key, an image of the query's cluster is kin.
+"""InterCLR: an image of the query's cluster is a further positive.
 
 Paper: Xie et al., IJCV 2022, https://arxiv.org/abs/2008.11702
-Idea: invariance between images and not within one alone; clusters are kept up to date while
-    training, foreigners are semi-hard and the boundary is relaxed by a margin below zero.
-Against MoCo v2: a second term, in which one other image of the cluster is kin and foreigners
-    are drawn from those most like the query.
-Departures: the first clusters are of the keys of the first epoch's views, until when the second
-    term is silent, where the authors embed all images beforehand; small clusters are mended
-    when centroids are, not at each step.
+Idea: invariance holds between images and not only between views of one image. Clusters are
+    updated while training, negatives are semi-hard, and the margin of the decision boundary
+    is negative.
+Against MoCo v2: a second term has one other image of the query's cluster as positive, and
+    draws its negatives from the images most similar to the query.
+Departures: the first clustering uses the keys of the first epoch, until when the second term
+    is zero; the authors embed all images beforehand. Small clusters are dissolved when the
+    centroids are updated, not in every step.
 Checked: tests/kin/test_drawn_mates.py, tests/memory/test_online.py,
     tests/oracles, tests/golden/losses.json
 """
@@ -29,14 +30,14 @@ class InterCLR:
     hidden: int = 2048
     dim: int = 128
     temperature: float = 0.2
-    momentum: float = 0.999  # of the teacher's moving average
+    momentum: float = 0.999  # the teacher's moving average
     queue_size: int = 65_536
     clusters: int = 10_000
-    smallest: int = 20  # members that a cluster needs to last
+    smallest: int = 20  # smaller clusters are dissolved
     every: int = 10  # steps between new centroids
-    pool: int = 128_000  # images most like the query, of which foreigners are drawn
+    pool: int = 128_000  # negatives are drawn from so many images most similar to the query
     negatives: int = 16_384
-    margin: float = -0.5  # taken off the cosine of kin
+    margin: float = -0.5  # subtracted from the cosine of positives
     inter: float = 0.25  # weight of the second term; the first has the rest
 
     def build(self, given: Given) -> Method:

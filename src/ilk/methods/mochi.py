@@ -1,11 +1,12 @@
-"""MoCHi: each query gets harder negatives than there are, mixed from the hardest ones.
+"""MoCHi: each query gets synthetic negatives, mixed from its hardest ones.
 
 Paper: Kalantidis et al., NeurIPS 2020, https://arxiv.org/abs/2010.01028
-Idea: most of a queue soon contributes nothing; mixes of its hardest keys with one another
-    (Eq. 4) and with the query (Eq. 6) do, and cost no pass through a network.
-Against MoCo v2: further candidates, synthetic and of each query's own; the rest is shared.
-Departures: the numbers of mixes and the epochs before they begin were not confirmed in the
-    paper; not claimed to reproduce.
+Idea: most keys of a queue soon contribute nothing to the loss. Mixes of the hardest keys with
+    one another (Eq. 4) and with the query (Eq. 6) do contribute, and need no pass through a
+    network.
+Against MoCo v2: each query has further synthetic negatives; the rest is the same.
+Departures: the numbers of mixes and the epoch from which they are used were not confirmed in
+    the paper, so no reproduction is claimed.
 Checked: tests/oracles, tests/golden/losses.json
 """
 
@@ -26,7 +27,7 @@ class MoCHi:
     hidden: int = 2048
     dim: int = 128
     temperature: float = 0.2
-    momentum: float = 0.999  # of the teacher's moving average
+    momentum: float = 0.999  # the teacher's moving average
     queue_size: int = 65_536
     hardest: int = 1024  # keys that are mixed
     pairs: int = 512  # mixes of two of them

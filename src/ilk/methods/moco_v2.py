@@ -1,11 +1,12 @@
-"""MoCo v2: the other view's key is kin, a queue of past keys is foreign.
+"""MoCo v2: the other view's key is the positive, and a queue of past keys holds the negatives.
 
 Paper: Chen et al., 2020, https://arxiv.org/abs/2003.04297
-Idea: a slowly moving teacher makes keys that stay comparable for many steps, so a queue of them
+Idea: keys of a slowly moving teacher stay comparable for many steps, so a queue of them
     replaces the large batch.
-Against MoCo v3: a queue in place of the batch, one direction, no predictor.
-Departures: batches are not shuffled across devices before the teacher's normalisation; with
-    several devices statistics are synchronised instead.
+Against MoCo v3: the negatives come from a queue, not from the batch; only one of the two
+    views is a query; there is no predictor.
+Departures: batches are not shuffled across devices before the teacher's batch norm; with
+    several devices its statistics are synchronised instead.
 Checked: tests/oracles, tests/golden/losses.json
 """
 
@@ -26,7 +27,7 @@ class MoCoV2:
     hidden: int = 2048
     dim: int = 128
     temperature: float = 0.2
-    momentum: float = 0.999  # of the teacher's moving average
+    momentum: float = 0.999  # the teacher's moving average
     queue_size: int = 65_536
 
     def build(self, given: Given) -> Method:

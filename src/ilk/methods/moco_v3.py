@@ -1,12 +1,13 @@
-"""MoCo v3: the other view's key is kin, all other keys of the batch are foreign.
+"""MoCo v3: the other view's key is the positive, all other keys of the batch are negatives.
 
 Paper: Chen, Xie and He, ICCV 2021, https://arxiv.org/abs/2104.02057
-Idea: momentum contrast without a queue, made stable for vision transformers by a patch
-    projection that never learns.
-Against SimCLR: a teacher makes the keys, a predictor sits on the queries.
-Departures: none known; `vit_small` has 12 heads in the paper: --backbone-set num_heads=12.
-    ResNets have a recipe of their own, --set recipe=resnet: the paper's for 300 epochs of
-    ResNet-50. For 100 epochs it has base_lr=0.6; for 1000, momentum=0.996 weight_decay=1.5e-6.
+Idea: this is momentum contrast without a queue. A patch projection that is never trained
+    makes it stable for vision transformers.
+Against SimCLR: a teacher computes the keys, and the queries pass through a predictor.
+Departures: none known. `vit_small` has 12 heads in the paper: --backbone-set num_heads=12.
+    ResNets have a recipe of their own, --set recipe=resnet, which is the paper's for 300
+    epochs of ResNet-50. For 100 epochs the paper has base_lr=0.6; for 1000, momentum=0.996
+    weight_decay=1.5e-6.
 Checked: tests/oracles, tests/golden/losses.json; accuracy: make mini.
 """
 
@@ -33,10 +34,10 @@ class MoCoV3:
     projector_layers: int = 3
     predictor_norm: bool = True  # batch norm after the predictor's last layer
     temperature: float = 0.2
-    momentum: float = 0.99  # of the teacher's moving average, rising to 1
-    min_scale: float = 0.08  # of a crop's area
-    hue: float = 0.1  # largest change of hue, in turns
-    solarize: float = 0.2  # how often one of the two views is solarized
+    momentum: float = 0.99  # the teacher's moving average, rising to 1
+    min_scale: float = 0.08  # smallest area of a crop
+    hue: float = 0.1  # largest change of hue, as a share of the colour circle
+    solarize: float = 0.2  # probability, for one of the two views
     optimiser: Literal["adamw", "sgd", "lars"] = "adamw"
     base_lr: float = 1.5e-4  # for a batch of 256
     weight_decay: float = 0.1

@@ -1,10 +1,12 @@
-"""MSF: a query is pulled to the nearest neighbours of its teacher's key; nobody is foreign.
+"""MSF: a query is pulled towards the nearest neighbours of its teacher key, without negatives.
 
 Paper: Koohpayegani et al., ICCV 2021, https://arxiv.org/abs/2105.07269
-Idea: mean shift in place of a single target; the own key is always its own first neighbour.
-Against BYOL: k neighbours among past keys in place of the own key alone; k = 1 is BYOL in one
-    direction.
-Departures: the memory holds the past keys beside those of the step, not the step's among them.
+Idea: the target is the mean of several neighbours. The key of the image itself is always its
+    own first neighbour.
+Against BYOL: the target is k nearest neighbours among past keys, not the own key alone; k = 1
+    is BYOL with one of the two views as query.
+Departures: the search is over the keys of the current step and a memory of past keys; the
+    authors' memory includes the current step's.
 Checked: tests/oracles, tests/golden/losses.json
 """
 
@@ -25,7 +27,7 @@ class MSF:
     hidden: int = 4096
     dim: int = 512
     k: int = 5
-    momentum: float = 0.99  # of the teacher's moving average
+    momentum: float = 0.99  # the teacher's moving average
     queue_size: int = 128_000
 
     def build(self, given: Given) -> Method:

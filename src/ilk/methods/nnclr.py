@@ -1,8 +1,10 @@
-"""NNCLR: the nearest neighbour of one view, among past ones, is kin of the other view.
+"""NNCLR: the nearest neighbour of one view in a queue is the positive of the other view.
 
 Paper: Dwibedi et al., ICCV 2021, https://arxiv.org/abs/2104.14548
-Idea: a neighbour stands in for the image, so kin differ by more than augmentation can make.
-Against SimCLR: keys are replaced by their neighbours in a queue; a predictor sits on queries.
+Idea: a neighbour takes the place of the image's own view, so positives differ by more than
+    augmentation can change.
+Against SimCLR: keys are replaced by their nearest neighbours in a queue; the queries pass
+    through a predictor.
 Departures: the views are BYOL's; the paper's crops and colours were not confirmed.
 Checked: tests/oracles, tests/golden/losses.json
 """

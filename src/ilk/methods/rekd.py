@@ -1,13 +1,15 @@
-"""ReKD: a trained teacher tells a small student which images are related.
+"""ReKD: a trained teacher supervises a small student by the similarities between images.
 
 Paper: Zheng et al., AAAI 2022, https://arxiv.org/abs/2112.04174
-Idea: a small network cannot find semantics by telling images apart; a teacher that has found
-    them says who is related, and the student learns from relations and not from features.
-Against ReSSL: the teacher is another, larger network that has learned before and stands still;
-    the images it finds most alike are kin as well as soft targets.
-Departures: relations are the teacher's cosines, its nearest past images as kin and a softmax
-    of all as target, where the paper goes by prototypes of a teacher that learns along. Numbers
-    were not confirmed in the paper; not claimed to reproduce.
+Idea: a small network learns little semantics by instance discrimination. A trained teacher
+    decides which images are related, and the student learns these relations, not the
+    features.
+Against ReSSL: the teacher is another, larger network that is trained already and stays fixed;
+    the images that it finds most similar are positives as well as soft targets.
+Departures: relations are the teacher's cosine similarities: its nearest past images are
+    positives, and a softmax over all of them is the soft target. The paper uses prototypes of
+    a teacher that is trained along with the student. The numbers were not confirmed in the
+    paper, so no reproduction is claimed.
 Checked: tests/networks/test_standing_teacher.py, tests/laws/test_rekd.py,
     tests/oracles, tests/golden/losses.json
 """
@@ -35,9 +37,9 @@ from ilk.objectives import SoftCrossEntropy
 class ReKD:
     """Settings of ReKD."""
 
-    teacher: str = "timm:vit_small_patch16_224.dino"  # or a run; learned without labels too
+    teacher: str = "timm:vit_small_patch16_224.dino"  # or a run; trained without labels
     hidden: int = 2048
-    k: int = 5  # past images that are kin
+    k: int = 5  # nearest past images that are positives
     temperature: float = 0.2
     teacher_temperature: float = 0.05  # sharper than the student's, so that it teaches
     distillation: float = 1.0  # weight of the soft relation

@@ -1,13 +1,14 @@
-"""ReLIC v2: contrast with a few, and the same relations to them whatever the view.
+"""ReLIC v2: contrast with a few negatives, and similarities that do not depend on the view.
 
 Paper: Tomasev et al., 2022, https://arxiv.org/abs/2201.05119
-Idea: beside the own target among ten foreigners, the distribution over the eleven must not
-    depend on the view; many large and small crops ask for it.
-Against BYOL: foreigners, a temperature and an explicit invariance term; many views.
-Departures: a small crop, which the teacher does not see, is compared with the relations of
-    another large crop; no background is removed, for want of masks; batch norm sees crops of
-    one size together; weights, temperature and crops were not confirmed in the paper; not
-    claimed to reproduce.
+Idea: beside the contrast of the positive with ten negatives, the softmax over these eleven
+    must not depend on the view. Several large and small crops are compared.
+Against BYOL: it has negatives, a temperature and an explicit invariance term, and uses more
+    views.
+Departures: a small crop, which the teacher does not see, is compared with the similarities of
+    another large crop. Backgrounds are not removed, because no masks are given. Batch norm
+    sees crops of one size together. Weights, temperature and crops were not confirmed in the
+    paper, so no reproduction is claimed.
 Checked: tests/oracles, tests/golden/losses.json
 """
 
@@ -27,11 +28,11 @@ class ReLICv2:
     hidden: int = 4096
     dim: int = 256
     temperature: float = 0.2
-    negatives: int = 10  # sampled for each image
+    negatives: int = 10  # sampled for each query
     contrast: float = 0.3  # alpha
     invariance: float = 3.0  # beta
-    momentum: float = 0.996  # of the teacher's moving average, rising to 1
-    large_views: int = 4  # two at least
+    momentum: float = 0.996  # the teacher's moving average, rising to 1
+    large_views: int = 4  # at least two
     local_views: int = 2
 
     def build(self, given: Given) -> Method:
@@ -45,7 +46,8 @@ class ReLICv2:
         aims = {crop.name: Output("teacher", crop.name, "projection") for crop in large}
         names = tuple(aims)
         beyond = dict(zip(names, (*names[1:], names[0]), strict=True))
-        # The same relation from the other side; of a small crop, what a large one beside says.
+        # A pair's similarities are compared with those of its mirror image; those of a small
+        # crop with those of the next large one.
         mirrored = {(q, k): (said[k], aims[q]) for q in names for k in names}
         mirrored |= {(c.name, k): (said[beyond[k]], aims[k]) for c in local for k in names}
         share = 1 / len(mirrored)

@@ -1,12 +1,14 @@
-"""ReSSL: the student must see the same resemblances as its teacher.
+"""ReSSL: the student's similarities to past images match its teacher's.
 
 Paper: Zheng et al., NeurIPS 2021, https://arxiv.org/abs/2107.09282
-Idea: match two distributions of similarity over a queue of past samples (Eq. 4 to 6); nothing
-    is pushed apart, and the teacher looks at a weakly augmented view.
-Against MoCo v2: the relation is soft where MoCo's is one-hot; the own key is no candidate.
-Departures: no batch norm is decayed, where the authors' code spares those with "bn" in their
-    name, not those of shortcuts; the teacher's batches are not shuffled across devices. Numbers
-    are those of the authors' code; not claimed to reproduce.
+Idea: the loss matches two distributions of similarity over a queue of past keys (Eq. 4 to 6).
+    There are no negatives, and the teacher sees a weakly augmented view.
+Against MoCo v2: the target is a soft distribution where MoCo's is one-hot; the image's own
+    key is not a candidate.
+Departures: weight decay applies to no batch norm, where the authors' code excludes only those
+    with "bn" in their name and so not those of shortcuts. The teacher's batches are not
+    shuffled across devices. The numbers are those of the authors' code; no reproduction is
+    claimed.
 Checked: tests/oracles, tests/golden/losses.json
 """
 
@@ -28,7 +30,7 @@ class ReSSL:
     dim: int = 512
     temperature: float = 0.1
     teacher_temperature: float = 0.04  # sharper than the student's, so that it teaches
-    momentum: float = 0.999  # of the teacher's moving average
+    momentum: float = 0.999  # the teacher's moving average
     queue_size: int = 131_072
 
     def build(self, given: Given) -> Method:

@@ -1,16 +1,17 @@
-"""Revisiting contrastive: past keys are kin if their backbone features are the nearest.
+"""Revisiting contrastive: past keys whose backbone features are nearest are further positives.
 
 Paper: Van Gansbeke et al., NeurIPS 2021, https://arxiv.org/abs/2106.05967
-Idea: what MoCo lacks are invariances: to small crops that share a part with the key, to learnt
-    colours, and to the image itself; features of the backbone know neighbours better than the
-    projection on which the loss acts, so the neighbours of each crop are found in the one and
-    drawn near in the other.
-Against MSF: neighbours are found in another field, and others are foreign.
+Idea: MoCo lacks invariance to small crops that overlap the key's crop, to learned colour
+    policies, and between images. Features of the backbone find better neighbours than the
+    projection on which the loss acts, so each crop's neighbours are found by the features and
+    attracted in the projection.
+Against MSF: neighbours are found by features and not by projections, and the other keys are
+    negatives.
 Departures: large crops have the run's image size and small ones 3/7 of it, where the authors
-    have 160 and 96 pixels; policies of AutoAugment are as torchvision applies them; neighbours
-    are other images, and none is found before keys have been written; the learning rate is
-    MoCo v2's, a tenth of theirs, with which the projections of a small backbone collapsed. Not
-    claimed to reproduce.
+    have 160 and 96 pixels. The policies of AutoAugment are torchvision's. Neighbours are
+    other images, and none is found before keys have been written. The learning rate is MoCo
+    v2's, a tenth of theirs, with which the projections of a small backbone collapsed. No
+    reproduction is claimed.
 Checked: tests/laws/test_family.py, tests/views/test_near.py,
     tests/oracles, tests/golden/losses.json
 """
@@ -32,14 +33,14 @@ class Revisiting:
     hidden: int = 2048
     dim: int = 128
     temperature: float = 0.2
-    momentum: float = 0.995  # of the teacher's moving average
+    momentum: float = 0.995  # the teacher's moving average
     queue_size: int = 65_536
     k: int = 20  # neighbours
     neighbour_weight: float = 0.4
     local_views: int = 4
-    min_local_scale: float = 0.05  # of a small crop's area; more where 5 % is a few pixels
-    shared: float = 0.1  # of a small crop's area that lies inside the key's
-    autoaugment: float = 0.5  # probability, but for the key
+    min_local_scale: float = 0.05  # smallest area of a small crop; raised where 5 % is tiny
+    shared: float = 0.1  # least share of a small crop's area that lies inside the key's crop
+    autoaugment: float = 0.5  # probability; never applied to the key
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""

@@ -1,10 +1,11 @@
-"""SimCLR: two views of an image are kin, all other views of the batch are foreign.
+"""SimCLR: two views of an image are positives, and all other views of the batch are negatives.
 
 Paper: Chen et al., ICML 2020, https://arxiv.org/abs/2002.05709
-Idea: contrast within a large batch, through a projector that is thrown away.
-Against MoCo v3: no teacher and no predictor; both views are candidates of both queries.
-Departures: crops are scaled with an anti-aliased kernel, the authors' TensorFlow has none;
-    linear layers begin as PyTorch's do, where theirs are N(0, 0.01).
+Idea: contrast within a large batch, through a projector that is discarded after training.
+Against MoCo v3: there is no teacher and no predictor; both views are candidates for both
+    queries.
+Departures: crops are resized with an anti-aliased kernel, which the authors' TensorFlow code
+    does not use. Linear layers are initialised as PyTorch does, where theirs are N(0, 0.01).
 Checked: tests/oracles, tests/golden/losses.json
 """
 

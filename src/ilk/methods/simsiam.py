@@ -1,9 +1,11 @@
-"""SimSiam: predict the other view's projection, which is held still; nobody is foreign.
+"""SimSiam: the student predicts its own projection of the other view, without negatives.
 
 Paper: Chen and He, CVPR 2021, https://arxiv.org/abs/2011.10566
-Idea: stopping the gradient is enough to keep two equal networks from collapsing.
-Against BYOL: no teacher; the student is its own.
-Departures: none known; the paper's -cos is a quarter of both mean shifts, up to a constant.
+Idea: stopping the gradient of the target is enough to prevent collapse, with the same network
+    on both sides.
+Against BYOL: there is no teacher; the targets come from the student.
+Departures: none known; the paper's negative cosine is a quarter of both mean-shift terms, up
+    to a constant.
 Checked: tests/oracles, tests/golden/losses.json
 """
 

@@ -1,11 +1,12 @@
-"""SupCon: views of all images of one class are kin; where no label is known, of one image.
+"""SupCon: all views of one class are positives, or those of one image where no label is known.
 
 Paper: Khosla et al., NeurIPS 2020, https://arxiv.org/abs/2004.11362
-Idea: labels enter as kin, not as targets; each of many positives has a logarithm of its own
-    (Eq. 2), which pulls a whole class together.
-Against SimCLR: kin by label as well as by source; with no label at all the two are one.
-Departures: views and learning rate are SimCLR's; labels may be known of some images
-    only, the others are kin of their own views, which makes it semi-supervised.
+Idea: labels decide which candidates are positives and are not targets of a classifier. Each
+    of the positives has a log term of its own (Eq. 2), which pulls a whole class together.
+Against SimCLR: positives share the label or the image; without any label the two methods are
+    the same.
+Departures: views and learning rate are SimCLR's. Labels may be known for only some images;
+    the others have their own views as positives, which makes the method semi-supervised.
 Checked: tests/oracles, tests/golden/losses.json
 """
 

@@ -1,13 +1,15 @@
-"""SwAV: every view predicts to which prototypes another view was assigned.
+"""SwAV: every crop predicts the prototypes that another view was assigned to.
 
 Paper: Caron et al., NeurIPS 2020, https://arxiv.org/abs/2006.09882
-Idea: assignments are balanced over prototypes by optimal transport, so none can take all;
-    many small crops are cheap further queries.
-Against DINO: no teacher; codes are balanced over the batch in place of centred and sharpened.
-Departures: prototypes are normalised in each forward, where the authors renormalise what they
-    store; the queues (off by default, as for large batches) fill from the first step on, where
-    they begin to in the epoch in which they may be used. They are used when they are full. The
-    warm-up begins at zero, where the authors' for batches of 4096 begins at a sixteenth.
+Idea: optimal transport balances the assignments over prototypes, so that no prototype takes
+    all. Many small crops are cheap further queries.
+Against DINO: there is no teacher; the codes are balanced over the batch, where DINO centres
+    and sharpens them.
+Departures: prototypes are normalised in each forward pass, where the authors renormalise the
+    stored weights. The queues (off by default, as for large batches) fill from the first step
+    on, where the authors' fill from the epoch in which they may be used; they are used once
+    they are full. The warm-up begins at zero, where the authors' for batches of 4096 begins
+    at a sixteenth.
 Checked: tests/oracles, tests/golden/losses.json
 """
 
@@ -41,7 +43,7 @@ class SwAV:
     epsilon: float = 0.05
     iterations: int = 3
     local_views: int = 6
-    min_local_scale: float = 0.05  # of a small crop's area; more where 5 % is a few pixels
+    min_local_scale: float = 0.05  # smallest area of a small crop; raised where 5 % is tiny
     queue_size: int = 0  # 3840 for a batch of 256
     queue_from: float = 15  # epoch
     frozen_steps: int = 313  # 5005 for a batch of 256

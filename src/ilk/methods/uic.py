@@ -1,11 +1,13 @@
-"""UIC: an image is of the class that the network said it to be an epoch ago.
+"""UIC: the network's predictions of the last epoch are this epoch's labels.
 
 Paper: Chen et al., ECCV workshops 2020, https://arxiv.org/abs/2006.11480
-Idea: DeepCluster without clustering; the classifier's own answer while it trains on an epoch is
-    the label of the next, and a table of one number per image is all there is to keep.
-Against DeepCluster v2: no bank, no k-means and no second view; classes are learnt.
-Departures: rows count in inverse proportion to the size of their class, where the authors draw
-    classes alike often: the same in the mean, with every image seen once an epoch.
+Idea: DeepCluster without k-means. The class that the network predicts for an image while it
+    trains in one epoch is the image's pseudo-label in the next, so only one number for each
+    image is stored.
+Against DeepCluster v2: there is no memory bank, no k-means and no second view; the classes
+    are learned.
+Departures: rows are weighted by the inverse size of their class, where the authors sample
+    classes uniformly. The expectation is the same, and every image is seen once an epoch.
 Checked: tests/memory/test_labels.py, tests/oracles, tests/golden/losses.json
 """
 

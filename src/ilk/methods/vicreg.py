@@ -1,8 +1,10 @@
-"""VICReg: two views agree, every dimension varies, and no two dimensions vary together.
+"""VICReg: two views agree, every dimension varies, and dimensions are decorrelated.
 
 Paper: Bardes, Ponce and LeCun, ICLR 2022, https://arxiv.org/abs/2105.04906
-Idea: variance and covariance of each view alone prevent collapse; the views only need to agree.
-Against Barlow Twins: the branches are regularised separately, so they need not be alike.
+Idea: variance and covariance terms on each view separately prevent collapse; the two views
+    only need to agree.
+Against Barlow Twins: the two branches are regularised separately, so they may be different
+    networks.
 Departures: the last layer has a bias, on which the loss does not depend.
 Checked: tests/oracles, tests/golden/losses.json
 """

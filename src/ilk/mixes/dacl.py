@@ -1,12 +1,13 @@
-"""DACL: a little of another image is noise, that a query must see through.
+"""DACL: a small share of another image is noise, and the label stays hard.
 
 Paper: Verma et al., ICML 2021, https://arxiv.org/abs/2011.04419
-Idea: mixing in another sample makes a positive pair where no augmentation is known, in any
-    domain; the label stays hard.
-Against i-Mix: the smaller share is foreign and not kin, and never larger than a tenth.
-Departures: the query alone is mixed, since all views of a batch have the same partners, which
-    would be common to both sides; hidden features and geometric means are not mixed; images
-    are augmented as the method does it. Not claimed to reproduce.
+Idea: mixing in a little of another sample makes a positive pair in domains where no
+    augmentation is known.
+Against i-Mix: the image of the smaller share is a negative, and its share is never larger
+    than a tenth.
+Departures: only the query is mixed: all views of a batch have the same partners, so mixing
+    both sides would give them content in common. Hidden features and geometric means are not
+    mixed. Images are augmented as the method does it. No reproduction is claimed.
 Checked: tests/kin/test_foremost.py, tests/oracles, tests/golden/losses.json
 """
 
@@ -22,7 +23,7 @@ class DACL:
     """Settings of DACL; defaults are the paper's.
 
     Args:
-        lowest: share of an image in its mix is uniform from here to 1; above one half.
+        lowest: an image's share in its mix is uniform from here to 1; must be above one half.
     """
 
     lowest: float = 0.9

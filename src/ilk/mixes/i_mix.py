@@ -1,12 +1,13 @@
-"""i-Mix: every query is a mix, and shares its label between the keys of both sources.
+"""i-Mix: every query is mixed, and its label is shared between the keys of both sources.
 
 Paper: Lee et al., ICLR 2021, https://arxiv.org/abs/2010.08887
-Idea: mixup carried over to contrastive learning, with virtual labels for images.
-Against SDMP: the source loss alone, for all queries; partners are shuffled, shares folded to
-    the larger half, drawn for each view; nothing clean stays. Where a method contrasts with a
-    queue alone, the other keys of the batch are foreign too.
-Departures: boxes of CutMix, which is not the default, have a share for each image in place of
-    one for the batch, and never leave it.
+Idea: Mixup for contrastive learning: each image of the batch is a virtual class.
+Against SDMP: it has the source loss only, for all queries; partners are a random permutation,
+    shares are folded to the larger half and drawn for each view, and no plain query stays.
+    Where a method contrasts with a queue alone, the other keys of the batch are negatives
+    too.
+Departures: with CutMix, which is not the default, each image has a share of its own, where
+    the authors have one for the batch, and boxes never leave the image.
 Checked: tests/oracles, tests/golden/losses.json; accuracy: make mini.
 """
 

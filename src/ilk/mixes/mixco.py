@@ -1,13 +1,14 @@
-"""MixCo: beside the clean loss, mixes of the two halves of a batch resemble both sources.
+"""MixCo: mixes of the two halves of a batch have both sources as positives.
 
 Paper: Kim et al., NeurIPS 2020 workshop, https://arxiv.org/abs/2010.06300
-Idea: semi-positive pairs from mixed images, with a sharper temperature of their own.
-Against SDMP: half as many mixes, no mixes among the keys, shares uniform and drawn for each
-    view. Where a method contrasts with a queue alone, a mix does so with the keys of the batch
-    too.
-Departures: clean and mixed queries share a pass, and with it batch statistics, in every method,
-    as in the authors' code of MoCo; that of SimCLR has two passes. The temperature applies to
-    methods that have one, and is 1 in their script for ImageNet.
+Idea: mixed images make semi-positive pairs, with a lower temperature of their own. The mixed
+    loss is added to the plain one.
+Against SDMP: there are half as many mixes, no keys are mixed, and shares are uniform and
+    drawn for each view. Where a method contrasts with a queue alone, a mix is also contrasted
+    with the keys of the batch.
+Departures: plain and mixed queries share a forward pass, and so batch statistics, in every
+    method, as in the authors' code of MoCo; their SimCLR has two passes. The temperature
+    applies to methods that have one; it is 1 in the authors' script for ImageNet.
 Checked: tests/oracles, tests/golden/losses.json
 """
 
@@ -24,7 +25,7 @@ class MixCo:
     """Settings of MixCo; defaults are the authors'."""
 
     weight: float = 1.0
-    temperature: float = 0.05  # of the mixed terms
+    temperature: float = 0.05  # used in the mixed terms
 
     def apply(self, method: Method) -> Method:
         """The method with mixed queries on top."""

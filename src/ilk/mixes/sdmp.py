@@ -1,14 +1,17 @@
-"""SDMP: mixed images that share sources are kin, by the share they have in common.
+"""SDMP: mixed images that share source images are positives, weighted by the share in common.
 
 Paper: Ren et al., CVPR 2022, https://arxiv.org/abs/2206.07692
-Idea: a mixed query resembles both of its sources (Eq. 3, 7), and every mix of the same two
-    sources as far as their shares overlap (Eq. 4, 8); both are asked for beside the clean loss.
-Against i-Mix: mixes are kin of one another too, shares are drawn per image, clean pairs stay.
-Departures: the two halves of the weight of mixed terms are the authors' code's for MoCo v3; for
-    multi-crop methods each loss is a mean over its own pairs and they are added, as the paper's
-    text says, where its code was never published: with few small crops the mixed one then has
-    most of the weight, and weighting="crops" or "pairs" changes that. Box positions never leave
-    the image, so both views have the same share; pairing is within each device.
+Idea: a mixed query is a positive of both of its sources (Eq. 3, 7), and of every mix of the
+    same two sources by the overlap of their shares (Eq. 4, 8). Both losses are added to the
+    loss of the plain images.
+Against i-Mix: mixes are positives of one another too, each image draws its own share, and the
+    plain pairs stay.
+Departures: for MoCo v3 the plain loss has half of the weight and each mixed loss a quarter,
+    as in the authors' code. For multi-crop methods each loss is a mean over its own pairs and
+    the losses are added, as the paper says; its code was not published. With few small crops
+    the mixed losses then have most of the weight; weighting="crops" or "pairs" changes that.
+    Boxes never leave the image, so both views have the same share. Images are paired within
+    each device.
 Checked: tests/oracles, tests/golden/sdmp.json; accuracy: make mini.
 """
 
@@ -34,17 +37,17 @@ class SDMP:
     """Settings of SDMP; defaults are the paper's.
 
     Args:
-        version: replace one symmetric half of the loss, or add a mixed view of its own.
+        version: replace one symmetric half of the loss, or add a mixed view.
         strategies: one is drawn for each batch.
-        alpha: of the Beta distribution of shares.
-        per_sample: a share for each image; False is one for the batch (Tables 6 and 7).
-        static_source: hold source labels at one half each (Tables 6 and 7).
-        static_mix: hold mix labels at one half each (Tables 6 and 7).
+        alpha: parameter of the Beta distribution of shares.
+        per_sample: each image draws its share; False draws one for the batch (Tables 6 and 7).
+        static_source: both sources have equal weights, whatever their shares (Tables 6 and 7).
+        static_mix: mixes have equal weights, whatever their overlap (Tables 6 and 7).
         weighting: how much mixed crops weigh. "paper" adds the three losses as declared by the
             method (MoCo v3: 1/2, 1/4 and 1/4; multi-crop: 1, 1 and 1), "pairs" takes one mean
             over all pairs, and "crops" leaves each crop the weight that it had.
-        source_weight: factor of the source terms.
-        mix_weight: factor of the mix terms.
+        source_weight: the source terms are multiplied by it.
+        mix_weight: the mix terms are multiplied by it.
         mixed_teachers: how many of the teacher's views are mixed too; None is all of them.
         remember_mixed: memories and centres also see mixed outputs.
     """

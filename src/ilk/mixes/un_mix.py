@@ -1,14 +1,15 @@
-"""Un-Mix: beside the clean loss, a mixed query resembles both sources by one share per batch.
+"""Un-Mix: a mixed query has both sources as positives, with one share for the whole batch.
 
 Paper: Shen et al., AAAI 2022, https://arxiv.org/abs/2003.05438
-Idea: soften the distance between positives and negatives by mixing within a batch.
-Against SDMP: one share and one box for the whole batch, no mixes among the keys; only the first
-    view is mixed.
-Departures: the probability of mixing globally or by region is one half each, as two strategies,
-    where the authors ask to tune it. A mix of one view is held against the other one alone,
-    where their code of MoCo with both directions takes the keys of both. Both sources stand in
-    one denominator; for MoCo they add two losses of a denominator each. Boxes never leave the
-    image. Of many crops every second one is mixed, and targets stay those of clean crops.
+Idea: mixing within a batch softens the distance between positives and negatives. The mixed
+    loss is added to the plain one.
+Against SDMP: one share and one box serve the whole batch, no keys are mixed, and only the
+    first view is mixed.
+Departures: Mixup and CutMix have a probability of one half each, which the authors advise to
+    tune. A mix of one view is compared with the other view only, where the authors' code of
+    MoCo with both directions uses the keys of both. Both sources are in one denominator; for
+    MoCo the authors add two losses with a denominator each. Boxes never leave the image. With
+    multi-crop every second crop is mixed, and targets stay those of plain crops.
 Checked: tests/oracles, tests/golden/losses.json
 """
 
