@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ilk.cli.methods import header, needs
+from ilk.cli.methods import header
+from ilk.cli.needs import needs
 from ilk.kin_rules import KIN_RULES
 from ilk.methods import METHODS
 from ilk.mixes import MIXES

@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 
 from ilk.cli import catalogue
-from ilk.cli.matrix import TOLD, fits, numbered
-from ilk.cli.methods import header, needs, recipes
+from ilk.cli.matrix import NOTE, fits, numbered
+from ilk.cli.methods import header, recipes
+from ilk.cli.needs import memories, needs
 from ilk.core.names import CATALOGUE
 from ilk.kin_rules import KIN_RULES
 from ilk.method import Given, Method, Pretrained
@@ -26,11 +27,12 @@ TOP = """\
 # Methods, mixes and kin rules
 
 Written by `docs/generate.py` from the code; change the code, then call `make docs`.
-The same on a terminal: `ilk methods`, and `ilk methods sdmp` for one whole.
+The same on a terminal: `ilk methods`, and `ilk methods sdmp` for all about one.
 
 A default is the paper's. Learning rates are for a batch of 256 and grow with the batch as the
-scaling says; `--lr` sets the peak itself. A run that names little takes other values where
-images, network or machine are small, see [choices](choices.md).
+scaling says; `--lr` sets the peak itself. Where you do not choose
+yourself, a run takes other values for small images, networks or machines, see
+[choices](choices.md).
 """
 
 CHOSEN = """\
@@ -108,7 +110,7 @@ def _matrix() -> str:
     head = ("method", *next(iter(fits().values())))
     cells = [(f"[{name}](#{name})", *row) for name, row in rows.items()]
     notes = "".join(f"\n{number}. {reason}" for number, reason in enumerate(reasons, 1))
-    return f"{TOLD}\n\n{_table(head, cells)}{notes}\n"
+    return f"{NOTE}\n\n{_table(head, cells)}{notes}\n"
 
 
 def _section(name: str, kind: type, record: Method | None) -> str:
@@ -130,7 +132,7 @@ def _facts(record: Method) -> dict[str, str]:
     clip = "" if plan.clip is None else f", gradients clipped at {plan.clip:g}"
     return {
         "Views": ", ".join(f"{view.name} ({view.size} px)" for view in record.views),
-        "Memory": ", ".join(record.memory) or "none",
+        "Memory": ", ".join(memories(record)) or "none",
         "Teacher": _teacher(record),
         "Encoder kept": f"the {record.encoder}'s backbone",
         "Optimiser": f"{plan.name}, learning rate {plan.lr:g} for 256 images, growing "
@@ -142,7 +144,7 @@ def _facts(record: Method) -> dict[str, str]:
 
 def _teacher(record: Method) -> str:
     if isinstance(record.teacher, Pretrained):
-        return f"`{record.teacher.encoder}`, which has learned before and stands still"
+        return f"`{record.teacher.encoder}`, trained before and not updated"
     return "a moving average of the student" if record.teacher else "none"
 
 

@@ -38,7 +38,8 @@ def made() -> dict[str, Any]:
 
 
 def _entry(name: str, kind: type[Any]) -> dict[str, Any]:
-    from ilk.cli.methods import header, needs, recipes
+    from ilk.cli.methods import header, recipes
+    from ilk.cli.needs import needs
 
     return {
         "header": header(kind),

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 # By method, then by mix or kin rule: why it is refused; empty where it fits.
 Fits = Mapping[str, Mapping[str, str]]
 
-TOLD = (
-    "A number refers to the reason of a refusal below. A mix and a kin rule that each fit a "
-    "method fit it together."
+NOTE = (
+    "A number refers to the reason below why a pair does not fit. A mix and a kin rule that "
+    "each fit a method fit it together."
 )
 
 
@@ -70,7 +70,7 @@ def print_matrix(console: Console, found: Fits) -> None:
     for name, cells in rows.items():
         table.add_row(name, *(cell if cell == "yes" else f"[dim]{cell}[/]" for cell in cells))
     print_table(console, table)
-    for line in (TOLD, *_notes(reasons)):
+    for line in (NOTE, *_notes(reasons)):
         say(console, line)
 
 

@@ -4,8 +4,7 @@ import dataclasses
 import inspect
 import sys
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -14,12 +13,8 @@ from rich.table import Table
 from ilk.cli.catalogue import KINDS, entries
 from ilk.cli.tables import print_table
 from ilk.cli.terminal import answer, check_said, plain, terminal
-from ilk.core.counts import count
 from ilk.core.errors import UserError
 from ilk.core.names import catalogue
-
-if TYPE_CHECKING:
-    from ilk.method import Method
 
 
 def methods(
@@ -80,40 +75,6 @@ def header(kind: type) -> dict[str, str]:
         elif key:
             out[key] += " " + line.strip()
     return out
-
-
-def needs(name: str) -> str:
-    """What a method asks for, read off its record; of a mix or kin rule, what it fits."""
-    from ilk.cli.matrix import fits
-    from ilk.method import refusals
-    from ilk.methods import METHODS
-
-    axis = name.removeprefix("kin.")
-    if name not in METHODS:
-        return "fits " + ", ".join(other for other, row in fits().items() if not row[axis])
-    method = _small(name)
-    reasons = refusals(method)
-    parts = [
-        count(len(method.views), "view"),
-        *(f"{fact}s" for fact in method.facts),
-        "teacher" if method.teacher else "",
-        *method.memory,
-        f"batch {method.batch_size}",
-        f"no mixing: {reasons[0]}" if reasons else "takes mixes",
-    ]
-    return ", ".join(part for part in parts if part)
-
-
-@lru_cache
-def _small(name: str) -> "Method":
-    """The method without a single number in memory: some heads have millions."""
-    import torch
-
-    from ilk.method import Given
-    from ilk.methods import recipe
-
-    with torch.device("meta"):
-        return recipe(name, {}).build(Given(width=8, size=224))
 
 
 def recipes(name: str) -> dict[str, str]:

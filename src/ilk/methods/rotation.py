@@ -1,13 +1,12 @@
-"""RotNet: by how many quarter turns an image is rotated says what it shows.
+"""RotNet: the network predicts by how many quarter turns an image was rotated.
 
 Paper: Gidaris, Singh and Komodakis, ICLR 2018, https://arxiv.org/abs/1803.07728
-Idea: who sees that an image is upside down knows what is in it; all four rotations of an image
-    stand in one batch (Eq. 2 and 3), and turning loses no pixel.
-Against UIC: the classes are what was done to an image, known and the same for all, and no
-    memory is kept.
-Departures: the learning rate falls along a cosine in place of three steps, and momentum is not
-    Nesterov's. A mix of two images that are rotated alike is rotated so too, whatever its
-    shares are. Not claimed to reproduce.
+Idea: recognising how an image is rotated requires knowing what it shows. All four rotations of
+    an image are in one batch (Eq. 2 and 3), and rotation loses no pixel.
+Against UIC: the classes are the rotations, which are known, and there is no memory.
+Departures: the learning rate follows a cosine, where the authors have three steps, and momentum
+    is not Nesterov's. A mix of two images that are rotated by the same angle has that angle as
+    its class, whatever its shares are. No reproduction is claimed.
 Checked: tests/views/test_derived.py, tests/oracles, tests/golden/losses.json
 """
 
@@ -24,7 +23,7 @@ from ilk.objectives import SoftCrossEntropy
 class Rotation:
     """Settings of RotNet; defaults are the authors' for ImageNet."""
 
-    min_scale: float = 0.08  # of a crop's area
+    min_scale: float = 0.08  # smallest area of a crop
     base_lr: float = 0.133  # for a batch of 256; 0.1 for the authors' 192
     weight_decay: float = 5e-4
 
