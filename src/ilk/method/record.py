@@ -322,6 +322,7 @@ class Method:
         mixable: how mixes change this method.
         derived: views that are made from these and from one another, in the order in which they
             are made; mixes are among them.
+        places: whether any part of it asks where in its image a row lies.
         facts: names of what the method must know of items, such as ``label``, and the share of
             the known values of each that it may see.
         sampling: by which facts the items of a batch are drawn; None is a random order of all.
@@ -346,6 +347,7 @@ class Method:
     encoder: Literal["student", "teacher"] = "student"
     mixable: Mixable
     derived: tuple[DerivedView, ...] = ()
+    places: bool = False
     facts: Mapping[str, float] = field(default_factory=dict)
     sampling: Sampling | None = None
 

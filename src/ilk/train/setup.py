@@ -153,6 +153,7 @@ class Setup:
             workers=self.workers,
         )
         loader.sampled = self._sampled(share)
+        loader.placed = self.method.places
         return loader
 
     def _sampled(self, share: int) -> StepItems | None:

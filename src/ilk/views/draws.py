@@ -51,6 +51,23 @@ class Draws:
     solarize_threshold: int
     policies: Policies | None = None
 
+    def edges(
+        self, heights: Int[np.ndarray, " B"], widths: Int[np.ndarray, " B"]
+    ) -> Float[np.ndarray, "B 4"]:
+        """Top, left, bottom and right edge of each crop, as shares of its image's sides.
+
+        Of a mirrored view left is larger than right: its first column shows the right edge.
+        What AutoAugment moves by a few pixels is not counted.
+
+        Args:
+            heights: of the images.
+            widths: of the images.
+        """
+        top, left, height, width = self.boxes.T
+        ends = np.stack([top, left, top + height, left + width], 1)
+        shares = ends / np.stack([heights, widths, heights, widths], 1)
+        return np.where(self.flip[:, None], shares[:, [0, 3, 2, 1]], shares)
+
     def learnt(self) -> list[list[tuple[str, float]]]:
         """Operations of AutoAugment of each image."""
         return [

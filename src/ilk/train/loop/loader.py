@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Int, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from ilk.core import UserError, seeding
@@ -18,7 +18,7 @@ from ilk.core.prefetch import prefetched
 from ilk.data import MEMORY, Reader
 from ilk.method import StepItems
 from ilk.train.loop.profile import Clock, no_clock
-from ilk.views import Scenery, View, render
+from ilk.views import Scenery, View, draw, render
 
 AHEAD = 3  # batches prepared before they are asked for
 HELD = 8 * 2**20  # bytes of decoded images that a thread keeps before it makes their views
@@ -31,11 +31,14 @@ class Batch:
     Args:
         items: indices in the source; where a file was bad, of the item that took its place.
         views: by name, not normalised yet.
+        places: by name of a view, where in its image a row lies, as in `ilk.core.RowFacts`;
+            empty where nothing asks for it.
         waited: seconds that the step waited for this batch.
     """
 
     items: Int[np.ndarray, " B"]
     views: dict[str, Shaped[Tensor, "B C *spatial"]]
+    places: dict[str, Float[Tensor, "B 4"]] = field(default_factory=dict)
     waited: float = field(default=0.0, compare=False)
 
 
@@ -55,6 +58,7 @@ class Loader:
     Attributes:
         sampled: gives the items of a step over all ranks, all different; None takes the next of
             a random order of all, of which each epoch has its own.
+        placed: whether batches tell where in its image each row lies.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class Loader:
         self.scenery = scenery
         self.workers = workers
         self.sampled: StepItems | None = None
+        self.placed = False
         self.clock: Clock = no_clock
         self._ended = threading.Event()
         self._order: tuple[int, Int[np.ndarray, " N"]] = (-1, np.zeros(0, np.int64))
@@ -133,8 +138,24 @@ class Loader:
         for images, items in self._pieces(chosen):
             with self.clock("views"):
                 views = render(self.views, images, items, when, self.seed, self.scenery)
-            parts.append(Batch(items, views))
+            places = self._places(images, items, when) if self.placed else {}
+            parts.append(Batch(items, views, places))
         return _joined(parts)
+
+    def _places(
+        self, images: list[np.ndarray], items: Int[np.ndarray, " p"], when: int
+    ) -> dict[str, Float[Tensor, "p 4"]]:
+        """Of views whose image stays as it is; another background has an image of its own."""
+        heights, widths = np.array([image.shape[:2] for image in images]).T
+        drawn = {
+            view.name: draw(view, heights, widths, items, when, self.seed)
+            for view in self.views
+            if view.background is None
+        }
+        return {
+            name: torch.from_numpy(draws.edges(heights, widths).astype(np.float32))
+            for name, draws in drawn.items()
+        }
 
     def _pieces(
         self, chosen: Int[np.ndarray, " b"]
@@ -167,4 +188,5 @@ def _joined(parts: list[Batch]) -> Batch:
     return Batch(
         np.concatenate([part.items for part in parts]),
         {name: torch.cat([part.views[name] for part in parts]) for name in parts[0].views},
+        {name: torch.cat([part.places[name] for part in parts]) for name in parts[0].places},
     )

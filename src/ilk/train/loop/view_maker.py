@@ -53,8 +53,11 @@ class ViewMaker:
                 for name, pixels in batch.views.items()
             }
         items = torch.from_numpy(batch.items).to(self.device, non_blocking=True)
-        plain = RowFacts(Composition.plain(items))
-        rows = {name: ViewRows(images, plain) for name, images in views.items()}
+        made_of, places = Composition.plain(items), self._places(batch)
+        rows = {
+            name: ViewRows(images, RowFacts(made_of, place=places.get(name)))
+            for name, images in views.items()
+        }
         if self.method.derived:
             chance = Chance(batch.items, epoch=epoch, step=step, seed=self.seed)
             with clock("mixing"):
@@ -62,6 +65,12 @@ class ViewMaker:
         with clock("normalise"):  # pixels are mixed where that is fastest, then laid out
             laid_out = {name: self._laid_out(made.images) for name, made in rows.items()}
         return laid_out, {name: made.facts for name, made in rows.items()}
+
+    def _places(self, batch: Batch) -> dict[str, Tensor]:
+        return {
+            name: edges.to(self.device, non_blocking=True)
+            for name, edges in batch.places.items()
+        }
 
     def _laid_out(self, images: Tensor) -> Tensor:
         return images.contiguous(memory_format=self.layout) if images.ndim == 4 else images
