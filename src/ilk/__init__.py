@@ -1,4 +1,4 @@
-"""Learn, from images nobody labelled, which images are of the same ilk."""
+"""Learn visual representations from unlabelled images."""
 
 from typing import TYPE_CHECKING, Any
 

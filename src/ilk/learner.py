@@ -279,7 +279,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )  # fmt: skip
 
     def _indexed(self, vectors: Float32[np.ndarray, "K D"], X: Any, size: int) -> Any:
-        """Where a pandas frame is asked for, its index tells which rows were left out."""
+        """Where a pandas frame is asked for, its index shows which rows were skipped."""
         everywhere = get_config()["transform_output"]
         if getattr(self, "_sklearn_output_config", {}).get("transform", everywhere) != "pandas":
             return vectors

@@ -45,14 +45,14 @@ def places(folder, tmp_path):
     [
         ("--train {train} --test {flat}", "test must have labels, none of its 20 images has"),
         ("--train {flat} --test {test}", "train must have labels, none of its 20 images has"),
-        ("--train {train} --test {others}", "must name their classes alike"),
+        ("--train {train} --test {others}", "must have the same class names"),
         ("--train {train} --test {more}", "every class of test must be in train, 'zebra' not"),
         ("--test {test}", "knn@1 needs labelled images to train on, got none; give train"),
         ("--train {train} --test {one}", "test must have labels, none of its 2 images has"),
         ("--train {train} --test {train}", "must not share images, 40 of 40"),
         ("--train {train} --test {test} --class-map {map}", "'phoenix' is not"),
         ("--protocols retrieval --test {test} --gallery {flat}", "gallery must have labels"),
-        ("--protocols retrieval --test {test} --gallery {others}", "name their classes alike"),
+        ("--protocols retrieval --test {test} --gallery {others}", "have the same class names"),
         ("--protocols quality,cluster --test {flat}", "test must have labels"),
     ],
 )
@@ -88,7 +88,7 @@ def test_a_comparison_looks_at_labels_before_it_trains(ilk, places):
     words = "--methods moco-v3 --train {train} --test {others} -o both".format(**places)
     said = ilk("compare", places["train"], *words.split())
     assert said.code == 2
-    assert "must name their classes alike" in said.err
+    assert "must have the same class names" in said.err
     assert not Path("both").exists()
 
 
@@ -97,5 +97,5 @@ def test_the_demo_looks_at_labels_before_it_trains(ilk, places, nothing_runs, tm
         shutil.copytree(places[name], tmp_path / "own" / part)
     said = ilk("demo", "--data", tmp_path / "own")
     assert said.code == 2
-    assert "must name their classes alike" in said.err
+    assert "must have the same class names" in said.err
     assert not Path("runs/demo/run.json").exists()

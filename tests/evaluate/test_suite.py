@@ -116,7 +116,7 @@ CASES = {
     ),
     "other names": (
         "test", lambda p: {"classes": ("n01", "n02", "n03", "n04")},
-        "must name their classes alike, train has 'ant', 'bee', 'cat', 'dog' and test 'n01'",
+        "must have the same class names, train has 'ant', 'bee', 'cat', 'dog' and test 'n01'",
     ),
     "test with one class": (
         "test", lambda p: {"labels": np.full_like(p.labels, 2)},

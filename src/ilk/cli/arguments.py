@@ -115,7 +115,7 @@ def check_paths(words: Iterable[str]) -> None:
 
 def _exists(word: str) -> bool:
     path = Path(word).expanduser()
-    return path.exists() or bool(glob.glob(str(path)))  # noqa: PTH207 - data are named alike
+    return path.exists() or bool(glob.glob(str(path)))  # noqa: PTH207 - data are named by patterns
 
 
 def _check(says: str, given: str, known: Iterable[str]) -> None:

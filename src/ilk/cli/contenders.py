@@ -32,7 +32,7 @@ def named_encoder(
     """An encoder by what a person calls it.
 
     Args:
-        console: on which is told what became of weights that did not fit as they were.
+        console: prints what was changed in weights that did not fit as they were.
         spec: ``before`` for the network of ``first`` before its training, or what
             `ilk.evaluate.contender` takes.
         first: spec of the encoder that is evaluated.

@@ -1,4 +1,4 @@
-"""Where the command line prints: it never ends what it tells of.
+"""Where the command line prints; a failed print never ends the work that it reports.
 
 A reader may go (``| head``), a terminal may close, a disk behind a redirect may be full, and a
 terminal may have no letters for a name.

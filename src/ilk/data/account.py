@@ -1,4 +1,4 @@
-"""What a source says of itself: what it left out, and why labels are missing."""
+"""What a source skipped, and why labels are missing."""
 
 import json
 from collections.abc import Iterable

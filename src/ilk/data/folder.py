@@ -210,7 +210,7 @@ def _images(names: list[bytes], start: bytes, tally: Tally) -> tuple[bytes, np.n
     """The visible ones that end as images do, sorted and joined, and their sizes."""
     joined = _listed(names)
     usual = names[0][-4:] if names else b""
-    # Where all end alike and none is hidden, none is looked at by itself.
+    # Where all have one ending and none is hidden, no name is looked at by itself.
     if usual not in _USUAL or joined.count(usual + b"/") < len(names) or b"/." in joined:
         seen = [name for name in names if not name.startswith(b".")]
         kept = [name for name in seen if name[name.rfind(b".") :].lower() in ENDINGS]

@@ -1,8 +1,8 @@
 """From a JPEG file to its pixels. Axes: H W C pixels.
 
 libjpeg warns in one and the same way of odd headers and of damaged data. Decoding ends here at
-its first warning. What every viewer shows alike is then put right in a copy, which must decode
-without any warning: so no damage hides behind an odd header.
+its first warning. Oddities that every viewer accepts are then corrected in a copy, which must
+decode without any warning: so no damage hides behind an odd header.
 
 Segments and markers are those of ITU-T T.81, annex B.
 """

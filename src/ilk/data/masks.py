@@ -1,4 +1,4 @@
-"""What is foreground in an image: known, from files beside the data, or by saliency.
+"""The foreground of an image: known to the source, from mask files, or by saliency.
 
 Axes: H W C pixels.
 """
@@ -148,7 +148,7 @@ class Scenery:
     def other(
         self, item: int, chance: float
     ) -> tuple[UInt8[np.ndarray, "H W C"], Bool[np.ndarray, "H W"]]:
-        """Another image with its foreground; all others are alike likely.
+        """Another image with its foreground; all others are equally likely.
 
         Args:
             item: that it must not be.

@@ -1,4 +1,4 @@
-"""What sticks out of an image, without anything learned. Axes: H W C pixels."""
+"""The salient part of an image, without anything learned. Axes: H W C pixels."""
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ def salient(image: UInt8[np.ndarray, "H W C"]) -> Bool[np.ndarray, "H W"]:
     """The foreground, guessed: saliency seeds a cut by colour (GrabCut, Rother et al., 2004).
 
     The same for the same image. The border of the image counts as background. Where
-    nothing sticks out, or everything is of one colour, nobody is foreground.
+    nothing stands out, or everything has one colour, nothing is foreground.
     """
     return enlarged(small_cut(image), image.shape[:2])
 

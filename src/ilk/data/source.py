@@ -1,4 +1,4 @@
-"""What every part asks of a set of images, and how an image is refused. Axes: N items."""
+"""The protocol of a set of images, and how an image is refused. Axes: N items."""
 
 import errno
 import os
@@ -124,7 +124,7 @@ def beside(table: Path, path: str) -> Path:
     """Where an image lies that a table names by its path, in the folder of the table.
 
     Raises:
-        BadItem: it lies elsewhere: a table from a stranger must not choose what is read.
+        BadItem: it lies elsewhere: a table must not choose files elsewhere.
     """
     root = table.parent.resolve()
     try:
@@ -138,7 +138,7 @@ def beside(table: Path, path: str) -> Path:
 
 
 def read_span(path: Path, offset: int, size: int) -> bytes:
-    """Some bytes of an archive; opens it anew, so that threads and forks share nothing.
+    """Some bytes of an archive, opened for each call so that threads and forks share nothing.
 
     Raises:
         BadItem: the archive vanished, may not be read, or ends too early.

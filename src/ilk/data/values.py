@@ -21,7 +21,7 @@ def as_bytes(pixels: np.ndarray, most: int | None = None) -> UInt8[np.ndarray, "
         most: the largest value of uint16 where fewer than 16 bits are used.
 
     Raises:
-        BadItem: another type, whose range nobody has stated, or a float outside of it.
+        BadItem: another type, whose range is not known, or a float outside of it.
     """
     if pixels.dtype == np.uint8:
         return pixels

@@ -1,4 +1,4 @@
-"""Vectors of images under an encoder: made, kept, compared and judged without labels."""
+"""Vectors of images: computed, stored, compared and measured without labels."""
 
 from ilk.embedding.batches import Batch, embed, embed_batches, moved
 from ilk.embedding.features import cached

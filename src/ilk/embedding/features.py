@@ -37,7 +37,7 @@ def cached(
     progress: Callable[[int, int], None] | None = None,
     most_bytes: int = MOST_BYTES,
 ) -> Embeddings:
-    """What ``embed`` says, from the cache where it was said before.
+    """What ``embed`` returns, from the cache if it was computed before.
 
     A source is known by its fingerprint, which covers names and sizes rather than every byte:
     files changed in place under the same name and size are not noticed.

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours by cosine, and what they vote.
+"""Exact nearest neighbours by cosine, and weighted k-NN classification.
 
 Weighted k-NN as in Wu et al., CVPR 2018, https://arxiv.org/abs/1805.01978, section 3.4, with
 the settings of DINO, Caron et al., ICCV 2021, https://arxiv.org/abs/2104.14294.
@@ -76,7 +76,7 @@ def knn_accuracy(
     temperature: float = 0.07,
     classes: int,
 ) -> float:
-    """Share of test rows, in [0, 1], that their ``k`` nearest training rows name rightly.
+    """k-NN accuracy, in [0, 1], of test rows by their ``k`` nearest training rows.
 
     Args:
         train_vectors: of any length.
@@ -99,7 +99,7 @@ def leave_one_out(
     k: int = 20,
     temperature: float = 0.07,
 ) -> float:
-    """Share of rows, in [0, 1], that their ``k`` nearest other rows name rightly.
+    """Leave-one-out k-NN accuracy, in [0, 1].
 
     Args:
         vectors: at least two rows.

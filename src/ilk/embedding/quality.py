@@ -17,7 +17,7 @@ def rankme(vectors: Float[Tensor, "N D"]) -> float:
     singular values of the rows as they are, not centred.
 
     Returns:
-        From about 1 (collapsed to a line) to min(N, D) (all directions alike); 0 for all zeros.
+        From about 1 (collapsed to a line) to min(N, D) (all directions equal); 0 for all zeros.
     """
     spectrum = torch.linalg.svdvals(vectors.float())
     total = spectrum.sum().item()
@@ -30,7 +30,7 @@ def rankme(vectors: Float[Tensor, "N D"]) -> float:
 def feature_std(vectors: Float[Tensor, "N D"]) -> float:
     """Mean standard deviation of a feature over rows of unit length, times the root of D.
 
-    1 when directions are spread evenly, 0 when all rows are alike: Chen and He, CVPR 2021,
+    1 when directions are spread evenly, 0 when all rows are equal: Chen and He, CVPR 2021,
     https://arxiv.org/abs/2011.10566, Figure 2, scaled so that D does not matter.
     """
     spread = F.normalize(vectors.float(), dim=1).std(0, correction=0)

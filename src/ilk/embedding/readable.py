@@ -26,7 +26,7 @@ def embed_readable(
 ) -> tuple[Float32[np.ndarray, "rows D"], Int64[np.ndarray, " kept"]]:
     """Vectors in order, and the positions of the images that could be read, none or more.
 
-    A warning tells how many could not.
+    A warning gives the number of those that could not.
 
     Args:
         encoder: stays as it is.

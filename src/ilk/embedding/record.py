@@ -1,4 +1,4 @@
-"""What an encoder says of a set of images. Axes: N images that could be read, D features."""
+"""The vectors of a set of images. Axes: N images that could be read, D features."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,6 @@
 """Tables of vectors read back. Axes: N rows, D features.
 
-A table may be a stranger's or damaged: it is data, and what it says is checked first.
+A table may come from anybody or be damaged: it is data, and its content is checked first.
 """
 
 # pyarrow has no types

@@ -107,7 +107,7 @@ class Ledger:
             self._write(self.path)
 
     def _read(self, path: Path) -> None:
-        """Take in what the file holds, once all of it is checked: it may be a stranger's."""
+        """Take in what the file holds, once all of it is checked: it may come from anybody."""
         data = read_plain(path, "output", MOST)
         try:
             where = f"{path}"

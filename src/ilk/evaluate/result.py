@@ -178,7 +178,7 @@ class Result:
         """What ``to_dict`` and ``rounded_scores`` gave, read from a file.
 
         Args:
-            content: JSON values; may be a stranger's.
+            content: JSON values; may come from anybody.
             scores: likewise.
             where: they stand, for the message.
 

@@ -225,7 +225,7 @@ def _renumbered(
     missing = [name for name in used if name not in place]
     if len(missing) == len(used):
         raise UserError(
-            f"evaluate: {first} and {second} must name their classes alike, {first} has"
+            f"evaluate: {first} and {second} must have the same class names, {first} has"
             f" {_few(list(place))} and {second} {_few(used)}"
         )
     if missing:

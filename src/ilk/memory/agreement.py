@@ -1,4 +1,4 @@
-"""How much two labelings of the same items say of one another. Axes: M items."""
+"""Mutual information of two labelings of the same items. Axes: M items."""
 
 import torch
 from jaxtyping import Float, Int
@@ -8,7 +8,7 @@ from ilk.core import UNKNOWN
 
 
 def mutual_information(a: Int[Tensor, " M"], b: Int[Tensor, " M"]) -> float:
-    """Mutual information over the mean of both entropies: 1 where they agree, by any names.
+    """Mutual information over the mean of both entropies: 1 where only names of classes differ.
 
     DeepCluster, Caron et al., ECCV 2018, https://arxiv.org/abs/1807.05520, follows it over
     epochs. Items that lack a label in one of them do not count; two labelings of one class each

@@ -14,10 +14,10 @@ class Bank(nn.Module):
     Instance discrimination, Wu et al., CVPR 2018, https://arxiv.org/abs/1805.01978.
 
     Args:
-        items: M, of the data set.
+        items: M, the number of items of the data set.
         dim: D.
         momentum: share of the old entry that is kept, in [0, 1); the first write keeps none.
-        seed: of the random directions.
+        seed: the random directions depend on it.
     """
 
     vectors: Float[Tensor, "M D"]
@@ -47,7 +47,7 @@ class Bank(nn.Module):
         self.sources[items] = items
 
     def rows(self) -> Rows:
-        """All entries; those never written belong to nobody."""
+        """All entries; the source of those that were never written is unknown."""
         return Rows(
             self.vectors, Composition.plain(self.sources), torch.full_like(self.sources, -1)
         )

@@ -9,7 +9,7 @@ from ilk.core import Rows, full
 
 
 class Centre(nn.Module):
-    """Moving average of the mean row, over all ranks; what a teacher's scores are centred by.
+    """Moving average of the mean row, over all ranks; it is subtracted from a teacher's scores.
 
     DINO, Caron et al., ICCV 2021, https://arxiv.org/abs/2104.14294, Eq. 4.
 

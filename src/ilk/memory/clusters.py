@@ -1,4 +1,4 @@
-"""Pseudo-labels of every item: k-means over a bank, anew in each epoch.
+"""Pseudo-labels of every item: k-means over a bank at the beginning of each epoch.
 
 Axes: M items, N items that have been seen, K clusters, D features.
 """
@@ -19,17 +19,17 @@ _CHUNK = 65_536  # rows whose cosines with all centroids are held at once
 
 
 class Clusters(nn.Module):
-    """Which cluster each item belongs to, and how surely, since the beginning of the epoch.
+    """The cluster of each item, and its confidence, as of the beginning of the epoch.
 
-    Until there is something to cluster, items are dealt out to random directions one by one.
+    Until there is something to cluster, items are assigned to random centroids in turn.
     Items that have never been seen belong to no cluster once others do.
 
     Args:
         count: K.
         dim: D.
         bank: name of the memory whose entries are clustered.
-        items: M, of the data set.
-        iterations: of k-means.
+        items: M, the number of items of the data set.
+        iterations: k-means takes so many.
         seed: of the first directions and centroids; several clusterings of one bank are the
             same unless each has a seed of its own.
 
@@ -58,7 +58,7 @@ class Clusters(nn.Module):
         self.register_buffer("centroids", F.normalize(start, dim=1))
         order = torch.arange(items)
         self.register_buffer("labels", order % count)
-        # Share of the items that are surer of their cluster: the surest has 0.
+        # The share of items with a more confident assignment: the most confident has 0.
         self.register_buffer("doubt", order.to(self.centroids) / max(items, 1))
 
     @torch.no_grad()
@@ -110,7 +110,7 @@ def drawn(
 def spherical_k_means(
     rows: Float[Tensor, "N D"], centroids: Float[Tensor, "K D"], iterations: int
 ) -> Float[Tensor, "K D"]:
-    """Centroids by cosine: directions of the means; one that nobody is nearest to stays.
+    """Centroids by cosine: directions of the means; a centroid without members stays.
 
     Args:
         rows: unit vectors.

@@ -10,14 +10,14 @@ from ilk.memory.bank import last_of
 
 
 class History(nn.Module):
-    """What each item looked like at its last two visits, L2-normalised.
+    """The embeddings of each item at its last two visits, L2-normalised.
 
     CMSF, Navaneet et al., ECCV 2022, https://arxiv.org/abs/2112.04607: an item is visited once
     an epoch, so the entry before the present one is of another augmentation and epoch.
 
     Args:
         dim: D.
-        items: M, of the data set.
+        items: M, the number of items of the data set.
     """
 
     vectors: Float[Tensor, "M 2 D"]

@@ -1,4 +1,4 @@
-"""One class for every item, said by a network. Axes: M items, N rows, K classes."""
+"""A pseudo-label for every item, predicted by the network. Axes: M items, N rows, K classes."""
 
 from collections.abc import Mapping
 
@@ -14,14 +14,14 @@ from ilk.memory.clusters import require_items
 
 
 class Labels(nn.Module):
-    """What a network said each item to be, as of the beginning of the epoch.
+    """The network's prediction for each item, as of the beginning of the epoch.
 
     UIC, Chen et al., ECCV workshops 2020, https://arxiv.org/abs/2006.11480. Labels begin at
     random. At the beginning of an epoch every empty class takes half of the largest one.
 
     Args:
         classes: K.
-        items: M, of the data set.
+        items: M, the number of items of the data set.
 
     Raises:
         UserError: more classes than items.
@@ -41,13 +41,13 @@ class Labels(nn.Module):
         # A device that is set for building, such as one without memory, holds for them too.
         self.register_buffer("labels", drawn.to(torch.empty(()).device))  # of this epoch
         self.register_buffer("coming", self.labels.clone())  # of the next
-        # M / (K * size) of each class: weighs a row as if all classes were drawn alike often.
+        # M / (K * size) of each class: weights rows as if classes were sampled uniformly.
         self.register_buffer("rarity", torch.ones(classes))
         self.register_buffer("agreement", torch.zeros(()))  # NMI with the labels before
 
     @torch.no_grad()
     def refresh(self, memories: Mapping[str, nn.Module], progress: Progress, seed: int) -> None:
-        """Take over what was said during the last epoch; the same on all ranks."""
+        """Make the last epoch's predictions this epoch's labels; the same on all ranks."""
         if not progress.begins_epoch:
             return
         key = seeding.integer(seed, progress.step, "labels")
@@ -60,7 +60,7 @@ class Labels(nn.Module):
 
     @torch.no_grad()
     def remember(self, rows: Rows) -> None:
-        """Take the largest entry of each row for the coming label of its first source.
+        """Keep the predicted class of each row as the coming label of its first source.
 
         Args:
             rows: scores over classes; of several rows of one item the last one counts.

@@ -28,9 +28,9 @@ class OnlineClusters(nn.Module):
     Args:
         clusters: K.
         dim: D.
-        smallest: members that a cluster needs to last.
+        smallest: clusters with fewer members are dissolved.
         every: how many steps centroids stay as they are.
-        items: M, of the data set.
+        items: M, the number of items of the data set.
 
     Raises:
         UserError: too few items for clusters that last.
@@ -95,7 +95,7 @@ class OnlineClusters(nn.Module):
         self.labels[items] = torch.where(self.begun, nearest, UNKNOWN)
 
     def rows(self) -> Rows:
-        """All entries; those never written belong to nobody."""
+        """All entries; the source of those that were never written is unknown."""
         slots = torch.full_like(self.sources, -1)
         return Rows(self.vectors, Composition.plain(self.sources), slots)
 

@@ -1,4 +1,4 @@
-"""First in, first out. Axes: M entries, N new rows, D features."""
+"""A queue of past rows, first in, first out. Axes: M entries, N new rows, D features."""
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +17,8 @@ class Queue(nn.Module):
     Args:
         size: M.
         dim: D.
-        keep_sources: stale copies of a query's own image are its kin; without, they are
-            foreign, as in MoCo, and only labels and monitors know what the rows show.
+        keep_sources: past keys of a query's own image are its positives; otherwise they are
+            negatives, as in MoCo, and only labels and monitors know what the rows show.
         seed: of the random directions.
     """
 

@@ -1,4 +1,4 @@
-"""Clusters of whitened features, anew in each epoch.
+"""Clusters of whitened features, computed at the beginning of each epoch.
 
 Axes: M items, N items that have been seen, K clusters, D features.
 """
@@ -21,19 +21,19 @@ _ASIDE = 1 / 1024  # how far the halves of a split cluster begin from its centro
 
 
 class WhitenedClusters(nn.Module):
-    """Which cluster each item belongs to, since the beginning of the epoch.
+    """The cluster of each item, as of the beginning of the epoch.
 
     DeepCluster, Caron et al., ECCV 2018, https://arxiv.org/abs/1807.05520, section 3: features
     are whitened on their principal axes and L2-normalised, then comes k-means. Until there is
-    something to cluster, items are dealt out one by one; items that have never been seen
+    something to cluster, items are assigned in turn; items that have never been seen
     belong to no cluster once others do.
 
     Args:
         count: K.
         bank: name of the memory whose entries are clustered.
         axes: principal axes that are kept; fewer where features or items are fewer.
-        iterations: of k-means.
-        items: M, of the data set.
+        iterations: k-means takes so many.
+        items: M, the number of items of the data set.
 
     Raises:
         UserError: more clusters than items.
@@ -50,7 +50,7 @@ class WhitenedClusters(nn.Module):
         require_items("WhitenedClusters", count, items)
         self.bank, self.axes, self.iterations, self.items = bank, axes, iterations, items
         self.register_buffer("labels", torch.arange(items) % count)
-        # Weighs a row as if all clusters that have members were drawn alike often.
+        # Weights rows as if all clusters that have members were sampled uniformly.
         self.register_buffer("rarity", torch.ones(count))
         self.register_buffer("agreement", torch.zeros(()))  # NMI with the labels before
 
@@ -98,8 +98,8 @@ def k_means(
 ) -> Float[Tensor, "K D"]:
     """Centroids by Euclidean distance, which are means and have no unit length.
 
-    A centroid that nobody is nearest to takes half of the largest cluster: both then begin just
-    beside its mean, one on each side.
+    A centroid without members takes half of the largest cluster: both then begin just beside
+    its mean, one on each side.
 
     Args:
         rows: to be clustered.

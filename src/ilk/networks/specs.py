@@ -22,7 +22,7 @@ LARGER = 4  # times the numbers of a file that a network may have which the file
 
 
 def warn(words: str) -> None:
-    """What is told of weights where nobody asked to be told otherwise."""
+    """Print nothing about weights, unless a caller passes a function that does."""
     warnings.warn(words, stacklevel=3)
 
 
@@ -60,7 +60,7 @@ def start_from(
         options: of the network, see `backbone`; those that the weights say hold otherwise.
 
     Raises:
-        UserError: nobody says which network it is, or the weights are not of it.
+        UserError: the network is not known, or the weights do not belong to it.
     """
     name = name or given.name
     if name is None:

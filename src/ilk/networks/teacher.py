@@ -15,7 +15,7 @@ class Teacher:
     """A copy of the student without predictor, which follows it slowly and has no gradient.
 
     The average covers parameters and not buffers: the teacher's batch norm keeps running
-    statistics of its own (MoCo v3, BYOL and DINO alike). The copy is in train mode, so its
+    statistics of its own (as in MoCo v3, BYOL and DINO). The copy is in train mode, so its
     targets are normalised by the statistics of their own batch. Stochastic depth and dropout
     are taken out of it, so that a target depends on its image and batch alone.
 

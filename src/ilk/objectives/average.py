@@ -7,7 +7,7 @@ from ilk.core import AlignedKin, Kin
 
 
 def mean_with_kin(rows: Float[Tensor, " Q"], kin: Kin | AlignedKin) -> Float[Tensor, ""]:
-    """The mean over rows that have kin; zero when none has. No row without kin is looked at.
+    """The mean over rows that have kin; zero when none has. Rows without kin are not read.
 
     A row counts as often as its importance says, as if it had been drawn so often.
     """

@@ -14,7 +14,7 @@ from ilk.objectives.blocks import rows_in_blocks
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SoftCrossEntropy:
-    """``-sum T log softmax(scores / temperature)``, over pairs that are not left out.
+    """``-sum T log softmax(scores / temperature)``, over pairs that are not ignored.
 
     One-hot weights give InfoNCE (van den Oord et al., 2018, https://arxiv.org/abs/1807.03748);
     the weights of mixed views the losses of SDMP (Ren et al., CVPR 2022, Eq. 3 and 4), whose
@@ -23,9 +23,9 @@ class SoftCrossEntropy:
 
     Args:
         temperature: positive; smaller is sharper.
-        cosine: whether directions alone are compared; scores over classes stay as they are.
-        margin: taken off the scores of kin before they are divided by the temperature; below
-            zero the boundary is relaxed (InterCLR, Xie et al., IJCV 2022).
+        cosine: compare directions only; scores over classes stay as they are.
+        margin: subtracted from the scores of kin before the division by the temperature; a
+            negative margin relaxes the boundary (InterCLR, Xie et al., IJCV 2022).
     """
 
     temperature: Scalar
@@ -81,11 +81,11 @@ def soft_cross_entropy_rows(scores: Float[Tensor, "Q K"], kin: Kin) -> Float[Ten
 
     Args:
         scores: already divided by the temperature.
-        kin: a pair that is left out takes no part, in the denominator neither.
+        kin: ignored pairs count in neither numerator nor denominator.
     """
     scores = full(scores)
     if kin.ignored is not None:
-        # A row with nothing left would be all minus infinity, and its gradient not a number.
+        # If all pairs of a row are ignored, it is all minus infinity and its gradient is NaN.
         ignored = kin.ignored & ~kin.ignored.all(dim=1, keepdim=True)
         scores = scores.masked_fill(ignored, -torch.inf)
     logs = scores.log_softmax(dim=1).masked_fill(kin.weights == 0, 0.0)

@@ -1,4 +1,4 @@
-"""How far a relation is from another. Axes: Q queries, K candidates, D features."""
+"""Divergence of distributions over candidates. Axes: Q queries, K candidates, D features."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,7 +14,7 @@ from ilk.objectives.blocks import rows_in_blocks
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Divergence:
-    """``KL(p || T)``, with ``p = softmax(scores / temperature)`` over pairs not left out.
+    """``KL(p || T)``, with ``p = softmax(scores / temperature)`` over pairs not ignored.
 
     The invariance of ReLIC (Mitrovic et al., ICLR 2021, https://arxiv.org/abs/2010.07922): the
     query's own relation is the first argument, so its entropy counts, and ``T`` is the second.
@@ -70,7 +70,7 @@ def divergence_rows(scores: Float[Tensor, "Q K"], kin: Kin) -> Float[Tensor, " Q
 
     Args:
         scores: already divided by the temperature.
-        kin: a pair that is left out takes no part.
+        kin: ignored pairs do not count.
     """
     scores = full(scores)
     ignored = torch.zeros_like(scores, dtype=torch.bool)

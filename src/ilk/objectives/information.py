@@ -1,4 +1,4 @@
-"""What class probabilities tell of one another and of images. Axes: Q queries, K classes."""
+"""Mutual information of class probabilities. Axes: Q queries, K classes."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -80,10 +80,10 @@ class PairInformation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClassInformation:
-    """``mean_i H(p_i) - balance * H(mean_i p_i)``: sure of each image, not of the whole.
+    """``mean_i H(p_i) - balance * H(mean_i p_i)``: confident for each image, balanced overall.
 
     Minus the mutual information between image and class where ``balance`` is 1. IMSAT, Hu et
-    al., ICML 2017, https://arxiv.org/abs/1702.08720, Eq. 7 and 8. Kin only say which rows
+    al., ICML 2017, https://arxiv.org/abs/1702.08720, Eq. 7 and 8. Kin only decide which rows
     count.
 
     Args:

@@ -13,12 +13,12 @@ from ilk.objectives.blocks import rows_in_blocks
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Margin:
-    """``sum T (1 - cos)`` over kin, plus ``sum max(0, cos - margin)`` over foreign pairs.
+    """``sum T (1 - cos)`` over kin, plus ``sum max(0, cos - margin)`` over negative pairs.
 
-    Hadsell et al., CVPR 2006, on cosines: foreign pairs that are far enough cost nothing.
+    Hadsell et al., CVPR 2006, on cosines: negatives that are far enough apart cost nothing.
 
     Args:
-        margin: cosine up to which foreign pairs are left in peace, in [-1, 1).
+        margin: negative pairs cost nothing up to this cosine, in [-1, 1).
     """
 
     margin: float = 0.4

@@ -1,4 +1,4 @@
-"""Yes or no for every pair. Axes: Q queries, K classes."""
+"""Binary classification of every pair. Axes: Q queries, K classes."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +12,7 @@ from ilk.core import Kin, Progress, full, similarities
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairClassification:
-    """Binary cross-entropy of the cosine of class probabilities: 1 for kin, 0 for foreigners.
+    """Binary cross-entropy of the cosine of class probabilities: 1 for kin, 0 for negatives.
 
     DAC, Chang et al., ICCV 2017, Eq. 4 to 6. Rows are scores over classes.
     """
@@ -28,7 +28,7 @@ class PairClassification:
         kin: Kin,
         progress: Progress,
     ) -> Float[Tensor, ""]:
-        """The mean over all pairs that are not left out; give the rows of all ranks."""
+        """The mean over all pairs that are not ignored; give the rows of all ranks."""
         theirs = tuple(full(block).softmax(dim=-1) for block in candidates)
         alike = similarities(full(queries).softmax(dim=1), theirs)
         least = torch.finfo(alike.dtype).eps

@@ -1,7 +1,7 @@
 """The rendered data set: a source of images whose every fact is known.
 
 Ten classes that differ in shape only. Colour, texture, background, light, size and place are
-drawn alike for all of them, so that a class cannot be told from any of these.
+drawn in the same way for all classes, so that none of these reveals the class.
 """
 
 import hashlib
@@ -68,7 +68,7 @@ class Rendered:
         size: of the square images in pixels, 16 to 1024.
         split: any name; each is a data set of its own.
         domain: the look, one of ``DOMAINS``.
-        labelled: whether ``label`` tells the class; ``truth`` does in any case.
+        labelled: whether ``label`` gives the class; ``truth`` does in any case.
         instances: objects a class has.
         family: split whose objects are shown; its own when empty.
 
@@ -146,7 +146,7 @@ class Rendered:
         return Fact(names, values.astype(np.int32))
 
     def key(self, index: int) -> str:
-        """A name that tells nothing of the class."""
+        """A name that does not reveal the class."""
         return f"{self.split}/{self._checked(index):07d}"
 
     def mask(self, index: int) -> Bool[np.ndarray, "H W"]:

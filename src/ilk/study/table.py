@@ -81,7 +81,7 @@ class Difference:
             sure += "; with one seed, another seed may reverse it"
         if not self.sure:
             return (
-                f"{self.protocol}: {self.ours} and {self.theirs} cannot be told apart, "
+                f"{self.protocol}: {self.ours} and {self.theirs} do not differ significantly, "
                 f"{points:+.1f} points ({low:+.1f} to {high:+.1f}), {sure}"
             )
         word = "better" if self.found.difference > 0 else "worse"

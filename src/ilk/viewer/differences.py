@@ -56,7 +56,7 @@ def _of_seeds(encoders: Encoders, first: Group, others: Sequence[Group]) -> list
 def _words(one: SeedDifference, p: float) -> str:
     low, high, difference = map(percentage_points, (*one.interval, one.difference))
     points = f"{difference:+.1f} points ({low:+.1f} to {high:+.1f}), p = {p:.2g}"
-    return points if p <= ALPHA else f"cannot be told apart: {points}"
+    return points if p <= ALPHA else f"no significant difference: {points}"
 
 
 def _chapter(first: Group, lines: Sequence[tuple[str, ...]], caption: str) -> list[Chapter]:

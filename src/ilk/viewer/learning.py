@@ -76,7 +76,7 @@ def _short(name: str) -> str:
 
 
 def metrics(path: Path) -> list[Numbers]:
-    """The measurements of a ``metrics.jsonl``, which may be damaged or a stranger's.
+    """The measurements of a ``metrics.jsonl``, which may be damaged or come from anybody.
 
     Lines that are no object with an epoch, and values that are no finite numbers, are left out.
     """

@@ -25,7 +25,7 @@ def measure_name(protocol: str) -> str:
 
 
 def shortened(name: str, most: int) -> str:
-    """A name cut to ``most`` letters; more of the end stays, which tells names apart.
+    """A name cut to ``most`` letters; more of the end stays, which distinguishes names.
 
     Example:
         >>> shortened("a-photo-of-a-bird.png", 14)

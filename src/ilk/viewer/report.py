@@ -96,7 +96,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
-    """An image with what is said of it.
+    """An image with its caption.
 
     Args:
         pixels: of any number of channels; the first three are shown, or the first alone.

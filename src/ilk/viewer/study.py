@@ -67,7 +67,7 @@ def _verdict(study: Study, found: Summary, best: Row) -> str:
     if len(found.rows) == 1:
         return summary
     if alike:
-        return f"{summary} It cannot be told apart from {', '.join(alike)}."
+        return f"{summary} It does not differ significantly from {', '.join(alike)}."
     return f"{summary} It is significantly better than every other row (p <= 0.05)."
 
 

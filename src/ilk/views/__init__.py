@@ -1,4 +1,4 @@
-"""How images are looked at: random views with torchvision's semantics, and plain ones."""
+"""Random views with torchvision's semantics, and plain ones."""
 
 from ilk.views.background import MATCHED, Background, Scenery
 from ilk.views.derived import (

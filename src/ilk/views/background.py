@@ -23,12 +23,12 @@ RIM = 32  # of the side of a view: how wide a rim is cut out with the foreground
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Background:
-    """How often a view's background gives way, and to what.
+    """How often a view's background is replaced, and by what.
 
     Args:
         kind: ``remove`` paints it in one grey level; ``random`` takes that of another image;
-            ``matched`` shows another image's foreground before this one's background, which
-            looks alike and yet is foreign.
+            ``matched`` shows another image's foreground before this one's background: a hard
+            negative.
         p: probability; of ``matched`` always 1.
         least: share of a view that its foreground must fill, else the view stays as it is; a
             crop that misses the foreground would lose everything.
@@ -66,7 +66,7 @@ class Scenery(Protocol):
     def other(
         self, item: int, chance: float
     ) -> tuple[UInt8[np.ndarray, "H W C"], Bool[np.ndarray, "H W"]]:
-        """The pixels and the foreground of another image, all alike likely by ``chance``."""
+        """The pixels and the foreground of another image, all equally likely by ``chance``."""
         ...
 
 

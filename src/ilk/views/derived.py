@@ -1,7 +1,7 @@
 """Views made from other views of the same batch, row by row or from several rows.
 
-A derived view says what it is made from and what each of its rows is: what it is made of, what
-was done to it, where in its image it lies. Mixing is one of them.
+A derived view states what it is made from and describes each of its rows: what it is made of,
+what was done to it, where in its image it lies. Mixing is one of them.
 Axes: B images of a batch, R rows, C channels.
 """
 
@@ -80,9 +80,9 @@ class DerivedView(Protocol):
 class MixedView:
     """Each row of a view mixed with another one of the same block.
 
-    All blocks are mixed alike, so a view with several rows of an image, such as its rotations,
-    has mixes of images that had the same done to them: they keep their task. Where two tasks
-    meet, the mix has none.
+    All blocks are mixed in the same way, so a view with several rows of an image, such as its
+    rotations, has mixes of images that had the same done to them: they keep their task.
+    Where two tasks meet, the mix has none.
 
     Args:
         name: of the mixed view, on which it depends where boxes lie.
@@ -180,7 +180,7 @@ class Rotations:
     name: str
     view: str
 
-    unmixable: ClassVar[str] = ""  # rows of a block are rotated alike, and so are their mixes
+    unmixable: ClassVar[str] = ""  # both images of a mix have the same rotation
 
     @property
     def names(self) -> tuple[str, ...]:

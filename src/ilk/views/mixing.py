@@ -166,7 +166,7 @@ class Mixing:
 def common_snap(sizes: Iterable[int]) -> int:
     """The finest ``snap`` that gives views of these sides the same shares: 32 for 224 and 96.
 
-    0, any side, where all views are alike or their sides have too little in common.
+    0, any side, where all views have one size or their sides have too little in common.
     """
     sides = set(sizes)
     snap = math.gcd(*sides)

@@ -105,7 +105,7 @@ def _rendered(
 class _Scratch:
     """Room for what lies between two steps, used again for every image.
 
-    Memory that is asked for anew costs as much as the arithmetic: a page that the system has
+    Newly allocated memory costs as much as the arithmetic: a page that the system has
     to hand out first is 2 microseconds, an image of 224 pixels 37 of them.
     """
 

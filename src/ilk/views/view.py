@@ -145,7 +145,7 @@ def render(
     """Several views of each image by name, the very ones that ``View.render`` makes, sooner.
 
     Raises:
-        ValueError: a view changes backgrounds, and nobody knows where they are.
+        ValueError: a view changes backgrounds, but no masks are given.
     """
     own: list[View] = []
     behind: list[list[Backdrop | None]] = []

@@ -1,1 +1,1 @@
-"""Two encoders, many seeds, many conditions: what may be said of a difference."""
+"""Two encoders, many seeds, many conditions: which differences are significant."""

@@ -1,4 +1,4 @@
-"""How well a number that needs no label told which encoder is better."""
+"""How well a label-free measure predicts which encoder is better."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -31,7 +31,7 @@ def bootstrap(
 ) -> tuple[float, float]:
     """The 95 % percentile interval of a mean: Efron, Annals of Statistics 1979.
 
-    A sample whose values are all alike would give an interval of no width, which says that no
+    A sample of equal values would give an interval of no width, which says that no
     other value exists. So one more item at either end of the range is drawn along: the
     adjustment of Bonett and Price, Journal of Educational and Behavioral Statistics 2012, for
     paired shares. With it, intervals of paired differences of 5 to 40 items hold the true

@@ -63,17 +63,17 @@ def answers(curves: Mapping[str, Sequence[Point]]) -> list[str]:
         curves: by way.
     """
     ways = {way: sorted(curve, key=lambda p: p.labels) for way, curve in curves.items()}
-    told: list[str] = []
+    lines: list[str] = []
     for level in LEVELS:
         if all(curve[0].value >= level for curve in ways.values()):
             continue
         if all(p.value < level for curve in ways.values() for p in curve):
             most = max(p.labels for curve in ways.values() for p in curve)
-            told.append(f"{100 * level:g} % takes more than {most:,} labels by any way")
+            lines.append(f"{100 * level:g} % takes more than {most:,} labels by any way")
             break
         parts = (f"{way} {_needed(curve, level)}" for way, curve in ways.items())
-        told.append(f"{100 * level:g} % takes: {', '.join(parts)}")
-    return told
+        lines.append(f"{100 * level:g} % takes: {', '.join(parts)}")
+    return lines
 
 
 def _needed(points: Sequence[Point], level: float) -> str:

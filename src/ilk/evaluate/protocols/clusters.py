@@ -24,7 +24,7 @@ class Clusters:
     """k-means of the test items on the unit sphere, a cluster for each class.
 
     The value is the accuracy under the one-to-one assignment of clusters to classes that is
-    best for it, mean over starts. Only the number of classes is told to k-means.
+    best for it, mean over starts. k-means knows only the number of classes.
 
     Args:
         starts: of k-means++, each scored for itself.
@@ -44,7 +44,7 @@ class Clusters:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FreeClusters:
-    """The same where nobody says how many classes there are.
+    """The same where the number of classes is not known.
 
     k is the candidate whose clusters have the largest mean silhouette by cosine: Rousseeuw,
     1987; ties go to the smaller. No label is looked at for that. Clusters beyond the number of
@@ -74,8 +74,8 @@ class FreeClusters:
             f"the features of {len(drawn)} test items, no label; silhouette"
             f" {silhouettes[count]:.4f}"
         )
-        told = {"silhouettes": {str(k): value for k, value in silhouettes.items()}}
-        return _scored(task, found, {"k": count}, selected_on, told)
+        details = {"silhouettes": {str(k): value for k, value in silhouettes.items()}}
+        return _scored(task, found, {"k": count}, selected_on, details)
 
     def _fitting(self, items: int) -> list[int]:
         return [k for k in self.candidates if 2 * k < items]
@@ -132,7 +132,7 @@ def _scored(
     found: Sequence[Int64[np.ndarray, " N"]],
     selected: dict[str, float],
     selected_on: str,
-    told: Mapping[str, object] | None = None,
+    details: Mapping[str, object] | None = None,
 ) -> Measured:
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
@@ -157,6 +157,6 @@ def _scored(
             "of each start": {
                 "accuracy": right.mean(1).tolist(), "NMI": nmi, "ARI": ari,
             },
-            **(told or {}),
+            **(details or {}),
         },
     )  # fmt: skip

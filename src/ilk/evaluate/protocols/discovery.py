@@ -31,7 +31,7 @@ class Discovery:
     clusters to classes over all of them (the second version of the authors' metric: an
     assignment for known and new each flatters, a single cluster would score 1 on both).
 
-    Nothing looks at test. The number of classes is told.
+    Test is never used to choose. The number of classes is given.
 
     Args:
         known: share of classes that is known, rounded; one at least is known and one new.

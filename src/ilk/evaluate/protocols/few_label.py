@@ -79,7 +79,7 @@ class FewLabels:
     def _correct(
         self, task: Task, joined: Graph, drawn: Bool[Tensor, " N"]
     ) -> Iterator[Bool[np.ndarray, " M"]]:
-        """Whether each test item is named rightly, in the order of the ways."""
+        """Whether each test item is classified correctly, in the order of the ways."""
         known, asked = task.train.where(drawn), task.test.labels
         for named in (self._voted(task, known), self._fitted(task, known)):
             yield (named == asked).cpu().numpy()

@@ -73,7 +73,7 @@ class FineTune:
         return top1(self.correct(task, chosen), {}, selected_on, {"labels": len(chosen)})
 
     def correct(self, task: Task, chosen: Int64[np.ndarray, " C"]) -> Bool[Tensor, " N"]:
-        """Which test items are named rightly after training on the chosen train items."""
+        """Which test items are classified correctly after training on chosen train items."""
         images = task.images
         assert images is not None
         assert images.train is not None
@@ -158,7 +158,7 @@ class _Classifier(nn.Module):
 
 
 def copied(encoder: Encoder, drop_path: float) -> nn.Module:
-    """The encoder's network anew, with its weights, stochastic depth and all gradients."""
+    """A copy of the encoder's network with its weights, stochastic depth and all gradients."""
     with seeded(0):
         module = backbone(
             encoder.name, image_size=encoder.image_size, channels=encoder.channels,

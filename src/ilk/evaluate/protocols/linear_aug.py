@@ -135,7 +135,7 @@ class _Work:
         labels: Int64[Tensor, " N"],
         items: Int64[np.ndarray, " M"],
     ) -> list[Bool[Tensor, " M"]]:
-        """For each head whether it names the items rightly, seen plainly."""
+        """Whether each head classifies the items correctly, without augmentation."""
         order = [
             (0, items[places]) for _, places in in_order(len(items), self.images.batch_size)
         ]

@@ -19,7 +19,7 @@ Tell = Callable[[int, int], None]  # steps done and their number
 
 
 def silent(done: int, of: int) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -80,7 +80,7 @@ def uniformity(vectors: Float32[Tensor, "N D"]) -> float:
     r"""$\log \mathrm{mean}_{i \ne j} \exp(-2 \|x_i - x_j\|^2)$ over rows of unit length.
 
     Wang and Isola, ICML 2020, https://arxiv.org/abs/2005.10242, Eq. 6 with t = 2: 0 when all
-    are alike, lower is more even, about -4 for a uniform sphere of many dimensions.
+    are equal, lower is more uniform, about -4 for a uniform sphere of many dimensions.
     """
     rows = F.normalize(vectors, dim=1)
     total = rows.new_zeros((), dtype=torch.float64)

@@ -72,7 +72,7 @@ class Retrieval:
         ]
 
     def _numbers(self, relevant: Bool[Tensor, "Q G"]) -> Float64[Tensor, "Q C"]:
-        """All that is told of each ranking, in the order of the names."""
+        """All measures of each ranking, in the order of their names."""
         total = relevant.sum(1)
         columns = [average_precision(relevant, total), interpolated_precision(relevant, total)]
         columns += [average_precision(relevant, total, k) for k in self.precision_at]

@@ -25,7 +25,7 @@ from ilk.views import Plain, normalise
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answers:
-    """What a classifier said of items under every corruption and severity.
+    """A classifier's answers for items under every corruption and severity.
 
     Args:
         correct: whether it was right.
@@ -144,7 +144,7 @@ def corrupted(
 def judged(
     fit: Linear, vectors: Float32[Tensor, "B D"], labels: Tensor
 ) -> tuple[Bool[np.ndarray, " B"], Float32[np.ndarray, " B"]]:
-    """Whether each row is classified rightly, and with what confidence."""
+    """Whether each row is classified correctly, and with what confidence."""
     confidence, named = fit.logits(vectors).softmax(1).max(1)
     return (named == labels).numpy(), confidence.numpy()
 

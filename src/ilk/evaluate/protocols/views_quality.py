@@ -21,7 +21,7 @@ from ilk.evaluate.protocols.protocol import Measured, Task
 from ilk.views import View, fitted, moco_v2_pair
 
 EPSILON = 1e-7  # of a share, as in RankMe
-TOLD = ("LiDAR", "alignment", "neighbourhood stability")
+MEASURES = ("LiDAR", "alignment", "neighbourhood stability")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +57,7 @@ class ViewsQuality:
         k = min(self.neighbours, len(rows) - 1)
         found = (lidar(views, self.delta), alignment(views), stability(plain, views, k))
         return Measured(
-            metric=TOLD[0],
+            metric=MEASURES[0],
             value=found[0],
             unit="",
             interval=None,
@@ -65,7 +65,7 @@ class ViewsQuality:
             selected={},
             selected_on="nothing: there is nothing to choose",
             scores=None,
-            details={"images": len(rows), **dict(zip(TOLD[1:], found[1:], strict=True))},
+            details={"images": len(rows), **dict(zip(MEASURES[1:], found[1:], strict=True))},
         )
 
     def _views(self, task: Task, rows: Int64[np.ndarray, " N"]) -> Float32[Tensor, "N V D"]:
@@ -159,7 +159,7 @@ def lidar(vectors: Float32[Tensor, "N V D"], delta: float) -> float:
         delta: positive; added to the diagonal of the variance within.
 
     Returns:
-        From about 1 to min(N - 1, D); 0 where all images are alike.
+        From about 1 to min(N - 1, D); 0 where all images are equal.
     """
     rows = vectors.double()
     centres = rows.mean(1)
