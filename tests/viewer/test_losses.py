@@ -41,7 +41,8 @@ def run(tmp_path_factory):
     directory = tmp_path_factory.mktemp("runs") / "one"
     settings = Settings(
         method="moco-v3", method_options=PLACE, mix="sdmp", kin="neighbours:2",
-        kin_options={"size": 16}, backbone="resnet_mini", image_size=32, batch_size=8, steps=3,
+        kin_options={"queue_size": 16}, backbone="resnet_mini",
+        image_size=32, batch_size=8, steps=3,
         backbone_options={"widths": (4, 8), "depths": (1, 1)}, workers=1, knn_every=0,
     )  # fmt: skip
     train(settings, pictures(24), directory, Deaf())
