@@ -74,6 +74,7 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "interclr": HEAD | TEACHER | QUEUE | {"clusters": 100, "smallest": 2, "pool": 2048,
                                           "negatives": 512},
     "revisiting": HEAD | TEACHER | QUEUE | CROPS,
+    "rotation": {},
     "rekd": QUEUE | {"hidden": 1024, "teacher": "runs/family/moco-v3/seed0"},  # a cell above
 }  # fmt: skip
 

@@ -1,12 +1,12 @@
-"""RotNet: the network predicts by how many quarter turns an image was rotated.
+"""RotNet: the network predicts by how many quarter turns an image is rotated.
 
 Paper: Gidaris, Singh and Komodakis, ICLR 2018, https://arxiv.org/abs/1803.07728
-Idea: recognising how an image is rotated requires knowing what it shows. All four rotations of
-    an image are in one batch (Eq. 2 and 3), and rotation loses no pixel.
-Against UIC: the classes are the rotations, which are known, and there is no memory.
-Departures: the learning rate follows a cosine, where the authors have three steps, and momentum
-    is not Nesterov's. A mix of two images that are rotated by the same angle has that angle as
-    its class, whatever its shares are. No reproduction is claimed.
+Idea: who tells the rotations of an image apart must recognise what it shows and how that
+    usually stands; all four share a batch (Eq. 2 and 3), and no pixel is resampled.
+Against UIC: a class says what was done to an image; it is known, and nothing is remembered.
+Departures: the learning rate follows a cosine in place of three steps, and momentum is not
+    Nesterov's. Images are mixed with images that are rotated alike, so that a mix keeps its
+    class, whatever its shares are. Not claimed to reproduce.
 Checked: tests/views/test_derived.py, tests/oracles, tests/golden/losses.json
 """
 
