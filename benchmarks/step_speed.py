@@ -152,10 +152,10 @@ def bare(made: Trainer) -> Work:
 
     def work() -> None:
         student.zero_grad(set_to_none=True)
-        said = [student(view, {"prediction"})["prediction"] for view in views]
+        said = [student(view, {"predictor"})["predictor"] for view in views]
         with torch.no_grad():
             for view in views:
-                teacher(view, {"projection"})
+                teacher(view, {"projector"})
         torch.stack([rows.sum() for rows in said]).sum().backward()
 
     return work

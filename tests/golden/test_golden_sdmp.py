@@ -145,9 +145,11 @@ class DINO:
         self.plain, self.mixes = plain(n), mixed(case["lam"])
         self.centre = Centre(classes).double()
         self.centre.value.copy_(tensor(case["center"]))
-        self.clean = {Output("teacher", f"g{g}", "scores"): v for g, v in enumerate(teacher)}
+        self.clean = {
+            Output("teacher", f"g{g}", "prototypes"): v for g, v in enumerate(teacher)
+        }
         self.mixed = {
-            Output("teacher", f"g{g}~", "scores"): v for g, v in enumerate(teacher_mix)
+            Output("teacher", f"g{g}~", "prototypes"): v for g, v in enumerate(teacher_mix)
         }
         outputs = {o: rows(v, self.plain) for o, v in self.clean.items()}
         outputs |= {o: rows(v, self.mixes) for o, v in self.mixed.items()}

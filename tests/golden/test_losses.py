@@ -66,7 +66,7 @@ def test_a_query_compared_with_its_own_view_is_noticed(fabric):
     torch.manual_seed(1)
     method = small_method("moco-v3")
     own = tuple(
-        replace(t, candidates=(Output("teacher", t.queries[0].view, "projection"),))
+        replace(t, candidates=(Output("teacher", t.queries[0].view, "projector"),))
         for t in method.terms
     )
     with pytest.raises(AssertionError):

@@ -33,7 +33,8 @@ class FakeLook:
     def memory(self, name: str) -> nn.Module:
         return self.memories[name]
 
-    def scores(self, vectors: Tensor) -> Tensor:
+    def scores(self, head: str, vectors: Tensor) -> Tensor:
+        assert head == "prototypes"
         assert self.prototypes is not None
         return vectors @ self.prototypes.T.to(vectors)
 

@@ -13,7 +13,7 @@ from ilk.kin import Sinkhorn
 from ilk.memory import Centre, Queue
 from tests.kin.context import FakeLook, plain, stale
 
-SEEN = Output("student", "a", "scores")
+SEEN = Output("student", "a", "prototypes")
 
 
 def result(scores: torch.Tensor, pool: str | None) -> tuple[torch.Tensor, torch.Tensor]:

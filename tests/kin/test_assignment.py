@@ -11,7 +11,7 @@ from ilk.memory import Centre, Queue
 from ilk.objectives import soft_cross_entropy_rows
 from tests.kin.context import FakeLook, mixed_rows, plain, stale
 
-TEACHER = Output("teacher", "g1", "scores")
+TEACHER = Output("teacher", "g1", "prototypes")
 WORKED = torch.tensor([[0.10, 0], [0.09, 0], [0.02, 0], [0.01, 0]]).double()
 
 

@@ -9,7 +9,7 @@ from ilk.kin import Assigned, CommonSource, LargestSource, Neighbours, SoftNeigh
 from ilk.views import Mixing
 from tests.kin.context import FakeLook, mixed_rows, plain
 
-TEACHER = Output("teacher", "b", "projection")
+TEACHER = Output("teacher", "b", "projector")
 SHARES = [0.9, 0.6, 0.3, 0.8]  # of items 0 to 3, each mixed with its mirror
 LARGEST = [0, 1, 1, 3]
 

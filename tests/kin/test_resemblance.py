@@ -26,7 +26,7 @@ from ilk.objectives import MeanShift, soft_cross_entropy_rows
 from tests.kin.context import FakeLook, joined, mixed_rows, plain, stale
 
 NOW = Progress(0, 1, 1.0)
-TEACHER = Output("teacher", "b", "projection")
+TEACHER = Output("teacher", "b", "projector")
 
 
 @given(st.integers(1, 6), st.integers(1, 7), st.integers(1, 9), st.integers(0, 99))
@@ -132,7 +132,7 @@ def test_soft_neighbours_are_a_softmax_by_a_loop():
 def test_soft_neighbours_may_be_compared_by_another_output_and_masked():
     torch.manual_seed(0)
     keys, others = plain(torch.randn(3, 4), first_slot=3), plain(torch.randn(3, 4))
-    other = Output("student", "a", "projection")
+    other = Output("student", "a", "projector")
     context = FakeLook({TEACHER: keys, other: others})
     apart = CommonSource() - Batchmates()
     rule = SoftNeighbours(temperature=0.1, by=TEACHER, among=(other,), mask=apart)
@@ -195,7 +195,7 @@ def views_of_fnc():
     second = torch.tensor([[0.95, 0.05], [1.0, 0.2], [0.1, 1.0]]).double()
     views = [plain(F.normalize(first, dim=1)), plain(F.normalize(second, dim=1), first_slot=3)]
     outputs = {
-        Output("student", name, "projection"): v for name, v in zip("ab", views, strict=True)
+        Output("student", name, "projector"): v for name, v in zip("ab", views, strict=True)
     }
     return views, FakeLook(outputs)
 
@@ -231,7 +231,7 @@ def test_false_negatives_of_a_worked_example(combine, expected):
 def test_similar_matches_a_loop_for_both_reductions():
     torch.manual_seed(1)
     views = [plain(torch.randn(6, 2).double()) for _ in range(3)]
-    outputs = {Output("teacher", str(i), "projection"): v for i, v in enumerate(views)}
+    outputs = {Output("teacher", str(i), "projector"): v for i, v in enumerate(views)}
     bank = stale(torch.randn(20, 2).double(), items=list(range(20)))
     for reduce, pick in (("max", max), ("mean", lambda v: sum(v) / len(v))):
         rule = Similar(top=3, above=0.5, over=tuple(outputs), reduce=reduce)

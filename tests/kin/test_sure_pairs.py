@@ -60,7 +60,7 @@ def test_one_hot_features_pair_by_their_largest_class():
 
 
 def test_another_view_may_decide_for_both():
-    other = Output("student", "whole", "projection", stopped=True)
+    other = Output("student", "whole", "projector", stopped=True)
     scores, decide = torch.randn(4, 3), plain(200 * torch.eye(3)[[0, 1, 0, 2]])
     rule = SurePairs(above=0.95, below=0.455)
     by = SurePairs(above=0.95, below=0.455, by=other)

@@ -109,7 +109,7 @@ def test_stand_ins_of_nnclr_are_judged_by_what_they_show(fabric):
     context = trainer.take_step([shown], progress(2), known).context
     found = right = 0
     for view in ("a", "b"):
-        rows = context._fields["student"][view]["projection"].detach()
+        rows = context._outputs["student"][view]["projector"].detach()
         for row, item in zip(rows, shown.items, strict=True):
             entry = torch.cosine_similarity(row[None], vectors).argmax().item()
             other = sources[entry].item()

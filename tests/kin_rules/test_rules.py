@@ -19,7 +19,7 @@ from ilk.memory import Queue
 from ilk.train.loop.kin_counts import kin_counts, reveal
 from tests.kin.context import FakeLook, joined, mixed_rows, plain
 
-KEY = Output("teacher", "b", "projection")
+KEY = Output("teacher", "b", "projector")
 LABELS = torch.tensor([0, 1, 0, 1, -1, 2, 1, 0])
 
 

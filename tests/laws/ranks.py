@@ -53,7 +53,7 @@ def prepared(case, fabric: Fabric, groups: int) -> Trainer:
         for view in method.derived
     )
     method = replace(method, derived=derived)
-    student = Network(Trunk(), method.projector, method.predictor, method.prototypes)
+    student = Network(Trunk(), method.heads)
     if fabric.world_size > 1:
         student = sync_batch_norm(student, fabric.device)
     trainer = Trainer(

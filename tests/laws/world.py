@@ -129,7 +129,7 @@ def small_method(
     if name == "iic":
         # Where all answers are alike its loss and gradient vanish; it takes long to leave.
         with torch.no_grad():
-            method.projector[-1].weight.mul_(50)
+            method.heads["projector"].module[-1].weight.mul_(50)
     if kin is not None:
         sizes = {"queue_size": 32} if kin.startswith("neighbours") else {}
         method = kin_rule(kin, sizes).apply(method)
@@ -139,7 +139,7 @@ def small_method(
 def small_trainer(fabric: Fabric, method: Method, *, seed: int = 0, lr: float | None = None,
                   batch_size: int = 8, labels: torch.Tensor = LABELS) -> Trainer:  # fmt: skip
     torch.manual_seed(seed)
-    student = Network(Trunk(), method.projector, method.predictor, method.prototypes)
+    student = Network(Trunk(), method.heads)
     trainer = Trainer(
         method, student, fabric=fabric, batch_size=batch_size, lr=lr,
         statistics=((0.5,) * 3, (0.25,) * 3), seed=seed,

@@ -67,8 +67,8 @@ def test_rows_of_an_image_have_slots_of_their_own_and_know_their_image(fabric):
     trainer = small_trainer(fabric, with_levels(Levels()))
     shown = batch(trainer.method.views, 0)
     context = trainer.take_step([shown], progress(0)).context
-    rows = context.rows(Output("teacher", "levels", "projection"))
-    own = context.rows(Output("student", "a", "prediction"))
+    rows = context.rows(Output("teacher", "levels", "projector"))
+    own = context.rows(Output("student", "a", "predictor"))
     assert len(rows) == 24
     assert len({*rows.slots.tolist(), *own.slots.tolist()}) == 32
     assert rows.composition.sources[:, 0].tolist() == shown.items.tolist() * 3
@@ -83,9 +83,9 @@ def test_a_view_of_many_rows_is_mixed_as_the_paper_mixes_one(fabric):
     trainer = small_trainer(fabric, SDMP().apply(with_levels(Levels())))
     context = trainer._look(batch(trainer.method.views, 3), progress(0), first=False)
     losses, tau = trainer._losses(context), 0.2
-    q = context.rows(Output("student", "levels~", "prediction"))
-    k = context.rows(Output("teacher", "a", "projection"))
-    m = context.rows(Output("teacher", "a~", "projection"))
+    q = context.rows(Output("student", "levels~", "predictor"))
+    k = context.rows(Output("teacher", "a", "projector"))
+    m = context.rows(Output("teacher", "a~", "projector"))
     assert len(q) == 24
     shares = m.composition.shares[:, 0].double()
     assert torch.equal(q.composition.shares, m.composition.shares.repeat(3, 1))
@@ -131,7 +131,7 @@ none_made.unmixable = "its negatives are whole images"
 def test_view_rule_objective_and_negatives_refuse_by_one_word(mix):
     method = small_method("moco-v3")
     one, two = method.terms
-    output = Output("teacher", "b", "projection")
+    output = Output("teacher", "b", "projector")
     asked = {
         "its strips lie in an order of their own": with_levels(Strips()),
         "it ranks whole images": replace(
@@ -141,7 +141,9 @@ def test_view_rule_objective_and_negatives_refuse_by_one_word(mix):
             method, terms=(one, replace(two, negatives=none_made))
         ),
         "exactly one partner": small_method("vicreg"),
-        "row by row": replace(method, terms=(replace(one, kin=SameCluster(by=output)), two)),
+        "row by row": replace(
+            method, terms=(replace(one, kin=SameCluster(by=output, head="projector")), two)
+        ),
         "before the background": replace(
             method, terms=(replace(one, negatives=RowByRow(output)), two)
         ),
@@ -150,7 +152,10 @@ def test_view_rule_objective_and_negatives_refuse_by_one_word(mix):
         with pytest.raises(UserError, match=f"mix {mix}: .*must take mixed images.*{reason}"):
             mixture(mix, {}).apply(case)
     assert refusals(method) == ()
-    assert refusals(replace(method, terms=(replace(one, kin=SameCluster()), two))) == ()
+    assert (
+        refusals(replace(method, terms=(replace(one, kin=SameCluster(head="projector")), two)))
+        == ()
+    )
 
 
 def test_several_reasons_are_all_told():

@@ -36,11 +36,11 @@ def test_replace_version_of_moco_v3():
     assert weights(method) == pytest.approx({"clean": 2 * tau, "source": tau, "mix": tau})
     assert method.derived[0] == RoleSwap(("a", "b"))
     by_name = {term.name: term for term in method.terms}
-    assert by_name["clean"].queries == (Output("student", "a", "prediction"),)
+    assert by_name["clean"].queries == (Output("student", "a", "predictor"),)
     assert by_name["source"].queries == by_name["mix"].queries
-    assert by_name["source"].queries == (Output("student", "b~", "prediction"),)
-    assert by_name["source"].candidates == (Output("teacher", "a", "projection"),)
-    assert by_name["mix"].candidates == (Output("teacher", "a~", "projection"),)
+    assert by_name["source"].queries == (Output("student", "b~", "predictor"),)
+    assert by_name["source"].candidates == (Output("teacher", "a", "projector"),)
+    assert by_name["mix"].candidates == (Output("teacher", "a~", "projector"),)
 
 
 def test_extra_view_version_keeps_the_symmetric_loss():
@@ -152,9 +152,9 @@ def test_whole_moco_v3_loss_by_hand(fabric):
     out = {
         (network, view): context.rows(Output(network, view, field)).vectors.double().numpy()
         for network, view, field in (
-            ("student", "a", "prediction"), ("student", "b~", "prediction"),
-            ("teacher", "a", "projection"), ("teacher", "b", "projection"),
-            ("teacher", "a~", "projection"),
+            ("student", "a", "predictor"), ("student", "b~", "predictor"),
+            ("teacher", "a", "projector"), ("teacher", "b", "projector"),
+            ("teacher", "a~", "projector"),
         )
     }  # fmt: skip
     shares = context._row_facts["b~"].composition.shares[:, 0].double().numpy()
@@ -186,7 +186,7 @@ def test_whole_dino_loss_by_hand(fabric):  # noqa: C901
     losses = trainer._losses(context)
 
     def scores(network, view):
-        return context.rows(Output(network, view, "scores")).vectors.double().numpy()
+        return context.rows(Output(network, view, "prototypes")).vectors.double().numpy()
 
     centre = trainer.memory["centre"].value.double().numpy()
     shares = context._row_facts["l3~"].composition.shares[:, 0].double().numpy()

@@ -13,7 +13,7 @@ from ilk.mixes import mixture
 from ilk.objectives import MeanShift, PairClassification, SoftCrossEntropy, VarianceCovariance
 from tests.laws.world import LABELS, batch, progress, small_method, small_trainer
 
-A, B = (Output("student", view, "projection") for view in "ab")
+A, B = (Output("student", view, "projector") for view in "ab")
 TERM = Term(
     name="clean",
     queries=(A,),

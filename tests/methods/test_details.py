@@ -22,8 +22,9 @@ def kinds(head: nn.Module) -> list[str]:
 
 def test_moco_v3_of_resnets_is_a_recipe_of_its_own():
     method = recipe("moco-v3", {"recipe": "resnet"}).build(Given(width=24, size=224))
-    assert kinds(method.projector) == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d"]
-    assert kinds(method.predictor) == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
+    projector, predictor = (method.heads[n].module for n in ("projector", "predictor"))
+    assert kinds(projector) == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d"]
+    assert kinds(predictor) == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
     assert {term.objective.temperature for term in method.terms} == {1.0}
     assert {term.weight for term in method.terms} == {2.0}
     plan = method.optimisation
@@ -151,13 +152,14 @@ def test_crops_are_scaled_as_the_authors_do(name, interpolation):
 
 def test_ressl_has_no_batch_norm_and_decays_matrices_alone():
     method = small_method("ressl")
-    assert kinds(method.projector) == ["Linear", "ReLU", "Linear"]
-    assert all(layer.bias is not None for layer in method.projector if hasattr(layer, "bias"))
+    projector = method.heads["projector"].module
+    assert kinds(projector) == ["Linear", "ReLU", "Linear"]
+    assert all(layer.bias is not None for layer in projector if hasattr(layer, "bias"))
     assert not method.optimisation.decay_all
 
 
 def test_simsiams_last_norm_learns_nothing(fabric: Fabric):
-    projector = small_method("simsiam").projector
+    projector = small_method("simsiam").heads["projector"].module
     assert kinds(projector)[-1] == "BatchNorm1d"
     assert not list(projector[-1].parameters())
 

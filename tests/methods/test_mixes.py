@@ -53,8 +53,8 @@ def test_sdmp_has_the_same_shares_in_all_views(fabric: Fabric):
 def test_un_mix_mixes_the_first_view_against_the_other():
     method = small_method("moco-v3", "un-mix")
     (term,) = mixed_terms(method)
-    assert term.queries == (Output("student", "a~", "prediction"),)
-    assert term.candidates == (Output("teacher", "b", "projection"),)
+    assert term.queries == (Output("student", "a~", "predictor"),)
+    assert term.candidates == (Output("teacher", "b", "projector"),)
     clean = sum(term.weight for term in method.terms if term.name == "clean")
     assert term.weight == pytest.approx(clean)
     (other,) = mixed_terms(small_method("moco-v2", "un-mix"))
@@ -84,7 +84,7 @@ def test_un_mix_pastes_one_box_for_the_batch():
 def test_mixes_are_held_against_all_keys_and_the_queue(fabric: Fabric, mix_name: str):
     trainer = built(fabric, "moco-v2", mix_name)
     (term,) = mixed_terms(trainer.method)
-    assert term.candidates == (Output("teacher", "b", "projection"), FromMemory("queue"))
+    assert term.candidates == (Output("teacher", "b", "projector"), FromMemory("queue"))
     context = trainer._look(batch(trainer.method.views, 0), progress(0), first=True)
     for term in trainer.method.terms:
         context.loss(term)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ilk.networks import Encoder, Network, Prototypes, backbone, mlp
+from ilk.networks import Encoder, Head, Network, Prototypes, backbone, mlp
 
 TINY_VIT = {"patch_size": 8, "embed_dim": 32, "depth": 1, "num_heads": 2}
 TINY_CONV = {"widths": (8, 16), "depths": (1, 1)}
@@ -29,12 +29,14 @@ def conv() -> nn.Module:
 
 @pytest.fixture
 def network(conv: nn.Module) -> Network:
-    """It with every head there is."""
+    """It with the heads that most methods have."""
     return Network(
         conv,
-        mlp(16, 12, 8, layers=2, last_batch_norm="plain"),
-        mlp(8, 12, 8, layers=2),
-        Prototypes(8, 5, learn_scale=True),
+        {
+            "projector": Head(mlp(16, 12, 8, layers=2, last_batch_norm="plain")),
+            "predictor": Head(mlp(8, 12, 8, layers=2), on="projector", teacher=False),
+            "prototypes": Head(Prototypes(8, 5, learn_scale=True), on="projector"),
+        },
     )
 
 

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ilk.networks import Network, Teacher, backbone, mlp
+from ilk.networks import Head, Network, Teacher, backbone, mlp
 
 
 def moved(student, seed):
@@ -29,7 +29,10 @@ def test_starts_as_a_copy_without_predictor(network):
 @given(momenta=st.lists(st.floats(0, 1), min_size=1, max_size=4), seed=st.integers(0, 999))
 def test_equals_a_slow_average(momenta, seed):
     torch.manual_seed(seed)
-    student = Network(torch.nn.Linear(3, 4), mlp(4, 5, 2, layers=2), mlp(2, 3, 2, layers=1))
+    student = Network(
+        torch.nn.Linear(3, 4),
+        {"a": Head(mlp(4, 5, 2, layers=2)), "b": Head(mlp(2, 3, 2, layers=1), "a", False)},
+    )
     teacher = Teacher(student)
     slow = {name: p.double().clone() for name, p in teacher.network.named_parameters()}
     for step, momentum in enumerate(momenta):
@@ -57,11 +60,11 @@ def test_momentum_of_one_and_zero_are_exact(network):
 
 def test_buffers_are_the_teachers_own(network):
     teacher = Teacher(network)
-    network(torch.randn(8, 3, 32, 32) + 5, {"scores"})
+    network(torch.randn(8, 3, 32, 32) + 5, {"prototypes"})
     before = {name: b.clone() for name, b in teacher.network.named_buffers()}
     teacher.update(network, 0.5)
     assert all(torch.equal(b, before[n]) for n, b in teacher.network.named_buffers())
-    teacher.network(torch.randn(8, 3, 32, 32), {"scores"})
+    teacher.network(torch.randn(8, 3, 32, 32), {"prototypes"})
     assert not torch.equal(
         teacher.network.projector[1].running_mean, before["projector.1.running_mean"]
     )

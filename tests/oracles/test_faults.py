@@ -71,6 +71,11 @@ def _optimised(method: Method, **changes: Any) -> Method:
     return replace(method, optimisation=replace(method.optimisation, **changes))
 
 
+def _heads(method: Method, **changes: Any) -> Method:
+    heads = {name: replace(head, **changes) for name, head in method.heads.items()}
+    return replace(method, heads=heads)
+
+
 def learning_rate(method: Method) -> Method:
     """One part in ten thousand."""
     return _optimised(method, lr=1.0001 * method.optimisation.lr)
@@ -114,8 +119,9 @@ def last_rate(method: Method) -> Method:
 
 
 def falling_rate(method: Method) -> Method:
-    """The rate of parts that should stay at the peak."""
-    return _optimised(method, constant_lr=())
+    """The rate of what should stay at the peak."""
+    method = _heads(method, constant_lr=False)
+    return method if method.optimisation.end_share < 1 else _optimised(method, end_share=0.0)
 
 
 def no_clipping(method: Method) -> Method:
@@ -174,12 +180,12 @@ def joined(method: Method) -> Method:
 
 def never_frozen(method: Method) -> Method:
     """What should stand still at first moves."""
-    return replace(method, frozen=())
+    return _heads(method, freeze_epochs=0.0, freeze_steps=0)
 
 
 def never_renewed(method: Method) -> Method:
     """What should get fresh weights in each epoch keeps its own."""
-    return replace(method, renewed={})
+    return _heads(method, renew=None)
 
 
 class Clockwise(Rotations):

@@ -85,7 +85,7 @@ def trainer_of(
     )
     method = method if mix is None else mixture(mix, {}).apply(method)
     method = change(method)
-    student = Network(Trunk(), method.projector, method.predictor, method.prototypes)
+    student = Network(Trunk(), method.heads)
     _stir(student)
     trainer = Trainer(
         method, student, fabric=fabric, batch_size=method.batch_size, lr=None,

@@ -10,9 +10,10 @@ from torch import nn
 
 from ilk.core import Cosine, Progress, UserError
 from ilk.data import Reader, open_source
-from ilk.method import FreezeUntil, Optimisation, typed_changes, typed_options
+from ilk.method import Head, Optimisation, typed_changes, typed_options
 from ilk.methods import recipe
 from ilk.methods.moco_v3 import MoCoV3
+from ilk.networks import Network
 from ilk.train import Settings
 from ilk.train.length import length_of
 from ilk.train.loop.loader import Loader
@@ -73,16 +74,13 @@ def test_a_batch_larger_than_the_data_is_refused(pictures):
 
 
 def test_groups_decay_what_the_plan_says():
-    parts = {
-        "backbone": nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)),
-        "predictor": nn.Linear(4, 4),
-    }
+    trunk = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    parts = Network(trunk, {"predictor": Head(nn.Linear(4, 4), constant_lr=True)})
     plan = Optimisation(
         name="sgd",
         lr=0.1,
         warmup_epochs=0,
         weight_decay=Cosine(0.2, 0.4),
-        constant_lr=("predictor",),
     )
     optimiser = build_optimiser(plan, parts)
     Pace(plan, 0.5).apply(optimiser, Progress(100, 100, 10))
@@ -110,7 +108,7 @@ def test_lars_and_larc_against_a_slow_loop(kind, adapted, decay):
     plan = Optimisation(
         name=kind, lr=0.2, weight_decay=decay, decay_all=True, momentum=0.9, trust=0.001
     )
-    optimiser = build_optimiser(plan, {"backbone": layer})
+    optimiser = build_optimiser(plan, Network(layer))
     pace = Pace(plan, 0.2)
     weights = {k: p.detach().clone().double() for k, p in layer.named_parameters()}
     speed = {k: torch.zeros_like(p) for k, p in weights.items()}
@@ -145,10 +143,11 @@ def test_clipping_is_by_parameter_and_the_joint_norm_is_told():
 
 
 def test_parts_are_frozen_for_epochs_or_steps():
-    frozen = (FreezeUntil(part="prototypes", epochs=1), FreezeUntil(part="predictor", steps=3))
-    assert frozen_now(frozen, Progress(2, 100, 10)) == {"prototypes", "predictor"}
-    assert frozen_now(frozen, Progress(5, 100, 10)) == {"prototypes"}
-    assert frozen_now(frozen, Progress(10, 100, 10)) == set()
+    a, b, c = (nn.Linear(1, 1) for _ in range(3))
+    heads = {"a": Head(a, freeze_epochs=1), "b": Head(b, freeze_steps=3), "c": Head(c)}
+    assert frozen_now(heads, Progress(2, 100, 10)) == [a, b]
+    assert frozen_now(heads, Progress(5, 100, 10)) == [a]
+    assert frozen_now(heads, Progress(10, 100, 10)) == []
 
 
 def test_optimiser_state_survives_a_file(tmp_path):
@@ -160,14 +159,14 @@ def test_optimiser_state_survives_a_file(tmp_path):
 
     torch.manual_seed(0)
     one, plan = nn.Linear(3, 3), Optimisation(name="adamw", lr=0.1)
-    optimiser = build_optimiser(plan, {"backbone": one})
+    optimiser = build_optimiser(plan, Network(one))
     for group in optimiser.param_groups:
         group["lr"] = 0.1
     stepped(one, optimiser, 3)
     save(tmp_path / "c", flattened_optimiser(optimiser), {"step": 3})
     two = nn.Linear(3, 3)
     two.load_state_dict(one.state_dict())
-    other = build_optimiser(plan, {"backbone": two})
+    other = build_optimiser(plan, Network(two))
     tensors, facts = load(tmp_path / "c")
     restore_optimiser(other, tensors)
     for group in other.param_groups:
@@ -241,7 +240,7 @@ def test_a_restored_optimiser_steps_alike_in_every_memory_format(name, tmp_path)
     plan = Optimisation(name=name, lr=0.1, decay_all=True)
     layers = [nn.Conv2d(4, 8, 3).to(memory_format=torch.channels_last) for _ in range(2)]
     layers[1].load_state_dict(layers[0].state_dict())
-    one, two = (build_optimiser(plan, {"backbone": layer}) for layer in layers)
+    one, two = (build_optimiser(plan, Network(layer)) for layer in layers)
     for group in [*one.param_groups, *two.param_groups]:
         group["lr"] = 0.01
     stepped(layers[0], one, 0)

@@ -75,10 +75,10 @@ def test_rows_of_a_step_have_the_places_of_the_batch(fabric):
     trainer = small_trainer(fabric, small_method("moco-v3", "i-mix"), batch_size=COUNT)
     batch = served(trainer.method.views)
     context = trainer.take_step([batch], progress(0)).context
-    key = Output("teacher", "a", "projection")
+    key = Output("teacher", "a", "projector")
     assert torch.equal(context.rows(key).place, batch.places["a"])
     assert torch.equal(context.joined(key).place, batch.places["a"])
-    query = Output("student", "a~", "prediction")
+    query = Output("student", "a~", "predictor")
     assert context.rows(query).place is None
     both = context.joined_rows((key, query)).place
     assert torch.equal(both[:COUNT], batch.places["a"])
@@ -92,7 +92,7 @@ def test_two_views_that_change_roles_take_their_places_along(fabric):
     for step in range(12):
         trainer.step = step
         context = trainer._look(batch, progress(0), first=False)
-        place = context.rows(Output("teacher", "b", "projection")).place
+        place = context.rows(Output("teacher", "b", "projector")).place
         seen.add("ab"[int(torch.equal(place, batch.places["b"]))])
         assert any(torch.equal(place, batch.places[name]) for name in "ab")
     assert seen == {"a", "b"}

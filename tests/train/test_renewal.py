@@ -25,7 +25,7 @@ def renewed(trainer, step, seed=0):
     optimiser = torch.optim.SGD(student.parameters(), lr=0.1, momentum=0.9)
     for parameter in student.parameters():
         optimiser.state[parameter]["momentum_buffer"] = torch.ones_like(parameter)
-    renew(trainer.method.renewed, student, optimiser, progress(step), seed)
+    renew(student, optimiser, progress(step), seed)
     return student, optimiser
 
 

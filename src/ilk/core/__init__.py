@@ -21,7 +21,6 @@ if TYPE_CHECKING:
         AlignedKin,
         AlignedObjective,
         AlignedRule,
-        Field,
         Kin,
         KinRule,
         Mixability,
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "composition": "Composition overlap",
     "hashing": "hash_uniform paired",
-    "rows": "AlignedKin AlignedObjective AlignedRule Field Kin KinRule Mixability "
+    "rows": "AlignedKin AlignedObjective AlignedRule Kin KinRule Mixability "
     "NegativeSynthesis Objective Output Role RowFacts Rows StepContext",
     "scores": "full row_similarities similarities",
 }
@@ -53,7 +52,6 @@ __all__ = [
     "Busy",
     "Composition",
     "Cosine",
-    "Field",
     "Holder",
     "Kin",
     "KinRule",

@@ -13,7 +13,6 @@ from ilk.core.composition import Composition
 from ilk.core.schedules import Progress
 
 Role = Literal["student", "teacher"]
-Field = Literal["feature", "projection", "prediction", "scores"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +22,14 @@ class Output:
     Args:
         network: whose output.
         view: the view's name.
-        field: ``feature`` of the backbone, ``projection``, ``prediction`` on top of it, or
-            ``scores`` over prototypes.
+        head: by its name in ``Method.heads``, or what the backbone shows: ``feature``, ``map``
+            or ``tokens``. Where there are M places in an image, it has M rows.
         stopped: no gradient flows through it; always so for the teacher.
     """
 
     network: Role
     view: str
-    field: Field
+    head: str
     stopped: bool = False
 
 
@@ -62,8 +61,8 @@ class Rows:
     Args:
         vectors: one embedding a row.
         composition: what each row is made of.
-        slots: one number per image shown in this step, so that a row can be told from its
-            own copy; -1 for rows from a memory.
+        slots: one number per image, or place of one, shown in this step, so that a row can be
+            told from its own copy; -1 for rows from a memory.
         origin: what each row shows, where kin by source must not know of it: the images
             behind a queue of keys that are foreign to all; None is the composition.
         task: as in `RowFacts`.
@@ -174,8 +173,8 @@ class StepContext(Protocol):
         """A memory of the method, by name."""
         ...
 
-    def scores(self, vectors: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
-        """The student's prototype scores of some projections, without gradient."""
+    def scores(self, head: str, vectors: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
+        """What a head of the student makes of some vectors, without gradient."""
         ...
 
 

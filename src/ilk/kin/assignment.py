@@ -78,7 +78,8 @@ class Sinkhorn:
         counts = scores.new_ones(len(deciding))
         if self.pool is not None and context.progress.epoch >= self.pool_from:
             pool = memory_of(context, self.pool, Written)
-            scores = torch.cat([scores, full(context.scores(pool.rows().vectors)).to(scores)])
+            past = context.scores(self.by.head, pool.rows().vectors)
+            scores = torch.cat([scores, full(past).to(scores)])
             # Every rank adds the same pool; divided by their number it counts once in all.
             full_yet = pool.written().all().to(counts).expand(len(pool.written()))
             counts = torch.cat([counts, full_yet / _ranks()])

@@ -160,9 +160,11 @@ class SameCluster:
 
     Args:
         by: projections that choose in place of the queries, row for row.
+        head: which scores projections against prototypes.
     """
 
     by: Output | None = None
+    head: str = "prototypes"
 
     @property
     def unmixable(self) -> str:
@@ -171,8 +173,8 @@ class SameCluster:
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on cluster mates."""
-        own = context.scores(_deciding(queries, self.by, context)).argmax(1)
-        theirs = context.scores(candidates.vectors).argmax(1)
+        own = context.scores(self.head, _deciding(queries, self.by, context)).argmax(1)
+        theirs = context.scores(self.head, candidates.vectors).argmax(1)
         same = own[:, None] == theirs[None, :]
         return Kin(normalize_rows(same.to(queries.composition.shares.dtype)))
 

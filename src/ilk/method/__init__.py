@@ -6,18 +6,16 @@ from ilk.method.ground import with_background
 from ilk.method.options import typed_changes, typed_options
 from ilk.method.outputs import (
     Pass,
-    outputs_in,
     passes,
     query_views,
     refusals,
-    substituted,
 )
 from ilk.method.record import (
     EMA,
     Classes,
-    FreezeUntil,
     FromMemory,
     Given,
+    Head,
     Method,
     Mixable,
     NearestNeighbour,
@@ -29,6 +27,7 @@ from ilk.method.record import (
     Term,
     Together,
 )
+from ilk.method.references import outputs_in, substituted
 from ilk.method.rewrite import Rewriting, Weighting, mixed_totals, with_mixed_queries
 from ilk.method.sampling import Grouped, KnownShare, Sampling, StepItems
 
@@ -38,10 +37,10 @@ __all__ = [
     "AddedKin",
     "Augment",
     "Classes",
-    "FreezeUntil",
     "FromMemory",
     "Given",
     "Grouped",
+    "Head",
     "KnownShare",
     "Method",
     "Mixable",

@@ -1,6 +1,6 @@
 """Kin as an axis: a method in, the same method with further kin out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,7 +10,6 @@ from ilk.core import KinRule, Output, UserError
 from ilk.core.facts import LABEL
 from ilk.kin import Added, AddedFromMemory, LeaveOut, Past, Union
 from ilk.memory import Queue
-from ilk.method.outputs import parts_in
 from ilk.method.record import (
     Classes,
     FromMemory,
@@ -20,6 +19,8 @@ from ilk.method.record import (
     Source,
     Term,
 )
+from ilk.method.references import parts_in
+from ilk.networks import Head
 from ilk.objectives import MeanShift
 
 QUEUE = "kin"  # name of the memory that a rule brings along
@@ -146,7 +147,7 @@ def _with_memory(method: Method, added: AddedKin, keys: tuple[Output, ...]) -> M
     """The method with a queue of past keys, one an image, where it needs one and has none."""
     if not added.past or any(isinstance(m, Queue) for m in method.memory.values()):
         return method
-    queue = Queue(added.past, _width(method.projector))
+    queue = Queue(added.past, _width(method.heads, keys[0].head))
     return replace(
         method,
         memory={**method.memory, QUEUE: queue},
@@ -154,9 +155,9 @@ def _with_memory(method: Method, added: AddedKin, keys: tuple[Output, ...]) -> M
     )
 
 
-def _width(projector: nn.Module) -> int:
-    """Of the rows that a projector puts out."""
-    layers = [layer for layer in projector.modules() if isinstance(layer, nn.Linear)]
+def _width(heads: Mapping[str, Head], name: str) -> int:
+    """Of the rows that a head puts out."""
+    layers = [layer for layer in heads[name].module.modules() if isinstance(layer, nn.Linear)]
     return layers[-1].out_features
 
 

@@ -1,13 +1,13 @@
 """Which passes through which networks a method needs: read off its terms."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from ilk.core import Field, Mixability, Output, Role
+from ilk.core import Mixability, Output, Role
 from ilk.method.record import Method
+from ilk.method.references import outputs_in, parts_in
 
-_FEATURE: frozenset[Field] = frozenset(("feature",))
+_FEATURE = frozenset(("feature",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,31 +17,14 @@ class Pass:
     Args:
         network: student or teacher.
         view: its name.
-        fields: what is read off.
+        heads: whose outputs are read, by name; the feature is always among them.
         gradient: whether any term learns through it.
     """
 
     network: Role
     view: str
-    fields: frozenset[Field]
+    heads: frozenset[str]
     gradient: bool
-
-
-def parts_in(part: Any) -> Iterator[Any]:
-    """A term, a kin rule or any tuple of them, and all that they are made of, in order."""
-    if isinstance(part, tuple | list):
-        for entry in part:
-            yield from parts_in(entry)
-        return
-    yield part
-    if is_dataclass(part):
-        for entry in fields(part):
-            yield from parts_in(getattr(part, entry.name))
-
-
-def outputs_in(part: Any) -> Iterator[Output]:
-    """Every output that a term, a kin rule or any tuple of them refers to."""
-    return (entry for entry in parts_in(part) if isinstance(entry, Output))
 
 
 def refusals(method: Method) -> tuple[str, ...]:
@@ -52,26 +35,14 @@ def refusals(method: Method) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reason for reason in said if reason))
 
 
-def substituted(part: Any, views: Mapping[str, str]) -> Any:
-    """The same part with other views in the place of some."""
-    if isinstance(part, Output):
-        return replace(part, view=views.get(part.view, part.view))
-    if isinstance(part, tuple):
-        return tuple(substituted(entry, views) for entry in part)
-    if is_dataclass(part) and not isinstance(part, type) and any(outputs_in(part)):
-        changed = {entry.name: getattr(part, entry.name) for entry in fields(part)}
-        return replace(part, **{k: substituted(v, views) for k, v in changed.items()})
-    return part
-
-
 def passes(method: Method) -> tuple[Pass, ...]:
     """The passes of one step, in the order in which terms first name them."""
-    wanted: dict[tuple[Role, str], tuple[frozenset[Field], bool]] = {}
+    wanted: dict[tuple[Role, str], tuple[frozenset[str], bool]] = {}
     for output, learns in _uses(method):
         key = (output.network, output.view)
         # The feature comes with every pass at no cost; monitors look at it.
         names, gradient = wanted.get(key, (_FEATURE, False))
-        wanted[key] = (names | frozenset((output.field,)), gradient or learns)
+        wanted[key] = (names | frozenset((output.head,)), gradient or learns)
     return tuple(
         Pass(network, view, names, gradient)
         for (network, view), (names, gradient) in wanted.items()

@@ -16,7 +16,9 @@ from ilk.core import (
     Scalar,
     UserError,
 )
+from ilk.method.references import check_references
 from ilk.method.sampling import Sampling
+from ilk.networks import FEATURE, SHOWN, Head, check_heads
 from ilk.views import DerivedView, MixedView, View
 
 HELPED = 6  # small crops with which mixing first helped DINO: SDMP, Table 10
@@ -32,6 +34,7 @@ class Given:
     Args:
         width: of the backbone's feature.
         size: side of the large views, in pixels.
+        place_width: channels of the backbone's map, and width of its tokens.
         channels: of an image.
         items: of the data set; 0 where the record is only read and the data not known yet.
         classes: of the data set, by its labels; 0 where there are none.
@@ -39,6 +42,7 @@ class Given:
 
     width: int
     size: int
+    place_width: int = 0
     channels: int = 3
     items: int = 0
     classes: int = 0
@@ -199,21 +203,6 @@ class Remember:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FreezeUntil:
-    """Parameters that do not move at first.
-
-    Args:
-        part: of the student: ``prototypes``, ``predictor``, ``projector`` or ``backbone``.
-        epochs: for how long, in epochs.
-        steps: for how long, in steps; the longer of the two counts.
-    """
-
-    part: str
-    epochs: float = 0.0
-    steps: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Mixable:
     """How a mix may change a method; totals are shares of the method's summed term weights.
 
@@ -276,7 +265,6 @@ class Optimisation:
         trust: the trust coefficient of LARS and LARC.
         betas: of AdamW.
         clip: largest norm of one parameter's gradient; None does not clip.
-        constant_lr: parts of the student whose learning rate stays at the peak.
     """
 
     name: Literal["adamw", "sgd", "lars", "larc"]
@@ -291,7 +279,6 @@ class Optimisation:
     trust: float = 0.001
     betas: tuple[float, float] = (0.9, 0.999)
     clip: float | None = None
-    constant_lr: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -300,16 +287,11 @@ class Method:
 
     Args:
         views: what is made of each item; names are what outputs refer to.
-        projector: on top of the backbone's feature; part of the teacher too.
-        predictor: on top of the projection; the student's alone.
-        prototypes: scores a projection against classes; part of the teacher too.
+        heads: what sits on the backbone, by name, each after the one that it sits on.
         teacher: None for methods that have none.
         terms: the loss is their weighted sum.
         memory: queues, banks and centres by name.
         remember: what is written into them after each step.
-        frozen: parameters that stand still at first.
-        renewed: parts of the student that are made anew at the beginning of each epoch, by
-            name, and what makes them.
         prepare: changes made to the backbone once, before the teacher is copied from it.
         drop_path: rate of stochastic depth in the student's backbone.
         together: which views share a pass, and with it the statistics of batch norm: each has
@@ -326,18 +308,17 @@ class Method:
         facts: names of what the method must know of items, such as ``label``, and the share of
             the known values of each that it may see.
         sampling: by which facts the items of a batch are drawn; None is a random order of all.
+
+    Raises:
+        ValueError: a head, view, network or memory that is referred to is not there.
     """
 
     views: tuple[View, ...]
-    projector: nn.Module
-    predictor: nn.Module | None = None
-    prototypes: nn.Module | None = None
+    heads: Mapping[str, Head]
     teacher: EMA | Pretrained | None = None
     terms: tuple[Term, ...]
     memory: Mapping[str, nn.Module] = field(default_factory=dict)
     remember: tuple[Remember, ...] = ()
-    frozen: tuple[FreezeUntil, ...] = ()
-    renewed: Mapping[str, Callable[[], nn.Module]] = field(default_factory=dict)
     prepare: tuple[Callable[[nn.Module], None], ...] = ()
     drop_path: float = 0.0
     together: Together = "view"
@@ -352,6 +333,7 @@ class Method:
     sampling: Sampling | None = None
 
     def __post_init__(self) -> None:
+        """Look up every name that views, terms, kin rules and memories refer to."""
         names = {view.name for view in self.views}
         for view in self.derived:
             if missing := set(view.of) - names:
@@ -360,6 +342,19 @@ class Method:
                     f"{', '.join(sorted(names))}, got {', '.join(sorted(missing))}"
                 )
             names |= set(view.names)
+        check_heads(self.heads)
+        learning = [*SHOWN, *self.heads]
+        teaching: list[str] = []
+        if isinstance(self.teacher, EMA):
+            teaching = [*SHOWN, *(n for n, head in self.heads.items() if head.teacher)]
+        elif isinstance(self.teacher, Pretrained):
+            teaching = [FEATURE]
+        check_references(
+            (self.terms, self.remember),
+            heads={"student": learning, "teacher": teaching},
+            views=self.all_views,
+            memory=self.memory,
+        )
 
     @property
     def all_views(self) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ilk.core import Output, UserError
-from ilk.method.outputs import outputs_in, refusals, substituted
+from ilk.method.outputs import refusals
 from ilk.method.record import Method, Term
+from ilk.method.references import outputs_in, substituted
 from ilk.views import DerivedView, MixedView, Mixing, RoleSwap, View
 
 Weighting = Literal["paper", "pairs", "crops"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource
-from ilk.method import Given, Method, Mixable, Optimisation, Term
+from ilk.method import Given, Head, Method, Mixable, Optimisation, Term
 from ilk.objectives import RedundancyReduction
 
 
@@ -32,12 +32,16 @@ class BarlowTwins:
         """Assemble the parts for a backbone and its images."""
         return Method(
             views=views.fitted(views.byol_pair(given.size)),
-            projector=networks.mlp(given.width, self.hidden, self.dim, layers=3, bias=False),
+            heads={
+                "projector": Head(
+                    networks.mlp(given.width, self.hidden, self.dim, layers=3, bias=False)
+                )
+            },
             terms=(
                 Term(
                     name="clean",
-                    queries=(Output("student", "a", "projection"),),
-                    candidates=(Output("student", "b", "projection"),),
+                    queries=(Output("student", "a", "projector"),),
+                    candidates=(Output("student", "b", "projector"),),
                     kin=CommonSource(),
                     objective=RedundancyReduction(redundancy_weight=self.redundancy_weight),
                     weight=self.scale,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ilk import networks, views
 from ilk.core import Cosine, Output
 from ilk.kin import CommonSource
-from ilk.method import EMA, Given, Method, Mixable, Optimisation, Term
+from ilk.method import EMA, Given, Head, Method, Mixable, Optimisation, Term
 from ilk.objectives import MeanShift
 
 
@@ -32,8 +32,8 @@ class BYOL:
         terms = tuple(
             Term(
                 name="clean",
-                queries=(Output("student", query, "prediction"),),
-                candidates=(Output("teacher", key, "projection"),),
+                queries=(Output("student", query, "predictor"),),
+                candidates=(Output("teacher", key, "projector"),),
                 kin=CommonSource(),
                 objective=MeanShift(),
             )
@@ -41,8 +41,14 @@ class BYOL:
         )
         return Method(
             views=views.fitted(views.byol_pair(given.size)),
-            projector=networks.mlp(given.width, self.hidden, self.dim, layers=2),
-            predictor=networks.mlp(self.dim, self.hidden, self.dim, layers=2),
+            heads={
+                "projector": Head(networks.mlp(given.width, self.hidden, self.dim, layers=2)),
+                "predictor": Head(
+                    networks.mlp(self.dim, self.hidden, self.dim, layers=2),
+                    on="projector",
+                    teacher=False,
+                ),
+            },
             teacher=EMA(momentum=Cosine(self.momentum, 1.0), update="after"),
             terms=terms,
             optimisation=Optimisation(name="lars", lr=0.2, weight_decay=1.5e-6),

@@ -21,7 +21,17 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import FormerNeighbours, Neighbours, OrElse, SameLabel
 from ilk.memory import History, Queue
-from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import (
+    EMA,
+    FromMemory,
+    Given,
+    Head,
+    Method,
+    Mixable,
+    Optimisation,
+    Remember,
+    Term,
+)
 from ilk.objectives import MeanShift
 
 
@@ -40,7 +50,7 @@ class CMSF:
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
         strong = replace(views.moco_v2_pair(given.size)[0], name="strong")
-        key = Output("teacher", "weak", "projection")
+        key = Output("teacher", "weak", "projector")
         free = Neighbours(k=self.k, by=key)
         former = FormerNeighbours(k=self.constrained_to, past="past")
         rules = {
@@ -50,7 +60,7 @@ class CMSF:
         terms = tuple(
             Term(
                 name="clean",
-                queries=(Output("student", "strong", "prediction"),),
+                queries=(Output("student", "strong", "predictor"),),
                 candidates=(key, FromMemory("bank")),
                 kin=rule,
                 objective=MeanShift(),
@@ -60,8 +70,14 @@ class CMSF:
         )
         return Method(
             views=views.fitted((strong, views.weak(given.size))),
-            projector=networks.mlp(given.width, self.hidden, self.dim, layers=2),
-            predictor=networks.mlp(self.dim, self.hidden, self.dim, layers=2),
+            heads={
+                "projector": Head(networks.mlp(given.width, self.hidden, self.dim, layers=2)),
+                "predictor": Head(
+                    networks.mlp(self.dim, self.hidden, self.dim, layers=2),
+                    on="projector",
+                    teacher=False,
+                ),
+            },
             teacher=EMA(momentum=self.momentum, update="before"),
             terms=terms,
             memory={

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from ilk import networks, views
 from ilk.core import Line, Output
 from ilk.kin import SurePairs
-from ilk.method import Given, Method, Mixable, Optimisation, Term
+from ilk.method import Given, Head, Method, Mixable, Optimisation, Term
 from ilk.objectives import PairClassification
 from ilk.views import View
 
@@ -38,18 +38,26 @@ class DAC:
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
         whole = View(name="whole", size=given.size, scale=(1, 1), ratio=(1, 1), flip=0)
-        said = Output("student", "a", "projection")
+        said = Output("student", "a", "projector")
         sure = SurePairs(
             above=Line(self.above, self.end),
             below=Line(self.below, self.end),
-            by=Output("student", "whole", "projection", stopped=True),
+            by=Output("student", "whole", "projector", stopped=True),
         )
         return Method(
             views=(views.fitted(views.simclr_pair(given.size))[0], whole),
             # Without batch norm predictions are similar at first, and every pair is sure.
-            projector=networks.mlp(
-                given.width, self.hidden, self.classes, layers=2, last_batch_norm="affine"
-            ),
+            heads={
+                "projector": Head(
+                    networks.mlp(
+                        given.width,
+                        self.hidden,
+                        self.classes,
+                        layers=2,
+                        last_batch_norm="affine",
+                    )
+                )
+            },
             terms=(
                 Term(
                     name="clean",

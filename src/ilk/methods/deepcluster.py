@@ -22,7 +22,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import OwnClass
 from ilk.memory import Bank, WhitenedClusters
-from ilk.method import Classes, Given, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import Classes, Given, Head, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -40,12 +40,11 @@ class DeepCluster:
         shown = Output("student", "a", "feature", stopped=True)
         return Method(
             views=views.fitted((views.weak(given.size, min_scale=0.08, name="a"),)),
-            projector=head(),
-            renewed={"projector": head},
+            heads={"projector": Head(head(), renew=head)},
             terms=(
                 Term(
                     name="clean",
-                    queries=(replace(shown, field="projection", stopped=False),),
+                    queries=(replace(shown, head="projector", stopped=False),),
                     candidates=(Classes(self.clusters),),
                     kin=OwnClass(labels="clusters"),
                     objective=SoftCrossEntropy(temperature=1.0),
@@ -68,7 +67,7 @@ class DeepCluster:
                 weight_decay=1e-5,
                 decay_all=True,
                 warmup_epochs=0,
-                constant_lr=("backbone", "projector"),
+                end_share=1.0,
             ),
             batch_size=256,
             mixable=Mixable(queries=("a",)),

@@ -18,7 +18,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import OwnCluster
 from ilk.memory import Bank, Clusters
-from ilk.method import FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import FromMemory, Given, Head, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -41,7 +41,7 @@ class DeepClusterV2:
             views.swav_multicrop(given.size, small, self.local_views, self.min_local_scale)
         )
         names = tuple(crop.name for crop in crops)
-        seen = {g: Output("student", g, "projection", stopped=True) for g in ("g1", "g2")}
+        seen = {g: Output("student", g, "projector", stopped=True) for g in ("g1", "g2")}
         banks = {f"bank-{g}": Bank(given.items, self.dim, momentum=0.0) for g in seen}
         heads = {
             f"clusters{n + 1}": Clusters(
@@ -52,7 +52,7 @@ class DeepClusterV2:
         terms = tuple(
             Term(
                 name="clean",
-                queries=tuple(Output("student", name, "projection") for name in names),
+                queries=tuple(Output("student", name, "projector") for name in names),
                 candidates=(FromMemory(head),),
                 kin=OwnCluster(clusters=head),
                 objective=SoftCrossEntropy(temperature=self.temperature),
@@ -62,7 +62,9 @@ class DeepClusterV2:
         )
         return Method(
             views=crops,
-            projector=networks.mlp(given.width, self.hidden, self.dim, layers=2),
+            heads={
+                "projector": Head(networks.mlp(given.width, self.hidden, self.dim, layers=2))
+            },
             terms=terms,
             memory={**banks, **heads},
             remember=tuple(Remember(f"bank-{g}", (output,)) for g, output in seen.items()),

@@ -19,8 +19,8 @@ from ilk.memory import Centre
 from ilk.method import (
     EMA,
     Classes,
-    FreezeUntil,
     Given,
+    Head,
     Method,
     Mixable,
     Optimisation,
@@ -67,11 +67,11 @@ class DINO:
             self.teacher_temperature,
             self.warmup_teacher_epochs,
         )
-        teachers = {g: Output("teacher", g, "scores") for g in ("g1", "g2")}
+        teachers = {g: Output("teacher", g, "prototypes") for g in ("g1", "g2")}
         terms = tuple(
             Term(
                 name="clean",
-                queries=tuple(Output("student", n, "scores") for n in names if n != g),
+                queries=tuple(Output("student", n, "prototypes") for n in names if n != g),
                 candidates=(Classes(self.prototypes),),
                 kin=Assigned(by=by, temperature=sharpening, centre="centre"),
                 objective=SoftCrossEntropy(temperature=self.temperature),
@@ -81,17 +81,24 @@ class DINO:
         )
         return Method(
             views=crops,
-            projector=networks.dino_head(
-                given.width, self.hidden, self.dim, batch_norm=self.batch_norm
-            ),
-            prototypes=networks.Prototypes(
-                self.dim, self.prototypes, learn_scale=not self.norm_last_layer
-            ),
+            heads={
+                "projector": Head(
+                    networks.dino_head(
+                        given.width, self.hidden, self.dim, batch_norm=self.batch_norm
+                    )
+                ),
+                "prototypes": Head(
+                    networks.Prototypes(
+                        self.dim, self.prototypes, learn_scale=not self.norm_last_layer
+                    ),
+                    on="projector",
+                    freeze_epochs=self.last_layer_epochs,
+                ),
+            },
             teacher=EMA(momentum=Cosine(self.momentum, 1.0), update="after"),
             terms=terms,
             memory={"centre": Centre(self.prototypes, momentum=self.centre_momentum)},
             remember=(Remember("centre", tuple(teachers.values())),),
-            frozen=(FreezeUntil(part="prototypes", epochs=self.last_layer_epochs),),
             drop_path=self.drop_path,
             prepare=(networks.dino_class_token,),
             together="all",

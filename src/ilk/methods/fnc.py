@@ -14,7 +14,17 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource, Itself, Similar, leave_out, union
 from ilk.memory import Queue
-from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import (
+    EMA,
+    FromMemory,
+    Given,
+    Head,
+    Method,
+    Mixable,
+    Optimisation,
+    Remember,
+    Term,
+)
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -36,13 +46,13 @@ class FNC:
         """Assemble the parts for a backbone and its images."""
         first = views.simclr_pair(given.size)[0]
         shown = tuple(replace(first, name=f"v{n + 1}") for n in range(self.view_count))
-        keys = tuple(Output("teacher", view.name, "projection") for view in shown)
+        keys = tuple(Output("teacher", view.name, "projector") for view in shown)
         similar = Similar(top=self.top, above=self.above, over=keys)
         change = union if self.attract else leave_out
         terms = tuple(
             Term(
                 name="clean",
-                queries=(Output("student", view.name, "projection"),),
+                queries=(Output("student", view.name, "projector"),),
                 candidates=(*keys, FromMemory("bank")),
                 kin=leave_out(change(CommonSource(), similar), Itself()),
                 objective=SoftCrossEntropy(temperature=self.temperature),
@@ -52,9 +62,13 @@ class FNC:
         )
         return Method(
             views=views.fitted(shown),
-            projector=networks.mlp(
-                given.width, self.hidden, self.dim, layers=3, last_batch_norm="scaled"
-            ),
+            heads={
+                "projector": Head(
+                    networks.mlp(
+                        given.width, self.hidden, self.dim, layers=3, last_batch_norm="scaled"
+                    )
+                )
+            },
             teacher=EMA(momentum=self.momentum, update="before"),
             terms=terms,
             memory={"bank": Queue(self.queue_size, self.dim, keep_sources=True)},

@@ -18,7 +18,17 @@ from ilk import networks, views
 from ilk.core import Line, Output
 from ilk.kin import Batchmates, Clustermates, CommonSource, leave_out, union
 from ilk.memory import Bank, Clusters, Queue
-from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import (
+    EMA,
+    FromMemory,
+    Given,
+    Head,
+    Method,
+    Mixable,
+    Optimisation,
+    Remember,
+    Term,
+)
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -36,14 +46,14 @@ class IFND:
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
-        key = Output("teacher", "b", "projection")
+        key = Output("teacher", "b", "projector")
         levels = {f"clusters{count}": count for count in self.clusters}
         change = union if self.attract else leave_out
         mates = [Clustermates(clusters=name, accepted=Line(0.0, 1.0)) for name in levels]
         terms = tuple(
             Term(
                 name="clean",
-                queries=(Output("student", "a", "projection"),),
+                queries=(Output("student", "a", "projector"),),
                 candidates=(key, FromMemory("queue")),
                 kin=leave_out(change(CommonSource(), mate), Batchmates()),
                 objective=SoftCrossEntropy(temperature=self.temperature),
@@ -53,9 +63,11 @@ class IFND:
         )
         return Method(
             views=views.fitted(views.moco_v2_pair(given.size)),
-            projector=networks.mlp(
-                given.width, self.hidden, self.dim, layers=2, batch_norm=False
-            ),
+            heads={
+                "projector": Head(
+                    networks.mlp(given.width, self.hidden, self.dim, layers=2, batch_norm=False)
+                )
+            },
             teacher=EMA(momentum=self.momentum, update="before"),
             terms=terms,
             memory={

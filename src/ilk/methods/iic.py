@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource
-from ilk.method import Given, Method, Mixable, Optimisation, Term
+from ilk.method import Given, Head, Method, Mixable, Optimisation, Term
 from ilk.objectives import PairInformation
 
 
@@ -38,12 +38,14 @@ class IIC:
         sizes = (self.classes,) * self.heads + (self.overclasses,) * self.heads
         return Method(
             views=views.fitted((plain, *shown)),
-            projector=networks.mlp(given.width, given.width, sum(sizes), layers=1),
+            heads={
+                "projector": Head(networks.mlp(given.width, given.width, sum(sizes), layers=1))
+            },
             terms=(
                 Term(
                     name="clean",
-                    queries=tuple(Output("student", v.name, "projection") for v in shown),
-                    candidates=(Output("student", "plain", "projection"),),
+                    queries=tuple(Output("student", v.name, "projector") for v in shown),
+                    candidates=(Output("student", "plain", "projector"),),
                     kin=CommonSource(),
                     objective=PairInformation(heads=sizes, marginals=self.marginals),
                 ),

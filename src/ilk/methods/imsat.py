@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Assigned, Itself
-from ilk.method import Classes, Given, Method, Mixable, Optimisation, Term
+from ilk.method import Classes, Given, Head, Method, Mixable, Optimisation, Term
 from ilk.objectives import ClassInformation, SoftCrossEntropy
 
 
@@ -36,11 +36,11 @@ class IMSAT:
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
         changed = replace(views.simclr_pair(given.size, 0.2)[0], name="changed")
-        said = Output("student", "plain", "projection")
+        said = Output("student", "plain", "projector")
         terms = (
             Term(
                 name="same",
-                queries=(Output("student", "changed", "projection"),),
+                queries=(Output("student", "changed", "projector"),),
                 candidates=(Classes(self.classes),),
                 kin=Assigned(by=replace(said, stopped=True), temperature=1.0),
                 objective=SoftCrossEntropy(temperature=1.0),
@@ -56,7 +56,11 @@ class IMSAT:
         )
         return Method(
             views=views.fitted((views.weak(given.size, name="plain"), changed)),
-            projector=networks.mlp(given.width, self.hidden, self.classes, layers=3),
+            heads={
+                "projector": Head(
+                    networks.mlp(given.width, self.hidden, self.classes, layers=3)
+                )
+            },
             terms=terms,
             optimisation=Optimisation(
                 name="adamw", lr=0.002, scaling="none", warmup_epochs=0, end_lr=0.002

@@ -19,7 +19,17 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Batchmates, CommonSource, DrawnMates, leave_out
 from ilk.memory import OnlineClusters, Queue
-from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import (
+    EMA,
+    FromMemory,
+    Given,
+    Head,
+    Method,
+    Mixable,
+    Optimisation,
+    Remember,
+    Term,
+)
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -42,7 +52,7 @@ class InterCLR:
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
-        key, query = Output("teacher", "b", "projection"), Output("student", "a", "projection")
+        key, query = Output("teacher", "b", "projector"), Output("student", "a", "projector")
         terms = (
             Term(
                 name="clean",
@@ -70,9 +80,11 @@ class InterCLR:
         )
         return Method(
             views=views.fitted(views.moco_v2_pair(given.size)),
-            projector=networks.mlp(
-                given.width, self.hidden, self.dim, layers=2, batch_norm=False
-            ),
+            heads={
+                "projector": Head(
+                    networks.mlp(given.width, self.hidden, self.dim, layers=2, batch_norm=False)
+                )
+            },
             teacher=EMA(momentum=self.momentum, update="before"),
             terms=terms,
             memory={"queue": Queue(self.queue_size, self.dim), "bank": bank},

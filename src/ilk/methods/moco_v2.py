@@ -16,7 +16,17 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Batchmates, CommonSource, leave_out
 from ilk.memory import Queue
-from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import (
+    EMA,
+    FromMemory,
+    Given,
+    Head,
+    Method,
+    Mixable,
+    Optimisation,
+    Remember,
+    Term,
+)
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -32,17 +42,19 @@ class MoCoV2:
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
-        key = Output("teacher", "b", "projection")
+        key = Output("teacher", "b", "projector")
         return Method(
             views=views.fitted(views.moco_v2_pair(given.size)),
-            projector=networks.mlp(
-                given.width, self.hidden, self.dim, layers=2, batch_norm=False
-            ),
+            heads={
+                "projector": Head(
+                    networks.mlp(given.width, self.hidden, self.dim, layers=2, batch_norm=False)
+                )
+            },
             teacher=EMA(momentum=self.momentum, update="before"),
             terms=(
                 Term(
                     name="clean",
-                    queries=(Output("student", "a", "projection"),),
+                    queries=(Output("student", "a", "projector"),),
                     candidates=(key, FromMemory("queue")),
                     kin=leave_out(CommonSource(), Batchmates()),
                     objective=SoftCrossEntropy(temperature=self.temperature),

@@ -18,7 +18,7 @@ from typing import Literal
 from ilk import networks, views
 from ilk.core import Cosine, Output
 from ilk.kin import CommonSource
-from ilk.method import EMA, Given, Method, Mixable, Optimisation, Term
+from ilk.method import EMA, Given, Head, Method, Mixable, Optimisation, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -48,8 +48,8 @@ class MoCoV3:
         terms = tuple(
             Term(
                 name="clean",
-                queries=(Output("student", query, "prediction"),),
-                candidates=(Output("teacher", key, "projection"),),
+                queries=(Output("student", query, "predictor"),),
+                candidates=(Output("teacher", key, "projector"),),
                 kin=CommonSource(),
                 objective=SoftCrossEntropy(temperature=self.temperature),
                 weight=2 * self.temperature,
@@ -62,14 +62,16 @@ class MoCoV3:
                     given.size, self.min_scale, self.hue, self.solarize, "bilinear"
                 )
             ),
-            projector=networks.mlp(
-                given.width, self.hidden, self.dim,
-                layers=self.projector_layers, bias=False, last_batch_norm="plain",
-            ),
-            predictor=networks.mlp(
-                self.dim, self.hidden, self.dim, layers=2, bias=False,
-                last_batch_norm="plain" if self.predictor_norm else None,
-            ),
+            heads={
+                "projector": Head(networks.mlp(
+                    given.width, self.hidden, self.dim,
+                    layers=self.projector_layers, bias=False, last_batch_norm="plain",
+                )),
+                "predictor": Head(networks.mlp(
+                    self.dim, self.hidden, self.dim, layers=2, bias=False,
+                    last_batch_norm="plain" if self.predictor_norm else None,
+                ), on="projector", teacher=False),
+            },
             teacher=EMA(momentum=Cosine(self.momentum, 1.0), update="before"),
             terms=terms,
             prepare=(networks.moco_v3_stem,),

@@ -16,7 +16,17 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Neighbours
 from ilk.memory import Queue
-from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import (
+    EMA,
+    FromMemory,
+    Given,
+    Head,
+    Method,
+    Mixable,
+    Optimisation,
+    Remember,
+    Term,
+)
 from ilk.objectives import MeanShift
 
 
@@ -33,16 +43,22 @@ class MSF:
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
         strong = replace(views.moco_v2_pair(given.size)[0], name="strong")
-        key = Output("teacher", "weak", "projection")
+        key = Output("teacher", "weak", "projector")
         return Method(
             views=views.fitted((strong, views.weak(given.size))),
-            projector=networks.mlp(given.width, self.hidden, self.dim, layers=2),
-            predictor=networks.mlp(self.dim, self.hidden, self.dim, layers=2),
+            heads={
+                "projector": Head(networks.mlp(given.width, self.hidden, self.dim, layers=2)),
+                "predictor": Head(
+                    networks.mlp(self.dim, self.hidden, self.dim, layers=2),
+                    on="projector",
+                    teacher=False,
+                ),
+            },
             teacher=EMA(momentum=self.momentum, update="before"),
             terms=(
                 Term(
                     name="clean",
-                    queries=(Output("student", "strong", "prediction"),),
+                    queries=(Output("student", "strong", "predictor"),),
                     candidates=(key, FromMemory("bank")),
                     kin=Neighbours(k=self.k, by=key),
                     objective=MeanShift(),

@@ -15,7 +15,16 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource
 from ilk.memory import Queue
-from ilk.method import Given, Method, Mixable, NearestNeighbour, Optimisation, Remember, Term
+from ilk.method import (
+    Given,
+    Head,
+    Method,
+    Mixable,
+    NearestNeighbour,
+    Optimisation,
+    Remember,
+    Term,
+)
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -31,8 +40,8 @@ class NNCLR:
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
-        seen = {v: Output("student", v, "projection", stopped=True) for v in ("a", "b")}
-        guess = {v: Output("student", v, "prediction") for v in ("a", "b")}
+        seen = {v: Output("student", v, "projector", stopped=True) for v in ("a", "b")}
+        guess = {v: Output("student", v, "predictor") for v in ("a", "b")}
         pairs = [
             pair
             for x, y in (("a", "b"), ("b", "a"))
@@ -54,10 +63,18 @@ class NNCLR:
         )
         return Method(
             views=views.fitted(views.byol_pair(given.size)),
-            projector=networks.mlp(
-                given.width, self.hidden, self.dim, layers=3, last_batch_norm="affine"
-            ),
-            predictor=networks.mlp(self.dim, self.predictor_hidden, self.dim, layers=2),
+            heads={
+                "projector": Head(
+                    networks.mlp(
+                        given.width, self.hidden, self.dim, layers=3, last_batch_norm="affine"
+                    )
+                ),
+                "predictor": Head(
+                    networks.mlp(self.dim, self.predictor_hidden, self.dim, layers=2),
+                    on="projector",
+                    teacher=False,
+                ),
+            },
             terms=terms,
             memory={"queue": Queue(self.queue_size, self.dim)},
             remember=(Remember("queue", (seen["a"],)),),

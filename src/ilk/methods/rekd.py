@@ -23,6 +23,7 @@ from ilk.memory import Queue
 from ilk.method import (
     FromMemory,
     Given,
+    Head,
     Method,
     Mixable,
     Optimisation,
@@ -49,7 +50,7 @@ class ReKD:
         """Assemble the parts for a backbone and its images."""
         dim = networks.feature_dim(self.teacher)
         key = Output("teacher", "b", "feature")
-        query = Output("student", "a", "projection")
+        query = Output("student", "a", "projector")
         related = Neighbours(k=self.k, by=key, within=Past(memory="queue"))
         terms = (
             Term(
@@ -70,7 +71,7 @@ class ReKD:
         )
         return Method(
             views=views.fitted(views.moco_v2_pair(given.size)),
-            projector=networks.mlp(given.width, self.hidden, dim, layers=2),
+            heads={"projector": Head(networks.mlp(given.width, self.hidden, dim, layers=2))},
             teacher=Pretrained(self.teacher),
             terms=terms,
             memory={"queue": Queue(self.queue_size, dim, keep_sources=True)},

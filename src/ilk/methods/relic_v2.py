@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from ilk import networks, views
 from ilk.core import Cosine, Output
 from ilk.kin import CommonSource, Sampled, SoftNeighbours
-from ilk.method import EMA, Given, Method, Mixable, Optimisation, Term
+from ilk.method import EMA, Given, Head, Method, Mixable, Optimisation, Term
 from ilk.objectives import Divergence, SoftCrossEntropy
 
 
@@ -42,8 +42,8 @@ class ReLICv2:
         large = tuple(replace(first, name=f"g{n + 1}") for n in range(self.large_views))
         local = tuple(replace(small, name=f"l{n + 1}") for n in range(self.local_views))
         crops = (*large, *local)
-        said = {crop.name: Output("student", crop.name, "prediction") for crop in crops}
-        aims = {crop.name: Output("teacher", crop.name, "projection") for crop in large}
+        said = {crop.name: Output("student", crop.name, "predictor") for crop in crops}
+        aims = {crop.name: Output("teacher", crop.name, "projector") for crop in large}
         names = tuple(aims)
         beyond = dict(zip(names, (*names[1:], names[0]), strict=True))
         # A pair's similarities are compared with those of its mirror image; those of a small
@@ -76,8 +76,14 @@ class ReLICv2:
         )
         return Method(
             views=views.fitted(crops),
-            projector=networks.mlp(given.width, self.hidden, self.dim, layers=2),
-            predictor=networks.mlp(self.dim, self.hidden, self.dim, layers=2),
+            heads={
+                "projector": Head(networks.mlp(given.width, self.hidden, self.dim, layers=2)),
+                "predictor": Head(
+                    networks.mlp(self.dim, self.hidden, self.dim, layers=2),
+                    on="projector",
+                    teacher=False,
+                ),
+            },
             teacher=EMA(momentum=Cosine(self.momentum, 1.0), update="after"),
             terms=(*contrast, *invariance),
             together="size",

@@ -18,7 +18,17 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import SoftNeighbours
 from ilk.memory import Queue
-from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import (
+    EMA,
+    FromMemory,
+    Given,
+    Head,
+    Method,
+    Mixable,
+    Optimisation,
+    Remember,
+    Term,
+)
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -36,17 +46,19 @@ class ReSSL:
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
         strong = replace(views.moco_v2_pair(given.size)[0], name="strong")
-        key = Output("teacher", "weak", "projection")
+        key = Output("teacher", "weak", "projector")
         return Method(
             views=views.fitted((strong, views.weak(given.size))),
-            projector=networks.mlp(
-                given.width, self.hidden, self.dim, layers=2, batch_norm=False
-            ),
+            heads={
+                "projector": Head(
+                    networks.mlp(given.width, self.hidden, self.dim, layers=2, batch_norm=False)
+                )
+            },
             teacher=EMA(momentum=self.momentum, update="before"),
             terms=(
                 Term(
                     name="clean",
-                    queries=(Output("student", "strong", "projection"),),
+                    queries=(Output("student", "strong", "projector"),),
                     candidates=(FromMemory("queue"),),
                     kin=SoftNeighbours(temperature=self.teacher_temperature, by=key),
                     objective=SoftCrossEntropy(temperature=self.temperature),

@@ -22,7 +22,17 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import Batchmates, CommonSource, Neighbours, Past, leave_out
 from ilk.memory import Queue
-from ilk.method import EMA, FromMemory, Given, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import (
+    EMA,
+    FromMemory,
+    Given,
+    Head,
+    Method,
+    Mixable,
+    Optimisation,
+    Remember,
+    Term,
+)
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -52,10 +62,10 @@ class Revisiting:
             shared=self.shared,
             autoaugment=self.autoaugment,
         )
-        queries = tuple(Output("student", v.name, "projection") for v in shown[1:])
-        key = Output("teacher", "key", "projection")
-        feature = replace(key, field="feature")
-        seen = {query: replace(query, field="feature", stopped=True) for query in queries}
+        queries = tuple(Output("student", v.name, "projector") for v in shown[1:])
+        key = Output("teacher", "key", "projector")
+        feature = replace(key, head="feature")
+        seen = {query: replace(query, head="feature", stopped=True) for query in queries}
         own = Term(
             name="clean",
             queries=queries,
@@ -76,9 +86,11 @@ class Revisiting:
         )
         return Method(
             views=views.fitted(shown),
-            projector=networks.mlp(
-                given.width, self.hidden, self.dim, layers=2, batch_norm=False
-            ),
+            heads={
+                "projector": Head(
+                    networks.mlp(given.width, self.hidden, self.dim, layers=2, batch_norm=False)
+                )
+            },
             teacher=EMA(momentum=self.momentum, update="before"),
             terms=(own, *near),
             memory={

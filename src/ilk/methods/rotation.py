@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import OwnTask
-from ilk.method import Classes, Given, Method, Mixable, Optimisation, Term
+from ilk.method import Classes, Given, Head, Method, Mixable, Optimisation, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -32,11 +32,11 @@ class Rotation:
         return Method(
             views=(views.weak(given.size, self.min_scale, name="a"),),
             derived=(views.Rotations(name="rotated", view="a"),),
-            projector=networks.classifier(given.width, views.TURNS),
+            heads={"projector": Head(networks.classifier(given.width, views.TURNS))},
             terms=(
                 Term(
                     name="clean",
-                    queries=(Output("student", "rotated", "projection"),),
+                    queries=(Output("student", "rotated", "projector"),),
                     candidates=(Classes(views.TURNS),),
                     kin=OwnTask(classes=views.TURNS),
                     objective=SoftCrossEntropy(temperature=1.0),

@@ -16,7 +16,7 @@ from torch import nn
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource, Itself, leave_out
-from ilk.method import Given, Method, Mixable, Optimisation, Term
+from ilk.method import Given, Head, Method, Mixable, Optimisation, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -30,7 +30,7 @@ class SimCLR:
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
-        a, b = (Output("student", view, "projection") for view in ("a", "b"))
+        a, b = (Output("student", view, "projector") for view in ("a", "b"))
         terms = tuple(
             Term(
                 name="clean",
@@ -44,7 +44,7 @@ class SimCLR:
         )
         return Method(
             views=views.fitted(views.simclr_pair(given.size)),
-            projector=self._projector(given.width),
+            heads={"projector": Head(self._projector(given.width))},
             terms=terms,
             together="size",
             optimisation=Optimisation(name="lars", lr=0.3, weight_decay=1e-6),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource
-from ilk.method import Given, Method, Mixable, Optimisation, Term
+from ilk.method import Given, Head, Method, Mixable, Optimisation, Term
 from ilk.objectives import MeanShift
 
 
@@ -31,8 +31,8 @@ class SimSiam:
         terms = tuple(
             Term(
                 name="clean",
-                queries=(Output("student", query, "prediction"),),
-                candidates=(Output("student", key, "projection", stopped=True),),
+                queries=(Output("student", query, "predictor"),),
+                candidates=(Output("student", key, "projector", stopped=True),),
                 kin=CommonSource(),
                 objective=MeanShift(),
                 weight=0.25,
@@ -41,10 +41,19 @@ class SimSiam:
         )
         return Method(
             views=views.fitted(views.moco_v2_pair(given.size)),
-            projector=networks.mlp(
-                given.width, self.hidden, self.dim, layers=3, last_batch_norm="plain"
-            ),
-            predictor=networks.mlp(self.dim, self.predictor_hidden, self.dim, layers=2),
+            heads={
+                "projector": Head(
+                    networks.mlp(
+                        given.width, self.hidden, self.dim, layers=3, last_batch_norm="plain"
+                    )
+                ),
+                "predictor": Head(
+                    networks.mlp(self.dim, self.predictor_hidden, self.dim, layers=2),
+                    on="projector",
+                    teacher=False,
+                    constant_lr=True,
+                ),
+            },
             terms=terms,
             optimisation=Optimisation(
                 name="sgd",
@@ -52,7 +61,6 @@ class SimSiam:
                 weight_decay=1e-4,
                 decay_all=True,
                 warmup_epochs=0,
-                constant_lr=("predictor",),
             ),
             batch_size=512,
             mixable=Mixable(queries=("b",), swap=("a", "b")),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource, Itself, SameLabel, leave_out, union
-from ilk.method import Given, Method, Mixable, Optimisation, Term
+from ilk.method import Given, Head, Method, Mixable, Optimisation, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -29,7 +29,7 @@ class SupCon:
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
-        a, b = (Output("student", view, "projection") for view in ("a", "b"))
+        a, b = (Output("student", view, "projector") for view in ("a", "b"))
         terms = tuple(
             Term(
                 name="clean",
@@ -43,9 +43,11 @@ class SupCon:
         )
         return Method(
             views=views.fitted(views.simclr_pair(given.size)),
-            projector=networks.mlp(
-                given.width, self.hidden, self.dim, layers=2, batch_norm=False
-            ),
+            heads={
+                "projector": Head(
+                    networks.mlp(given.width, self.hidden, self.dim, layers=2, batch_norm=False)
+                )
+            },
             terms=terms,
             together="size",
             optimisation=Optimisation(name="lars", lr=0.3, weight_decay=1e-6),

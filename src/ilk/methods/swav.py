@@ -21,8 +21,8 @@ from ilk.kin import Sinkhorn
 from ilk.memory import Queue
 from ilk.method import (
     Classes,
-    FreezeUntil,
     Given,
+    Head,
     Method,
     Mixable,
     Optimisation,
@@ -59,11 +59,13 @@ class SwAV:
             Term(
                 name="clean",
                 queries=tuple(
-                    Output("student", crop.name, "scores") for crop in crops if crop.name != g
+                    Output("student", crop.name, "prototypes")
+                    for crop in crops
+                    if crop.name != g
                 ),
                 candidates=(Classes(self.prototypes),),
                 kin=Sinkhorn(
-                    by=Output("student", g, "scores"),
+                    by=Output("student", g, "prototypes"),
                     epsilon=self.epsilon,
                     iterations=self.iterations,
                     pool=pools.get(g),
@@ -75,17 +77,22 @@ class SwAV:
             for g in ("g1", "g2")
         )
         remember = tuple(
-            Remember(pool, (Output("student", g, "projection", stopped=True),))
+            Remember(pool, (Output("student", g, "projector", stopped=True),))
             for g, pool in pools.items()
         )
         return Method(
             views=crops,
-            projector=networks.mlp(given.width, self.hidden, self.dim, layers=2),
-            prototypes=networks.Prototypes(self.dim, self.prototypes),
+            heads={
+                "projector": Head(networks.mlp(given.width, self.hidden, self.dim, layers=2)),
+                "prototypes": Head(
+                    networks.Prototypes(self.dim, self.prototypes),
+                    on="projector",
+                    freeze_steps=self.frozen_steps,
+                ),
+            },
             terms=terms,
             memory={pool: Queue(self.queue_size, self.dim) for pool in pools.values()},
             remember=remember,
-            frozen=(FreezeUntil(part="prototypes", steps=self.frozen_steps),),
             together="all",
             optimisation=Optimisation(name="larc", lr=0.3, end_share=1e-3, weight_decay=1e-6),
             batch_size=4096,

@@ -17,7 +17,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import OwnClass
 from ilk.memory import Labels
-from ilk.method import Classes, Given, Method, Mixable, Optimisation, Remember, Term
+from ilk.method import Classes, Given, Head, Method, Mixable, Optimisation, Remember, Term
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -31,10 +31,14 @@ class UIC:
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
         shown = replace(views.simclr_pair(given.size)[0], interpolation="bilinear")
-        scores = Output("student", "a", "projection")
+        scores = Output("student", "a", "projector")
         return Method(
             views=views.fitted((shown,)),
-            projector=networks.mlp(given.width, self.hidden, self.classes, layers=3),
+            heads={
+                "projector": Head(
+                    networks.mlp(given.width, self.hidden, self.classes, layers=3)
+                )
+            },
             terms=(
                 Term(
                     name="clean",

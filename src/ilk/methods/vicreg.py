@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource
-from ilk.method import Given, Method, Mixable, Optimisation, Term
+from ilk.method import Given, Head, Method, Mixable, Optimisation, Term
 from ilk.objectives import VarianceCovariance
 
 
@@ -32,12 +32,14 @@ class VICReg:
         """Assemble the parts for a backbone and its images."""
         return Method(
             views=views.fitted(views.byol_pair(given.size)),
-            projector=networks.mlp(given.width, self.hidden, self.dim, layers=3),
+            heads={
+                "projector": Head(networks.mlp(given.width, self.hidden, self.dim, layers=3))
+            },
             terms=(
                 Term(
                     name="clean",
-                    queries=(Output("student", "a", "projection"),),
-                    candidates=(Output("student", "b", "projection"),),
+                    queries=(Output("student", "a", "projector"),),
+                    candidates=(Output("student", "b", "projector"),),
                     kin=CommonSource(),
                     objective=VarianceCovariance(
                         invariance=self.invariance,

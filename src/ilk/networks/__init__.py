@@ -5,10 +5,11 @@ from ilk.networks.cost import multiply_adds
 from ilk.networks.encoder import Encoder, encode
 from ilk.networks.export import export_onnx, export_timm
 from ilk.networks.given import GivenWeights, read_given
-from ilk.networks.heads import Prototypes, classifier, dino_head, mlp
+from ilk.networks.heads import EachPlace, Prototypes, classifier, dino_head, mlp
 from ilk.networks.layout import fastest_layout
-from ilk.networks.network import Network
+from ilk.networks.network import Head, Network, check_heads, check_name
 from ilk.networks.patches import check_patches, patch_of, patch_side
+from ilk.networks.places import FEATURE, SHOWN
 from ilk.networks.specs import (
     Start,
     feature_dim,
@@ -29,15 +30,21 @@ from ilk.networks.sync import sync_batch_norm
 from ilk.networks.teacher import PretrainedTeacher, Teacher
 
 __all__ = [
+    "FEATURE",
     "OWN",
+    "SHOWN",
+    "EachPlace",
     "Encoder",
     "GivenWeights",
+    "Head",
     "Network",
     "PretrainedTeacher",
     "Prototypes",
     "Start",
     "Teacher",
     "backbone",
+    "check_heads",
+    "check_name",
     "check_patches",
     "classifier",
     "dino_class_token",

@@ -39,9 +39,10 @@ def backbone(
 ) -> nn.Module:
     """Build a network from images [B, C, image_size, image_size] to features [B, F].
 
-    F is its attribute ``num_features``. Weights are random unless asked otherwise, and nothing
-    is then fetched. Vision transformers take images of other sizes too: positions are
-    interpolated, edges are padded to whole patches.
+    F is its attribute ``num_features``, and ``place_width`` the channels of its feature map,
+    see `ilk.networks.places`. Weights are random unless asked otherwise, and nothing is then
+    fetched. Vision transformers take images of other sizes too: positions are interpolated,
+    edges are padded to whole patches.
 
     A timm ResNet halves the image twice before its first block, which was made for 224 px. Up
     to 48 px its stem becomes a 3x3 convolution of stride 1 without max-pool, as is usual for
@@ -69,6 +70,7 @@ def backbone(
     if drop_path > 0:
         settings["drop_path_rate"] = drop_path
     network: Any = _built(name, image_size, channels, settings)
+    network.place_width = network.num_features  # timm's: of what is pooled
     network.num_features = _width(network, name, channels, image_size)
     return network
 

@@ -83,6 +83,25 @@ def classifier(in_dim: int, classes: int) -> nn.Linear:
     return head
 
 
+class EachPlace(nn.Module):
+    """The same head at every place of a map [B, C, H, W] or of tokens [B, N, C].
+
+    Batch norms in it take all places of all images together.
+
+    Args:
+        head: rows [N, C] to rows [N, D], such as an `mlp`.
+    """
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, shown: Float[Tensor, "B ..."]) -> Float[Tensor, "B N D"]:
+        """One row for each place, in raster order."""
+        tokens = shown.flatten(2).transpose(1, 2) if shown.ndim == 4 else shown
+        return self.head(tokens.flatten(0, 1)).unflatten(0, tokens.shape[:2])
+
+
 class Prototypes(nn.Module):
     """Scores of projections against K directions: the cosine, times a scale if one is learnt.
 

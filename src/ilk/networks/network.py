@@ -1,69 +1,198 @@
-"""A backbone with its heads. Axes: B images, C channels, N rows, D features, K classes."""
+"""A backbone with its heads. Axes: B images, C channels, N rows, D features."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ilk.core import Field
+from ilk.core import Scalar
+from ilk.core.names import did_you_mean
+from ilk.networks.places import FEATURE, SHOWN, feature_and_places
+
+Shown = Mapping[str, Float[Tensor, "N ..."]]  # by name: feature, map, tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What sits on the backbone or on another head, and how it learns.
+
+    Args:
+        module: takes what it sits on and puts out rows [B, D], or places [B, N, D] or
+            [B, D, H, W], each of which is a row then.
+        on: ``feature`` of the backbone [B, F], its ``map`` [B, C, H, W] before pooling or the
+            same as ``tokens`` [B, N, C], or the name of a head that stands before this one.
+        teacher: whether a teacher has it too.
+        renew: makes a module whose weights replace its own at the beginning of every epoch but
+            the first.
+        freeze_epochs: how long it does not move at first, in epochs.
+        freeze_steps: the same in steps; the longer of the two counts.
+        constant_lr: whether its learning rate stays at the peak.
+        reverse: what lies below learns against it: the gradient that it hands down is
+            multiplied by minus this scale (Ganin and Lempitsky, ICML 2015,
+            https://arxiv.org/abs/1409.7495). None reverses nothing.
+    """
+
+    module: nn.Module
+    on: str = FEATURE
+    teacher: bool = True
+    renew: Callable[[], nn.Module] | None = None
+    freeze_epochs: float = 0.0
+    freeze_steps: int = 0
+    constant_lr: bool = False
+    reverse: Scalar | None = None
 
 
 class Network(nn.Module):
-    """What a student or a teacher is: feature, projection of it, prediction and scores of that.
+    """What a student or a teacher is.
+
+    Parameters of a head stand under its name, those of the backbone under ``backbone``.
 
     Args:
-        backbone: images to features [B, F].
-        projector: on top of the feature.
-        predictor: on top of the projection; a teacher has none.
-        prototypes: scores a projection against classes.
+        backbone: images to features [B, F]; for heads on its map or tokens a timm model.
+        heads: by name, each after the one that it sits on, see `check_heads`.
     """
 
-    def __init__(
-        self,
-        backbone: nn.Module,
-        projector: nn.Module | None = None,
-        predictor: nn.Module | None = None,
-        prototypes: nn.Module | None = None,
-    ) -> None:
+    def __init__(self, backbone: nn.Module, heads: Mapping[str, Head] | None = None) -> None:
         super().__init__()
         self.backbone = backbone
-        self.projector = projector
-        self.predictor = predictor
-        self.prototypes = prototypes
+        self._heads = dict(heads or {})
+        for name, head in self._heads.items():
+            self.add_module(name, head.module)
+
+    @property
+    def heads(self) -> dict[str, Head]:
+        """The heads by name, with the modules they have now: batch norms may be exchanged."""
+        return {
+            name: replace(head, module=self.get_submodule(name))
+            for name, head in self._heads.items()
+        }
 
     def forward(
-        self, images: Float[Tensor, "B C *pixels"], wanted: Collection[Field]
-    ) -> dict[Field, Float[Tensor, "B _"]]:
-        """The wanted fields, each computed once, and nothing that they do not need.
+        self,
+        images: Float[Tensor, "B C *pixels"],
+        wanted: Collection[str],
+        scales: Mapping[str, float] | None = None,
+    ) -> dict[str, Float[Tensor, "B ..."]]:
+        """The wanted outputs, each computed once, and nothing that they do not need.
+
+        Args:
+            images: normalised.
+            wanted: names of heads, ``feature``, ``map`` or ``tokens``.
+            scales: of the reversed gradients now, by head.
 
         Raises:
-            ValueError: a head that a wanted field needs is missing.
+            ValueError: there is no such head, or the backbone has no places.
         """
-        return self.heads(self.backbone(images), wanted)
+        return self.above(self.shown(images, wanted), wanted, scales)
 
-    def heads(
-        self, features: Float[Tensor, "N F"], wanted: Collection[Field]
-    ) -> dict[Field, Float[Tensor, "N _"]]:
-        """The wanted fields of rows whose features are there, as `forward` gives them."""
-        out: dict[Field, Tensor] = {"feature": features}
-        if set(wanted) - {"feature"}:
-            out["projection"] = _present(self.projector, "projector")(out["feature"])
-        if "prediction" in wanted:
-            out["prediction"] = _present(self.predictor, "predictor")(out["projection"])
-        if "scores" in wanted:
-            out["scores"] = self.scores(out["projection"])
+    def shown(
+        self, images: Float[Tensor, "B C *pixels"], wanted: Collection[str]
+    ) -> dict[str, Float[Tensor, "B ..."]]:
+        """What the backbone shows, as far as the wanted outputs need it; always the feature."""
+        if any(self.root(name) != FEATURE for name in wanted):
+            return feature_and_places(self.backbone, images)
+        return {FEATURE: self.backbone(images)}
+
+    def above(
+        self,
+        shown: Shown,
+        wanted: Collection[str],
+        scales: Mapping[str, float] | None = None,
+    ) -> dict[str, Float[Tensor, "N ..."]]:
+        """The wanted outputs of rows for which the backbone's part is there."""
+        out = dict(shown)
+        needed = self._needed(wanted)
+        for name, head in self._heads.items():
+            if name in needed:
+                below = out[head.on]
+                if head.reverse is not None:
+                    below = reverse_gradient(below, (scales or {})[name])
+                out[name] = self.get_submodule(name)(below)
         return {name: out[name] for name in out if name in wanted}
 
-    def scores(self, projections: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
-        """Scores of projections against the prototypes."""
-        return _present(self.prototypes, "prototypes")(projections)
+    def root(self, name: str) -> str:
+        """What of the backbone an output rests on: ``feature``, ``map`` or ``tokens``.
+
+        Raises:
+            ValueError: there is no such head.
+        """
+        check_name(name, [*SHOWN, *self._heads], "Network: an output must be a head's")
+        return name if name in SHOWN else self.root(self._heads[name].on)
+
+    def scores(self, head: str, vectors: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
+        """What one head makes of vectors such as those it sits on.
+
+        Raises:
+            ValueError: there is no such head.
+        """
+        check_name(head, self._heads, "Network: what scores must be a head")
+        return self.get_submodule(head)(vectors)
 
     def parts(self) -> dict[str, nn.Module]:
         """The backbone and the heads there are, by name."""
         return dict(self.named_children())
 
+    def _needed(self, wanted: Collection[str]) -> set[str]:
+        """The wanted heads and all that they sit on."""
+        out = set(wanted)
+        for name in reversed(self._heads):
+            if name in out:
+                out.add(self._heads[name].on)
+        return out
 
-def _present(head: nn.Module | None, name: str) -> nn.Module:
-    if head is None:
-        raise ValueError(f"Network: a wanted field needs a {name}, and there is none")
-    return head
+
+class _Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, rows: Tensor, scale: float) -> Tensor:
+        ctx.scale = scale  # pyright: ignore[reportAttributeAccessIssue]
+        return rows.view_as(rows)
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, *grads: Tensor
+    ) -> tuple[Tensor, None]:
+        return -ctx.scale * grads[0], None  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def reverse_gradient(rows: Float[Tensor, "N ..."], scale: float) -> Float[Tensor, "N ..."]:
+    """The same numbers, whose gradient comes back times minus the scale."""
+    return _Reversed.apply(rows, scale)
+
+
+def check_heads(heads: Mapping[str, Head]) -> None:
+    """Refuse heads that no network can be made of.
+
+    Raises:
+        ValueError: a name is taken, a head does not stand after the one that it sits on, or a
+            teacher has it without that one.
+    """
+    before: list[str] = []
+    for name, head in heads.items():
+        if not name.isidentifier() or name in {*SHOWN, "backbone"} or hasattr(Network, name):
+            raise ValueError(f"heads: a name must be a word that is free, got {name!r}")
+        check_name(head.on, [*SHOWN, *before], f"heads: {name} must sit on a head before it")
+        if head.teacher and head.on in heads and not heads[head.on].teacher:
+            raise ValueError(
+                f"heads: {name} sits on {head.on}, which a teacher must have too, but it has "
+                f"not; give {name} teacher=False"
+            )
+        before.append(name)
+
+
+def check_name(name: str, known: Iterable[str], what: str) -> None:
+    """Refuse a name that is not known, and tell the nearest.
+
+    Args:
+        name: that came.
+        known: names there are.
+        what: must hold, for the message.
+
+    Raises:
+        ValueError: it is not known.
+    """
+    names = list(known)
+    if name not in names:
+        there_are = f"choose from {', '.join(names)}" if names else "there is none"
+        raise ValueError(f"{what}, got {name!r}; {did_you_mean(name, names, there_are)}")

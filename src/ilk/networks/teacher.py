@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -12,20 +13,26 @@ from ilk.networks.network import Network
 
 
 class Teacher:
-    """A copy of the student without predictor, which follows it slowly and has no gradient.
+    """A copy of the student that follows it slowly and has no gradient.
 
-    The average covers parameters and not buffers: the teacher's batch norm keeps running
-    statistics of its own (as in MoCo v3, BYOL and DINO). The copy is in train mode, so its
-    targets are normalised by the statistics of their own batch. Stochastic depth and dropout
-    are taken out of it, so that a target depends on its image and batch alone.
+    It has no heads that are the student's alone. The average covers parameters and not
+    buffers: the teacher's batch norm keeps running statistics of its own (as in MoCo v3,
+    BYOL and DINO). The copy is in train mode, so its targets are normalised by the statistics
+    of their own batch. Stochastic depth and dropout are taken out of it, so that a target
+    depends on its image and batch alone.
 
     Args:
         student: is copied, with its device and types; what is frozen in it stays equal.
     """
 
     def __init__(self, student: Network) -> None:
-        parts = {k: copy.deepcopy(v) for k, v in student.parts().items() if k != "predictor"}
-        self.network = Network(**parts).requires_grad_(False)
+        heads = {
+            name: replace(head, module=copy.deepcopy(head.module))
+            for name, head in student.heads.items()
+            if head.teacher
+        }
+        trunk = copy.deepcopy(student.backbone)
+        self.network = Network(trunk, heads).requires_grad_(False)
         _silence(self.network)
         self._followed: tuple[Network, list[Tensor], list[Tensor]] | None = None
 

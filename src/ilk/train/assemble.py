@@ -61,6 +61,7 @@ def assemble(
     given = Given(
         width=width,
         size=image_size,
+        place_width=int(cast(int, trunk.place_width)),
         channels=settings.channels,
         items=items,
         classes=classes,
@@ -75,7 +76,7 @@ def assemble(
     if not published:
         for change in method.prepare:
             change(trunk)
-    return method, Network(trunk, method.projector, method.predictor, method.prototypes)
+    return method, Network(trunk, method.heads)
 
 
 def _method(settings: Settings, given: Given) -> Method:

@@ -9,12 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ilk.core import Field, Kin, Output, Progress
+from ilk.core import Kin, Output, Progress
 from ilk.embedding import feature_std, rankme
-from ilk.method import Method, passes
+from ilk.method import Method, Pass, passes
 from ilk.train.loop.step import Step
 
-DEEPEST: tuple[Field, ...] = ("projection", "prediction", "scores")
 SPREAD_FLOOR = 0.1  # of 1 for rows spread evenly over the sphere
 RANK_FLOOR = 2.0
 PATIENCE = 3  # checks in a row before the alarm sounds
@@ -28,15 +27,15 @@ def signs(method: Method, context: Step) -> dict[str, float]:
         context: the step.
     """
     out: dict[str, float] = {}
-    fields = _first_student_fields(method)
-    if fields is not None:
-        view, names = fields
+    seen = _first_student_pass(method)
+    if seen is not None:
+        view, names = seen.view, seen.heads
         feature = context.rows(Output("student", view, "feature")).vectors.float()
         out["feature_std"] = feature_std(feature)
         out["rankme"] = rankme(feature)
-        if deepest := _deepest(names):
-            rows = context.rows(Output("student", view, deepest)).vectors.float()
-            out[f"{deepest}_std"] = feature_std(rows)
+        if first := next((name for name in method.heads if name in names), None):
+            rows = context.rows(Output("student", view, first)).vectors.float()
+            out[f"{first}_std"] = feature_std(rows)
     entropies = [
         _entropy(record.kin.weights)
         for record in context.kin_records
@@ -116,15 +115,9 @@ class CollapseAlarm:
         )
 
 
-def _first_student_fields(method: Method) -> tuple[str, frozenset[Field]] | None:
-    for entry in passes(method):
-        if entry.network == "student" and entry.view not in method.mixes:
-            return entry.view, entry.fields
-    return None
-
-
-def _deepest(names: frozenset[Field]) -> Field | None:
-    return next((name for name in DEEPEST if name in names), None)
+def _first_student_pass(method: Method) -> Pass | None:
+    shown = (entry for entry in passes(method) if entry.network == "student")
+    return next((entry for entry in shown if entry.view not in method.mixes), None)
 
 
 def _entropy(weights: Float[Tensor, "Q K"]) -> float:

@@ -1,7 +1,7 @@
 """Optimisers and what changes in them at every step."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from ilk.core import Progress, WarmCosine, value
-from ilk.method import FreezeUntil, Optimisation
+from ilk.method import Head, Optimisation
+from ilk.networks import Network
 
 BASE_BATCH = 256
 
@@ -21,7 +22,7 @@ def peak_lr(plan: Optimisation, batch_size: int) -> float:
     return plan.lr * {"linear": share, "sqrt": math.sqrt(share), "none": 1.0}[plan.scaling]
 
 
-def build_optimiser(plan: Optimisation, parts: dict[str, nn.Module]) -> torch.optim.Optimizer:
+def build_optimiser(plan: Optimisation, student: Network) -> torch.optim.Optimizer:
     """An optimiser over the parameters of the student's parts that may move.
 
     Its kernels are fused where torch has them, which it has not for SGD of cut parameters.
@@ -30,10 +31,10 @@ def build_optimiser(plan: Optimisation, parts: dict[str, nn.Module]) -> torch.op
 
     Args:
         plan: which optimiser and its constants.
-        parts: of the student, by name.
+        student: backbone and heads.
     """
-    groups = list(_groups(plan, parts))
-    cut = any(isinstance(p, DTensor) for part in parts.values() for p in part.parameters())
+    groups = list(_groups(plan, student))
+    cut = any(isinstance(p, DTensor) for p in student.parameters())
     if plan.name == "adamw":
         return torch.optim.AdamW(groups, lr=0.0, betas=plan.betas, fused=True)
     if plan.name == "sgd":
@@ -68,13 +69,13 @@ class Pace:
         return lr
 
 
-def frozen_now(frozen: tuple[FreezeUntil, ...], progress: Progress) -> set[str]:
-    """Parts of the student that do not move in this step."""
-    return {
-        entry.part
-        for entry in frozen
-        if progress.epoch < entry.epochs or progress.step < entry.steps
-    }
+def frozen_now(heads: Mapping[str, Head], progress: Progress) -> list[nn.Module]:
+    """Modules of the heads that do not move in this step."""
+    return [
+        head.module
+        for head in heads.values()
+        if progress.epoch < head.freeze_epochs or progress.step < head.freeze_steps
+    ]
 
 
 def clip_gradients(parameters: list[Tensor], largest: float | None) -> Tensor:
@@ -92,9 +93,10 @@ def clip_gradients(parameters: list[Tensor], largest: float | None) -> Tensor:
     return torch.linalg.vector_norm(norms)
 
 
-def _groups(plan: Optimisation, parts: dict[str, nn.Module]) -> Iterator[dict[str, object]]:
+def _groups(plan: Optimisation, student: Network) -> Iterator[dict[str, object]]:
+    constant = {name for name, head in student.heads.items() if head.constant_lr}
     everything = {"lars": False, "larc": True}.get(plan.name, plan.decay_all)
-    for name, part in parts.items():
+    for name, part in student.parts().items():
         for decays in (True, False):
             chosen = [
                 p
@@ -102,10 +104,9 @@ def _groups(plan: Optimisation, parts: dict[str, nn.Module]) -> Iterator[dict[st
                 if p.requires_grad and (everything or p.ndim > 1) == decays
             ]
             if chosen:
-                constant = name in plan.constant_lr
                 yield {
                     "params": chosen,
                     "decays": decays,
-                    "constant_lr": constant,
+                    "constant_lr": name in constant,
                     "part": name,
                 }

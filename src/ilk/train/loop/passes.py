@@ -6,11 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ilk.core import Field
 from ilk.method import Pass, Together
-from ilk.networks import Network
+from ilk.networks import FEATURE, Network
 
-Fields = dict[str, dict[Field, Tensor]]  # by view, then by field
+Outputs = dict[str, dict[str, Tensor]]  # by view, then by head
 
 
 class Runner(nn.Module):
@@ -40,29 +39,41 @@ class Runner(nn.Module):
         self.mixes = dict(mixes)
         self.apart = apart
 
-    def forward(self, views: Mapping[str, Float[Tensor, "B C *spatial"]]) -> Fields:
-        """The wanted fields of every view."""
-        out: Fields = {}
+    def forward(
+        self, views: Mapping[str, Float[Tensor, "B C *spatial"]], scales: Mapping[str, float]
+    ) -> Outputs:
+        """The wanted outputs of every view.
+
+        Args:
+            views: images by name.
+            scales: of the reversed gradients now, by head.
+        """
+        out: Outputs = {}
         for group in _grouped(self.passes, lambda entry: self._company(entry, views)):
             with torch.set_grad_enabled(group[0].gradient and torch.is_grad_enabled()):
-                out |= self._run(group, views)
+                out |= self._run(group, views, scales)
         return out
 
-    def _run(self, group: list[Pass], views: Mapping[str, Tensor]) -> Fields:
+    def _run(
+        self, group: list[Pass], views: Mapping[str, Tensor], scales: Mapping[str, float]
+    ) -> Outputs:
+        """Heads see all views of the group at once; those on places, all of one size."""
+        network = self.network
+        wanted = frozenset[str]().union(*(entry.heads for entry in group))
+        whole = {name for name in wanted if network.root(name) == FEATURE}
         sizes = _grouped(group, lambda entry: _size(entry, views))
-        features = [
-            self.network.backbone(_joined([views[entry.view] for entry in same]))
+        shown = [
+            network.shown(_joined([views[entry.view] for entry in same]), wanted)
             for same in sizes
         ]
-        wanted = frozenset[Field]().union(*(entry.fields for entry in group))
-        fields = self.network.heads(_joined(features), wanted)
-        order = [entry for same in sizes for entry in same]
-        counts = [len(views[entry.view]) for entry in order]
-        split = {name: rows.split(counts) for name, rows in fields.items()}
-        return {
-            entry.view: {name: split[name][i] for name in entry.fields}
-            for i, entry in enumerate(order)
-        }
+        features = _joined([places[FEATURE] for places in shown])
+        rows = network.above({FEATURE: features}, whole, scales)
+        out = _split(rows, [entry for same in sizes for entry in same], views)
+        for same, places in zip(sizes, shown, strict=True):
+            rows = network.above(places, wanted - whole, scales)
+            for view, own in _split(rows, same, views).items():
+                out[view] |= own
+        return out
 
     def _company(self, entry: Pass, views: Mapping[str, Tensor]) -> object:
         """What views that go through the heads in one pass have in common."""
@@ -70,6 +81,18 @@ class Runner(nn.Module):
             return entry.view if self.apart else self.mixes.get(entry.view, entry.view)
         kind = self.apart and entry.view in self.mixes, entry.gradient
         return kind if self.together == "all" else (*kind, _size(entry, views))
+
+
+def _split(
+    rows: Mapping[str, Tensor], order: Sequence[Pass], views: Mapping[str, Tensor]
+) -> Outputs:
+    """To each view its own part of the rows, as far as it wants them."""
+    counts = [len(views[entry.view]) for entry in order]
+    parts = {name: tensor.split(counts) for name, tensor in rows.items()}
+    return {
+        entry.view: {name: parts[name][i] for name in parts if name in entry.heads}
+        for i, entry in enumerate(order)
+    }
 
 
 def _size(entry: Pass, views: Mapping[str, Tensor]) -> tuple[int, ...]:

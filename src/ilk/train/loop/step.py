@@ -1,5 +1,6 @@
 """One step seen by the kin rules: rows of every output, memories, progress."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -26,8 +27,10 @@ from ilk.kin import HasRows, memory_of
 from ilk.method import FromMemory, NearestNeighbour, RowSource, Source, Term
 from ilk.networks import Network
 from ilk.train.loop.kin_counts import kin_counts
-from ilk.train.loop.passes import Fields
+from ilk.train.loop.passes import Outputs
 from ilk.train.processes.distributed import gather_rows
+
+_PLACE_BITS = 40  # numbers of images in a step stay below 2 to this
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,9 @@ class Step:
     """What the networks said of this step's views.
 
     Args:
-        fields: by network, view and field.
+        outputs: by network, view and head.
         row_facts: what is known of the rows of each view.
-        student: its network, for prototype scores.
+        student: its network, for scores of vectors that are no output of this step.
         memory: by name.
         progress: where the run stands.
         facts: of all items of the data set by name, -1 where unknown.
@@ -74,7 +77,7 @@ class Step:
     def __init__(
         self,
         *,
-        fields: Mapping[str, Fields],
+        outputs: Mapping[str, Outputs],
         row_facts: Mapping[str, RowFacts],
         student: Network,
         memory: nn.ModuleDict,
@@ -85,7 +88,7 @@ class Step:
     ) -> None:
         self._facts = facts
         self.seed = seed
-        self._fields = fields
+        self._outputs = outputs
         self._row_facts = row_facts
         self._numbers = {view: i for i, view in enumerate(sorted(row_facts))}
         self._blocks = max(known.blocks for known in row_facts.values())
@@ -118,29 +121,26 @@ class Step:
 
     def learning_rows(self, output: Output) -> Rows:
         """The rows of an output on this rank, with gradient unless it is stopped."""
-        vectors = self._fields[output.network][output.view][output.field]
+        vectors = self._outputs[output.network][output.view][output.head]
         facts = self._row_facts[output.view]
         made = facts.composition
         # The first source of a row is the item it shows: (item, view, block) names one image.
         slots = made.sources[:, 0] * len(self._numbers) + self._numbers[output.view]
         block = torch.arange(facts.blocks, device=slots.device)
         slots = slots * self._blocks + block.repeat_interleave(len(slots) // facts.blocks)
-        return Rows(
-            vectors.detach() if output.stopped else vectors,
-            made,
-            slots,
-            task=facts.task,
-            place=facts.place,
-        )
+        vectors = vectors.detach() if output.stopped else vectors
+        if vectors.ndim > 2:
+            return place_by_place(vectors, facts, slots)
+        return Rows(vectors, made, slots, task=facts.task, place=facts.place)
 
     def memory(self, name: str) -> nn.Module:
         """A memory by name."""
         return self._memory[name]
 
     @torch.no_grad()
-    def scores(self, vectors: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
-        """The student's prototype scores of projections."""
-        return self._student.scores(vectors)
+    def scores(self, head: str, vectors: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
+        """What a head of the student makes of some vectors."""
+        return self._student.scores(head, vectors)
 
     def joined_rows(self, outputs: Sequence[Output]) -> Rows:
         """The rows of some outputs on all ranks, without gradient."""
@@ -221,6 +221,54 @@ class Step:
         if term.candidates not in self._answering:
             self._answering[term.candidates] = _joined([_still(block) for block in blocks])
         return self._answering[term.candidates]
+
+
+def place_by_place(
+    shown: Float[Tensor, "B ..."], facts: RowFacts, slots: Int[Tensor, " B"]
+) -> Rows:
+    """A row for each of the M places of each image, image after image, places by raster.
+
+    A place is made of what its image is made of, and lies in its part of it. The slots of
+    places are none that an image of the step has.
+
+    Args:
+        shown: tokens [B, M, D] of a square grid, or a map [B, D, H, W].
+        facts: of the images.
+        slots: of the images.
+    """
+    tokens = shown.flatten(2).transpose(1, 2) if shown.ndim == 4 else shown
+    count = tokens.shape[1]
+    side = math.isqrt(count)
+    rows, columns = shown.shape[2:] if shown.ndim == 4 else (side, side)
+    numbers = torch.arange(1, count + 1, device=slots.device) << _PLACE_BITS
+    boxes = None
+    if facts.place is not None and rows * columns == count:
+        boxes = parts_of(facts.place, rows, columns)
+    return Rows(
+        tokens.flatten(0, 1),
+        Composition(
+            facts.composition.sources.repeat_interleave(count, dim=0),
+            facts.composition.shares.repeat_interleave(count, dim=0),
+        ),
+        (slots[:, None] + numbers).flatten(),
+        task=None if facts.task is None else facts.task.repeat_interleave(count),
+        place=boxes,
+    )
+
+
+def parts_of(boxes: Float[Tensor, "B 4"], rows: int, columns: int) -> Float[Tensor, "places 4"]:
+    """The boxes of the cells of a grid, box after box, cells by raster; see `RowFacts`."""
+    top, left, bottom, right = (edge[:, None, None] for edge in boxes.unbind(dim=1))
+    y = torch.arange(rows, device=boxes.device)[None, :, None] / rows
+    x = torch.arange(columns, device=boxes.device)[None, None, :] / columns
+    height, width = bottom - top, right - left
+    edges = (
+        top + height * y,
+        left + width * x,
+        top + height * (y + 1 / rows),
+        left + width * (x + 1 / columns),
+    )
+    return torch.stack(torch.broadcast_tensors(*edges), dim=-1).flatten(0, 2)
 
 
 def add_columns(kin: Kin, ignored: Bool[Tensor, "Q m"]) -> Kin:

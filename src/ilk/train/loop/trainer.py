@@ -104,7 +104,7 @@ class Trainer:
             seed=seed,
         )
         plan = method.optimisation
-        optimiser = build_optimiser(plan, student.parts())
+        optimiser = build_optimiser(plan, student)
         self.optimiser = cast(_FabricOptimizer, fabric.setup_optimizers(optimiser))
         peak = peak_lr(plan, batch_size) if lr is None else lr
         self.pace = Pace(plan, peak)
@@ -126,7 +126,7 @@ class Trainer:
         Raises:
             NonFiniteLoss: before anything has been changed but the teacher.
         """
-        renew(self.method.renewed, self.student, self.optimiser.optimizer, progress, self.seed)
+        renew(self.student, self.optimiser.optimizer, progress, self.seed)
         self._reseed()
         self._refresh(progress)
         lr = self.pace.apply(self.optimiser.optimizer, progress)
@@ -171,17 +171,22 @@ class Trainer:
         when = int(progress.epoch) if self.method.sampling is None else self.step
         views, row_facts = self._view_maker(batch, epoch=when, step=self.step, clock=self.clock)
         teacher = self.method.teacher
+        scales = {
+            name: value(head.reverse, progress)
+            for name, head in self.method.heads.items()
+            if head.reverse is not None
+        }
         with self.fabric.autocast():
             with self.clock("student"):
-                fields = {"student": self._student_runner(views)}
+                outputs = {"student": self._student_runner(views, scales)}
             if teacher is not None and self._teacher_runner is not None:
                 if isinstance(teacher, EMA) and teacher.update == "before" and first:
                     with self.clock("optimiser"):
                         self._move_teacher(progress)
                 with torch.no_grad(), self.clock("teacher"):
-                    fields["teacher"] = self._teacher_runner(views)
+                    outputs["teacher"] = self._teacher_runner(views, scales)
         return Step(
-            fields=fields,
+            outputs=outputs,
             row_facts=row_facts,
             student=self.student,
             memory=self.memory,
@@ -203,8 +208,8 @@ class Trainer:
         self, total: dict[str, Tensor], context: Step, progress: Progress, lr: float
     ) -> StepResult:
         scaled = self._unscale()
-        for part in frozen_now(self.method.frozen, progress):
-            for parameter in self.student.parts()[part].parameters():
+        for module in frozen_now(self.student.heads, progress):
+            for parameter in module.parameters():
                 parameter.grad = None
         clip = self.method.optimisation.clip
         groups = self.optimiser.optimizer.param_groups

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 SMALLEST_UNIT = 100_000  # parameters; smaller blocks travel with what they are part of
@@ -35,6 +35,9 @@ def shard(network: nn.Module, mesh: DeviceMesh) -> None:
             fully_shard(unit, mesh=mesh, reshard_after_forward=True)
         # Said openly, since it is not the default for what is called first: a teacher's parts.
         fully_shard(part, mesh=mesh, reshard_after_forward=True)
+        for name in ("forward_features", "forward_head"):  # of a backbone, called by themselves
+            if hasattr(part, name):
+                register_fsdp_forward_method(part, name)
 
 
 def whole(tensor: Tensor) -> Tensor:

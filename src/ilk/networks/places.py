@@ -1,0 +1,56 @@
+"""What a backbone shows besides its feature: the same image place by place.
+
+Axes: B images, C channels, N places in raster order, F features.
+"""
+
+import math
+from typing import Any
+
+from torch import Tensor, nn
+
+FEATURE, MAP, TOKENS = SHOWN = ("feature", "map", "tokens")
+
+
+def feature_and_places(backbone: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    """Feature [B, F], map [B, C, H, W] before pooling, and the same as tokens [B, N, C].
+
+    Tokens that are of no place, such as the class token, are in neither. Convolutional networks
+    have tokens too, and transformers a map.
+
+    Args:
+        backbone: a timm model, or one of our own.
+        images: normalised.
+
+    Raises:
+        ValueError: the backbone has no places.
+    """
+    network: Any = backbone
+    if not hasattr(network, "forward_features"):
+        raise ValueError(
+            f"map and tokens: must be shown by the backbone, but {type(network).__name__} has "
+            "a feature alone"
+        )
+    shown = network.forward_features(images)
+    feature = network.forward_head(shown)
+    if shown.ndim == 3:
+        tokens = shown[:, int(getattr(network, "num_prefix_tokens", 0)) :]
+        height, width = _grid(network, images, tokens.shape[1])
+        places = tokens.transpose(1, 2).unflatten(2, (height, width))
+        return {FEATURE: feature, MAP: places, TOKENS: tokens}
+    last = getattr(network, "output_fmt", "NCHW") == "NHWC"
+    places = shown.permute(0, 3, 1, 2) if last else shown
+    return {FEATURE: feature, MAP: places, TOKENS: places.flatten(2).transpose(1, 2)}
+
+
+def _grid(network: Any, images: Tensor, count: int) -> tuple[int, int]:
+    """Rows and columns of a transformer's patches."""
+    height, width = images.shape[-2:]
+    patches: Any = getattr(network, "patch_embed", None)
+    if hasattr(patches, "dynamic_feat_size"):
+        rows, columns = patches.dynamic_feat_size((height, width))
+        if rows * columns == count:
+            return rows, columns
+    side = math.isqrt(count)
+    if height != width or side * side != count:
+        raise ValueError(f"map: the {count} tokens of an image must form a grid, they do not")
+    return side, side
