@@ -163,7 +163,9 @@ def _rotation_loss(run: Run, images: Tensor) -> Tensor:
         images.flip(2).transpose(2, 3),
     ]
     net = run.student
-    scores = net.feature(torch.cat(turned)) @ net["projector.weight"].T + net["projector.bias"]
+    scores = (
+        net.feature(torch.cat(turned)) @ net["classifier.weight"].T + net["classifier.bias"]
+    )
     count = len(images)
     return mean(cross_entropy(row, number // count) for number, row in enumerate(scores))
 
@@ -178,7 +180,7 @@ def sdmp_on_rotation(run: Run) -> Iterator[Tensor]:
         clean = _rotation_loss(run, step.views["a"])
         net = run.student
         rows = net.feature(step.views["rotated~"])
-        scores = rows @ net["projector.weight"].T + net["projector.bias"]
+        scores = rows @ net["classifier.weight"].T + net["classifier.bias"]
         count = len(step.items)
         mixed = mean(cross_entropy(row, number // count) for number, row in enumerate(scores))
         loss = clean + 0.25 * mixed + 0.25 * mixed

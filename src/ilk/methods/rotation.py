@@ -32,11 +32,11 @@ class Rotation:
         return Method(
             views=(views.weak(given.size, self.min_scale, name="a"),),
             derived=(views.Rotations(name="rotated", view="a"),),
-            heads={"projector": Head(networks.classifier(given.width, views.TURNS))},
+            heads={"classifier": Head(networks.classifier(given.width, views.TURNS))},
             terms=(
                 Term(
                     name="clean",
-                    queries=(Output("student", "rotated", "projector"),),
+                    queries=(Output("student", "rotated", "classifier"),),
                     candidates=(Classes(views.TURNS),),
                     kin=OwnTask(classes=views.TURNS),
                     objective=SoftCrossEntropy(temperature=1.0),
