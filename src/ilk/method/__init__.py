@@ -12,24 +12,19 @@ from ilk.method.outputs import (
 )
 from ilk.method.record import (
     EMA,
-    Classes,
-    FromMemory,
     Given,
     Head,
     Method,
     Mixable,
-    NearestNeighbour,
     Optimisation,
     Pretrained,
     Remember,
-    RowSource,
-    Source,
-    Term,
     Together,
 )
 from ilk.method.references import outputs_in, substituted
 from ilk.method.rewrite import Rewriting, Weighting, mixed_totals, with_mixed_queries
 from ilk.method.sampling import Grouped, KnownShare, Sampling, StepItems
+from ilk.method.term import Classes, FromMemory, NearestNeighbour, RowSource, Source, Term
 
 __all__ = [
     "AUGMENT",

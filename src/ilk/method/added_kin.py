@@ -10,16 +10,9 @@ from ilk.core import KinRule, Output, UserError
 from ilk.core.facts import LABEL
 from ilk.kin import Added, AddedFromMemory, LeaveOut, Past, Union
 from ilk.memory import Queue
-from ilk.method.record import (
-    Classes,
-    FromMemory,
-    Method,
-    NearestNeighbour,
-    Remember,
-    Source,
-    Term,
-)
+from ilk.method.record import Method, Remember
 from ilk.method.references import parts_in
+from ilk.method.term import Classes, FromMemory, NearestNeighbour, Source, Term
 from ilk.networks import Head
 from ilk.objectives import MeanShift
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from ilk.core import Output, UserError
 from ilk.kin import RowByRow
-from ilk.method.record import Method, Term
+from ilk.method.record import Method
+from ilk.method.term import Term
 from ilk.objectives import SoftCrossEntropy
 from ilk.views import MATCHED, Background, View
 

@@ -2,22 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Literal
 
 from torch import nn
 
-from ilk.core import (
-    AlignedObjective,
-    AlignedRule,
-    KinRule,
-    NegativeSynthesis,
-    Objective,
-    Output,
-    Scalar,
-    UserError,
-)
+from ilk.core import Output, Scalar
 from ilk.method.references import check_references
 from ilk.method.sampling import Sampling
+from ilk.method.term import Term
 from ilk.networks import FEATURE, SHOWN, Head, check_heads
 from ilk.views import DerivedView, MixedView, View
 
@@ -46,122 +38,6 @@ class Given:
     channels: int = 3
     items: int = 0
     classes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class FromMemory:
-    """All rows of a memory, as candidates.
-
-    Args:
-        memory: its name in ``Method.memory``.
-    """
-
-    memory: str
-
-
-@dataclass(frozen=True, slots=True)
-class NearestNeighbour:
-    """Each row's nearest neighbour in a memory, with the composition of the row.
-
-    Args:
-        of: the output whose rows are looked up.
-        memory: name of the memory that is searched.
-    """
-
-    of: Output
-    memory: str
-
-
-@dataclass(frozen=True, slots=True)
-class Classes:
-    """Classes as candidates: the queries are scores over them.
-
-    Args:
-        count: of the classes, which is the width of the queries.
-    """
-
-    count: int
-
-
-RowSource = Output | FromMemory | NearestNeighbour
-Source = RowSource | Classes
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Term:
-    """One summand of the loss: who asks, who may answer, who of them is kin, and what it costs.
-
-    Args:
-        name: under which the loss is logged; terms of one name are logged as their sum.
-        queries: whose rows are the queries, one after the other.
-        candidates: whose rows are the columns; `Classes` alone where the queries are scores.
-        kin: decides weights and left-out pairs.
-        objective: turns them into a loss.
-        foreign: makes further candidates for each query that nobody is kin of.
-        weight: factor of the summand, a number, so that mixes can share it out.
-        schedule: what the weight is multiplied by as training goes on.
-        rows: over which the loss is a mean: those with kin, or all, where a row without kin
-            costs nothing (FixMatch).
-
-    Raises:
-        UserError: the parts do not fit one another.
-    """
-
-    name: str
-    queries: tuple[Output | NearestNeighbour, ...]
-    candidates: tuple[Source, ...]
-    kin: KinRule
-    objective: Objective
-    negatives: NegativeSynthesis | None = None
-    weight: float = 1.0
-    schedule: Scalar = 1.0
-    rows: Literal["with kin", "all"] = "with kin"
-
-    def __post_init__(self) -> None:
-        reason = self._misfit()
-        if reason:
-            raise UserError(f"term {self.name}: {reason}")
-
-    @property
-    def classes(self) -> Classes | None:
-        """The classes that the queries are scores over, where the candidates are classes."""
-        first = self.candidates[0]
-        return first if isinstance(first, Classes) else None
-
-    @property
-    def row_sources(self) -> tuple[RowSource, ...]:
-        """The candidates that have rows; none where they are classes."""
-        return tuple(entry for entry in self.candidates if not isinstance(entry, Classes))
-
-    def _misfit(self) -> str:
-        if not self.candidates:
-            return "candidates must be given, Classes(count) where queries are scores, got none"
-        if len(self.candidates) > 1 and len(self.row_sources) < len(self.candidates):
-            return "classes must be the only candidates, got others beside them"
-        if self.classes is not None and self.negatives is not None:
-            return "further negatives must stand beside rows, got classes as candidates"
-        weight = cast("object", self.weight)
-        if not isinstance(weight, int | float):
-            return (
-                f"weight must be a number, got {type(weight).__name__}; a schedule goes beside "
-                "it, as schedule"
-            )
-        if self.rows == "all" and self.objective.joint:
-            return "rows may be all where the loss is a mean over rows, but it is a statistic"
-        return self._misalignment()
-
-    def _misalignment(self) -> str:
-        if not isinstance(self.kin, AlignedRule):
-            return ""
-        name = type(self.kin).__name__
-        if not isinstance(self.objective, AlignedObjective):
-            return (
-                f"the objective must do without a table of all pairs, which {name} does not "
-                f"make, but {type(self.objective).__name__} needs one"
-            )
-        if self.negatives is not None:
-            return f"further negatives need a table of all pairs, which {name} does not make"
-        return ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,8 +7,9 @@ from typing import Literal
 
 from ilk.core import Output, UserError
 from ilk.method.outputs import refusals
-from ilk.method.record import Method, Term
+from ilk.method.record import Method
 from ilk.method.references import outputs_in, substituted
+from ilk.method.term import Term
 from ilk.views import DerivedView, MixedView, Mixing, RoleSwap, View
 
 Weighting = Literal["paper", "pairs", "crops"]
