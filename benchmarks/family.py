@@ -50,6 +50,7 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "simsiam": {"hidden": 1024, "dim": 1024, "predictor_hidden": 256},
     "barlow-twins": {"hidden": 1024, "dim": 1024},
     "vicreg": {"hidden": 1024, "dim": 1024},
+    "w-mse": {"dim": 32, "sub_batch": 64},
     # From epoch 3 on, before anything is learned, the queue made it collapse.
     "swav": HEAD | CROPS | {"prototypes": 200, "queue_size": 1024, "queue_from": 8,
                             "frozen_steps": 78},

@@ -34,6 +34,7 @@ ORACLES: Mapping[str, Oracle] = {
     "interclr": negatives.interclr,
     "revisiting": crops.revisiting,
     "rotation": classes.rotation,
+    "w-mse": statistics.w_mse,
 }
 # By method and mix.
 MIXED: Mapping[tuple[str, str], Oracle] = {
@@ -44,6 +45,7 @@ MIXED: Mapping[tuple[str, str], Oracle] = {
     ("moco-v3", "un-mix"): mixes.un_mix,
     ("moco-v3", "mixco"): mixes.mixco,
     ("simclr", "dacl"): mixes.dacl,
+    ("w-mse", "sdmp"): statistics.sdmp_on_w_mse,
 }
 
 # Weights that never move, since the loss does not depend on them.

@@ -94,8 +94,8 @@ def _check(method: Method, added: AddedKin) -> None:
 def _check_candidates(name: str, method: Method, asked: list[Term]) -> None:
     if any(term.objective.joint for term in asked):
         raise UserError(
-            f"{name}: the positives of the method must be embeddings, but they are "
-            "compared by their class probabilities over the whole batch"
+            f"{name}: the loss of the method must be a mean over queries, but it is a "
+            "statistic of the whole batch"
         )
     if all(term.classes for term in method.terms):
         raise UserError(

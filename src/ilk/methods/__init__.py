@@ -35,6 +35,7 @@ from ilk.methods.supcon import SupCon
 from ilk.methods.swav import SwAV
 from ilk.methods.uic import UIC
 from ilk.methods.vicreg import VICReg
+from ilk.methods.w_mse import WMSE
 
 
 @runtime_checkable
@@ -75,6 +76,7 @@ METHODS: Mapping[str, type[Recipe]] = {
     "interclr": InterCLR,
     "revisiting": Revisiting,
     "rotation": Rotation,
+    "w-mse": WMSE,
 }
 
 

@@ -8,6 +8,7 @@ from ilk.objectives.margin import Margin
 from ilk.objectives.mean_shift import MeanShift
 from ilk.objectives.pairs import PairClassification
 from ilk.objectives.redundancy import RedundancyReduction, VarianceCovariance
+from ilk.objectives.whitening import WhitenedMeanShift, whiten
 
 __all__ = [
     "ClassInformation",
@@ -19,7 +20,9 @@ __all__ = [
     "RedundancyReduction",
     "SoftCrossEntropy",
     "VarianceCovariance",
+    "WhitenedMeanShift",
     "divergence_rows",
     "mean_with_kin",
     "soft_cross_entropy_rows",
+    "whiten",
 ]

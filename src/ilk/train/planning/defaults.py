@@ -272,6 +272,7 @@ SMALL_METHODS: Mapping[str, Mapping[str, Any]] = {
     "barlow-twins": {"dim": 1024},
     "vicreg": {"dim": 1024},
     "simsiam": {"dim": 1024, "predictor_hidden": 256},
+    "w-mse": {"dim": 32, "sub_batch": 64},
 }  # fmt: skip
 SMALL_OPTIMISER: Mapping[str, Any] = {
     "name": "adamw",
