@@ -138,3 +138,9 @@ def test_counterparts_train_as_kin_by_source(fabric, name):
         assert table.tolist() == torch.eye(8)[1:3].tolist()
     for ours, theirs in zip(*found.values(), strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+def test_kin_of_one_candidate_refuse_a_mix_with_their_reason():
+    method = built("byol", kin=Counterpart())
+    with pytest.raises(UserError, match="mixed images, but its queries have one kin each"):
+        mixture("sdmp", {}).apply(method)
