@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource
-from ilk.method import Given, Method, Mixable, Optimisation, Term
+from ilk.method import Given, Head, Method, Mixable, Optimisation, Term
 from ilk.objectives import WhitenedMeanShift
 
 
@@ -38,7 +38,7 @@ class WMSE:
             views.moco_v2_pair(given.size)[0], gray_p=0.1, blur_p=0.0, interpolation="bicubic"
         )
         shown = tuple(replace(first, name=f"v{n + 1}") for n in range(self.view_count))
-        rows = tuple(Output("student", view.name, "projection") for view in shown)
+        rows = tuple(Output("student", view.name, "projector") for view in shown)
         terms = tuple(
             Term(
                 name="clean",
