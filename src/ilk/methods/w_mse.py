@@ -52,7 +52,11 @@ class WMSE:
         )
         return Method(
             views=views.fitted(shown),
-            projector=networks.mlp(given.width, self.hidden, self.dim, layers=2, bias=False),
+            heads={
+                "projector": Head(
+                    networks.mlp(given.width, self.hidden, self.dim, layers=2, bias=False)
+                )
+            },
             terms=terms,
             optimisation=Optimisation(
                 name="adamw", lr=2e-3, scaling="none", warmup_epochs=2.5, weight_decay=1e-6
