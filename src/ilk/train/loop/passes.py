@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ilk.method import Pass, Together
+from ilk.method import Method, Pass, Together
 from ilk.networks import FEATURE, Network
 
 Outputs = dict[str, dict[str, Tensor]]  # by view, then by head
@@ -81,6 +81,13 @@ class Runner(nn.Module):
             return entry.view if self.apart else self.mixes.get(entry.view, entry.view)
         kind = self.apart and entry.view in self.mixes, entry.gradient
         return kind if self.together == "all" else (*kind, _size(entry, views))
+
+
+def runner_of(network: Network, asked: Sequence[Pass], method: Method, role: str) -> Runner:
+    """The runner of one network: of the passes that a method asks of it."""
+    own = [entry for entry in asked if entry.network == role]
+    mixes = {name: mix.view for name, mix in method.mixes.items()}
+    return Runner(network, own, together=method.together, mixes=mixes, apart=method.mixed_apart)
 
 
 def _split(

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from ilk.core import UNKNOWN, Progress, Rows, seeding, value
 from ilk.core.kinds import require_kind
-from ilk.method import EMA, Method, Pass, passes
+from ilk.method import EMA, Method, passes
 from ilk.networks import Network, Teacher, fastest_layout
 from ilk.train.loop.loader import Batch
 from ilk.train.loop.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
-from ilk.train.loop.passes import Runner
+from ilk.train.loop.passes import runner_of
 from ilk.train.loop.profile import Clock, no_clock
 from ilk.train.loop.renewal import renew
 from ilk.train.loop.step import Step
@@ -86,11 +86,11 @@ class Trainer:
         for network in (student, teacher.network if teacher else None):
             if compiled and network is not None:
                 network.backbone.compile()
-        self._student_runner = fabric.setup_module(_runner(student, asked, method, "student"))
+        self._student_runner = fabric.setup_module(runner_of(student, asked, method, "student"))
         self.teacher = teacher
         self._teacher_runner = None
         if teacher is not None:
-            self._teacher_runner = _runner(teacher.network, asked, method, "teacher")
+            self._teacher_runner = runner_of(teacher.network, asked, method, "teacher")
             self._teacher_runner.to(fabric.device)
             if isinstance(fabric.strategy, ModelParallelStrategy):
                 shard(teacher.network, fabric.strategy.device_mesh["data_parallel"])
@@ -295,9 +295,3 @@ class Trainer:
         if self.method.encoder == "teacher" and self.teacher is not None:
             kept = self.teacher.network.backbone
         return kept if self._uncut is None else self._uncut.of(kept)
-
-
-def _runner(network: Network, asked: Sequence[Pass], method: Method, role: str) -> Runner:
-    own = [entry for entry in asked if entry.network == role]
-    mixes = {name: mix.view for name, mix in method.mixes.items()}
-    return Runner(network, own, together=method.together, mixes=mixes, apart=method.mixed_apart)
