@@ -2,25 +2,27 @@ import numpy as np
 import pytest
 
 from ilk.viewer import (
-    Contender,
+    CaptionedImage,
     Facts,
     Figure,
+    ImageViews,
     Line,
-    Looks,
     Lookup,
     Neighbour,
-    Picture,
     Report,
     Results,
     Score,
+    ScoreRow,
 )
 
 EVIL = '<script src="http://example.org/x.js">"&\'</script>'
 
 
-def picture(caption: str, shares: tuple[tuple[str, float], ...] = ()) -> Picture:
+def picture(caption: str, shares: tuple[tuple[str, float], ...] = ()) -> CaptionedImage:
     pixels = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(8, 6, 3)
-    return Picture(pixels=pixels, caption=caption, alt=f"alt of {caption}", shares=shares)
+    return CaptionedImage(
+        pixels=pixels, caption=caption, alt=f"alt of {caption}", shares=shares
+    )
 
 
 def score(value: float) -> Score:
@@ -31,8 +33,8 @@ def score(value: float) -> Score:
 def report() -> Report:
     """Everything a report can hold, with text that would do harm if it were not escaped."""
     rows = (
-        Contender(name=f"ours {EVIL}", scores=(score(0.7), score(0.8)), ours=True),
-        Contender(name="pixels", scores=(score(0.3), score(0.25))),
+        ScoreRow(name=f"ours {EVIL}", scores=(score(0.7), score(0.8)), ours=True),
+        ScoreRow(name="pixels", scores=(score(0.3), score(0.25))),
     )
     wave = tuple((i / 10, (i * 7919 % 13) / 13) for i in range(300))
     return Report(
@@ -44,7 +46,7 @@ def report() -> Report:
             Figure(title="Online k-NN", form="{:.0%}", lines=(Line(name="", points=wave[:1]),)),
         ),
         looks=(
-            Looks(
+            ImageViews(
                 image=picture("image 1"),
                 made=(picture("view a"), picture(EVIL, (("1", 0.625), ("4", 0.375)))),
             ),
@@ -56,9 +58,9 @@ def report() -> Report:
                     (
                         "Trained",
                         (
-                            Neighbour(picture=picture("cat"), agrees=True),
-                            Neighbour(picture=picture("dog"), agrees=False),
-                            Neighbour(picture=picture("image"), agrees=None),
+                            Neighbour(image=picture("cat"), agrees=True),
+                            Neighbour(image=picture("dog"), agrees=False),
+                            Neighbour(image=picture("image"), agrees=None),
                         ),
                     ),
                 ),

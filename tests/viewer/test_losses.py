@@ -57,17 +57,17 @@ def test_weights_and_pictures_are_those_of_the_rule(run):
     for row, lookup in enumerate(clean.lookups):
         groups = {name.partition(":")[0]: found for name, found in lookup.found}
         weights = kin_record.kin.weights[row]
-        told = sorted(float(n.picture.caption.split()[0]) for n in groups["positives"])
+        told = sorted(float(n.image.caption.split()[0]) for n in groups["positives"])
         torch.testing.assert_close(
             torch.tensor(told), weights[weights > 0].sort().values, atol=0.006, rtol=0
         )
         assert lookup.query.caption == f"view a of {seen.items[row]}"
-        assert f"view b of {seen.items[row]}" in groups["positives"][0].picture.caption
+        assert f"view b of {seen.items[row]}" in groups["positives"][0].image.caption
         for neighbour in groups["positives"]:
-            item = int(neighbour.picture.caption.split()[-1])
+            item = int(neighbour.image.caption.split()[-1])
             assert neighbour.agrees == (item % 3 == seen.items[row] % 3)
-            if "past" in neighbour.picture.caption:
-                assert (neighbour.picture.pixels == item * 5).all()
+            if "past" in neighbour.image.caption:
+                assert (neighbour.image.pixels == item * 5).all()
         assert {"positives", "negatives", "ignored"} == set(groups)
 
 
@@ -88,7 +88,7 @@ def test_an_image_stands_in_one_row_alone(run):
     for entry in drawn(run, pictures(24), queries=8, best=100):
         for lookup in entry.lookups:
             told = [
-                (n.picture.shares, n.picture.caption.split()[-1])
+                (n.image.shares, n.image.caption.split()[-1])
                 for _, found in lookup.found
                 for n in found
             ]
@@ -120,9 +120,9 @@ def test_past_keys_of_other_data_have_no_pixels_and_no_label(run):
     (clean, *_) = drawn(run, pictures(12, shift=1))
     for lookup in clean.lookups:
         assert lookup.query.caption.startswith("view a of ")
-        past = [n for _, found in lookup.found for n in found if "past" in n.picture.caption]
+        past = [n for _, found in lookup.found for n in found if "past" in n.image.caption]
         # The run's data lay in memory and cannot be read again.
-        assert all((n.picture.pixels == 200).all() and n.agrees is None for n in past)
+        assert all((n.image.pixels == 200).all() and n.agrees is None for n in past)
 
 
 def test_kin_that_are_classes_are_shown_by_what_they_have_in_common(tmp_path):
@@ -139,7 +139,7 @@ def test_kin_that_are_classes_are_shown_by_what_they_have_in_common(tmp_path):
         assert name.startswith("shared classes: 8 of 23")
         common = torch.minimum(weights[row], weights).sum(1)
         common[row] = -1
-        assert float(found[0].picture.caption.split()[0]) == pytest.approx(
+        assert float(found[0].image.caption.split()[0]) == pytest.approx(
             common.max().item(), abs=0.006
         )
 

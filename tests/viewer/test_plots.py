@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ilk.viewer import Contender, Figure, Line
+from ilk.viewer import Figure, Line, ScoreRow
 from ilk.viewer.plots import CROWDED, NAME, curves, intervals, sample
 from ilk.viewer.ticks import label, ticks
 from tests.viewer.conftest import score
@@ -70,7 +70,7 @@ def test_the_strong_line_is_the_running_mean():
 
 def test_intervals_are_where_the_numbers_say():
     rows = [
-        Contender(name=f"r{i}", scores=(score(v), score(1 - v)))
+        ScoreRow(name=f"r{i}", scores=(score(v), score(1 - v)))
         for i, v in enumerate((0.2, 0.5))
     ]
     plot = intervals("accuracy", rows, 1, 0.1)
@@ -107,7 +107,7 @@ def test_a_band_and_its_curve_lie_on_a_logarithmic_axis():
 
 
 def test_who_was_not_measured_is_not_drawn():
-    rows = [Contender(name="a", scores=(None,)), Contender(name="b", scores=(score(0.5),))]
+    rows = [ScoreRow(name="a", scores=(None,)), ScoreRow(name="b", scores=(score(0.5),))]
     plot = intervals("accuracy", rows, 0, None)
     assert [e.text for e in kind(plot, "text", "name")] == ["b"]
 
@@ -126,13 +126,13 @@ def test_axes_have_names():
     lines = (Line(name="", points=((0.0, 1.0),)),)
     plot = curves(Figure(title="t", lines=lines, x="labelled images", y="accuracy"))
     assert [e.text for e in kind(plot, "text", "axis")] == ["labelled images", "accuracy"]
-    bars = intervals("k-NN", [Contender(name="b", scores=(score(0.5),))], 0, None)
+    bars = intervals("k-NN", [ScoreRow(name="b", scores=(score(0.5),))], 0, None)
     assert [e.text for e in kind(bars, "text", "axis")] == ["accuracy"]
 
 
 def test_long_names_leave_room_for_the_value_and_are_said_in_full():
     name = "runs/compare/a-method-with-a-long-name/seed0 (interrupted at step 20 of 50)"
-    plot = intervals("k-NN", [Contender(name=name, scores=(score(0.5),))], 0, None)
+    plot = intervals("k-NN", [ScoreRow(name=name, scores=(score(0.5),))], 0, None)
     (drawn,) = kind(plot, "text", "name")
     assert len(drawn.text) == NAME
     assert drawn.text.startswith("runs/compare")

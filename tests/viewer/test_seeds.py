@@ -9,7 +9,7 @@ import pytest
 from ilk.core import lock
 from ilk.evaluate import Ledger, difference_over_seeds, evaluate, mean_over_seeds
 from ilk.train.records.record import run_state
-from ilk.viewer import page, standings, standings_report
+from ilk.viewer import evaluations_report, page, read_evaluations
 from tests.evaluate.conftest import make_pair
 from tests.viewer.reading import text, tree
 
@@ -47,11 +47,11 @@ def places(tmp_path_factory):
 
 
 def scores(places) -> np.ndarray:
-    return np.stack([s.results["knn@1"].scores for s in standings(places)])
+    return np.stack([s.results["knn@1"].scores for s in read_evaluations(places)])
 
 
 def test_seeds_of_one_method_are_one_row(places):
-    report = standings_report(standings(places))
+    report = evaluations_report(read_evaluations(places))
     assert [row.name for row in report.results.rows] == [
         "moco-v3 + sdmp, 3 seeds", "byol + sdmp, 2 seeds",
     ]  # fmt: skip
@@ -68,14 +68,14 @@ def test_seeds_of_one_method_are_one_row(places):
 
 
 def test_one_seed_each_stays_as_it_was(places):
-    report = standings_report(standings([places[0], places[3]]))
+    report = evaluations_report(read_evaluations([places[0], places[3]]))
     assert [row.name for row in report.results.rows] == [str(places[0]), str(places[3])]
     assert "do not cover another seed" in report.results.note
 
 
 def test_runs_of_other_length_do_not_stand_together(places, tmp_path):
     longer = placed(tmp_path, 5, length={"steps": 60, "steps_per_epoch": 10.0})
-    report = standings_report(standings([places[0], longer]))
+    report = evaluations_report(read_evaluations([places[0], longer]))
     assert len(report.results.rows) == 2
 
 
@@ -93,7 +93,7 @@ def test_runs_that_were_lengthened_stand_with_their_like(places, tmp_path):
         for seed in (5, 6)
     ]
     other = placed(tmp_path, 7, length=lengthened((0, 40, "then"), (20, 50, "now")))
-    report = standings_report(standings([places[0], *alike, other]))
+    report = evaluations_report(read_evaluations([places[0], *alike, other]))
     assert len(report.results.rows) == 3
     assert "moco-v3 + sdmp, 2 seeds" in [row.name for row in report.results.rows]
     (training,) = [c for c in report.chapters if c.title == "Training"]
@@ -103,7 +103,7 @@ def test_runs_that_were_lengthened_stand_with_their_like(places, tmp_path):
 def test_the_page_says_how_a_run_was_trained(places, tmp_path):
     stopped = placed(tmp_path, 9, status="interrupted", step=20)
     shown = text(
-        tree(page(standings_report(standings([stopped, places[0]])))).find("html/body")
+        tree(page(evaluations_report(read_evaluations([stopped, places[0]])))).find("html/body")
     )
     assert "moco-v3 + sdmp" in shown
     assert "5 epochs" in shown
@@ -116,7 +116,7 @@ def test_the_page_says_how_a_run_was_trained(places, tmp_path):
 def test_an_unfinished_run_says_so_wherever_it_is_drawn(places, tmp_path):
     stopped = placed(tmp_path, 9, status="interrupted", step=20)
     for paths in ([stopped, *places], [*places, stopped]):
-        root = tree(page(standings_report(standings(paths))))
+        root = tree(page(evaluations_report(read_evaluations(paths))))
         drawn = [
             *(e.get("aria-label", "") for e in root.iter("svg")),
             *(
@@ -132,15 +132,15 @@ def test_an_unfinished_run_says_so_wherever_it_is_drawn(places, tmp_path):
 
 def test_an_unfinished_run_is_no_seed_of_finished_ones(places, tmp_path):
     same = placed(tmp_path, 9, status="interrupted", step=20)
-    report = standings_report(standings([*places[:2], same]))
+    report = evaluations_report(read_evaluations([*places[:2], same]))
     assert [row.name for row in report.results.rows] == [
         "moco-v3 + sdmp, 2 seeds", f"{same} (interrupted at step 20 of 50)",
     ]  # fmt: skip
 
 
 def test_the_page_shows_classes_and_confusions(places):
-    found = standings(places[:1])
-    root = tree(page(standings_report(found)))
+    found = read_evaluations(places[:1])
+    root = tree(page(evaluations_report(found)))
     details = found[0].results["knn@1"].details
     cells = [text(e) for e in root.iter("td")]
     worst = min(row["correct"] / row["images"] for row in details["by class"])
@@ -157,6 +157,6 @@ def test_a_run_that_nothing_holds_is_dead(places, tmp_path):
     with lock(killed / "run.json", "run"):
         assert run_state(record, killed) == "running at step 20 of 50"
     assert run_state(record, killed) == "dead at step 20 of 50"
-    report = standings_report(standings([killed]))
+    report = evaluations_report(read_evaluations([killed]))
     shown = text(tree(page(report)).find("html/body"))
     assert f"{killed} (dead at step 20 of 50) has not finished its training." in shown

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ilk.cli.arguments import check_paths
-from ilk.cli.contenders import apart, tell_unfinished
 from ilk.cli.display import tell_words
+from ilk.cli.encoders import apart, tell_unfinished
 from ilk.cli.sides import VECTORS, Asked, Reading, Side, open_sides
 from ilk.cli.tables import print_table
 from ilk.cli.terminal import answer, plain, say, terminal

@@ -12,7 +12,7 @@ from ilk.progress import TrainDisplay
 
 if TYPE_CHECKING:
     from ilk.embedding import Embeddings
-    from ilk.viewer import Chapter, Lookup, Standing
+    from ilk.viewer import Chapter, EvaluatedEncoder, Lookup
 
 KNN = "knn@1"
 SAFE = ("pixels", "hog")
@@ -49,7 +49,7 @@ def report(
     """
     from ilk.core import check_writable
     from ilk.data import default_workers
-    from ilk.viewer import standings, standings_report, write_report
+    from ilk.viewer import evaluations_report, read_evaluations, write_report
 
     if not evaluations:
         raise UserError(
@@ -57,27 +57,27 @@ def report(
         )
     check_writable(output, "-o")
     console = terminal()
-    found = standings(evaluations)
+    found = read_evaluations(evaluations)
     notes: list[str] = []
     chapters: list[Chapter] = []
     if gallery:
         how = (batch_size, device, workers or default_workers())
         chapters, notes = _mistakes(console, found[0], how)
-    path = write_report(output, standings_report(found, chapters, notes))
+    path = write_report(output, evaluations_report(found, chapters, notes))
     say(console, f"The report is in {plain(path)}")
     answer({"report": str(path), "evaluations": [str(place) for place in evaluations]})
 
 
 def _mistakes(
-    console: Console, standing: "Standing", how: tuple[int, str, int]
+    console: Console, evaluated: "EvaluatedEncoder", how: tuple[int, str, int]
 ) -> "tuple[list[Chapter], list[str]]":
     """A chapter, or why there is none."""
     from ilk.viewer import Chapter
 
-    if KNN not in standing.results:
+    if KNN not in evaluated.results:
         return [], ["Mistakes are not shown, since there is no result of knn@1."]
     try:
-        lookups = _looked_up(console, standing, how)
+        lookups = _looked_up(console, evaluated, how)
     except UserError as error:
         say(console, f"[yellow]note:[/] no mistakes are shown: {plain(error)}")
         return [], ["Mistakes are not shown: the encoder or its images are missing or changed."]
@@ -90,14 +90,14 @@ def _mistakes(
 
 
 def _looked_up(
-    console: Console, standing: "Standing", how: tuple[int, str, int]
+    console: Console, evaluated: "EvaluatedEncoder", how: tuple[int, str, int]
 ) -> "tuple[Lookup, ...]":
     from ilk.data import open_source
     from ilk.embedding import cached
     from ilk.evaluate import load_encoder_or_baseline
     from ilk.viewer import mistakes
 
-    result, names = standing.results[KNN], standing.names
+    result, names = evaluated.results[KNN], evaluated.names
     k = result.selected.get("k")
     if not {"encoder", "train", "test"} <= names.keys() or type(k) is not int or k < 1:
         raise UserError("report: mistakes need the names of encoder, train and test, and k")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from ilk.cli.contenders import named_encoder
+from ilk.cli.encoders import named_encoder
 from ilk.core.counts import count
 from ilk.core.errors import UserError
 from ilk.progress import TrainDisplay

@@ -13,7 +13,7 @@ from ilk.viewer.learning import learning_curves
 from ilk.viewer.losses import loss_sections
 from ilk.viewer.names import measure_name
 from ilk.viewer.neighbours import lookups
-from ilk.viewer.report import Contender, Report, Results, Score
+from ilk.viewer.report import Report, Results, Score, ScoreRow
 from ilk.viewer.views import view_rows
 
 
@@ -75,7 +75,7 @@ def _results(rivals: Sequence[Rival]) -> Results:
     return Results(
         measures=tuple(measure_name(result.protocol) for result in first),
         rows=tuple(
-            Contender(
+            ScoreRow(
                 name=rival.name,
                 scores=tuple(_score(result) for result in rival.results),
                 ours=rival is rivals[0],

@@ -8,31 +8,31 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ilk.viewer.markup import element
-from ilk.viewer.report import Picture
+from ilk.viewer.report import CaptionedImage
 
 HELD = "\N{NO-BREAK SPACE}"
 LARGEST = 160  # pixels of the longer side: sharp at the size pages show, on fine screens too
 
 
-def figure(picture: Picture, *extra: Element) -> Element:
+def figure(captioned: CaptionedImage, *extra: Element) -> Element:
     """An image with its caption, and what it is mixed of in words and as a bar."""
-    height, width = picture.pixels.shape[:2]
+    height, width = captioned.pixels.shape[:2]
     image = element(
         "img",
         {
-            "src": data_uri(picture.pixels),
-            "alt": picture.alt,
-            "title": picture.alt,
+            "src": data_uri(captioned.pixels),
+            "alt": captioned.alt,
+            "title": captioned.alt,
             "width": str(width),
             "height": str(height),
         },
     )
-    caption = element("figcaption", None, *extra, picture.caption)
-    if not picture.shares:
+    caption = element("figcaption", None, *extra, captioned.caption)
+    if not captioned.shares:
         return element("figure", None, image, caption)
-    words = " + ".join(f"{share:.2f}{HELD}of{HELD}{name}" for name, share in picture.shares)
+    words = " + ".join(f"{share:.2f}{HELD}of{HELD}{name}" for name, share in captioned.shares)
     caption.append(element("span", {"class": "made"}, words))
-    return element("figure", None, image, _bar(picture.shares), caption)
+    return element("figure", None, image, _bar(captioned.shares), caption)
 
 
 def data_uri(pixels: UInt8[np.ndarray, "H W C"]) -> str:

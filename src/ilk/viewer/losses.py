@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ilk.train.previews.losses import CandidateGroup, LossPreview
 from ilk.viewer.report import Lookup, LossSection, Neighbour
-from ilk.viewer.views import row_picture
+from ilk.viewer.views import captioned_row
 
 LABELS = "Where labels are known, images with a label in common are ticked and framed."
 CONTRASTED = (
@@ -36,7 +36,7 @@ def loss_sections(previews: Sequence[LossPreview]) -> tuple[LossSection, ...]:
             lead=_lead(preview),
             lookups=tuple(
                 Lookup(
-                    query=row_picture(query.image, named=True),
+                    query=captioned_row(query.image, named=True),
                     found=tuple(_group(group) for group in query.groups),
                 )
                 for query in preview.queries
@@ -57,7 +57,7 @@ def _group(group: CandidateGroup) -> tuple[str, tuple[Neighbour, ...]]:
     count = f"{drawn} of {group.count:,}" if drawn < group.count else f"{drawn}"
     found = tuple(
         Neighbour(
-            picture=row_picture(one.image, score=f"{one.score:.2f} ", named=True),
+            image=captioned_row(one.image, score=f"{one.score:.2f} ", named=True),
             agrees=one.same_label,
         )
         for one in group.best

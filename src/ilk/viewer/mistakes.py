@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ilk.data import Reader, Source
 from ilk.embedding import Embeddings, nearest
-from ilk.viewer.neighbours import agree, label_name, pictured
-from ilk.viewer.report import Lookup, Neighbour, Picture
+from ilk.viewer.neighbours import agree, label_name, read_captioned
+from ilk.viewer.report import CaptionedImage, Lookup, Neighbour
 
 TEMPERATURE = 0.07  # of the vote, as in the protocol
 
@@ -51,19 +51,21 @@ def mistakes(
         near = [int(rows[place]) for place in places[row, :neighbours]]
         found = tuple(
             Neighbour(
-                picture=pictured(books[0], known, at), agrees=agree(known, at, asked, row)
+                image=read_captioned(books[0], known, at), agrees=agree(known, at, asked, row)
             )
             for at in near
         )
         voted = np.flatnonzero(known.labels == called[row])[0]
-        query = pictured(books[1], asked, row)
+        query = read_captioned(books[1], asked, row)
         names = (label_name(asked, row), label_name(known, int(voted)))
         captioned = _captioned(query, *names, float(shares[row]))
         out.append(Lookup(query=captioned, found=((title, found),)))
     return tuple(out)
 
 
-def _captioned(query: Picture, truth: str | None, voted: str | None, share: float) -> Picture:
+def _captioned(
+    query: CaptionedImage, truth: str | None, voted: str | None, share: float
+) -> CaptionedImage:
     caption = f"{truth}, predicted {voted} with {share:.0%} of the vote".replace("%", " %")
     return replace(query, caption=caption)
 

@@ -7,7 +7,7 @@ import torch
 
 from ilk.data import Reader, Source
 from ilk.embedding import Embeddings, nearest
-from ilk.viewer.report import Lookup, Neighbour, Picture
+from ilk.viewer.report import CaptionedImage, Lookup, Neighbour
 
 
 def lookups(
@@ -33,7 +33,7 @@ def lookups(
     found = {name: _found(pair, rows, neighbours, books[0]) for name, pair in spaces.items()}
     return tuple(
         Lookup(
-            query=pictured(books[1], first, row),
+            query=read_captioned(books[1], first, row),
             found=tuple((name, entries[number]) for name, entries in found.items()),
         )
         for number, row in enumerate(rows)
@@ -55,7 +55,9 @@ def _found(
     indices, _ = nearest(vectors, torch.from_numpy(known.vectors), neighbours)
     return [
         tuple(
-            Neighbour(picture=pictured(book, known, at), agrees=agree(known, at, asked, row))
+            Neighbour(
+                image=read_captioned(book, known, at), agrees=agree(known, at, asked, row)
+            )
             for at in near
         )
         for row, near in zip(rows, indices.tolist(), strict=True)
@@ -68,13 +70,13 @@ def agree(known: Embeddings, at: int, asked: Embeddings, row: int) -> bool | Non
     return None if theirs is None or mine is None else theirs == mine
 
 
-def pictured(book: Reader, vectors: Embeddings, row: int) -> Picture:
+def read_captioned(book: Reader, vectors: Embeddings, row: int) -> CaptionedImage:
     """The image behind a row, its label below it."""
     skipped = [entry.index for entry in vectors.bad]
     index = int(np.delete(np.arange(len(book)), skipped)[row])
     name = label_name(vectors, row) or "no label"
     key = vectors.keys[row].as_py()
-    return Picture(pixels=book.read(index)[0], caption=name, alt=f"{name}, {key}")
+    return CaptionedImage(pixels=book.read(index)[0], caption=name, alt=f"{name}, {key}")
 
 
 def label_name(vectors: Embeddings, row: int) -> str | None:

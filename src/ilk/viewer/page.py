@@ -13,7 +13,7 @@ from ilk.viewer.plots import crowded, curves, intervals, percent, sample, shown
 from ilk.viewer.report import (
     Chapter,
     Figure,
-    Looks,
+    ImageViews,
     Lookup,
     LossSection,
     Neighbour,
@@ -55,7 +55,7 @@ def _sections(report: Report) -> list[Element]:
     if report.figures:
         out.append(_figures(report.figures))
     if report.looks:
-        out.append(_looks(report.looks))
+        out.append(_image_views(report.looks))
     if report.lookups:
         out.append(_lookups(report.lookups))
     out += [_loss(entry) for entry in report.losses]
@@ -145,11 +145,11 @@ def _figure(entry: Figure) -> Element:
     return element("figure", None, caption, curves(entry), *note)
 
 
-def _looks(looks: Sequence[Looks]) -> Element:
+def _image_views(looks: Sequence[ImageViews]) -> Element:
     rows = []
     for entry in looks:
-        pictures = (figure(picture) for picture in (entry.image, *entry.made))
-        rows.append(element("div", {"class": "looks strip"}, *pictures))
+        images = (figure(image) for image in (entry.image, *entry.made))
+        rows.append(element("div", {"class": "looks strip"}, *images))
     return _section(
         "Views",
         "Each row shows an image of the data and the views that the method makes of it. The "
@@ -197,7 +197,7 @@ def _lookup_rows(lookups: Sequence[Lookup]) -> list[Element]:
 
 def _neighbour(neighbour: Neighbour) -> Element:
     if neighbour.agrees is None:
-        return figure(neighbour.picture)
+        return figure(neighbour.image)
     kind, path = ("tick", TICK) if neighbour.agrees else ("cross", CROSS)
     sign = element(
         "svg",
@@ -209,6 +209,6 @@ def _neighbour(neighbour: Neighbour) -> Element:
         },
         element("path", {"d": path}),
     )
-    made = figure(neighbour.picture, sign)
+    made = figure(neighbour.image, sign)
     made.set("class", "mate" if neighbour.agrees else "stranger")
     return made

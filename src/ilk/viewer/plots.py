@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 from ilk.viewer.markup import element
 from ilk.viewer.names import shortened
-from ilk.viewer.report import Contender, Figure, Line, Score
+from ilk.viewer.report import Figure, Line, Score, ScoreRow
 from ilk.viewer.ticks import label, ticks
 
 WIDTH, HEIGHT = 340.0, 206.0
@@ -37,7 +37,7 @@ def curves(figure: Figure) -> Element:
 
 
 def intervals(
-    title: str, rows: Sequence[Contender], measure: int, chance: float | None
+    title: str, rows: Sequence[ScoreRow], measure: int, chance: float | None
 ) -> Element:
     """A dot and its interval for each row, from 0 to 100 %.
 
@@ -164,7 +164,7 @@ def _running_mean(points: Sequence[Point]) -> list[Point]:
     return [(x, mean) for (x, _), mean in zip(points, means, strict=True)]
 
 
-def _whiskers(row: Contender, score: Score, top: float) -> list[Element]:
+def _whiskers(row: ScoreRow, score: Score, top: float) -> list[Element]:
     kind = "ours" if row.ours else "other"
     y, low, high = top + 32, _share(score.low), _share(score.high)
     ends = f"{percent(score.low)} to {percent(score.high)}"

@@ -25,7 +25,7 @@ class Score:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Contender:
+class ScoreRow:
     """A row of the result table.
 
     Args:
@@ -45,13 +45,13 @@ class Results:
 
     Args:
         measures: what each column is.
-        rows: one a contender.
+        rows: one for each encoder.
         chance: what guessing would reach, None when not known.
         note: how it was measured, below the table.
     """
 
     measures: tuple[str, ...]
-    rows: tuple[Contender, ...]
+    rows: tuple[ScoreRow, ...]
     chance: float | None = None
     note: str = ""
 
@@ -95,7 +95,7 @@ class Figure:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Picture:
+class CaptionedImage:
     """An image with its caption.
 
     Args:
@@ -112,7 +112,7 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Looks:
+class ImageViews:
     """An image and what the method makes of it.
 
     Args:
@@ -120,8 +120,8 @@ class Looks:
         made: its views.
     """
 
-    image: Picture
-    made: tuple[Picture, ...]
+    image: CaptionedImage
+    made: tuple[CaptionedImage, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,7 +133,7 @@ class Neighbour:
         agrees: whether it has the query's label; None when not known.
     """
 
-    picture: Picture
+    image: CaptionedImage
     agrees: bool | None
 
 
@@ -146,7 +146,7 @@ class Lookup:
         found: by the name of the space, nearest first.
     """
 
-    query: Picture
+    query: CaptionedImage
     found: tuple[tuple[str, tuple[Neighbour, ...]], ...]
 
 
@@ -252,7 +252,7 @@ class Report:
     results: Results | None = None
     chapters: tuple[Chapter, ...] = ()
     figures: tuple[Figure, ...] = ()
-    looks: tuple[Looks, ...] = ()
+    looks: tuple[ImageViews, ...] = ()
     lookups: tuple[Lookup, ...] = ()
     losses: tuple[LossSection, ...] = ()
     facts: tuple[Facts, ...] = ()

@@ -12,7 +12,6 @@ from ilk.viewer.learning import metrics
 from ilk.viewer.names import measure_name
 from ilk.viewer.report import (
     Chapter,
-    Contender,
     Facts,
     Figure,
     Grid,
@@ -20,6 +19,7 @@ from ilk.viewer.report import (
     Report,
     Results,
     Score,
+    ScoreRow,
 )
 
 
@@ -87,7 +87,7 @@ def _results(study: Study, found: Summary, best: Row) -> Results:
     return Results(
         measures=tuple(map(measure_name, found.protocols)),
         rows=tuple(
-            Contender(
+            ScoreRow(
                 name=row.name,
                 scores=tuple(_score(row, protocol) for protocol in found.protocols),
                 ours=row is best,

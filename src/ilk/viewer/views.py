@@ -5,31 +5,31 @@ from collections.abc import Sequence
 from ilk.train.previews.losses import RowImage
 from ilk.train.previews.views import ViewPreview
 from ilk.viewer.names import shortened
-from ilk.viewer.report import Looks, Picture
+from ilk.viewer.report import CaptionedImage, ImageViews
 
 NAME = 24  # letters of a file's name that fit below an image
 
 
-def view_rows(previews: Sequence[ViewPreview]) -> tuple[Looks, ...]:
+def view_rows(previews: Sequence[ViewPreview]) -> tuple[ImageViews, ...]:
     """A row for each image.
 
     Args:
         previews: what `ilk.train.preview_views` made.
     """
     return tuple(
-        Looks(
-            image=Picture(
+        ImageViews(
+            image=CaptionedImage(
                 pixels=preview.pixels,
                 caption=preview.name,
                 alt=f"{preview.name} as it is in the data",
             ),
-            made=tuple(map(row_picture, preview.views)),
+            made=tuple(map(captioned_row, preview.views)),
         )
         for preview in previews
     )
 
 
-def row_picture(image: RowImage, *, score: str = "", named: bool = False) -> Picture:
+def captioned_row(image: RowImage, *, score: str = "", named: bool = False) -> CaptionedImage:
     """A view or a past key with what it shows.
 
     Args:
@@ -40,11 +40,11 @@ def row_picture(image: RowImage, *, score: str = "", named: bool = False) -> Pic
     if len(image.made_of) == 1:
         (name, _), *_ = image.made_of
         caption = f"{image.kind} of {shortened(name, NAME)}" if named else image.kind
-        return Picture(
+        return CaptionedImage(
             pixels=image.pixels, caption=f"{score}{caption}", alt=f"{image.kind} of {name}"
         )
     parts = " and ".join(f"{share:.2f} of {name}" for name, share in image.made_of)
-    return Picture(
+    return CaptionedImage(
         pixels=image.pixels,
         caption=f"{score}{image.kind}",
         alt=f"{image.kind}: {parts}",

@@ -8,7 +8,7 @@ from ilk.data import Arrays
 from ilk.embedding import Embeddings, embed
 from ilk.evaluate import Ledger, evaluate
 from ilk.evaluate.comparisons.baselines import raw_pixels
-from ilk.viewer import mistakes, page, standings, standings_report
+from ilk.viewer import evaluations_report, mistakes, page, read_evaluations
 from ilk.viewer.neighbours import agree, label_name
 from tests.evaluate.conftest import make_pair
 from tests.viewer.reading import kind, text, tree
@@ -38,10 +38,10 @@ def files(tmp_path_factory):
 
 
 def test_every_encoder_stands_with_its_latest_results(files):
-    found = standings([files / "first.json", files / "second.json"])
-    assert [standing.name for standing in found] == ["<ours>", "two", "three"]
-    assert [len(standing.results) for standing in found] == [6, 6, 3]
-    again = standings([files / "second.json", files / "first.json"])
+    found = read_evaluations([files / "first.json", files / "second.json"])
+    assert [encoder.name for encoder in found] == ["<ours>", "two", "three"]
+    assert [len(encoder.results) for encoder in found] == [6, 6, 3]
+    again = read_evaluations([files / "second.json", files / "first.json"])
     assert again[0].name == "three"
 
 
@@ -51,17 +51,17 @@ def test_one_name_for_two_encoders_is_told_apart(files, tmp_path):
     ledger.names = {"encoder": "<ours>"}
     ledger.add(replace(result, encoder="abcdef0123"))
     ledger.add(replace(result, encoder="other test", test_data="elsewhere"))
-    found = standings([files / "first.json", tmp_path / "more.json"])
-    assert [standing.name for standing in found] == ["<ours>", "two", "<ours> (abcdef)"]
+    found = read_evaluations([files / "first.json", tmp_path / "more.json"])
+    assert [encoder.name for encoder in found] == ["<ours>", "two", "<ours> (abcdef)"]
 
 
 def test_the_page_says_what_the_files_say(files):
-    found = standings([files / "first.json", files / "second.json"])
-    root = tree(page(standings_report(found)))
+    found = read_evaluations([files / "first.json", files / "second.json"])
+    root = tree(page(evaluations_report(found)))
     shown = text(root.find("html/body"))
-    for standing in found:
+    for encoder in found:
         for name in ("knn@1", "linear@1"):
-            result = standing.results[name]
+            result = encoder.results[name]
             low, high = result.interval
             assert f"{100 * low:.1f} to {100 * high:.1f}" in shown
     few = found[0].results["few-label@1"]
@@ -81,7 +81,7 @@ def test_the_page_says_what_the_files_say(files):
 
 
 def test_corrupted_images_have_a_chapter(files):
-    first, second = standings([files / "first.json"])
+    first, second = read_evaluations([files / "first.json"])
 
     def spoilt(result, clean, fog, extra):
         details = {
@@ -98,12 +98,12 @@ def test_corrupted_images_have_a_chapter(files):
             result, protocol="robustness@1", metric="mean accuracy, corrupted", details=details
         )
 
-    for standing, numbers in (
+    for encoder, numbers in (
         (first, (0.9, [0.8, 0.4], [0.9, 0.7])),
         (second, (0.7, [0.5, 0.3], [0.2, 0.2])),
     ):
-        standing.results["robustness@1"] = spoilt(standing.results["knn@1"], *numbers)
-    root = tree(page(standings_report([first, second])))
+        encoder.results["robustness@1"] = spoilt(encoder.results["knn@1"], *numbers)
+    root = tree(page(evaluations_report([first, second])))
     shown = text(root.find("html/body"))
     assert "Corrupted images: robustness@1" in shown
     rows = [[text(c) for c in row] for row in root.iter("tr")]
@@ -116,14 +116,14 @@ def test_corrupted_images_have_a_chapter(files):
 
 def test_what_cannot_be_read_is_told_in_a_line(tmp_path):
     with pytest.raises(UserError, match="call ilk evaluate first"):
-        standings([tmp_path])
+        read_evaluations([tmp_path])
     other = tmp_path / "other.json"
     other.write_text("[]")
     with pytest.raises(UserError, match="report: .*other.json must be what"):
-        standings([other])
+        read_evaluations([other])
     Ledger(tmp_path / "empty.json").note("nothing", 1)
     with pytest.raises(UserError, match="they are empty"):
-        standings([tmp_path / "empty.json"])
+        read_evaluations([tmp_path / "empty.json"])
 
 
 def test_mistakes_are_the_surest_wrong_ones():

@@ -14,7 +14,7 @@ from ilk.viewer.differences import differences
 from ilk.viewer.few_labels import few_labels
 from ilk.viewer.learning import learning_curves
 from ilk.viewer.names import measure_name
-from ilk.viewer.report import MISSING, Chapter, Contender, Facts, Grid, Report, Results, Score
+from ilk.viewer.report import MISSING, Chapter, Facts, Grid, Report, Results, Score, ScoreRow
 from ilk.viewer.seeds import Group, groups, over_seeds
 from ilk.viewer.training import trained
 
@@ -24,7 +24,7 @@ LABEL_FREE = ("quality", "views-quality")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
+class EvaluatedEncoder:
     """An encoder and what was measured of it.
 
     Args:
@@ -45,7 +45,7 @@ class Standing:
         return place if (place / "run.json").is_file() else None
 
 
-def standings(places: Sequence[Path]) -> list[Standing]:
+def read_evaluations(places: Sequence[Path]) -> list[EvaluatedEncoder]:
     """Every encoder in some evaluations, in the order they are met.
 
     Only results on the test images of the first are kept: others cannot be compared.
@@ -60,7 +60,7 @@ def standings(places: Sequence[Path]) -> list[Standing]:
     if not entries:
         raise UserError("report: the evaluations must hold results, they are empty")
     test = entries[0][0].test_data
-    found: dict[str, Standing] = {}
+    found: dict[str, EvaluatedEncoder] = {}
     taken: dict[str, str] = {}
     for result, names in entries:
         if result.test_data != test:
@@ -68,9 +68,9 @@ def standings(places: Sequence[Path]) -> list[Standing]:
         called = _named(names, result)
         if taken.setdefault(called, result.encoder) != result.encoder:
             called = f"{called} ({result.encoder[:6]})"
-        standing = found.setdefault(called, Standing(name=called))
-        standing.results[result.protocol] = result
-        standing.names.update(names)
+        encoder = found.setdefault(called, EvaluatedEncoder(name=called))
+        encoder.results[result.protocol] = result
+        encoder.names.update(names)
     return list(found.values())
 
 
@@ -102,8 +102,8 @@ def _entries(place: Path) -> list[tuple[Result, Mapping[str, str]]]:
         ) from error
 
 
-def standings_report(
-    found: Sequence[Standing], more: Sequence[Chapter] = (), notes: Sequence[str] = ()
+def evaluations_report(
+    found: Sequence[EvaluatedEncoder], more: Sequence[Chapter] = (), notes: Sequence[str] = ()
 ) -> Report:
     """Tables with intervals, paired differences, curves of few labels, numbers without labels.
 
@@ -113,12 +113,12 @@ def standings_report(
         notes: what had to be left out.
     """
     first = next(iter(found[0].results.values()))
-    protocols = dict.fromkeys(name for standing in found for name in standing.results)
+    protocols = dict.fromkeys(name for encoder in found for name in encoder.results)
     some = {n: next(s.results[n] for s in found if n in s.results) for n in protocols}
     accuracies = [name for name, result in some.items() if result.metric == ACCURACY]
     free = [name for name in protocols if _bare(name) in LABEL_FREE]
     rest = [name for name in protocols if name not in accuracies and name not in free]
-    results = {standing.name: standing.results for standing in found}
+    results = {encoder.name: encoder.results for encoder in found}
     runs = {s.name: (s.run, read_record(s.run)) for s in found if s.run is not None}
     records = {name: runs[name][1] if name in runs else None for name in results}
     rows = groups(records)
@@ -143,9 +143,7 @@ def standings_report(
         results=_accuracies(results, rows, accuracies, some) if accuracies else None,
         chapters=tuple(chapters),
         figures=learning_curves(found[0].run / "metrics.jsonl") if found[0].run else (),
-        facts=tuple(
-            _facts(standing, r) for standing in found for r in standing.results.values()
-        ),
+        facts=tuple(_facts(encoder, r) for encoder in found for r in encoder.results.values()),
     )
 
 
@@ -156,8 +154,8 @@ def _accuracies(
     some: Mapping[str, Result],
 ) -> Results:
     """A row for each encoder, or for each group of seeds."""
-    contenders = tuple(
-        Contender(
+    score_rows = tuple(
+        ScoreRow(
             name=group.name,
             scores=tuple(_score(group, results, name) for name in names),
             ours=group is rows[0],
@@ -176,7 +174,7 @@ def _accuracies(
     kinds = dict.fromkeys(result.interval_kind for result in shown)  # results of other versions
     return Results(
         measures=tuple(map(measure_name, names)),
-        rows=contenders,
+        rows=score_rows,
         chance=1 / first.classes,
         note=f"Probes were fitted on {first.n_train:,} labelled training images, and their"
         f" settings were chosen on a held-out part of those. The intervals are of this kind:"
@@ -199,14 +197,14 @@ def _score(
 
 
 def _other_measures(
-    found: Sequence[Standing], names: Sequence[str], some: Mapping[str, Result]
+    found: Sequence[EvaluatedEncoder], names: Sequence[str], some: Mapping[str, Result]
 ) -> list[Chapter]:
     if not names:
         return []
     heads = ("Encoder", *(f"{name}: {some[name].metric}" for name in names))
     rows = tuple(
-        (standing.name, *(_value(standing.results.get(name)) for name in names))
-        for standing in found
+        (encoder.name, *(_value(encoder.results.get(name)) for name in names))
+        for encoder in found
     )
     grid = Grid(caption="Values with their 95 % intervals", heads=heads, rows=rows)
     kinds = tuple(
@@ -228,15 +226,15 @@ def _value(result: Result | None) -> str:
     return f"{value} ({low:.1f} to {high:.1f})"
 
 
-def _label_free(found: Sequence[Standing], names: Sequence[str]) -> list[Chapter]:
+def _label_free(found: Sequence[EvaluatedEncoder], names: Sequence[str]) -> list[Chapter]:
     if not names:
         return []
     columns: dict[str, dict[str, str]] = {}
-    for standing in found:
+    for encoder in found:
         for name in names:
-            result = standing.results.get(name)
+            result = encoder.results.get(name)
             for number, value in _numbers(result).items() if result else ():
-                columns.setdefault(number, {})[standing.name] = value
+                columns.setdefault(number, {})[encoder.name] = value
     rows = tuple(
         (s.name, *(column.get(s.name, MISSING) for column in columns.values())) for s in found
     )
@@ -267,13 +265,13 @@ def _numbers(result: Result) -> dict[str, str]:
     return found | {name: f"{number:.3f}" for name, number in numbers.items()}
 
 
-def _facts(standing: Standing, result: Result) -> Facts:
+def _facts(encoder: EvaluatedEncoder, result: Result) -> Facts:
     entries: dict[str, Any] = {
         "metric": result.metric,
         "selected": ", ".join(f"{k} {v:g}" for k, v in result.selected.items()) or "nothing",
         "selected on": result.selected_on,
-        "training images": standing.names.get("train", "none"),
-        "test images": standing.names.get("test", ""),
+        "training images": encoder.names.get("train", "none"),
+        "test images": encoder.names.get("test", ""),
         "seed": result.seed,
         "settings": result.settings,
         "protocol hash": result.protocol_hash,
@@ -285,7 +283,7 @@ def _facts(standing: Standing, result: Result) -> Facts:
         "version": result.version,
     }
     rows = tuple((name, str(value)) for name, value in entries.items())
-    return Facts(title=f"{standing.name}, {result.protocol}", rows=rows)
+    return Facts(title=f"{encoder.name}, {result.protocol}", rows=rows)
 
 
 def _bare(name: str) -> str:

@@ -34,7 +34,7 @@ def named_encoder(
     Args:
         console: prints what was changed in weights that did not fit as they were.
         spec: ``before`` for the network of ``first`` before its training, or what
-            `ilk.evaluate.contender` takes.
+            `ilk.evaluate.load_encoder_or_baseline` takes.
         first: spec of the encoder that is evaluated.
         ours: that encoder, where it is read already.
         image_size: of networks by name.
