@@ -67,7 +67,7 @@ def test_pose_is_a_turned_plane_before_a_camera(x, y, turn, tilt, axis, mirrored
 
 
 @given(st.lists(unit, min_size=24, max_size=24), st.integers(0, 500))
-def test_whatever_the_stance_the_object_stays_in_the_picture(row, frames):
+def test_whatever_the_stance_the_object_stays_in_the_image(row, frames):
     held = stance(Dice(np.array(row))).later(frames)
     corners = np.array([(-1.5, -0.5), (1.5, -0.4), (1.2, 0.6), (-1.3, 0.5)])
     seen = project(held.settled(corners).matrix(), corners)

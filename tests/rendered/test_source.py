@@ -31,7 +31,7 @@ print(hashlib.sha256(b"".join(source.item(i).tobytes() for i in (7, 0, 31))).hex
 """
 
 
-def test_is_a_source_of_uint8_pictures():
+def test_is_a_source_of_uint8_images():
     source = Rendered(12)
     assert isinstance(source, Source)
     assert len(source) == 12
@@ -103,8 +103,8 @@ def test_family_shows_known_objects_in_new_scenes():
         ]
         assert again.truth(i).instance == train.truth(where[again.label(i)]).instance
         known, seen, new = (
-            _hues(picture[mask > 0.9])
-            for picture, mask in zip((known, seen, new), masks, strict=True)
+            _hues(image[mask > 0.9])
+            for image, mask in zip((known, seen, new), masks, strict=True)
         )
         same.append(np.abs(known - seen).sum())
         other.append(np.abs(known - new).sum())
@@ -145,7 +145,7 @@ def test_same_scene_at_any_size(size: int):
         assert np.abs(shrunk.astype(int) - small).mean() < 5
 
 
-def test_pictures_have_not_drifted(train):
+def test_images_have_not_drifted(train):
     """Statistics, not bytes: another OpenCV may round otherwise."""
     some = train.images[:100].astype(float)
     np.testing.assert_allclose(some.mean((0, 1, 2)), GOLDEN_MEAN, atol=1.5)

@@ -160,8 +160,8 @@ def _drawn_parts(console: Console, seed: int) -> "tuple[Source, Source]":
         for source in sources:
             images = np.empty((len(source), source.size, source.size, 3), np.uint8)
             drawn = pool.map(source.item, range(len(source)), chunksize=50)
-            for row, picture in enumerate(drawn):
-                images[row] = picture
+            for row, image in enumerate(drawn):
+                images[row] = image
                 done += 1
                 display.stepped(done, total, {})
             known = labels(source)

@@ -8,12 +8,12 @@ from jaxtyping import Float32
 
 from ilk.core.seeding import uniforms
 
-_WIDE = 5  # pixels; wider blurs are done on a smaller picture
-_GRAINS = 96  # across any picture
+_WIDE = 5  # pixels; wider blurs are done on a smaller image
+_GRAINS = 96  # across any image
 
 Plane = Float32[np.ndarray, "H W"]
-Picture = Float32[np.ndarray, "3 H W"]  # light, plane by plane: fast to scale and to blend
-Colour = Float32[np.ndarray, "3 1 1"]  # a picture all of one colour
+LightImage = Float32[np.ndarray, "3 H W"]  # light, plane by plane: fast to scale and to blend
+Colour = Float32[np.ndarray, "3 1 1"]  # an image all of one colour
 
 
 @lru_cache(maxsize=16)
@@ -27,7 +27,7 @@ def grid(side: int) -> tuple[Plane, Plane]:
 
 
 def flat(colour: Float32[np.ndarray, " 3"]) -> Colour:
-    """A colour as a picture."""
+    """A colour as an image."""
     return colour[:, None, None]
 
 
@@ -39,8 +39,8 @@ def ramp(plane: Plane, start: float, end: float) -> Plane:
 
 def blend(
     low: Float32[np.ndarray, "3 #H #W"], high: Float32[np.ndarray, "3 #H #W"], share: Plane
-) -> Picture:
-    """From one picture, or one colour [3, 1, 1], to another."""
+) -> LightImage:
+    """From one image, or one colour [3, 1, 1], to another."""
     return low + (high - low) * share
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ilk.rendered.canvas import Colour, Picture, Plane, blur, grid
+from ilk.rendered.canvas import Colour, LightImage, Plane, blur, grid
 from ilk.rendered.dice import Dice
 from ilk.rendered.relief import Relief
 
@@ -19,12 +19,12 @@ class Light:
     """A lamp and the sky around it.
 
     Args:
-        azimuth: where in the picture the lamp stands, in radians: 0 right, pi/2 below.
-        elevation: above the picture's plane, in radians.
+        azimuth: where in the image the lamp stands, in radians: 0 right, pi/2 below.
+        elevation: above the image's plane, in radians.
         intensity: 1 shows colours as they are.
         warmth: -1 blue to 1 orange.
         shadow: darkness of the cast shadow, 0..1.
-        height: of the object above what is behind it, as a share of the picture.
+        height: of the object above what is behind it, as a share of the image.
     """
 
     azimuth: float
@@ -60,7 +60,7 @@ def lamp(dice: Dice) -> Light:
     )  # fmt: skip
 
 
-def lit(relief: Relief, light: Light, gloss: float, side: int) -> Picture:
+def lit(relief: Relief, light: Light, gloss: float, side: int) -> LightImage:
     """The object in its window under the lamp: diffuse light, sky light, creases, a gleam."""
     soft = blur(relief.height, 0.008 * side)
     slope = side / 8  # Sobel's weights sum to 8
@@ -79,7 +79,7 @@ def lit(relief: Relief, light: Light, gloss: float, side: int) -> Picture:
     return shaded + light.colour() * (gleam * relief.cover * gloss)
 
 
-def ground(picture: Picture, cover: Plane, light: Light) -> tuple[Picture, Plane]:
+def ground(image: LightImage, cover: Plane, light: Light) -> tuple[LightImage, Plane]:
     """What is behind the object, lit and shadowed, and the shadow's share [H, W]."""
     side = cover.shape[0]
     x, y = grid(side)
@@ -91,4 +91,4 @@ def ground(picture: Picture, cover: Plane, light: Light) -> tuple[Picture, Plane
     shade = np.maximum(cast * light.shadow, near * (0.4 * light.shadow))
     fall = 1.0 + 0.2 * ((x - 0.5) * tx + (y - 0.5) * ty)
     gloom = 1 - shade * _UMBRA
-    return picture * (light.colour() * fall * gloom), shade
+    return image * (light.colour() * fall * gloom), shade

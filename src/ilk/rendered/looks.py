@@ -7,7 +7,7 @@ import numpy as np
 
 from ilk.rendered.canvas import (
     Colour,
-    Picture,
+    LightImage,
     Plane,
     blend,
     blur,
@@ -37,40 +37,40 @@ _POSTERS = (
 )
 
 
-def studio(frame: Frame) -> Picture:
+def studio(frame: Frame) -> LightImage:
     """A clean photograph with a little grain."""
-    return _grainy(_shown(frame.picture), frame, 0.022)
+    return _grainy(_shown(frame.image), frame, 0.022)
 
 
-def dusk(frame: Frame) -> Picture:
+def dusk(frame: Frame) -> LightImage:
     """Blue hour: dim and violet, with a last warm rim of light from the left."""
     side = frame.cover.shape[0]
     x, y = grid(side)
     violet = blend(_plain(0.36, 0.3, 0.62), _plain(0.62, 0.38, 0.42), y)
     edge = cv2.Sobel(blur(frame.height, 0.01 * side), cv2.CV_32F, 1, 0, ksize=3, scale=side / 8)
     rim = np.clip(edge - 0.15, 0, 1) * frame.cover
-    lit = frame.picture * violet + _plain(1.0, 0.5, 0.16) * (0.55 * rim)
+    lit = frame.image * violet + _plain(1.0, 0.5, 0.16) * (0.55 * rim)
     vignette = 1 - 0.55 * ramp(np.hypot(x - 0.5, y - 0.5), 0.3, 0.75)
     return _grainy(_shown(lit * vignette), frame, 0.07)
 
 
-def fog(frame: Frame) -> Picture:
+def fog(frame: Frame) -> LightImage:
     """Mist that drifts before the scene and swallows what is far."""
     side = frame.cover.shape[0]
     _, y = grid(side)
     bank = noise(side, 3, frame.place, 3)
     thick = np.clip(0.35 + 0.35 * y + 0.7 * (bank - 0.5), 0, 1)
     veiled = thick * (0.92 - 0.5 * blur(frame.cover, 0.006 * side))
-    soft = np.stack([blur(plane, 0.012 * side) for plane in _shown(frame.picture)])
+    soft = np.stack([blur(plane, 0.012 * side) for plane in _shown(frame.image)])
     soft += 0.35 * (np.tensordot(_LUMA, soft, 1) - soft)
     return _grainy(blend(soft, _plain(0.84, 0.86, 0.87), veiled), frame, 0.02)
 
 
-def sketch(frame: Frame) -> Picture:
+def sketch(frame: Frame) -> LightImage:
     """Pencil on paper: contours, hatching where it is dark, the ghost of a wash."""
     side = frame.cover.shape[0]
     x, y = grid(side)
-    shown = _shown(frame.picture)
+    shown = _shown(frame.image)
     tone = np.tensordot(_LUMA, shown, 1)
     inner = np.abs(tone - blur(tone, 0.014 * side))
     outer = np.abs(frame.cover - blur(frame.cover, 0.01 * side))
@@ -83,10 +83,10 @@ def sketch(frame: Frame) -> Picture:
     return _grainy(blend(wash, _plain(0.17, 0.17, 0.2), marks), frame, 0.06)
 
 
-def thermal(frame: Frame) -> Picture:
+def thermal(frame: Frame) -> LightImage:
     """A heat camera: what has body glows, what is behind is cold; colours tell nothing."""
     side = frame.cover.shape[0]
-    tone = np.tensordot(_LUMA, _shown(frame.picture), 1)
+    tone = np.tensordot(_LUMA, _shown(frame.image), 1)
     round_ = np.minimum(frame.height * 7, 1)
     cold, warm = 0.1 + 0.28 * tone, 0.42 + 0.4 * round_ + 0.16 * tone
     heat = cold + (warm - cold) * frame.cover
@@ -95,33 +95,33 @@ def thermal(frame: Frame) -> Picture:
     return np.stack([np.interp(heat, steps, channel) for channel in _IRON.T]).astype(np.float32)
 
 
-def poster(frame: Frame) -> Picture:
+def poster(frame: Frame) -> LightImage:
     """A screen print in four inks, chosen by the scene."""
     side = frame.cover.shape[0]
-    tone = blur(np.tensordot(_LUMA, _shown(frame.picture), 1), 0.006 * side)
+    tone = blur(np.tensordot(_LUMA, _shown(frame.image), 1), 0.006 * side)
     tone = (tone - tone.mean()) * (0.26 / (tone.std() + 0.03)) + 0.52
     tone = tone - 1.3 * np.maximum(blur(frame.cover, 0.012 * side) - frame.cover, 0)
     inks = _POSTERS[int(frame.place[0] * len(_POSTERS))]
-    picture = inks[0][:, None, None]
+    image = inks[0][:, None, None]
     for ink, level in zip(inks[1:], (0.25, 0.5, 0.75), strict=True):
-        picture = blend(picture, ink[:, None, None], ramp(tone, level - 0.03, level + 0.03))
-    return _grainy(picture, frame, 0.04)
+        image = blend(image, ink[:, None, None], ramp(tone, level - 0.03, level + 0.03))
+    return _grainy(image, frame, 0.04)
 
 
-LOOKS: Mapping[str, Callable[[Frame], Picture]] = {
+LOOKS: Mapping[str, Callable[[Frame], LightImage]] = {
     look.__name__: look for look in (studio, dusk, fog, sketch, thermal, poster)
 }
 
 
-def _shown(picture: Picture) -> Picture:
+def _shown(image: LightImage) -> LightImage:
     """Values on a screen of light: the root undoes the square."""
-    return cv2.sqrt(np.minimum(np.maximum(picture, 0), 1))
+    return cv2.sqrt(np.minimum(np.maximum(image, 0), 1))
 
 
 def _plain(red: float, green: float, blue: float) -> Colour:
     return np.array([red, green, blue], np.float32)[:, None, None]
 
 
-def _grainy(picture: Picture, frame: Frame, strength: float) -> Picture:
-    rough: Plane = grain(picture.shape[-1], frame.place)
-    return picture + strength * rough
+def _grainy(image: LightImage, frame: Frame, strength: float) -> LightImage:
+    rough: Plane = grain(image.shape[-1], frame.place)
+    return image + strength * rough

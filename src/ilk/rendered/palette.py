@@ -1,7 +1,7 @@
 """Harmonious colours, chosen in OKLCH, where equal steps look equal.
 
 Colours leave here as *light*: squared sRGB values in [0, 1]. The square stands in for the sRGB
-curve, so that light adds up nearly as it should and a picture needs no more than a root.
+curve, so that light adds up nearly as it should and an image needs no more than a root.
 
 OKLCH: Ottosson, "A perceptual color space for image processing", 2020,
 https://bottosson.github.io/posts/oklab/

@@ -80,10 +80,10 @@ def centred(parts: Sequence[Part]) -> tuple[Part, ...]:
     points = np.concatenate(outlines)
     low, high = points.min(0), points.max(0)
     extent = float((high - low).max())
-    picture = np.zeros((_TRIAL, _TRIAL), np.uint8)
+    image = np.zeros((_TRIAL, _TRIAL), np.uint8)
     for outline in outlines:
-        cv2.fillPoly(picture, [((outline - low) * (_TRIAL / extent)).astype(np.int32)], 1)
-    size = extent * float(picture.mean()) ** 0.25 / 2
+        cv2.fillPoly(image, [((outline - low) * (_TRIAL / extent)).astype(np.int32)], 1)
+    size = extent * float(image.mean()) ** 0.25 / 2
     middle = (low + high) / 2
     return tuple(
         Part(

@@ -10,7 +10,7 @@ from ilk.rendered.curves import Outline
 from ilk.rendered.dice import Dice
 
 _CAMERA = 4.5  # distance from the object, in half object widths: how strong perspective is
-_EDGE = 0.04  # share of the picture that stays free on each side
+_EDGE = 0.04  # share of the image that stays free on each side
 _TURN = 0.65  # radians either way
 _TILT = 0.75
 
@@ -20,10 +20,10 @@ class Pose:
     """Position, size and attitude.
 
     Args:
-        y: of the object's origin, 0 at the top and 1 at the bottom of the picture.
+        y: of the object's origin, 0 at the top and 1 at the bottom of the image.
         x: of the object's origin, 0 at the left.
-        scale: half the object's width as a share of the picture's.
-        turn: in the plane of the picture, in radians, clockwise.
+        scale: half the object's width as a share of the image's.
+        turn: in the plane of the image, in radians, clockwise.
         tilt: out of the plane, in radians; what foreshortens.
         axis: direction of the axis of the tilt, in radians.
         mirrored: left and right exchanged.
@@ -38,7 +38,7 @@ class Pose:
     mirrored: bool
 
     def matrix(self) -> Float[np.ndarray, "3 3"]:
-        """The homography from the object's plane to the picture."""
+        """The homography from the object's plane to the image."""
         cos, sin, short = math.cos(self.axis), math.sin(self.axis), math.cos(self.tilt)
         along, across = cos * cos + short * sin * sin, sin * sin + short * cos * cos
         both = (1 - short) * cos * sin
@@ -54,7 +54,7 @@ class Pose:
 
 
 def project(matrix: Float[np.ndarray, "3 3"], points: Outline) -> Outline:
-    """Points of the object's plane, seen in the picture."""
+    """Points of the object's plane, seen in the image."""
     seen = points @ matrix[:, :2].T + matrix[:, 2]
     return seen[:, :2] / seen[:, 2:]
 
@@ -64,7 +64,7 @@ class Stance:
     """How an object is held, before it is moved to where all of it can be seen.
 
     Args:
-        scale: half the object's width as a share of the picture's, if there is room.
+        scale: half the object's width as a share of the image's, if there is room.
         turn: as in ``Pose``.
         tilt: as in ``Pose``.
         axis: as in ``Pose``.
@@ -95,7 +95,7 @@ class Stance:
         )
 
     def settled(self, points: Outline) -> Pose:
-        """The pose in which all ``points`` of the object are well inside the picture."""
+        """The pose in which all ``points`` of the object are well inside the image."""
         centred = Pose(
             y=0.0, x=0.0, scale=self.scale, turn=self.turn, tilt=self.tilt, axis=self.axis,
             mirrored=self.mirrored,

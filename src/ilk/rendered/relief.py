@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Int32
 
-from ilk.rendered.canvas import Colour, Picture, Plane, flat
+from ilk.rendered.canvas import Colour, LightImage, Plane, flat
 from ilk.rendered.curves import Outline
 from ilk.rendered.palette import Palette
 from ilk.rendered.parts import Ink, Part
@@ -48,17 +48,17 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Relief:
-    """An object as it stands in its window of the picture; everything else is empty.
+    """An object as it stands in its window of the image; everything else is empty.
 
     Args:
-        window: rows and columns of the picture.
+        window: rows and columns of the image.
         colour: of its surface, already multiplied by ``cover``.
         cover: how much of a pixel it fills, 0..1.
-        height: above its back, in widths of the picture.
+        height: above its back, in widths of the image.
     """
 
     window: Window
-    colour: Picture
+    colour: LightImage
     cover: Plane
     height: Plane
 
@@ -149,7 +149,7 @@ def _rounded(share: Plane, radius: float) -> Plane:
 
 def _paint(
     thing: Thing, part: Part, back: Float32[np.ndarray, "3 3"], here: Window, pixel: float
-) -> Picture | Colour:
+) -> LightImage | Colour:
     """The colour of a part in its window: plain ink [3, 1, 1], or with the texture.
 
     Args:

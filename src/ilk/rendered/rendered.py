@@ -23,7 +23,7 @@ from ilk.rendered.scene import Scene
 from ilk.rendered.seasons import season
 
 DOMAINS: tuple[str, ...] = tuple(LOOKS)
-_EDITION = 1  # raised whenever pictures change
+_EDITION = 1  # raised whenever images change
 _LEAST, _MOST = 16, 1024  # pixels
 
 
@@ -38,7 +38,7 @@ class Truth:
         background: index into ``BACKGROUNDS``, the kind of scenery.
         mask: how much of each pixel the object fills, 0..1; shadows do not count.
         box: of the object in pixels, (top, left, bottom, right), exact and not rounded.
-        pose: position as shares of the picture, size and attitude.
+        pose: position as shares of the image, size and attitude.
         light: direction, strength and warmth.
     """
 

@@ -1,4 +1,4 @@
-"""A scene: which thing, where, under which light, before what; and its picture in light."""
+"""A scene: which thing, where, under which light, before what; and its image in light."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from ilk.rendered import living, made, scenery, wallpaper
-from ilk.rendered.canvas import Picture, Plane
+from ilk.rendered.canvas import LightImage, Plane
 from ilk.rendered.curves import hull
 from ilk.rendered.dice import Dice
 from ilk.rendered.light import Light, ground, lamp, lit
@@ -32,7 +32,7 @@ _SHAPES: tuple[tuple[str, Callable[[Dice], Sequence[Part]]], ...] = (
 )
 CLASSES: tuple[str, ...] = tuple(name for name, _ in _SHAPES)
 
-_BACKDROPS: tuple[tuple[str, Callable[[int, Colours, Dice], Picture]], ...] = (
+_BACKDROPS: tuple[tuple[str, Callable[[int, Colours, Dice], LightImage]], ...] = (
     ("sweep", scenery.sweep),
     ("table", scenery.table),
     ("hills", scenery.hills),
@@ -51,16 +51,16 @@ BACKGROUNDS: tuple[str, ...] = tuple(name for name, _ in _BACKDROPS)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scene:
-    """Everything a picture follows from.
+    """All that decides an image: the same scene is always drawn as the same pixels.
 
     Args:
-        thing: what is shown.
-        stance: how it is held and moves.
-        pose: where that puts it.
-        light: by which light.
+        thing: the object.
+        stance: its attitude and motion.
+        pose: its position, size and rotation in the image.
+        light: the lamp and the sky around it.
         background: index into ``BACKGROUNDS``.
-        colours: of the background.
-        throws: uniforms that the background is strewn by.
+        colours: the background's colours.
+        throws: uniform numbers that place the background's details.
         place: where in the noise the scene's grain and haze are cut, two numbers in 0..1.
     """
 
@@ -79,14 +79,14 @@ class Frame:
     """A painted scene before a look finishes it.
 
     Args:
-        picture: light, planes [3, H, W].
+        image: light, planes [3, H, W].
         cover: of the object, 0..1.
-        height: of the object, in widths of the picture.
+        height: of the object, in widths of the image.
         shade: share of the cast shadow, 0..1.
         place: where the scene's grain and haze are cut.
     """
 
-    picture: Picture
+    image: LightImage
     cover: Plane
     height: Plane
     shade: Plane
@@ -138,11 +138,11 @@ def paint(scene: Scene, side: int) -> Frame:
     shape = relief(scene.thing, scene.pose, side)
     rows, columns = shape.window
     cover, height = (_spread(t, shape.window, side) for t in (shape.cover, shape.height))
-    picture, shade = ground(_backdrop(scene, side), cover, scene.light)
-    there = picture[:, rows, columns]
+    image, shade = ground(_backdrop(scene, side), cover, scene.light)
+    there = image[:, rows, columns]
     there *= 1 - shape.cover
     there += lit(shape, scene.light, scene.thing.gloss, side)
-    return Frame(picture, cover, height, shade, scene.place)
+    return Frame(image, cover, height, shade, scene.place)
 
 
 def silhouette(scene: Scene, side: int) -> Plane:
@@ -152,11 +152,11 @@ def silhouette(scene: Scene, side: int) -> Plane:
 
 
 def _spread(plane: Float32[np.ndarray, "h w"], window: Window, side: int) -> Plane:
-    """A plane of a window in the whole picture."""
+    """A plane of a window in the whole image."""
     whole = np.zeros((side, side), np.float32)
     whole[window] = plane
     return whole
 
 
-def _backdrop(scene: Scene, side: int) -> Picture:
+def _backdrop(scene: Scene, side: int) -> LightImage:
     return _BACKDROPS[scene.background][1](side, scene.colours, Dice(scene.throws))

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from ilk.rendered.canvas import Picture, blend, flat, grid, noise, ramp
+from ilk.rendered.canvas import LightImage, blend, flat, grid, noise, ramp
 from ilk.rendered.dice import Dice
 from ilk.rendered.palette import Colours
 
@@ -16,7 +16,7 @@ def _place(dice: Dice) -> tuple[float, float]:
     return dice.between(0, 1), dice.between(0, 1)
 
 
-def sweep(side: int, colours: Colours, dice: Dice) -> Picture:
+def sweep(side: int, colours: Colours, dice: Dice) -> LightImage:
     """A photographer's paper roll: one slow gradient and a pool of light."""
     x, y = grid(side)
     angle = dice.between(0, 2 * math.pi)
@@ -26,7 +26,7 @@ def sweep(side: int, colours: Colours, dice: Dice) -> Picture:
     return blend(paper, flat(colours[3]), ramp(pool, 0.75, 0.0) * 0.8)
 
 
-def table(side: int, colours: Colours, dice: Dice) -> Picture:
+def table(side: int, colours: Colours, dice: Dice) -> LightImage:
     """A wall and a table top that meet at a soft horizon."""
     x, y = grid(side)
     edge = dice.between(0.52, 0.74)
@@ -38,14 +38,14 @@ def table(side: int, colours: Colours, dice: Dice) -> Picture:
     return blend(wall, top, ramp(line, edge - 0.012, edge + 0.012))
 
 
-def hills(side: int, colours: Colours, dice: Dice) -> Picture:
+def hills(side: int, colours: Colours, dice: Dice) -> LightImage:
     """Ridges fading into haze below a sky with a low disc."""
     x, y = grid(side)
-    picture = blend(flat(colours[1]), flat(colours[3]), ramp(y, 0.0, 0.75))
+    image = blend(flat(colours[1]), flat(colours[3]), ramp(y, 0.0, 0.75))
     far = np.hypot(x - dice.between(0.15, 0.85), y - dice.between(0.12, 0.4))
     size = dice.between(0.07, 0.14)
     glow = ramp(far, size + 0.01, size - 0.01) + ramp(far, size * 3, 0) * 0.3
-    picture = blend(picture, flat(np.minimum(colours[3] * 1.25, 1)), glow)
+    image = blend(image, flat(np.minimum(colours[3] * 1.25, 1)), glow)
     rough = noise(side, 5, _place(dice), 3)
     base = dice.between(0.4, 0.55)
     for k in range(4):
@@ -54,26 +54,26 @@ def hills(side: int, colours: Colours, dice: Dice) -> Picture:
         tone = colours[3] + (colours[2] * 0.85 - colours[3]) * ((k + 1) / 4)
         mist = np.minimum(colours[0] * 1.05, 1)
         ground = blend(flat(tone), flat(mist), ramp(y - ridge, 0.02, 0.4) * 0.5)
-        picture = blend(picture, ground, ramp(y - ridge, -0.008, 0.008))
-    return picture
+        image = blend(image, ground, ramp(y - ridge, -0.008, 0.008))
+    return image
 
 
-def sky(side: int, colours: Colours, dice: Dice) -> Picture:
+def sky(side: int, colours: Colours, dice: Dice) -> LightImage:
     """Drifting clouds over a gradient."""
     _, y = grid(side)
-    picture = blend(flat(colours[2]), flat(colours[0]), ramp(y, 0.0, 1.0))
+    image = blend(flat(colours[2]), flat(colours[0]), ramp(y, 0.0, 1.0))
     puffs = noise(side, 4, _place(dice), 4)
     bright = np.minimum(colours[3] * 1.15 + 0.02, 1)
-    picture = blend(picture, flat(bright), ramp(puffs, 0.46, 0.66) * 0.9)
+    image = blend(image, flat(bright), ramp(puffs, 0.46, 0.66) * 0.9)
     lower = np.roll(puffs, -max(side // 24, 1), axis=0)
     belly = ramp(puffs - lower, 0.0, 0.12) * ramp(puffs, 0.5, 0.6)
-    return blend(picture, flat(colours[1]), belly * 0.7)
+    return blend(image, flat(colours[1]), belly * 0.7)
 
 
-def bokeh(side: int, colours: Colours, dice: Dice) -> Picture:
+def bokeh(side: int, colours: Colours, dice: Dice) -> LightImage:
     """Out-of-focus lights."""
     x, y = grid(side)
-    picture = blend(flat(colours[2]), flat(colours[0]), ramp(x + y, 0.2, 1.8))
+    image = blend(flat(colours[2]), flat(colours[0]), ramp(x + y, 0.2, 1.8))
     for across, down, size, colour, strength in dice.rows(9, 5).tolist():
         radius = 0.05 + 0.13 * size
         rows, columns = (
@@ -83,15 +83,15 @@ def bokeh(side: int, colours: Colours, dice: Dice) -> Picture:
         far = np.hypot(x[rows, columns] - across, y[rows, columns] - down)
         soft = ramp(far, radius * 1.08, radius * 0.86) * (0.7 + 0.3 * ramp(far, 0, radius))
         glow = flat(np.minimum(colours[1 + 2 * round(colour)] * 1.2, 1))
-        here = picture[:, rows, columns]
+        here = image[:, rows, columns]
         here += soft * (0.25 + 0.45 * strength) * (glow - here)
-    return picture
+    return image
 
 
-def contours(side: int, colours: Colours, dice: Dice) -> Picture:
+def contours(side: int, colours: Colours, dice: Dice) -> LightImage:
     """A relief map: tinted levels with fine lines between them."""
     level = noise(side, 3, _place(dice), 2) * dice.between(9, 13)
     step = np.floor(level)
-    picture = blend(flat(colours[0]), flat(colours[1]), np.clip(step / 8, 0, 1))
+    image = blend(flat(colours[0]), flat(colours[1]), np.clip(step / 8, 0, 1))
     soft = np.abs(level - np.rint(level))
-    return blend(picture, flat(colours[2]), ramp(soft, 0.13, 0.05) * 0.75)
+    return blend(image, flat(colours[2]), ramp(soft, 0.13, 0.05) * 0.75)

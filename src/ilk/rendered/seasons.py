@@ -33,13 +33,13 @@ def wavelengths(bands: int) -> Float[np.ndarray, " K"]:
 def season(
     scene: Scene, phase: float, bands: int, size: int, side: int
 ) -> UInt8[np.ndarray, "H W K"]:
-    """One picture of the year; values are roots of reflected light, as in every picture here.
+    """One image of the year; values are roots of reflected light, as in every image here.
 
     Args:
         scene: the place.
         phase: of the year, 0..1, from the end of winter.
         bands: how many.
-        size: of the picture in pixels.
+        size: of the image in pixels.
         side: in pixels, at which it is painted.
     """
     warm = math.sin(2 * math.pi * (phase - 0.125))
@@ -65,7 +65,7 @@ def _spectral(
         np.interp(centres, _NODES, row).astype(np.float32)
         for row in (_GREEN, _DRY, _SNOW, _RED, _GRASS, _BLUE)
     )
-    base = np.tensordot(np.stack(primaries, axis=1), frame.picture, 1)
+    base = np.tensordot(np.stack(primaries, axis=1), frame.image, 1)
     side = frame.cover.shape[0]
     behind = 1 - frame.cover
     lit = intensity * (1 - 0.85 * frame.shade)
