@@ -29,10 +29,10 @@ LEARNED, ASKED = 1500, 500
 
 
 class Silent:
-    def stepped(self, step: int, steps: int, numbers: dict[str, float]) -> None:
+    def on_step(self, step: int, steps: int, numbers: dict[str, float]) -> None:
         pass
 
-    def told(self, message: str) -> None:
+    def on_message(self, message: str) -> None:
         print(message)
 
 

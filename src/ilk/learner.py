@@ -275,7 +275,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         with TrainDisplay(console, title) as display:
             return embed_readable(
                 self.encoder_, source, bad, title=title, device=self.device,
-                progress=lambda done, of: display.stepped(done, of, {}),
+                progress=lambda done, of: display.on_step(done, of, {}),
             )  # fmt: skip
 
     def _indexed(self, vectors: Float32[np.ndarray, "K D"], X: Any, size: int) -> Any:

@@ -164,7 +164,7 @@ class TrainDisplay:
         if self._console.is_terminal:
             self._bar.stop()
 
-    def stepped(self, step: int, steps: int, numbers: dict[str, float]) -> None:
+    def on_step(self, step: int, steps: int, numbers: dict[str, float]) -> None:
         """Draw where a run stands."""
         parts = tuple(
             form.format(numbers[name])
@@ -180,7 +180,7 @@ class TrainDisplay:
             self._print(Text("  ".join(words)))
             self._said = now
 
-    def told(self, message: str) -> None:
+    def on_message(self, message: str) -> None:
         """Print a message above the bar, or pass it on."""
         if self._tell is None:
             self._print(Text.assemble(("note:", "yellow"), f" {shown(message)}"))

@@ -230,7 +230,7 @@ def test_a_bar_and_a_print_do_not_call_each_other_for_ever(monkeypatch):
     console = Console(file=_STREAMS["stdout"], force_terminal=True, width=80)
     with TrainDisplay(console, "train") as display:
         assert isinstance(sys.stdout, FileProxy)
-        display.stepped(1, 2, {"loss": 1.0})
+        display.on_step(1, 2, {"loss": 1.0})
         sys.stdout.write("a warning\n")
         console.print("a line")
     assert "a warning" in out.getvalue()

@@ -20,7 +20,7 @@ def drawn(width: int, title: str) -> list[str]:
     console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
     display = TrainDisplay(console, title)
     for step in (1, 3, 5):
-        display.stepped(step, 10, NUMBERS)
+        display.on_step(step, 10, NUMBERS)
     console.print(display._bar.get_renderable())
     return console.file.getvalue().splitlines()
 
@@ -50,8 +50,8 @@ def test_elsewhere_a_line_each_half_minute_that_is_never_wrapped(monkeypatch, ti
     with TrainDisplay(console, title) as display:
         for step in range(1, 101):
             now[0] += 1.0
-            display.stepped(step, 100, NUMBERS)
-        display.told("a long note " * 20)
+            display.on_step(step, 100, NUMBERS)
+        display.on_message("a long note " * 20)
     *lines, note = console.file.getvalue().splitlines()
     assert [line.split("  ")[0] for line in lines] == [
         f"{title} {step}/100" for step in (31, 62, 93, 100)

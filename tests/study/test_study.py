@@ -40,10 +40,10 @@ class Watcher:
         self.titles.append(title)
         yield self
 
-    def stepped(self, step: int, steps: int, numbers: dict[str, float]) -> None:
+    def on_step(self, step: int, steps: int, numbers: dict[str, float]) -> None:
         pass
 
-    def told(self, message: str) -> None:
+    def on_message(self, message: str) -> None:
         pass
 
 

@@ -30,10 +30,10 @@ class Witness:
         self.steps: list[int] = []
         self.messages: list[str] = []
 
-    def stepped(self, step: int, steps: int, numbers: dict[str, float]) -> None:
+    def on_step(self, step: int, steps: int, numbers: dict[str, float]) -> None:
         self.steps.append(step)
 
-    def told(self, message: str) -> None:
+    def on_message(self, message: str) -> None:
         self.messages.append(message)
 
 

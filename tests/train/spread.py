@@ -22,8 +22,8 @@ class StopAt(Witness):
         super().__init__()
         self.at = at
 
-    def stepped(self, step: int, steps: int, numbers: dict[str, float]) -> None:
-        super().stepped(step, steps, numbers)
+    def on_step(self, step: int, steps: int, numbers: dict[str, float]) -> None:
+        super().on_step(step, steps, numbers)
         if step == self.at and os.environ["RANK"] == "1":
             os.kill(os.getpid(), signal.SIGTERM)
 

@@ -16,10 +16,10 @@ TINY = {
 
 
 class Deaf:
-    def stepped(self, step, steps, numbers):
+    def on_step(self, step, steps, numbers):
         pass
 
-    def told(self, message):
+    def on_message(self, message):
         pass
 
 

@@ -18,7 +18,7 @@ def test_parts_add_up_and_the_first_step_is_forgotten():
             time.sleep(seconds)
         with profile("decode"):
             pass
-        profile.stepped()
+        profile.on_step()
     table = profile.table()
     assert table["steps"] == 2
     assert 0.02 <= table["step"]["student"] < 0.1

@@ -29,8 +29,8 @@ class StopAt(Witness):
         super().__init__()
         self.at = step
 
-    def stepped(self, step, steps, numbers):
-        super().stepped(step, steps, numbers)
+    def on_step(self, step, steps, numbers):
+        super().on_step(step, steps, numbers)
         if step == self.at:
             signal.raise_signal(signal.SIGTERM)
 

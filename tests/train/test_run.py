@@ -118,8 +118,8 @@ class StopAt(Witness):
         super().__init__()
         self.at, self.signum = step, signum
 
-    def stepped(self, step: int, steps: int, numbers: dict[str, float]) -> None:
-        super().stepped(step, steps, numbers)
+    def on_step(self, step: int, steps: int, numbers: dict[str, float]) -> None:
+        super().on_step(step, steps, numbers)
         if step == self.at:
             os.kill(os.getpid(), self.signum)
 

@@ -43,8 +43,8 @@ def settings(tiny, weights):
 
 def stopping_at(step: int) -> Witness:
     class Stopping(Witness):
-        def stepped(self, done, steps, numbers):
-            super().stepped(done, steps, numbers)
+        def on_step(self, done, steps, numbers):
+            super().on_step(done, steps, numbers)
             if done == step:
                 os.kill(os.getpid(), signal.SIGINT)
 

@@ -64,8 +64,8 @@ def test_before_the_first_step_a_run_ends_at_once(tiny, pictures, tmp_path):
 class Deaf(Witness):
     """A watcher whose terminal is gone."""
 
-    def stepped(self, step, steps, numbers):
-        super().stepped(step, steps, numbers)
+    def on_step(self, step, steps, numbers):
+        super().on_step(step, steps, numbers)
         raise BrokenPipeError(32, "Broken pipe")
 
 

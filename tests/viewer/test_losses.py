@@ -18,10 +18,10 @@ PLACE = {"hidden": 16, "dim": 8}
 
 
 class Deaf:
-    def stepped(self, step, steps, numbers):
+    def on_step(self, step, steps, numbers):
         pass
 
-    def told(self, message):
+    def on_message(self, message):
         pass
 
 

@@ -163,7 +163,7 @@ def _drawn_parts(console: Console, seed: int) -> "tuple[Source, Source]":
             for row, image in enumerate(drawn):
                 images[row] = image
                 done += 1
-                display.stepped(done, total, {})
+                display.on_step(done, total, {})
             known = labels(source)
             out.append(Arrays(images, known, name=source.name, classes=source.classes))
     return out[0], out[1]
@@ -233,7 +233,7 @@ def _rivals(
             known, asked = vectors(train), vectors(test)
             results = evaluate(known, asked, seed=seed)
             rivals.append(Rival(name=name, train=known, test=asked, results=results))
-            display.stepped(len(rivals), len(makers), {})
+            display.on_step(len(rivals), len(makers), {})
     kept = {rival.name: [result.to_dict() for result in rival.results] for rival in rivals}
     (output / MARK).write_text(json.dumps(kept, indent=1) + "\n")
     return rivals

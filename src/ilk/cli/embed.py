@@ -71,18 +71,20 @@ def embed(
     with TrainDisplay(console, "embed") as display:
         try:
             written = embed_to_table(
-                load_encoder(encoder, tell=display.told),
+                load_encoder(encoder, tell=display.on_message),
                 source,
                 path,
                 shard_rows=shard_rows,
                 dtype=dtype,
-                progress=lambda done, of: display.stepped(done, of, {}),
+                progress=lambda done, of: display.on_step(done, of, {}),
                 batch_size=batch_size,
                 device=device,
                 workers=workers or default_workers(),
             )
         except KeyboardInterrupt:
-            display.told("The vectors so far are kept; the same command continues from here.")
+            display.on_message(
+                "The vectors so far are kept; the same command continues from here."
+            )
             raise
     if bad := left_behind(written):
         lost = count(len(bad), "unreadable image")

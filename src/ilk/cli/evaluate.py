@@ -191,6 +191,6 @@ def _measured(
                 gallery=side.parts.get("gallery"),
                 images=side.images,
                 ledger=ledger,
-                progress=lambda done, of, to=display: to.stepped(done, of, {}),
+                progress=lambda done, of, to=display: to.on_step(done, of, {}),
             )
     return results

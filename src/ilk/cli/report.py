@@ -118,7 +118,7 @@ def _looked_up(
             parts.append(
                 cached(
                     encoder, source, batch_size=batch_size, device=device, workers=workers,
-                    progress=lambda done, of, to=display: to.stepped(done, of, {}),
+                    progress=lambda done, of, to=display: to.on_step(done, of, {}),
                 )
             )  # fmt: skip
     known, asked = parts

@@ -150,9 +150,9 @@ def _embedded(
             batch_size=reading.batch_size,
             device=reading.device,
             workers=reading.workers,
-            progress=lambda done, of: display.stepped(done, of, {}),
+            progress=lambda done, of: display.on_step(done, of, {}),
         )
     if found.bad:
         lost = count(len(found.bad), "unreadable image")
-        display.told(f"{lost} left out of {source.name}, the first is {found.bad[0].key}")
+        display.on_message(f"{lost} left out of {source.name}, the first is {found.bad[0].key}")
     return found

@@ -178,7 +178,7 @@ class Study:
         self, encoder: Encoder, protocol: str, seed: int, ledger: Ledger, watcher: Watcher
     ) -> None:
         def stepped(done: int, of: int) -> None:
-            watcher.stepped(done, of, {})
+            watcher.on_step(done, of, {})
 
         test = self._test(protocol)
         known, asked = (cached(encoder, part, progress=stepped) for part in (self.train, test))

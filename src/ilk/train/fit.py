@@ -73,7 +73,7 @@ def train(
         start, facts = None, dict[str, Any]()
         if beginning is not None:
             if beginning.words:
-                watcher.told(f"weights of {settings.weights}: {beginning.words}")
+                watcher.on_message(f"weights of {settings.weights}: {beginning.words}")
             start, facts = beginning.encoder, {"start": beginning.facts}
         setup, planned = planned_setup(settings, _source(data), say, start, began)
         if beginning is not None:
@@ -138,7 +138,7 @@ def _resume(
         before, facts = record["length"], {} if restored is None else restored[1]
         record = lengthened(record, asked, facts, now())
         if record["length"] != before:
-            watcher.told(f"a new schedule begins: {in_words(record['length'])}")
+            watcher.on_message(f"a new schedule begins: {in_words(record['length'])}")
         check_unfinished(record, directory)
     source = _same_source(directory, record, data)
     settings = replace(recorded_settings(record), **moved)
@@ -215,7 +215,7 @@ def _note_threads(setup: Setup, record: dict[str, Any], watcher: Watcher) -> Non
             for name in now_
             if before[name] != now_[name]
         )
-        watcher.told(
+        watcher.on_message(
             f"the result will not be bit for bit that of a run that never stopped: {changes}"
         )
         record.setdefault("resumed", []).append({"step": record.get("step", 0), **now_})

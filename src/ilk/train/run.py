@@ -28,11 +28,11 @@ CHECKPOINT = "checkpoint.safetensors"
 class Watcher(Protocol):
     """Whoever wants to see a run go by."""
 
-    def stepped(self, step: int, steps: int, numbers: dict[str, float]) -> None:
+    def on_step(self, step: int, steps: int, numbers: dict[str, float]) -> None:
         """A step is done; ``numbers`` holds what was logged last."""
         ...
 
-    def told(self, message: str) -> None:
+    def on_message(self, message: str) -> None:
         """Something a person should read."""
         ...
 
@@ -106,7 +106,7 @@ class Run:
 
     def _metrics(self) -> Metrics | None:
         step = self.setup.trainer.step
-        return Metrics(self.directory, step, self.watcher.told) if self._first else None
+        return Metrics(self.directory, step, self.watcher.on_message) if self._first else None
 
     def _steps(self, metrics: Metrics | None, asked: Asked) -> None:
         setup, trainer = self.setup, self.setup.trainer
@@ -124,14 +124,14 @@ class Run:
                 seconds, mark = time.perf_counter() - mark, time.perf_counter()
                 self._log(metrics, result, taken, seconds)
                 with contextlib.suppress(OSError):  # a line that cannot be shown ends no run
-                    self.watcher.stepped(trainer.step, steps, self.numbers)
+                    self.watcher.on_step(trainer.step, steps, self.numbers)
                 stop = largest(asked.signum)
                 if stop or trainer.step == steps or trainer.step % setup.checkpoint_every == 0:
                     self.save()
                 if stop:
                     raise Interrupted(stop)
                 if setup.profile is not None:
-                    setup.profile.stepped()
+                    setup.profile.on_step()
 
     def _log(
         self, metrics: Metrics | None, result: StepResult, taken: list[Batch], seconds: float
@@ -186,7 +186,7 @@ class Run:
             return
         message = message or "collapse: seen by another process"
         with contextlib.suppress(OSError):
-            self.watcher.told(message)
+            self.watcher.on_message(message)
         self.record.setdefault("alarms", []).append({"step": step, "message": message})
         if self.setup.settings.stop_on_collapse:
             self.save()

@@ -37,7 +37,7 @@ class Profile:
         self._began = time.perf_counter()
         self._steps = -1
 
-    def stepped(self) -> None:
+    def on_step(self) -> None:
         """Count a step; the first one is forgotten: it pays for what later ones find done."""
         self._steps += 1
         if self._steps == 0:
