@@ -35,5 +35,5 @@ def tell_words(console: Console, rows: "Mapping[str, Sequence[Result]]") -> None
     for name, results in rows.items():
         for result in results:
             for line in result.words:
-                told = f"{result.protocol}, {name}: {line}"
-                say(console, plain(told))
+                text = f"{result.protocol}, {name}: {line}"
+                say(console, plain(text))

@@ -141,12 +141,12 @@ def result_table(title: str, rows: "Mapping[str, Sequence[Result]]") -> Table:
     for protocol, metric in columns.items():
         table.add_column(f"{protocol}\n{metric}", justify="right")
     for name, results in rows.items():
-        found = {result.protocol: _told(result) for result in results}
+        found = {result.protocol: _score(result) for result in results}
         table.add_row(plain(name), *(found.get(protocol, "") for protocol in columns))
     return table
 
 
-def _told(result: "Result") -> str:
+def _score(result: "Result") -> str:
     scale, unit = (100, " %") if result.unit == "%" else (1, "")
     value = f"[bold]{scale * result.value:.1f}{unit}[/]"
     if result.interval is None:

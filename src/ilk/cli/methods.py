@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ilk.cli.catalogue import KINDS, entries
 from ilk.cli.tables import print_table
-from ilk.cli.terminal import answer, check_said, plain, terminal
+from ilk.cli.terminal import answer, check_printed, plain, terminal
 from ilk.core.errors import UserError
 from ilk.core.names import catalogue
 
@@ -38,13 +38,13 @@ def methods(
     if table:
         print_matrix(console, catalogue()["fits"])
         answer({"fits": catalogue()["fits"]})
-        check_said()
+        check_printed()
         return
     if name is None:
         for kind in KINDS:
             print_table(console, _table(kind, catalogue()[kind]))
         answer({kind: catalogue()[kind] for kind in KINDS})
-        check_said()
+        check_printed()
         return
     known = entries()
     if name not in known:
@@ -53,7 +53,7 @@ def methods(
         )
     _show(console, name, known[name])
     answer({"name": name, **known[name]})
-    check_said()
+    check_printed()
 
 
 def header(kind: type) -> dict[str, str]:
@@ -81,14 +81,14 @@ def recipes(name: str) -> dict[str, str]:
     """What each recipe of a method but its default sets, by its words for ``--set``."""
     from ilk.methods import RECIPES
 
-    told: dict[str, str] = {}
+    stated: dict[str, str] = {}
     for word, known in RECIPES.get(name, {}).items():
         fields = dataclasses.fields(cast(Any, known))
         values = {field: getattr(known, field.name) for field in fields}
         changed = [f"{f.name}={value}" for f, value in values.items() if value != f.default]
         if changed:
-            told[f"recipe={word}"] = " ".join(changed)
-    return told
+            stated[f"recipe={word}"] = " ".join(changed)
+    return stated
 
 
 def _table(kind: str, named: Mapping[str, Any]) -> Table:

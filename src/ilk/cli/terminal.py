@@ -73,7 +73,7 @@ def answer(content: Mapping[str, Any]) -> None:
     """
     if _MANNER.get().json:
         _STREAMS["stdout"].write(as_json(content) + "\n")
-        check_said()
+        check_printed()
 
 
 def plain(text: object) -> str:
@@ -91,7 +91,7 @@ def say(console: Console, line: str) -> None:
     console.print(line, highlight=False, soft_wrap=not console.is_terminal)
 
 
-def check_said() -> None:
+def check_printed() -> None:
     """For commands that do nothing but print.
 
     Raises:

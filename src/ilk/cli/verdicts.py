@@ -49,7 +49,7 @@ def _tell_corruption_errors(
     from ilk.evaluate import relative_to
 
     (first, ours), *others = rows.items()
-    told: dict[str, object] = {}
+    errors: dict[str, object] = {}
     for name, theirs in others:
         measured = {result.protocol: result for result in theirs}
         for mine in ours:
@@ -62,15 +62,15 @@ def _tell_corruption_errors(
                 say(console, f"{mine.protocol}, against {plain(name)}: {plain(error)}")
                 continue
             if found is not None:
-                told[f"{mine.protocol} against {name}"] = asdict(found)
+                errors[f"{mine.protocol} against {name}"] = asdict(found)
                 say(
                     console,
                     f"{mine.protocol}, {plain(first)} against {plain(name)}:"
                     f" mCE {100 * found.mce:.1f} %,"
                     f" relative mCE {100 * found.relative_mce:.1f} %",
                 )
-    if told:
-        ledger.note("corruption_errors", told)
+    if errors:
+        ledger.note("corruption_errors", errors)
 
 
 def tell_overlap(

@@ -52,10 +52,10 @@ def verdict(ours: float, others: Mapping[str, float], images: int) -> str:
         others: likewise, by name.
         images: that were classified.
     """
-    told = ", ".join(f"{name} {100 * score:.1f} %" for name, score in others.items())
+    text = ", ".join(f"{name} {100 * score:.1f} %" for name, score in others.items())
     unbeaten = [name for name, score in others.items() if not _beats(ours, score, images)]
     line = (
-        f"k-NN accuracy on {images:,} of its labelled images: {100 * ours:.1f} %; {told}; "
+        f"k-NN accuracy on {images:,} of its labelled images: {100 * ours:.1f} %; {text}; "
         f"labels were not learned from"
     )
     if not unbeaten:

@@ -85,9 +85,9 @@ def unlabelled_because(source: Any) -> str:
     Args:
         source: any ``Source``; it may have a property ``unlabelled_because``.
     """
-    said = str(getattr(source, "unlabelled_because", ""))
-    if said or source.classes:
-        return said
+    reason = str(getattr(source, "unlabelled_because", ""))
+    if reason or source.classes:
+        return reason
     return f"{source.name} gives no labels and does not say why"
 
 

@@ -83,8 +83,8 @@ class Joined:
     @property
     def unlabelled_because(self) -> str:
         """What the first part says that lacks labels, and how many others do."""
-        said = [(part.name, unlabelled_because(part)) for part in self._parts]
-        lacking = [f"in {name}: {reason}" for name, reason in said if reason]
+        reasons = [(part.name, unlabelled_because(part)) for part in self._parts]
+        lacking = [f"in {name}: {reason}" for name, reason in reasons if reason]
         if len(lacking) > 1:
             return f"{lacking[0]} ({len(lacking) - 1} other parts lack labels too)"
         return "".join(lacking)

@@ -150,11 +150,11 @@ def _labels(dataset: Any, names: tuple[str, ...]) -> tuple[Fact, bool]:
     elif isinstance(tensors, tuple) and len(cast("tuple[Any, ...]", tensors)) > 1:
         attribute, values = "second tensor", cast("tuple[Any, ...]", tensors)[1]
     elif names:
-        said = "the data set does not give a whole number or a class name with every image"
-        return Fact(names, nothing_known(count, "").values, said), True
+        reason = "the data set does not give a whole number or a class name with every image"
+        return Fact(names, nothing_known(count, "").values, reason), True
     else:
-        said = f"the data set has none of {', '.join(_TARGETS[:2])} and classes, one an image"
-        return nothing_known(count, said), False
+        reason = f"the data set has none of {', '.join(_TARGETS[:2])} and classes, one an image"
+        return nothing_known(count, reason), False
     try:
         listed: Any = np.asarray(values) if is_array(values) else list(values)
         change = getattr(dataset, "target_transform", None)

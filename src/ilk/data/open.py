@@ -124,8 +124,8 @@ def _open_parquet(
     except UserError:
         raise
     except Exception as error:  # a damaged file raises whatever Arrow comes upon
-        said = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{name}: must be a whole parquet file: {said}") from error
+        message = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{name}: must be a whole parquet file: {message}") from error
 
 
 def _open_one(

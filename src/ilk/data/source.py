@@ -181,9 +181,9 @@ def only_bad_items(what: str) -> Generator[None]:
     except MemoryError as error:
         raise BadItem("too large: memory ran out") from error
     except Exception as error:
-        said = str(error) or type(error).__name__
-        begin = "truncated" if "truncated" in said.lower() else what
-        raise BadItem(f"{begin}: {said}") from error
+        message = str(error) or type(error).__name__
+        begin = "truncated" if "truncated" in message.lower() else what
+        raise BadItem(f"{begin}: {message}") from error
 
 
 def one_line(error: BaseException) -> str:

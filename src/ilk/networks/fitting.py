@@ -48,13 +48,13 @@ class Fitted:
     def words(self) -> str:
         """All of it in one line; empty when everything fitted as it was."""
         parts = list(self.notes)
-        for names, told in (
+        for names, text in (
             (self.heads, "left out what lies behind the features: "),
             (self.unused, "not used: "),
             (self.missing, "not found, stays random: "),
         ):
             if names:
-                parts.append(told + _few(names))
+                parts.append(text + _few(names))
         return "; ".join(parts)
 
 
@@ -116,8 +116,8 @@ def _named_like(
     filtered, best_of = _by_family(network, wanted, given, (state, clean))
     if _matches(filtered, wanted) > _matches(state, wanted):
         changed = [n for n, t in filtered.items() if n in best_of and best_of[n] is not t]
-        told = f"fitted by timm's rules for {type(network).__name__}"
-        notes.append(f"{told}: {_few(changed)}" if changed else told)
+        text = f"fitted by timm's rules for {type(network).__name__}"
+        notes.append(f"{text}: {_few(changed)}" if changed else text)
         kept = {id(tensor) for tensor in filtered.values()}
         gone = [n for n, t in best_of.items() if n not in filtered and id(t) not in kept]
         filtered |= {name: best_of[name] for name in gone}  # named with what is left out
@@ -244,8 +244,8 @@ def _first_convolutions(network: nn.Module, wanted: Mapping[str, Tensor]) -> lis
     """Names of the weights that read the image."""
     inside: Any = network
     config: Any = getattr(inside, "default_cfg", None) or {}
-    said = config.get("first_conv")
-    names = [said] if isinstance(said, str) else list(said or ())
+    first = config.get("first_conv")
+    names = [first] if isinstance(first, str) else list(first or ())
     known = [f"{name}.weight" for name in names if f"{name}.weight" in wanted]
     return known or [name for name, t in wanted.items() if t.ndim == 4][:1]
 

@@ -156,8 +156,8 @@ def _safe(path: Path) -> GivenWeights:
     if name is None or "arguments" not in header:
         return GivenWeights(state=state, where=str(path))
     check_name(name, f"weights: {path}")
-    said = parse_json(header["arguments"], f"weights: header of {path}")
-    made = check_fields(said, {}, f"weights: header of {path}", others=True)
+    stated = parse_json(header["arguments"], f"weights: header of {path}")
+    made = check_fields(stated, {}, f"weights: header of {path}", others=True)
     options, size = _options(made, f"weights: {path}")
     return GivenWeights(
         state=state, where=str(path), name=name, options=options, image_size=size

@@ -70,8 +70,8 @@ def start_from(
         )
     size, mean, std = _made_for(name)
     image_size = image_size or given.image_size or size
-    said = given.options if name == given.name else {}
-    options = {**({} if name in OWN else {"stem": "plain"}), **said, **(options or {})}
+    stated = given.options if name == given.name else {}
+    options = {**({} if name in OWN else {"stem": "plain"}), **stated, **(options or {})}
     if given.name is not None:
         _check_size(given, name, image_size, channels, options)
     with torch.random.fork_rng(devices=[]):

@@ -111,10 +111,10 @@ def check_shapes(
             )
         got = (state[name].shape, state[name].dtype)
         if got != wanted[name]:
-            told = " and ".join(
+            text = " and ".join(
                 f"{tuple(shape)} of {dtype}" for shape, dtype in (wanted[name], got)
             )
-            raise UserError(f"{where}: {shown(name)} must have the network's shape, got {told}")
+            raise UserError(f"{where}: {shown(name)} must have the network's shape, got {text}")
 
 
 def check_finite(state: Mapping[str, Tensor], where: str) -> None:

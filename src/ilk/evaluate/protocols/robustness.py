@@ -60,10 +60,10 @@ class Robustness:
         """Fit the probe on clean features, classify clean and corrupted test images."""
         assert task.images is not None
         fit, selected, selected_on = self.probe.choose(task)
-        said = self.answers(task, task.images, fit)
-        clean, confidence = judged(fit, task.test.vectors, task.test.labels)
+        answers = self.answers(task, task.images, fit)
+        clean, confidence = classify(fit, task.test.vectors, task.test.labels)
         common = [name in COMMON for name in self.corruptions]
-        scores = said.correct[common].mean((0, 1), dtype=np.float64)
+        scores = answers.correct[common].mean((0, 1), dtype=np.float64)
         return Measured(
             metric="mean accuracy, corrupted",
             value=float(scores.mean()),
@@ -75,17 +75,17 @@ class Robustness:
             details={
                 "clean_accuracy": float(clean.mean()),
                 "clean_ece": calibration_error(confidence, clean),
-                **summary(said, self.corruptions),
-                "by_severity": self._by_severity(said, task.seed),
+                **summary(answers, self.corruptions),
+                "by_severity": self._by_severity(answers, task.seed),
             },
         )
 
-    def _by_severity(self, said: Answers, seed: int) -> list[dict[str, float]]:
+    def _by_severity(self, answers: Answers, seed: int) -> list[dict[str, float]]:
         """Mean accuracy over the common corruptions, with its interval over test items."""
         common = [name in COMMON for name in self.corruptions]
         found: list[dict[str, float]] = []
         for place, severity in enumerate(self.severities):
-            scores = said.correct[common, place].mean(0, dtype=np.float64)
+            scores = answers.correct[common, place].mean(0, dtype=np.float64)
             low, high = bootstrap(scores, seed, (0.0, 1.0))
             found.append(
                 {
@@ -113,10 +113,10 @@ class Robustness:
                 labels = task.test.labels[torch.from_numpy(items)]
                 for cell in np.ndindex(shape[:2]):
                     name, severity = self.corruptions[cell[0]], self.severities[cell[1]]
-                    spoilt = corrupted(workers, views, items, name, severity, task.seed)
-                    batch = normalise(spoilt.to(place), encoder.mean, encoder.std)
+                    changed = corrupted(workers, views, items, name, severity, task.seed)
+                    batch = normalise(changed.to(place), encoder.mean, encoder.std)
                     features = encoder.module(batch).float().cpu()
-                    found = judged(fit, features, labels)
+                    found = classify(fit, features, labels)
                     correct[(*cell, items)], confidence[(*cell, items)] = found
                     done += 1
                     task.tell(done, total)
@@ -131,17 +131,17 @@ def corrupted(
     severity: int,
     seed: int,
 ) -> UInt8[Tensor, "B C S S"]:
-    """A batch of views, each spoilt by its own draws."""
+    """A batch of views, each changed by its own draws."""
     arrays = views.permute(0, 2, 3, 1).contiguous().numpy()
-    spoilt = workers.map(
+    changed = workers.map(
         lambda image, item: corrupt(image, name, severity, item=int(item), seed=seed),
         arrays,
         items,
     )
-    return torch.from_numpy(np.stack(list(spoilt))).permute(0, 3, 1, 2)
+    return torch.from_numpy(np.stack(list(changed))).permute(0, 3, 1, 2)
 
 
-def judged(
+def classify(
     fit: Linear, vectors: Float32[Tensor, "B D"], labels: Tensor
 ) -> tuple[Bool[np.ndarray, " B"], Float32[np.ndarray, " B"]]:
     """Whether each row is classified correctly, and with what confidence."""
@@ -149,12 +149,12 @@ def judged(
     return (named == labels).numpy(), confidence.numpy()
 
 
-def summary(said: Answers, corruptions: tuple[str, ...]) -> Mapping[str, object]:
+def summary(answers: Answers, corruptions: tuple[str, ...]) -> Mapping[str, object]:
     """Accuracies by corruption and severity, and calibration, as JSON can hold them."""
-    accuracy = said.correct.mean(2, dtype=np.float64)
+    accuracy = answers.correct.mean(2, dtype=np.float64)
     error = [
         [calibration_error(c, r) for c, r in zip(confidence, right, strict=True)]
-        for confidence, right in zip(said.confidence, said.correct, strict=True)
+        for confidence, right in zip(answers.confidence, answers.correct, strict=True)
     ]
     rows = dict(zip(corruptions, accuracy.tolist(), strict=True))
     extra = [row for name, row in rows.items() if name in EXTRA]
