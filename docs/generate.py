@@ -54,7 +54,7 @@ small networks are the settings of the learning check and of the table of all me
 other images than those reported. Rows for a GPU come from papers and were not measured here.
 
 `--time 10m` is the time of the whole command: what has passed before the first step and what
-follows the last one is taken off, and where nothing is said of online scores, they take a tenth
+follows the last one is taken off, and where online scores are not set, they take a tenth
 of it at most. The steps are counted at the pace that is measured at the start, and so a machine
 that becomes busier later makes the run longer. Few images are seen often: of 200 photos a small
 network learned more with every doubling from 25 to 800 epochs

@@ -164,14 +164,14 @@ def train(
     if not data:
         raise UserError("train: needs images, got no DATA; give a folder, archive or parquet")
     began = clock()
-    own, mixed, adopted, moved = options = split_options(set)
+    own, mixed, added, moved = options = split_options(set)
     check_names(method, mix, kin, options)
     check_paths(data)
     from ilk.train import Settings
 
     settings = Settings(
         method=method, method_options=own, mix=mix, mix_options=mixed,
-        augment=augment, background=background, masks=masks, kin=kin, kin_options=adopted,
+        augment=augment, background=background, masks=masks, kin=kin, kin_options=added,
         optimiser_options=moved,
         backbone=backbone, backbone_options=literals(backbone_set), weights=weights,
         epochs=epochs, steps=steps, minutes=None if time is None else minutes(time),

@@ -65,6 +65,11 @@ def corrupt(
 
     Raises:
         UserError: there is no such corruption or severity, or the image is too small.
+
+    Example:
+        >>> image = np.full((32, 32, 3), 128, np.uint8)
+        >>> corrupt(image, "gaussian_noise", 3, item=0, seed=0).shape
+        (32, 32, 3)
     """
     if name not in CORRUPTIONS:
         raise UserError(f"corruption: must be one of {', '.join(CORRUPTIONS)}, got {name!r}")

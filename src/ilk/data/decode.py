@@ -49,6 +49,10 @@ def decode(
 
     Raises:
         BadItem: with the reason, whatever goes wrong, but for an interruption.
+
+    Example:
+        >>> decode(np.array([[0.0, 1.0]]), channels=3).tolist()
+        [[[0, 0, 0], [255, 255, 255]]]
     """
     with only_bad_items("not decodable"):
         if isinstance(item, bytes):

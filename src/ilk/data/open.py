@@ -69,6 +69,12 @@ def open_source(
         UserError: it does not exist, holds no image, may mean one image as well as many, such
             as a 2-D array, or is nothing of these. An image file of a list that does not exist
             is a bad item, as long as one of the list does.
+
+    Example:
+        >>> from ilk.data import labels
+        >>> source = open_source((np.zeros((2, 8, 8, 3), np.uint8), ["cat", "ant"]))
+        >>> len(source), source.classes, labels(source).tolist()
+        (2, ('ant', 'cat'), [1, 0])
     """
     if facts is not None:
         return WithFacts(open_source(spec, image=image, label=label), facts)

@@ -102,7 +102,12 @@ def digest(parts: Iterable[bytes | np.ndarray]) -> str:
 
 
 def spread(count: int, most: int) -> Int64[np.ndarray, " K"]:
-    """At most ``most`` different indices, evenly spread over ``count`` items, both ends too."""
+    """At most ``most`` different indices, evenly spread over ``count`` items, both ends too.
+
+    Example:
+        >>> spread(100, 5).tolist()
+        [0, 24, 49, 74, 99]
+    """
     return np.unique(np.linspace(0, max(count - 1, 0), min(count, most)).astype(np.int64))
 
 

@@ -35,6 +35,11 @@ def nearest(
 
     Returns:
         Gallery rows and their cosines.
+
+    Example:
+        >>> gallery = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+        >>> nearest(torch.tensor([[2.0, 0.1]]), gallery, k=2)[0].tolist()
+        [[0, 2]]
     """
     k = min(k, len(gallery))
     indices = torch.empty(len(queries), k, dtype=torch.long, device=queries.device)
@@ -59,6 +64,11 @@ def vote(
         cosines: of every neighbour, in [-1, 1].
         temperature: tau, positive; smaller trusts the closest more.
         classes: how many there are.
+
+    Example:
+        >>> cosines = torch.tensor([[0.9, 0.8, 0.8]])
+        >>> vote(torch.tensor([[0, 1, 1]]), cosines, temperature=1.0, classes=2).tolist()
+        [1]
     """
     # one factor for a whole row changes no winner and keeps exp finite at any temperature
     nearness = (cosines.double() - cosines.amax(1, keepdim=True).double()) / temperature
@@ -86,6 +96,11 @@ def knn_accuracy(
         k: neighbours that vote; all training rows when there are fewer.
         temperature: of the vote.
         classes: how many there are.
+
+    Example:
+        >>> vectors, classes = torch.eye(3), torch.tensor([0, 1, 2])
+        >>> knn_accuracy(vectors, classes, vectors, classes, k=1, classes=3)
+        1.0
     """
     indices, cosines = nearest(test_vectors, train_vectors, k)
     named = vote(train_labels[indices], cosines, temperature=temperature, classes=classes)

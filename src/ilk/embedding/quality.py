@@ -18,6 +18,10 @@ def rankme(vectors: Float[Tensor, "N D"]) -> float:
 
     Returns:
         From about 1 (collapsed to a line) to min(N, D) (all directions equal); 0 for all zeros.
+
+    Example:
+        >>> round(rankme(torch.eye(8)), 3), round(rankme(torch.ones(8, 8)), 3)
+        (8.0, 1.0)
     """
     spectrum = torch.linalg.svdvals(vectors.float())
     total = spectrum.sum().item()
@@ -32,6 +36,10 @@ def feature_std(vectors: Float[Tensor, "N D"]) -> float:
 
     1 when directions are spread evenly, 0 when all rows are equal: Chen and He, CVPR 2021,
     https://arxiv.org/abs/2011.10566, Figure 2, scaled so that D does not matter.
+
+    Example:
+        >>> feature_std(torch.ones(8, 4))
+        0.0
     """
     spread = F.normalize(vectors.float(), dim=1).std(0, correction=0)
     return spread.mean().item() * math.sqrt(vectors.shape[1])

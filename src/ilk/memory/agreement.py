@@ -13,6 +13,11 @@ def mutual_information(a: Int[Tensor, " M"], b: Int[Tensor, " M"]) -> float:
     DeepCluster, Caron et al., ECCV 2018, https://arxiv.org/abs/1807.05520, follows it over
     epochs. Items that lack a label in one of them do not count; two labelings of one class each
     agree.
+
+    Example:
+        >>> a, b = torch.tensor([0, 0, 1, 1]), torch.tensor([5, 5, 2, 2])
+        >>> mutual_information(a, b), mutual_information(a, torch.tensor([0, 1, 0, 1]))
+        (1.0, 0.0)
     """
     both = (a != UNKNOWN) & (b != UNKNOWN)
     a, b = a[both], b[both]

@@ -79,6 +79,10 @@ def refilled(labels: Int[np.ndarray, " M"], classes: int, seed: int) -> Int[np.n
         labels: from 0 to classes - 1; stays as it is.
         classes: K.
         seed: of the shuffling.
+
+    Example:
+        >>> sorted(refilled(np.array([0, 0, 0, 0]), classes=2, seed=0).tolist())
+        [0, 0, 1, 1]
     """
     labels = labels.copy()
     sizes = np.bincount(labels, minlength=classes)

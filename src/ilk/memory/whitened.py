@@ -117,7 +117,13 @@ def k_means(
 def nearest_centroid(
     rows: Float[Tensor, "N D"], centroids: Float[Tensor, "K D"]
 ) -> Int[Tensor, " N"]:
-    """The nearest centroid of each row; of equally near ones the first."""
+    """The nearest centroid of each row; of equally near ones the first.
+
+    Example:
+        >>> rows, centroids = torch.tensor([[0.9], [0.1]]), torch.tensor([[0.0], [1.0]])
+        >>> nearest_centroid(rows, centroids).tolist()
+        [1, 0]
+    """
     half = centroids.square().sum(dim=1) / 2
     return torch.cat([(half - part @ centroids.T).argmin(dim=1) for part in rows.split(_CHUNK)])
 

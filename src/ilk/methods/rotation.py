@@ -1,12 +1,13 @@
 """RotNet: the network predicts by how many quarter turns an image is rotated.
 
 Paper: Gidaris, Singh and Komodakis, ICLR 2018, https://arxiv.org/abs/1803.07728
-Idea: who tells the rotations of an image apart must recognise what it shows and how that
-    usually stands; all four share a batch (Eq. 2 and 3), and no pixel is resampled.
-Against UIC: a class says what was done to an image; it is known, and nothing is remembered.
-Departures: the learning rate follows a cosine in place of three steps, and momentum is not
-    Nesterov's. Images are mixed with images that are rotated alike, so that a mix keeps its
-    class, whatever its shares are. Not claimed to reproduce.
+Idea: to distinguish the rotations of an image, the network must recognise its content and
+    the usual orientation of it. All four are in one batch (Eq. 2 and 3), and no pixel is
+    resampled.
+Against UIC: the classes are the rotations, which are known, and there is no memory.
+Departures: the learning rate follows a cosine, where the authors have three steps, and
+    momentum is not Nesterov's. Images are mixed with images of the same rotation, so that a
+    mix keeps its class, whatever its shares are. No reproduction is claimed.
 Checked: tests/views/test_derived.py, tests/oracles, tests/golden/losses.json
 """
 

@@ -36,6 +36,11 @@ def mlp(
         bias: of layers that no batch norm follows.
         last_batch_norm: after the last layer: with learnt scale and shift ("affine"), with the
             scale alone, the shift staying zero ("scaled"), or with neither ("plain").
+
+    Example:
+        >>> projector = mlp(512, 2048, 128, layers=2)
+        >>> projector(torch.zeros(4, 512)).shape
+        torch.Size([4, 128])
     """
     if layers < 1:
         raise ValueError(f"mlp: layers must be at least 1, got {layers}")

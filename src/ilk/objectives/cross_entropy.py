@@ -26,6 +26,13 @@ class SoftCrossEntropy:
         cosine: compare directions only; scores over classes stay as they are.
         margin: subtracted from the scores of kin before the division by the temperature; a
             negative margin relaxes the boundary (InterCLR, Xie et al., IJCV 2022).
+
+    Example:
+        >>> from ilk.core import Kin, Progress
+        >>> keys, kin = torch.eye(2), Kin(torch.eye(2))
+        >>> infonce = SoftCrossEntropy(temperature=0.5)
+        >>> round(float(infonce(keys, (keys,), kin, Progress(0, 1, 1.0))), 4)
+        0.1269
     """
 
     temperature: Scalar

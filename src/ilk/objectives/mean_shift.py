@@ -17,6 +17,13 @@ class MeanShift:
 
     MSF, Koohpayegani et al., ICCV 2021, https://arxiv.org/abs/2105.07269; one-hot weights are
     BYOL (Grill et al., NeurIPS 2020, https://arxiv.org/abs/2006.07733, Eq. 2).
+
+    Example:
+        >>> from ilk.core import Kin, Progress
+        >>> import torch
+        >>> queries, keys = torch.eye(2), torch.eye(2).flip(0)
+        >>> float(MeanShift()(queries, (keys,), Kin(torch.eye(2)), Progress(0, 1, 1.0)))
+        2.0
     """
 
     unmixable: ClassVar[str] = ""

@@ -26,7 +26,7 @@ def _cut(plane: Plane) -> Plane:
 
 
 def tiles(side: int, colours: Colours, dice: Dice) -> LightImage:
-    """Square tiles, no two alike, with pale joints."""
+    """Square tiles, each of another colour, with pale joints."""
     count = dice.between(4.5, 8)
     a, b = _turned(side, dice.pick(3) * math.pi / 8, count, dice)
     jitter = np.sin(np.floor(a) * 12.9898 + np.floor(b) * 78.233) * 43.7

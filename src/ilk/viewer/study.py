@@ -52,7 +52,7 @@ def _first(row: Row, protocol: str) -> float:
 
 def _verdict(study: Study, found: Summary, best: Row) -> str:
     protocol = found.protocols[0]
-    alike = [
+    equal = [
         row.name
         for row in found.rows
         if row is not best
@@ -66,8 +66,8 @@ def _verdict(study: Study, found: Summary, best: Row) -> str:
     )
     if len(found.rows) == 1:
         return summary
-    if alike:
-        return f"{summary} It does not differ significantly from {', '.join(alike)}."
+    if equal:
+        return f"{summary} It does not differ significantly from {', '.join(equal)}."
     return f"{summary} It is significantly better than every other row (p <= 0.05)."
 
 

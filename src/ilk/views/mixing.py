@@ -167,6 +167,10 @@ def common_snap(sizes: Iterable[int]) -> int:
     """The finest ``snap`` that gives views of these sides the same shares: 32 for 224 and 96.
 
     0, any side, where all views have one size or their sides have too little in common.
+
+    Example:
+        >>> common_snap([224, 96])
+        32
     """
     sides = set(sizes)
     snap = math.gcd(*sides)

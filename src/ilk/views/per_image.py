@@ -64,9 +64,9 @@ def collages(
     made = np.empty((len(rows), *sources.shape[1:]), np.float32)
     boxes = zip(rows.tolist(), partners.tolist(), starts.tolist(), sides.tolist(), strict=True)
     for number, (row, partner, (top, left), (height, width)) in enumerate(boxes):
-        picture = made[number]
-        picture[:] = sources[row]
-        box = picture[top : top + height, left : left + width]
+        image = made[number]
+        image[:] = sources[row]
+        box = image[top : top + height, left : left + width]
         if resized:
             cv2.resize(sources[partner], (width, height), dst=box)  # linear, no antialiasing
         else:

@@ -19,6 +19,11 @@ def clopper_pearson(successes: int, trials: int) -> tuple[float, float]:
     Args:
         successes: in [0, trials].
         trials: 0 or more; the share of none is anywhere in [0, 1].
+
+    Example:
+        >>> low, high = clopper_pearson(90, 100)
+        >>> round(low, 3), round(high, 3)
+        (0.824, 0.951)
     """
     failures = trials - successes
     low = betaincinv(successes, failures + 1, OUTSIDE) if successes else 0.0
