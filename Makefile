@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: install demo test check fuzz bench bench-peers mini family paper docs golden clean regimes \
-	wheel-check
+	wheel-check gpu gpu-prepare gpu-tiny
 
 install: $(STAMP)
 
@@ -51,6 +51,19 @@ family: install
 regimes: export OMP_NUM_THREADS = 1
 regimes: install
 	$(BIN)/python -m benchmarks.regimes $(REGIMES) & $(BIN)/python -m benchmarks.regimes $(REGIMES); wait
+
+# Nine minutes of one GPU; where pip has no index, call `python -m benchmarks.gpu` by itself, see
+# docs/speed.md. GPU="--parts laws --minutes 3" shortens it.
+gpu: install
+	$(BIN)/python -m benchmarks.gpu $(GPU)
+
+# Into build/gpu: what a machine without a network needs beside the tree.
+gpu-prepare: install
+	$(BIN)/python -m benchmarks.gpu prepare $(GPU)
+
+gpu-tiny: export OMP_NUM_THREADS = 1
+gpu-tiny: install
+	$(BIN)/python -m benchmarks.gpu --device cpu --tiny --minutes 2 $(GPU)
 
 paper: export OMP_NUM_THREADS = 1
 paper: install

@@ -167,7 +167,10 @@ def in_float64(trainer: Trainer) -> Generator[None]:
 
 
 def _in_float64(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float]):
-    scale, shift = (torch.tensor(x, dtype=torch.float64).view(-1, 1, 1) for x in (std, mean))
+    scale, shift = (
+        torch.tensor(x, dtype=torch.float64, device=pixels.device).view(-1, 1, 1)
+        for x in (std, mean)
+    )
     return (pixels.double() / 255 - shift) / scale
 
 

@@ -48,6 +48,29 @@ def test_any_start_serves_the_same_batches(pictures):
             assert all(torch.equal(batch.views[v], again.views[v]) for v in batch.views)
 
 
+def test_pinned_batches_are_the_same_in_memory_as_on_a_machine_without_gpu(
+    pictures, monkeypatch
+):
+    """As torch does it, which needs a GPU: other pages, the same strides."""
+    pinned: list[torch.Tensor] = []
+
+    def pin(self: torch.Tensor) -> torch.Tensor:
+        pinned.append(self.clone(memory_format=torch.preserve_format))
+        return pinned[-1]
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    plain, served = loader(pictures), loader(pictures)
+    served.pinned = True
+    batches = list(zip(plain.batches(0, 3), served.batches(0, 3), strict=True))
+    assert len(pinned) == 3 * len(plain.views)
+    for batch, again in batches:
+        assert np.array_equal(batch.items, again.items)
+        for name, pixels in batch.views.items():
+            assert any(again.views[name] is other for other in pinned)
+            assert torch.equal(pixels, again.views[name])
+            assert pixels.stride() == again.views[name].stride()
+
+
 @pytest.mark.parametrize("held", [1, 5000])
 def test_pieces_of_any_size_make_the_same_batches(pictures, held, monkeypatch):
     whole = list(loader(pictures).batches(0, 3))

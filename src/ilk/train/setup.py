@@ -154,6 +154,7 @@ class Setup:
         )
         loader.sampled = self._sampled(share)
         loader.placed = self.method.places
+        loader.pinned = self.fabric.device.type == "cuda"
         return loader
 
     def _sampled(self, share: int) -> StepItems | None:

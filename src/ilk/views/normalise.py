@@ -45,7 +45,10 @@ def normalise(
             )
     scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
     shift = -torch.tensor(mean, dtype=torch.float64) * 255 * scale
-    scale, shift = (t.to(batch.device, torch.float32).expand(channels) for t in (scale, shift))
+    # The host must not wait for the device, nor for work that was given to it before.
+    scale, shift = (
+        t.float().to(batch.device, non_blocking=True).expand(channels) for t in (scale, shift)
+    )
     interleaved = batch.ndim == 4 and batch.is_contiguous(memory_format=torch.channels_last)
     if interleaved and batch.device.type == "cpu":
         return _in_pieces(batch, scale, shift)

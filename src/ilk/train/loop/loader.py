@@ -59,6 +59,7 @@ class Loader:
         sampled: gives the items of a step over all ranks, all different; None takes the next of
             a random order of all, of which each epoch has its own.
         placed: whether batches tell where in its image each row lies.
+        pinned: whether views lie in pages that a GPU copies while the host goes on.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Loader:
         self.sampled: StepItems | None = None
         self.placed = False
         self.clock: Clock = no_clock
+        self.pinned = False
         self._ended = threading.Event()
         self._order: tuple[int, Int[np.ndarray, " N"]] = (-1, np.zeros(0, np.int64))
         joint = batch_size * world
@@ -119,7 +121,13 @@ class Loader:
         when = step if self.sampled else step // self.steps_per_epoch
         parts = [pool.submit(self._render, chunk, when) for chunk in chunks]
         # Started after all parts were, so that it waits for threads that are at work.
-        return pool.submit(lambda: _joined([part.result() for part in parts]))
+        return pool.submit(lambda: self._whole([part.result() for part in parts]))
+
+    def _whole(self, parts: list[Batch]) -> Batch:
+        batch = _joined(parts)
+        if not self.pinned:
+            return batch
+        return replace(batch, views={k: v.pin_memory() for k, v in batch.views.items()})
 
     def _items(self, step: int) -> Int[np.ndarray, " B"]:
         """This rank's share of a step: all ranks together take the next items of one order."""
