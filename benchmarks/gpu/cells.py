@@ -22,6 +22,7 @@ from ilk.train.setup import Setup
 MIXES = ("none", "sdmp", "i-mix")
 PACED = 40  # steps by which the pace is measured
 SIDE = len(MIXES)
+SCORES = 8  # while a cell learns
 
 
 def units(scale: Scale) -> dict[str, Unit]:
@@ -35,15 +36,18 @@ def settings(mix: str, place: Place, items: int) -> dict[str, Any]:
     scale, seen = place.scale, place.seen or 10**6
     options = MOCO_V3["method_options"] | scale.method_options.get("moco-v3", {})
     options = options | {"warmup_epochs": round(seen / items * WARM, 2)}
+    steps = max(seen // scale.batch, 1)
     return shared() | {
         "method": "moco-v3",
         "mix": None if mix == "none" else mix,
         "method_options": options,
         "backbone_options": scale.cells,
         "batch_size": scale.batch,
-        "steps": max(seen // scale.batch, 1),
+        "steps": steps,
+        # An epoch takes seconds, of which a checkpoint and a score would be a large part.
+        "checkpoint_every": max(steps // 3, 1),
+        "knn_every": seen / items / SCORES,
         "device": place.device,
-        "knn_every": None,
         "workers": 2 if place.tiny else 5,
     }
 

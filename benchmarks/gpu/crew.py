@@ -41,20 +41,23 @@ class Crew:
         """
         shares = [list(names[first::side]) for first in range(min(side, len(names)))]
         with ThreadPoolExecutor(max(len(shares), 1)) as pool:
-            return [name for left in pool.map(self._share, shares) for name in left]
+            threads = max((os.cpu_count() or 1) // max(len(shares), 1), 1)
+            done = pool.map(lambda share: self._share(share, threads), shares)
+            return [name for left in done for name in left]
 
-    def _share(self, waiting: list[str]) -> list[str]:
+    def _share(self, waiting: list[str], threads: int) -> list[str]:
         while waiting and time.time() < self.until:
-            status = self._process(waiting)
+            status = self._process(waiting, threads)
             if waiting and status != SPOILT and time.time() < self.until:
                 self.keep(waiting.pop(0), {"failed": f"its process ended with status {status}"})
         return waiting
 
-    def _process(self, waiting: list[str]) -> int:
+    def _process(self, waiting: list[str], threads: int) -> int:
         """Start a process on all that waits; what has a row waits no more."""
         command = [sys.executable, "-m", "benchmarks.gpu.worker", *self.arguments, *waiting]
         paths = (str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", ""))
-        around = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        around = {"OMP_NUM_THREADS": str(threads), **os.environ}
+        around["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         with (
             self.log.open("ab") as log,
             subprocess.Popen(

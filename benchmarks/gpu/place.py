@@ -1,6 +1,7 @@
 """Where a run of `benchmarks.gpu` takes place and how large it is."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ import numpy as np
 import torch
 
 from benchmarks.grid import RUNS, absent
-from ilk.core import files
+from ilk.core import replacing
 from ilk.data import Source, open_source
 from ilk.rendered import Rendered
 
 CARRIED = Path(__file__).parents[2] / "build" / "gpu"
 IMAGES = "cifar10.parquet"
+NOISES = 7  # different ones, over the photos
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,7 @@ TINY = Scale(
     vectors=(50, 2_000, 8),
     method_options={
         "moco-v3": {"hidden": 16, "dim": 8},
-        "dino": {"hidden": 16, "bottleneck": 8, "classes": 32},
+        "dino": {"hidden": 16, "dim": 8, "prototypes": 32},
     },
     cells={"widths": [8, 16], "depths": [1, 1]},
     batch=16,
@@ -128,15 +130,22 @@ class Place:
         folder, (images, _) = self.runs / "photos", self.opened()
         folder.mkdir(parents=True, exist_ok=True)
         chance, (height, width) = np.random.default_rng(0), self.scale.pixels
-        for number in range(len(list(folder.iterdir())), self.scale.photos):
+        noises = chance.normal(0, 8, (NOISES, height, width, 3)).astype(np.float32)
+
+        def plant(number: int) -> None:
+            path = folder / f"{number:05d}.jpg"
+            if path.exists():
+                return
             item = images.item(number % len(images))
             small = decoded(item) if isinstance(item, bytes) else item
             large = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-            noisy = large + chance.normal(0, 8, large.shape)
-            pixels = noisy.clip(0, 255).astype(np.uint8)
+            pixels = (large + noises[number % NOISES]).clip(0, 255).astype(np.uint8)
             code = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
-            with files.replacing(folder / f"{number:05d}.jpg", "photo", "make room") as beside:
+            with replacing(path, "photo") as beside:
                 beside.write_bytes(code.tobytes())
+
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(plant, range(self.scale.photos)))
         return open_source(folder)
 
     def wait(self) -> None:

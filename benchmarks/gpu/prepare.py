@@ -30,11 +30,10 @@ from ilk.train.records.record import surroundings as around
 
 CARRIES = 64 * 2**20  # bytes, with the tree
 FACTS, WHEELS = "prepared.json", "wheels"
-# What torch's usual surroundings lack; the last three are for the steps beside lightly's.
-WANTED = ("simplejpeg", "cyclopts", "rich", "jaxtyping", "lightning-fabric", "timm")
-PEERS = ("lightly", "lightly-utils", "aenum")
-THERE = ("torch", "torchvision", "numpy", "timm", "lightning-fabric", "lightning-utilities",
-         "huggingface-hub", "safetensors", "opencv")  # fmt: skip
+# What usual surroundings of torch lack, with all that these need.
+WANTED = ("simplejpeg", "cyclopts", "jaxtyping")
+# By themselves; the last three are for the steps beside lightly's.
+ALONE = ("lightning-fabric", "lightning-utilities", "lightly", "lightly-utils", "aenum")
 
 
 def main(given: list[str]) -> None:
@@ -78,15 +77,14 @@ def webp(code: bytes) -> bytes:
 
 
 def wheels(target: Path, python: str) -> None:
-    """Fetch wheels for the machine there; what it has already is not carried."""
+    """Fetch wheels for the machine there."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:",
            "--dest", str(target)]  # fmt: skip
     there = ["--python-version", python, "--platform", "manylinux2014_x86_64",
              "--platform", "manylinux_2_28_x86_64"] if python else []  # fmt: skip
-    light = [name for name in WANTED if name not in THERE]
-    subprocess.run([*pip, *there, *light, "numpy"], check=True)
-    subprocess.run([*pip, *there, "--no-deps", *PEERS], check=True)
-    for wheel in target.glob("numpy-*.whl"):
+    subprocess.run([*pip, *there, *WANTED], check=True)
+    subprocess.run([*pip, *there, "--no-deps", *ALONE], check=True)
+    for wheel in target.glob("numpy-*.whl"):  # large, and there
         wheel.unlink()
 
 
