@@ -103,8 +103,7 @@ def dino(setup: Setup, batch: Batch, compiled: bool) -> Work:
 
     made = Engine(setup, batch, compiled)
     hidden, narrow, classes = (
-        sizes(setup, *each)
-        for each in (("hidden", 2048), ("dim", 256), ("prototypes", 65_536))
+        sizes(setup, *each) for each in (("hidden", 2048), ("dim", 256), ("prototypes", 65_536))
     )
     widths = (made.width, hidden, narrow, classes)
     head = DINOProjectionHead(*widths, freeze_last_layer=1).to(made.device)
