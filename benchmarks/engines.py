@@ -34,7 +34,7 @@ from ilk.evaluate import Result, compare, evaluate
 from ilk.networks import load_encoder
 from ilk.progress import TrainDisplay
 from ilk.train import Settings, loader, train
-from ilk.views import View, render
+from ilk.views import ImageView, render
 
 EPOCHS = 15
 _ONE_AT_A_TIME = threading.Lock()  # the global state of chance is one
@@ -42,7 +42,7 @@ Engine = Callable[..., dict[str, Tensor]]
 
 
 @functools.lru_cache
-def chain(view: View) -> v2.Compose:
+def chain(view: ImageView) -> v2.Compose:
     """The transforms of torchvision that a view is described by."""
     kernel = view.blur_kernel or 2 * round(5 * view.blur_sigma[1]) + 1
     steps = [
@@ -63,7 +63,7 @@ def chain(view: View) -> v2.Compose:
 
 
 def torchvision(
-    views: Sequence[View],
+    views: Sequence[ImageView],
     images: Sequence[np.ndarray],
     items: np.ndarray,
     epoch: int,

@@ -26,7 +26,7 @@ from PIL import Image
 
 from ilk import views
 from ilk.data import decode
-from ilk.views import View, normalise
+from ilk.views import ImageView, normalise
 
 BATCH = 32  # images that one round of an engine looks at
 JPEG_BYTES, JPEG_SIDES = 114_000, (375, 500)  # of a usual ImageNet file
@@ -89,7 +89,7 @@ def _compared(engines: dict[str, Engine], count: int, runs: int) -> list[dict[st
     ]
 
 
-def engines(pictures: list, pair: Sequence[View], kind: str) -> dict[str, Engine]:
+def engines(pictures: list, pair: Sequence[ImageView], kind: str) -> dict[str, Engine]:
     """What makes all views of all images, by name; the peers that are installed."""
     found: dict[str, Engine] = {"ilk": lambda: _ours(pictures, pair)}
     if find_spec("lightly") is not None:
@@ -101,7 +101,7 @@ def engines(pictures: list, pair: Sequence[View], kind: str) -> dict[str, Engine
     return found
 
 
-def _ours(pictures: list, pair: Sequence[View]) -> list[torch.Tensor]:
+def _ours(pictures: list, pair: Sequence[ImageView]) -> list[torch.Tensor]:
     detail = views.needed(pair)
     images = [decode(picture, detail=detail) for picture in pictures]
     items = np.arange(len(pictures))
@@ -130,7 +130,7 @@ def _lightly(kind: str) -> Callable[[Image.Image], object]:
     )
 
 
-def _albumentations(view: View) -> Callable[..., dict]:
+def _albumentations(view: ImageView) -> Callable[..., dict]:
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network otherwise
     import albumentations as A
     from albumentations.pytorch import ToTensorV2

@@ -9,7 +9,7 @@ from ilk.evaluate import Images, evaluate
 from ilk.evaluate.comparisons.baselines import raw_pixels
 from ilk.evaluate.protocols.views_quality import Looked, alignment, lidar, stability
 from ilk.rendered import Rendered
-from ilk.views import View
+from ilk.views import ImageView
 
 
 def slow_lidar(vectors, delta):
@@ -84,7 +84,7 @@ def test_stability_is_that_of_a_slow_loop():
 
 def test_views_of_a_source_are_items_that_differ_and_repeat():
     source = Rendered(3, size=20)
-    view = View(name="v", size=16, scale=(0.2, 0.6))
+    view = ImageView(name="v", size=16, scale=(0.2, 0.6))
     looked = Looked(source=source, view=view, views=2, channels=3, seed=0)
     items = [looked.item(index) for index in range(6)]
     assert len(looked) == 6

@@ -11,7 +11,7 @@ from ilk.core import Output
 from ilk.data import Arrays, Reader
 from ilk.train.loop.loader import Batch, Loader
 from ilk.train.setup import Setup
-from ilk.views import Background, View
+from ilk.views import Background, ImageView
 from tests.laws.world import progress, small_method, small_trainer
 from tests.method.test_ground import settings
 
@@ -31,14 +31,14 @@ def maps() -> Reader:
     return Reader(Arrays(np.stack([image] * COUNT)))
 
 
-def served(views: tuple[View, ...], *, workers: int = 2, placed: bool = True) -> Batch:
+def served(views: tuple[ImageView, ...], *, workers: int = 2, placed: bool = True) -> Batch:
     loader = Loader(maps(), views, batch_size=COUNT, seed=5, workers=workers)
     loader.placed = placed
     return next(loader.batches(0, 1))
 
 
 def test_pixels_are_of_the_place_that_is_told_mirrored_or_not():
-    view = View(name="a", size=SIDE, scale=(0.1, 0.8))
+    view = ImageView(name="a", size=SIDE, scale=(0.1, 0.8))
     batch = served((view,))
     inside = (torch.arange(SIDE) + 0.5) / SIDE
     mirrored = 0
@@ -55,7 +55,7 @@ def test_pixels_are_of_the_place_that_is_told_mirrored_or_not():
 
 
 def test_places_do_not_depend_on_threads_and_are_made_where_they_are_asked_for():
-    views = (View(name="a", size=SIDE), View(name="b", size=SIDE))
+    views = (ImageView(name="a", size=SIDE), ImageView(name="b", size=SIDE))
     one, many = served(views, workers=1), served(views, workers=3)
     for name in ("a", "b"):
         assert torch.equal(one.places[name], many.places[name])
@@ -64,7 +64,7 @@ def test_places_do_not_depend_on_threads_and_are_made_where_they_are_asked_for()
 
 
 def test_a_view_before_another_background_has_no_place():
-    view = View(name="a", size=SIDE, background=Background(kind="remove", p=0.5))
+    view = ImageView(name="a", size=SIDE, background=Background(kind="remove", p=0.5))
     loader = Loader(maps(), (view, replace(view, name="b", background=None)),
                     batch_size=COUNT, seed=5)  # fmt: skip
     images = [loader.reader.source.item(0)]

@@ -8,7 +8,7 @@ import torch
 from torchvision.transforms import AutoAugment
 
 from ilk import views
-from ilk.views import View
+from ilk.views import ImageView
 from ilk.views.autoaugment import DRAWS, NONE, augment, policies
 
 POLICIES = 25
@@ -34,7 +34,7 @@ def test_operations_happen_as_often_as_their_policies_say():
 
 
 def test_it_takes_the_place_of_colours_and_leaves_crops_and_flips_alone(picture):
-    plain = View(name="a", size=24, jitter=(0.4, 0.4, 0.4, 0.1), jitter_p=1.0, gray_p=0.5,
+    plain = ImageView(name="a", size=24, jitter=(0.4, 0.4, 0.4, 0.1), jitter_p=1.0, gray_p=0.5,
                  blur_p=1.0)  # fmt: skip
     view = replace(plain, autoaugment_p=0.5)
     sizes, items = np.full(400, 40), np.arange(400)

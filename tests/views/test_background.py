@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from ilk.core.errors import UserError
 from ilk.core.seeding import uniforms
-from ilk.views import Background, View, byol_pair, draw, render
+from ilk.views import Background, ImageView, byol_pair, draw, render
 from ilk.views.background import backcloth, cropped, filled
 
 COUNT = 12
-PLAIN = View(name="a", size=20, scale=(0.3, 1.0))
+PLAIN = ImageView(name="a", size=20, scale=(0.3, 1.0))
 
 
 @dataclass
@@ -50,7 +50,7 @@ def world(picture) -> World:
     return World(images, [disc(*size) for size in sizes])
 
 
-def made(view: View, world: World, epoch: int = 0, seed: int = 0) -> np.ndarray:
+def made(view: ImageView, world: World, epoch: int = 0, seed: int = 0) -> np.ndarray:
     """[B, S, S, C]."""
     pixels = view.render(world.images, np.arange(COUNT), epoch, seed, world)
     return pixels.permute(0, 2, 3, 1).numpy()
@@ -69,7 +69,7 @@ def nearest(mask: np.ndarray, box: list[int], size: int) -> np.ndarray:
     return out
 
 
-def shown(view: View, world: World, images: list[np.ndarray], masks: list[np.ndarray]):
+def shown(view: ImageView, world: World, images: list[np.ndarray], masks: list[np.ndarray]):
     """The masks of views by a slow loop: the same crop, the nearest pixel, the same flip."""
     sizes = np.array([image.shape[:2] for image in images]).T
     drawn = draw(view, *sizes, np.arange(COUNT), 0, 0)

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from scipy import stats
 from torchvision.transforms import ColorJitter, RandomResizedCrop
 
-from ilk.views import Draws, View, byol_pair, dino_multicrop, draw, simclr_pair
+from ilk.views import Draws, ImageView, byol_pair, dino_multicrop, draw, simclr_pair
 
 MANY = 8000
-LOUD = View(
+LOUD = ImageView(
     name="loud", size=32, jitter=(0.4, 0.8, 1.5, 0.2), jitter_p=1.0, gray_p=0.2, blur_p=0.3,
     solarize_p=0.15,
 )  # fmt: skip
 
 
-def drawn(view: View, height: int = 375, width: int = 500, count: int = MANY) -> Draws:
+def drawn(view: ImageView, height: int = 375, width: int = 500, count: int = MANY) -> Draws:
     sizes = np.full(count, height), np.full(count, width)
     return draw(view, *sizes, np.arange(count), epoch=0, seed=0)
 
@@ -125,11 +125,11 @@ def test_decisions_do_not_hang_together():
 
 
 def test_probabilities_of_zero_and_one_are_certain():
-    never = drawn(View(name="a", size=8, flip=0.0))
+    never = drawn(ImageView(name="a", size=8, flip=0.0))
     assert not (never.flip | never.gray | never.solarize | (never.sigma > 0)).any()
     assert (never.jitter == [1, 1, 1, 0]).all()
     always = drawn(
-        View(name="a", size=8, flip=1.0, gray_p=1.0, blur_p=1.0, solarize_p=1.0)
+        ImageView(name="a", size=8, flip=1.0, gray_p=1.0, blur_p=1.0, solarize_p=1.0)
     )  # fmt: skip
     assert (always.flip & always.gray & always.solarize & (always.sigma > 0)).all()
 

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from ilk.core import UserError
-from ilk.views import View, draw
+from ilk.views import ImageView, draw
 from ilk.views.draws import share_inside
 
-KEY = View(name="key", size=32, scale=(0.2, 1.0))
-FREE = View(name="s1", size=16, scale=(0.05, 0.14))
+KEY = ImageView(name="key", size=32, scale=(0.2, 1.0))
+FREE = ImageView(name="s1", size=16, scale=(0.05, 0.14))
 NEAR = replace(FREE, near=KEY, near_share=0.1)
 ITEMS = np.arange(2000)
 HEIGHTS, WIDTHS = ITEMS % 50 + 60, ITEMS % 70 + 60
 
 
-def boxes(view: View, rows=slice(None)) -> np.ndarray:
+def boxes(view: ImageView, rows=slice(None)) -> np.ndarray:
     return draw(view, HEIGHTS[rows], WIDTHS[rows], ITEMS[rows], 3, 5).boxes
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ilk.views import (
-    View,
+    ImageView,
     byol_pair,
     cifar_pair,
     dino_multicrop,
@@ -59,9 +59,9 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("views", "rows"), TABLE)
-def test_published_parameters(views: tuple[View, ...], rows):
+def test_published_parameters(views: tuple[ImageView, ...], rows):
     expected = tuple(
-        View(
+        ImageView(
             name=name, size=size, scale=scale, jitter=jitter, blur_p=blur, blur_kernel=kernel,
             solarize_p=solarize, interpolation=interpolation, ratio=(3 / 4, 4 / 3), flip=0.5,
             jitter_p=0.8, gray_p=0.2, blur_sigma=(0.1, 2.0), solarize_threshold=128,
@@ -72,7 +72,7 @@ def test_published_parameters(views: tuple[View, ...], rows):
 
 
 def test_a_weak_view_is_a_crop_and_a_flip():
-    assert weak(64) == View(
+    assert weak(64) == ImageView(
         name="weak", size=64, scale=(0.2, 1.0), flip=0.5, jitter_p=0.0, gray_p=0.0, blur_p=0.0,
         solarize_p=0.0,
     )  # fmt: skip

@@ -16,7 +16,16 @@ from torchvision.transforms.v2 import CenterCrop, Compose, Resize
 
 from ilk.core import MinPixels, UserError
 from ilk.data import decode
-from ilk.views import Background, Plain, View, byol_pair, dino_multicrop, draw, needed, render
+from ilk.views import (
+    Background,
+    ImageView,
+    Plain,
+    byol_pair,
+    dino_multicrop,
+    draw,
+    needed,
+    render,
+)
 
 SIZES = [(40, 60), (200, 31), (64, 64), (90, 120), (33, 32), (10, 300), (128, 96)] * 3
 
@@ -83,7 +92,7 @@ def test_views_are_channels_last_in_memory(images):
 def test_impossible_parameters_are_refused_by_name(wrong):
     (field,) = wrong
     with pytest.raises(UserError, match=f"'a': {field} must be"):
-        View(**{"name": "a", "size": 32} | wrong)
+        ImageView(**{"name": "a", "size": 32} | wrong)
 
 
 @pytest.mark.parametrize("size", [8, 32, 96])
@@ -144,7 +153,9 @@ def test_impossible_plain_views_are_refused(wrong):
     st.tuples(st.integers(8, 1000), st.integers(8, 1000)),
 )
 def test_no_crop_of_a_reduced_picture_is_smaller_than_its_view(scale, ratio, size, shape):
-    made = View(name="a", size=size, scale=tuple(sorted(scale)), ratio=tuple(sorted(ratio)))
+    made = ImageView(
+        name="a", size=size, scale=tuple(sorted(scale)), ratio=tuple(sorted(ratio))
+    )
     by = needed([made]).reduction(*shape, (2, 4, 8))
     reduced = [-(-side // by) for side in shape]
     heights, widths = (np.full(50, side) for side in reduced)
@@ -168,8 +179,8 @@ def test_views_of_a_reduced_picture_are_those_of_the_whole_one(picture, pair):
 
 def test_the_most_demanding_view_decides():
     globe, local = (
-        View(name="a", size=224, scale=(0.5, 1)),
-        View(name="b", size=96, scale=(0.1, 0.5)),
+        ImageView(name="a", size=224, scale=(0.5, 1)),
+        ImageView(name="b", size=96, scale=(0.1, 0.5)),
     )
     assert needed([globe, local]) == MinPixels(area=math.ceil(224**2 / 0.5 * 4 / 3), side=224)
     assert needed([globe, replace(local, background=Background(kind="remove", p=0.5))]) is None

@@ -16,6 +16,7 @@ from ilk.data.memory import MAX_PIXELS, MEMORY
 from ilk.data.open import open_source
 from ilk.data.parquet import Parquet
 from ilk.data.reader import Bad, Reader
+from ilk.data.scales import window_moments
 from ilk.data.shards import Shards
 from ilk.data.source import BadItem, Source, labels
 from ilk.data.subset import Subset
@@ -54,4 +55,5 @@ __all__ = [
     "read_item",
     "roots",
     "unlabelled_because",
+    "window_moments",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ilk.core.errors import UserError
+from ilk.core.items import ItemKind
 from ilk.core.min_pixels import MinPixels
 from ilk.data.decode import decode, read_item
 from ilk.data.memory import MAX_PIXELS
@@ -40,6 +41,7 @@ class Reader:
             read and the share among them is above by three standard deviations.
         max_pixels: a larger image is bad.
         detail: how much of an image is needed, see ``decode``.
+        kind: what the items must be, see ``decode``.
         masks: gives the foreground of an item and its pixels; an item is bad if that cannot be
             read when the item is read for the first time.
     """
@@ -52,6 +54,7 @@ class Reader:
         max_bad_share: float = 0.1,
         max_pixels: int = MAX_PIXELS,
         detail: MinPixels | None = None,
+        kind: ItemKind = "image",
         masks: Callable[[int, np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self.source = source
@@ -59,6 +62,7 @@ class Reader:
         self._max_bad_share = max_bad_share
         self._max_pixels = max_pixels
         self._detail = detail
+        self._kind: ItemKind = kind
         self.masks = masks
         self._bad: dict[int, Bad] = {}
         self._seen = np.zeros(len(source), np.bool_)
@@ -101,6 +105,7 @@ class Reader:
                     channels=self._channels,
                     max_pixels=self._max_pixels,
                     detail=self._detail,
+                    kind=self._kind,
                 )
                 self._check_mask(at, pixels)
             except BadItem as reason:

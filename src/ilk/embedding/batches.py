@@ -12,11 +12,12 @@ from itertools import chain
 import numpy as np
 import pyarrow as pa
 import torch
-from jaxtyping import Float32, Int64, UInt8, UInt64
+from jaxtyping import Float32, Int64, Shaped, UInt64
 from torch import Tensor, nn
 
 from ilk.core import UserError, stored
 from ilk.core.counts import count
+from ilk.core.items import ItemKind
 from ilk.core.prefetch import mapped_ahead
 from ilk.data import (
     MEMORY,
@@ -29,7 +30,7 @@ from ilk.data import (
 )
 from ilk.embedding.record import Embeddings
 from ilk.networks import Encoder
-from ilk.views import Plain, normalise
+from ilk.views import View, normalise, plain_view
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +44,7 @@ class Batch:
         keys: of those.
         bad: the items without a row.
         contents: a 64-bit digest of the bytes of each.
-        sizes: width and height of each, upright, in pixels.
+        sizes: width and height of each, upright, in pixels; of windows, samples and channels.
     """
 
     items: range
@@ -133,7 +134,7 @@ def embed_batches(
         workers: as for ``embed``.
     """
     items = range(len(source)) if items is None else items
-    view = Plain(size=encoder.image_size)
+    view = plain_view(encoder.kind, encoder.image_size, encoder.frames)
     parts = (items[start : start + batch_size] for start in range(0, len(items), batch_size))
     batches = mapped_ahead(
         lambda part: _read(source, part, view, encoder.channels),
@@ -181,7 +182,7 @@ def all_finite(
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Read:
     items: range
-    views: list[UInt8[Tensor, "1 C S S"]]
+    views: list[Shaped[Tensor, "1 C *axes"]]
     labels: list[int]
     keys: list[str]
     bad: tuple[Bad, ...]
@@ -189,7 +190,7 @@ class _Read:
     sizes: list[tuple[int, int]]
 
 
-def _read(source: Source, items: range, view: Plain, channels: int) -> _Read:
+def _read(source: Source, items: range, view: View, channels: int) -> _Read:
     views: list[Tensor] = []
     good: list[int] = []
     contents: list[int] = []
@@ -199,14 +200,15 @@ def _read(source: Source, items: range, view: Plain, channels: int) -> _Read:
         try:
             with MEMORY.turn():
                 item = read_item(source, index)
-                pixels = decode(item, channels=channels)
-                views.append(view.render([pixels], np.array([index])))  # one large at a time
+                pixels = decode(item, channels=channels, kind=view.kind)
+                # One large image at a time.
+                views.append(view.render([pixels], np.array([index]), 0, 0))
         except BadItem as error:
             bad.append(Bad(index=index, key=_key(source, index), reason=str(error)))
             continue
         good.append(index)
         contents.append(_content(item))
-        sizes.append((pixels.shape[1], pixels.shape[0]))
+        sizes.append(_extent(view.kind, pixels))
     return _Read(
         items=items,
         views=views,
@@ -216,6 +218,12 @@ def _read(source: Source, items: range, view: Plain, channels: int) -> _Read:
         contents=contents,
         sizes=sizes,
     )
+
+
+def _extent(kind: ItemKind, item: np.ndarray) -> tuple[int, int]:
+    """Width and height of images and of clips; samples and channels of windows."""
+    shape = item.shape if kind == "window" else item.shape[:-1]
+    return shape[-1], shape[-2]
 
 
 def _content(item: bytes | np.ndarray) -> int:

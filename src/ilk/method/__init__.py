@@ -3,6 +3,7 @@
 from ilk.method.added_kin import AddedKin, with_added_kin
 from ilk.method.augment import AUGMENT, Augment, with_augmentation
 from ilk.method.ground import with_background
+from ilk.method.items import with_item_kind
 from ilk.method.options import typed_changes, typed_options
 from ilk.method.outputs import (
     Pass,
@@ -63,5 +64,6 @@ __all__ = [
     "with_added_kin",
     "with_augmentation",
     "with_background",
+    "with_item_kind",
     "with_mixed_queries",
 ]

@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import Literal
 
 from ilk.core import UserError
+from ilk.method.items import image_views
 from ilk.method.record import Method
-from ilk.views import View
+from ilk.views import ImageView
 
 Augment = Literal["full", "no-hue", "crops"]
 AUGMENT: tuple[Augment, ...] = ("full", "no-hue", "crops")
@@ -39,16 +40,16 @@ def with_augmentation(method: Method, augment: str) -> Method:
     if augment == "full":
         return method
     change = _crops if augment == "crops" else _without_hue
-    return replace(method, views=tuple(map(change, method.views)))
+    return replace(method, views=tuple(map(change, image_views(method, "augment"))))
 
 
-def _crops(view: View) -> View:
+def _crops(view: ImageView) -> ImageView:
     return replace(
         view, jitter_p=0.0, gray_p=0.0, blur_p=0.0, solarize_p=0.0, autoaugment_p=0.0
     )
 
 
-def _without_hue(view: View) -> View:
+def _without_hue(view: ImageView) -> ImageView:
     brightness, contrast, _, _ = view.jitter
     jitter = (brightness, contrast, 0.0, 0.0)
     return replace(view, jitter=jitter, gray_p=0.0, autoaugment_p=0.0)

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from ilk.core import Output, UserError
 from ilk.kin import RowByRow
+from ilk.method.items import image_views
 from ilk.method.record import Method
 from ilk.method.term import Term
 from ilk.objectives import SoftCrossEntropy
-from ilk.views import MATCHED, Background, View
+from ilk.views import MATCHED, Background, ImageView
 
 KINDS = ("remove", "random", "swap")
 USUAL = 0.2  # Ryali, Schwab and Morcos, 2021: 0.1 to 0.3 helps
@@ -38,13 +39,14 @@ def with_background(method: Method, spec: str) -> Method:
             f"background: the probability must be a number, got {number!r}"
         ) from error
     changed = Background(kind="remove" if name == "remove" else "random", p=p)
-    views = tuple(replace(view, background=changed) for view in method.views)
+    shown = image_views(method, "background")
+    views = tuple(replace(view, background=changed) for view in shown)
     if name != "swap":
         return replace(method, views=views)
     return _with_negative(method, views)
 
 
-def _with_negative(method: Method, views: tuple[View, ...]) -> Method:
+def _with_negative(method: Method, views: tuple[ImageView, ...]) -> Method:
     """One more view, and its row as one more negative for every query that has some."""
     if method.mixes:
         raise UserError(
@@ -62,7 +64,7 @@ def _with_negative(method: Method, views: tuple[View, ...]) -> Method:
             "background swap: the method must have no negatives made for each query, but it "
             "makes its own; take random"
         )
-    like = next((view for view in method.views if view.name == keys[0].view), None)
+    like = next((view for view in views if view.name == keys[0].view), None)
     if like is None:
         raise UserError(
             "background swap: the method must compare views of images, but it compares "

@@ -22,7 +22,7 @@ from ilk.core import Line, Output
 from ilk.kin import SurePairs
 from ilk.method import Given, Head, Method, Mixable, Optimisation, Term
 from ilk.objectives import PairClassification
-from ilk.views import View
+from ilk.views import ImageView
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +37,7 @@ class DAC:
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
-        whole = View(name="whole", size=given.size, scale=(1, 1), ratio=(1, 1), flip=0)
+        whole = ImageView(name="whole", size=given.size, scale=(1, 1), ratio=(1, 1), flip=0)
         said = Output("student", "a", "projector")
         sure = SurePairs(
             above=Line(self.above, self.end),

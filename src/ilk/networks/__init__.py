@@ -1,6 +1,6 @@
 """Backbones, heads, teachers, surgery and encoders."""
 
-from ilk.networks.backbone import OWN, backbone, recorded_options
+from ilk.networks.backbone import backbone, recorded_options
 from ilk.networks.cost import multiply_adds
 from ilk.networks.encoder import Encoder, encode
 from ilk.networks.export import export_onnx, export_timm
@@ -8,6 +8,7 @@ from ilk.networks.given import GivenWeights, read_given
 from ilk.networks.heads import EachPlace, Prototypes, classifier, dino_head, mlp
 from ilk.networks.layout import fastest_layout
 from ilk.networks.network import Head, Network, check_heads, check_name
+from ilk.networks.own import OWN, frame_count, item_kind
 from ilk.networks.patches import check_patches, patch_of, patch_side
 from ilk.networks.places import FEATURE, SHOWN
 from ilk.networks.specs import (
@@ -55,7 +56,9 @@ __all__ = [
     "fastest_layout",
     "feature_dim",
     "fixed_sincos_positions",
+    "frame_count",
     "frozen_patch_projection",
+    "item_kind",
     "load_encoder",
     "mlp",
     "moco_v3_stem",

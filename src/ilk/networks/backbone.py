@@ -12,21 +12,14 @@ import torch
 from torch import nn
 
 from ilk.core import UserError
-from ilk.core.fields import shown
 from ilk.core.names import did_you_mean
 from ilk.networks.hub import offline_if_unreachable
 from ilk.networks.options import PRETRAINED, check_image, check_name, check_options
+from ilk.networks.own import OWN, input_shape, own_network
 
 Stem = Literal["small", "pooled", "plain"]
 STEMS: tuple[Stem, ...] = ("small", "pooled", "plain")
 SMALL, MEDIUM = 48, 96  # largest image sizes, in pixels, of the small and of the pooled stem
-
-OWN: Mapping[str, Mapping[str, Sequence[int]]] = {
-    # Basic residual blocks, for CPUs: 6.4 million multiply-adds at 32 px and 7.3 at 64, where
-    # timm's resnet18 takes 555 and 561. Wide and shallow, since small images in many channels
-    # keep a CPU busy, and large ones in few channels wait for memory.
-    "resnet_mini": {"widths": (48, 96, 192), "depths": (1, 1, 1)},
-}
 
 
 def backbone(
@@ -38,6 +31,9 @@ def backbone(
     drop_path: float = 0.0,
 ) -> nn.Module:
     """Build a network from images [B, C, image_size, image_size] to features [B, F].
+
+    Networks of ``OWN`` for other items read clips [B, C, frames, image_size, image_size] or
+    windows [B, C, image_size].
 
     F is its attribute ``num_features``, and ``place_width`` the channels of its feature map,
     see `ilk.networks.places`. Weights are random unless asked otherwise, and nothing is then
@@ -71,7 +67,8 @@ def backbone(
         settings["drop_path_rate"] = drop_path
     network: Any = _built(name, image_size, channels, settings)
     network.place_width = network.num_features  # timm's: of what is pooled
-    network.num_features = _width(network, name, channels, image_size)
+    shape = input_shape(name, image_size, channels, settings)
+    network.num_features = _width(network, name, shape)
     return network
 
 
@@ -116,10 +113,11 @@ def backbone_without_weights(
 def _built(name: str, image_size: int, channels: int, settings: dict[str, Any]) -> nn.Module:
     check_options(settings)
     check_image(image_size, channels)
+    input_shape(name, image_size, channels, settings)
     stem = stem_for(image_size, settings)
     settings.pop("stem", None)
     if name in OWN:
-        return _own(name, stem, channels, settings)
+        return own_network(name, channels, settings, small=stem == "small")
     needed = {"in_chans": channels, **settings}
     network, _ = timm_network(name, needed, sizes_for(image_size))
     _fit_stem(network, stem)
@@ -216,42 +214,6 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _own(name: str, stem: Stem, channels: int, settings: Mapping[str, Any]) -> nn.Module:
-    """A chain of basic residual blocks; every stage halves the resolution.
-
-    The stem is a 3x3 convolution of stride 2, with a max-pool behind it for images above 48 px,
-    so that 32 and 64 px reach the first stage at the same resolution and cost much the same.
-    """
-    from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg
-
-    unknown = set(settings) - {*OWN[name], "drop_path_rate"}
-    if unknown:
-        raise UserError(
-            f"backbone: {name} takes {', '.join(OWN[name])}, got {', '.join(sorted(unknown))}"
-        )
-    widths, depths = (settings.get(key, OWN[name][key]) for key in ("widths", "depths"))
-    if not (_positive(widths) and _positive(depths) and len(widths) == len(depths)):
-        raise UserError(
-            f"backbone: {name} needs as many widths as depths, each a list of numbers above 0, "
-            f"got {shown(widths)} and {shown(depths)}"
-        )
-    config = ByoModelCfg(
-        blocks=tuple(
-            ByoBlockCfg("basic", d=depth, c=width, s=2, gs=0, br=1.0)
-            for width, depth in zip(widths, depths, strict=True)
-        ),
-        stem_chs=max(widths[0] // 2, 1),
-        stem_pool="" if stem == "small" else "maxpool",
-    )
-    rate = settings.get("drop_path_rate", 0.0)
-    return ByobNet(config, num_classes=0, in_chans=channels, drop_path_rate=rate)
-
-
-def _positive(given: Any) -> bool:
-    plain = isinstance(given, list | tuple) and all(type(entry) is int for entry in given)
-    return plain and len(given) > 0 and min(given) > 0
-
-
 def _fit_stem(network: nn.Module, stem: Stem) -> None:
     """Replace the first convolution of a timm ResNet, and its max-pool, as the stem says."""
     if stem == "plain" or not fits_stem(network):
@@ -269,20 +231,20 @@ def _fit_stem(network: nn.Module, stem: Stem) -> None:
 
 
 @torch.no_grad()
-def _width(network: nn.Module, name: str, channels: int, image_size: int) -> int:
+def _width(network: nn.Module, name: str, shape: Sequence[int]) -> int:
     """F, by trying: timm's ``num_features`` is another layer's width in some families."""
     try:
-        features = network.eval()(torch.zeros(1, channels, image_size, image_size))
+        features = network.eval()(torch.zeros(1, *shape))
     except Exception as error:
         reason = "" if isinstance(error, AssertionError) else f", got '{_line(error)}'"
         raise UserError(
-            f"backbone: {name} must be able to read {channels} x {image_size} x {image_size} "
+            f"backbone: {name} must be able to read {' x '.join(map(str, shape))} "
             f"pixels, and is not{reason}; take another image_size or backbone"
         ) from error
     if features.ndim != 2:
-        shape = tuple(features.shape)
         raise UserError(
-            f"backbone: {name} must give one vector an image, got {shape}; set its global_pool"
+            f"backbone: {name} must give one vector an image, got {tuple(features.shape)}; set "
+            f"its global_pool"
         )
     network.train()
     return features.shape[1]

@@ -14,8 +14,10 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
 from ilk.core import UserError
+from ilk.core.items import ItemKind
 from ilk.networks.backbone import recorded_options
 from ilk.networks.layout import fastest_layout
+from ilk.networks.own import frame_count, item_kind
 from ilk.networks.weights import fingerprint
 
 
@@ -24,10 +26,10 @@ class Encoder:
     """A frozen copy of a backbone, in evaluation mode.
 
     Args:
-        module: normalised images [B, C, H, W] to features [B, F].
+        module: normalised images [B, C, H, W], clips or windows to features [B, F].
         name: of the backbone.
         options: it was built with; JSON values.
-        image_size: side of the images it was trained on, in pixels.
+        image_size: side of the images it was trained on in pixels, or samples of windows.
         channels: C.
         mean: of each channel, for pixels in [0, 1].
         std: likewise.
@@ -87,6 +89,16 @@ class Encoder:
         return Encoder(
             module=frozen, fingerprint=fingerprint(frozen.state_dict(), facts), **facts
         )
+
+    @property
+    def kind(self) -> ItemKind:
+        """What it reads: images, clips or windows."""
+        return item_kind(self.name)
+
+    @property
+    def frames(self) -> int:
+        """How many frames the clips had that it was trained on; 1 where it reads no clips."""
+        return frame_count(self.name, self.options)
 
     def facts(self) -> dict[str, Any]:
         """Everything but the weights, as JSON values."""

@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float32, UInt8
 
 from ilk.core import UserError, replacing
-from ilk.networks.backbone import OWN, fits_stem, sizes_for, timm_network
+from ilk.networks.backbone import fits_stem, sizes_for, timm_network
 from ilk.networks.encoder import Encoder, PixelsToFeatures, encode
+from ilk.networks.own import OWN
 from ilk.networks.storage import write_weights
 
 TOLERANCE = 1e-3  # largest difference from torch, relative to the largest feature

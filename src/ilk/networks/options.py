@@ -53,7 +53,7 @@ _COUNTS = (
     "base_dim base_dims base_width block_reduce_first bn_size cardinality"
     " channel_multiplier channels conv_ratio dims down_kernel_size down_patch_size"
     " down_stride downsample_kernel_size drop_block_size embed_dim embed_dims feature_dim"
-    " final_chs first_stride focal_levels focal_windows global_pos_size group groups"
+    " final_chs first_stride focal_levels focal_windows frames global_pos_size group groups"
     " growth_rate growth_rates head_dim head_hidden_size head_widths heads hidden_size"
     " hidden_sizes img_size init_channels initial_chs inner_dim inplanes intermediate_size"
     " k_r kernel_size kernel_sizes key_dim local_conv_size mask_unit_size num_features"

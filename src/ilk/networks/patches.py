@@ -7,7 +7,8 @@ from typing import Any
 from torch import nn
 
 from ilk.core import UserError
-from ilk.networks.backbone import OWN, backbone_without_weights, recorded_options
+from ilk.networks.backbone import backbone_without_weights, recorded_options
+from ilk.networks.own import OWN
 
 
 def patch_side(name: str, *, channels: int, options: Mapping[str, object]) -> int:

@@ -9,11 +9,12 @@ from typing import cast
 import torch
 
 from ilk.core import UserError
-from ilk.networks.backbone import OWN, backbone, parameter_shapes
+from ilk.networks.backbone import backbone, parameter_shapes
 from ilk.networks.encoder import Encoder
 from ilk.networks.fitting import Fitted, fit
 from ilk.networks.given import HUB_CONFIG, GivenWeights, read_given
 from ilk.networks.options import check_name
+from ilk.networks.own import OWN
 from ilk.networks.storage import WEIGHTS, read_encoder, saved_encoder
 
 OWN_SIZE = 32  # pixels; what our own networks are for

@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from ilk.core import seeding
+from ilk.core import UserError, seeding
 from ilk.kin_rules import kin_rule
 from ilk.method import (
     Given,
@@ -16,10 +16,19 @@ from ilk.method import (
     typed_changes,
     with_augmentation,
     with_background,
+    with_item_kind,
 )
 from ilk.methods import recipe
 from ilk.mixes import mixture
-from ilk.networks import Encoder, Network, backbone, recorded_options, without_weights
+from ilk.networks import (
+    Encoder,
+    Network,
+    backbone,
+    frame_count,
+    item_kind,
+    recorded_options,
+    without_weights,
+)
 from ilk.networks.options import PRETRAINED
 from ilk.train.settings import Settings
 
@@ -88,6 +97,11 @@ def _method(settings: Settings, given: Given) -> Method:
     method = with_augmentation(method, settings.augment)
     if settings.background is not None:
         method = with_background(method, settings.background)
+    name = named_backbone(settings)
+    kind, frames = item_kind(name), frame_count(name, settings.backbone_options)
+    if kind != "image" and isinstance(method.teacher, Pretrained):
+        raise UserError(f"backbone: {settings.method} must have one for images, got {name}")
+    method = with_item_kind(method, kind, frames)
     optimisation = typed_changes(method.optimisation, "optimiser", settings.optimiser_options)
     return replace(method, optimisation=optimisation)
 

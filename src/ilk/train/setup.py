@@ -18,6 +18,7 @@ from ilk.data import (
     fact,
     labels,
     open_masks,
+    window_moments,
 )
 from ilk.method import StepItems
 from ilk.networks import Encoder, sync_batch_norm
@@ -30,7 +31,7 @@ from ilk.train.loop.probe import online_probe
 from ilk.train.loop.profile import Profile
 from ilk.train.loop.trainer import Trainer
 from ilk.train.settings import Settings
-from ilk.views import moments, needed
+from ilk.views import Moments, moments, needed
 
 
 class Setup:
@@ -77,9 +78,7 @@ class Setup:
         self.labels = torch.from_numpy(labels(source))
         if self.fabric.world_size > 1:
             student = sync_batch_norm(student, self.fabric.device)
-        self.statistics = moments(settings.channels)
-        if start is not None:
-            self.statistics = start.mean, start.std
+        self.statistics = self._statistics(start)
         self.trainer = Trainer(
             self.method,
             student,
@@ -101,6 +100,7 @@ class Setup:
             channels=settings.channels,
             max_bad_share=settings.max_bad_share,
             detail=needed(self.method.views),
+            kind=self.method.views[0].kind,
             masks=self._masks(),
         )
         self.loader = self._loader()
@@ -110,6 +110,14 @@ class Setup:
         per_epoch = self.loader.steps_per_epoch / settings.accumulate
         self.length = length or length_of(settings, per_epoch, None)
         self._pace_extras(per_epoch)
+
+    def _statistics(self, start: Encoder | None) -> Moments:
+        """Mean and deviation of each channel; those of windows are measured."""
+        if start is not None:
+            return start.mean, start.std
+        if self.method.views[0].kind == "window":
+            return window_moments(self.source, self.settings.channels)
+        return moments(self.settings.channels)
 
     def _known(self, name: str) -> Fact:
         """What the method may know of items, as it asks for it."""

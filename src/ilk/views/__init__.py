@@ -1,6 +1,7 @@
-"""Random views with torchvision's semantics, and plain ones."""
+"""How images, clips and windows are looked at: random views, and plain ones to measure."""
 
 from ilk.views.background import MATCHED, Background, Scenery
+from ilk.views.clip import ClipView, PlainClip
 from ilk.views.derived import (
     TURNS,
     Chance,
@@ -12,12 +13,14 @@ from ilk.views.derived import (
     derive,
 )
 from ilk.views.draws import Draws, Interpolation
+from ilk.views.image_view import ImageView, draw
 from ilk.views.mixing import Draw, Mixed, Mixing, Strategy, common_snap, mix
 from ilk.views.normalise import (
     CIFAR_MEAN,
     CIFAR_STD,
     IMAGENET_MEAN,
     IMAGENET_STD,
+    Moments,
     moments,
     normalise,
 )
@@ -35,7 +38,9 @@ from ilk.views.recipes import (
     swav_multicrop,
     weak,
 )
-from ilk.views.view import View, draw, needed, render
+from ilk.views.rendering import needed, plain_view, render
+from ilk.views.view import View
+from ilk.views.window import PlainWindow, WindowView
 
 __all__ = [
     "CIFAR_MEAN",
@@ -47,12 +52,15 @@ __all__ = [
     "Background",
     "Chance",
     "DerivedView",
+    "ClipView",
     "Draw",
     "Draws",
+    "ImageView",
     "Interpolation",
     "Mixed",
     "MixedView",
     "Mixing",
+    "Moments",
     "Plain",
     "RoleSwap",
     "Rotations",
@@ -60,6 +68,12 @@ __all__ = [
     "Strategy",
     "View",
     "ViewRows",
+    "PlainClip",
+    "PlainWindow",
+    "Scenery",
+    "Strategy",
+    "View",
+    "WindowView",
     "apply",
     "byol_pair",
     "cifar_pair",
@@ -74,6 +88,7 @@ __all__ = [
     "moments",
     "needed",
     "normalise",
+    "plain_view",
     "render",
     "revisited_multicrop",
     "simclr_pair",

@@ -3,12 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from ilk.core.items import ItemKind
+from ilk.views.background import Scenery
 from ilk.views.draws import Interpolation
 from ilk.views.pixels import crop_resize
 from ilk.views.view import require
@@ -33,6 +36,8 @@ class Plain:
         UserError: if a parameter is outside its range.
     """
 
+    kind: ClassVar[ItemKind] = "image"
+
     size: int
     crop: float = 224 / 256
     interpolation: Interpolation = "bilinear"
@@ -42,12 +47,16 @@ class Plain:
         require(self, "size", self.size >= 1, "at least 1")
         require(self, "crop", 0 < self.crop <= 1, "a share in (0, 1]")
 
+    def min_pixels(self) -> None:
+        """What is measured should not depend on how an image was read: all of it."""
+
     def render(
         self,
         images: Sequence[UInt8[np.ndarray, "_ _ _"]],
         items: Int[np.ndarray, " B"],
         epoch: int = 0,
         seed: int = 0,
+        scenery: Scenery | None = None,
     ) -> UInt8[Tensor, "B C S S"]:
         """The middle of each image; items, epoch and seed are those of ``View.render``."""
         views = np.empty((len(images), self.size, self.size, images[0].shape[2]), np.uint8)

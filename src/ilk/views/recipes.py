@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ilk.views.draws import Interpolation
-from ilk.views.view import View
+from ilk.views.image_view import ImageView
 
 SMALL = 64  # pixels; SimCLR blurs no CIFAR images (appendix B.9)
 PATCHES = 16  # pixels; sides of small crops are multiples, so that ViTs can cut them
@@ -21,7 +21,7 @@ def byol_pair(
     hue: float = 0.1,
     solarize: float = 0.2,
     interpolation: Interpolation = "bicubic",
-) -> tuple[View, View]:
+) -> tuple[ImageView, ImageView]:
     """Views a and b of BYOL, Grill et al., NeurIPS 2020, https://arxiv.org/abs/2006.07733, B.
 
     MoCo v3 (https://arxiv.org/abs/2104.02057) uses them with min_scale 0.08 for ViT and 0.2 for
@@ -32,7 +32,7 @@ def byol_pair(
     return a, replace(a, name="b", blur_p=0.1, solarize_p=solarize)
 
 
-def cifar_pair(size: int = 32, min_scale: float = 0.08) -> tuple[View, View]:
+def cifar_pair(size: int = 32, min_scale: float = 0.08) -> tuple[ImageView, ImageView]:
     """Views a and b of BYOL without the blur, for small images; b is solarized at times.
 
     As solo-learn sets CIFAR up for MoCo v3, https://github.com/vturrisi/solo-learn.
@@ -43,12 +43,12 @@ def cifar_pair(size: int = 32, min_scale: float = 0.08) -> tuple[View, View]:
 
 def simclr_pair(
     size: int = 224, min_scale: float = 0.08, strength: float = 1.0
-) -> tuple[View, View]:
+) -> tuple[ImageView, ImageView]:
     """Views a and b of SimCLR, Chen et al., ICML 2020, https://arxiv.org/abs/2002.05709, A.
 
     ``strength`` multiplies the colour jitter: 1 for ImageNet, 0.5 for CIFAR.
     """
-    a = View(
+    a = ImageView(
         name="a",
         size=size,
         scale=(min_scale, 1.0),
@@ -62,9 +62,9 @@ def simclr_pair(
     return a, replace(a, name="b")
 
 
-def moco_v2_pair(size: int = 224, min_scale: float = 0.2) -> tuple[View, View]:
+def moco_v2_pair(size: int = 224, min_scale: float = 0.2) -> tuple[ImageView, ImageView]:
     """Views a and b of MoCo v2, Chen et al., 2020, https://arxiv.org/abs/2003.04297."""
-    a = View(
+    a = ImageView(
         name="a",
         size=size,
         scale=(min_scale, 1.0),
@@ -81,7 +81,7 @@ def dino_multicrop(
     local_size: int = 96,
     local_views: int = 8,
     local_scale: tuple[float, float] = (0.05, 0.4),
-) -> tuple[View, ...]:
+) -> tuple[ImageView, ...]:
     """Views g1, g2, l1, l2, ... of DINO, Caron et al., 2021, https://arxiv.org/abs/2104.14294."""
     g1 = replace(
         _byol("g1", global_size, (0.4, 1.0), blur_p=1.0),
@@ -98,12 +98,12 @@ def swav_multicrop(
     local_size: int = 96,
     local_views: int = 6,
     min_local_scale: float = 0.05,
-) -> tuple[View, ...]:
+) -> tuple[ImageView, ...]:
     """Views g1, g2, l1, l2, ... of SwAV, Caron et al., 2020, https://arxiv.org/abs/2006.09882.
 
     Small crops have up to 2.8 times the area of the smallest, 14 % of the image for 5 %.
     """
-    g1 = View(
+    g1 = ImageView(
         name="g1",
         size=global_size,
         scale=(0.14, 1.0),
@@ -128,7 +128,7 @@ def revisited_multicrop(
     min_local_scale: float = 0.05,
     shared: float = 0.1,
     autoaugment: float = 0.5,
-) -> tuple[View, ...]:
+) -> tuple[ImageView, ...]:
     """Views key, large, s1, s2, ... of Van Gansbeke et al., https://arxiv.org/abs/2106.05967.
 
     Small crops have areas as in ``swav_multicrop`` and share a part of theirs with the key,
@@ -146,12 +146,12 @@ def revisited_multicrop(
     return key, large, *(replace(small, name=f"s{n + 1}") for n in range(local_views))
 
 
-def weak(size: int = 224, min_scale: float = 0.2, name: str = "weak") -> View:
+def weak(size: int = 224, min_scale: float = 0.2, name: str = "weak") -> ImageView:
     """A crop and a flip, as a teacher sees them in ReSSL, https://arxiv.org/abs/2107.09282."""
-    return View(name=name, size=size, scale=(min_scale, 1.0))
+    return ImageView(name=name, size=size, scale=(min_scale, 1.0))
 
 
-def fitted(views: Sequence[View]) -> tuple[View, ...]:
+def fitted(views: Sequence[ImageView]) -> tuple[ImageView, ...]:
     """The same views; those of 64 pixels or less, which a blur leaves little of, without it."""
     return tuple(replace(v, blur_p=0.0) if v.size <= SMALL else v for v in views)
 
@@ -170,8 +170,8 @@ def _small(least: float) -> tuple[float, float]:
 
 def _byol(
     name: str, size: int, scale: tuple[float, float], blur_p: float, hue: float = 0.1
-) -> View:
-    return View(
+) -> ImageView:
+    return ImageView(
         name=name,
         size=size,
         scale=scale,

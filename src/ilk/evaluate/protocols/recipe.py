@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ilk.core.seeding import integer
 from ilk.data import BadItem, Source, decode, read_item
-from ilk.views import View
+from ilk.views import ImageView
 
 SMALL = 64  # px: up to here a rotated or shifted image loses too much to its borders
 COLOURS = (
@@ -79,7 +79,7 @@ class Augmented(torch.utils.data.Dataset[Any]):
     def __getitems__(self, places: list[tuple[int, int]]) -> list[UInt8[Tensor, "C S S"]]:
         """The views of a batch, which is of one epoch, as torch's loader asks for it."""
         small = self.size <= SMALL
-        crop = View(
+        crop = ImageView(
             name="finetune", size=self.size, scale=(0.35 if small else 0.08, 1.0),
             interpolation="bicubic",
         )  # fmt: skip

@@ -18,7 +18,7 @@ from ilk.data import Source, Subset, decode, read_item
 from ilk.data.source import digest
 from ilk.embedding import embed, nearest
 from ilk.evaluate.protocols.protocol import Measured, Task
-from ilk.views import View, fitted, moco_v2_pair
+from ilk.views import ImageView, fitted, moco_v2_pair
 
 EPSILON = 1e-7  # of a share, as in RankMe
 MEASURES = ("LiDAR", "alignment", "neighbourhood stability")
@@ -101,7 +101,7 @@ class Looked:
     """
 
     source: Source
-    view: View
+    view: ImageView
     views: int
     channels: int
     seed: int

@@ -1,0 +1,14 @@
+"""The kinds of items that can be learned from.
+
+Axes: T frames, H W pixels, C channels, L samples.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+ItemKind = Literal["image", "clip", "window"]
+ITEM_AXES: Mapping[ItemKind, str] = {
+    "image": "[H, W, C]",
+    "clip": "[T, H, W, C]",
+    "window": "[C, L]",
+}

@@ -1,0 +1,118 @@
+"""Small networks of our own, for images, clips and windows.
+
+Axes: B items, C channels, T frames, S side or samples.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from ilk.core import UserError
+from ilk.core.fields import shown
+from ilk.core.items import ItemKind
+from ilk.networks.options import check_image
+from ilk.networks.residual import ResidualNet
+
+OWN: Mapping[str, Mapping[str, Any]] = {
+    # Basic residual blocks, for CPUs: 6.4 million multiply-adds at 32 px and 7.3 at 64, where
+    # timm's resnet18 takes 555 and 561. Wide and shallow, since small images in many channels
+    # keep a CPU busy, and large ones in few channels wait for memory.
+    "resnet_mini": {"widths": (48, 96, 192), "depths": (1, 1, 1)},
+    # The same for windows, and for clips, of which it mostly sees so many frames.
+    "resnet_mini_1d": {"widths": (48, 96, 192), "depths": (1, 1, 1)},
+    "resnet_mini_3d": {"widths": (24, 48, 96), "depths": (1, 1, 1), "frames": 8},
+}
+_KINDS: Mapping[str, ItemKind] = {"resnet_mini_1d": "window", "resnet_mini_3d": "clip"}
+
+
+def item_kind(name: str) -> ItemKind:
+    """What a backbone reads: images, but for our own networks for clips and for windows."""
+    return _KINDS.get(name, "image")
+
+
+def frame_count(name: str, options: Mapping[str, object]) -> int:
+    """How many frames the clips have that a backbone mostly sees; 1 where it reads no clips.
+
+    Raises:
+        UserError: the option ``frames`` is no whole number above 0.
+    """
+    if item_kind(name) != "clip":
+        return 1
+    frames = options.get("frames", OWN[name]["frames"])
+    if type(frames) is not int or frames < 1:
+        raise UserError(f"backbone: frames must be a whole number above 0, got {shown(frames)}")
+    return frames
+
+
+def input_shape(
+    name: str, image_size: int, channels: int, options: Mapping[str, object]
+) -> tuple[int, ...]:
+    """The shape of one item that a backbone mostly sees: [C, S, S], [C, T, S, S] or [C, S].
+
+    Args:
+        name: name of the backbone.
+        image_size: side of a frame in pixels, or number of samples of a window.
+        channels: C.
+        options: options of the backbone.
+
+    Raises:
+        UserError: the option ``frames`` is wrong, or an item would hold too many numbers.
+    """
+    kind, frames = item_kind(name), frame_count(name, options)
+    if kind == "window":
+        return (channels, image_size)
+    if kind == "image":
+        return (channels, image_size, image_size)
+    check_image(image_size, channels * frames)
+    return (channels, frames, image_size, image_size)
+
+
+def own_network(
+    name: str, channels: int, settings: Mapping[str, Any], *, small: bool
+) -> nn.Module:
+    """A chain of basic residual blocks; every stage halves the resolution.
+
+    The stem is a 3x3 convolution of stride 2. Of images above 48 px a max-pool follows, so that
+    32 and 64 px reach the first stage at the same resolution and cost much the same.
+
+    Args:
+        name: one of ``OWN``.
+        channels: C.
+        settings: entries of ``OWN`` that differ, and ``drop_path_rate``.
+        small: whether there is no max-pool.
+
+    Raises:
+        UserError: a setting is not known or wrong.
+    """
+    from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg
+
+    unknown = set(settings) - {*OWN[name], "drop_path_rate"}
+    if unknown:
+        raise UserError(
+            f"backbone: {name} takes {', '.join(OWN[name])}, got {', '.join(sorted(unknown))}"
+        )
+    widths, depths = (settings.get(key, OWN[name][key]) for key in ("widths", "depths"))
+    if not (_positive(widths) and _positive(depths) and len(widths) == len(depths)):
+        raise UserError(
+            f"backbone: {name} needs as many widths as depths, each a list of numbers above 0, "
+            f"got {shown(widths)} and {shown(depths)}"
+        )
+    rate = settings.get("drop_path_rate", 0.0)
+    if item_kind(name) != "image":
+        axes = 1 if item_kind(name) == "window" else 3
+        return ResidualNet(axes, channels, widths, depths, rate)
+    config = ByoModelCfg(
+        blocks=tuple(
+            ByoBlockCfg("basic", d=depth, c=width, s=2, gs=0, br=1.0)
+            for width, depth in zip(widths, depths, strict=True)
+        ),
+        stem_chs=max(widths[0] // 2, 1),
+        stem_pool="" if small else "maxpool",
+    )
+    return ByobNet(config, num_classes=0, in_chans=channels, drop_path_rate=rate)
+
+
+def _positive(given: Any) -> bool:
+    plain = isinstance(given, list | tuple) and all(type(entry) is int for entry in given)
+    return plain and len(given) > 0 and min(given) > 0
