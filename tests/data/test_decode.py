@@ -157,9 +157,10 @@ def test_arrays_without_a_meaning_are_refused(array: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("shape", [(7,), (2, 3, 4, 3), (1, 2, 3, 4, 5)])
-def test_other_shapes_pass(shape: tuple[int, ...]) -> None:
+def test_other_shapes_pass_where_no_channels_are_asked_for(shape: tuple[int, ...]) -> None:
     signal = np.random.default_rng(0).normal(size=shape)
-    assert decode(signal) is signal
+    with pytest.raises(BadItem, match=r"where \[H, W, C\] is wanted"):
+        decode(signal)
     assert decode(signal, channels=None) is signal
 
 

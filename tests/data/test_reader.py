@@ -160,12 +160,31 @@ def test_a_reader_can_be_pickled() -> None:
     assert len(other) == 9
 
 
-def test_arrays_of_any_shape_pass_untouched() -> None:
+def test_arrays_of_any_shape_pass_untouched_where_no_channels_are_asked_for() -> None:
     clips = np.random.default_rng(0).normal(size=(3, 2, 4, 5, 6))
-    for channels in (None, 3):
-        np.testing.assert_array_equal(Reader(Arrays(clips), channels).read(1)[0], clips[1])
+    np.testing.assert_array_equal(Reader(Arrays(clips), None).read(1)[0], clips[1])
     windows = np.random.default_rng(0).normal(size=(3, 50, 6)).astype(np.float32)
     np.testing.assert_array_equal(Reader(Arrays(windows), None).read(2)[0], windows[2])
+
+
+def test_clips_and_windows_come_in_one_form_or_are_refused() -> None:
+    grey = np.random.default_rng(0).random((3, 2, 4, 5, 1))
+    clip = Reader(Arrays(grey), 3, kind="clip").read(1)[0]
+    np.testing.assert_array_equal(clip, np.rint(grey[1] * 255).repeat(3, 3).astype(np.uint8))
+    windows = np.arange(60).reshape(3, 2, 10)
+    window = Reader(Arrays(windows), 2, kind="window").read(2)[0]
+    assert window.dtype == np.float32
+    np.testing.assert_array_equal(window, windows[2])
+    for values, channels, kind, reason in (
+        (grey, 3, "image", r"shape \(2, 4, 5, 1\), where \[H, W, C\]"),
+        (grey, 3, "window", r"where \[C, L\]"),
+        (windows, 2, "clip", r"where \[T, H, W, C\]"),
+        (windows, 3, "window", "has 2 channels, 3 are wanted"),
+        (np.full((2, 2, 3), np.nan), 2, "window", "NaN"),
+        (np.full((2, 2, 3), 1e300), 2, "window", "float32"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            Reader(Arrays(values), channels, kind=kind).read(0)
 
 
 def test_the_cap_on_pixels_reaches_the_files(tmp_path: Path) -> None:

@@ -105,8 +105,14 @@ def check_encoder(images: Images, protocol: Protocol) -> None:
     """Refuse an encoder that a protocol cannot train.
 
     Raises:
-        UserError: the protocol trains weights, and the encoder has none.
+        UserError: the protocol trains weights, and the encoder has none; or it looks at images,
+            and the encoder reads others.
     """
+    if "images" in protocol.needs and images.encoder.kind != "image":
+        raise UserError(
+            f"evaluate: {protocol.name} needs an encoder of images, got one of "
+            f"{images.encoder.kind}s; protocols that go by vectors alone, such as knn, do"
+        )
     if "weights" in protocol.needs and not images.has_weights:
         raise UserError(
             f"evaluate: {protocol.name} needs an encoder with weights to train, got"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from ilk.core import UserError
 from ilk.core.items import ItemKind
 from ilk.method.record import Method
-from ilk.views import ClipView, ImageView, View, WindowView
+from ilk.views import ClipView, ImageView, MixedView, RoleSwap, View, WindowView
 
 
 def with_item_kind(method: Method, kind: ItemKind, frames: int = 1) -> Method:
@@ -22,7 +22,7 @@ def with_item_kind(method: Method, kind: ItemKind, frames: int = 1) -> Method:
         frames: of the clips that come out.
 
     Raises:
-        UserError: the method is for other items already, or changes backgrounds.
+        UserError: the method is for other items already, or does what only images allow.
 
     Example:
         >>> from ilk.method import Given
@@ -36,6 +36,10 @@ def with_item_kind(method: Method, kind: ItemKind, frames: int = 1) -> Method:
     views = image_views(method, f"a method for {kind}s")
     if any(view.background is not None for view in views):
         raise UserError(f"background: only images can have theirs changed, got {kind}s")
+    own = [made for made in method.derived if not isinstance(made, MixedView | RoleSwap)]
+    if own or method.places:
+        what = f"{type(own[0]).__name__} are" if own else "places in an image are"
+        raise UserError(f"method: must suit {kind}s, but {what} for images alone")
     made: list[View] = []
     for view in views:
         if kind == "window":

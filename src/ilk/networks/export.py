@@ -35,6 +35,8 @@ def export_onnx(encoder: Encoder, path: Path | str) -> float:
         UserError: onnx is not installed, the network cannot be expressed, or the features
             differ by more than 0.1 % of the largest; no file is left then.
     """
+    if encoder.kind != "image":
+        raise UserError(f"export: ONNX must read images, but {encoder.name} reads another kind")
     runtime = _onnx_runtime()
     images = _check_images(encoder)
     device = next(encoder.module.parameters()).device

@@ -18,7 +18,7 @@ from ilk.core.prefetch import prefetched
 from ilk.data import MEMORY, Reader
 from ilk.method import StepItems
 from ilk.train.loop.profile import Clock, no_clock
-from ilk.views import Scenery, View, draw, render
+from ilk.views import ImageView, Scenery, View, draw, render
 
 AHEAD = 3  # batches prepared before they are asked for
 HELD = 8 * 2**20  # bytes of decoded images that a thread keeps before it makes their views
@@ -158,7 +158,7 @@ class Loader:
         drawn = {
             view.name: draw(view, heights, widths, items, when, self.seed)
             for view in self.views
-            if view.background is None
+            if isinstance(view, ImageView) and view.background is None
         }
         return {
             name: torch.from_numpy(draws.edges(heights, widths).astype(np.float32))

@@ -18,7 +18,7 @@ from ilk.train.planning import choices, defaults, room
 from ilk.train.planning.defaults import Facts
 from ilk.train.planning.machine import Memory, memory_of
 from ilk.train.planning.measure import Cost, measure
-from ilk.train.planning.survey import Survey, check_enough, survey, unseen
+from ilk.train.planning.survey import Survey, check_enough, surveyed
 from ilk.train.planning.timing import Timing
 from ilk.train.planning.words import Takes, changing, running, taking, warnings
 from ilk.train.processes.ranks import from_first
@@ -129,10 +129,7 @@ class _Planner:
 
     def plan(self) -> Plan:
         asked, quiet = self.asked, self.say is None and self._all_named()
-        if quiet and asked.backbone is not None and asked.image_size is not None:
-            self.survey = unseen(self.source)
-        else:
-            self.survey = from_first(lambda: survey(self.source, asked.channels))
+        self.survey = from_first(lambda: surveyed(self.source, asked, quiet=quiet))
         self._tell("found", self.survey.words())
         check_enough(self.survey)
         settings = self._with_network()

@@ -11,7 +11,9 @@ from ilk.core import UserError
 from ilk.core.counts import count
 from ilk.data import BadItem, Source, decode, read_item
 from ilk.data.source import spread
+from ilk.networks import item_kind
 from ilk.train.planning.defaults import LARGE
+from ilk.train.settings import Settings
 
 DECIDING = 32  # images whose size decides; always the same ones
 LOOKED_AT = 1000
@@ -59,6 +61,29 @@ class Survey:
         if self.classes > 1:
             parts.append(f"{self.classes:,} classes, used for scores only")
         return ", ".join(parts)
+
+
+def surveyed(source: Source, asked: Settings, *, quiet: bool) -> Survey:
+    """A look at images, unless there is nothing to choose by it.
+
+    Args:
+        source: of the run.
+        asked: as a person gave them.
+        quiet: whether length and batch are named and the plan is not shown.
+
+    Raises:
+        UserError: the backbone reads clips or windows, and their size is not named.
+    """
+    if item_kind(asked.backbone or "") != "image":
+        if asked.image_size is None:
+            raise UserError(
+                f"image_size: must be named for {asked.backbone}, side of a frame in pixels "
+                f"or the number of samples of a window, got none"
+            )
+        return unseen(source)
+    if quiet and asked.backbone is not None and asked.image_size is not None:
+        return unseen(source)
+    return survey(source, asked.channels)
 
 
 def survey(source: Source, channels: int, seconds: float = SECONDS) -> Survey:

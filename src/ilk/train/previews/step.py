@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ilk.core import UserError
 from ilk.data import Source
+from ilk.method.items import image_views
 from ilk.networks.weights import check_shapes
 from ilk.train.loop.step import KinRecord
 from ilk.train.records.legs import length_in
@@ -67,6 +68,7 @@ def preview_step(directory: Path, images: Source) -> StepPreview:
     length = length_in(record)
     start = kept(settings, directory)
     setup = Setup(settings, images, length=length, start=start, restored=True)
+    image_views(setup.method, "kin")
     own = images.fingerprint == record["data"]["fingerprint"]
     first = 0 if own else record["data"]["items"]
     if not own:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ilk.core import Composition, RowFacts
 from ilk.data import Reader, Source
 from ilk.method import Method, passes
+from ilk.method.items import image_views
 from ilk.train.assemble import assemble
 from ilk.train.previews.losses import RowImage
 from ilk.train.records.record import read_record, recorded_settings
@@ -59,6 +60,7 @@ def preview_views(directory: Path, images: Source, *, most: int = 6) -> tuple[Vi
     settings, data = recorded_settings(record), record["data"]
     size = settings.image_size or 0
     method, _ = assemble(settings, size, data["items"], data["classes"], restored=True)
+    image_views(method, "preview")
     reader = Reader(images, channels=settings.channels)
     pixels = [reader.read(row)[0] for row in range(min(most, len(images)))]
     return rendered_views(method, pixels, seed=settings.seed)
