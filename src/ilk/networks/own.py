@@ -11,7 +11,7 @@ from torch import nn
 from ilk.core import UserError
 from ilk.core.fields import shown
 from ilk.core.items import ItemKind
-from ilk.networks.options import check_image
+from ilk.networks.options import MAX_NUMBERS
 from ilk.networks.residual import ResidualNet
 
 OWN: Mapping[str, Mapping[str, Any]] = {
@@ -64,7 +64,11 @@ def input_shape(
         return (channels, image_size)
     if kind == "image":
         return (channels, image_size, image_size)
-    check_image(image_size, channels * frames)
+    if channels * frames * image_size**2 > MAX_NUMBERS:
+        raise UserError(
+            f"backbone: a clip must hold at most {MAX_NUMBERS:,} numbers, got {channels} x "
+            f"{frames} x {image_size} x {image_size}"
+        )
     return (channels, frames, image_size, image_size)
 
 
