@@ -38,6 +38,8 @@ METHODS = {
     "moco-v3": {"hidden": 8, "dim": 4, "warmup_epochs": 1},
 }
 
+TEACHER = {"teacher": "random:resnet_mini"}
+
 
 def items(kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Items in two classes: light and dark, or fast and slow."""
@@ -100,15 +102,19 @@ def test_a_folder_of_images_is_refused_for_clips(tmp_path: Path, folder: Path):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("kind", "change", "words"),
     [
-        ({"background": "remove", "masks": "saliency"}, "background"),
-        ({"method": "rotation"}, "for images alone"),
+        ("clip", {"background": "remove", "masks": "saliency"}, "background"),
+        ("clip", {"method": "rotation"}, "Rotations are for images alone"),
+        ("window", {"method": "revisiting"}, "near others"),
+        ("window", {"method": "rekd", "method_options": TEACHER}, "must have one for images"),
+        ("clip", {"image_size": None}, "image_size: must be named for resnet_mini_3d"),
+        ("clip", {"backbone_options": {"frames": 0}}, "frames must be"),
     ],
 )
 def test_what_only_images_allow_is_refused(
-    change, words, tmp_path: Path, tiny: Callable[..., Settings]
+    kind, change, words, tmp_path: Path, tiny: Callable[..., Settings]
 ):
-    run = tiny(method_options={}, mix=None, **{**KINDS["clip"], **change})
+    run = tiny(**{"method_options": {}, "mix": None, **KINDS[kind], **change})
     with pytest.raises(UserError, match=words):
-        train(run, items("clip"), tmp_path / "run", Witness())
+        train(run, items(kind), tmp_path / "run", Witness())

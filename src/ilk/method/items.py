@@ -40,6 +40,8 @@ def with_item_kind(method: Method, kind: ItemKind, frames: int = 1) -> Method:
     if own or method.places:
         what = f"{type(own[0]).__name__} are" if own else "places in an image are"
         raise UserError(f"method: must suit {kind}s, but {what} for images alone")
+    if kind == "window" and any(view.near is not None for view in views):
+        raise UserError("method: must suit windows, but crops near others are for images alone")
     made: list[View] = []
     for view in views:
         if kind == "window":
