@@ -42,6 +42,7 @@ class ResidualNet(nn.Module):
                 blocks.append(_Block(axes, before, width, 1 if number else 2, rate))
                 before = width
         self.blocks = nn.Sequential(*blocks)
+        self.num_features = before
 
     def forward(self, items: Float[Tensor, "B C *axes"]) -> Float[Tensor, "B F"]:
         """The mean of the last stage over all axes."""
