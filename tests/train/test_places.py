@@ -15,7 +15,7 @@ from ilk.objectives import SoftCrossEntropy
 from ilk.train.loop.step import parts_of
 from ilk.train.loop.step_result import StepResult
 from ilk.train.loop.trainer import Trainer
-from ilk.views import View
+from ilk.views import ImageView
 from tests.laws.world import batch, in_float64, progress
 from tests.processes import ranks
 
@@ -32,7 +32,7 @@ def local_method(on: str, together="size") -> Method:
     torch.manual_seed(1)
     pairs = (("a", "b"), ("b", "a"))
     return Method(
-        views=tuple(View(name=name, size=32) for name in "ab"),
+        views=tuple(ImageView(name=name, size=32) for name in "ab"),
         heads={
             "projector": Head(mlp(16, 12, 6, layers=2)),
             "local": Head(EachPlace(mlp(16, 12, 6, layers=2)), on=on),
