@@ -15,11 +15,14 @@ from benchmarks.gpu.place import Place, Scale, Unit
 from benchmarks.gpu.speed import stream
 from benchmarks.grid import Cell, Grid
 from benchmarks.mini import MOCO_V3
-from benchmarks.regimes import WARM, shared
+from benchmarks.regimes import BATCH, WARM, shared
 from ilk.train import Settings
+from ilk.train.loop.optimiser import BASE_BATCH
 from ilk.train.setup import Setup
 
 MIXES = ("none", "sdmp", "i-mix")
+# The map's with its own batch: a step of Adam is as long whatever the batch.
+RATE = MOCO_V3["method_options"]["base_lr"] * BATCH / BASE_BATCH
 PACED = 40  # steps by which the pace is measured
 SIDE = len(MIXES)
 SCORES = 8  # while a cell learns
@@ -44,6 +47,7 @@ def settings(mix: str, place: Place, items: int) -> dict[str, Any]:
         "backbone_options": scale.cells,
         "batch_size": scale.batch,
         "steps": steps,
+        "lr": RATE,
         # An epoch takes seconds, of which a checkpoint and a score would be a large part.
         "checkpoint_every": max(steps // 3, 1),
         "knn_every": seen / items / SCORES,

@@ -60,16 +60,18 @@ def built(name: str, batch: int, place: Place, **further: Any) -> Setup:
 
 def stepped(name: str, size: int, place: Place, *, compiled: bool = False) -> dict[str, Any]:
     """Steps on views that are there already, beside lightly's where it has the method."""
+    held = allocated(place)
     setup = built(name, size, place, compile=compiled)
     with closing(setup.loader.batches(0, 1)) as batches:
         views = next(batches)
     works: dict[str, Work] = {"ilk": step(setup, views)}
     row = {"precision": setup.precision, "compiled": compiled}
-    peaks = {"ilk": peak(works["ilk"], place)}
+    peaks = {"ilk": peak(works["ilk"], held, place)}
     if name in PEERS:
+        held = allocated(place)
         try:
             works["lightly"] = PEERS[name](setup, views, compiled)
-            peaks["lightly"] = peak(works["lightly"], place)
+            peaks["lightly"] = peak(works["lightly"], held, place)
         except ImportError as error:
             row["skipped"] = f"lightly is not there: {error}"
     seconds = interleaved(works, place)
@@ -105,11 +107,15 @@ def interleaved(works: Mapping[str, Work], place: Place) -> dict[str, list[float
     return spent
 
 
-def peak(work: Work, place: Place) -> int | None:
-    """The most bytes held on the device while a step is taken the second time.
+def allocated(place: Place) -> int:
+    """Bytes held on the device."""
+    return torch.cuda.memory_allocated() if place.device == "cuda" else 0
 
-    With two engines in one process both hold their weights, which is small beside what a step
-    holds; the first step also builds kernels and the optimiser's state.
+
+def peak(work: Work, held: int, place: Place) -> int | None:
+    """The most bytes on the device in the second step, beside those held before it was built.
+
+    The first step also builds kernels and the optimiser's state.
     """
     work()
     if place.device != "cuda":
@@ -118,7 +124,7 @@ def peak(work: Work, place: Place) -> int | None:
     torch.cuda.reset_peak_memory_stats()
     work()
     place.wait()
-    return torch.cuda.max_memory_allocated()
+    return torch.cuda.max_memory_allocated() - held
 
 
 def streamed(name: str, size: int, place: Place) -> dict[str, Any]:
