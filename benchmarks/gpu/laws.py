@@ -136,11 +136,11 @@ class Stopping:
 
     after: int
 
-    def stepped(self, step: int, steps: int, numbers: dict[str, float]) -> None:
+    def on_step(self, step: int, steps: int, numbers: dict[str, float]) -> None:
         if step == self.after:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    def told(self, message: str) -> None:
+    def on_message(self, message: str) -> None:
         print(message)
 
 

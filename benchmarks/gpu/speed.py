@@ -155,7 +155,7 @@ def stream(setup: Setup, place: Place, steps: int = 0) -> dict[str, Any]:
             trainer.take_step([taken], setup.length.progress(trainer.step))
             waited += taken.waited
             if setup.profile is not None:
-                setup.profile.stepped()
+                setup.profile.on_step()
     place.wait()
     seconds = time.perf_counter() - began
     return {
