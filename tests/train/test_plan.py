@@ -74,7 +74,7 @@ def test_paper_settings_by_one_word(photos):
 
 def test_where_all_is_named_and_nobody_listens_nothing_is_measured(photos, monkeypatch):
     monkeypatch.setattr(plan, "measure", None)
-    monkeypatch.setattr(plan, "survey", None)
+    monkeypatch.setattr(survey, "survey", None)
     named = Settings(device="cpu", backbone="resnet_mini", batch_size=8, steps=1, image_size=32)
     made = planned(named, photos)
     assert made.memory is None
