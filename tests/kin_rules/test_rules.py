@@ -64,8 +64,8 @@ def test_guests_change_nothing_but_the_kin(queue):
     torch.manual_seed(1)
     keys = plain(torch.randn(4, 4))
     candidates = joined_with_origin(keys, queue.rows())
-    adopted = Added(by=KEY, rule=Neighbours(k=2, within=Past(memory="past")))
-    kin = AddedFromMemory(rule=CommonSource(), adopted=adopted, memory="past")(
+    added = Added(by=KEY, rule=Neighbours(k=2, within=Past(memory="past")))
+    kin = AddedFromMemory(rule=CommonSource(), added=added, memory="past")(
         keys, candidates, looking(queue, keys)
     )
     for row in range(4):

@@ -32,7 +32,7 @@ class Composition:
 
     @staticmethod
     def plain(items: Int[Tensor, " B"]) -> "Composition":
-        """Every row wholly made of its own item."""
+        """Every row is made of its own item alone."""
         return Composition(items[:, None], torch.ones(len(items), 1, device=items.device))
 
     @staticmethod
@@ -46,7 +46,7 @@ class Composition:
 
     @staticmethod
     def unknown(rows: int, device: torch.device) -> "Composition":
-        """Rows that nobody is kin of by source."""
+        """Rows without kin by source."""
         return Composition.plain(torch.full((rows,), UNKNOWN, dtype=torch.long, device=device))
 
     @staticmethod

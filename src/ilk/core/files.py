@@ -99,7 +99,7 @@ def make_parent(path: Path) -> None:
     """Make the directory of a file, if need be.
 
     Raises:
-        OSError: it cannot be made; the reason is said in words where a file is in the way.
+        OSError: it cannot be made; it explains the reason where a file is in the way.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

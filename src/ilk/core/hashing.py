@@ -1,4 +1,4 @@
-"""Drawing lots on the device: the same for an image whatever rank or row it stands in.
+"""Random numbers on the device: the same for an image in whichever rank or row it is.
 
 Axes: the shape of the numbers that draw.
 """
@@ -15,11 +15,11 @@ _GOLDEN = -0x61C8864680B583EB  # 2**64 / golden ratio, signed
 def hash_uniform(
     numbers: Int[Tensor, "*shape"], *, seed: int, step: int, name: str
 ) -> Float[Tensor, "*shape"]:
-    """One uniform in [0, 1) for each number: equal numbers draw equal lots.
+    """One uniform in [0, 1) for each number: equal numbers give equal uniforms.
 
     Args:
-        numbers: whatever tells the draws apart, such as slots or pairs of sources.
-        seed: of the run.
+        numbers: what the draws depend on, such as slots or pairs of sources.
+        seed: the run's.
         step: or any other counter.
         name: of the stream; streams are independent of one another.
     """

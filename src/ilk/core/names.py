@@ -44,7 +44,7 @@ def did_you_mean(
         names: that there are.
         otherwise: what to say where none is near.
         count: names to offer at most.
-        cutoff: how alike they must be, 0 to 1.
+        cutoff: how similar they must be, 0 to 1.
         prefix: what to write before each name that is offered.
 
     Example:

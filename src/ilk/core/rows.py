@@ -1,4 +1,4 @@
-"""What the algebra speaks about: outputs of networks, their rows, and who is kin to whom.
+"""What the algebra is about: outputs of networks, their rows, and which are kin.
 
 Axes: N rows, D embedding, Q queries, K candidates.
 """
@@ -17,7 +17,7 @@ Role = Literal["student", "teacher"]
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A reference: what one network says of one view.
+    """A reference to what one network computes for one view.
 
     Args:
         network: whose output.
@@ -61,10 +61,10 @@ class Rows:
     Args:
         vectors: one embedding a row.
         composition: what each row is made of.
-        slots: one number per image, or place of one, shown in this step, so that a row can be
-            told from its own copy; -1 for rows from a memory.
+        slots: one number per image, or place of one, shown in this step, so that a row can
+            be distinguished from its own copy; -1 for rows from a memory.
         origin: what each row shows, where kin by source must not know of it: the images
-            behind a queue of keys that are foreign to all; None is the composition.
+            of a queue whose keys are negatives of all queries; None is the composition.
         task: as in `RowFacts`.
         place: as in `RowFacts`; not a number for rows of which it is not known, where other
             rows stand beside them.
@@ -89,12 +89,12 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Kin:
-    """Who is kin, who is left out; everyone else is foreign.
+    """Which candidates are kin and which are ignored; all others are negatives.
 
     Args:
-        weights: T, non-negative; a row sums to one, or to zero when it has no kin. Nobody who
-            is left out has a weight.
-        left_out: M, pairs that take no part at all, in the denominator neither; None is nobody.
+        weights: T, non-negative; a row sums to one, or to zero when it has no kin. Ignored
+            pairs have no weight.
+        ignored: M, pairs that count nowhere, not even in the denominator; None ignores none.
         importance: how much a row counts in a mean of losses, one on average over the data;
             None is one each.
     """
@@ -151,7 +151,7 @@ class StepContext(Protocol):
 
     @property
     def seed(self) -> int:
-        """Of the run, for rules that draw lots."""
+        """The run's seed, for rules that draw at random."""
         ...
 
     def fact(self, name: str) -> Int[Tensor, " M"]:
@@ -215,7 +215,7 @@ class Mixability(Protocol):
 
 @runtime_checkable
 class NegativeSynthesis(Protocol):
-    """Makes further candidates for each query, foreign to it and its own alone."""
+    """Makes further negatives for each query, which are its own alone."""
 
     def __call__(
         self, queries: Rows, candidates: Rows, kin: Kin, context: StepContext

@@ -17,7 +17,7 @@ from ilk.kin.source import CommonSource
 
 @decides_kin
 class Added:
-    """Whom a rule finds for the rows that decide, as far as a query shares sources with them.
+    """What a rule finds for the rows that decide, as far as a query shares sources with them.
 
     A mix so has the kin of both of its sources, each by its share: neighbours or false
     negatives under SDMP. Rows of a common source are not found: they are kin already.
@@ -33,7 +33,7 @@ class Added:
     shares: KinRule = field(default_factory=CommonSource)
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
-        """Weights of strangers that were found."""
+        """Weights of the other images that were found."""
         deciding = context.rows(self.by)
         found = self.rule(deciding, candidates, context).weights
         shares = self.shares(queries, deciding, context).weights
@@ -54,33 +54,33 @@ class Past:
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on all of them."""
         written = memory_of(context, self.memory, Written).written()
-        strangers = overlap(queries.shown, candidates.shown) == 0
-        strangers[:, : -len(written)] = False
-        strangers[:, -len(written) :] &= written
-        return Kin(normalize_rows(strangers.to(queries.composition.shares.dtype)))
+        others = overlap(queries.shown, candidates.shown) == 0
+        others[:, : -len(written)] = False
+        others[:, -len(written) :] &= written
+        return Kin(normalize_rows(others.to(queries.composition.shares.dtype)))
 
 
 @decides_kin
 class AddedFromMemory:
-    """A method's own kin, and guests from a memory that is none of the method's candidates.
+    """A method's own kin, and further ones from a memory that is none of its candidates.
 
-    Rows of the memory that are not adopted take no part: who is foreign stays as it was.
+    Rows of the memory that are not found are ignored: the negatives stay what they were.
 
     Args:
         rule: of the method; it does not see the memory.
-        adopted: finds kin in the memory; what it finds elsewhere does not count.
+        added: finds kin in the memory; what it finds elsewhere does not count.
         memory: its name; its rows must be the last candidates.
     """
 
     rule: KinRule
-    adopted: KinRule
+    added: KinRule
     memory: str
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Kin of both, the closest of each with the same weight."""
         guests = len(memory_of(context, self.memory, Written).written())
         own = self.rule(queries, _without_last(candidates, guests), context)
-        found = self.adopted(queries, candidates, context).weights[:, -guests:]
+        found = self.added(queries, candidates, context).weights[:, -guests:]
         weights = torch.cat(
             [scale_to_peak(own.weights), scale_to_peak(found).to(own.weights)], dim=1
         )

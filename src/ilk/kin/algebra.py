@@ -108,7 +108,7 @@ class OrElse:
     """Kin by ``rule``; for queries that have none by it, kin by ``other``.
 
     Lifts a constraint where it cannot be met, as for a query without a label (CMSF, Navaneet et
-    al., ECCV 2022, section 3.2). Whom ``rule`` leaves out of a query it decides is left out.
+    al., ECCV 2022, section 3.2). What ``rule`` ignores for a query that it decides is ignored.
     """
 
     rule: KinRule
@@ -121,8 +121,8 @@ class OrElse:
         weights = torch.where(decided, kin.weights, other.weights)
         if kin.ignored is None and other.ignored is None:
             return Kin(weights)
-        nobody = torch.zeros_like(weights, dtype=torch.bool)
-        ours, theirs = (nobody if k.ignored is None else k.ignored for k in (kin, other))
+        none_ignored = torch.zeros_like(weights, dtype=torch.bool)
+        ours, theirs = (none_ignored if k.ignored is None else k.ignored for k in (kin, other))
         return Kin(weights, torch.where(decided, ours, theirs))
 
 

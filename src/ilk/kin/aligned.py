@@ -30,17 +30,7 @@ class Counterpart:
 
     @torch.no_grad()
     def align(self, queries: Rows, candidates: Rows, context: StepContext) -> AlignedKin:
-        """One column for each query; queries without a counterpart have no kin.
-
-        Example:
-            >>> from ilk.core import Composition
-            >>> def patches(*sources: int) -> Rows:
-            ...     made = Composition.plain(torch.tensor(sources))
-            ...     return Rows(torch.zeros(len(sources), 2), made, torch.arange(len(sources)))
-            >>> kin = Counterpart().align(patches(7, 7, 5), patches(5, 7, 7), None)
-            >>> kin.columns.tolist(), kin.weights.tolist()
-            ([1, 2, 0], [1.0, 1.0, 1.0])
-        """
+        """One column for each query; queries without a counterpart have no kin."""
         mine, theirs = (rows.composition.sources[:, 0] for rows in (queries, candidates))
         order = theirs.argsort(stable=True)
         sorted_sources = theirs[order]

@@ -40,14 +40,14 @@ class OwnCluster:
 
 @decides_kin
 class OwnClass:
-    """The class that each query's item is said to be of; the queries are scores over classes.
+    """The pseudo-label of each query's item; the queries are scores over classes.
 
     UIC, Chen et al., ECCV workshops 2020, https://arxiv.org/abs/2006.11480, and DeepCluster,
     Caron et al., ECCV 2018, https://arxiv.org/abs/1807.05520. Rows count in inverse proportion
-    to the size of their class, as if classes were drawn alike often.
+    to the size of their class, as if classes were sampled uniformly.
 
     Args:
-        labels: name of the memory that knows.
+        labels: name of the memory that holds the pseudo-labels.
     """
 
     labels: str
@@ -86,17 +86,17 @@ class Clustermates:
 
 @decides_kin
 class DrawnMates:
-    """One image of the query's cluster, drawn by lot, and semi-hard foreigners, drawn too.
+    """One random image of the query's cluster, and random semi-hard negatives.
 
     InterCLR, Xie et al., IJCV 2022, https://arxiv.org/abs/2008.11702, section 3. Candidates are
     all items. The mate may be the query's own entry; a mix draws one for each of its sources.
-    Foreigners are drawn from those most like the query, of other clusters; all others take no
-    part. A query whose cluster is not known yet has no kin.
+    Negatives are drawn from the images of other clusters most similar to the query; all others
+    are ignored. A query whose cluster is not known yet has no kin.
 
     Args:
         clusters: name of the memory whose rows are the candidates.
-        pool: how many of the most alike foreigners are drawn from, and themselves looked at.
-        foreign: how many are drawn; fewer where there are fewer.
+        pool: negatives are drawn from so many of the most similar images of other clusters.
+        negatives: so many are drawn; fewer where there are fewer.
     """
 
     clusters: str

@@ -1,4 +1,4 @@
-"""Who is foreign: fewer of them by lot, harder ones by synthesis or by another view.
+"""Negatives: a random subset, harder ones by synthesis, or those of another view.
 
 Axes: Q queries, K candidates, m synthetic candidates of a query, D features.
 """
@@ -27,21 +27,21 @@ from ilk.kin.algebra import decides_kin
 
 @decides_kin
 class Sampled:
-    """Kin by ``rule``, and few foreigners, drawn by lot; all others are left out.
+    """Kin by ``rule``, and a few random negatives; all others are ignored.
 
-    ReLIC v2, Tomasev et al., 2022, https://arxiv.org/abs/2201.05119, contrasts with ten. Lots
-    go by the sources of query and candidate, so every view of an image draws the same.
+    ReLIC v2, Tomasev et al., 2022, https://arxiv.org/abs/2201.05119, contrasts with ten. The
+    draw depends on the sources of query and candidate, so it is the same for all views.
 
     Args:
         rule: decides who is kin.
-        foreign: how many are drawn for each query; fewer where there are fewer.
+        negatives: so many are drawn for each query; fewer where there are fewer.
     """
 
     rule: KinRule
     negatives: int
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
-        """The same weights, and most of the foreigners left out."""
+        """The same weights; most negatives are ignored."""
         kin = self.rule(queries, candidates, context)
         mine, theirs = (rows.composition.sources[:, 0] for rows in (queries, candidates))
         drawn = hash_uniform(
@@ -56,7 +56,7 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class RowByRow:
-    """One foreigner more for each query and for it alone: the same row of another view.
+    """One further negative for each query alone: the same row of another view.
 
     Of a view that shows another image before the query's background it is the
     background-matched negative of Ryali, Schwab and Morcos, 2021,
@@ -87,14 +87,14 @@ class RowByRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HardMixes:
-    """Foreigners harder than any there is: mixes of the hardest with one another and the query.
+    """Harder negatives: mixes of the hardest ones with one another and with the query.
 
     MoCHi, Kalantidis et al., NeurIPS 2020, https://arxiv.org/abs/2010.01028, Eq. 4 and 6. The
-    hardest are chosen among candidates that are foreign by the term's rule, so that rejected
+    hardest are chosen among the negatives of the term's rule, so that rejected
     false negatives are never mixed.
 
     Args:
-        hardest: N, how many of the foreigners most like the query are mixed.
+        hardest: N, so many of the negatives most similar to the query are mixed.
         pairs: s, mixes of two of them, by a uniform share.
         own: s', mixes of one of them with the query, which has less than half.
         from_epoch: before it there are none.
@@ -109,7 +109,7 @@ class HardMixes:
     def __call__(
         self, queries: Rows, candidates: Rows, kin: Kin, context: StepContext
     ) -> tuple[Float[Tensor, "Q m D"], Bool[Tensor, "Q m"]] | None:
-        """Unit vectors; those of a query to which nobody is foreign are left out."""
+        """Unit vectors; those of a query without negatives are ignored."""
         if context.progress.epoch < self.from_epoch:
             return None
         negatives = _negatives(kin)

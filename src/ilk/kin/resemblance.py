@@ -66,7 +66,7 @@ class Neighbours:
 
 @decides_kin
 class FormerNeighbours:
-    """The k candidates whose items were most alike one visit ago: far by now, yet related.
+    """The k candidates whose items were most similar one visit ago: distant now, yet related.
 
     The constraint of CMSF without labels (Navaneet et al., ECCV 2022, section 3.1): neighbours
     of the same item under another augmentation.
@@ -88,7 +88,7 @@ class FormerNeighbours:
 
 @decides_kin
 class SoftNeighbours:
-    """All candidates, by how alike they are: ``softmax(cosine / temperature)`` of each row.
+    """All candidates, by similarity: ``softmax(cosine / temperature)`` of each row.
 
     The target of ReSSL, Zheng et al., NeurIPS 2021, https://arxiv.org/abs/2107.09282, Eq. 4;
     as the temperature falls it becomes the nearest neighbour alone.
@@ -99,7 +99,7 @@ class SoftNeighbours:
             it shares sources with, by their share.
         among: outputs whose rows, of all ranks, are compared in place of the candidates, row
             for row; () are the candidates themselves.
-        mask: whom this rule leaves out of the deciding row is left out.
+        mask: what this rule ignores for the deciding row is ignored.
     """
 
     temperature: Scalar
@@ -118,13 +118,13 @@ class SoftNeighbours:
         if ignored is not None:
             scores = scores.masked_fill(ignored, -torch.inf)
         codes = torch.softmax(scores / value(self.temperature, context.progress), dim=1)
-        # A row with nobody left is all minus infinity.
+        # If all pairs of a row are ignored, it is all minus infinity.
         return spread(queries, deciding, Kin(codes.nan_to_num(0.0), ignored))
 
 
 @decides_kin
 class Similar:
-    """False negatives: of another origin, yet among the most alike and alike enough.
+    """False negatives: of another image, yet among the most similar and similar enough.
 
     FNC, Huynh et al., WACV 2022, https://arxiv.org/abs/2011.11765: ``CommonSource() |
     Similar()`` attracts them, ``CommonSource() - Similar()`` eliminates them. All views of an
@@ -134,7 +134,7 @@ class Similar:
         top: at most so many for a query.
         above: cosine that must be exceeded.
         over: the support views, compared in place of the query; () is the query alone.
-        reduce: a candidate is as alike as to its best support view, or to the mean of them.
+        reduce: similarity to the most similar support view, or the mean over them.
     """
 
     top: int = 10
@@ -181,7 +181,7 @@ class SameCluster:
 
 @decides_kin
 class SurePairs:
-    """Candidates surely of the query's class; those of whom nothing is sure are left out.
+    """Candidates surely of the query's class; pairs that are not sure are ignored.
 
     DAC, Chang et al., ICCV 2017, Eq. 6: two thresholds on the cosine of class probabilities,
     which meet as the run goes on. Rows are scores over classes.
@@ -189,7 +189,7 @@ class SurePairs:
     Args:
         above: cosine from which on two are of one class.
         below: cosine under which they are of two.
-        by: rows of all ranks that decide in place of queries and candidates alike, such as
+        by: rows of all ranks that decide in place of both queries and candidates, such as
             those of another view of the same images; None are they themselves.
     """
 
@@ -203,7 +203,7 @@ class SurePairs:
         return "" if self.by is None else _ROW_BY_ROW
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
-        """Equal weights on those surely alike."""
+        """Equal weights on those surely of one class."""
         deciding = (queries, candidates) if self.by is None else [context.joined(self.by)] * 2
         ours, theirs = (full(rows.vectors).softmax(dim=1) for rows in deciding)
         alike = similarities(ours, (theirs,))

@@ -16,7 +16,7 @@ class CommonSource:
 
     Plain views give the identity of InfoNCE; mixed ones the soft labels of SDMP, Ren et al.,
     CVPR 2022, Eq. 3 (against plain candidates) and Eq. 4 (against mixed ones). Rows of a memory
-    that does not keep sources are foreign to all.
+    that does not keep sources are kin of none.
     """
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
@@ -83,7 +83,7 @@ class Batchmates:
     """
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
-        """Equal weights on strangers with a slot."""
+        """Equal weights on other images with a slot."""
         shared = overlap(queries.composition, candidates.composition)
         mates = (shared == 0) & (candidates.slots >= 0)[None, :]
         return Kin(normalize_rows(mates.to(shared.dtype)))

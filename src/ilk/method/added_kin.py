@@ -27,7 +27,7 @@ class AddedKin:
         name: of the rule, for messages.
         rule: makes the rule that is asked for the key of a query, from the method's keys (all
             the views that support it) and the past keys to look among, if any.
-        found: whether those it finds are kin too, or take no part at all.
+        found: whether those it finds are kin too, or are ignored.
         past: rows of a queue of past keys to look among, where the method has none; 0 looks
             among the candidates alone.
         same: a kind of rule with which a method does the same already.
@@ -45,12 +45,12 @@ class AddedKin:
 
 
 def with_added_kin(method: Method, added: AddedKin) -> Method:
-    """The method whose queries have further kin, or fewer foreigners.
+    """The method whose queries have further kin, or fewer negatives.
 
     Only the kin of terms change, and where a rule looks among past keys that are no candidates
-    of a term, these become candidates who take no part unless they are found. What is found for
+    of a term, these become candidates that are ignored unless they are found. What is found for
     the key of an image counts for every query that shares sources with it, so that the method
-    can be mixed afterwards. Terms whose queries are stand-ins keep their kin.
+    can be mixed afterwards. Terms whose queries are nearest neighbours keep their kin.
 
     Raises:
         UserError: the method cannot take the rule, or is mixed already.
@@ -114,7 +114,7 @@ def _takes(term: Term) -> bool:
 
 
 def _keys(term: Term) -> tuple[Output, ...]:
-    """The rows of this step among the candidates, or those that stand-ins are looked up for."""
+    """The candidates' rows of this step, or those whose nearest neighbours are looked up."""
     outputs = (_key(entry) for entry in term.candidates)
     return tuple(replace(key, stopped=True) for key in outputs if key is not None)
 
@@ -159,13 +159,13 @@ def _with_kin(
 ) -> Term:
     past = None if memory is None else Past(memory=memory)
     by = _other_view(term, _keys(term))
-    adopted = Added(by=by, rule=added.rule(keys, past))
+    further = Added(by=by, rule=added.rule(keys, past))
     if added.found == "ignored":
-        return replace(term, kin=LeaveOut(rule=term.kin, those=adopted))
+        return replace(term, kin=LeaveOut(rule=term.kin, those=further))
     if memory is None or FromMemory(memory) in term.candidates:
-        return replace(term, kin=Union(rules=(term.kin, adopted)))
+        return replace(term, kin=Union(rules=(term.kin, further)))
     return replace(
         term,
         candidates=(*term.candidates, FromMemory(memory)),
-        kin=AddedFromMemory(rule=term.kin, adopted=adopted, memory=memory),
+        kin=AddedFromMemory(rule=term.kin, added=further, memory=memory),
     )

@@ -82,7 +82,7 @@ def _opposed(term: Term) -> Term:
 
 
 def _key(term: Term) -> Output | None:
-    """What a query is compared with, where that is an image of the batch among foreigners."""
+    """What a query is compared with, where that is an image of the batch with negatives."""
     if not isinstance(term.objective, SoftCrossEntropy):
         return None
     if not all(isinstance(query, Output) for query in term.queries):

@@ -59,7 +59,7 @@ def _uses(method: Method) -> Iterator[tuple[Output, bool]]:
     for term in method.terms:
         shown = (*term.queries, *term.candidates)
         for output in outputs_in(shown):
-            # Inside a stand-in an output is only looked up, so nothing flows back to it.
+            # In a `NearestNeighbour` an output is only looked up, so nothing flows back to it.
             yield output, output in shown and _open(output)
         for output in outputs_in((term.kin, term.negatives)):
             yield output, False

@@ -89,7 +89,7 @@ class Mixable:
         source: total of the terms against clean candidates.
         mix: total of the terms against mixed candidates.
         swap: two views that change roles with probability one half in each step.
-        caution: told to whoever mixes this method; empty when there is nothing to say.
+        caution: a warning for those who mix this method; empty when there is none.
     """
 
     queries: tuple[str, ...]

@@ -55,7 +55,7 @@ def check_references(
         memory: by name.
 
     Raises:
-        ValueError: a name is not known; the nearest one is told.
+        ValueError: a name is not known; the message has the nearest one.
     """
     for part in parts_in(parts):
         if isinstance(part, Output):

@@ -84,8 +84,8 @@ def with_mixed_queries(method: Method, rewriting: Rewriting) -> Method:
     changes: kin by common source weighs both as their compositions overlap.
 
     Raises:
-        UserError: a part of the method takes no mixed images, no query can be mixed, or nothing
-            is left to hold mixed queries against.
+        UserError: a part of the method takes no mixed images, no query can be mixed, or no
+            candidate is left for mixed queries.
     """
     _check(method, rewriting)
     views, renamed = _further_views(method, rewriting)
@@ -135,7 +135,7 @@ def _check(method: Method, rewriting: Rewriting) -> None:
 def _with_queries(terms: Iterable[Term], wanted: Callable[[str], bool]) -> list[Term]:
     """The terms reduced to the queries of some views; a query's share of the weight stays.
 
-    Stand-ins are looked up, not shown to the network, and stay as they are.
+    Nearest neighbours are looked up, not shown to the network, and stay as they are.
     """
     out = []
     for term in terms:

@@ -96,7 +96,7 @@ class Grouped:
 
     ``Grouped(fact="domain", groups=1)`` has one domain in each batch, ``Grouped(fact="label")``
     balances classes, and ``Grouped(fact="video", each=2)`` takes two clips of each video. All
-    values come alike often however many items they have, and so do the items of one value;
+    values are sampled uniformly however many items they have, and so are the items of a value;
     items whose fact is not known never come.
 
     Args:

@@ -56,15 +56,15 @@ Source = RowSource | Classes
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Term:
-    """One summand of the loss: who asks, who may answer, who of them is kin, and what it costs.
+    """One summand of the loss: queries, candidates, which of them are kin, and an objective.
 
     Args:
         name: under which the loss is logged; terms of one name are logged as their sum.
         queries: whose rows are the queries, one after the other.
         candidates: whose rows are the columns; `Classes` alone where the queries are scores.
-        kin: decides weights and left-out pairs.
+        kin: decides weights and ignored pairs.
         objective: turns them into a loss.
-        foreign: makes further candidates for each query that nobody is kin of.
+        negatives: makes further negatives for each query.
         weight: factor of the summand, a number, so that mixes can share it out.
         schedule: what the weight is multiplied by as training goes on.
         rows: over which the loss is a mean: those with kin, or all, where a row without kin

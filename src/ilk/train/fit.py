@@ -96,7 +96,7 @@ def resume(
     """Go on with a run, bit for bit as if it had never stopped, or lengthen it.
 
     Sums depend on how many threads and processes compute them, and on the device. Where these
-    are others than before, the run goes on, the watcher is told, and the record says so.
+    are others than before, the run goes on, and a message and the record say so.
 
     Args:
         directory: of the run.

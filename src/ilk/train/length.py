@@ -6,7 +6,7 @@ from ilk.core import Progress
 from ilk.train.settings import Settings
 
 DEFAULT_EPOCHS = 100
-SCORES = 20  # in a run, where nothing is said
+SCORES = 20  # in a run, by default
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from ilk.views.view import require
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClipView:
-    """A random view of a clip: consecutive frames, all changed alike.
+    """A random view of a clip: consecutive frames, all changed in the same way.
 
     The view of images is drawn once for a clip, so that crop, flip and colours are the same in
     every frame, as is usual for clips (Qian et al., CVPR 2021,
@@ -67,7 +67,7 @@ class ClipView:
             for share, clip in zip(chance, images, strict=True)
         ]
         chosen = _frames(images, starts, self.frames)
-        # Chance is a function of the item, so frames of one item are changed alike.
+        # Chance is a function of the item, so frames of one item are changed equally.
         view = replace(self.image, name=self.name)
         made = view.render(chosen, np.repeat(items, self.frames), epoch, seed)
         return _as_clips(made, len(images))

@@ -1,4 +1,4 @@
-"""Whom a kin rule finds, held against labels. Axes: Q queries, K candidates, S shares."""
+"""Precision and recall of kin rules, by labels. Axes: Q queries, K candidates, S shares."""
 
 from collections.abc import Iterator
 

@@ -35,7 +35,7 @@ _PLACE_BITS = 40  # numbers of images in a step stay below 2 to this
 
 @dataclass(frozen=True, slots=True)
 class KinRecord:
-    """Whom a term held for kin, for monitors.
+    """The kin of a term, for monitors.
 
     Args:
         term: the term.
@@ -60,7 +60,7 @@ class KinRecord:
 
 
 class Step:
-    """What the networks said of this step's views.
+    """What the networks computed for this step's views.
 
     Args:
         outputs: by network, view and head.
@@ -272,7 +272,7 @@ def parts_of(boxes: Float[Tensor, "B 4"], rows: int, columns: int) -> Float[Tens
 
 
 def add_columns(kin: Kin, ignored: Bool[Tensor, "Q m"]) -> Kin:
-    """The same kin with further columns, foreign unless they are left out."""
+    """The same kin with further columns, which are negatives unless they are ignored."""
     before = kin.ignored
     if before is None:
         before = torch.zeros_like(kin.weights, dtype=torch.bool)

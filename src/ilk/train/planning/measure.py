@@ -124,7 +124,7 @@ def measure(
 
 
 class _Clock:
-    """What is left of the time; all processes must decide alike."""
+    """What is left of the time; all processes must take the same decision."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()

@@ -25,7 +25,7 @@ from ilk.train.processes.ranks import from_first
 from ilk.train.settings import Settings
 from ilk.train.setup import Setup
 
-SAVE_SECONDS = 60.0  # between checkpoints at least, where nothing is said
+SAVE_SECONDS = 60.0  # between checkpoints at least, by default
 
 T = TypeVar("T")
 Say = Callable[[str], None]

@@ -34,7 +34,7 @@ class Survey:
         side: median shorter side of 32 images, in pixels.
         looked_at: images that were decoded, evenly spread.
         unreadable: how many of them could not be decoded.
-        alike: whether several of them were decoded and all have the same pixels.
+        equal: whether several of them were decoded and all have the same pixels.
         grey: whether all that were decoded have no colour.
     """
 
@@ -45,7 +45,7 @@ class Survey:
     side: float
     looked_at: int
     unreadable: int
-    alike: bool = False
+    equal: bool = False
     grey: bool = False
 
     def words(self) -> str:
@@ -113,7 +113,7 @@ def survey(source: Source, channels: int, seconds: float = SECONDS) -> Survey:
         side=float(statistics.median(sides)) if sides else float(LARGE),
         looked_at=looked,
         unreadable=looked - len(seen.sizes),
-        alike=seen.alike and len(seen.sizes) > 1,
+        equal=seen.equal and len(seen.sizes) > 1,
         grey=seen.grey and bool(seen.sizes),
     )
 
@@ -123,7 +123,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self.sizes: list[tuple[int, int]] = []
-        self.alike = self.grey = True
+        self.equal = self.grey = True
         self._first: np.ndarray | None = None
 
     def add(self, pixels: np.ndarray) -> tuple[int, int]:
@@ -135,7 +135,7 @@ class _Seen:
         height, width, channels = pixels.shape
         if self._first is None:
             self._first = pixels
-        self.alike = self.alike and np.array_equal(self._first, pixels)
+        self.equal = self.equal and np.array_equal(self._first, pixels)
         few = pixels[:: max(height // 64, 1), :: max(width // 64, 1)]
         self.grey = self.grey and channels > 1 and bool((few == few[..., :1]).all())
         self.sizes.append((width, height))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ilk.train.length import SCORES
 
-SCORES_SHARE = 0.1  # of a time, that online scores take at most where nothing is said of them
+SCORES_SHARE = 0.1  # of a time, that online scores take at most by default
 LOOKS = 100  # for signs of collapse, in a run of more steps
 AFTERWARDS = 3  # scores: of the encoder, of raw pixels and of the untrained network
 

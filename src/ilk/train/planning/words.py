@@ -112,7 +112,7 @@ def warnings(
         takes: what the run takes; None where it was not measured.
     """
     out: list[str] = []
-    if survey.alike:
+    if survey.equal:
         out.append(
             f"all {survey.looked_at - survey.unreadable:,} images that were looked at have the "
             f"same pixels, so that there is nothing to learn from them"

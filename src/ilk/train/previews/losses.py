@@ -269,7 +269,7 @@ def _by_rows(kin_record: KinRecord, row: int) -> list[Members]:
 
 
 def _by_classes(kin_record: KinRecord, row: int) -> list[Members]:
-    """The other rows by the classes that they share with this one, the most alike first."""
+    """The other rows by the classes that they share with this one, the most similar first."""
     weights = kin_record.table(slice(None)).weights.float().cpu()
     common = torch.minimum(weights[row], weights).sum(dim=1)
     others = torch.ones(len(common), dtype=torch.bool)

@@ -28,12 +28,12 @@ def shard(network: nn.Module, mesh: DeviceMesh) -> None:
         network: backbone and heads, with all parameters it will ever have, contiguous.
         mesh: of all processes, with one axis.
     """
-    # Nobody writes into what a part returns, which is all that the warning asks for.
+    # No code writes into what a part returns, which is all that the warning asks for.
     warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")
     for part in network.children():
         for unit in _units(part):
             fully_shard(unit, mesh=mesh, reshard_after_forward=True)
-        # Said openly, since it is not the default for what is called first: a teacher's parts.
+        # Set explicitly: it is not the default for what is called first, a teacher's parts.
         fully_shard(part, mesh=mesh, reshard_after_forward=True)
         for name in ("forward_features", "forward_head"):  # of a backbone, called by themselves
             if hasattr(part, name):
