@@ -78,7 +78,7 @@ def said(row: dict[str, Any]) -> str:
 
 
 @dataclass
-class Session:
+class Timetable:
     """All parts with one clock.
 
     Args:
@@ -176,11 +176,13 @@ def main(given: Sequence[str] | None = None) -> int:
         chosen.out or (RUNS / named / "out" if chosen.tiny else RESULTS / named)
     ).absolute()
     chosen.out.mkdir(parents=True, exist_ok=True)
-    session = Session(chosen)
+    timetable = Timetable(chosen)
     for name in chosen.parts.split(","):
-        session.part(name)
-    print(f"{session.failures} failed, {time.time() - session.began:.0f} s; see {chosen.out}")
-    return session.failures
+        timetable.part(name)
+    print(
+        f"{timetable.failures} failed, {time.time() - timetable.began:.0f} s; see {chosen.out}"
+    )
+    return timetable.failures
 
 
 if __name__ == "__main__":
