@@ -38,7 +38,7 @@ class DAC:
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
         whole = ImageView(name="whole", size=given.size, scale=(1, 1), ratio=(1, 1), flip=0)
-        said = Output("student", "a", "projector")
+        scores = Output("student", "a", "projector")
         sure = SurePairs(
             above=Line(self.above, self.end),
             below=Line(self.below, self.end),
@@ -61,8 +61,8 @@ class DAC:
             terms=(
                 Term(
                     name="clean",
-                    queries=(said,),
-                    candidates=(said,),
+                    queries=(scores,),
+                    candidates=(scores,),
                     kin=sure,
                     objective=PairClassification(),
                 ),

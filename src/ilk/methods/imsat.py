@@ -36,19 +36,19 @@ class IMSAT:
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
         changed = replace(views.simclr_pair(given.size, 0.2)[0], name="changed")
-        said = Output("student", "plain", "projector")
+        plain = Output("student", "plain", "projector")
         terms = (
             Term(
                 name="same",
                 queries=(Output("student", "changed", "projector"),),
                 candidates=(Classes(self.classes),),
-                kin=Assigned(by=replace(said, stopped=True), temperature=1.0),
+                kin=Assigned(by=replace(plain, stopped=True), temperature=1.0),
                 objective=SoftCrossEntropy(temperature=1.0),
             ),
             Term(
                 name="information",
-                queries=(said,),
-                candidates=(said,),
+                queries=(plain,),
+                candidates=(plain,),
                 kin=Itself(),
                 objective=ClassInformation(balance=self.balance),
                 weight=self.information,

@@ -42,20 +42,22 @@ class ReLICv2:
         large = tuple(replace(first, name=f"g{n + 1}") for n in range(self.large_views))
         local = tuple(replace(small, name=f"l{n + 1}") for n in range(self.local_views))
         crops = (*large, *local)
-        said = {crop.name: Output("student", crop.name, "predictor") for crop in crops}
+        predictions = {crop.name: Output("student", crop.name, "predictor") for crop in crops}
         aims = {crop.name: Output("teacher", crop.name, "projector") for crop in large}
         names = tuple(aims)
         beyond = dict(zip(names, (*names[1:], names[0]), strict=True))
         # A pair's similarities are compared with those of its mirror image; those of a small
         # crop with those of the next large one.
-        mirrored = {(q, k): (said[k], aims[q]) for q in names for k in names}
-        mirrored |= {(c.name, k): (said[beyond[k]], aims[k]) for c in local for k in names}
+        mirrored = {(q, k): (predictions[k], aims[q]) for q in names for k in names}
+        mirrored |= {
+            (c.name, k): (predictions[beyond[k]], aims[k]) for c in local for k in names
+        }
         share = 1 / len(mirrored)
         few = Sampled(rule=CommonSource(), negatives=self.negatives)
         contrast = tuple(
             Term(
                 name="contrast",
-                queries=(said[q],),
+                queries=(predictions[q],),
                 candidates=(aims[k],),
                 kin=few,
                 objective=SoftCrossEntropy(temperature=self.temperature),
@@ -66,7 +68,7 @@ class ReLICv2:
         invariance = tuple(
             Term(
                 name="invariance",
-                queries=(said[q],),
+                queries=(predictions[q],),
                 candidates=(aims[k],),
                 kin=SoftNeighbours(temperature=self.temperature, by=by, among=(to,), mask=few),
                 objective=Divergence(temperature=self.temperature),
