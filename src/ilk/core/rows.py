@@ -180,7 +180,7 @@ class StepContext(Protocol):
 
 @runtime_checkable
 class KinRule(Protocol):
-    """Decides, for every query, who of the candidates is kin and who is left out."""
+    """Decides, for every query, which candidates are kin and which are ignored."""
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights and left-out pairs; never carries a gradient."""
@@ -220,7 +220,7 @@ class NegativeSynthesis(Protocol):
     def __call__(
         self, queries: Rows, candidates: Rows, kin: Kin, context: StepContext
     ) -> tuple[Float[Tensor, "Q m D"], Bool[Tensor, "Q m"]] | None:
-        """Vectors without gradient and which of them are left out; None for the time being."""
+        """Vectors without gradient, and which are ignored; None where there are none yet."""
         ...
 
 

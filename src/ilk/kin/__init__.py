@@ -1,4 +1,4 @@
-"""Who is kin: rules from queries and candidates to weights and left-out pairs."""
+"""Kin rules: from queries and candidates to weights and ignored pairs."""
 
 from ilk.kin.added import Added, AddedFromMemory, Past
 from ilk.kin.algebra import (

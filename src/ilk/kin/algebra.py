@@ -1,7 +1,7 @@
 """How kin rules combine: either, both, without.
 
 Rules carry three operators: ``a | b`` is kin by either, ``a & b`` kin of ``a`` that
-are kin of ``b`` too, ``a - b`` kin by ``a`` with all kin of ``b`` left out of everything.
+are kin of ``b`` too, ``a - b`` kin by ``a`` where all kin of ``b`` are ignored.
 Axes: Q queries, K candidates.
 """
 
@@ -59,7 +59,7 @@ class Union:
 
     Rows are scaled to a maximum of one before the larger weight is taken, so that sets unite:
     one own view and three neighbours give a quarter to each (FNC, Huynh et al., WACV 2022).
-    A pair that one rule leaves out is left out, whatever the others say.
+    A pair that one rule ignores is ignored, whatever the others decide.
     """
 
     rules: tuple[KinRule, ...]
@@ -89,13 +89,13 @@ class Restrict:
 
 @decides_kin
 class LeaveOut:
-    """Kin by ``rule``; the kin of ``those`` take no part, in the denominator neither."""
+    """Kin by ``rule``; the kin of ``those`` are ignored, in the denominator too."""
 
     rule: KinRule
     those: KinRule
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
-        """Weights of what remains, and the pairs left out."""
+        """Weights of what remains, and the ignored pairs."""
         kin, those = (
             self.rule(queries, candidates, context),
             self.those(queries, candidates, context),
@@ -150,7 +150,7 @@ def normalize_rows(weights: Float[Tensor, "Q K"]) -> Float[Tensor, "Q K"]:
 
 
 def normalize_kin(weights: Float[Tensor, "Q K"], ignored: Bool[Tensor, "Q K"] | None) -> Kin:
-    """Kin of non-negative weights, rows normalised over the pairs that are not left out."""
+    """Kin of non-negative weights, rows normalised over the pairs that are not ignored."""
     if ignored is not None:
         weights = weights.masked_fill(ignored, 0.0)
     return Kin(normalize_rows(weights), ignored)

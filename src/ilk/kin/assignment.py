@@ -1,4 +1,4 @@
-"""Kin over classes: what the teacher says, or a balanced assignment to prototypes.
+"""Kin over classes: the teacher's probabilities, or a balanced assignment to prototypes.
 
 The queries are scores over K classes; so the candidates of these rules are the classes, and the
 candidate rows are not looked at. Axes: Q queries, N rows that decide, K classes or prototypes.
@@ -88,7 +88,7 @@ class Sinkhorn:
 
 
 def with_even_weights(rule: KinRule) -> KinRule:
-    """The same kin, all of one weight; where kin are classes, even shares of who decides."""
+    """The same kin with equal weights; where kin are classes, equal shares of deciding rows."""
     if isinstance(rule, Assigned | Sinkhorn):
         return replace(rule, shares=Evenly(rule=rule.shares))
     return Evenly(rule=rule)
@@ -108,7 +108,7 @@ def sinkhorn(
 
     Args:
         scores: over prototypes.
-        counts: how much a row weighs in the balance; zero takes no part, yet gets a code.
+        counts: how much a row weighs in the balance; zero does not count, yet gets a code.
         epsilon: positive.
         iterations: at least one.
     """

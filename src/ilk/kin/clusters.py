@@ -104,7 +104,7 @@ class DrawnMates:
     negatives: int
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
-        """The shares of a query's clusters on their mates, and most others left out."""
+        """The shares of a query's clusters on their mates; most others are ignored."""
         known = memory_of(context, self.clusters, Clustered)
         mine = queries.composition.relabel(known.labels)
         shares = mine.shares.masked_fill(mine.sources == UNKNOWN, 0.0)

@@ -33,7 +33,7 @@ class Sampled:
     draw depends on the sources of query and candidate, so it is the same for all views.
 
     Args:
-        rule: decides who is kin.
+        rule: decides which candidates are kin.
         negatives: so many are drawn for each query; fewer where there are fewer.
     """
 

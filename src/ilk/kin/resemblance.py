@@ -168,7 +168,7 @@ class SameCluster:
 
     @property
     def unmixable(self) -> str:
-        """Its rows may be held against others one by one, which are not mixed with them."""
+        """Its rows may be compared one by one with others, which are not mixed with them."""
         return "" if self.by is None else _ROW_BY_ROW
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
@@ -199,7 +199,7 @@ class SurePairs:
 
     @property
     def unmixable(self) -> str:
-        """Its rows may be held against others one by one, which are not mixed with them."""
+        """Its rows may be compared one by one with others, which are not mixed with them."""
         return "" if self.by is None else _ROW_BY_ROW
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
@@ -232,7 +232,7 @@ def _deciding(queries: Rows, by: Output | None, context: StepContext) -> Float[T
 def spread(queries: Rows, deciding: Rows, kin: Kin) -> Kin:
     """The kin of other rows, as far as a query shares sources with them.
 
-    A pair is left out where all of those rows leave it out.
+    A pair is ignored where all of those rows ignore it.
     """
     shares = normalize_rows(overlap(queries.composition, deciding.composition))
     weights = shares.to(kin.weights.dtype) @ kin.weights

@@ -92,7 +92,7 @@ class Batchmates:
 def among_batchmates(rule: KinRule) -> KinRule:
     """The same rule with the other keys of the batch as candidates beside a memory.
 
-    Who mixes queries of MoCo holds them against all keys of the batch and the queue (i-Mix, Lee
+    Mixed queries of MoCo are compared with all keys of the batch and the queue (i-Mix, Lee
     et al., ICLR 2021; MixCo, Kim et al., 2020).
     """
     if isinstance(rule, Union):

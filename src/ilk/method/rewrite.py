@@ -187,7 +187,7 @@ def mix_name(view: str) -> str:
 def _source_term(term: Term, renamed: dict[str, str], name: str) -> Term:
     """The mixed queries against the clean candidates.
 
-    The student's own views among the candidates (SimCLR) are left out: only mixes of them are
+    The student's own views among the candidates (SimCLR) are dropped: only mixes of them are
     seen.
     """
     own = _views_of(term.queries)
