@@ -108,7 +108,8 @@ def measure(
     embedding = steps.embedding() if scored else 0.0
     seconds_of_signs = steps.signs
     if device.type == "cuda" and len(peaks) > 1:
-        bytes_each = _slope(peaks[-2], peaks[-1])
+        # Freed blocks may serve the larger batch, and the peak then does not grow.
+        bytes_each = max(bytes_each, _slope(peaks[-2], peaks[-1]))
     peak = peak_of(device)
     del steps
     gc.collect()
