@@ -97,10 +97,11 @@ def test_names_are_shown_and_never_acted_upon(ilk, folder, tmp_path, name):
     parts = ("--train", folder / "train", "--test", folder / "test", "--protocols", "knn")
     told = [
         ilk("evaluate", run, *parts), ilk("embed", run, folder / "test", "-o", run / "v"),
-        ilk("export", run), ilk("report", run, "-o", run / "r.html"),
+        ilk("export", run), ilk("export", run, "--to", "timm"),
+        ilk("report", run, "-o", run / "r.html"),
         ilk("embed", tmp_path / f"no {name}", folder / "test"), ilk("methods", name),
     ]  # fmt: skip
-    assert [one.code for one in told] == [0, 0, 2, 0, 2, 2]
+    assert [one.code for one in told] == [0, 0, 0, 2, 0, 2, 2]
     for one in told:
         assert "\x1b" not in one.out + one.err
         assert "\u202e" not in one.out + one.err
