@@ -26,6 +26,7 @@ from ilk.core import (
 from ilk.kin import HasRows, memory_of
 from ilk.method import FromMemory, NearestNeighbour, RowSource, Source, Term
 from ilk.networks import Network
+from ilk.objectives import rows_with_kin
 from ilk.train.loop.kin_counts import kin_counts
 from ilk.train.loop.passes import Outputs
 from ilk.train.processes.distributed import gather_rows
@@ -187,7 +188,9 @@ class Step:
             kin, made = self._decide(term, asking, answering, columns)
             vectors = vectors if made is None else (*vectors, made)
             loss = term.objective(asked, vectors, kin, self._progress)
-        return loss * kin.related.to(loss).mean() if term.rows == "all" else loss
+        if term.rows == "all":
+            return loss * (rows_with_kin(kin).to(loss) / len(kin.related))
+        return loss
 
     @torch.no_grad()
     def _decide(
