@@ -1,13 +1,21 @@
 """``ilk compare`` on the demo's images, as a person calls it."""
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from ilk.cli.grid import fitting
+from ilk.core import UserError
+from ilk.core.names import catalogue
+from ilk.study import cells
+from ilk.train import Settings
+from ilk.train.assemble import check_fits
 from tests.cli.conftest import TINY
 from tests.viewer.reading import kind, text, tree
 
@@ -79,3 +87,44 @@ def test_the_same_command_trains_nothing_again(compared, folder):
     assert again.returncode == 0, again.stderr
     assert [run.stat().st_mtime_ns for run in runs] == before
     assert table(again.stdout) == table(first.stdout)
+
+
+def test_what_does_not_fit_is_left_out_before_anything_is_trained(capsys):
+    shared = Settings(steps=2)
+    grid = cells(shared, methods=("moco-v3", "vicreg"), mixes=("none", "sdmp"))
+    assert [cell.name for cell in fitting(grid)] == ["moco-v3", "moco-v3-sdmp", "vicreg"]
+    said = capsys.readouterr().out
+    assert said.startswith(
+        "note: vicreg-sdmp is left out: mix sdmp: the method must take mixed"
+    )
+    assert said.count("note:") == 1
+
+
+def test_a_grid_in_which_nothing_fits_is_refused():
+    grid = cells(Settings(steps=2), methods=("simsiam", "byol"), kin=("fnc",))
+    with pytest.raises(UserError, match="a method must take the mix or kin rule that is named"):
+        fitting(grid)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "says"),
+    [
+        ("vigreg", {}, "did you mean vicreg"),
+        ("vicreg", {"mix_options": {"version": "bogus"}}, "version must be one of"),
+        ("simclr", {"optimiser_options": {"lrr": 1}}, "did you mean lr"),
+    ],
+)
+def test_what_is_wrong_is_refused_and_not_left_out(method, options, says):
+    grid = cells(Settings(**options), methods=("moco-v3", method), mixes=("none", "sdmp"))
+    with pytest.raises(UserError, match=says):
+        fitting(grid)
+
+
+@pytest.mark.parametrize("method", sorted(catalogue()["fits"]))
+def test_what_fits_is_as_the_table_says(method):
+    for part, reason in catalogue()["fits"][method].items():
+        axis = "kin" if part in catalogue()["kin rule"] else "mix"
+        settings = Settings(**{"method": method, axis: part})
+        says = re.escape(reason) if reason else None
+        with pytest.raises(UserError, match=says) if says else contextlib.nullcontext():
+            check_fits(settings)

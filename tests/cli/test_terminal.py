@@ -224,6 +224,16 @@ def test_a_run_on_a_real_terminal_is_stopped_and_saved(folder, tmp_path, signum)
     assert "\x1b[?25h" in text  # the cursor is back
 
 
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_before_its_plan_says_so(folder, tmp_path, signum):
+    """What has been loaded of torch by then is half of it."""
+    words = ("train", folder / "train", *TINY, "--steps", "9", "-o", tmp_path / "run")
+    code, text = _seen_in_a_terminal(words, stop_at="reading", signum=signum)
+    assert code == 128 + signum, text
+    assert "The command was stopped" in text
+    assert "Traceback" not in text
+
+
 def test_a_bar_and_a_print_do_not_call_each_other_for_ever(monkeypatch):
     """While a bar is drawn, rich puts its own stream in the place of the standard ones."""
     out = io.StringIO()

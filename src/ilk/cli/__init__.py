@@ -53,6 +53,7 @@ for _verb, _help in VERBS.items():
 
 
 CALLED: Any = {"exit_on_error": False, "print_error": False}
+app.meta.suppress_keyboard_interrupt = False  # it does not take that from its app
 
 
 @app.meta.default

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from ilk.cli.arguments import literals, minutes, pairs
+from ilk.cli.grid import fitting
 from ilk.cli.tables import print_table
 from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.cli.train import Pairs
@@ -148,11 +149,12 @@ def _study(
     from ilk.study import Study, cells
     from ilk.study import baselines as beaten
 
+    grid = fitting(cells(shared, **axes, options=own))
     scored = {"train": open_source(train), "test": open_source(test)}
     check_sources(scored, protocols)  # before hours of training
     return Study(
         directory=output,
-        cells=(*cells(shared, **axes, options=own), *(beaten() if baselines else ())),
+        cells=(*grid, *(beaten() if baselines else ())),
         seeds=seeds,
         learned=open_source(data[0] if len(data) == 1 else list(data)),
         names={"train": train, "test": test},

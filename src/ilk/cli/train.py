@@ -220,12 +220,13 @@ def _follow(
     start: Callable[[ModuleType, TrainDisplay], None],
 ) -> None:
     import ilk.train as run
+    from ilk.train import Collapsed, Interrupted  # here: Ctrl-C may come while torch is loaded
 
     try:
         with TrainDisplay(console, title) as display:
             start(run, display)
         run.leave()
-    except run.Interrupted as stop:
+    except Interrupted as stop:
         say(
             console,
             f"The run was stopped by {stop}; to continue it, use ilk train --resume "
@@ -233,7 +234,7 @@ def _follow(
         )
         _answer({"run": str(directory), "status": "interrupted"})
         sys.exit(stop.exit_code)
-    except run.Collapsed:
+    except Collapsed:
         say(
             console,
             f"The run was stopped because its features collapsed; what it had until then is in "

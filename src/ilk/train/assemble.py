@@ -128,6 +128,20 @@ def method_without_weights(settings: Settings) -> Method:
         return made.build(Given(width=8, size=settings.image_size or 224))
 
 
+def check_fits(settings: Settings) -> None:
+    """Refuse before anything is trained what `assemble` would refuse of a method's parts.
+
+    Args:
+        settings: of a run; the backbone may be undecided.
+
+    Raises:
+        UserError: a name or a field is wrong, or the method does not take the mix or kin rule.
+    """
+    named = replace(settings, backbone=settings.backbone or "resnet_mini")
+    with torch.device("meta"):
+        _method(named, Given(width=8, size=settings.image_size or 224))
+
+
 def _trunk(settings: Settings, image_size: int, *, drop_path: float) -> nn.Module:
     options: Mapping[str, Any] = settings.backbone_options
     return backbone(
