@@ -7,9 +7,10 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from ilk.core import Line, Output, Progress, similarities
+from ilk.core import Line, Output, Progress, UserError, similarities
 from ilk.kin import CommonSource, Itself, leave_out
 from ilk.method import EMA, Head, Method, Mixable, Optimisation, Term
+from ilk.mixes import mixture
 from ilk.networks import EachPlace, Network, backbone, mlp, sync_batch_norm
 from ilk.objectives import SoftCrossEntropy
 from ilk.train.loop.step import parts_of
@@ -216,3 +217,29 @@ def test_two_processes_take_the_step_of_one(strategy, tmp_path, fabric):
         two = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
         for name, tensor in one.state().items():
             torch.testing.assert_close(two[name], tensor, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("mix", ["sdmp", "i-mix"])
+@pytest.mark.parametrize("strategy", ["mixup", "cutmix", "resizemix"])
+def test_places_of_an_image_with_a_box_are_refused(mix, strategy):
+    """Under a box a place shows one of both images, not the shares of the whole."""
+    method = local_method("map")
+    both = replace(method.terms[0], queries=(Output("student", "a", "local"),))
+    chosen = mixture(mix, {"strategies": [strategy]})
+    if strategy == "mixup":
+        assert chosen.apply(replace(method, terms=(both,))).mixes
+        return
+    with pytest.raises(UserError, match=rf"because local reads .*got {strategy}; set mix"):
+        chosen.apply(replace(method, terms=(both,)))
+
+
+@pytest.mark.parametrize(("mix", "fits"), [("sdmp", False), ("i-mix", True)])
+def test_clean_places_beside_a_mixed_feature_take_any_mix(mix, fits):
+    """SDMP holds mixed features against mixed places too, i-Mix against clean ones alone."""
+    chosen = mixture(mix, {"strategies": ["cutmix"]})
+    method = replace(local_method("tokens"), terms=local_method("tokens").terms[:1])
+    if fits:
+        assert chosen.apply(method).mixes
+        return
+    with pytest.raises(UserError, match="because local reads"):
+        chosen.apply(method)

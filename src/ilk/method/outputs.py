@@ -1,11 +1,12 @@
 """Which passes through which networks a method needs: read off its terms."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ilk.core import Mixability, Output, Role
 from ilk.method.record import Method
 from ilk.method.references import outputs_in, parts_in
+from ilk.networks import FEATURE, SHOWN, Head
 
 _FEATURE = frozenset(("feature",))
 
@@ -47,6 +48,15 @@ def passes(method: Method) -> tuple[Pass, ...]:
         Pass(network, view, names, gradient)
         for (network, view), (names, gradient) in wanted.items()
     )
+
+
+def places_read(heads: Mapping[str, Head], outputs: Iterable[Output]) -> tuple[str, ...]:
+    """Which outputs rest on the backbone's ``map`` or ``tokens``, by name, each once."""
+    roots = {name: name for name in SHOWN}
+    for name, head in heads.items():  # each stands after the one that it sits on
+        roots[name] = roots[head.on]
+    names = dict.fromkeys(output.head for output in outputs)
+    return tuple(name for name in names if roots[name] != FEATURE)
 
 
 def query_views(method: Method) -> tuple[str, ...]:

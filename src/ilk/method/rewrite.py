@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ilk.core import Output, UserError
-from ilk.method.outputs import refusals
+from ilk.method.outputs import places_read, refusals
 from ilk.method.record import Method
 from ilk.method.references import outputs_in, substituted
 from ilk.method.term import Term
@@ -121,6 +121,7 @@ def _check(method: Method, rewriting: Rewriting) -> None:
             f"mix {rewriting.name}: the method must have queries that show a view, but none "
             f"shows any of {', '.join(rewriting.queries) or 'its views'}"
         )
+    _check_places(method, rewriting)
     own = {view.name for view in method.views}
     if rewriting.extra and not own.issuperset(rewriting.queries):
         made = next(view for view in rewriting.queries if view not in own)
@@ -130,6 +131,23 @@ def _check(method: Method, rewriting: Rewriting) -> None:
         )
     if method.mixable.caution:
         warnings.warn(f"mix {rewriting.name}: {method.mixable.caution}", stacklevel=4)
+
+
+def _check_places(method: Method, rewriting: Rewriting) -> None:
+    """Refuse boxes where mixed images are seen place by place: each shows shares of its own."""
+    pasted = [name for name in rewriting.mixing.strategies if name != "mixup"]
+    asked = _with_queries(method.terms, lambda view: view in rewriting.queries)
+    mixed = [
+        (term.queries, (term.candidates, term.kin) if rewriting.totals[2] else ())
+        for term in asked
+    ]
+    heads = places_read(method.heads, outputs_in(mixed))
+    if pasted and heads:
+        raise UserError(
+            f"mix {rewriting.name}: images must be mixed by mixup, because {', '.join(heads)} "
+            f"reads them place by place, and under a box a place does not have the shares of "
+            f"its image, got {', '.join(pasted)}; set mix.strategies=('mixup',)"
+        )
 
 
 def _with_queries(terms: Iterable[Term], wanted: Callable[[str], bool]) -> list[Term]:
