@@ -6,7 +6,18 @@ import pytest
 from torch import nn
 
 from ilk.core import Output
-from ilk.kin import Added, CommonSource, Neighbours, SameCluster, Union
+from ilk.kin import (
+    Added,
+    Assigned,
+    Clustermates,
+    CommonSource,
+    FormerNeighbours,
+    Neighbours,
+    OwnClass,
+    SameCluster,
+    Sinkhorn,
+    Union,
+)
 from ilk.method import FromMemory, Head, NearestNeighbour, Pretrained, Remember
 from tests.laws.world import SMALL, small_method
 
@@ -94,3 +105,19 @@ def test_heads_are_looked_at_too():
 @pytest.mark.parametrize("name", SMALL)
 def test_every_method_is_whole(name):
     assert small_method(name).heads
+
+
+@pytest.mark.parametrize(
+    ("rule", "field"),
+    [
+        (Neighbours(k=1, among="que"), "among of Neighbours"),
+        (Neighbours(k=1, within=FormerNeighbours(k=1, past="que")), "past of FormerNeighbours"),
+        (CommonSource() - Clustermates(clusters="que"), "clusters of Clustermates"),
+        (OwnClass(labels="que"), "labels of OwnClass"),
+        (Assigned(by=KEY, temperature=1.0, centre="que"), "centre of Assigned"),
+        (Sinkhorn(by=KEY, pool="que"), "pool of Sinkhorn"),
+    ],
+)
+def test_a_memory_that_a_rule_asks_for_must_be_there(rule, field):
+    with pytest.raises(ValueError, match=f"{field} must be known, got 'que'; did you mean que"):
+        term(small_method("moco-v2"), kin=rule)

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
         AlignedKin,
         AlignedObjective,
         AlignedRule,
+        HeadName,
         Kin,
         KinRule,
+        MemoryName,
         Mixability,
         NegativeSynthesis,
         Objective,
@@ -38,8 +40,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "composition": "Composition overlap",
     "hashing": "hash_uniform paired",
-    "rows": "AlignedKin AlignedObjective AlignedRule Kin KinRule Mixability "
-    "NegativeSynthesis Objective Output Role RowFacts Rows StepContext",
+    "rows": "AlignedKin AlignedObjective AlignedRule HeadName Kin KinRule MemoryName "
+    "Mixability NegativeSynthesis Objective Output Role RowFacts Rows StepContext",
     "scores": "full row_similarities similarities",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -52,10 +54,12 @@ __all__ = [
     "Busy",
     "Composition",
     "Cosine",
+    "HeadName",
     "Holder",
     "Kin",
     "KinRule",
     "Line",
+    "MemoryName",
     "MinPixels",
     "Mixability",
     "NegativeSynthesis",

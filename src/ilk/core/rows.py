@@ -4,7 +4,7 @@ Axes: N rows, D embedding, Q queries, K candidates.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from ilk.core.composition import Composition
 from ilk.core.schedules import Progress
 
 Role = Literal["student", "teacher"]
+# Fields of these types are looked up when a method is built.
+HeadName = Annotated[str, "head"]  # in Method.heads, of the student
+MemoryName = Annotated[str, "memory"]  # in Method.memory
 
 
 @dataclass(frozen=True, slots=True)

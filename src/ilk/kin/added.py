@@ -4,7 +4,7 @@ from dataclasses import field, replace
 
 import torch
 
-from ilk.core import Composition, Kin, KinRule, Output, Rows, StepContext, overlap
+from ilk.core import Composition, Kin, KinRule, MemoryName, Output, Rows, StepContext, overlap
 from ilk.kin.algebra import (
     decides_kin,
     normalize_kin,
@@ -49,7 +49,7 @@ class Past:
         memory: its name; its rows must be the last candidates.
     """
 
-    memory: str
+    memory: MemoryName
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on all of them."""
@@ -74,7 +74,7 @@ class AddedFromMemory:
 
     rule: KinRule
     added: KinRule
-    memory: str
+    memory: MemoryName
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Kin of both, the closest of each with the same weight."""

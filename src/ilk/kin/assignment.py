@@ -11,7 +11,7 @@ import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor
 
-from ilk.core import Kin, KinRule, Output, Rows, Scalar, StepContext, full, value
+from ilk.core import Kin, KinRule, MemoryName, Output, Rows, Scalar, StepContext, full, value
 from ilk.kin.algebra import Evenly, decides_kin
 from ilk.kin.memories import Centred, Written, memory_of
 from ilk.kin.source import CommonSource
@@ -34,7 +34,7 @@ class Assigned:
 
     by: Output
     temperature: Scalar
-    centre: str | None = None
+    centre: MemoryName | None = None
     shares: KinRule = field(default_factory=CommonSource)
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
@@ -67,7 +67,7 @@ class Sinkhorn:
     by: Output
     epsilon: float = 0.05
     iterations: int = 3
-    pool: str | None = None
+    pool: MemoryName | None = None
     pool_from: float = 0.0
     shares: KinRule = field(default_factory=CommonSource)
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from ilk.core import (
     UNKNOWN,
     Kin,
+    MemoryName,
     Rows,
     Scalar,
     StepContext,
@@ -30,7 +31,7 @@ class OwnCluster:
         clusters: name of the memory that knows.
     """
 
-    clusters: str
+    clusters: MemoryName
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """The shares of the clusters that a query is made of."""
@@ -50,7 +51,7 @@ class OwnClass:
         labels: name of the memory that holds the pseudo-labels.
     """
 
-    labels: str
+    labels: MemoryName
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """The shares of the classes that a query is made of."""
@@ -71,7 +72,7 @@ class Clustermates:
         accepted: share of the items, the surest first, whose cluster is believed.
     """
 
-    clusters: str
+    clusters: MemoryName
     accepted: Scalar = 1.0
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
@@ -99,7 +100,7 @@ class DrawnMates:
         negatives: so many are drawn; fewer where there are fewer.
     """
 
-    clusters: str
+    clusters: MemoryName
     pool: int
     negatives: int
 

@@ -10,8 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ilk.core import (
+    HeadName,
     Kin,
     KinRule,
+    MemoryName,
     Output,
     Rows,
     Scalar,
@@ -45,7 +47,7 @@ class Neighbours:
 
     k: int
     by: Output | None = None
-    among: str | None = None
+    among: MemoryName | None = None
     within: KinRule | None = None
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
@@ -77,7 +79,7 @@ class FormerNeighbours:
     """
 
     k: int
-    past: str
+    past: MemoryName
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on the nearest of the past."""
@@ -164,7 +166,7 @@ class SameCluster:
     """
 
     by: Output | None = None
-    head: str = "prototypes"
+    head: HeadName = "prototypes"
 
     @property
     def unmixable(self) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import nn
 
-from ilk.core import Output, Scalar
+from ilk.core import MemoryName, Output, Scalar
 from ilk.method.references import check_references
 from ilk.method.sampling import Sampling
 from ilk.method.term import Term
@@ -74,7 +74,7 @@ class Remember:
         outputs: whose rows are written, in this order.
     """
 
-    memory: str
+    memory: MemoryName
     outputs: tuple[Output, ...]
 
 

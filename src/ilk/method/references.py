@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from ilk.core import Output, Role
 from ilk.networks import check_name
@@ -48,8 +48,8 @@ def check_references(
 
     Args:
         parts: terms, kin rules and whatever else refers to something, nested at will. Of an
-            output its head, view and network are looked at, of any other record the fields
-            ``head`` and ``memory``.
+            output its head, view and network are looked at, of any other record the fields of
+            type ``HeadName`` and ``MemoryName``.
         heads: by name, those that a network has.
         views: by name.
         memory: by name.
@@ -57,13 +57,23 @@ def check_references(
     Raises:
         ValueError: a name is not known; the message has the nearest one.
     """
+    named = {"head": heads["student"], "memory": memory}
     for part in parts_in(parts):
         if isinstance(part, Output):
             check_name(part.view, views, f"method: a view of {part.network} must be known")
             known = heads[part.network]
             check_name(part.head, known, f"method: an output of {part.network} must be known")
         elif is_dataclass(part):
-            named = {"head": heads["student"], "memory": memory}
-            for field in named.keys() & {entry.name for entry in fields(part)}:
-                what = f"method: {field} of {type(part).__name__} must be known"
-                check_name(getattr(part, field), named[field], what)
+            for entry in fields(part):
+                kind, name = _kind_of_name(entry.type), getattr(part, entry.name)
+                if kind in named and name is not None:
+                    what = f"method: {entry.name} of {type(part).__name__} must be known"
+                    check_name(name, named[kind], what)
+
+
+def _kind_of_name(annotation: object) -> str:
+    """What a field names, which may be optional: "head", "memory" or nothing."""
+    for entry in (annotation, *get_args(annotation)):
+        if metadata := getattr(entry, "__metadata__", ()):
+            return metadata[0]
+    return ""

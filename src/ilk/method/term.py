@@ -7,6 +7,7 @@ from ilk.core import (
     AlignedObjective,
     AlignedRule,
     KinRule,
+    MemoryName,
     NegativeSynthesis,
     Objective,
     Output,
@@ -23,7 +24,7 @@ class FromMemory:
         memory: its name in ``Method.memory``.
     """
 
-    memory: str
+    memory: MemoryName
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class NearestNeighbour:
     """
 
     of: Output
-    memory: str
+    memory: MemoryName
 
 
 @dataclass(frozen=True, slots=True)
