@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def fitting(grid: "Sequence[Cell]") -> "tuple[Cell, ...]":
-    """The cells whose method takes their mix and kin rule; of the others it is said why not.
+    """The cells whose method takes their mix and kin rule; a note says why others are not.
 
     Args:
         grid: cells that have settings.
