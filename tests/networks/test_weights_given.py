@@ -330,3 +330,10 @@ def test_names_of_another_program_are_matched_by_order(tmp_path):
     found = start(tmp_path / "w.pth", "mobilenetv3_small_050", image_size=64)
     assert "matched by order" in found.fitted.words
     assert alike(found.encoder, network)
+
+
+@pytest.mark.parametrize("content", [b"hello", b"just words\n", b""])
+def test_a_file_that_holds_no_weights_is_refused_in_words(tmp_path, content):
+    (tmp_path / "notes.pth").write_bytes(content)
+    with pytest.raises(UserError, match=r"got ('\w+ .*'|something else)$"):
+        read_given(str(tmp_path / "notes.pth"))

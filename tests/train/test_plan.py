@@ -15,7 +15,8 @@ from ilk.train.planning.defaults import MOST_EPOCHS
 from ilk.train.planning.machine import Memory
 from ilk.train.planning.measure import Cost
 from ilk.train.planning.plan import Plan
-from ilk.train.planning.survey import natural_size
+from ilk.train.planning.survey import natural_size, unseen
+from ilk.train.planning.words import changing, duration
 
 SMALL = {"widths": [16, 16, 16], "depths": [1, 1, 1]}
 GIB = 2**30
@@ -268,3 +269,24 @@ def test_sizes():
     assert natural_size(333, patch=14) == 224
     assert natural_size(50, patch=14) == natural_size(8, patch=14) == 42
     assert natural_size(63, patch=32) == 32
+
+
+@pytest.mark.parametrize(
+    ("size", "batch", "ways"),
+    [
+        (64, 128, "image_size=96, batch_size=64"),
+        (64, 64, "image_size=96, batch_size=32"),
+        (32, 32, "image_size=64, batch_size=64"),
+    ],
+)
+def test_what_may_be_changed_is_not_what_was_chosen(photos, size, batch, ways):
+    chosen = Settings(image_size=size, batch_size=batch)
+    assert ways in changing(chosen, Settings(), unseen(open_source(photos)))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "1 second"), (1.4, "1 second"), (1.6, "2 seconds"), (95, "2 minutes")],
+)
+def test_durations_in_singular_and_plural(seconds, words):
+    assert duration(seconds) == words

@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 VERBS = {
     "train": "Train an encoder on unlabelled images.",
-    "embed": "Turn images into vectors, as parquet.",
+    "embed": "Turn images into a table of vectors: parquet, CSV or NumPy.",
     "evaluate": "Score an encoder on labelled images.",
     "compare": "Train several methods over several seeds, and compare them.",
     "report": "Make one page from the results of ilk evaluate.",

@@ -199,9 +199,10 @@ def timm_network(
 def _unbuildable(name: str, needed: Mapping[str, object], error: Exception) -> UserError:
     reason = _line(error)
     if needed.get("pretrained") and isinstance(error, OSError | RuntimeError):
+        first = reason.partition(". ")[0]  # sentence
         return UserError(
             f"backbone: published weights of {name} must be in the local cache or within "
-            f"reach, got '{reason[:200]}'; go online once, name a local file "
+            f"reach, got '{first[:200]}'; go online once, name a local file "
             f'({name}@weights.safetensors, or weights="FILE"), or use random:{name}'
         )
     given = ", ".join(f"{key}={value!r}" for key, value in needed.items())

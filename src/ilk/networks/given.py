@@ -191,9 +191,11 @@ def _pickled(path: Path) -> GivenWeights:
         ) from error
     except Exception as error:  # of the file system, of archives and of torch
         reason = " ".join(str(error).split())[:120]
+        # A lone number or word is a key that a reader of pickles did not know.
+        got = f"'{reason}'" if " " in reason else "something else"
         raise UserError(
             f"weights: {path} must be a whole file that torch.save or safetensors wrote, got "
-            f"'{reason}'"
+            f"{got}"
         ) from error
     return _unwrapped(found, str(path))
 

@@ -88,9 +88,9 @@ def changing(settings: Settings, asked: Settings, survey: Survey) -> str:
     if asked.backbone is None:
         ways.append('backbone="NAME"')
     if asked.image_size is None:
-        ways.append("image_size=64")
+        ways.append(f"image_size={96 if settings.image_size == 64 else 64}")
     if asked.batch_size is None:
-        ways.append("batch_size=64")
+        ways.append(f"batch_size={32 if settings.batch_size == 64 else 64}")
     if survey.grey and asked.channels == COLOURS:
         ways.append("channels=1")
     if settings.defaults == "fitted":
@@ -143,7 +143,7 @@ def warnings(
 def duration(seconds: float) -> str:
     """A time in the unit that fits it."""
     if seconds < 90:
-        return f"{max(seconds, 1):.0f} seconds"
+        return count(max(round(seconds), 1), "second")
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} minutes"
     if seconds < 48 * 3600:
