@@ -1,6 +1,6 @@
 """Derived views in a method: rows of several blocks, and who cannot be mixed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -76,6 +76,41 @@ def test_rows_of_an_image_have_slots_of_their_own_and_know_their_image(fabric):
     assert first.kin.weights.shape == (8, 24)
     assert (first.kin.weights.view(8, 3, 8).diagonal(dim1=0, dim2=2) == 1 / 3).all()
     assert (second.kin.weights.view(3, 8, 8).diagonal(dim1=1, dim2=2) == 1).all()
+
+
+@dataclass(frozen=True)
+class Unlike(Levels):
+    """The levels, changed to something that no derived view may make."""
+
+    change: Callable[[ViewRows], dict[str, ViewRows]] = lambda rows: {"levels": rows}
+
+    def __call__(self, views: Mapping[str, ViewRows], chance) -> dict[str, ViewRows]:
+        return self.change(Levels.__call__(self, views, chance)["levels"])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda rows: {"level": rows}, "made as named, levels, got level"),
+        (lambda rows: {}, "made as named, levels, got none"),
+        (
+            lambda rows: {"levels": replace(rows, facts=replace(rows.facts, blocks=1))},
+            "blocks of at most 8 rows, .* got 24 rows, 24 compositions, blocks=1",
+        ),
+        (
+            lambda rows: {"levels": replace(rows, facts=replace(rows.facts, blocks=5))},
+            "got 24 rows, 24 compositions, blocks=5",
+        ),
+        (
+            lambda rows: {"levels": replace(rows, images=rows.images[:8])},
+            "got 8 rows, 24 compositions, blocks=3",
+        ),
+    ],
+)
+def test_a_view_that_is_not_made_in_blocks_of_the_batch_is_refused(fabric, change, words):
+    trainer = small_trainer(fabric, with_levels(Unlike(change=change)))
+    with pytest.raises(ValueError, match=f"Unlike: .*{words}"):
+        trainer.take_step([batch(trainer.method.views, 0)], progress(0))
 
 
 def test_a_view_of_many_rows_is_mixed_as_the_paper_mixes_one(fabric):

@@ -227,11 +227,32 @@ def derive(
         views: to begin with, by name.
         wanted: names of views.
         chance: of the step.
+
+    Raises:
+        ValueError: what a view makes is not what it says, or not in blocks of the batch.
     """
     out = dict(views)
     for view in _in_use(derived, wanted):
-        out |= view({name: out[name] for name in view.of}, chance)
+        made = view({name: out[name] for name in view.of}, chance)
+        _check(view, made, len(chance.items))
+        out |= made
     return out
+
+
+def _check(view: DerivedView, made: Mapping[str, ViewRows], size: int) -> None:
+    kind = type(view).__name__
+    if set(made) != set(view.names):
+        raise ValueError(
+            f"{kind}: views must be made as named, {', '.join(view.names)}, got "
+            f"{', '.join(made) or 'none'}"
+        )
+    for name, rows in made.items():
+        count, known, blocks = len(rows.images), len(rows.facts.composition), rows.facts.blocks
+        if known != count or count % blocks or count > blocks * size:
+            raise ValueError(
+                f"{kind}: {name} must be made in equal blocks of at most {size} rows, each "
+                f"with a composition, got {count} rows, {known} compositions, blocks={blocks}"
+            )
 
 
 def _in_use(derived: Sequence[DerivedView], wanted: Collection[str]) -> list[DerivedView]:
