@@ -33,7 +33,8 @@ from ilk.embedding import embed
 from ilk.evaluate import Result, compare, evaluate
 from ilk.networks import load_encoder
 from ilk.progress import TrainDisplay
-from ilk.train import Settings, loader, train
+from ilk.train import Settings, train
+from ilk.train.loop import loader
 from ilk.views import ImageView, render
 
 EPOCHS = 15

@@ -24,7 +24,7 @@ def cut(run, tmp_path) -> Path:
     [
         (["--method", "byol"], "method moco-v3, got byol; leave --method out"),
         (["--steps", "2"], "must be longer than the 3 steps"),
-        (["--epochs", "nan"], "must be a number, got nan"),
+        (["--epochs", "nan"], "must be above zero and finite, got nan"),
         (["--steps", "9", "--time", "5m"], "only one of epochs, steps and time can be given"),
         (["--steps", "9", "--seed", "1"], "seed 0, got 1"),
         (["--seed", "1"], "seed 0, got 1"),
@@ -74,9 +74,7 @@ def test_a_finished_run_is_lengthened(ilk, run, tmp_path):
     place = tmp_path / "long"
     shutil.copytree(run, place)
     said = ilk("train", "--resume", place)
-    assert (
-        "to lengthen it ask for more --epochs, --steps or --time than the 3 steps" in said.err
-    )
+    assert "to lengthen it ask for more epochs, steps or time than the 3 steps" in said.err
     said = ilk("train", "--resume", place, "--steps", "5")
     assert said.code == 0, said.err
     assert "a new schedule begins: " in said.out + said.err

@@ -128,7 +128,7 @@ def test_poisoned_options_reach_no_verb(ilk, trap, stranger, folder):
         ({"name": "hf-hub:timm/resnet18"}, "plain name"),
         ({"name": "local-dir:/tmp"}, "plain name"),
         ({"name": "vit_giant_patch14_dinov2"}, "must"),
-        ({"name": "no_such_network"}, "not a timm model"),
+        ({"name": "no_such_network"}, "must be a timm model"),
         ({"options": {**VIT, "depth": 10**9}}, "depth"),
         ({"options": {**VIT, "depth": 1000}}, "network"),
         ({"options": {**VIT, "embed_dim": 60000}}, "network"),
@@ -208,7 +208,7 @@ def test_a_poisoned_record_reaches_neither_resume_nor_kin(trap, run, folder, tmp
 def test_a_record_that_asks_for_published_weights_fetches_none(trap, run, folder, tmp_path):
     source = open_source(str(folder / "train"))
     record = json.loads((run / "run.json").read_text())
-    small = {"related": 2, "hidden": 16, "queue_size": 32}
+    small = {"k": 2, "hidden": 16, "queue_size": 32}
     for backbone, change in (
         ("vit_tiny_patch16_224", {"backbone_options": {**VIT, "pretrained": True}}),
         ("resnet_mini", {"method": "rekd", "mix": None, "backbone_options": {},

@@ -99,7 +99,7 @@ def test_the_command_line_has_every_setting_of_a_run():
 def test_every_flag_reaches_the_run(length, monkeypatch, tmp_path):
     taken: list[Settings] = []
 
-    def dry_run(settings: Settings, data: Any, say: Any) -> Mapping[str, Any]:
+    def dry_run(settings: Settings, data: Any, say: Any, **_: Any) -> Mapping[str, Any]:
         taken.append(settings)
         return {"plan": {"chosen": {}}}
 

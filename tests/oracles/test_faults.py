@@ -19,7 +19,7 @@ from tests.oracles.world import differences, trainer_of
 ALL = tuple(ORACLES)
 LEARNS_FROM_ITSELF = {
     "simclr", "simsiam", "barlow-twins", "vicreg", "swav", "nnclr", "supcon", "deepcluster-v2",
-    "iic", "imsat", "dac", "uic", "deepcluster", "rekd", "rotation",
+    "iic", "imsat", "dac", "uic", "deepcluster", "rekd", "rotation", "w-mse",
 }  # fmt: skip
 TEACHERS = tuple(name for name in ALL if name not in LEARNS_FROM_ITSELF)
 
@@ -219,7 +219,7 @@ class Halved(OwnTask):
 
 FAULTS: dict[Callable[[Method], Method], Sequence[str]] = {
     temperature: [n for n in ALL if n not in (
-        "byol", "simsiam", "barlow-twins", "vicreg", "msf", "cmsf", "iic", "dac",
+        "byol", "simsiam", "barlow-twins", "vicreg", "msf", "cmsf", "iic", "dac", "w-mse",
     )],
     weight_of_a_term: ALL,
     teacher_momentum: TEACHERS,

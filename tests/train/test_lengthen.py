@@ -114,9 +114,9 @@ def test_minutes_are_those_of_the_whole_run_at_its_pace(first):
         ({"epochs": 0.75}, "must be unfinished, but the run is complete"),
         ({"epochs": 2, "steps": 9}, "one of epochs, steps and time"),
         ({"steps": -1}, "steps: must be above zero"),
-        ({"epochs": math.nan}, "must be a number, got nan"),
-        ({"epochs": math.inf}, "must be a number, got inf"),
-        ({"minutes": math.inf}, "must be a number, got inf"),
+        ({"epochs": math.nan}, "must be above zero and finite, got nan"),
+        ({"epochs": math.inf}, "must be above zero and finite, got inf"),
+        ({"minutes": math.inf}, "must be above zero and finite, got inf"),
         ({"epochs": 1e300}, "longer than the 3 steps"),
     ],
 )

@@ -110,7 +110,7 @@ class Settings:
         for name in ("batch_size", "accumulate", "image_size", "channels", "workers", *given):
             number = getattr(self, name)
             if number is not None and not 0 < number < math.inf:
-                raise UserError(f"{name}: must be above zero, got {number}")
+                raise UserError(f"{name}: must be above zero and finite, got {number}")
         if not -(2**63) <= self.seed < 2**63:
             raise UserError(f"seed: must be a number of 64 bits, got {self.seed}")
         if self.knn_every is not None and not self.knn_every >= 0:
