@@ -14,7 +14,7 @@ from ilk.cli.catalogue import KINDS, entries
 from ilk.cli.tables import print_table
 from ilk.cli.terminal import answer, check_printed, plain, terminal
 from ilk.core.errors import UserError
-from ilk.core.names import catalogue
+from ilk.core.names import catalogue, did_you_mean
 
 
 def methods(
@@ -48,9 +48,8 @@ def methods(
         return
     known = entries()
     if name not in known:
-        raise UserError(
-            f"methods: the name must be known, got {name!r}; choose from {', '.join(known)}"
-        )
+        hint = did_you_mean(name, known, f"choose from {', '.join(known)}")
+        raise UserError(f"methods: the name must be known, got {name!r}; {hint}")
     _show(console, name, known[name])
     answer({"name": name, **known[name]})
     check_printed()

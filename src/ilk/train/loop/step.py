@@ -71,8 +71,8 @@ class Step:
         progress: where the run stands.
         facts: of all items of the data set by name, -1 where unknown.
         seed: of the run.
-        judged_by: labels of all items, for counting which kin that rules find are right; None
-            counts nothing and costs nothing.
+        monitor_labels: labels of all items, for counting which kin that rules find are right;
+            None counts nothing and costs nothing.
     """
 
     def __init__(
