@@ -45,7 +45,7 @@ def test_without_pixels_close_vectors_are_candidates_as_a_slow_loop_finds_them(p
     cosines = torch.nn.functional.cosine_similarity(ours[:, None], theirs[None], dim=2)
     expected = (cosines.amax(1) >= 0.8).nonzero().ravel().tolist()
     assert {4, 9} <= set(expected)
-    assert (found.count, found.of, found.checked) == (len(expected), 300, None)
+    assert (found.count, found.of, found.compared) == (len(expected), 300, None)
     assert {("test/4", "train/7"), ("test/9", "train/2")} == set(found.examples[:2])
     assert found.warning.startswith(f"{len(expected)} of 300 test images may be copies")
     assert near_duplicates(train, test, shown=1).examples == found.examples[:1]
@@ -59,15 +59,12 @@ def test_pixels_decide_not_an_encoder_that_tells_nothing_apart():
     known, asked = embed(raw_pixels(8), train), embed(raw_pixels(8), test)
     found = near_duplicates(known, asked, (train, test))
     assert {("10", "3"), ("11", "11")} == set(found.examples)
-    assert (found.count, found.of) == (2, 12)
+    assert (found.count, found.of, found.compared) == (2, 12, (12, 20))
     blind = [
         replace(p, vectors=np.resize(np.float32([[1], [-1]]), (len(p), 1)).repeat(9, 1))
         for p in (known, asked)
     ]
-    alike = near_duplicates(*blind, (train, test))
-    assert alike.candidates == 12
-    assert alike.count == 0, "no test image has the pixels of the one train image it is near"
-    assert alike.warning == ""
+    assert near_duplicates(*blind, (train, test)) == found, "the same for every encoder"
 
 
 def test_the_same_in_each_run_and_at_most_so_many_are_compared(monkeypatch):
@@ -79,8 +76,22 @@ def test_the_same_in_each_run_and_at_most_so_many_are_compared(monkeypatch):
     assert near_duplicates(*parts, (train, test)) == found
     monkeypatch.setattr(overlap, "MOST", 3)
     some = near_duplicates(*parts, (train, test))
-    assert (some.count, some.checked, some.candidates) == (3, 3, 12)
-    assert "the 3 most similar of 12" in some.warning
+    assert (some.count, some.compared) == (3, (3, 3))
+    assert some.warning.startswith("3 of 3 test images have nearly the pixels of a train image")
+    assert "(compared with 3 of 12), first " in some.warning
+
+
+def test_each_image_finds_the_one_that_agrees_most_as_a_slow_loop_does():
+    flat = [np.full((32, 32, 3), value, np.uint8) for value in (10, 90, 200)]
+    known = np.stack([thumbnail(image) for image in (*smooth(12), *flat[:2])])
+    asked = np.stack([thumbnail(image) for image in (*(smooth(20)[8:] // 2), *flat)])
+    rows, agreed = overlap.most_agreeing(known, asked)
+    table = np.array([[agreement(ours, theirs) for theirs in known] for ours in asked])
+    np.testing.assert_allclose(agreed, table.max(1).clip(0), atol=1e-5)
+    clear = table.max(1) > 0.9
+    assert clear.sum() == 6
+    assert rows[clear].tolist() == table.argmax(1)[clear].tolist()
+    assert overlap.most_agreeing(known[:0], asked)[1].max() == 0
 
 
 def test_rows_are_led_back_to_their_items_past_unreadable_ones():
@@ -91,7 +102,7 @@ def test_rows_are_led_back_to_their_items_past_unreadable_ones():
     found = near_duplicates(*parts, (train, test))
     assert set(found.examples) == {("1", "1"), ("2", "2")}
     fewer = replace(parts[1], bad=())  # rows and items do not add up
-    assert near_duplicates(parts[0], fewer, (train, test)).checked is None
+    assert near_duplicates(parts[0], fewer, (train, test)).compared is None
 
 
 def test_agreement_is_free_of_brightness_and_sees_colour():

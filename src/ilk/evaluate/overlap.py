@@ -8,18 +8,22 @@ import cv2
 import numpy as np
 import pyarrow.compute as pc
 import torch
-from jaxtyping import Float, Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
+from torch import Tensor
 
-from ilk.core import UserError
-from ilk.data import BadItem, Source, decode, read_item
+from ilk.core import MinPixels, UserError
+from ilk.core.prefetch import mapped_ahead
+from ilk.data import BadItem, Source, decode, default_workers, read_item
+from ilk.data.source import spread
 from ilk.embedding import Embeddings, nearest
 
 ALIKE = 1e-3  # of the spread of train: the same image, encoded in another batch
-CLOSE = 0.8  # cosine of standardised features, from which pixels are compared
+CLOSE = 0.8  # cosine of standardised features of a candidate, where there are no pixels
 AGREE = 0.98  # correlation of pixels; measured by benchmarks/near_duplicates.py
 SIDE = 16  # pixels of the small images that are compared
 FLAT = 2.0  # of 255
-MOST = 2000  # pairs whose pixels are compared
+MOST = 10_000  # images of a set that are compared, evenly spread
+DETAIL = MinPixels((4 * SIDE) ** 2, 4 * SIDE)  # of a large JPEG, before it is made small
 
 
 def disjoint(part: Embeddings, test: Embeddings, name: str) -> None:
@@ -67,15 +71,16 @@ class NearDuplicates:
         count: how many; without pixels, how many candidates.
         of: test images there are.
         examples: keys of some, each with the key in train.
-        candidates: test images that the encoder puts close to a train image.
-        checked: candidates whose pixels were compared; None where there are only vectors.
+        compared: images of test and of train whose pixels were compared; None where there are
+            only vectors.
+        known: train images there are.
     """
 
     count: int
     of: int
     examples: tuple[tuple[str, str], ...]
-    candidates: int
-    checked: int | None = None
+    compared: tuple[int, int] | None
+    known: int
 
     @property
     def warning(self) -> str:
@@ -83,17 +88,18 @@ class NearDuplicates:
         if not self.count:
             return ""
         ours, theirs = self.examples[0]
-        if self.checked is None:
+        if self.compared is None:
             return (
                 f"{self.count} of {self.of} test images may be copies of a train image (cosine"
                 f" {CLOSE} or more), first {ours} of {theirs}; only pixels can tell, evaluate"
                 " from images to compare them"
             )
+        asked, known = self.compared
         part = ""
-        if self.checked < self.candidates:
-            part = f" (compared: the {self.checked} most similar of {self.candidates})"
+        if known < self.known:
+            part = f" (compared with {known:,} of {self.known:,})"
         return (
-            f"{self.count} of {self.of} test images have nearly the pixels of a train image"
+            f"{self.count} of {asked} test images have nearly the pixels of a train image"
             f"{part}, first {ours} as {theirs}; scores may be too good"
         )
 
@@ -108,12 +114,12 @@ def near_duplicates(
     sources: tuple[Source, Source] | None = None,
     shown: int = 5,
 ) -> NearDuplicates:
-    """Count test images that are near-copies of a train image.
+    """Count test images that are near-copies of a train image: the same for every encoder.
 
-    The nearest train image of each test image is a candidate where their cosine, of features
-    standardised by train, is 0.8 or more. Candidates count where `agreement` of their pixels is
-    0.98 or more. At most the 2,000 most similar candidates are compared. Without the
-    sources, or where rows were taken out of the embeddings, candidates are all there is.
+    A test image counts where the `agreement` of its pixels with those of a train image is 0.98
+    or more. At most 10,000 images of each set are compared, evenly spread. Without the sources,
+    or where rows were taken out of the embeddings, there are only candidates: test images whose
+    nearest train image has a cosine of 0.8 or more, of features standardised by train.
 
     Args:
         train: of the same encoder; finite.
@@ -121,24 +127,27 @@ def near_duplicates(
         sources: where the images of train and test come from.
         shown: examples at most, those that agree most first.
     """
-    rows, cosines = most_similar(train, test)
-    close = np.flatnonzero(cosines >= CLOSE)
-    close = close[np.argsort(-cosines[close].round(4), kind="stable")]
-    found, checked = close, None
+    compared = None
     if sources and all(map(_row_by_row, (train, test), sources)):
-        checked = min(len(close), MOST)
-        pairs = np.stack([close, rows[close]], 1)[:MOST]
-        agreed = _agreements(train, test, sources, pairs)
-        found = close[:MOST][agreed >= AGREE]
-        found = found[np.argsort(-agreed[agreed >= AGREE].round(4), kind="stable")]
+        known, asked = map(_small_images, (train, test), sources)
+        compared = len(asked), len(known)
+        nearest_rows, agreed = most_agreeing(known.images, asked.images)
+        rows, scores, least = known.rows[nearest_rows], agreed, AGREE
+        at = asked.rows
+    else:
+        (rows, scores), least = most_similar(train, test), CLOSE
+        at = np.arange(len(test))
+    found = np.flatnonzero(scores >= least)
+    found = found[np.argsort(-scores[found].round(4), kind="stable")]
     return NearDuplicates(
         count=len(found),
         of=len(test),
         examples=tuple(
-            (str(test.keys[int(row)]), str(train.keys[int(rows[row])])) for row in found[:shown]
+            (str(test.keys[int(at[row])]), str(train.keys[int(rows[row])]))
+            for row in found[:shown]
         ),
-        candidates=len(close),
-        checked=checked,
+        compared=compared,
+        known=len(train),
     )
 
 
@@ -148,7 +157,7 @@ def thumbnail(item: bytes | np.ndarray) -> UInt8[np.ndarray, "S S 3"]:
     Raises:
         BadItem: it cannot be decoded.
     """
-    pixels = decode(item, channels=3)
+    pixels = decode(item, channels=3, detail=DETAIL)
     return cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 
 
@@ -164,34 +173,68 @@ def agreement(ours: UInt8[np.ndarray, "S S 3"], theirs: UInt8[np.ndarray, "S S 3
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def _agreements(
-    train: Embeddings,
-    test: Embeddings,
-    sources: tuple[Source, Source],
-    pairs: Int64[np.ndarray, "K 2"],
-) -> Float[np.ndarray, " K"]:
-    """Of the pixels of pairs of a test row and a train row; -1 where one cannot be read."""
-    items = [
-        _items(part, source) for part, source in zip((test, train), sources[::-1], strict=True)
-    ]
-    agreed = np.full(len(pairs), -1.0)
-    for at, (ours, theirs) in enumerate(pairs.tolist()):
+def most_agreeing(
+    known: UInt8[np.ndarray, "M S S 3"], asked: UInt8[np.ndarray, "N S S 3"]
+) -> tuple[Int64[np.ndarray, " N"], Float32[np.ndarray, " N"]]:
+    """For each small image the one of ``known`` that agrees most, and their `agreement`."""
+    if not len(known) or not len(asked):
+        return np.zeros(len(asked), np.int64), np.zeros(len(asked), np.float32)
+    (theirs, flat), (ours, even) = map(_standardised, (known, asked))
+    rows, agreed = (found[:, 0].numpy() for found in nearest(ours, theirs, 1))
+    rows, agreed = rows.copy(), agreed.copy()
+    plain = np.flatnonzero(flat)
+    colours = known[plain].mean((1, 2))
+    for row in np.flatnonzero(even):
+        agreed[row] = 0.0
+        if len(plain):
+            apart = np.abs(colours - asked[row].mean((0, 1))).max(1)
+            rows[row] = plain[int(apart.argmin())]
+            agreed[row] = agreement(asked[row], known[rows[row]])
+    return rows, agreed
+
+
+def _standardised(
+    images: UInt8[np.ndarray, "N S S 3"],
+) -> tuple[Float32[Tensor, "N F"], Bool[np.ndarray, " N"]]:
+    """Values without mean, whose cosine is the correlation, and which images are flat."""
+    values = torch.from_numpy(images.reshape(len(images), -1)).float()
+    flat = values.std(1, correction=0) < FLAT
+    return (values - values.mean(1, keepdim=True)).masked_fill(flat[:, None], 0), flat.numpy()
+
+
+@dataclass(frozen=True, slots=True)
+class _Small:
+    """Small images, and which row of a set each one is."""
+
+    images: UInt8[np.ndarray, "N S S 3"]
+    rows: Int64[np.ndarray, " N"]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def _small_images(part: Embeddings, source: Source) -> _Small:
+    """Of at most so many rows; without those that cannot be read."""
+    items = np.delete(np.arange(len(source)), [bad.index for bad in part.bad])
+    rows = spread(len(part), MOST)
+
+    def made(row: int) -> UInt8[np.ndarray, "S S 3"] | None:
         with suppress(BadItem):
-            agreed[at] = agreement(
-                thumbnail(read_item(sources[1], int(items[0][ours]))),
-                thumbnail(read_item(sources[0], int(items[1][theirs]))),
-            )
-    return agreed
+            return thumbnail(read_item(source, int(items[row])))
+        return None
+
+    found = list(
+        mapped_ahead(made, rows.tolist(), workers=default_workers(), name="ilk-compare")
+    )
+    good = [number for number, image in enumerate(found) if image is not None]
+    images = [image for image in found if image is not None]
+    empty = np.zeros((0, SIDE, SIDE, 3), np.uint8)
+    return _Small(np.stack(images) if images else empty, rows[good])
 
 
 def _row_by_row(part: Embeddings, source: Source) -> bool:
     """Whether each row is an item of the source, in order, but for bad ones."""
     return part.data == source.fingerprint and len(part) + len(part.bad) == len(source)
-
-
-def _items(part: Embeddings, source: Source) -> Int64[np.ndarray, " N"]:
-    """Which item of its source each row is."""
-    return np.delete(np.arange(len(source)), [bad.index for bad in part.bad])
 
 
 def most_similar(
