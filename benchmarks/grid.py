@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import platform
+import subprocess
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -155,10 +156,19 @@ def watching(console: Console) -> Watch:
     return watch
 
 
+def commit() -> str:
+    """The commit of this tree, with ``-dirty`` where files were changed."""
+    words = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    here = Path(__file__).parent
+    done = subprocess.run(words, cwd=here, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
 def facts(command: str) -> dict[str, Any]:
-    """What was called, when and on what."""
+    """What was called, when, of which commit and on what."""
     return {
         "command": command,
+        "commit": commit(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {
             "platform": platform.platform(),
