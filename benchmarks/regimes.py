@@ -10,7 +10,7 @@ and is scored with all 20,000 labelled images. The centre is MoCo v3 on 2,000 im
 epochs with `resnet_mini` and all augmentation; from there one step is taken along each axis:
 a larger network, a small transformer, more images, weaker augmentation, twice the length, DINO.
 
-Settings are chosen by `choose`, with the same budget for the plain and the mixed method: three
+Settings are chosen by `choose`, with the same budget for the plain and the mixed method: four
 learning rates and two temperatures of MoCo v3, and for DINO three weightings of mixed crops
 with two, six and eight small crops. It learns from 2,000 other images, is scored on other
 images of the training set, and has other seeds.
@@ -33,7 +33,7 @@ CHOSEN_SEEN = 200_000  # images, in a cell that settings are chosen by
 CROPS_SEEN = 100_000  # images, in a cell that a weighting of crops is chosen by
 IMAGES = 2_000
 BATCH = 128
-RATES = (4e-3, 8e-3, 1.6e-2)
+RATES = (4e-3, 8e-3, 1.6e-2, 3.2e-2)
 TEMPERATURES = (0.2, 0.5)
 SMALL_CROPS = (2, 6, 8)
 WEIGHTINGS = ("paper", "pairs", "crops")
