@@ -62,8 +62,8 @@ def rows(runs: int = 15) -> list[dict[str, object]]:
         }
         return [
             {"work": work, **row}
-            for work, (pictures, pair, kind) in works.items()
-            for row in _compared(engines(pictures, pair, kind), len(pictures), runs)
+            for work, (files, pair, kind) in works.items()
+            for row in _compared(engines(files, pair, kind), len(files), runs)
         ]  # fmt: skip
     finally:
         torch.set_num_threads(threads)
@@ -89,31 +89,31 @@ def _compared(engines: dict[str, Engine], count: int, runs: int) -> list[dict[st
     ]
 
 
-def engines(pictures: list, pair: Sequence[ImageView], kind: str) -> dict[str, Engine]:
+def engines(files: list, pair: Sequence[ImageView], kind: str) -> dict[str, Engine]:
     """What makes all views of all images, by name; the peers that are installed."""
-    found: dict[str, Engine] = {"ilk": lambda: _ours(pictures, pair)}
+    found: dict[str, Engine] = {"ilk": lambda: _ours(files, pair)}
     if find_spec("lightly") is not None:
         theirs = _lightly(kind)
-        found["lightly"] = lambda: [theirs(_pillow(picture)) for picture in pictures]
+        found["lightly"] = lambda: [theirs(_pillow(file)) for file in files]
     if find_spec("albumentations") is not None:
         chains = [_albumentations(view) for view in pair]
-        found["albumentations"] = lambda: [_albumented(p, chains) for p in pictures]
+        found["albumentations"] = lambda: [_albumented(p, chains) for p in files]
     return found
 
 
-def _ours(pictures: list, pair: Sequence[ImageView]) -> list[torch.Tensor]:
+def _ours(files: list, pair: Sequence[ImageView]) -> list[torch.Tensor]:
     detail = views.needed(pair)
-    images = [decode(picture, detail=detail) for picture in pictures]
-    items = np.arange(len(pictures))
+    images = [decode(file, detail=detail) for file in files]
+    items = np.arange(len(files))
     mean, std = views.moments(3)
     made = views.render(pair, images, items, 0, 0)
     return [normalise(pixels, mean, std) for pixels in made.values()]
 
 
-def _pillow(picture: bytes | np.ndarray) -> Image.Image:
-    if isinstance(picture, bytes):
-        return Image.open(io.BytesIO(picture)).convert("RGB")
-    return Image.fromarray(picture)
+def _pillow(file: bytes | np.ndarray) -> Image.Image:
+    if isinstance(file, bytes):
+        return Image.open(io.BytesIO(file)).convert("RGB")
+    return Image.fromarray(file)
 
 
 def _lightly(kind: str) -> Callable[[Image.Image], object]:
@@ -156,11 +156,11 @@ def _albumentations(view: ImageView) -> Callable[..., dict]:
     return A.Compose([step for step in chain if getattr(step, "p", 1) > 0])
 
 
-def _albumented(picture: bytes | np.ndarray, chains: list[Callable[..., dict]]) -> list:
-    if isinstance(picture, bytes):
-        encoded = np.frombuffer(picture, np.uint8)
-        picture = cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    return [chain(image=picture)["image"] for chain in chains]
+def _albumented(file: bytes | np.ndarray, chains: list[Callable[..., dict]]) -> list:
+    if isinstance(file, bytes):
+        encoded = np.frombuffer(file, np.uint8)
+        file = cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return [chain(image=file)["image"] for chain in chains]
 
 
 def jpegs(count: int = BATCH) -> list[bytes]:

@@ -35,7 +35,7 @@ class Report:
     """Rows of one part, written to a file whenever one is added.
 
     Args:
-        path: of the file.
+        path: where the file is written.
         facts: command, date, machine, commit and versions.
         rows: by name of the unit.
         left: units that the clock left out, or that a toy does not have.

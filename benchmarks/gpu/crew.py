@@ -22,7 +22,7 @@ class Crew:
     """Processes that work off units.
 
     Args:
-        arguments: of ``benchmarks.gpu.worker``, before the names of units.
+        arguments: what ``benchmarks.gpu.worker`` is called with, before the names of units.
         until: time of the clock at which what is under way is ended.
         keep: is given the name of a unit and its row.
         log: takes what processes say beside their rows.

@@ -24,7 +24,7 @@ class Engine:
     """What both methods share.
 
     Args:
-        setup: of the run beside it.
+        setup: the run that stands beside it.
         batch: its views.
         compiled: whether the backbones are compiled.
     """

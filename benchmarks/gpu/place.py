@@ -22,12 +22,12 @@ NOISES = 7  # different ones, over the photos
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """Sizes of everything that is measured.
+    """How large the parts are that are measured.
 
     Args:
-        backbone: of the steps that are timed.
-        backbone_options: of it.
-        size: of a view, in pixels.
+        backbone: the network whose steps are timed.
+        backbone_options: what that network is built with.
+        size: the side of a view, in pixels.
         batches: images in a step.
         steps: in a round, and in a stream of data.
         rounds: in which engines take turns.
@@ -37,7 +37,7 @@ class Scale:
         method_options: by method, that differ from the paper's.
         cells: options of the network of the cells.
         batch: images in a step of a cell.
-        epochs: of a cell, at most.
+        epochs: how many a cell may have at most.
         laws: the cases that are checked; () is all.
         side: processes that check laws side by side.
         compiles: whether compiled networks are measured as well.
@@ -97,7 +97,7 @@ class Place:
         data: folder with the carried images.
         runs: folder for runs and for photos.
         seen: images that a cell of the map sees; 0 where that is not known yet.
-        seed: of all.
+        seed: the seed of every part.
     """
 
     device: str

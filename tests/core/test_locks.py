@@ -93,24 +93,28 @@ def test_files_of_one_directory_do_not_wait_for_each_other(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path)
     with lock(tmp_path / "a", "x"), lock(tmp_path / "b", "x"):
         refused(tmp_path / "link" / "a", "used by one process at a time")
+        assert holder(tmp_path / "a") is not None
+        assert holder(tmp_path / "b") is not None
 
 
 def test_looking_does_not_keep_others_out(tmp_path):
     stop = threading.Event()
 
-    def context() -> None:
+    def look() -> None:
         while not stop.is_set():
             holder(tmp_path / "a")
 
-    thread = threading.Thread(target=context)
+    thread = threading.Thread(target=look)
     thread.start()
+    held = 0
     try:
         for _ in range(50):
             with lock(tmp_path / "a", "x", wait=60):
-                pass
+                held += 1
     finally:
         stop.set()
         thread.join()
+    assert held == 50
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])

@@ -171,7 +171,9 @@ def test_any_array_passes_untouched_when_no_channels_are_asked_for() -> None:
 
 def test_pixels_can_be_written_to() -> None:
     for data in GOOD.values():
-        decode(data)[0, 0] = 1
+        pixels = decode(data)
+        pixels[0, 0] = 1
+        assert (pixels[0, 0] == 1).all()
 
 
 def test_nothing_is_printed(tmp_path) -> None:

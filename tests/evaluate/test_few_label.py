@@ -158,5 +158,5 @@ def test_the_answer_in_words():
         " (13 to 158)",
         "80 % takes: k-NN more than 1,000 labels, linear about 158 labels (40 to more than"
         " 1,000)",
-        "90 % takes more than 1,000 labels by any way",
+        "90 % takes more than 1,000 labels with every classifier",
     ]

@@ -113,9 +113,9 @@ def test_moco_on_several_ranks(pairing):
     mixes = mixed(base["lam"], groups=world if pairing == "local" else 1)
     keys = {"source": ("k_clean_a", plain(n)), "mix": ("k_mix_a", mixes)}
     means = {"source": [], "mix": []}
-    for expected, (name, (field, gather_rows)) in product(case["ranks"], keys.items()):
+    for expected, (name, (field, gathered)) in product(case["ranks"], keys.items()):
         rank = expected["rank"]
-        found = kin(part_of(mixes, rank, size), gather_rows)
+        found = kin(part_of(mixes, rank, size), gathered)
         agree(found.weights, expected[f"labels_{name}"])
         own = tensor(raw["q_mix_b"][rank * size : (rank + 1) * size])
         loss = SoftCrossEntropy(temperature=tau)(own, (tensor(raw[field]),), found, NOW)

@@ -160,9 +160,9 @@ def interclr(run: Run) -> Iterator[Tensor]:
             members = [j for j, label in enumerate(labels) if label == labels[item]]
             mate = members[int(step.mate(item) * len(members))]
             pool = nearest(bank @ q[i].detach(), 20)
-            hash_uniform = step.pool_lots(item, 20)
+            drawn = step.pool_lots(item, 20)
             negatives = [n for n in range(20) if labels[pool[n]] not in (-1, labels[item])]
-            negatives = sorted(negatives, key=lambda n: hash_uniform[n])[:6]
+            negatives = sorted(negatives, key=lambda n: drawn[n])[:6]
             scores = bank[[mate, *(pool[n] for n in negatives)]] @ q[i]
             eased = scores + 0.5 * torch.eye(len(scores)).to(scores)[0]
             inter.append(cross_entropy(eased / 0.2, 0))

@@ -13,7 +13,7 @@ from ilk.method import EMA, Head, Method, Mixable, Optimisation, Term
 from ilk.mixes import mixture
 from ilk.networks import EachPlace, Network, backbone, mlp, sync_batch_norm
 from ilk.objectives import SoftCrossEntropy
-from ilk.train.loop.step import parts_of
+from ilk.train.loop.places import parts_of
 from ilk.train.loop.step_result import StepResult
 from ilk.train.loop.trainer import Trainer
 from ilk.views import ImageView

@@ -34,7 +34,7 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Side:
-    """One encoder's view of everything: its name, vectors and images."""
+    """One encoder with its name, its vectors of each set and the images behind them."""
 
     name: str
     parts: "Mapping[str, Embeddings]"

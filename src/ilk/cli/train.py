@@ -277,7 +277,6 @@ def _speaks() -> bool:
 
 
 def _speaker(console: Console) -> Callable[[str], None]:
-    """Prints a line."""
     return lambda line: say(console, plain(line))
 
 

@@ -17,7 +17,7 @@ from ilk.data import BadItem, Source, decode, default_workers, read_item
 from ilk.data.source import spread
 from ilk.embedding import Embeddings, nearest
 
-ALIKE = 1e-3  # of the spread of train: the same image, encoded in another batch
+SAME = 1e-3  # share of the spread of train that the same image may differ by in another batch
 CLOSE = 0.8  # cosine of standardised features of a candidate, where there are no pixels
 AGREE = 0.98  # correlation of pixels; measured by benchmarks/near_duplicates.py
 SIDE = 16  # pixels of the small images that are compared
@@ -261,4 +261,4 @@ def _same_key_and_vector(part: Embeddings, test: Embeddings) -> Int64[np.ndarray
         return shared
     twins = part.vectors[place.drop_null().to_numpy()]
     apart = np.abs(test.vectors[shared] - twins).max(1)
-    return shared[apart < ALIKE * part.vectors.std(0).max()]
+    return shared[apart < SAME * part.vectors.std(0).max()]

@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ilk.core import AlignedKin, Kin, full
+from ilk.core import AlignedKin, Kin, Progress, full
 
 ENTRIES = 2**22  # of a table of pairs that is held at once
 
-RowLosses = Callable[[Tensor, tuple[Tensor, ...], Kin], Tensor]
+RowLosses = Callable[[Tensor, tuple[Tensor, ...], Kin, Progress], Tensor]
 
 
 def rows_in_blocks(
@@ -19,6 +19,7 @@ def rows_in_blocks(
     queries: Float[Tensor, "Q D"],
     candidates: tuple[Tensor, ...],
     kin: AlignedKin,
+    progress: Progress,
 ) -> Float[Tensor, " Q"]:
     """The loss of every row, for a block of queries at a time.
 
@@ -30,11 +31,12 @@ def rows_in_blocks(
         queries: whole.
         candidates: shared blocks; none where the queries are scores over classes.
         kin: of all queries.
+        progress: where the run stands.
     """
     columns = sum(map(len, candidates)) if candidates else queries.shape[1]
 
     def block(rows: Tensor, part: AlignedKin) -> Tensor:
-        return losses(rows, candidates, part.as_table(columns))
+        return losses(rows, candidates, part.as_table(columns), progress)
 
     size = max(1, ENTRIES // columns)
     parts = [slice(start, start + size) for start in range(0, len(queries), size)]

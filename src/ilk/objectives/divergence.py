@@ -48,11 +48,8 @@ class Divergence:
         progress: Progress,
     ) -> Float[Tensor, ""]:
         """The same without a table of all pairs."""
-
-        def losses(rows: Tensor, others: tuple[Tensor, ...], table: Kin) -> Tensor:
-            return self._rows(rows, others, table, progress)
-
-        return mean_with_kin(rows_in_blocks(losses, queries, candidates, kin), kin)
+        rows = rows_in_blocks(self._rows, queries, candidates, kin, progress)
+        return mean_with_kin(rows, kin)
 
     def _rows(
         self,

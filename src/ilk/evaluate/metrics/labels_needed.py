@@ -69,7 +69,8 @@ def answers(curves: Mapping[str, Sequence[Point]]) -> list[str]:
             continue
         if all(p.value < level for curve in ways.values() for p in curve):
             most = max(p.labels for curve in ways.values() for p in curve)
-            lines.append(f"{100 * level:g} % takes more than {most:,} labels by any way")
+            needs = f"takes more than {most:,} labels with every classifier"
+            lines.append(f"{100 * level:g} % {needs}")
             break
         parts = (f"{way} {_needed(curve, level)}" for way, curve in ways.items())
         lines.append(f"{100 * level:g} % takes: {', '.join(parts)}")

@@ -1,6 +1,5 @@
 """One step seen by the kin rules: rows of every output, memories, progress."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,9 +28,8 @@ from ilk.networks import Network
 from ilk.objectives import rows_with_kin
 from ilk.train.loop.kin_counts import kin_counts
 from ilk.train.loop.passes import Outputs
+from ilk.train.loop.places import place_by_place
 from ilk.train.processes.distributed import gather_rows
-
-_PLACE_BITS = 40  # numbers of images in a step stay below 2 to this
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,54 +222,6 @@ class Step:
         if term.candidates not in self._answering:
             self._answering[term.candidates] = _joined([_still(block) for block in blocks])
         return self._answering[term.candidates]
-
-
-def place_by_place(
-    shown: Float[Tensor, "B ..."], facts: RowFacts, slots: Int[Tensor, " B"]
-) -> Rows:
-    """A row for each of the M places of each image, image after image, places by raster.
-
-    A place is made of what its image is made of, and lies in its part of it. The slots of
-    places are none that an image of the step has.
-
-    Args:
-        shown: tokens [B, M, D] of a square grid, or a map [B, D, H, W].
-        facts: of the images.
-        slots: of the images.
-    """
-    tokens = shown.flatten(2).transpose(1, 2) if shown.ndim == 4 else shown
-    count = tokens.shape[1]
-    side = math.isqrt(count)
-    rows, columns = shown.shape[2:] if shown.ndim == 4 else (side, side)
-    numbers = torch.arange(1, count + 1, device=slots.device) << _PLACE_BITS
-    boxes = None
-    if facts.place is not None and rows * columns == count:
-        boxes = parts_of(facts.place, rows, columns)
-    return Rows(
-        tokens.flatten(0, 1),
-        Composition(
-            facts.composition.sources.repeat_interleave(count, dim=0),
-            facts.composition.shares.repeat_interleave(count, dim=0),
-        ),
-        (slots[:, None] + numbers).flatten(),
-        task=None if facts.task is None else facts.task.repeat_interleave(count),
-        place=boxes,
-    )
-
-
-def parts_of(boxes: Float[Tensor, "B 4"], rows: int, columns: int) -> Float[Tensor, "places 4"]:
-    """The boxes of the cells of a grid, box after box, cells by raster; see `RowFacts`."""
-    top, left, bottom, right = (edge[:, None, None] for edge in boxes.unbind(dim=1))
-    y = torch.arange(rows, device=boxes.device)[None, :, None] / rows
-    x = torch.arange(columns, device=boxes.device)[None, None, :] / columns
-    height, width = bottom - top, right - left
-    edges = (
-        top + height * y,
-        left + width * x,
-        top + height * (y + 1 / rows),
-        left + width * (x + 1 / columns),
-    )
-    return torch.stack(torch.broadcast_tensors(*edges), dim=-1).flatten(0, 2)
 
 
 def add_columns(kin: Kin, ignored: Bool[Tensor, "Q m"]) -> Kin:

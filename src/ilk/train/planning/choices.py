@@ -158,7 +158,7 @@ def table() -> list[tuple[str, str, str, str]]:
     small = "a network below 5 M parameters"
     rows += [
         (name, small, ", ".join(f"{field}={value}" for field, value in fields.items()),
-         "as in the learning check and the table of all methods")
+         "the settings of the benchmarks mini and family")
         for name, fields in SMALL_METHODS.items()
     ]  # fmt: skip
     rows.append(
