@@ -138,7 +138,7 @@ class Grid:
             "commit": record.get("commit"),
             "online_knn": online_scores(place / "metrics.jsonl"),
             "results": [
-                found[name].to_dict() | {"right": packed(found[name])}
+                found[name].to_dict() | packed(found[name])
                 for name in whole.protocols
                 if name in found
             ],
@@ -178,22 +178,34 @@ def facts(command: str) -> dict[str, Any]:
     }
 
 
-def packed(result: Result) -> str | None:
-    """Which test items were classified correctly, a bit each, in base64.
+def packed(result: Result) -> dict[str, Any]:
+    """The scores of test items for JSON: a bit each, or a byte where scores are shares.
 
-    Differences over seeds are paired over test items, so JSON must hold them; None where
-    scores are not 0 and 1.
+    Differences over seeds are paired over test items, so JSON must hold them. Under corruptions
+    the score of an item is the share of ``of`` answers that were right.
     """
     scores = result.scores
-    if scores is None or not np.isin(scores, (0, 1)).all():
-        return None
-    return base64.b64encode(np.packbits(scores.astype(bool)).tobytes()).decode()
+    of = (
+        None if scores is None else next((n for n in range(1, 256) if _whole(scores * n)), None)
+    )
+    if scores is None or of is None:
+        return {"right": None}
+    counts = np.rint(scores * of).astype(np.uint8)
+    data = np.packbits(counts) if of == 1 else counts
+    kept = {"right": base64.b64encode(data.tobytes()).decode()}
+    return kept if of == 1 else kept | {"of": of}
+
+
+def _whole(numbers: np.ndarray) -> bool:
+    return bool(np.allclose(numbers, np.rint(numbers), atol=1e-6))
 
 
 def unpacked(result: Mapping[str, Any]) -> np.ndarray:
-    """The scores of a result that ``packed`` kept: 0 or 1 for each test item."""
-    bits = np.frombuffer(base64.b64decode(result["right"]), np.uint8)
-    return np.unpackbits(bits, count=result["n_test"]).astype(np.float64)
+    """The scores that ``packed`` kept, in [0, 1] for each test item."""
+    data = np.frombuffer(base64.b64decode(result["right"]), np.uint8)
+    if "of" in result:
+        return data / result["of"]
+    return np.unpackbits(data, count=result["n_test"]).astype(np.float64)
 
 
 def online_scores(path: Path) -> list[tuple[float, float]]:

@@ -46,8 +46,9 @@ class SDMP:
         weighting: how much mixed crops weigh. "paper" adds the three losses as declared by the
             method (MoCo v3: 1/2, 1/4 and 1/4; multi-crop: 1, 1 and 1), "pairs" takes one mean
             over all pairs, and "crops" leaves each crop the weight that it had.
-        source_weight: the source terms are multiplied by it.
-        mix_weight: the mix terms are multiplied by it.
+        clean_weight: the clean terms are multiplied by it.
+        source_weight: likewise the source terms.
+        mix_weight: likewise the mix terms.
         mixed_teachers: how many of the teacher's views are mixed too; None is all of them.
         remember_mixed: memories and centres also see mixed outputs.
     """
@@ -59,6 +60,7 @@ class SDMP:
     static_source: bool = False
     static_mix: bool = False
     weighting: Weighting = "paper"
+    clean_weight: float = 1.0
     source_weight: float = 1.0
     mix_weight: float = 1.0
     mixed_teachers: int | None = None
@@ -85,7 +87,11 @@ class SDMP:
                 queries=mixable.queries,
                 clean="all" if extra else "others",
                 extra=self.version == "extra",
-                totals=(clean, source * self.source_weight, mix * self.mix_weight),
+                totals=(
+                    clean * self.clean_weight,
+                    source * self.source_weight,
+                    mix * self.mix_weight,
+                ),
                 teachers=None if self.mixed_teachers is None else teachers,
                 source=_static if self.static_source else _as_it_is,
                 mix=_static if self.static_mix else _as_it_is,
