@@ -1,5 +1,7 @@
 """Gentler views of any method."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,9 @@ import torch
 from ilk.core import UserError
 from ilk.method import Given, with_augmentation
 from ilk.methods import METHODS, recipe
-from ilk.views import render
+from ilk.views import HUE_CHANGING, render, strong
+from ilk.views.operations import augment
+from ilk.views.randaugment import ALL
 from tests.laws.world import small_method
 
 QUIET = ("jitter_p", "gray_p", "blur_p", "solarize_p", "autoaugment_p")
@@ -21,6 +25,27 @@ def test_crops_and_flips_alone(name):
     for view, before in zip(gentle.views, small_method(name).views, strict=True):
         assert all(getattr(view, field) == 0 for field in QUIET)
         assert (view.scale, view.flip, view.size) == (before.scale, before.flip, before.size)
+
+
+def test_policies_and_squares_are_colours_and_shifts_are_crops():
+    method = small_method("simclr")
+    first = replace(strong(32), name=method.views[0].name)
+    method = replace(method, views=(first, *method.views[1:]))
+    crops = with_augmentation(method, "crops").views[0]
+    assert (crops.policy, crops.cutout, crops.shift) == (None, 0.0, first.shift)
+    kept = with_augmentation(method, "no-hue").views[0]
+    assert (kept.cutout, kept.shift) == (first.cutout, first.shift)
+    assert set(ALL) - set(kept.policy.operations) == {
+        "Color", "Posterize", "Solarize", "AutoContrast", "Equalize",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name not in HUE_CHANGING])
+def test_operations_that_stay_keep_gray_gray_and_the_order_of_channels(name):
+    image = np.full((24, 24, 3), (200, 140, 90), np.uint8)
+    augment(image, [(name, -0.5)])
+    red, green, blue = image.astype(int).reshape(-1, 3).T
+    assert ((red > green) & (green > blue) | (red + green + blue == 0)).all()
 
 
 def test_crops_invent_no_colour():

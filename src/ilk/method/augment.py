@@ -6,7 +6,7 @@ from typing import Literal
 from ilk.core import UserError
 from ilk.method.items import image_views
 from ilk.method.record import Method
-from ilk.views import ImageView
+from ilk.views import HUE_CHANGING, ImageView
 
 Augment = Literal["full", "no-hue", "crops"]
 AUGMENT: tuple[Augment, ...] = ("full", "no-hue", "crops")
@@ -21,8 +21,9 @@ def with_augmentation(method: Method, augment: str) -> Method:
     Args:
         method: mixed or not.
         augment: ``full`` leaves the paper's views; ``no-hue`` keeps crops, flips, brightness,
-            contrast, blur and solarization, and drops saturation, hue, grayscale and
-            AutoAugment; ``crops`` keeps crops and flips alone.
+            contrast, blur and solarization, and drops saturation, hue, grayscale, AutoAugment
+            and those operations of RandAugment that change colours; ``crops`` keeps crops,
+            shifts and flips alone.
 
     Raises:
         UserError: there is no such augmentation.
@@ -45,11 +46,16 @@ def with_augmentation(method: Method, augment: str) -> Method:
 
 def _crops(view: ImageView) -> ImageView:
     return replace(
-        view, jitter_p=0.0, gray_p=0.0, blur_p=0.0, solarize_p=0.0, autoaugment_p=0.0
-    )
+        view, jitter_p=0.0, gray_p=0.0, blur_p=0.0, solarize_p=0.0, autoaugment_p=0.0,
+        policy=None, cutout=0.0,
+    )  # fmt: skip
 
 
 def _without_hue(view: ImageView) -> ImageView:
     brightness, contrast, _, _ = view.jitter
     jitter = (brightness, contrast, 0.0, 0.0)
-    return replace(view, jitter=jitter, gray_p=0.0, autoaugment_p=0.0)
+    policy = view.policy
+    if policy is not None:
+        kept = tuple(name for name in policy.operations if name not in HUE_CHANGING)
+        policy = replace(policy, operations=kept)
+    return replace(view, jitter=jitter, gray_p=0.0, autoaugment_p=0.0, policy=policy)

@@ -72,7 +72,8 @@ def image_views(method: Method, what: str) -> tuple[ImageView, ...]:
 
 def _of_windows(view: ImageView) -> WindowView:
     low, high = view.scale
-    changed = view.jitter_p > 0 or view.gray_p > 0 or view.autoaugment_p > 0
+    colours = view.jitter_p > 0 or view.gray_p > 0 or view.autoaugment_p > 0
+    changed = colours or view.policy is not None
     made = WindowView(
         name=view.name, size=view.size, scale=(math.sqrt(low), math.sqrt(high)), flip=view.flip
     )

@@ -24,8 +24,10 @@ from ilk.views.normalise import (
     moments,
     normalise,
 )
+from ilk.views.operations import HUE_CHANGING, Policy
 from ilk.views.pixels import apply
 from ilk.views.plain import Plain
+from ilk.views.randaugment import RandAugment, RandomMagnitudes
 from ilk.views.recipes import (
     byol_pair,
     cifar_pair,
@@ -34,7 +36,9 @@ from ilk.views.recipes import (
     local_size,
     moco_v2_pair,
     revisited_multicrop,
+    shifted,
     simclr_pair,
+    strong,
     swav_multicrop,
     weak,
 )
@@ -45,6 +49,7 @@ from ilk.views.window import PlainWindow, WindowView
 __all__ = [
     "CIFAR_MEAN",
     "CIFAR_STD",
+    "HUE_CHANGING",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "MATCHED",
@@ -64,6 +69,9 @@ __all__ = [
     "Plain",
     "PlainClip",
     "PlainWindow",
+    "Policy",
+    "RandAugment",
+    "RandomMagnitudes",
     "RoleSwap",
     "Rotations",
     "Scenery",
@@ -88,7 +96,9 @@ __all__ = [
     "plain_view",
     "render",
     "revisited_multicrop",
+    "shifted",
     "simclr_pair",
+    "strong",
     "swav_multicrop",
     "weak",
 ]  # fmt: skip

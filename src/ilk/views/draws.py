@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ilk.views.autoaugment import Policies
+from ilk.views.operations import Policies
 
 Interpolation = Literal["bilinear", "bicubic"]
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)  # columns of ``jitter``, values of ``order``
@@ -35,7 +35,12 @@ class Draws:
         sigma: of the blur in pixels of the view; 0 leaves alone.
         blur_kernel: side of the widest blur kernel, odd; None is as wide as sigma asks for.
         solarize: invert what is at or above ``solarize_threshold``.
-        policies: operations of AutoAugment, applied after the flip; None is none of any image.
+        policies: operations of AutoAugment or another policy, applied after the flip; None is
+            none of any image.
+        shifts: pixels by which the crop shows what lies further down and to the right, mirrored
+            where it ends; None is none of any image.
+        holes: top, left, height and width of the grey box that is drawn last; None is none of
+            any image.
     """
 
     size: int
@@ -50,6 +55,8 @@ class Draws:
     solarize: Bool[np.ndarray, " B"]
     solarize_threshold: int
     policies: Policies | None = None
+    shifts: Int[np.ndarray, "B 2"] | None = None
+    holes: Int[np.ndarray, "B 4"] | None = None
 
     def edges(
         self, heights: Int[np.ndarray, " B"], widths: Int[np.ndarray, " B"]
@@ -57,7 +64,7 @@ class Draws:
         """Top, left, bottom and right edge of each crop, as shares of its image's sides.
 
         Of a mirrored view left is larger than right: its first column shows the right edge.
-        What AutoAugment moves by a few pixels is not counted.
+        What shifts and policies move by a few pixels is not counted.
 
         Args:
             heights: of the images.
@@ -69,10 +76,18 @@ class Draws:
         return np.where(self.flip[:, None], shares[:, [0, 3, 2, 1]], shares)
 
     def learnt(self) -> list[list[tuple[str, float]]]:
-        """Operations of AutoAugment of each image."""
+        """Operations of the policy of each image."""
         return [
             [] if self.policies is None else self.policies.of(i) for i in range(len(self.flip))
         ]
+
+    def shifted(self) -> list[list[int]]:
+        """Shift of each image; an empty list is none."""
+        return [[]] * len(self.flip) if self.shifts is None else self.shifts.tolist()
+
+    def hidden(self) -> list[list[int]]:
+        """Grey box of each image; an empty list is none."""
+        return [[]] * len(self.flip) if self.holes is None else self.holes.tolist()
 
 
 def resized_crops(
@@ -108,6 +123,31 @@ def resized_crops(
     top = np.where(found, uniforms[:, 20] * (heights - height + 1), (heights - height) // 2)
     left = np.where(found, uniforms[:, 21] * (widths - width + 1), (widths - width) // 2)
     return np.stack([top.astype(np.int64), left.astype(np.int64), height, width], 1)
+
+
+def shifts(uniforms: Float[np.ndarray, "B 2"], most: int) -> Int[np.ndarray, "B 2"] | None:
+    """Whole pixels from ``-most`` to ``most``, as likely; None where there are none."""
+    return (uniforms * (2 * most + 1)).astype(np.int64) - most if most else None
+
+
+def holes(
+    uniforms: Float[np.ndarray, "B 2"], side: int, size: int
+) -> Int[np.ndarray, "B 4"] | None:
+    """Squares of Cutout: top, left, height and width of what lies inside the view.
+
+    DeVries and Taylor, 2017, https://arxiv.org/abs/1708.04552, section 3: the centre is any
+    pixel, so that a square may lie partly outside.
+
+    Args:
+        uniforms: in [0, 1): row and column of the centre.
+        side: of the square in pixels; of 0 there are none.
+        size: side of the view.
+    """
+    if side == 0:
+        return None
+    corner = (uniforms * size).astype(np.int64) - side // 2
+    start, end = corner.clip(0, size), (corner + side).clip(0, size)
+    return np.concatenate([start, end - start], 1)
 
 
 def share_inside(

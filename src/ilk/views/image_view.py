@@ -16,7 +16,7 @@ from ilk.core.items import ItemKind
 from ilk.core.min_pixels import MinPixels
 from ilk.core.seeding import uniforms
 from ilk.views.autoaugment import DRAWS as POLICY_DRAWS
-from ilk.views.autoaugment import NONE, Policies, policies
+from ilk.views.autoaugment import policies
 from ilk.views.background import Backdrop, Background, Scenery, backdrops
 from ilk.views.draws import (
     CROP_DRAWS,
@@ -25,9 +25,12 @@ from ilk.views.draws import (
     Draws,
     Interpolation,
     between,
+    holes,
     resized_crops,
     share_inside,
+    shifts,
 )
+from ilk.views.operations import NONE, Policies, Policy
 from ilk.views.pixels import apply_together
 from ilk.views.view import require
 
@@ -41,8 +44,8 @@ PROBABILITIES = (
 class ImageView:
     """A random view with torchvision's semantics; the parameters are those of the papers.
 
-    Crop, flip, AutoAugment, jitter (its four operations in random order), grayscale, blur,
-    solarize.
+    Crop, shift, flip, AutoAugment or another policy, jitter (its four operations in random
+    order), grayscale, blur, solarize, Cutout.
 
     Args:
         name: of the view in its method; views of different names are independent.
@@ -66,6 +69,11 @@ class ImageView:
         near: another view of the same image that the crop must overlap; None is none.
         near_share: of the crop's own area that must lie inside the other's. Where ten crops do
             not, the first one is taken as it is (Van Gansbeke et al., NeurIPS 2021).
+        shift: largest shift in either direction, as a share of the view's side; what comes in
+            at a border is mirrored. Whole pixels, all equally likely.
+        policy: operations that are drawn for each image, such as ``RandAugment``; None is none.
+        cutout: side of a grey square, as a share of the view's, whose centre is any pixel
+            (DeVries and Taylor, 2017, https://arxiv.org/abs/1708.04552); 0 is none.
 
     Raises:
         UserError: if a parameter is outside its range.
@@ -91,6 +99,9 @@ class ImageView:
     autoaugment_p: float = 0.0
     near: "ImageView | None" = None
     near_share: float = 0.1
+    shift: float = 0.0
+    policy: Policy | None = None
+    cutout: float = 0.0
 
     def __post_init__(self) -> None:
         low, high = self.scale
@@ -106,6 +117,10 @@ class ImageView:
         kernel = 1 if self.blur_kernel is None else self.blur_kernel
         require(self, "blur_kernel", kernel > 0 and kernel % 2 == 1, "odd, or None")
         require(self, "solarize_threshold", self.solarize_threshold >= 0, "not negative")
+        require(self, "shift", 0 <= self.shift <= 1 / 2, "in [0, 1/2]")
+        require(self, "cutout", 0 <= self.cutout <= 1, "in [0, 1]")
+        alone = self.policy is None or self.autoaugment_p == 0
+        require(self, "autoaugment_p", alone, "0 with another policy")
 
     def min_pixels(self) -> MinPixels | None:
         """How much of an image its crops can show; a mask needs all pixels of the image.
@@ -212,6 +227,7 @@ def draw(
     factors = low + (NEUTRAL + strengths - low) * u[:, 28:32]
     sigma = between(u[:, 34], *view.blur_sigma)
     learnt, chosen = _policies(view, items, epoch, seed)
+    placed = uniforms(seed, epoch, items, f"view/{view.name}/placed", 4)
     return Draws(
         size=view.size,
         interpolation=view.interpolation,
@@ -225,6 +241,8 @@ def draw(
         solarize=u[:, 35] < view.solarize_p,
         solarize_threshold=view.solarize_threshold,
         policies=chosen,
+        shifts=shifts(placed[:, :2], round(view.shift * view.size)),
+        holes=holes(placed[:, 2:], round(view.cutout * view.size), view.size),
     )
 
 
@@ -260,7 +278,10 @@ def _boxes(
 def _policies(
     view: ImageView, items: Int[np.ndarray, " B"], epoch: int, seed: int
 ) -> tuple[Bool[np.ndarray, " B"], Policies | None]:
-    """For which images AutoAugment takes the place of other colours, and what it does."""
+    """For which images AutoAugment takes the place of other colours; operations of all."""
+    if view.policy is not None:
+        u = uniforms(seed, epoch, items, f"view/{view.name}/policy", view.policy.draws)
+        return np.zeros(len(items), bool), view.policy.draw(u, view.size)
     if view.autoaugment_p == 0:
         return np.zeros(len(items), bool), None
     u = uniforms(seed, epoch, items, f"view/{view.name}/autoaugment", 1 + POLICY_DRAWS)

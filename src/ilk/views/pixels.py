@@ -20,11 +20,12 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from ilk.views.autoaugment import augment
 from ilk.views.background import Backdrop
 from ilk.views.draws import BRIGHTNESS, CONTRAST, HUE, NEUTRAL, SATURATION, Draws, Interpolation
+from ilk.views.operations import augment
 
 RGB = 3
+HIDDEN = 127  # grey level of the boxes of Cutout
 LUMA = np.array([0.2989, 0.587, 0.114])  # ITU-R 601-2, as torchvision rounds it
 
 
@@ -33,8 +34,9 @@ def apply(
 ) -> UInt8[Tensor, "B C S S"]:
     """Render the views that were drawn, in channels-last memory.
 
-    Crop, flip, AutoAugment, jitter, grayscale, blur, solarize: the order of every recipe here,
-    up to the place of the flip, which commutes with all that follows the crop in a recipe.
+    Crop, shift, flip, policy, jitter, grayscale, blur, solarize, grey box: the order of every
+    recipe here, up to the place of the flip, which commutes with all that follows the crop in
+    a recipe.
 
     Args:
         draws: one row an image.
@@ -79,14 +81,18 @@ def _rendered(
     """Fill in one view at each call for the next."""
     scratch = _Scratch.of(views[0])
     rows = zip(
-        views, images, behind, draws.boxes.tolist(), draws.flip.tolist(), draws.learnt(),
-        draws.order.tolist(), draws.jitter.tolist(), draws.gray.tolist(), draws.sigma.tolist(),
-        draws.solarize.tolist(), strict=True,
+        views, images, behind, draws.boxes.tolist(), draws.flip.tolist(), draws.shifted(),
+        draws.learnt(), draws.order.tolist(), draws.jitter.tolist(), draws.gray.tolist(),
+        draws.sigma.tolist(), draws.solarize.tolist(), draws.hidden(), strict=True,
     )  # fmt: skip
-    for view, image, backdrop, box, flip, learnt, order, factors, gray, sigma, solarize in rows:
+    for (
+        view, image, backdrop, box, flip, by,
+        learnt, order, factors, gray, sigma, solarize, hole,
+    ) in rows:  # fmt: skip
         crop_resize(image, box, view, draws.interpolation)
         if backdrop is not None:
             backdrop.put_behind(view, box)
+        shift(view, by)
         if flip:
             cv2.flip(view, 1, dst=view)
         augment(view, learnt)
@@ -98,6 +104,7 @@ def _rendered(
             blur(view, sigma, draws.blur_kernel, scratch)
         if solarize:
             cv2.LUT(view, _solarized(draws.solarize_threshold), dst=view)
+        hide(view, hole)
         yield
 
 
@@ -147,6 +154,24 @@ def crop_resize(
             torch.from_numpy(a).permute(2, 0, 1)[None] for a in (crop.copy(), out)
         )
         scale.out(source, out.shape[:2], False, None, None, out=target)
+
+
+def shift(view: UInt8[np.ndarray, "S S C"], by: Sequence[int]) -> None:
+    """Show what lies further down and to the right by so many pixels, in place; none if empty.
+
+    Beyond its border the view is mirrored, without the border's own pixels twice.
+    """
+    if by:
+        last = len(view) - 1
+        rows, columns = (last - abs(last - abs(np.arange(last + 1) + n)) for n in by)
+        view[:] = view[rows[:, None], columns]
+
+
+def hide(view: UInt8[np.ndarray, "S S C"], box: Sequence[int]) -> None:
+    """Paint top, left, height, width grey, in place; none if empty."""
+    if box:
+        top, left, height, width = box
+        view[top : top + height, left : left + width] = HIDDEN
 
 
 def jitter(

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ilk.views.draws import Interpolation
 from ilk.views.image_view import ImageView
+from ilk.views.randaugment import RandomMagnitudes
 
 SMALL = 64  # pixels; SimCLR blurs no CIFAR images (appendix B.9)
 PATCHES = 16  # pixels; sides of small crops are multiples, so that ViTs can cut them
@@ -149,6 +150,20 @@ def revisited_multicrop(
 def weak(size: int = 224, min_scale: float = 0.2, name: str = "weak") -> ImageView:
     """A crop and a flip, as a teacher sees them in ReSSL, https://arxiv.org/abs/2107.09282."""
     return ImageView(name=name, size=size, scale=(min_scale, 1.0))
+
+
+def shifted(size: int = 32, shift: float = 0.125, name: str = "weak") -> ImageView:
+    """A flip and a shift, the weak view of FixMatch, https://arxiv.org/abs/2001.07685, 2.3.
+
+    The whole image where it is square, else its largest central square; 4 pixels of 32.
+    """
+    return ImageView(name=name, size=size, scale=(1.0, 1.0), ratio=(1.0, 1.0), shift=shift)
+
+
+def strong(size: int = 32, shift: float = 0.125, name: str = "strong") -> ImageView:
+    """FixMatch's strong view: the weak one, RandAugment with random magnitudes, Cutout."""
+    policy = RandomMagnitudes()
+    return replace(shifted(size, shift, name), policy=policy, cutout=0.5)
 
 
 def fitted(views: Sequence[ImageView]) -> tuple[ImageView, ...]:
