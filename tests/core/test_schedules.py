@@ -4,7 +4,18 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from ilk.core import Cosine, Line, Progress, Ramp, WarmCosine, value
+from ilk.core import (
+    Cosine,
+    CyclicCosine,
+    Line,
+    MeanMomentum,
+    Progress,
+    Ramp,
+    SigmoidRamp,
+    WarmCosine,
+    WarmMomentum,
+    value,
+)
 
 runs = st.tuples(st.integers(0, 500), st.integers(1, 400), st.floats(0.5, 50))
 
@@ -71,3 +82,50 @@ def test_a_second_warm_up_is_no_longer_than_the_first():
     schedule = WarmCosine(2.0, 0.5)
     found = [schedule(Progress(step, 200, 10.0, since=100)) for step in (100, 102, 105)]
     assert found == pytest.approx([0.0, 0.8, 2.0])
+
+
+def test_the_sigmoid_ramp_of_the_paper():
+    ramp = SigmoidRamp(1.0, 80.0)
+    found = [ramp(Progress(epoch, 300, 1.0)) for epoch in (0, 20, 40, 60, 80, 299)]
+    expected = [0.006738, 0.060055, 0.286505, 0.731616, 1.0, 1.0]
+    assert found == pytest.approx(expected, abs=1e-6)
+    late = SigmoidRamp(30.0, 80.0, zero_epochs=1.0)
+    assert [late(Progress(step, 600, 2.0)) for step in (0, 1)] == [0, 0]
+    assert late(Progress(2, 600, 2.0)) == pytest.approx(30 * math.exp(-5 * (1 - 1 / 80) ** 2))
+    assert SigmoidRamp(2.0, 0.0)(Progress(0, 1, 1.0)) == 2.0
+
+
+def test_a_warm_average_is_a_plain_mean_at_first():
+    momentum, average = WarmMomentum(0.9), 1.0
+    for step, weight in enumerate((2.0, 3.0, 4.0)):
+        kept = momentum(Progress(step, 100, 1.0))
+        average = kept * average + (1 - kept) * weight
+    assert average == pytest.approx(2.5)
+    assert [momentum(Progress(step, 100, 1.0)) for step in (0, 1, 2)] == pytest.approx(
+        [1 / 2, 2 / 3, 3 / 4]
+    )
+    assert momentum(Progress(99, 100, 1.0)) == 0.9
+
+
+@pytest.mark.parametrize("per_epoch", [1.0, 4.0])
+def test_the_mean_of_weights_at_the_ends_of_some_epochs(per_epoch):
+    momentum, average, taken = MeanMomentum(3, 2), None, []
+    for step in range(int(10 * per_epoch)):
+        weight = float(step**2)
+        kept = momentum(Progress(step, 999, per_epoch))
+        average = weight if average is None else kept * average + (1 - kept) * weight
+        over = (step + 1) / per_epoch
+        if over < 3:
+            assert average == weight  # it follows
+        elif (over - 3) % 2 == 0:
+            taken.append(weight)
+        if taken:
+            assert average == pytest.approx(sum(taken) / len(taken))
+    assert len(taken) == 4
+
+
+def test_the_cyclic_cosine_of_the_paper():
+    schedule = CyclicCosine(180, 30)
+    found = [0.1 * schedule(Progress(e, 1200, 1.0)) for e in (0, 90, 150, 179, 180, 209, 210)]
+    expected = [0.1, 0.061126, 0.018826, 0.005281, 0.018826, 0.005281, 0.018826]
+    assert found == pytest.approx(expected, abs=1e-6)

@@ -10,7 +10,19 @@ from ilk.core.errors import UserError
 from ilk.core.files import check_writable, replacing, sweep, sweep_old, write_whole
 from ilk.core.locks import Busy, Holder, holder, lock
 from ilk.core.min_pixels import MinPixels
-from ilk.core.schedules import Cosine, Line, Progress, Ramp, Scalar, WarmCosine, value
+from ilk.core.schedules import (
+    Cosine,
+    CyclicCosine,
+    Line,
+    MeanMomentum,
+    Progress,
+    Ramp,
+    Scalar,
+    SigmoidRamp,
+    WarmCosine,
+    WarmMomentum,
+    value,
+)
 from ilk.core.shown import shown, stored
 from ilk.core.unknown import UNKNOWN
 
@@ -54,11 +66,13 @@ __all__ = [
     "Busy",
     "Composition",
     "Cosine",
+    "CyclicCosine",
     "HeadName",
     "Holder",
     "Kin",
     "KinRule",
     "Line",
+    "MeanMomentum",
     "MemoryName",
     "MinPixels",
     "Mixability",
@@ -71,9 +85,11 @@ __all__ = [
     "RowFacts",
     "Rows",
     "Scalar",
+    "SigmoidRamp",
     "StepContext",
     "UserError",
     "WarmCosine",
+    "WarmMomentum",
     "check_writable",
     "full",
     "hash_uniform",

@@ -102,7 +102,117 @@ class WarmCosine:
         return self.end + (self.peak - self.end) * 0.5 * (1 + math.cos(math.pi * share))
 
 
-Scalar = float | Cosine | Line | Ramp | WarmCosine
+@dataclass(frozen=True, slots=True)
+class SigmoidRamp:
+    """``end * exp(-5 (1 - t)^2)``, where t grows from 0 to 1 over ``epochs``; then ``end``.
+
+    The ramp-up of Laine and Aila, ICLR 2017, https://arxiv.org/abs/1610.02242, and of
+    Tarvainen and Valpola, NeurIPS 2017, https://arxiv.org/abs/1703.01780.
+
+    Args:
+        end: what it grows to.
+        epochs: that it takes.
+        zero_epochs: for so long it is zero, whatever the formula gives.
+
+    Example:
+        >>> ramp = SigmoidRamp(1.0, 80)
+        >>> [round(ramp(Progress(epoch, 300, 1.0)), 4) for epoch in (0, 40, 80, 200)]
+        [0.0067, 0.2865, 1.0, 1.0]
+    """
+
+    end: float
+    epochs: float
+    zero_epochs: float = 0.0
+
+    def __call__(self, progress: Progress) -> float:
+        """The value now."""
+        if progress.epoch < self.zero_epochs:
+            return 0.0
+        share = 1.0 if self.epochs <= 0 else min(progress.epoch / self.epochs, 1.0)
+        return self.end * math.exp(-5 * (1 - share) ** 2)
+
+
+@dataclass(frozen=True, slots=True)
+class WarmMomentum:
+    """``min(1 - 1 / (t + 1), end)`` at step t, from 1 on: a plain mean, then a moving one.
+
+    What a teacher keeps of itself while it is young, in the authors' code of Mean Teacher
+    (Tarvainen and Valpola, NeurIPS 2017): after t steps it is the mean of the first weights and
+    those of t steps, until 1 / (t + 1) falls below ``1 - end``.
+
+    Args:
+        end: momentum of the moving average.
+    """
+
+    end: float
+
+    def __call__(self, progress: Progress) -> float:
+        """The value now."""
+        return min(1 - 1 / (progress.step + 2), self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class MeanMomentum:
+    """The momentum that makes an average the plain mean of weights at some epochs.
+
+    It follows until epoch ``first``, whose weights are the first of the mean; n weights later
+    the mean keeps ``1 - 1 / n`` of itself, and between two of them it stands still. Stochastic
+    weight averaging, Izmailov et al., UAI 2018, https://arxiv.org/abs/1803.05407.
+
+    Args:
+        first: epochs that are over when the first weights are taken.
+        every: epochs until the next ones; one step at least.
+    """
+
+    first: float
+    every: float
+
+    def __call__(self, progress: Progress) -> float:
+        """The value for the update after this step."""
+        first = max(round(self.first * progress.steps_per_epoch), 1)
+        every = max(round(self.every * progress.steps_per_epoch), 1)
+        since = progress.step + 1 - first
+        if since < 0:
+            return 0.0
+        taken, rest = divmod(since, every)
+        return 1.0 if rest else taken / (taken + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class CyclicCosine:
+    """The first part of half a cosine from 1 to 0, whose end is then repeated again and again.
+
+    Athiwaratkun et al., ICLR 2019, https://arxiv.org/abs/1806.05594, section 3: the cosine
+    would end with the first cycle. It falls until epoch ``first``, and every cycle falls as the
+    last ``cycle`` epochs before it did.
+
+    Args:
+        first: epochs before the first cycle, at least one cycle.
+        cycle: epochs of a cycle.
+    """
+
+    first: float
+    cycle: float
+
+    def __call__(self, progress: Progress) -> float:
+        """The value now."""
+        epoch = progress.epoch
+        if epoch >= self.first:
+            epoch = self.first - self.cycle + (epoch - self.first) % self.cycle
+        return 0.5 * (1 + math.cos(math.pi * epoch / (self.first + self.cycle)))
+
+
+Scalar = (
+    float
+    | Cosine
+    | Line
+    | Ramp
+    | WarmCosine
+    | SigmoidRamp
+    | WarmMomentum
+    | MeanMomentum
+    | CyclicCosine
+)
 
 
 def value(scalar: Scalar, progress: Progress) -> float:

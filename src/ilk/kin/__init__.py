@@ -17,6 +17,7 @@ from ilk.kin.assignment import Assigned, Sinkhorn, sinkhorn, with_even_weights
 from ilk.kin.clusters import Clustermates, DrawnMates, OwnClass, OwnCluster
 from ilk.kin.memories import HasRows, memory_of
 from ilk.kin.negatives import HardMixes, RowByRow, Sampled
+from ilk.kin.predictions import PastPrediction
 from ilk.kin.resemblance import (
     FormerNeighbours,
     Neighbours,
@@ -57,6 +58,7 @@ __all__ = [
     "OwnCluster",
     "OwnTask",
     "Past",
+    "PastPrediction",
     "Restrict",
     "RowByRow",
     "SameCluster",

@@ -73,6 +73,17 @@ class Classed(Protocol):
 
 
 @runtime_checkable
+class Predicting(Protocol):
+    """Keeps class probabilities of each item."""
+
+    def predicted(
+        self, items: Int[Tensor, " N"]
+    ) -> tuple[Float[Tensor, "N K"], Bool[Tensor, " N"]]:
+        """Those of some items, and of which there are any."""
+        ...
+
+
+@runtime_checkable
 class Visited(Protocol):
     """Keeps former embeddings of each item."""
 

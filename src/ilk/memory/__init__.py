@@ -9,6 +9,7 @@ from ilk.memory.clusters import Clusters
 from ilk.memory.history import History
 from ilk.memory.labels import Labels
 from ilk.memory.online import OnlineClusters
+from ilk.memory.predictions import Predictions
 from ilk.memory.queue import Queue
 from ilk.memory.whitened import WhitenedClusters
 
@@ -19,6 +20,7 @@ __all__ = [
     "History",
     "Labels",
     "OnlineClusters",
+    "Predictions",
     "Queue",
     "WhitenedClusters",
 ]

@@ -2,23 +2,28 @@
 
 from ilk.objectives.average import mean_with_kin, rows_with_kin
 from ilk.objectives.cross_entropy import SoftCrossEntropy, soft_cross_entropy_rows
-from ilk.objectives.divergence import Divergence, divergence_rows
+from ilk.objectives.divergence import Divergence, ForwardDivergence, divergence_rows
+from ilk.objectives.entropy import Entropy
 from ilk.objectives.information import ClassInformation, PairInformation
 from ilk.objectives.margin import Margin
 from ilk.objectives.mean_shift import MeanShift
 from ilk.objectives.pairs import PairClassification
 from ilk.objectives.redundancy import RedundancyReduction, VarianceCovariance
+from ilk.objectives.squared_error import SquaredError
 from ilk.objectives.whitening import WhitenedMeanShift, whiten
 
 __all__ = [
     "ClassInformation",
     "Divergence",
+    "Entropy",
+    "ForwardDivergence",
     "Margin",
     "MeanShift",
     "PairClassification",
     "PairInformation",
     "RedundancyReduction",
     "SoftCrossEntropy",
+    "SquaredError",
     "VarianceCovariance",
     "WhitenedMeanShift",
     "divergence_rows",
