@@ -6,7 +6,17 @@ from dataclasses import replace
 from ilk.core import UserError
 from ilk.core.items import ItemKind
 from ilk.method.record import Method
-from ilk.views import ClipView, ImageView, MixedView, RoleSwap, View, WindowView
+from ilk.views import (
+    AdversarialView,
+    ClipView,
+    ImageView,
+    MixedView,
+    RoleSwap,
+    View,
+    WindowView,
+)
+
+ANY = AdversarialView | MixedView | RoleSwap  # derived views of items of any kind
 
 
 def with_item_kind(method: Method, kind: ItemKind, frames: int = 1) -> Method:
@@ -36,7 +46,7 @@ def with_item_kind(method: Method, kind: ItemKind, frames: int = 1) -> Method:
     views = image_views(method, f"a method for {kind}s")
     if any(view.background is not None for view in views):
         raise UserError(f"background: only images can have theirs changed, got {kind}s")
-    own = [made for made in method.derived if not isinstance(made, MixedView | RoleSwap)]
+    own = [made for made in method.derived if not isinstance(made, ANY)]
     if own or method.places:
         what = f"{type(own[0]).__name__} are" if own else "places in an image are"
         raise UserError(f"method: must suit {kind}s, but {what} for images alone")

@@ -73,6 +73,8 @@ def _uses(method: Method) -> Iterator[tuple[Output, bool]]:
             yield output, output in shown and _open(output)
         for output in outputs_in((term.kin, term.negatives)):
             yield output, False
+    for output in outputs_in(method.derived):
+        yield output, False
     for remember in method.remember:
         for output in remember.outputs:
             yield output, False

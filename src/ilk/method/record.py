@@ -11,7 +11,7 @@ from ilk.method.references import check_references
 from ilk.method.sampling import Sampling
 from ilk.method.term import Term
 from ilk.networks import FEATURE, SHOWN, Head, check_heads
-from ilk.views import DerivedView, MixedView, View
+from ilk.views import AdversarialView, DerivedView, MixedView, View
 
 HELPED = 6  # small crops with which mixing first helped DINO: SDMP, Table 10
 
@@ -226,7 +226,7 @@ class Method:
         elif isinstance(self.teacher, Pretrained):
             teaching = [FEATURE]
         check_references(
-            (self.terms, self.remember),
+            (self.terms, self.remember, self.derived),
             heads={"student": learning, "teacher": teaching},
             views=self.all_views,
             memory=self.memory,
@@ -242,3 +242,8 @@ class Method:
     def mixes(self) -> dict[str, MixedView]:
         """Derived views that are mixes of another one, by name."""
         return {view.name: view for view in self.derived if isinstance(view, MixedView)}
+
+    @property
+    def adversarial(self) -> dict[str, AdversarialView]:
+        """Derived views that are moved by the student's gradient, by name."""
+        return {view.name: view for view in self.derived if isinstance(view, AdversarialView)}

@@ -19,6 +19,7 @@ from ilk.networks.specs import (
     warn,
     without_weights,
 )
+from ilk.networks.statistics import keep_statistics
 from ilk.networks.storage import save_encoder, write_encoder
 from ilk.networks.surgery import (
     dino_class_token,
@@ -59,6 +60,7 @@ __all__ = [
     "frame_count",
     "frozen_patch_projection",
     "item_kind",
+    "keep_statistics",
     "load_encoder",
     "mlp",
     "moco_v3_stem",

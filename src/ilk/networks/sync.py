@@ -70,7 +70,9 @@ class _JointBatchNorm(nn.modules.batchnorm._BatchNorm):
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor) -> None:
         seen = self.num_batches_tracked
-        if self.running_mean is None or self.running_var is None or seen is None:
+        if not self.track_running_stats or seen is None:
+            return
+        if self.running_mean is None or self.running_var is None:
             return
         seen.add_(1)
         rate = 1 / float(seen) if self.momentum is None else self.momentum

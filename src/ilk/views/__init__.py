@@ -1,5 +1,6 @@
 """How images, clips and windows are looked at: random views, and plain ones to measure."""
 
+from ilk.views.adversarial import AdversarialView
 from ilk.views.background import MATCHED, Background, Scenery
 from ilk.views.clip import ClipView, PlainClip
 from ilk.views.derived import (
@@ -54,6 +55,7 @@ __all__ = [
     "IMAGENET_STD",
     "MATCHED",
     "TURNS",
+    "AdversarialView",
     "Background",
     "Chance",
     "ClipView",

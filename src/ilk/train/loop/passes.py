@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ilk.method import Method, Pass, Together
-from ilk.networks import FEATURE, Network
+from ilk.networks import FEATURE, Network, keep_statistics
+from ilk.views import AdversarialView
 
 Outputs = dict[str, dict[str, Tensor]]  # by view, then by head
 
@@ -21,6 +22,8 @@ class Runner(nn.Module):
         together: which views share a pass, as `Method` says.
         mixes: of which view each mixed one is a mix.
         apart: whether mixed views share no pass with clean ones.
+        adversarial: views that are moved by gradients of the network; each has a pass of its
+            own, of which batch norms keep no statistics.
     """
 
     def __init__(
@@ -31,10 +34,13 @@ class Runner(nn.Module):
         together: Together,
         mixes: Mapping[str, str],
         apart: bool,
+        adversarial: Mapping[str, AdversarialView],
     ) -> None:
         super().__init__()
         self.network = network
-        self.passes = tuple(passes)
+        self.passes = tuple(entry for entry in passes if entry.view not in adversarial)
+        self.moved = tuple(entry for entry in passes if entry.view in adversarial)
+        self.adversarial = dict(adversarial)
         self.together: Together = together
         self.mixes = dict(mixes)
         self.apart = apart
@@ -50,9 +56,39 @@ class Runner(nn.Module):
         """
         out: Outputs = {}
         for group in _grouped(self.passes, lambda entry: self._company(entry, views)):
+            self._restart(*(entry.view for entry in group))
             with torch.set_grad_enabled(group[0].gradient and torch.is_grad_enabled()):
                 out |= self._run(group, views, scales)
+        for entry in self.moved:
+            learns = entry.gradient and torch.is_grad_enabled()
+            with keep_statistics(self.network), torch.set_grad_enabled(learns):
+                shown = self._with_moved(entry.view, views, out, scales)
+                out |= self._run([entry], shown, scales)
         return out
+
+    def _with_moved(
+        self,
+        name: str,
+        views: Mapping[str, Tensor],
+        out: Outputs,
+        scales: Mapping[str, float],
+    ) -> dict[str, Tensor]:
+        """The views with an adversarial one, of which there were directions to begin with."""
+        view = self.adversarial[name]
+        head, clean = view.by.head, view.by.view
+
+        def ask(images: Tensor) -> Tensor:
+            self._restart(clean)
+            return self.network(images, {head}, scales)[head]
+
+        moved = view.worst(views[clean], views[name], out[clean][head], ask)
+        self._restart(clean)
+        return {**views, name: moved}
+
+    def _restart(self, *names: str) -> None:
+        """Let the network draw for a moved view what it drew for the clean one, as dropout."""
+        if any(self.adversarial[entry.view].by.view in names for entry in self.moved):
+            reseed(torch.initial_seed(), next(self.network.parameters()).device)
 
     def _run(
         self, group: list[Pass], views: Mapping[str, Tensor], scales: Mapping[str, float]
@@ -83,11 +119,35 @@ class Runner(nn.Module):
         return kind if self.together == "all" else (*kind, _size(entry, views))
 
 
+def reseed(number: int, device: torch.device) -> None:
+    """Set what networks draw from.
+
+    Torch's own function goes through every kind of device, which takes it a millisecond where
+    there is none.
+    """
+    cpu = device.type == "cpu"
+    (torch.default_generator.manual_seed if cpu else torch.manual_seed)(number)
+
+
 def runner_of(network: Network, asked: Sequence[Pass], method: Method, role: str) -> Runner:
-    """The runner of one network: of the passes that a method asks of it."""
+    """The runner of one network: of the passes that a method asks of it.
+
+    Raises:
+        ValueError: a teacher is asked for a view that is moved by the student's gradient.
+    """
     own = [entry for entry in asked if entry.network == role]
+    adversarial = method.adversarial
+    if role != "student" and any(entry.view in adversarial for entry in own):
+        raise ValueError("method: an adversarial view must be shown to the student alone")
     mixes = {name: mix.view for name, mix in method.mixes.items()}
-    return Runner(network, own, together=method.together, mixes=mixes, apart=method.mixed_apart)
+    return Runner(
+        network,
+        own,
+        together=method.together,
+        mixes=mixes,
+        apart=method.mixed_apart,
+        adversarial=adversarial,
+    )
 
 
 def _split(

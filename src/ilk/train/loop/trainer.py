@@ -17,7 +17,7 @@ from ilk.method import EMA, Method, passes
 from ilk.networks import Network, Teacher, fastest_layout
 from ilk.train.loop.loader import Batch
 from ilk.train.loop.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
-from ilk.train.loop.passes import runner_of
+from ilk.train.loop.passes import reseed, runner_of
 from ilk.train.loop.profile import Clock, no_clock
 from ilk.train.loop.renewal import renew
 from ilk.train.loop.step import Step
@@ -153,10 +153,7 @@ class Trainer:
     def _reseed(self) -> None:
         """Make what networks draw in this step a function of seed, step and rank."""
         number = seeding.integer(self.seed, self.step, f"network/{self.fabric.global_rank}")
-        # Torch's own function goes through every kind of device, which takes it a millisecond
-        # where there is none.
-        cpu = self.fabric.device.type == "cpu"
-        (torch.default_generator.manual_seed if cpu else torch.manual_seed)(number)
+        reseed(number, self.fabric.device)
 
     def _refresh(self, progress: Progress) -> None:
         memories = dict(self.memory.items())

@@ -17,6 +17,7 @@ from ilk.train.assemble import assemble
 from ilk.train.previews.losses import RowImage
 from ilk.train.records.record import read_record, recorded_settings
 from ilk.views import (
+    AdversarialView,
     Chance,
     Mixed,
     MixedView,
@@ -100,7 +101,9 @@ def _blocks(
     items = np.arange(len(next(iter(rendered.values()))))
     plain = RowFacts(Composition.plain(torch.from_numpy(items)))
     rows = {name: ViewRows(pixels.float(), plain) for name, pixels in rendered.items()}
-    others = [v for v in method.derived if not isinstance(v, MixedView | RoleSwap)]
+    # An adversarial view is what a network makes of it.
+    unseen = AdversarialView | MixedView | RoleSwap
+    others = [view for view in method.derived if not isinstance(view, unseen)]
     made = derive(others, rows, method.all_views, Chance(items, epoch=0, step=0, seed=seed))
     return {name: view.images.chunk(view.facts.blocks) for name, view in made.items()}
 
