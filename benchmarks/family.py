@@ -76,7 +76,10 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
                                           "negatives": 512},
     "revisiting": HEAD | TEACHER | QUEUE | CROPS,
     "rotation": {},
-    "rekd": QUEUE | {"hidden": 1024, "teacher": "runs/family/moco-v3/seed0"},  # a cell above
+    "diet": {},
+    # Another cell teaches these two.
+    "rekd": QUEUE | {"hidden": 1024, "teacher": "runs/family/moco-v3/seed0"},
+    "distill": {"teacher": "runs/family/moco-v3/seed0"},
 }  # fmt: skip
 
 

@@ -33,7 +33,7 @@ def test_every_cell_takes_steps_by_the_common_optimiser(name: str, noise: Arrays
     size = 64 if name == "w-mse" else 16
     changes = {"epochs": None, "steps": 2, "batch_size": size, "knn_every": 0, "workers": 1}
     settings = {**family.SHARED, **CELLS[name].settings, **changes}
-    if name == "rekd":  # another cell teaches it
+    if "teacher" in family.METHOD_OPTIONS[name]:  # another cell is that
         settings["method_options"] = family.METHOD_OPTIONS[name] | {
             "teacher": "random:resnet_mini"
         }

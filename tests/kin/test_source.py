@@ -1,10 +1,13 @@
 """Kin by origin against loops, and the shapes it takes in SimCLR, MoCo and SDMP."""
 
 import hypothesis.strategies as st
+import pytest
 import torch
 from hypothesis import given
 
-from ilk.kin import Batchmates, CommonSource, Evenly, Itself
+from ilk.core import UNKNOWN, Composition, Progress, Rows, UserError
+from ilk.kin import Batchmates, CommonSource, Evenly, Itself, OwnItem, Smoothed
+from ilk.objectives import SoftCrossEntropy
 from tests.kin.context import FakeLook, joined, mixed_rows, plain, stale
 
 LOOK = FakeLook()
@@ -113,3 +116,45 @@ def test_even_labels_do_not_look_at_the_share():
     half = (torch.eye(4) + torch.eye(4).flip(1)) / 2
     for keys in (plain(torch.randn(4, 2)), mixed_rows(torch.randn(4, 2), lam)):
         assert torch.equal(Evenly(rule=CommonSource())(query, keys, LOOK).weights, half)
+
+
+def test_the_own_item_has_the_shares_of_a_mix():
+    made = Composition(
+        torch.tensor([[4, UNKNOWN], [1, 3], [2, UNKNOWN], [UNKNOWN, UNKNOWN]]),
+        torch.tensor([[1.0, 0.0], [0.7, 0.3], [0.4, 0.6], [1.0, 0.0]]),
+    )
+    queries = Rows(torch.zeros(4, 5), made, torch.arange(4))
+    kin = OwnItem(items=5)(queries, queries, FakeLook())
+    expected = [[0, 0, 0, 0, 1], [0, 0.7, 0, 0.3, 0], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0]]
+    torch.testing.assert_close(kin.weights, torch.tensor(expected))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.8, 1.0])
+def test_smoothing_is_that_of_torch(share):
+    scores = torch.randn(4, 7, dtype=torch.float64)
+    rule = Smoothed(rule=OwnItem(items=7), share=share)
+    queries = plain(scores, items=[3, 0, 6, 3])
+    loss = SoftCrossEntropy(temperature=1.0)(
+        scores, (), rule(queries, queries, FakeLook()), Progress(0, 1, 1.0)
+    )
+    theirs = torch.nn.functional.cross_entropy(
+        scores, torch.tensor([3, 0, 6, 3]), label_smoothing=share
+    )
+    torch.testing.assert_close(loss, theirs, rtol=1e-6, atol=1e-6)
+
+
+def test_smoothing_gives_nothing_to_rows_without_kin_and_to_ignored_pairs():
+    rows = joined(plain(torch.zeros(2, 3)), stale(torch.zeros(1, 3)))
+    rule = Smoothed(rule=CommonSource() - Itself(), share=0.5)
+    kin = rule(rows, rows, FakeLook())
+    assert kin.weights.eq(0).all()  # the only kin is itself, which is ignored
+    again = joined(plain(torch.zeros(2, 3)), plain(torch.zeros(2, 3), first_slot=2))
+    kin = rule(again, again, FakeLook())
+    expected = torch.tensor([0, 1 / 6, 1 / 2 + 1 / 6, 1 / 6])
+    torch.testing.assert_close(kin.weights[0], expected)
+    assert kin.ignored[0].tolist() == [True, False, False, False]
+
+
+def test_a_share_of_smoothing_is_one():
+    with pytest.raises(UserError, match="smoothing: must be from 0 to 1, got 1.5"):
+        Smoothed(rule=CommonSource(), share=1.5)

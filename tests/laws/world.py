@@ -69,6 +69,8 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "revisiting": {"hidden": 16, "dim": 32, "queue_size": 32, "k": 3, "local_views": 2},
     "rotation": {},
     "w-mse": {"hidden": 16, "dim": 2, "sub_batch": 4},
+    "diet": {"warmup_epochs": 1},
+    "distill": {"teacher": "random:resnet_mini"},
 }
 # Methods that take no mixed images.
 ONE_HOT = {"barlow-twins", "vicreg", "imsat", "dac"}

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ilk.networks import Prototypes, dino_head, mlp
+from ilk.core import UserError
+from ilk.networks import Prototypes, dino_head, item_classifier, mlp
 
 
 def kinds(head):
@@ -112,3 +113,14 @@ def test_scores_keep_full_precision_under_autocast():
         scores = prototypes(x)
     assert scores.dtype == torch.float32
     torch.testing.assert_close(scores, prototypes(x))
+
+
+def test_a_classifier_of_items_has_a_row_each_and_an_end():
+    head = item_classifier(3, 5)
+    assert head.weight.shape == (5, 3)
+    assert head.bias is None
+    with (
+        torch.device("meta"),
+        pytest.raises(UserError, match="1,000,000 at most, got 1,281,167"),
+    ):
+        item_classifier(2048, 1_281_167)

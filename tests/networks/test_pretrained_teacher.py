@@ -40,3 +40,23 @@ def test_width_is_known_without_weights(tmp_path):
     assert feature_dim(str(tmp_path)) == 192
     with pytest.raises(UserError, match="must be a run or a folder"):
         feature_dim("no/such/run")
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("resnet_mini", 32), ("vit_tiny_patch16_224", 224), ("resnet10t", 176)]
+)
+def test_images_of_another_size_come_as_the_teacher_knew_them(name, size):
+    encoder = load_encoder(f"random:{name}")
+    assert encoder.image_size == size
+    pixels = torch.from_numpy(
+        np.random.default_rng(0).integers(0, 256, (2, 3, 48, 48)).astype(np.uint8)
+    )
+    teacher = PretrainedTeacher(encoder, STATISTICS)
+    (features,) = teacher.network(normalise(pixels, *STATISTICS), ("feature",)).values()
+    resized = torch.nn.functional.interpolate(
+        pixels.float() / 255, size=(size, size), mode="bilinear", antialias=True
+    )
+    mean, std = (torch.tensor(x)[:, None, None] for x in (encoder.mean, encoder.std))
+    torch.testing.assert_close(
+        features, encoder.module((resized - mean) / std), rtol=1e-3, atol=1e-4
+    )

@@ -238,3 +238,38 @@ def _whiten_and_cluster(memory: dict[str, Tensor], step: Step) -> None:
         memory["clusters.rarity"][c] = len(labels) / (5 * labels.count(c))
     found = memory["clusters.labels"].tolist()
     memory["clusters.agreement"].fill_(agreement(before, found))
+
+
+def diet(run: Run) -> Iterator[Tensor]:
+    """Ibrahim et al., 2023, https://arxiv.org/abs/2302.10260, section 2: the item is the class.
+
+    A fifth of the target is the image's own, the rest is spread over all 24.
+    """
+    moves = Moves(run.student, adamw, decay=0.05)
+    for step in run.steps:
+        loss = mean(_diet_losses(run, step, "a"))
+        moves(loss, _diet_rate(run, step))
+        yield loss
+
+
+def _diet_losses(run: Run, step: Step, view: str) -> Iterator[Tensor]:
+    scores = run.student.feature(step.views[view]) @ run.student["classifier.weight"].T
+    for row, items, shares in zip(scores, *step.made_of[view], strict=True):
+        target = torch.full((24,), 0.8 / 24).to(row)
+        for item, share in zip(items.tolist(), shares.tolist(), strict=True):
+            target[item] += 0.2 * share
+        yield cross_entropy(row, target)
+
+
+def _diet_rate(run: Run, step: Step) -> float:
+    return warm_cosine(step, 1e-3 * run.batch / 256, warmup=1, end=1e-6)
+
+
+def sdmp_on_diet(run: Run) -> Iterator[Tensor]:
+    """Ren et al., CVPR 2022, Eq. 7 and 8: the target of a mix has the shares of its sources."""
+    moves = Moves(run.student, adamw, decay=0.05)
+    for step in run.steps:
+        clean, mixed = (mean(_diet_losses(run, step, view)) for view in ("a", "a~"))
+        loss = clean + 0.25 * mixed + 0.25 * mixed
+        moves(loss, _diet_rate(run, step))
+        yield loss

@@ -1,4 +1,4 @@
-"""Oracles of methods without negatives, and of ReKD. Axes: B images."""
+"""Oracles of methods without negatives, and of those with a trained teacher. Axes: B images."""
 
 from collections.abc import Iterator
 
@@ -148,4 +148,16 @@ def rekd(run: Run) -> Iterator[Tensor]:
         loss = 2 * mean(losses)
         moves(loss, warm_cosine(step, 0.03 * run.batch / 256))
         enqueue(run.memory, "queue", k, step.items)
+        yield loss
+
+
+def distill(run: Run) -> Iterator[Tensor]:
+    """Navaneet et al., BMVC 2021, https://arxiv.org/abs/2201.05131, Eq. 1, and Fig. 1."""
+    moves = Moves(run.student, sgd, decay=1e-4)
+    for step in run.steps:
+        q = _predicted(run.student, step.views["strong"])
+        with torch.no_grad():
+            k = unit(run.pretrained(step.views["weak"]))
+        loss = mean((q[i] - k[i]).square().sum() for i in range(len(q)))
+        moves(loss, warm_cosine(step, 0.05 * run.batch / 256))
         yield loss

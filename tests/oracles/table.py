@@ -35,6 +35,8 @@ ORACLES: Mapping[str, Oracle] = {
     "revisiting": crops.revisiting,
     "rotation": classes.rotation,
     "w-mse": statistics.w_mse,
+    "diet": classes.diet,
+    "distill": pull.distill,
 }
 # By method and mix.
 MIXED: Mapping[tuple[str, str], Oracle] = {
@@ -46,6 +48,7 @@ MIXED: Mapping[tuple[str, str], Oracle] = {
     ("moco-v3", "mixco"): mixes.mixco,
     ("simclr", "dacl"): mixes.dacl,
     ("w-mse", "sdmp"): statistics.sdmp_on_w_mse,
+    ("diet", "sdmp"): classes.sdmp_on_diet,
 }
 
 # Weights that never move, since the loss does not depend on them.

@@ -19,7 +19,8 @@ from tests.oracles.world import differences, trainer_of
 ALL = tuple(ORACLES)
 LEARNS_FROM_ITSELF = {
     "simclr", "simsiam", "barlow-twins", "vicreg", "swav", "nnclr", "supcon", "deepcluster-v2",
-    "iic", "imsat", "dac", "uic", "deepcluster", "rekd", "rotation", "w-mse",
+    "iic", "imsat", "dac", "uic", "deepcluster", "rekd", "rotation", "w-mse", "diet",
+    "distill",
 }  # fmt: skip
 TEACHERS = tuple(name for name in ALL if name not in LEARNS_FROM_ITSELF)
 
@@ -220,6 +221,7 @@ class Halved(OwnTask):
 FAULTS: dict[Callable[[Method], Method], Sequence[str]] = {
     temperature: [n for n in ALL if n not in (
         "byol", "simsiam", "barlow-twins", "vicreg", "msf", "cmsf", "iic", "dac", "w-mse",
+        "distill",
     )],
     weight_of_a_term: ALL,
     teacher_momentum: TEACHERS,
@@ -228,10 +230,10 @@ FAULTS: dict[Callable[[Method], Method], Sequence[str]] = {
     scaling_of_the_rate: ("simclr", "fnc", "moco-v3", "uic", "iic"),
     optimiser_momentum: ("simclr", "moco-v2", "moco-v3", "swav"),
     decay: ("simclr", "moco-v2", "moco-v3", "swav"),
-    decay_of_biases: ("moco-v2", "moco-v3", "dino", "ressl", "simsiam", "uic"),
+    decay_of_biases: ("moco-v2", "moco-v3", "dino", "ressl", "simsiam", "uic", "distill"),
     lars_for_larc: ("swav", "deepcluster-v2"),
-    warm_up: ("simclr", "moco-v2", "moco-v3", "dino", "swav", "iic"),
-    last_rate: ("swav", "barlow-twins", "vicreg", "dino"),
+    warm_up: ("simclr", "moco-v2", "moco-v3", "dino", "swav", "iic", "diet"),
+    last_rate: ("swav", "barlow-twins", "vicreg", "dino", "diet"),
     falling_rate: ("simsiam", "deepcluster"),
     no_clipping: ("dino",),
     shifted_queue: (
@@ -243,7 +245,7 @@ FAULTS: dict[Callable[[Method], Method], Sequence[str]] = {
         "interclr", "revisiting",
     ),
     centre_momentum: ("dino",),
-    swapped_views: ("moco-v2", "msf", "ressl", "imsat", "interclr"),
+    swapped_views: ("moco-v2", "msf", "ressl", "imsat", "interclr", "distill"),
     open_targets: ("simsiam",),
     apart: ("swav", "dino", "fnc", "supcon", "relic-v2", "revisiting"),
     joined: ("moco-v3", "byol", "vicreg", "nnclr", "iic"),
@@ -301,6 +303,9 @@ def test_a_fault_is_noticed(fabric, fault, name):
         ("revisiting", {"neighbour_weight": 0.41}),
         ("rotation", {"base_lr": 0.134}),
         ("rotation", {"weight_decay": 6e-4}),
+        ("diet", {"smoothing": 0.81}),
+        ("diet", {"weight_decay": 0.06}),
+        ("distill", {"base_lr": 0.051}),
     ],
     ids=str,
 )

@@ -3,9 +3,14 @@
 import pytest
 
 from ilk.core import UNKNOWN, UserError
+from ilk.data import Arrays
 from ilk.train import train
+from ilk.train.assemble import head_parameters
+from ilk.train.planning.machine import Memory
+from ilk.train.planning.room import check_weights
 from ilk.train.records.checkpoint import load
 from ilk.train.run import CHECKPOINT
+from ilk.train.setup import Setup
 from tests.train.conftest import Witness
 
 SUPCON = {"method": "supcon", "mix": None, "method_options": {"hidden": 16, "dim": 8}}
@@ -42,3 +47,32 @@ def test_labels_of_the_data_reach_the_loss(tiny, pictures, tmp_path):
         train(tiny(**SUPCON), (images, known.copy()), tmp_path / name, Witness())
         weights[name] = load(tmp_path / name / CHECKPOINT)[0]["student.projector.0.weight"]
     assert not weights["right"].equal(weights["other"])
+
+
+def test_the_head_of_diet_has_a_row_for_each_image_and_learns_its_number(tiny, pictures):
+    settings = tiny(method="diet", mix=None, method_options={"warmup_epochs": 1}, steps=4)
+    setup = Setup(settings, Arrays(*pictures))
+    assert setup.trainer.student.classifier.weight.shape == (32, 16)
+    (batch,) = setup.loader.batches(0, 1)
+    context = setup.trainer.take_step([batch], setup.length.progress(0)).context
+    (kin_record,) = context.kin_records
+    own = kin_record.kin.weights.argmax(dim=1)
+    assert own.tolist() == batch.items.tolist()
+    assert kin_record.kin.weights[0, own[0]] == pytest.approx(0.2 + 0.8 / 32)
+
+
+def test_heads_are_counted_without_being_made(tiny):
+    settings = tiny(method="diet", mix=None, method_options={})
+    assert head_parameters(settings, 999_999, 0) == 16 * 999_999
+    with pytest.raises(UserError, match="row for each item must have 1,000,000 at most"):
+        head_parameters(settings, 10**9, 0)
+
+
+def test_a_head_larger_than_memory_is_refused_before_it_is_made(tiny):
+    settings, memory = tiny(method="diet", mix=None), Memory(free=2**30, total=2**31, held=0)
+    with pytest.raises(UserError) as error:
+        check_weights(settings, 10_000, 10**9, memory)
+    assert str(error.value) == (
+        "memory: weights, gradients and optimiser of resnet_mini with the heads of diet need "
+        "18.6 GiB, but 1.0 GiB are free; take another method or fewer images"
+    )

@@ -243,16 +243,23 @@ def test_a_flipped_bit_and_other_settings_are_named(stopped):
         resume(stopped, Witness())
 
 
-@pytest.mark.parametrize("mend", [False, True])
-def test_taking_away_or_mending_listed_bad_files_locks_no_run(tiny, folder, tmp_path, mend):
+DIET = {"method": "diet", "method_options": {"warmup_epochs": 1}}  # a row for each image
+
+
+@pytest.mark.parametrize(
+    ("mend", "changes"), [(False, {}), (True, {}), (False, DIET), (True, DIET)]
+)
+def test_taking_away_or_mending_listed_bad_files_locks_no_run(
+    tiny, folder, tmp_path, mend, changes
+):
     good = next(folder.rglob("*.png"))
     bad = [folder / "class1" / "000.png", folder / "class3" / "zzz.png"]
     for path in bad:
         path.write_bytes(b"no image")
-    settings = tiny(steps=8, mix=None, knn_every=0)
+    settings = tiny(steps=8, mix=None, knn_every=0, **changes)
     train(settings, str(folder), tmp_path / "whole", Witness())
     with pytest.raises(Interrupted):
-        train(tiny(steps=8, mix=None, knn_every=0), str(folder), tmp_path / "cut", StopAt(5))
+        train(settings, str(folder), tmp_path / "cut", StopAt(5))
     assert len(read_record(tmp_path / "cut")["bad_files"]) == 2
     for path in bad:
         shutil.copy(good, path) if mend else path.unlink()

@@ -63,6 +63,31 @@ def split_options(words: tuple[str, ...]) -> tuple[dict[str, str], ...]:
     return out
 
 
+def with_teacher(words: tuple[str, ...], method: str, teacher: str | None) -> tuple[str, ...]:
+    """Words of ``--set`` with the teacher among them, where one is named by a flag of its own.
+
+    Args:
+        words: of ``--set``.
+        method: that is to learn from it.
+        teacher: as `ilk.networks.load_encoder` reads encoders.
+
+    Raises:
+        UserError: the method learns from no other network, or there is a teacher among the
+            words already.
+    """
+    if teacher is None:
+        return words
+    names = [name for name in catalogue()["method"] if "teacher" in fields_of("method", name)]
+    if method in catalogue()["method"] and method not in names:
+        raise UserError(
+            f"--teacher: must go with a method that learns from a trained network, "
+            f"{' or '.join(names)}, got {method}"
+        )
+    if "teacher" in pairs(words):
+        raise UserError("--teacher: must be named once, got --set teacher as well")
+    return (*words, f"teacher={teacher}")
+
+
 def check_names(
     method: str, mix: str | None, kin: str | None, options: Sequence[Mapping[str, str]]
 ) -> None:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
-from ilk.cli.arguments import check_names, check_paths, literals, minutes, split_options
+from ilk.cli.arguments import (
+    check_names,
+    check_paths,
+    literals,
+    minutes,
+    split_options,
+    with_teacher,
+)
 from ilk.cli.display import profile_table
 from ilk.cli.flags import in_flags
 from ilk.cli.tables import print_table
@@ -39,6 +46,7 @@ def train(
     backbone: str | None = None,
     backbone_set: Pairs = (),
     weights: Annotated[str | None, Parameter(name="--from")] = None,
+    teacher: str | None = None,
     set: Pairs = (),
     epochs: float | None = None,
     steps: int | None = None,
@@ -102,6 +110,10 @@ def train(
         Begin with these weights: a safetensors file, a .pth of tensors, a run, a hub folder or
         timm:NAME. Image size and normalisation are theirs; what does not fit is named. The run
         keeps them, as start.safetensors.
+    teacher
+        Learn from this trained network, which stays as it is: a run, NAME@FILE, a hub folder
+        or timm:NAME. --method distill makes a small network of it, see also rekd; it is the
+        same as --set teacher=NAME.
     set
         Set any field of the method as field=value, of the mix as mix.field=value, of the kin
         rule as kin.field=value, and of the optimiser as optimiser.field=value, such as
@@ -164,7 +176,8 @@ def train(
     if not data:
         raise UserError("train: needs images, got no DATA; give a folder, archive or parquet")
     began = clock()
-    own, mixed, added, moved = options = split_options(set)
+    options = split_options(with_teacher(set, method, teacher))
+    own, mixed, added, moved = options
     check_names(method, mix, kin, options)
     check_paths(data)
     from ilk.train import Settings

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ilk.core import Kin, KinRule, Rows, StepContext
+from ilk.core import Kin, KinRule, Rows, StepContext, UserError, full
 
 R = TypeVar("R", bound=KinRule)
 
@@ -141,6 +141,34 @@ class Evenly:
         kin = self.rule(queries, candidates, context)
         even = normalize_kin((kin.weights > 0).to(kin.weights.dtype), kin.ignored)
         return replace(even, importance=kin.importance)
+
+
+@decides_kin
+class Smoothed:
+    """The kin of ``rule``, with a share of their weight spread evenly over all candidates.
+
+    Label smoothing, Szegedy et al., CVPR 2016, https://arxiv.org/abs/1512.00567, section 7. A
+    query without kin gets none, and what is ignored gets no weight.
+
+    Args:
+        rule: whose kin.
+        share: of the weight, in [0, 1].
+    """
+
+    rule: KinRule
+    share: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise UserError(f"smoothing: must be from 0 to 1, got {self.share}")
+
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
+        """``(1 - share) T + share / K`` over the K candidates that are not ignored."""
+        kin = self.rule(queries, candidates, context)
+        weights = kin.weights.to(full(queries.vectors))
+        related = kin.related[:, None].expand_as(weights).to(weights)
+        even = normalize_kin(related, kin.ignored).weights
+        return replace(kin, weights=torch.lerp(weights, even, self.share))
 
 
 def normalize_rows(weights: Float[Tensor, "Q K"]) -> Float[Tensor, "Q K"]:

@@ -5,7 +5,7 @@ Axes: Q queries, K candidates.
 
 from dataclasses import replace
 
-from ilk.core import Composition, Kin, KinRule, Rows, StepContext, overlap
+from ilk.core import UNKNOWN, Composition, Kin, KinRule, Rows, StepContext, overlap
 from ilk.core.facts import LABEL
 from ilk.kin.algebra import LeaveOut, Union, decides_kin, normalize_rows
 
@@ -43,6 +43,27 @@ class SameLabel:
         names = context.fact(self.fact)
         ours, theirs = (rows.shown.relabel(names) for rows in (queries, candidates))
         return Kin(normalize_rows(overlap(ours, theirs)))
+
+
+@decides_kin
+class OwnItem:
+    """Each query's own item; the queries are scores over all items of the data set.
+
+    DIET, Ibrahim et al., 2023, https://arxiv.org/abs/2302.10260: the number of an image is its
+    class. A mix has the shares of its sources.
+
+    Args:
+        items: of the data set.
+    """
+
+    items: int
+
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
+        """The shares of the items that a query is made of, of the part that is known."""
+        made = queries.composition
+        shares = made.shares.masked_fill(made.sources == UNKNOWN, 0.0)
+        weights = shares.new_zeros(len(queries), self.items)
+        return Kin(normalize_rows(weights.scatter_add(1, made.sources.clamp(min=0), shares)))
 
 
 @decides_kin

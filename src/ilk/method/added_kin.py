@@ -1,6 +1,6 @@
 """Kin as an axis: a method in, the same method with further kin out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,7 +13,6 @@ from ilk.memory import Queue
 from ilk.method.record import Method, Remember
 from ilk.method.references import parts_in
 from ilk.method.term import Classes, FromMemory, NearestNeighbour, Source, Term
-from ilk.networks import Head
 from ilk.objectives import MeanShift
 
 QUEUE = "kin"  # name of the memory that a rule brings along
@@ -140,7 +139,7 @@ def _with_memory(method: Method, added: AddedKin, keys: tuple[Output, ...]) -> M
     """The method with a queue of past keys, one an image, where it needs one and has none."""
     if not added.past or any(isinstance(m, Queue) for m in method.memory.values()):
         return method
-    queue = Queue(added.past, _width(method.heads, keys[0].head))
+    queue = Queue(added.past, _width(method, keys[0]))
     return replace(
         method,
         memory={**method.memory, QUEUE: queue},
@@ -148,9 +147,12 @@ def _with_memory(method: Method, added: AddedKin, keys: tuple[Output, ...]) -> M
     )
 
 
-def _width(heads: Mapping[str, Head], name: str) -> int:
-    """Of the rows that a head puts out."""
-    layers = [layer for layer in heads[name].module.modules() if isinstance(layer, nn.Linear)]
+def _width(method: Method, key: Output) -> int:
+    """Of the rows of a key: what its head puts out, or that of a query it is compared with."""
+    asking = [query for term in method.terms if key in _keys(term) for query in term.queries]
+    names = [key.head, *(query.head for query in asking if isinstance(query, Output))]
+    head = next(method.heads[name] for name in names if name in method.heads)
+    layers = [layer for layer in head.module.modules() if isinstance(layer, nn.Linear)]
     return layers[-1].out_features
 
 

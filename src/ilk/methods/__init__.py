@@ -12,7 +12,9 @@ from ilk.methods.cmsf import CMSF
 from ilk.methods.dac import DAC
 from ilk.methods.deepcluster import DeepCluster
 from ilk.methods.deepcluster_v2 import DeepClusterV2
+from ilk.methods.diet import DIET
 from ilk.methods.dino import DINO
+from ilk.methods.distill import Distill
 from ilk.methods.fnc import FNC
 from ilk.methods.ifnd import IFND
 from ilk.methods.iic import IIC
@@ -77,6 +79,8 @@ METHODS: Mapping[str, type[Recipe]] = {
     "revisiting": Revisiting,
     "rotation": Rotation,
     "w-mse": WMSE,
+    "diet": DIET,
+    "distill": Distill,
 }
 
 

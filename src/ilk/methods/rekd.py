@@ -10,7 +10,7 @@ Departures: relations are the teacher's cosine similarities: its nearest past im
     positives, and a softmax over all of them is the soft target. The paper uses prototypes of
     a teacher that is trained along with the student. The numbers were not confirmed in the
     paper, so no reproduction is claimed.
-Checked: tests/networks/test_standing_teacher.py, tests/laws/test_rekd.py,
+Checked: tests/networks/test_pretrained_teacher.py, tests/laws/test_rekd.py,
     tests/oracles, tests/golden/losses.json
 """
 

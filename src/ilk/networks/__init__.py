@@ -5,7 +5,14 @@ from ilk.networks.cost import multiply_adds
 from ilk.networks.encoder import Encoder, encode
 from ilk.networks.export import export_onnx, export_timm
 from ilk.networks.given import GivenWeights, read_given
-from ilk.networks.heads import EachPlace, Prototypes, classifier, dino_head, mlp
+from ilk.networks.heads import (
+    EachPlace,
+    Prototypes,
+    classifier,
+    dino_head,
+    item_classifier,
+    mlp,
+)
 from ilk.networks.layout import fastest_layout
 from ilk.networks.network import Head, Network, check_heads, check_name
 from ilk.networks.own import OWN, frame_count, item_kind
@@ -59,6 +66,7 @@ __all__ = [
     "fixed_sincos_positions",
     "frame_count",
     "frozen_patch_projection",
+    "item_classifier",
     "item_kind",
     "keep_statistics",
     "load_encoder",

@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ilk.core import similarities
+from ilk.core import UserError, similarities
+
+MOST_ITEMS = 1_000_000  # with a row of a classifier each
 
 
 def mlp(
@@ -86,6 +88,24 @@ def classifier(in_dim: int, classes: int) -> nn.Linear:
     nn.init.normal_(head.weight, std=0.01)
     nn.init.zeros_(head.bias)
     return head
+
+
+def item_classifier(in_dim: int, items: int) -> nn.Linear:
+    """Build a linear layer without bias to a score for each item of a data set.
+
+    DIET, Ibrahim et al., 2023, https://arxiv.org/abs/2302.10260.
+
+    Raises:
+        UserError: there are so many items that a row for each is absurd.
+    """
+    if items > MOST_ITEMS:
+        size = 4 * 4 * in_dim * items / 2**30  # weights, gradients and two moments, four bytes
+        raise UserError(
+            f"items: a classifier with a row for each item must have {MOST_ITEMS:,} at most, "
+            f"got {items:,}, for which it would take {size:,.1f} GiB with gradients and "
+            f"moments; learn from a part of the images, or by another method"
+        )
+    return nn.Linear(in_dim, items, bias=False)
 
 
 class EachPlace(nn.Module):

@@ -188,7 +188,8 @@ def feature_dim(spec: str) -> int:
     kind, _, name = spec.partition(":")
     brought = _brought(spec)
     if brought is not None:
-        return load_encoder(spec, tell=lambda words: None).feature_dim
+        with torch.device("cpu"):  # also where a method is built without weights
+            return load_encoder(spec, tell=lambda words: None).feature_dim
     if kind not in {"timm", "random"}:
         return read_encoder(Path(spec))[0]["feature_dim"]
     name = name.removesuffix("@random")

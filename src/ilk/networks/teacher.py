@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ilk.core import UserError
@@ -61,18 +62,25 @@ class Teacher:
 class PretrainedTeacher:
     """An encoder that has learned before, in evaluation mode; it never changes.
 
+    It sees images as it did when it learned: of its own size, normalised as they were then.
+
     Args:
         encoder: reads as many channels as there are statistics.
         statistics: mean and deviation of each channel by which a student's images were
             normalised, for pixels in [0, 1]; the encoder gets them as it knew them.
+        words: what became of its weights, where they did not fit as they were.
 
     Raises:
         UserError: the encoder reads another number of channels.
     """
 
     def __init__(
-        self, encoder: Encoder, statistics: tuple[Sequence[float], Sequence[float]]
+        self,
+        encoder: Encoder,
+        statistics: tuple[Sequence[float], Sequence[float]],
+        words: str = "",
     ) -> None:
+        self.words = words
         if len(statistics[0]) != encoder.channels:
             raise UserError(
                 f"teacher: must read images of {len(statistics[0])} channels as the student "
@@ -82,7 +90,7 @@ class PretrainedTeacher:
 
 
 class _Renormalised(nn.Module):
-    """An encoder for images that were normalised by other statistics."""
+    """An encoder for images of any size that were normalised by other statistics."""
 
     scale: Tensor
     shift: Tensor
@@ -97,13 +105,18 @@ class _Renormalised(nn.Module):
             for numbers in (encoder.mean, encoder.std)
         )
         self.module = encoder.module
+        self.size = encoder.image_size
         self.register_buffer("scale", (std / own_std).float())
         self.register_buffer("shift", ((mean - own_mean) / own_std).float())
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images [B, C, *spatial] to features [B, F]."""
-        axes = (-1,) + (1,) * (images.ndim - 2)
-        return self.module(images * self.scale.view(axes) + self.shift.view(axes))
+        """Images [B, C, H, W] to features [B, F]."""
+        pixels = images * self.scale[:, None, None] + self.shift[:, None, None]
+        if pixels.shape[-1] != self.size:
+            pixels = F.interpolate(
+                pixels, size=(self.size, self.size), mode="bilinear", antialias=True
+            )
+        return self.module(pixels)
 
 
 def _silence(network: nn.Module) -> None:

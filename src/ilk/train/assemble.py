@@ -66,16 +66,7 @@ def assemble(
         kept = recorded_options(settings.backbone_options, image_size)
         settings = replace(settings, backbone_options=kept)
     trunk = _trunk(settings, image_size, drop_path=0.0)
-    width = int(cast(int, trunk.num_features))
-    given = Given(
-        width=width,
-        size=image_size,
-        place_width=int(cast(int, trunk.place_width)),
-        channels=settings.channels,
-        items=items,
-        classes=classes,
-    )
-    method = _method(settings, given)
+    method = _method(settings, _given(settings, trunk, image_size, items, classes))
     if method.drop_path > 0:
         trunk = _trunk(settings, image_size, drop_path=method.drop_path)
     if restored and isinstance(method.teacher, Pretrained):
@@ -86,6 +77,19 @@ def assemble(
         for change in method.prepare:
             change(trunk)
     return method, Network(trunk, method.heads)
+
+
+def _given(
+    settings: Settings, trunk: nn.Module, image_size: int, items: int, classes: int
+) -> Given:
+    return Given(
+        width=int(cast(int, trunk.num_features)),
+        size=image_size,
+        place_width=int(cast(int, trunk.place_width)),
+        channels=settings.channels,
+        items=items,
+        classes=classes,
+    )
 
 
 def _method(settings: Settings, given: Given) -> Method:
@@ -114,11 +118,36 @@ def named_backbone(settings: Settings) -> str:
 
 def parameters(settings: Settings, image_size: int) -> int:
     """Parameters of the backbone, counted without making or fetching them."""
-    kept = recorded_options(settings.backbone_options, image_size)
-    settings = replace(settings, backbone_options=kept)
+    return _count(_trunk_without_weights(settings, image_size))
+
+
+def head_parameters(settings: Settings, items: int, classes: int) -> int:
+    """Parameters of the method's heads, which may grow with the data, counted likewise.
+
+    Args:
+        settings: of a run; backbone and image size are decided.
+        items: of the data set.
+        classes: of the data set, by its labels.
+
+    Raises:
+        UserError: as in ``assemble``.
+    """
+    size = settings.image_size
+    assert size is not None, "the image size must be decided"
+    given = _given(settings, _trunk_without_weights(settings, size), size, items, classes)
     with torch.device("meta"):
-        trunk = _trunk(settings, image_size, drop_path=0.0)
-    return sum(parameter.numel() for parameter in trunk.parameters())
+        method = _method(settings, given)
+    return sum(_count(head.module) for head in method.heads.values())
+
+
+def _trunk_without_weights(settings: Settings, image_size: int) -> nn.Module:
+    kept = recorded_options(settings.backbone_options, image_size)
+    with torch.device("meta"):
+        return _trunk(replace(settings, backbone_options=kept), image_size, drop_path=0.0)
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def method_without_weights(settings: Settings) -> Method:

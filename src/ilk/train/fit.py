@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ilk.core import UserError, check_writable, lock, sweep
 from ilk.data import Source, labels, left_out, open_source, unlabelled_because
-from ilk.networks import Encoder
+from ilk.networks import Encoder, PretrainedTeacher
 from ilk.train.length import Length
 from ilk.train.planning.plan import Say, planned_setup
 from ilk.train.processes.ranks import (
@@ -76,6 +76,9 @@ def train(
                 watcher.on_message(f"weights of {settings.weights}: {beginning.words}")
             start, facts = beginning.encoder, {"start": beginning.facts}
         setup, planned = planned_setup(settings, _source(data), say, start, began)
+        teacher = setup.trainer.teacher
+        if isinstance(teacher, PretrainedTeacher) and teacher.words:
+            watcher.on_message(f"teacher: {teacher.words}")
         if beginning is not None:
             from_first(lambda: keep(beginning, directory))
         facts["plan"] = planned.record()

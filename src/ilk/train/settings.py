@@ -185,11 +185,18 @@ def placed(settings: Settings) -> Settings:
     if masks is not None and masks != "saliency":
         masks = absolute(masks)
     teacher = options.get("teacher")
-    if isinstance(teacher, str) and not teacher.startswith(("timm:", "random:")):
-        name, at, file = teacher.partition("@")
-        own = at and "/" not in name and not Path(teacher).exists()  # NAME@FILE
-        options["teacher"] = f"{name}@{absolute(file)}" if own else absolute(teacher)
+    if isinstance(teacher, str):
+        options["teacher"] = absolute_encoder(teacher)
     return replace(settings, masks=masks, method_options=options)
+
+
+def absolute_encoder(spec: str) -> str:
+    """An encoder as `ilk.networks.load_encoder` reads it, whose path holds from anywhere."""
+    if spec.startswith(("timm:", "random:")):
+        return spec
+    name, at, file = spec.partition("@")
+    own = at and "/" not in name and not Path(spec).exists()  # NAME@FILE
+    return f"{name}@{absolute(file)}" if own else absolute(spec)
 
 
 def absolute(path: str | Path) -> str:

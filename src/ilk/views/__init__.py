@@ -32,6 +32,7 @@ from ilk.views.randaugment import RandAugment, RandomMagnitudes
 from ilk.views.recipes import (
     byol_pair,
     cifar_pair,
+    diet_view,
     dino_multicrop,
     fitted,
     local_size,
@@ -86,6 +87,7 @@ __all__ = [
     "cifar_pair",
     "common_snap",
     "derive",
+    "diet_view",
     "dino_multicrop",
     "draw",
     "fitted",

@@ -147,6 +147,19 @@ def revisited_multicrop(
     return key, large, *(replace(small, name=f"s{n + 1}") for n in range(local_views))
 
 
+def diet_view(size: int = 224, min_scale: float = 0.08) -> ImageView:
+    """The view of DIET, Ibrahim et al., 2023, https://arxiv.org/abs/2302.10260, not erased."""
+    return ImageView(
+        name="a",
+        size=size,
+        scale=(min_scale, 1.0),
+        jitter=(0.4, 0.4, 0.4, 0.2),
+        jitter_p=0.3,
+        gray_p=0.2,
+        blur_p=0.2,
+    )
+
+
 def weak(size: int = 224, min_scale: float = 0.2, name: str = "weak") -> ImageView:
     """A crop and a flip, as a teacher sees them in ReSSL, https://arxiv.org/abs/2107.09282."""
     return ImageView(name=name, size=size, scale=(min_scale, 1.0))

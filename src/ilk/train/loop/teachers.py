@@ -29,7 +29,9 @@ def teacher_of(
         return None
     if isinstance(method.teacher, EMA):
         return Teacher(student)
-    encoder = load_encoder(method.teacher.encoder, channels=len(statistics[0]))
-    standing = PretrainedTeacher(encoder, statistics)
+    words: list[str] = []
+    spec, channels = method.teacher.encoder, len(statistics[0])
+    encoder = load_encoder(spec, channels=channels, tell=words.append)
+    standing = PretrainedTeacher(encoder, statistics, "; ".join(words))
     standing.network.to(memory_format=layout)
     return standing

@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 
 from ilk.data import Source
 from ilk.networks import Encoder
-from ilk.train.assemble import method_without_weights, parameters
+from ilk.train.assemble import head_parameters, method_without_weights, parameters
 from ilk.train.devices import Precision, launch_fabric
 from ilk.train.length import Length, length_of
 from ilk.train.loop.probe import GALLERY, QUERIES
@@ -139,8 +139,10 @@ class _Planner:
             length = length_of(settings, self._per_epoch(settings), None)
             settings = choices.with_method(asked, settings, self._lasting(facts, length))
             return self._made(settings, length, None, memory)
-        room.check_weights(settings.backbone or "", self._facts(settings).parameters, memory)
-        trial = choices.with_method(asked, settings, self._facts(settings))
+        facts = self._facts(settings)
+        trial = choices.with_method(asked, settings, facts)
+        heads = head_parameters(trial, self.survey.images, self.survey.classes)
+        room.check_weights(trial, facts.parameters, heads, memory)
         allowed = room.allowed(memory, named=asked.batch_size is not None)
         cost = measure(
             trial, self.source, self.fabric, self._micro(settings),

@@ -20,18 +20,25 @@ def allowed(memory: Memory, *, named: bool) -> float:
     return most if named else min(most, SHARE * memory.total)
 
 
-def check_weights(backbone: str, parameters: int, memory: Memory) -> None:
+def check_weights(settings: Settings, parameters: int, heads: int, memory: Memory) -> None:
     """Refuse a network whose weights alone do not fit, before they are made.
+
+    Args:
+        settings: with the backbone decided.
+        parameters: of the backbone.
+        heads: their parameters; of some methods they grow with the data.
+        memory: what there is.
 
     Raises:
         UserError: they do not.
     """
-    size = COPIES * WEIGHT_BYTES * parameters
+    size = COPIES * WEIGHT_BYTES * (parameters + heads)
     if size > memory.free:
+        what = f"{settings.backbone} with the heads of {settings.method}"
+        less = "another method or fewer images" if heads > parameters else "a smaller backbone"
         raise UserError(
-            f"memory: weights, gradients and optimiser of {backbone} need "
-            f"{memory_words(size)}, but {memory_words(memory.free)} are free; take a smaller "
-            f"backbone"
+            f"memory: weights, gradients and optimiser of {what} need {memory_words(size)}, "
+            f"but {memory_words(memory.free)} are free; take {less}"
         )
 
 
