@@ -15,7 +15,7 @@ from ilk.core import Progress
 from ilk.kin_rules import kin_rule
 from ilk.method import Given, Method
 from ilk.methods import recipe
-from ilk.mixes import mixture
+from ilk.mixes import Mixture, mixture
 from ilk.networks import Network
 from ilk.train.loop.loader import Batch
 from ilk.train.loop.trainer import Trainer
@@ -107,6 +107,8 @@ CASES = [
     ("moco-v3", "mixco"),
     ("simclr", "dacl"),
     ("dino", "i-mix"),
+    ("moco-v3", "sdmp:cutout"),
+    ("dino", "sdmp:saliencymix"),
     ("fnc", "mixco"),
     ("moco-v3", "sdmp", "neighbours:2"),
     ("simclr", None, "fnc-eliminate:0.2"),
@@ -136,7 +138,13 @@ def small_method(
     if kin is not None:
         sizes = {"queue_size": 32} if kin.startswith("neighbours") else {}
         method = kin_rule(kin, sizes).apply(method)
-    return method if mix is None else mixture(mix, {}).apply(method)
+    return method if mix is None else small_mix(mix).apply(method)
+
+
+def small_mix(mix: str) -> Mixture:
+    """A mix by its name, and after a colon by which strategy alone."""
+    name, _, strategy = mix.partition(":")
+    return mixture(name, {"strategies": (strategy,)} if strategy else {})
 
 
 def small_trainer(fabric: Fabric, method: Method, *, seed: int = 0, lr: float | None = None,

@@ -38,10 +38,12 @@ ORACLES: Mapping[str, Oracle] = {
     "diet": classes.diet,
     "distill": pull.distill,
 }
-# By method and mix.
+# By method and mix, and after a colon by which strategy alone.
 MIXED: Mapping[tuple[str, str], Oracle] = {
     ("moco-v3", "sdmp"): mixes.sdmp_on_moco_v3,
+    ("moco-v3", "sdmp:cutout"): mixes.sdmp_on_moco_v3,
     ("dino", "sdmp"): mixes.sdmp_on_dino,
+    ("dino", "sdmp:saliencymix"): mixes.sdmp_on_dino,
     ("rotation", "sdmp"): classes.sdmp_on_rotation,
     ("moco-v3", "i-mix"): mixes.i_mix,
     ("moco-v3", "un-mix"): mixes.un_mix,

@@ -16,12 +16,11 @@ from torch import Tensor, nn
 from ilk.core import Progress
 from ilk.method import EMA, Given, Method
 from ilk.methods import recipe
-from ilk.mixes import mixture
 from ilk.networks import Network
 from ilk.train.loop.loader import Batch
 from ilk.train.loop.profile import no_clock
 from ilk.train.loop.trainer import Trainer
-from tests.laws.world import SMALL, in_float64
+from tests.laws.world import SMALL, in_float64, small_mix
 from tests.oracles.parts import Net, Run, Step
 
 Oracle = Callable[[Run], Iterator[Tensor]]  # yields the loss of each step once it is taken
@@ -83,7 +82,7 @@ def trainer_of(
     method = recipe(name, settings).build(
         Given(width=Trunk.num_features, size=32, items=ITEMS, classes=4)
     )
-    method = method if mix is None else mixture(mix, {}).apply(method)
+    method = method if mix is None else small_mix(mix).apply(method)
     method = change(method)
     student = Network(Trunk(), method.heads)
     _stir(student)

@@ -1,6 +1,7 @@
 """Mixing against loops, PyTorch's interpolate and counted pixels."""
 
 from dataclasses import replace
+from typing import get_args
 
 import hypothesis.strategies as st
 import numpy as np
@@ -11,11 +12,11 @@ from scipy import stats
 from torch.nn import functional as F
 
 from ilk.core import overlap
-from ilk.views.mixing import Mixing, mix
+from ilk.views.mixing import Mixing, Strategy, mix
 from ilk.views.pasting import box_share, box_sides, box_starts, cutmix, mixup, resizemix
 from ilk.views.per_image import blends, collages
 
-STRATEGIES = ("mixup", "cutmix", "resizemix")
+STRATEGIES = ("mixup", "cutmix", "resizemix", "saliencymix")  # that mix
 ITEMS = np.arange(100, 108)
 
 
@@ -67,14 +68,15 @@ def test_the_mean_of_constant_pictures_tells_the_share(strategy, shape, count, s
         torch.testing.assert_close(found[0].share, torch.tensor(draw.share))
 
 
-@pytest.mark.parametrize("strategy", ["cutmix", "resizemix"])
+@pytest.mark.parametrize("strategy", ["cutmix", "resizemix", "saliencymix"])
 def test_as_many_pixels_differ_as_the_share_says(strategy):
     images = colours(ITEMS, 20, 30)
     mixed = mix(images, draw_of(only(strategy)), view="a")
     changed = (mixed.images != images).any(1).flatten(1).double().mean(1)
     torch.testing.assert_close(1 - changed, mixed.share)
     other = mix(images, draw_of(only(strategy)), view="b")
-    assert not torch.equal(mixed.images, other.images)  # the same shares in other places
+    alike = torch.equal(mixed.images, other.images)  # the same shares in other places
+    assert alike == (strategy == "saliencymix")  # which follows the image
 
 
 @settings(max_examples=40)
@@ -129,7 +131,7 @@ def test_pictures_mixed_one_by_one_are_what_the_batch_makes(
     assert torch.equal(images, before)
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", get_args(Strategy))
 def test_the_order_of_pixels_in_memory_does_not_matter(strategy):
     images = torch.randn(8, 3, 10, 12)
     draw = draw_of(only(strategy))
@@ -210,9 +212,11 @@ def cutmix_mask(ones, draw):
 
 
 def test_strategies_follow_the_step_alone_with_equal_chance():
-    names = [draw_of(Mixing(), step=step).strategy for step in range(450)]
-    assert names == [draw_of(Mixing(), ITEMS[:2], epoch=4, step=s).strategy for s in range(450)]
-    assert stats.chisquare([names.count(name) for name in STRATEGIES]).pvalue > 1e-3
+    plan, known = Mixing(strategies=(*STRATEGIES, "cutout")), get_args(Strategy)
+    names = [draw_of(plan, step=step).strategy for step in range(450)]
+    assert names == [draw_of(plan, ITEMS[:2], epoch=4, step=s).strategy for s in range(450)]
+    assert stats.chisquare([names.count(name) for name in known]).pvalue > 1e-3
+    assert Mixing().strategies == ("mixup", "cutmix", "resizemix")
 
 
 @pytest.mark.parametrize(
@@ -301,7 +305,7 @@ def test_the_middle_of_an_odd_batch_is_mixed_with_itself():
     assert overlap(mixed.composition, plain)[1].tolist() == [0, 1, 0]
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", get_args(Strategy))
 def test_precision_of_the_pictures_is_kept(strategy):
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         images = torch.randn(4, 1, 8, 8).to(dtype)

@@ -1,4 +1,4 @@
-"""Mixup, CutMix and ResizeMix of a whole batch, with what each mixed image is made of.
+"""Mixup, CutMix and their kind for a whole batch, with what each mixed image is made of.
 
 Which share, which partner and where a box lies are drawn on the host as pure functions of
 (seed, epoch, item) and (seed, step); pixels are mixed on the device without waiting for it.
@@ -6,7 +6,7 @@ Axes: B images, R mixed images, C channels, d spatial axes: of windows, images o
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,11 +18,22 @@ from torch import Tensor
 
 from ilk.core import Composition
 from ilk.core.seeding import uniform, uniforms
-from ilk.views.pasting import box_share, box_sides, box_starts, cutmix, mixup, resizemix
+from ilk.views.pasting import (
+    box_share,
+    box_sides,
+    box_starts,
+    boxes_about,
+    cutmix,
+    cutout,
+    mixup,
+    resizemix,
+)
+from ilk.views.peaks import peaks
 from ilk.views.per_image import blends, collages, on_host
 
 FEWEST_RATIOS = 8  # a coarser snap would leave too few different shares
-Strategy = Literal["mixup", "cutmix", "resizemix"]
+HOLE = 1 / 2  # of the sides of an image: 16 of 32 pixels, as Cutout has them for CIFAR-10
+Strategy = Literal["mixup", "cutmix", "resizemix", "cutout", "saliencymix"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,12 @@ class Mixing:
     of its own is mixed with itself.
 
     Args:
-        strategies: one is chosen for each step, all with the same chance.
+        strategies: one is chosen for each step, all with the same chance. "mixup" blends (Zhang
+            et al., ICLR 2018). "cutmix" pastes a box of the second image (Yun et al., ICCV
+            2019), "saliencymix" one about the pixel in it that stands out most (Uddin et al.,
+            ICLR 2021, https://arxiv.org/abs/2006.01791), "resizemix" all of it made small (Qin
+            et al., 2020). "cutout" hides a box of half the sides and mixes nothing: an image
+            stays its own (DeVries and Taylor, 2017, https://arxiv.org/abs/1708.04552).
         alpha: shares are Beta(alpha, alpha); ResizeMix takes 0.1 + 0.8 of it.
         per_sample: a share and a box for each image, or one for the step (Un-Mix).
         per_view: shares and shuffled partners for each view (i-Mix, MixCo), or the same for
@@ -128,12 +144,16 @@ class Mixing:
             chance = np.full(len(rows), uniform(seed, step, f"mix/lambda{own}"))
         strategy = self.strategies[choice]
         share = self._shares(strategy, chance)
+        if strategy == "cutout":
+            partners = rows
         common = None if self.per_sample else step
         return Draw(strategy, share, rows, partners, items, seed, epoch, self.snap, common)
 
     def _shares(
         self, strategy: Strategy, chance: Float64[np.ndarray, " R"]
     ) -> Float64[np.ndarray, " R"]:
+        if strategy == "cutout":
+            return np.ones_like(chance)
         if strategy == "resizemix" and self.resizemix_scale is not None:
             low, high = self.resizemix_scale
             share = 1 - (low + (high - low) * chance) ** 2
@@ -200,17 +220,42 @@ def mix_pixels(
             mixed = blends(images, draw.rows, draw.partners, draw.share)
         else:
             mixed = mixup(*_pairs_of(images, draw), share)
+    elif draw.strategy == "cutout":
+        share = _share(draw.share, images)
+        first, _ = _pairs_of(images, draw)
+        mixed = cutout(first, *_holes(draw, first, view))
     else:
-        starts, sides = _boxes(draw, images.shape[2:], view)
-        share = _share(box_share(sides, images.shape[2:]), images)
-        resized = draw.strategy == "resizemix"
-        if on_host(images):
-            mixed = collages(images, draw.rows, draw.partners, starts, sides, resized=resized)
-        else:
-            paste = resizemix if resized else cutmix
-            box = send(starts, images), send(sides, images)
-            mixed = paste(*_pairs_of(images, draw), *box)
+        mixed, share = _pasted(images, draw, view)
     return mixed, share
+
+
+def _pasted(
+    images: Float[Tensor, "B C *spatial"], draw: Draw, view: str
+) -> tuple[Float[Tensor, "R C *spatial"], Float[Tensor, " R"]]:
+    """A box of the second image in the first one."""
+    sizes = images.shape[2:]
+    sides = box_sides(draw.share, sizes, snap=draw.snap)
+    share, resized = _share(box_share(sides, sizes), images), draw.strategy == "resizemix"
+    if draw.strategy == "saliencymix":
+        _, second = _pairs_of(images, draw)
+        starts = boxes_about(peaks(second), send(sides, images), sizes)
+    else:
+        starts = torch.from_numpy(box_starts(_chance(draw, len(sizes), view), sides, sizes))
+    if on_host(images):
+        lies = starts.numpy(), sides
+        return collages(images, draw.rows, draw.partners, *lies, resized=resized), share
+    paste = resizemix if resized else cutmix
+    return paste(*_pairs_of(images, draw), _sent(starts, images), send(sides, images)), share
+
+
+def _holes(draw: Draw, images: Tensor, view: str) -> tuple[Tensor, Tensor]:
+    """Boxes about any pixel, of which only a part may lie inside."""
+    sizes = np.array(images.shape[2:])
+    centres = (_chance(draw, len(sizes), view) * sizes).astype(np.int64)
+    sides = np.maximum(np.rint(HOLE * sizes), 1).astype(np.int64)
+    return send(centres - sides // 2, images), send(
+        np.broadcast_to(sides, centres.shape), images
+    )
 
 
 def _pairs_of(images: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
@@ -220,16 +265,12 @@ def _pairs_of(images: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
     return first, images.index_select(0, send(draw.partners, images))
 
 
-def _boxes(
-    draw: Draw, sizes: Sequence[int], view: str
-) -> tuple[Int[np.ndarray, "R d"], Int[np.ndarray, "R d"]]:
-    """First pixel and extent of each box: extents are the same in all views of one size."""
-    sides = box_sides(draw.share, sizes, snap=draw.snap)
+def _chance(draw: Draw, axes: int, view: str) -> Float64[np.ndarray, "R d"]:
+    """Where the box of each row lies; all alike where one serves the whole batch."""
     items, when = draw.items[draw.rows], draw.epoch
     if draw.step is not None:
         items, when = np.zeros_like(items), draw.step
-    chance = uniforms(draw.seed, when, items, f"mix/box/{view}", len(sizes))
-    return box_starts(chance, sides, sizes), sides
+    return uniforms(draw.seed, when, items, f"mix/box/{view}", axes)
 
 
 def _beta(chance: Float64[np.ndarray, " R"], alpha: float) -> Float64[np.ndarray, " R"]:
@@ -245,7 +286,10 @@ def _share(share: Float64[np.ndarray, " R"], images: Tensor) -> Float[Tensor, " 
 
 def send(array: np.ndarray, images: Tensor) -> Tensor:
     """A small array on the device of the images; the host does not wait for the copy."""
-    tensor = torch.from_numpy(array.copy())
-    if images.device.type == "cuda":
+    return _sent(torch.from_numpy(array.copy()), images)
+
+
+def _sent(tensor: Tensor, images: Tensor) -> Tensor:
+    if images.device.type == "cuda" and tensor.device.type == "cpu":
         tensor = tensor.pin_memory()
     return tensor.to(images.device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""Boxes, and the three ways to put one image into another.
+"""Boxes, and the ways to put one image into another.
 
 Axes: R images, C channels, d spatial axes. A box is a first pixel and an extent per axis.
 """
@@ -44,6 +44,14 @@ def box_starts(
     return np.floor(chance * (np.array(sizes) - sides + 1)).astype(np.int64)
 
 
+def boxes_about(
+    centres: Int[Tensor, "R d"], sides: Int[Tensor, "R d"], sizes: Sequence[int]
+) -> Int[Tensor, "R d"]:
+    """First pixels of boxes about centres, moved so far that they lie wholly inside."""
+    last = torch.tensor(sizes, device=sides.device) - sides
+    return torch.minimum((centres - sides // 2).clamp(min=0), last)
+
+
 def box_share(sides: Int[np.ndarray, "R d"], sizes: Sequence[int]) -> Float64[np.ndarray, " R"]:
     """The share of pixels outside the box, exactly."""
     return 1 - sides.prod(axis=1) / np.prod(sizes)
@@ -67,6 +75,18 @@ def cutmix(
 ) -> Float[Tensor, "R C *spatial"]:
     """Inside the box the partner's pixels from the same place: Yun et al., ICCV 2019."""
     return _blend(images, partners, _inside(images, starts, sides))
+
+
+def cutout(
+    images: Float[Tensor, "R C *spatial"],
+    starts: Int[Tensor, "R d"],
+    sides: Int[Tensor, "R d"],
+) -> Float[Tensor, "R C *spatial"]:
+    """Inside the box zero, the mean of normalised images: DeVries and Taylor, 2017.
+
+    https://arxiv.org/abs/1708.04552. A box may lie partly outside of the image.
+    """
+    return _blend(images, torch.zeros_like(images), _inside(images, starts, sides))
 
 
 def resizemix(

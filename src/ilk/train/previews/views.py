@@ -28,7 +28,10 @@ from ilk.views import (
     mix,
 )
 
-NAMES: dict[Strategy, str] = {"mixup": "Mixup", "cutmix": "CutMix", "resizemix": "ResizeMix"}
+NAMES: dict[Strategy, str] = {
+    "mixup": "Mixup", "cutmix": "CutMix", "resizemix": "ResizeMix", "cutout": "Cutout",
+    "saliencymix": "SaliencyMix",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
