@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 
-from ilk.method import Method
+from ilk.method import Method, with_anchor
 from ilk.networks import Network, sync_batch_norm
 from ilk.train.devices import data_parallel, fully_sharded
 from ilk.train.loop.trainer import Trainer
@@ -38,14 +38,15 @@ UNEQUAL = {
     ("moco-v3", "mixco"),
     ("fnc", "mixco"),
 }
-COMPARED = [case for case in CASES if case not in UNEQUAL]
+ANCHORED = [("moco-v3", "sdmp", None, "cosine:0.5"), ("simclr", None, None, "gram:5")]
+COMPARED = [*(case for case in CASES if case not in UNEQUAL), *ANCHORED]
 
 
 def prepared(case, fabric: Fabric, groups: int) -> Trainer:
     from dataclasses import replace
 
     torch.manual_seed(1)
-    method: Method = small_method(*case)
+    method: Method = small_method(*case[:3])
     derived = tuple(
         replace(view, mixing=replace(view.mixing, groups=groups))
         if isinstance(view, MixedView)
@@ -53,6 +54,8 @@ def prepared(case, fabric: Fabric, groups: int) -> Trainer:
         for view in method.derived
     )
     method = replace(method, derived=derived)
+    if len(case) > 3:
+        method = with_anchor(method, case[3], places=False)
     student = Network(Trunk(), method.heads)
     if fabric.world_size > 1:
         student = sync_batch_norm(student, fabric.device)

@@ -211,7 +211,7 @@ def test_a_run_that_has_not_finished_says_so(images, tmp_path, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as patched:
-        patched.setattr("ilk.learner.TrainDisplay.on_step", stop)
+        patched.setattr("ilk.learner.learner.TrainDisplay.on_step", stop)
         with pytest.raises(KeyboardInterrupt, match="the run is kept in"):
             Learner("moco-v3", **PARAMS | {"steps": 1000}, directory=run).fit(images)
     with pytest.warns(UserWarning, match=r"has not finished, .* step [23] of 1000"):
@@ -346,7 +346,7 @@ def test_progress_goes_to_standard_error_where_it_is_asked_for(images, capsys, m
     assert "--" not in err
     learner.transform(images)
     assert capsys.readouterr().err == "", "one batch"
-    monkeypatch.setattr("ilk.learner.BATCH", 16)
+    monkeypatch.setattr("ilk.learner.learner.BATCH", 16)
     learner.transform(images)
     assert "transform 24/24" in capsys.readouterr().err
     monkeypatch.setattr("sys.stderr", None)

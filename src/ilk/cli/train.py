@@ -1,11 +1,7 @@
 """``ilk train``: a folder of images in, a run directory with an encoder out."""
 
-import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic as clock
-from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -19,13 +15,9 @@ from ilk.cli.arguments import (
     split_options,
     with_teacher,
 )
-from ilk.cli.display import profile_table
-from ilk.cli.flags import in_flags
-from ilk.cli.tables import print_table
-from ilk.cli.terminal import answer, plain, say, terminal
-from ilk.core.counts import count
+from ilk.cli.follow import answer_first, follow, planner, speaker, speaks
+from ilk.cli.terminal import terminal
 from ilk.core.errors import UserError
-from ilk.progress import TrainDisplay
 
 if TYPE_CHECKING:
     from ilk.train import Settings
@@ -47,6 +39,7 @@ def train(
     backbone_set: Pairs = (),
     weights: Annotated[str | None, Parameter(name="--from")] = None,
     teacher: str | None = None,
+    anchor: str | None = None,
     set: Pairs = (),
     epochs: float | None = None,
     steps: int | None = None,
@@ -114,6 +107,9 @@ def train(
         Learn from this trained network, which stays as it is: a run, NAME@FILE, a hub folder
         or timm:NAME. --method distill makes a small network of it, see also rekd; it is the
         same as --set teacher=NAME.
+    anchor
+        Keep features near those of the weights to begin with: cosine (of each image) or gram
+        (similarities of its patches), perhaps with a weight as in gram:0.5.
     set
         Set any field of the method as field=value, of the mix as mix.field=value, of the kin
         rule as kin.field=value, and of the optimiser as optimiser.field=value, such as
@@ -187,6 +183,7 @@ def train(
         augment=augment, background=background, masks=masks, kin=kin, kin_options=added,
         optimiser_options=moved,
         backbone=backbone, backbone_options=literals(backbone_set), weights=weights,
+        anchor=anchor,
         epochs=epochs, steps=steps, minutes=None if time is None else minutes(time),
         image_size=image_size, channels=channels, batch_size=batch_size, accumulate=accumulate,
         lr=lr, seed=seed, workers=workers, checkpoint_every=checkpoint_every,
@@ -195,17 +192,17 @@ def train(
         profile=profile, defaults=defaults,
     )  # fmt: skip
     spec = data[0] if len(data) == 1 else list(data)
-    console = terminal(quiet=not _speaks())
-    _speaker(console)(f"reading {', '.join(data)}")
+    console = terminal(quiet=not speaks())
+    speaker(console)(f"reading {', '.join(data)}")
     if dry_run:
         _print_plan(console, settings, spec, began)
         return
     name = "-".join(part.replace(":", "-") for part in (method, kin, mix) if part)
     directory = output or Path("runs") / name
-    _follow(
+    follow(
         console, name, directory,
         lambda run, display: run.train(
-            settings, spec, directory, display, _planner(console), began=began
+            settings, spec, directory, display, planner(console), began=began
         ),
     )  # fmt: skip
 
@@ -220,94 +217,16 @@ def _resume(directory: Path) -> None:
     options = taken(given)
     check_same(read_record(directory)["settings"], directory, given)
     spec = None if not data else data[0] if len(data) == 1 else list(data)
-    _follow(
-        terminal(quiet=not _speaks()), directory.name, directory,
+    follow(
+        terminal(quiet=not speaks()), directory.name, directory,
         lambda run, display: run.resume(directory, display, spec, **options),
     )  # fmt: skip
-
-
-def _follow(
-    console: Console,
-    title: str,
-    directory: Path,
-    start: Callable[[ModuleType, TrainDisplay], None],
-) -> None:
-    import ilk.train as run
-    from ilk.train import Collapsed, Interrupted  # here: Ctrl-C may come while torch is loaded
-
-    try:
-        with TrainDisplay(console, title) as display:
-            start(run, display)
-        run.leave()
-    except Interrupted as stop:
-        say(
-            console,
-            f"The run was stopped by {stop}; to continue it, use ilk train --resume "
-            f"{plain(directory)}",
-        )
-        _answer({"run": str(directory), "status": "interrupted"})
-        sys.exit(stop.exit_code)
-    except Collapsed:
-        say(
-            console,
-            f"The run was stopped because its features collapsed; what it had until then is in "
-            f"{plain(directory)}",
-        )
-        _answer({"run": str(directory), "status": "collapsed"})
-        sys.exit(3)
-    _tell(console, directory, run.read_record(directory))
-
-
-def _tell(console: Console, directory: Path, record: dict[str, Any]) -> None:
-    """Print the outcome of a run that has ended."""
-    bad = len(record["bad_files"])
-    if bad:
-        lost = count(bad, "unreadable file was", "unreadable files were")
-        say(console, f"{lost} replaced by other images, see {plain(directory)}/run.json")
-    if "profile" in record:
-        print_table(console, profile_table(record["profile"]))
-    say(console, f"The encoder is in {plain(directory)} after {record['seconds']:.0f} s")
-    verdict = None
-    if _speaks() and record["settings"]["knn_every"] != 0:
-        from ilk.cli.worth import worth
-
-        verdict = worth(directory, record)
-        _speaker(console)(verdict)
-    names = ("status", "step", "seconds", "bad_files")
-    kept = {name: record[name] for name in names}
-    _answer({"run": str(directory), "verdict": verdict, **kept})
-
-
-def _answer(content: dict[str, Any]) -> None:
-    if _speaks():
-        answer(content)
-
-
-def _speaks() -> bool:
-    """Whether this process is the only one, or the first of those that a launcher started."""
-    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
-    return rank == "0"
-
-
-def _speaker(console: Console) -> Callable[[str], None]:
-    return lambda line: say(console, plain(line))
-
-
-def _planner(console: Console) -> Callable[[str], None]:
-    """Prints a line of the plan; a warning is seen as one."""
-
-    def tell(line: str) -> None:
-        word, space, rest = in_flags(line).partition(" ")
-        head = f"[bold yellow]{word}:[/]" if word == "warning" else word
-        say(console, head + space + plain(rest))
-
-    return tell
 
 
 def _print_plan(console: Console, settings: "Settings", spec: Any, began: float) -> None:
     from ilk.train import dry_run
 
-    record = dry_run(settings, spec, _planner(console), began=began)
+    record = dry_run(settings, spec, planner(console), began=began)
     for name, choice in record["plan"]["chosen"].items():
-        _speaker(console)(f"chosen  {name}={choice}")
-    _answer(record)
+        speaker(console)(f"chosen  {name}={choice}")
+    answer_first(record)

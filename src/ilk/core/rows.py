@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ilk.core.composition import Composition
 from ilk.core.schedules import Progress
 
-Role = Literal["student", "teacher"]
+Role = Literal["student", "teacher", "start"]  # start: the student before its first step
 # Fields of these types are looked up when a method is built.
 HeadName = Annotated[str, "head"]  # in Method.heads, of the student
 MemoryName = Annotated[str, "memory"]  # in Method.memory
@@ -27,7 +27,7 @@ class Output:
         view: the view's name.
         head: by its name in ``Method.heads``, or what the backbone shows: ``feature``, ``map``
             or ``tokens``. Where there are M places in an image, it has M rows.
-        stopped: no gradient flows through it; always so for the teacher.
+        stopped: no gradient flows through it; always so for teacher and start.
     """
 
     network: Role

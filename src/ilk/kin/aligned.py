@@ -31,7 +31,8 @@ class Counterpart:
     @torch.no_grad()
     def align(self, queries: Rows, candidates: Rows, context: StepContext) -> AlignedKin:
         """One column for each query; queries without a counterpart have no kin."""
-        mine, theirs = (rows.composition.sources[:, 0] for rows in (queries, candidates))
+        sides = (queries, candidates)
+        mine, theirs = (rows.composition.sources[:, 0].contiguous() for rows in sides)
         order = theirs.argsort(stable=True)
         sorted_sources = theirs[order]
         place = torch.searchsorted(sorted_sources, mine) + _number(mine)

@@ -1,6 +1,7 @@
 """The frozen record of parts that every recipe returns, and what can be read off it."""
 
 from ilk.method.added_kin import AddedKin, with_added_kin
+from ilk.method.anchor import with_anchor
 from ilk.method.augment import AUGMENT, Augment, with_augmentation
 from ilk.method.ground import with_background
 from ilk.method.items import with_item_kind
@@ -62,6 +63,7 @@ __all__ = [
     "typed_changes",
     "typed_options",
     "with_added_kin",
+    "with_anchor",
     "with_augmentation",
     "with_background",
     "with_item_kind",

@@ -16,7 +16,7 @@ class Pass:
     """One view through one network.
 
     Args:
-        network: student or teacher.
+        network: student, teacher or start.
         view: its name.
         heads: whose outputs are read, by name; the feature is always among them.
         gradient: whether any term learns through it.

@@ -227,7 +227,7 @@ class Method:
             teaching = [FEATURE]
         check_references(
             (self.terms, self.remember, self.derived),
-            heads={"student": learning, "teacher": teaching},
+            heads={"student": learning, "teacher": teaching, "start": learning},
             views=self.all_views,
             memory=self.memory,
         )

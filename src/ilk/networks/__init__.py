@@ -7,6 +7,7 @@ from ilk.networks.export import export_onnx, export_timm
 from ilk.networks.given import GivenWeights, read_given
 from ilk.networks.heads import (
     EachPlace,
+    PlaceSimilarities,
     Prototypes,
     classifier,
     dino_head,
@@ -17,7 +18,7 @@ from ilk.networks.layout import fastest_layout
 from ilk.networks.network import Head, Network, check_heads, check_name
 from ilk.networks.own import OWN, frame_count, item_kind
 from ilk.networks.patches import check_patches, patch_of, patch_side
-from ilk.networks.places import FEATURE, SHOWN
+from ilk.networks.places import FEATURE, SHOWN, TOKENS
 from ilk.networks.specs import (
     Start,
     feature_dim,
@@ -42,11 +43,13 @@ __all__ = [
     "FEATURE",
     "OWN",
     "SHOWN",
+    "TOKENS",
     "EachPlace",
     "Encoder",
     "GivenWeights",
     "Head",
     "Network",
+    "PlaceSimilarities",
     "PretrainedTeacher",
     "Prototypes",
     "Start",

@@ -5,10 +5,11 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ilk.core import UserError, similarities
+from ilk.core import UserError, full, similarities
 
 MOST_ITEMS = 1_000_000  # with a row of a classifier each
 
@@ -125,6 +126,18 @@ class EachPlace(nn.Module):
         """One row for each place, in raster order."""
         tokens = shown.flatten(2).transpose(1, 2) if shown.ndim == 4 else shown
         return self.head(tokens.flatten(0, 1)).unflatten(0, tokens.shape[:2])
+
+
+class PlaceSimilarities(nn.Module):
+    """Cosines of every place of an image with all places of it; has no weights."""
+
+    def forward(self, shown: Float[Tensor, "B ..."]) -> Float[Tensor, "B N N"]:
+        """Of a map [B, C, H, W] or tokens [B, N, C]: a row for each place, in raster order."""
+        tokens = shown.flatten(2).transpose(1, 2) if shown.ndim == 4 else shown
+        # As in `similarities`: half precision would round cosines near 1.
+        with torch.autocast(shown.device.type, enabled=False):
+            rows = F.normalize(full(tokens), dim=-1)
+            return rows @ rows.transpose(1, 2)
 
 
 class Prototypes(nn.Module):

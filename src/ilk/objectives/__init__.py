@@ -4,6 +4,7 @@ from ilk.objectives.average import mean_with_kin, rows_with_kin
 from ilk.objectives.cross_entropy import SoftCrossEntropy, soft_cross_entropy_rows
 from ilk.objectives.divergence import Divergence, ForwardDivergence, divergence_rows
 from ilk.objectives.entropy import Entropy
+from ilk.objectives.gram import GramDifference, SquaredDistance
 from ilk.objectives.information import ClassInformation, PairInformation
 from ilk.objectives.margin import Margin
 from ilk.objectives.mean_shift import MeanShift
@@ -17,12 +18,14 @@ __all__ = [
     "Divergence",
     "Entropy",
     "ForwardDivergence",
+    "GramDifference",
     "Margin",
     "MeanShift",
     "PairClassification",
     "PairInformation",
     "RedundancyReduction",
     "SoftCrossEntropy",
+    "SquaredDistance",
     "SquaredError",
     "VarianceCovariance",
     "WhitenedMeanShift",

@@ -14,6 +14,7 @@ from ilk.method import (
     Method,
     Pretrained,
     typed_changes,
+    with_anchor,
     with_augmentation,
     with_background,
     with_item_kind,
@@ -67,6 +68,7 @@ def assemble(
         settings = replace(settings, backbone_options=kept)
     trunk = _trunk(settings, image_size, drop_path=0.0)
     method = _method(settings, _given(settings, trunk, image_size, items, classes))
+    method = _anchored(method, settings, trunk)
     if method.drop_path > 0:
         trunk = _trunk(settings, image_size, drop_path=method.drop_path)
     if restored and isinstance(method.teacher, Pretrained):
@@ -77,6 +79,15 @@ def assemble(
         for change in method.prepare:
             change(trunk)
     return method, Network(trunk, method.heads)
+
+
+def _anchored(method: Method, settings: Settings, trunk: nn.Module) -> Method:
+    """The method that stays near its start, where that is asked for."""
+    if settings.anchor is None:
+        return method
+    images = item_kind(named_backbone(settings)) == "image"
+    places = images and hasattr(trunk, "forward_features")
+    return with_anchor(method, settings.anchor, places=places)
 
 
 def _given(

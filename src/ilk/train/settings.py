@@ -33,6 +33,9 @@ class Settings:
         backbone_options: further arguments of the backbone.
         weights: weights to begin with: a file, a run, a hub folder or ``timm:NAME``, see
             `ilk.networks.read_given`; None begins with random ones.
+        anchor: what keeps features near those of the weights to begin with: ``cosine`` (of each
+            image) or ``gram`` (similarities of its patches), perhaps with a weight as in
+            ``gram:0.5``; None lets them go.
         image_size: side of the full-size views in pixels; None fits images and backbone.
         channels: number of channels of an image.
         epochs: length of the run; give one of epochs, steps and minutes, or none for a length
@@ -73,6 +76,7 @@ class Settings:
     backbone: str | None = None
     backbone_options: Mapping[str, Any] = field(default_factory=dict)
     weights: str | None = None
+    anchor: str | None = None
     image_size: int | None = None
     channels: int = 3
     epochs: float | None = None

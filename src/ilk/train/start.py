@@ -59,6 +59,11 @@ def begin(settings: Settings) -> tuple[Settings, Beginning | None]:
     """
     settings = _from_published(settings)
     if settings.weights is None:
+        if settings.anchor is not None:
+            raise UserError(
+                f"anchor: {settings.anchor} must hold features near those of given weights, "
+                f'got none; give weights="FILE", or leave the anchor out'
+            )
         return settings, None
     given = read_given(settings.weights)
     named = settings.backbone is not None or given.name is None

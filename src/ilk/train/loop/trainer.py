@@ -1,8 +1,8 @@
 """One training step of any method, and the whole state between two steps."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Protocol, cast, runtime_checkable
+from collections.abc import Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -11,36 +11,22 @@ from lightning_fabric.strategies import ModelParallelStrategy
 from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
-from ilk.core import UNKNOWN, Progress, Rows, seeding, value
-from ilk.core.kinds import require_kind
+from ilk.core import UNKNOWN, Progress, seeding, value
 from ilk.method import EMA, Method, passes
 from ilk.networks import Network, Teacher, fastest_layout
 from ilk.train.loop.loader import Batch
+from ilk.train.loop.memories import refresh, remember
 from ilk.train.loop.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
 from ilk.train.loop.passes import reseed, runner_of
 from ilk.train.loop.profile import Clock, no_clock
 from ilk.train.loop.renewal import renew
 from ilk.train.loop.step import Step
 from ilk.train.loop.step_result import NonFiniteLoss, StepResult
-from ilk.train.loop.teachers import teacher_of
+from ilk.train.loop.teachers import as_trained, start_of, teacher_of
 from ilk.train.loop.view_maker import ViewMaker
 from ilk.train.processes.sharding import Uncut, cut_like, shard, whole
 
 Labels = Int[Tensor, " M"] | None  # of all items
-
-
-@runtime_checkable
-class _Memory(Protocol):
-    def remember(self, rows: Rows) -> None: ...
-
-
-@runtime_checkable
-class _Refreshing(Protocol):
-    """A memory that is put in order at times, such as by clustering."""
-
-    def refresh(
-        self, memories: Mapping[str, nn.Module], progress: Progress, seed: int
-    ) -> None: ...
 
 
 class Trainer:
@@ -81,19 +67,23 @@ class Trainer:
         self.layout = torch.contiguous_format if sharded else fastest_layout(student)
         student = student.to(memory_format=self.layout)
         teacher = teacher_of(method, student, statistics, self.layout)
+        start = start_of(method, student)
         self.student = student
         self._uncut = Uncut(student.backbone) if sharded else None
-        for network in (student, teacher.network if teacher else None):
+        standing = {"teacher": teacher.network if teacher else None, "start": start}
+        for network in (student, *standing.values()):
             if compiled and network is not None:
                 network.backbone.compile()
         self._student_runner = fabric.setup_module(runner_of(student, asked, method, "student"))
-        self.teacher = teacher
-        self._teacher_runner = None
-        if teacher is not None:
-            self._teacher_runner = runner_of(teacher.network, asked, method, "teacher")
-            self._teacher_runner.to(fabric.device)
+        self.teacher, self._start = teacher, start
+        self._standing_runners = {
+            role: runner_of(network, asked, method, role).to(fabric.device)
+            for role, network in standing.items()
+            if network is not None
+        }
+        for runner in self._standing_runners.values():
             if isinstance(fabric.strategy, ModelParallelStrategy):
-                shard(teacher.network, fabric.strategy.device_mesh["data_parallel"])
+                shard(runner.network, fabric.strategy.device_mesh["data_parallel"])
         self.memory = nn.ModuleDict(dict(method.memory)).to(fabric.device)
         self._view_maker = ViewMaker(
             method=method,
@@ -128,7 +118,7 @@ class Trainer:
         """
         renew(self.student, self.optimiser.optimizer, progress, self.seed)
         self._reseed()
-        self._refresh(progress)
+        refresh(self.memory, progress, self.seed)
         lr = self.pace.apply(self.optimiser.optimizer, progress)
         self.optimiser.zero_grad(set_to_none=True)
         total: dict[str, Tensor] = {}
@@ -155,12 +145,6 @@ class Trainer:
         number = seeding.integer(self.seed, self.step, f"network/{self.fabric.global_rank}")
         reseed(number, self.fabric.device)
 
-    def _refresh(self, progress: Progress) -> None:
-        memories = dict(self.memory.items())
-        for memory in memories.values():
-            if isinstance(memory, _Refreshing):
-                memory.refresh(memories, progress, self.seed)
-
     def _look(
         self, batch: Batch, progress: Progress, *, first: bool, monitor_labels: Labels = None
     ) -> Step:
@@ -176,12 +160,14 @@ class Trainer:
         with self.fabric.autocast():
             with self.clock("student"):
                 outputs = {"student": self._student_runner(views, scales)}
-            if teacher is not None and self._teacher_runner is not None:
-                if isinstance(teacher, EMA) and teacher.update == "before" and first:
-                    with self.clock("optimiser"):
-                        self._move_teacher(progress)
+            if isinstance(teacher, EMA) and teacher.update == "before" and first:
+                with self.clock("optimiser"):
+                    self._move_teacher(progress)
+            if self._start is not None:
+                as_trained(self._start, self.student)
+            for role, runner in self._standing_runners.items():
                 with torch.no_grad(), self.clock("teacher"):
-                    outputs["teacher"] = self._teacher_runner(views, scales)
+                    outputs[role] = runner(views, scales)
         return Step(
             outputs=outputs,
             row_facts=row_facts,
@@ -221,7 +207,7 @@ class Trainer:
         if not (math.isfinite(loss_now) and (scaled or math.isfinite(norm_now))):
             raise NonFiniteLoss(self.step, terms_now | {"gradient norm": norm_now})
         self.optimiser.step()
-        self._remember(context)
+        remember(self.method, self.memory, context)
         teacher = self.method.teacher
         if isinstance(teacher, EMA) and teacher.update == "after":
             self._move_teacher(progress)
@@ -244,12 +230,6 @@ class Trainer:
         assert isinstance(self.method.teacher, EMA)
         assert isinstance(self.teacher, Teacher)
         self.teacher.update(self.student, value(self.method.teacher.momentum, progress))
-
-    def _remember(self, context: Step) -> None:
-        for entry in self.method.remember:
-            name = entry.memory
-            memory = require_kind(self.memory[name], _Memory, f"memory {name}")
-            memory.remember(context.joined_rows(entry.outputs))
 
     def state(self) -> dict[str, Tensor]:
         """Everything that training changes, by name; all processes must ask at once."""

@@ -1,6 +1,5 @@
 """`Learner`: training and embedding with scikit-learn's manners."""
 
-import signal
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from sklearn.exceptions import NotFittedError
 
 from ilk.core import UserError, shown
 from ilk.core.counts import count
+from ilk.learner.work import framed, trained
 from ilk.progress import TrainDisplay, error_console
 from ilk.train import Settings, checked_settings
 
@@ -82,6 +82,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     backbone: str | None = None
     backbone_options: Mapping[str, Any] | None = None
     weights: str | Path | None = None
+    anchor: str | None = None
     image_size: int | None = None
     channels: int = 3
     epochs: float | None = None
@@ -126,7 +127,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         settings = self._settings()
         directory = Path(self.directory or tempfile.mkdtemp(prefix="ilk-"))
         try:
-            self._train(settings, X, directory)
+            trained(settings, X, directory, verbose=self.verbose)
         finally:
             if self.directory is None:
                 with suppress(OSError):
@@ -186,7 +187,11 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         source = open_source(X)
         self._check_bad()
         rows, self.kept_ = self._embed(source, self.bad, "transform")
-        return rows if len(rows) == len(source) else self._indexed(rows, X, len(source))
+        everywhere = get_config()["transform_output"]
+        asked = getattr(self, "_sklearn_output_config", {}).get("transform", everywhere)
+        if len(rows) == len(source) or asked != "pandas":
+            return rows
+        return framed(rows, self.kept_, X, len(source))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Leave-one-out 20-NN accuracy of the labelled images that can be read, in [0, 1].
@@ -238,23 +243,6 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             choices = ", ".join(get_args(OnBad))
             raise UserError(f"bad: must be one of {choices}, got {self.bad!r}")
 
-    def _train(self, settings: Settings, X: Any, directory: Path) -> None:
-        from ilk.train import Collapsed, Interrupted, train
-
-        console = error_console(quiet=not self.verbose)
-
-        def say(line: str) -> None:
-            console.print(shown(line), markup=False, highlight=False, soft_wrap=True)
-
-        try:
-            with TrainDisplay(console, "fit", tell=_warn) as display:
-                train(settings, X, directory, display, say if self.verbose else None)
-        except (Collapsed, Interrupted) as stop:
-            stop.add_note(f"The run is kept in {directory}.")
-            if isinstance(stop, Interrupted) and stop.exit_code == 128 + signal.SIGINT:
-                raise KeyboardInterrupt(f"the run is kept in {directory}") from stop
-            raise
-
     def _read(self, directory: Path) -> None:
         from ilk.networks import load_encoder
 
@@ -277,21 +265,6 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 self.encoder_, source, bad, title=title, device=self.device,
                 progress=lambda done, of: display.on_step(done, of, {}),
             )  # fmt: skip
-
-    def _indexed(self, vectors: Float32[np.ndarray, "K D"], X: Any, size: int) -> Any:
-        """Where a pandas frame is asked for, its index shows which rows were skipped."""
-        everywhere = get_config()["transform_output"]
-        if getattr(self, "_sklearn_output_config", {}).get("transform", everywhere) != "pandas":
-            return vectors
-        import pandas
-
-        index = X.index if isinstance(X, pandas.Series) else pandas.RangeIndex(size)
-        return pandas.DataFrame(vectors, index=index[self.kept_])
-
-
-def _warn(message: str) -> None:
-    """Messages of a run are warnings, which a program can catch."""
-    warnings.warn(message, stacklevel=3)
 
 
 if Learner.__doc__ and Settings.__doc__:  # python -OO leaves them out

@@ -1,0 +1,52 @@
+"""Memories before and after a step."""
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from torch import nn
+
+from ilk.core import Progress, Rows
+from ilk.core.kinds import require_kind
+from ilk.method import Method
+from ilk.train.loop.step import Step
+
+
+@runtime_checkable
+class _Memory(Protocol):
+    def remember(self, rows: Rows) -> None: ...
+
+
+@runtime_checkable
+class _Refreshing(Protocol):
+    """A memory that is put in order at times, such as by clustering."""
+
+    def refresh(
+        self, memories: Mapping[str, nn.Module], progress: Progress, seed: int
+    ) -> None: ...
+
+
+def refresh(memory: nn.ModuleDict, progress: Progress, seed: int) -> None:
+    """Let those memories be put in order that ask for it.
+
+    Args:
+        memory: of the method, by name.
+        progress: before the step.
+        seed: of the run.
+    """
+    memories = dict(memory.items())
+    for part in memories.values():
+        if isinstance(part, _Refreshing):
+            part.refresh(memories, progress, seed)
+
+
+def remember(method: Method, memory: nn.ModuleDict, context: Step) -> None:
+    """Write into memories what the method says.
+
+    Args:
+        method: whose step it was.
+        memory: of the method, by name.
+        context: the step.
+    """
+    for entry in method.remember:
+        part = require_kind(memory[entry.memory], _Memory, f"memory {entry.memory}")
+        part.remember(context.joined_rows(entry.outputs))
