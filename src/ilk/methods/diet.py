@@ -3,7 +3,7 @@
 Paper: Ibrahim et al., 2023, https://arxiv.org/abs/2302.10260; for pretrained weights
     Rodas et al., 2025, https://arxiv.org/abs/2509.06990 (DIET-CP)
 Idea: the number of an image is its class, and a linear head has a row for each image. Label
-    smoothing of 0.8 keeps the classes of alike images from being pushed apart. There is no
+    smoothing of 0.8 keeps the classes of similar images from being pushed apart. There is no
     teacher, no pair of views and no projector, so that the method needs 1,000 images and has
     no setting that depends on them.
 Against rotation: the classes are the images themselves, and so the head grows with the data.
