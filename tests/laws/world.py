@@ -71,6 +71,8 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "w-mse": {"hidden": 16, "dim": 2, "sub_batch": 4},
     "diet": {"warmup_epochs": 1},
     "distill": {"teacher": "random:resnet_mini"},
+    "supervised": {},
+    "fixmatch": {"threshold": 0.25},
 }
 # Methods that take no mixed images.
 ONE_HOT = {"barlow-twins", "vicreg", "imsat", "dac"}
@@ -186,20 +188,33 @@ def _in_float64(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float
 
 def batch(views: tuple[View, ...], step: int, *, size: int = 8, world: int = 1,
           rank: int = 0) -> Batch:  # fmt: skip
-    """Images of a step, of which a rank sees its part; the same in every call."""
+    """Images of a step, of which a rank sees its part; the same in every call.
+
+    Views of labelled or unlabelled images go by ``LABELS``, half of which are known.
+    """
     chance = np.random.default_rng(step)
     items = chance.permutation(ITEMS)[: size * world]
     own = items[rank * size : (rank + 1) * size]
+    shown = {view.name: subset_of(own, view, LABELS) for view in views}
     pixels = {
         view.name: torch.from_numpy(
             np.stack([
                 np.random.default_rng([int(i), step, n]).integers(0, 256, (3, *[view.size] * 2))
-                for i in own
+                for i in shown[view.name]
             ]).astype(np.uint8)
         )
         for n, view in enumerate(views)
     }  # fmt: skip
-    return Batch(own, pixels)
+    return Batch(
+        own, pixels, subsets={v.name: shown[v.name] for v in views if v.subset != "all"}
+    )
+
+
+def subset_of(items: np.ndarray, view: View, labels: torch.Tensor) -> np.ndarray:
+    """Which of some items a view is made of."""
+    if view.subset == "all":
+        return items
+    return items[(labels.numpy()[items] >= 0) == (view.subset == "labelled")]
 
 
 def progress(step: int, steps: int = 8) -> Progress:

@@ -112,6 +112,22 @@ def test_a_step_is_the_same_whatever_came_before(rule) -> None:
     assert not all(np.array_equal(other(step), every[step]) for step in range(5))
 
 
+def test_few_known_items_all_come_in_every_batch() -> None:
+    values = np.array([3] * 5 + [-1] * 40)
+    draw = KnownShare(share=0.5).draw(known(values), batch=16, seed=0)
+    for step in range(4):
+        items = draw(step)
+        assert sorted(items[values[items] >= 0].tolist()) == [0, 1, 2, 3, 4]
+        assert len(set(items.tolist())) == 16
+
+
+def test_of_a_share_of_one_nothing_else_comes() -> None:
+    values = np.array([3] * 6 + [-1] * 40)
+    draw = KnownShare(share=1.0).draw(known(values), batch=3, seed=0)
+    seen = np.concatenate([draw(step) for step in range(2)])
+    assert sorted(seen.tolist()) == [0, 1, 2, 3, 4, 5]
+
+
 def test_all_items_come_alike_often() -> None:
     """Each kind is gone through whole before one of its items comes again."""
     values = np.array([0] * 12 + [-1] * 36)
@@ -147,7 +163,11 @@ def test_orders_are_kept_for_many_items_and_change_nothing() -> None:
     [
         (
             KnownShare(share=0.5), [0, 1, -1, -1, -1, -1], 8,
-            "must have 4 items whose label is known, got 2 of them",
+            "must have 6 items whose label is not known, got 4 of them",
+        ),
+        (
+            KnownShare(share=1.0), [0, 1, -1, -1, -1, -1], 3,
+            "must have 3 items whose label is known, got 2 of them",
         ),
         (KnownShare(share=0.5), [0] * 9, 8, "4 items whose label is not known, got 0 of them"),
         (KnownShare(share=0.01), [0, -1], 8, "got 0 and 8 for a share of 0.01 of 8"),

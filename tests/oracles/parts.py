@@ -134,6 +134,15 @@ def sgd(
     return weight - lr * state["v"]
 
 
+def nesterov_on_matrices(
+    weight: Tensor, grad: Tensor, state: dict[str, Tensor], lr: float, decay: float
+) -> Tensor:
+    """Nesterov's momentum of 0.9 as Bengio et al., 2013, Eq. 7, rewrite it."""
+    grad = grad + decay * weight if weight.ndim > 1 else grad
+    state["v"] = 0.9 * state.get("v", torch.zeros_like(grad)) + grad
+    return weight - lr * (grad + 0.9 * state["v"])
+
+
 def larc(
     weight: Tensor, grad: Tensor, state: dict[str, Tensor], lr: float, decay: float
 ) -> Tensor:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.oracles import classes, contrast, crops, mixes, negatives, pull, statistics
+from tests.oracles import classes, contrast, crops, labels, mixes, negatives, pull, statistics
 from tests.oracles.world import Oracle
 
 ORACLES: Mapping[str, Oracle] = {
@@ -37,6 +37,8 @@ ORACLES: Mapping[str, Oracle] = {
     "w-mse": statistics.w_mse,
     "diet": classes.diet,
     "distill": pull.distill,
+    "supervised": labels.supervised,
+    "fixmatch": labels.fixmatch,
 }
 # By method and mix, and after a colon by which strategy alone.
 MIXED: Mapping[tuple[str, str], Oracle] = {

@@ -114,3 +114,34 @@ def test_a_fact_that_the_method_does_not_name_is_not_told(tiny, domains, monkeyp
     assert context.fact("domain").tolist() == [0, 1] * 16
     with pytest.raises(ValueError, match=r"Method.facts must name 'label', got \['domain'\]"):
         context.fact("label")
+
+
+def test_views_of_some_items_are_made_of_these_alone(tiny, domains):
+    """Strong views of labelled images would be waste; pixels are those of the whole view."""
+    made = Setup(tiny(method="fixmatch", method_options={}, knn_every=0, batch_size=8), domains)
+    made.method = replace(made.method, places=True)
+    known = (made.trainer.facts["label"] >= 0).numpy()
+    loader = made.loader_of(8)
+    for step, batch in zip((2, 3), loader.batches(2, 4), strict=True):
+        labelled = batch.items[known[batch.items]]
+        others = batch.items[~known[batch.items]]
+        assert len(labelled) == 1
+        assert set(batch.subsets) == set(batch.views) == {"labelled", "weak", "strong"}
+        for view in made.method.views:
+            own = labelled if view.name == "labelled" else others
+            assert batch.subsets[view.name].tolist() == own.tolist()
+            images = [made.reader.read(int(item))[0] for item in own]
+            torch.testing.assert_close(
+                batch.views[view.name], view.render(images, own, step, 0), rtol=0, atol=0
+            )
+            assert len(batch.places[view.name]) == len(own)
+
+
+def test_a_step_without_any_labelled_image_goes_on(tiny, domains):
+    """A bad file may be replaced by an image of another kind."""
+    made = Setup(tiny(method="fixmatch", method_options={}, knn_every=0, batch_size=8), domains)
+    made.loader.sampled = lambda step: np.arange(32)[3::4]  # no label is known of these
+    (batch,) = made.loader.batches(0, 1)
+    assert batch.views["labelled"].shape[0] == 0
+    result = made.trainer.take_step([batch], made.length.progress(0))
+    assert result.terms["labelled"] == 0

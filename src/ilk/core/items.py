@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 ItemKind = Literal["image", "clip", "window"]
+ItemSubset = Literal["all", "labelled", "unlabelled"]  # by what a method may know of them
 ITEM_AXES: Mapping[ItemKind, str] = {
     "image": "[H, W, C]",
     "clip": "[T, H, W, C]",

@@ -79,8 +79,24 @@ class Ramp:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareRamp:
+    """Linear from ``start`` to ``end`` over a ``share`` of the schedule, then constant."""
+
+    start: float
+    end: float
+    share: float
+
+    def __call__(self, progress: Progress) -> float:
+        """The value now."""
+        done = 1.0 if self.share <= 0 else min(progress.fraction / self.share, 1.0)
+        return self.start + (self.end - self.start) * done
+
+
+@dataclass(frozen=True, slots=True)
 class WarmCosine:
     """Linear from 0 to ``peak`` over ``warmup_epochs``, then half a cosine to ``end``.
+
+    With an ``arc`` it is ``peak cos(arc pi t)`` for t from 0 to 1, and never below ``end``.
 
     The schedule of a run that was lengthened warms up as well, in a tenth of its steps at most:
     a jump from the old end to the peak would undo what was learned.
@@ -89,6 +105,7 @@ class WarmCosine:
     peak: float
     warmup_epochs: float
     end: float = 0.0
+    arc: float | None = None
 
     def __call__(self, progress: Progress) -> float:
         """The value now."""
@@ -99,6 +116,8 @@ class WarmCosine:
             return self.peak * step / warm
         rest = max(steps - warm, 1)
         share = min((step - warm) / rest, 1.0)
+        if self.arc is not None:
+            return max(self.peak * math.cos(math.pi * self.arc * share), self.end)
         return self.end + (self.peak - self.end) * 0.5 * (1 + math.cos(math.pi * share))
 
 
@@ -209,6 +228,7 @@ Scalar = (
     | Ramp
     | WarmCosine
     | SigmoidRamp
+    | ShareRamp
     | WarmMomentum
     | MeanMomentum
     | CyclicCosine

@@ -15,6 +15,7 @@ from ilk.kin.algebra import (
 )
 from ilk.kin.aligned import Counterpart
 from ilk.kin.assignment import Assigned, Sinkhorn, sinkhorn, with_even_weights
+from ilk.kin.classes import KnownClass, Predicted, sharpen, spread_classes
 from ilk.kin.clusters import Clustermates, DrawnMates, OwnClass, OwnCluster
 from ilk.kin.memories import HasRows, memory_of
 from ilk.kin.negatives import HardMixes, RowByRow, Sampled
@@ -52,6 +53,7 @@ __all__ = [
     "HardMixes",
     "HasRows",
     "Itself",
+    "KnownClass",
     "LargestSource",
     "LeaveOut",
     "Neighbours",
@@ -62,6 +64,7 @@ __all__ = [
     "OwnTask",
     "Past",
     "PastPrediction",
+    "Predicted",
     "Restrict",
     "RowByRow",
     "SameCluster",
@@ -78,7 +81,9 @@ __all__ = [
     "leave_out",
     "memory_of",
     "restrict",
+    "sharpen",
     "sinkhorn",
+    "spread_classes",
     "union",
     "with_even_weights",
 ]

@@ -85,6 +85,10 @@ def _of_windows(view: ImageView) -> WindowView:
     colours = view.jitter_p > 0 or view.gray_p > 0 or view.autoaugment_p > 0
     changed = colours or view.policy is not None
     made = WindowView(
-        name=view.name, size=view.size, scale=(math.sqrt(low), math.sqrt(high)), flip=view.flip
+        name=view.name,
+        size=view.size,
+        scale=(math.sqrt(low), math.sqrt(high)),
+        flip=view.flip,
+        subset=view.subset,
     )
     return made if changed else replace(made, scaling=0.0, jitter=0.0)

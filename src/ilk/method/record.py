@@ -7,6 +7,7 @@ from typing import Literal
 from torch import nn
 
 from ilk.core import MemoryName, Output, Scalar
+from ilk.core.facts import LABEL
 from ilk.method.references import check_references
 from ilk.method.sampling import Sampling
 from ilk.method.term import Term
@@ -16,7 +17,7 @@ from ilk.views import AdversarialView, DerivedView, MixedView, View
 HELPED = 6  # small crops with which mixing first helped DINO: SDMP, Table 10
 
 
-Together = Literal["view", "size", "all"]
+Together = Literal["view", "size", "all", "step"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +30,8 @@ class Given:
         place_width: channels of the backbone's map, and width of its tokens.
         channels: of an image.
         items: of the data set; 0 where the record is only read and the data not known yet.
-        classes: of the data set, by its labels; 0 where there are none.
+        classes: of the data set, by its labels; 0 where there are none, or where they are not
+            known yet.
     """
 
     width: int
@@ -38,6 +40,11 @@ class Given:
     channels: int = 3
     items: int = 0
     classes: int = 0
+
+    @property
+    def scores(self) -> int:
+        """How wide a classifier of the labels is: one where a record is only read."""
+        return max(self.classes, 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,10 +55,13 @@ class EMA:
         momentum: share of the old teacher kept at each step.
         update: before the teacher's pass of a step, with the weights the student uses in it
             (MoCo), or after the optimiser's step (BYOL, DINO).
+        buffers: whether running statistics of batch norms are averaged too, for a teacher that
+            is evaluated but has no passes of its own, in which it would gather them.
     """
 
     momentum: Scalar
     update: Literal["before", "after"] = "after"
+    buffers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +148,9 @@ class Optimisation:
         weight_decay: may change while training.
         decay_all: also decay biases and normalisation parameters; LARS never does, LARC always.
         momentum: of SGD, LARS and LARC.
+        nesterov: whether the momentum of SGD is Nesterov's.
+        arc: half turns of the cosine that the rate falls by: 7/16 for ``peak cos(7 pi t / 16)``
+            as in FixMatch; None is half a cosine down to the end.
         trust: the trust coefficient of LARS and LARC.
         betas: of AdamW.
         clip: largest norm of one parameter's gradient; None does not clip.
@@ -152,6 +165,8 @@ class Optimisation:
     weight_decay: Scalar = 0.0
     decay_all: bool = False
     momentum: float = 0.9
+    nesterov: bool = False
+    arc: float | None = None
     trust: float = 0.001
     betas: tuple[float, float] = (0.9, 0.999)
     clip: float | None = None
@@ -172,7 +187,9 @@ class Method:
         drop_path: rate of stochastic depth in the student's backbone.
         together: which views share a pass, and with it the statistics of batch norm: each has
             its own ("view"), those of one size share one ("size"), or those of one size share
-            the backbone's and all of them the heads' ("all"), as SwAV and DINO do.
+            the backbone's and all of them the heads' ("all"), as SwAV and DINO do. Views that
+            nothing learns from are apart from the others, but for "step", which is "all" with
+            them, as in FixMatch; no gradient flows from their outputs then.
         mixed_apart: whether mixed views share no pass with clean ones.
         optimisation: defaults for the optimiser.
         batch_size: the paper's, over all devices.
@@ -218,6 +235,10 @@ class Method:
                     f"{', '.join(sorted(names))}, got {', '.join(sorted(missing))}"
                 )
             names |= set(view.names)
+        if LABEL not in self.facts and any(view.subset != "all" for view in self.views):
+            raise ValueError(
+                "Method.facts must name 'label', for a view is of some items alone"
+            )
         check_heads(self.heads)
         learning = [*SHOWN, *self.heads]
         teaching: list[str] = []

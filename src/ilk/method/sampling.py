@@ -48,10 +48,12 @@ class KnownShare:
     Both kinds are spread evenly over the batch, so that ranks have equally many of each up to
     one, and exactly where the share of a rank's batch is whole. Each kind is gone through in
     random order, then in another, as FixMatch goes through labelled and unlabelled images (Sohn
-    et al., NeurIPS 2020, https://arxiv.org/abs/2001.07685).
+    et al., NeurIPS 2020, https://arxiv.org/abs/2001.07685). Where fewer items are known than
+    the share asks for, all of them come in every batch: no item comes in one twice.
 
     Args:
-        share: of the batch, above 0 and below 1; rounded to whole items.
+        share: of the batch, above 0 and up to 1; rounded to whole items. Of a share of 1 the
+            others never come.
         fact: that is known or not.
     """
 
@@ -60,8 +62,8 @@ class KnownShare:
 
     def draw(self, known: Fact, *, batch: int, seed: int) -> StepItems:
         """Both kinds of every step; see ``Sampling``."""
-        counts = round(self.share * batch), batch - round(self.share * batch)
-        if min(counts) < 1:
+        counts = self._counts(known, batch)
+        if min(counts) < 1 and self.share < 1:
             raise UserError(
                 f"sampling: a batch must have items whose {self.fact} is known and others, got "
                 f"{counts[0]} and {counts[1]} for a share of {self.share} of {batch}; choose a "
@@ -78,16 +80,25 @@ class KnownShare:
         kinds = [
             _Cycle(np.flatnonzero(which), count, seed, f"sampling/{self.fact}/{number}")
             for number, (which, count) in enumerate(zip(chosen, counts, strict=True))
+            if count
         ]
         ends = np.arange(batch + 1) * counts[0] // batch
         first = np.diff(ends) > 0
 
         def items(step: int) -> Int[np.ndarray, " B"]:
             made = np.empty(batch, np.int64)
-            made[first], made[~first] = kinds[0](step), kinds[1](step)
+            for place, kind in zip((first, ~first), kinds, strict=False):
+                made[place] = kind(step)
             return made
 
         return items
+
+    def _counts(self, known: Fact, batch: int) -> tuple[int, int]:
+        """Of known items and of others; known ones come at most once in a batch."""
+        wanted = round(self.share * batch)
+        if self.share < 1:
+            wanted = min(wanted, int((known.values >= 0).sum()))
+        return wanted, batch - wanted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

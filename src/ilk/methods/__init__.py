@@ -15,6 +15,7 @@ from ilk.methods.deepcluster_v2 import DeepClusterV2
 from ilk.methods.diet import DIET
 from ilk.methods.dino import DINO
 from ilk.methods.distill import Distill
+from ilk.methods.fixmatch import FixMatch
 from ilk.methods.fnc import FNC
 from ilk.methods.ifnd import IFND
 from ilk.methods.iic import IIC
@@ -34,6 +35,7 @@ from ilk.methods.rotation import Rotation
 from ilk.methods.simclr import SimCLR
 from ilk.methods.simsiam import SimSiam
 from ilk.methods.supcon import SupCon
+from ilk.methods.supervised import Supervised
 from ilk.methods.swav import SwAV
 from ilk.methods.uic import UIC
 from ilk.methods.vicreg import VICReg
@@ -81,6 +83,8 @@ METHODS: Mapping[str, type[Recipe]] = {
     "w-mse": WMSE,
     "diet": DIET,
     "distill": Distill,
+    "supervised": Supervised,
+    "fixmatch": FixMatch,
 }
 
 

@@ -18,15 +18,17 @@ class Teacher:
 
     It has no heads that are the student's alone. The average covers parameters and not
     buffers: the teacher's batch norm keeps running statistics of its own (as in MoCo v3,
-    BYOL and DINO). The copy is in train mode, so its targets are normalised by the statistics
-    of their own batch. Stochastic depth and dropout are taken out of it, so that a target
-    depends on its image and batch alone.
+    BYOL and DINO), unless it averages those of the student. The copy is in train mode, so
+    its targets are normalised by the statistics of their own batch. Stochastic depth and
+    dropout are taken out of it, so that a target depends on its image and batch alone.
 
     Args:
         student: is copied, with its device and types; what is frozen in it stays equal.
+        buffers: whether running statistics are averaged as parameters are.
     """
 
-    def __init__(self, student: Network) -> None:
+    def __init__(self, student: Network, *, buffers: bool = False) -> None:
+        self._buffers = buffers
         heads = {
             name: replace(head, module=copy.deepcopy(head.module))
             for name, head in student.heads.items()
@@ -51,11 +53,25 @@ class Teacher:
         # One kernel for many tensors: a loop of small ones costs milliseconds on a GPU.
         lerp = torch._foreach_lerp_  # pyright: ignore[reportPrivateUsage]
         lerp(own, theirs, 1 - momentum)
+        for own_count, count in self._counts(student):
+            own_count.copy_(count)
+
+    def _counts(self, student: Network) -> list[tuple[Tensor, Tensor]]:
+        """Buffers of whole numbers, of which there is no average."""
+        if not self._buffers:
+            return []
+        theirs = dict(student.named_buffers())
+        own = self.network.named_buffers()
+        return [(b, theirs[name]) for name, b in own if not b.is_floating_point()]
 
     def _matched(self, student: Network) -> tuple[list[Tensor], list[Tensor]]:
-        """Parameters of both, pair by pair; looking them up takes as long as moving them."""
+        """What is averaged, pair by pair; looking it up takes as long as moving it."""
         own: dict[str, Tensor] = dict(self.network.named_parameters())
         theirs: dict[str, Tensor] = dict(student.named_parameters())
+        if self._buffers:
+            further = self.network.named_buffers()
+            own |= {name: b for name, b in further if b.is_floating_point()}
+            theirs |= dict(student.named_buffers())
         return list(own.values()), [theirs[name] for name in own]
 
 

@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from ilk.core import UserError
-from ilk.core.facts import Fact
+from ilk.core.facts import LABEL, Fact
 from ilk.data import (
     Masks,
     Reader,
@@ -161,6 +161,8 @@ class Setup:
             workers=self.workers,
         )
         loader.sampled = self._sampled(share)
+        if any(view.subset != "all" for view in self.method.views):
+            loader.labelled = self._known(LABEL).values >= 0
         loader.placed = self.method.places
         loader.pinned = self.fabric.device.type == "cuda"
         return loader

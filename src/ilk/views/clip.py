@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from ilk.core.items import ItemKind
+from ilk.core.items import ItemKind, ItemSubset
 from ilk.core.seeding import uniforms
 from ilk.views.background import Scenery
 from ilk.views.image_view import ImageView
@@ -49,6 +49,11 @@ class ClipView:
         """The side of a frame that comes out, in pixels."""
         return self.image.size
 
+    @property
+    def subset(self) -> ItemSubset:
+        """Which items it is made of."""
+        return self.image.subset
+
     def min_pixels(self) -> None:
         """A clip is read whole."""
 
@@ -87,6 +92,7 @@ class PlainClip:
     """
 
     kind: ClassVar[ItemKind] = "clip"
+    subset: ClassVar[ItemSubset] = "all"
 
     size: int
     frames: int

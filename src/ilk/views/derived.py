@@ -6,7 +6,7 @@ Axes: B images of a batch, R rows, C channels.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -43,12 +43,20 @@ class Chance:
         epoch: of the run.
         step: of the run, for what is drawn for the whole step.
         seed: of the run.
+        subsets: the items of views that are made of some of them alone, by name.
     """
 
     items: Int[np.ndarray, " B"]
     epoch: int
     step: int
     seed: int
+    subsets: Mapping[str, Int[np.ndarray, " _"]] = field(default_factory=dict)
+
+    def of(self, views: Sequence[str]) -> "Chance":
+        """The same for views that are all made of the same items; else for the whole batch."""
+        subsets = [self.subsets.get(name, self.items) for name in views]
+        same = all(np.array_equal(subsets[0], other) for other in subsets[1:])
+        return replace(self, items=subsets[0]) if same else self
 
 
 @runtime_checkable
@@ -233,9 +241,12 @@ def derive(
     """
     out = dict(views)
     for view in _in_use(derived, wanted):
-        made = view({name: out[name] for name in view.of}, chance)
-        _check(view, made, len(chance.items))
+        own = chance.of(view.of)
+        made = view({name: out[name] for name in view.of}, own)
+        _check(view, made, len(own.items))
         out |= made
+        subsets = {**chance.subsets, **dict.fromkeys(made, own.items)}
+        chance = replace(chance, subsets=subsets)
     return out
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
-from ilk.core.items import ItemKind
+from ilk.core.items import ItemKind, ItemSubset
 from ilk.core.min_pixels import MinPixels
 from ilk.core.seeding import uniforms
 from ilk.views.autoaugment import DRAWS as POLICY_DRAWS
@@ -74,6 +74,7 @@ class ImageView:
         policy: operations that are drawn for each image, such as ``RandAugment``; None is none.
         cutout: side of a grey square, as a share of the view's, whose centre is any pixel
             (DeVries and Taylor, 2017, https://arxiv.org/abs/1708.04552); 0 is none.
+        subset: which items it is made of; other than all, the method must know their labels.
 
     Raises:
         UserError: if a parameter is outside its range.
@@ -102,6 +103,7 @@ class ImageView:
     shift: float = 0.0
     policy: Policy | None = None
     cutout: float = 0.0
+    subset: ItemSubset = "all"
 
     def __post_init__(self) -> None:
         low, high = self.scale

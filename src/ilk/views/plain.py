@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from ilk.core.items import ItemKind
+from ilk.core.items import ItemKind, ItemSubset
 from ilk.views.background import Scenery
 from ilk.views.draws import Interpolation
 from ilk.views.pixels import crop_resize
@@ -37,6 +37,7 @@ class Plain:
     """
 
     kind: ClassVar[ItemKind] = "image"
+    subset: ClassVar[ItemSubset] = "all"
 
     size: int
     crop: float = 224 / 256

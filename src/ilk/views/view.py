@@ -8,7 +8,7 @@ from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from ilk.core.errors import UserError
-from ilk.core.items import ItemKind
+from ilk.core.items import ItemKind, ItemSubset
 from ilk.core.min_pixels import MinPixels
 from ilk.views.background import Scenery
 
@@ -32,6 +32,11 @@ class View(Protocol):
     @property
     def size(self) -> int:
         """The side of a frame in pixels, or the number of samples of a window."""
+        ...
+
+    @property
+    def subset(self) -> ItemSubset:
+        """Which items it is made of; other than all, the method must know their labels."""
         ...
 
     def min_pixels(self) -> MinPixels | None:

@@ -10,7 +10,7 @@ from jaxtyping import Float32, Int
 from scipy.special import ndtri
 from torch import Tensor
 
-from ilk.core.items import ItemKind
+from ilk.core.items import ItemKind, ItemSubset
 from ilk.core.seeding import uniforms
 from ilk.views.background import Scenery
 from ilk.views.view import require
@@ -33,6 +33,7 @@ class WindowView:
         scaling: standard deviation of the factor of each channel, which is 1 on average.
         jitter: standard deviation of noise at each sample, in standard deviations of its
             channel in the window.
+        subset: which items it is made of; other than all, the method must know their labels.
 
     Raises:
         UserError: a parameter is outside its range.
@@ -46,6 +47,7 @@ class WindowView:
     flip: float = 0.5
     scaling: float = 0.1
     jitter: float = 0.05
+    subset: ItemSubset = "all"
 
     def __post_init__(self) -> None:
         low, high = self.scale
@@ -104,6 +106,7 @@ class PlainWindow:
     """
 
     kind: ClassVar[ItemKind] = "window"
+    subset: ClassVar[ItemSubset] = "all"
 
     size: int
     name: str = "plain"

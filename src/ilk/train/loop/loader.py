@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from ilk.core import UserError, seeding
+from ilk.core.items import ItemSubset
 from ilk.core.prefetch import prefetched
 from ilk.data import MEMORY, Reader
 from ilk.method import StepItems
@@ -33,12 +34,14 @@ class Batch:
         views: by name, not normalised yet.
         places: by name of a view, where in its image a row lies, as in `ilk.core.RowFacts`;
             empty where nothing asks for it.
+        subsets: by name of a view that is made of some of the items alone, these items.
         waited: seconds that the step waited for this batch.
     """
 
     items: Int[np.ndarray, " B"]
-    views: dict[str, Shaped[Tensor, "B C *spatial"]]
-    places: dict[str, Float[Tensor, "B 4"]] = field(default_factory=dict)
+    views: dict[str, Shaped[Tensor, "_ C *_"]]
+    places: dict[str, Float[Tensor, "_ 4"]] = field(default_factory=dict)
+    subsets: dict[str, Int[np.ndarray, " _"]] = field(default_factory=dict)
     waited: float = field(default=0.0, compare=False)
 
 
@@ -58,6 +61,7 @@ class Loader:
     Attributes:
         sampled: gives the items of a step over all ranks, all different; None takes the next of
             a random order of all, of which each epoch has its own.
+        labelled: of which items the method may know the label, for views of some items alone.
         placed: whether batches tell where in its image each row lies.
         pinned: whether views lie in pages that a GPU copies while the host goes on.
     """
@@ -76,6 +80,9 @@ class Loader:
     ) -> None:
         self.reader = reader
         self.views = tuple(views)
+        self._by_subset: dict[ItemSubset, list[View]] = {}
+        for view in views:
+            self._by_subset.setdefault(view.subset, []).append(view)
         self.batch_size = batch_size
         self.seed = seed
         self.rank = rank
@@ -83,6 +90,7 @@ class Loader:
         self.scenery = scenery
         self.workers = workers
         self.sampled: StepItems | None = None
+        self.labelled: Bool[np.ndarray, " N"] | None = None
         self.placed = False
         self.clock: Clock = no_clock
         self.pinned = False
@@ -144,20 +152,56 @@ class Loader:
     def _render(self, chosen: Int[np.ndarray, " b"], when: int) -> Batch:
         parts: list[Batch] = []
         for images, items in self._pieces(chosen):
-            with self.clock("views"):
-                views = render(self.views, images, items, when, self.seed, self.scenery)
-            places = self._places(images, items, when) if self.placed else {}
-            parts.append(Batch(items, views, places))
+            part = Batch(items, {})
+            for subset, views in self._by_subset.items():
+                self._render_some(part, views, images, self._rows(items, subset), when)
+            parts.append(part)
         return _joined(parts)
 
+    def _render_some(
+        self,
+        part: Batch,
+        views: list[View],
+        images: list[np.ndarray],
+        rows: Int[np.ndarray, " p"] | None,
+        when: int,
+    ) -> None:
+        """Views of some of the items, or of all of them, into a batch."""
+        items, count = part.items, len(part.items)
+        if rows is not None:
+            count = len(rows)
+            # Where there are none, one is rendered all the same, for the shape of its views.
+            rows = rows if count else np.zeros(1, np.int64)
+            images, items = [images[row] for row in rows], items[rows]
+            part.subsets.update({view.name: items[:count] for view in views})
+        with self.clock("views"):
+            made = render(views, images, items, when, self.seed, self.scenery)
+        part.views.update({name: rendered[:count] for name, rendered in made.items()})
+        if self.placed:
+            places = self._places(views, images, items, when)
+            part.places.update({name: edges[:count] for name, edges in places.items()})
+
+    def _rows(
+        self, items: Int[np.ndarray, " p"], subset: ItemSubset
+    ) -> Int[np.ndarray, " q"] | None:
+        """Which of some items belong to a subset; None where all do by its name."""
+        if subset == "all":
+            return None
+        assert self.labelled is not None, "views of some items alone need to know which"
+        return np.flatnonzero(self.labelled[items] == (subset == "labelled"))
+
     def _places(
-        self, images: list[np.ndarray], items: Int[np.ndarray, " p"], when: int
+        self,
+        views: list[View],
+        images: list[np.ndarray],
+        items: Int[np.ndarray, " p"],
+        when: int,
     ) -> dict[str, Float[Tensor, "p 4"]]:
         """Of views whose image stays as it is; another background has an image of its own."""
         heights, widths = np.array([image.shape[:2] for image in images]).T
         drawn = {
             view.name: draw(view, heights, widths, items, when, self.seed)
-            for view in self.views
+            for view in views
             if isinstance(view, ImageView) and view.background is None
         }
         return {
@@ -197,4 +241,8 @@ def _joined(parts: list[Batch]) -> Batch:
         np.concatenate([part.items for part in parts]),
         {name: torch.cat([part.views[name] for part in parts]) for name in parts[0].views},
         {name: torch.cat([part.places[name] for part in parts]) for name in parts[0].places},
+        {
+            name: np.concatenate([part.subsets[name] for part in parts])
+            for name in parts[0].subsets
+        },
     )

@@ -38,7 +38,9 @@ def build_optimiser(plan: Optimisation, student: Network) -> torch.optim.Optimiz
     if plan.name == "adamw":
         return torch.optim.AdamW(groups, lr=0.0, betas=plan.betas, fused=True)
     if plan.name == "sgd":
-        return torch.optim.SGD(groups, lr=0.0, momentum=plan.momentum, fused=not cut)
+        return torch.optim.SGD(
+            groups, lr=0.0, momentum=plan.momentum, nesterov=plan.nesterov, fused=not cut
+        )
     from timm.optim import Lars
 
     for group in groups:  # without decay a matrix is still adapted
@@ -61,7 +63,7 @@ class Pace:
     def apply(self, optimiser: torch.optim.Optimizer, progress: Progress) -> float:
         """Set this step's values; the learning rate is returned."""
         end = self.plan.end_lr + self.plan.end_share * self.peak
-        lr = WarmCosine(self.peak, self.plan.warmup_epochs, end)(progress)
+        lr = WarmCosine(self.peak, self.plan.warmup_epochs, end, self.plan.arc)(progress)
         decay = value(self.plan.weight_decay, progress)
         for group in optimiser.param_groups:
             group["lr"] = self.peak if group["constant_lr"] else lr

@@ -57,7 +57,8 @@ class Runner(nn.Module):
         out: Outputs = {}
         for group in _grouped(self.passes, lambda entry: self._company(entry, views)):
             self._restart(*(entry.view for entry in group))
-            with torch.set_grad_enabled(group[0].gradient and torch.is_grad_enabled()):
+            learns = any(entry.gradient for entry in group)
+            with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
                 out |= self._run(group, views, scales)
         for entry in self.moved:
             learns = entry.gradient and torch.is_grad_enabled()
@@ -115,7 +116,10 @@ class Runner(nn.Module):
         """What views that go through the heads in one pass have in common."""
         if self.together == "view":
             return entry.view if self.apart else self.mixes.get(entry.view, entry.view)
-        kind = self.apart and entry.view in self.mixes, entry.gradient
+        mixed = self.apart and entry.view in self.mixes
+        if self.together == "step":
+            return mixed
+        kind = mixed, entry.gradient
         return kind if self.together == "all" else (*kind, _size(entry, views))
 
 

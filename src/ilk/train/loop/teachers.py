@@ -28,7 +28,7 @@ def teacher_of(
     if method.teacher is None:
         return None
     if isinstance(method.teacher, EMA):
-        return Teacher(student)
+        return Teacher(student, buffers=method.teacher.buffers)
     words: list[str] = []
     spec, channels = method.teacher.encoder, len(statistics[0])
     encoder = load_encoder(spec, channels=channels, tell=words.append)

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from ilk.core import Composition, RowFacts
@@ -52,19 +54,24 @@ class ViewMaker:
                 name: normalise(pixels.to(self.device, non_blocking=True), *self.statistics)
                 for name, pixels in batch.views.items()
             }
-        items = torch.from_numpy(batch.items).to(self.device, non_blocking=True)
-        made_of, places = Composition.plain(items), self._places(batch)
+        whole, places = self._made_of(batch.items), self._places(batch)
+        made_of = {name: self._made_of(items) for name, items in batch.subsets.items()}
         rows = {
-            name: ViewRows(images, RowFacts(made_of, place=places.get(name)))
+            name: ViewRows(images, RowFacts(made_of.get(name, whole), place=places.get(name)))
             for name, images in views.items()
         }
         if self.method.derived:
-            chance = Chance(batch.items, epoch=epoch, step=step, seed=self.seed)
+            chance = Chance(
+                batch.items, epoch=epoch, step=step, seed=self.seed, subsets=batch.subsets
+            )
             with clock("mixing"):
                 rows = derive(self.method.derived, rows, self.wanted, chance)
         with clock("normalise"):  # pixels are mixed where that is fastest, then laid out
             laid_out = {name: self._laid_out(made.images) for name, made in rows.items()}
         return laid_out, {name: made.facts for name, made in rows.items()}
+
+    def _made_of(self, items: Int[np.ndarray, " b"]) -> Composition:
+        return Composition.plain(torch.from_numpy(items).to(self.device, non_blocking=True))
 
     def _places(self, batch: Batch) -> dict[str, Tensor]:
         return {

@@ -82,7 +82,8 @@ def preview_step(directory: Path, images: Source) -> StepPreview:
     batches = setup.loader.batches(step, step + 1)
     batch = next(batches)
     batches.close()
-    batch = replace(batch, items=batch.items + first)
+    shifted = {name: items + first for name, items in batch.subsets.items()}
+    batch = replace(batch, items=batch.items + first, subsets=shifted)
     progress = length.progress(min(step, length.steps - 1))
     with torch.no_grad():
         pictures, _ = trainer._view_maker(

@@ -1,0 +1,102 @@
+"""Kin over classes: by what is known of a query, or by what a network predicts for it.
+
+The queries are scores over K classes; so the candidates of these rules are the classes, and the
+candidate rows are not looked at. Axes: Q queries, N rows that decide, K classes.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from ilk.core import UNKNOWN, Kin, Output, Rows, Scalar, StepContext, full, overlap, value
+from ilk.core.facts import LABEL
+from ilk.kin.algebra import decides_kin, normalize_rows
+
+WHOLE = 1 - 1e-4  # shares that add up to less are not all decided
+
+
+@decides_kin
+class KnownClass:
+    """The class that each query is known to be of: supervised learning.
+
+    A mix has the classes of its sources by their shares, as in Mixup (Zhang et al., ICLR 2018,
+    https://arxiv.org/abs/1710.09412). A query of which any part is not known has no kin.
+
+    Args:
+        classes: K.
+        fact: that says the class.
+    """
+
+    classes: int
+    fact: str = LABEL
+
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
+        """The shares of each class."""
+        made = queries.shown.relabel(context.fact(self.fact))
+        known = made.sources != UNKNOWN
+        classes = one_hot(made.sources.clamp(min=0), self.classes).to(made.shares)
+        return Kin(whole_rows((classes * (made.shares * known)[:, :, None]).sum(dim=1)))
+
+
+@decides_kin
+class Predicted:
+    """The class that a network predicts, as far as a query shares sources with its rows.
+
+    Probabilities of several views of an image are averaged, then sharpened. A temperature of 0
+    leaves the most probable class alone: with a threshold FixMatch (Sohn et al., NeurIPS 2020,
+    https://arxiv.org/abs/2001.07685, Eq. 4), without one Pseudo-Label (Lee, ICML workshops
+    2013). Another temperature raises probabilities to its inverse: MixMatch (Berthelot et al.,
+    NeurIPS 2019, https://arxiv.org/abs/1905.02249, Eq. 6 and 7), with a threshold UDA (Xie et
+    al., NeurIPS 2020, https://arxiv.org/abs/1904.12848, section 3). A query of which any part
+    is not decided has no kin.
+
+    Args:
+        by: scores of views of the same images, one row an image.
+        temperature: not negative; 1 leaves probabilities as they are.
+        threshold: which the largest probability must reach, before it is sharpened.
+    """
+
+    by: tuple[Output, ...]
+    temperature: Scalar = 0.0
+    threshold: Scalar = 0.0
+
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
+        """Hard or sharpened predictions."""
+        views = [context.rows(output) for output in self.by]
+        scores = torch.stack([full(rows.vectors) for rows in views])
+        probabilities = scores.softmax(dim=2).mean(dim=0)
+        sure = probabilities.amax(dim=1) >= value(self.threshold, context.progress)
+        targets = sharpen(probabilities, value(self.temperature, context.progress))
+        return spread_classes(queries, views[0], targets * sure[:, None])
+
+
+def sharpen(probabilities: Float[Tensor, "N K"], temperature: float) -> Float[Tensor, "N K"]:
+    """Probabilities to the power of 1 / temperature, normalised; at 0 one-hot.
+
+    Example:
+        >>> sharpen(torch.tensor([[0.6, 0.3, 0.1]]).double(), 0.5).round(decimals=4).tolist()
+        [[0.7826, 0.1957, 0.0217]]
+    """
+    if temperature == 0:
+        best = probabilities.argmax(dim=1)
+        return one_hot(best, probabilities.shape[1]).to(probabilities)
+    return (probabilities.log() / temperature).softmax(dim=1)
+
+
+def spread_classes(queries: Rows, deciding: Rows, targets: Float[Tensor, "N K"]) -> Kin:
+    """Targets of other rows, by the shares that a query has of their sources.
+
+    Args:
+        queries: of the term.
+        deciding: rows with a target, one of each source.
+        targets: rows that sum to one, or zeros for a row that is not decided.
+    """
+    shares = overlap(queries.composition, deciding.composition)
+    return Kin(whole_rows(shares.to(targets) @ targets))
+
+
+def whole_rows(weights: Float[Tensor, "Q K"]) -> Float[Tensor, "Q K"]:
+    """Each row divided by its sum; zeros where the shares do not add up to one."""
+    whole = weights.sum(dim=1, keepdim=True) > WHOLE
+    return normalize_rows(weights * whole)

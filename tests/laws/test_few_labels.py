@@ -1,0 +1,173 @@
+"""Laws of every method that learns from a few labels; a new one is listed here."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from ilk.core.facts import Fact
+from ilk.method import KnownShare, outputs_in, passes
+from ilk.methods import METHODS
+from tests.laws.world import LABELS, batch, built, progress, small_method, small_trainer
+from tests.oracles import world as oracles
+
+# By name: passes of a step for each labelled image and each unlabelled one, as the paper counts
+# them: of student, then of teacher.
+FEW = {
+    "supervised": {"labelled": (1, 0), "unlabelled": (0, 0)},
+    "fixmatch": {"labelled": (1, 0), "unlabelled": (2, 0)},
+}
+WITHOUT = {"supervised"}  # has no unlabelled term
+STEP = 4  # of eight; ramps have begun
+
+
+def unlabelled_terms(method):
+    """Terms that show unlabelled images."""
+    subsets = {view.name: view.subset for view in method.views}
+    return [
+        term
+        for term in method.terms
+        if any(subsets.get(output.view) != "labelled" for output in outputs_in(term.queries))
+    ]
+
+
+def test_every_method_that_draws_labelled_images_is_held_to_these_laws():
+    drawn = {name for name in METHODS if isinstance(small_method(name).sampling, KnownShare)}
+    assert drawn == set(FEW)
+
+
+@pytest.mark.parametrize("name", sorted(set(FEW) - WITHOUT))
+def test_the_unlabelled_term_has_a_gradient(fabric: Fabric, name):
+    trainer = built(fabric, name)
+    context = trainer._look(batch(trainer.method.views, 0), progress(STEP), first=True)
+    for term in unlabelled_terms(trainer.method):
+        trainer.student.zero_grad()
+        context.loss(term).backward(retain_graph=True)
+        slopes = [p.grad for p in trainer.student.parameters() if p.grad is not None]
+        assert sum(float(slope.abs().sum()) for slope in slopes) > 0, term.name
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_the_teacher_differs_from_the_student_after_a_step(fabric: Fabric, name):
+    trainer = built(fabric, name)
+    if trainer.teacher is None:
+        pytest.skip("it has no teacher")
+    for step in range(2):
+        trainer.take_step([batch(trainer.method.views, step)], progress(step))
+    theirs = dict(trainer.student.named_parameters())
+    own = dict(trainer.teacher.network.named_parameters())
+    assert all((own[name] != theirs[name]).any() for name in own)
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_labels_that_are_not_known_never_change_a_loss(fabric: Fabric, name):
+    """The labelled set is what the fact says; what monitors know beside it does not matter."""
+    losses = []
+    for seed in range(2):
+        trainer = built(fabric, name)
+        hidden = torch.randint(4, LABELS.shape, generator=torch.manual_seed(seed))
+        labels = torch.where(LABELS >= 0, LABELS, hidden)
+        losses.append([
+            trainer.take_step(
+                [batch(trainer.method.views, step)], progress(step), monitor_labels=labels
+            ).loss
+            for step in range(3)
+        ])  # fmt: skip
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_passes_of_a_step_are_those_of_the_paper(fabric: Fabric, name):
+    trainer = built(fabric, name)
+    shown = batch(trainer.method.views, 0)
+    known = (LABELS[torch.from_numpy(shown.items)] >= 0).sum().item()
+    seen = {"student": 0, "teacher": 0}
+
+    def count(role):
+        def hook(module, args):
+            seen[role] += len(args[0])
+
+        return hook
+
+    trainer.student.backbone.register_forward_pre_hook(count("student"))
+    if trainer.teacher is not None:
+        trainer.teacher.network.backbone.register_forward_pre_hook(count("teacher"))
+    trainer.take_step([shown], progress(0))
+    paper = [
+        known * labelled + (len(shown.items) - known) * unlabelled
+        for labelled, unlabelled in zip(*FEW[name].values(), strict=True)
+    ]
+    assert list(seen.values()) == paper
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_batches_are_disjoint_over_ranks_and_a_step_needs_no_other(name):
+    rule = small_method(name).sampling
+    values = np.where(np.arange(4000) % 8 == 0, np.arange(4000) % 5, -1).astype(np.int32)
+    known = Fact(tuple("abcde"), values)
+    draw = rule.draw(known, batch=64, seed=3)
+    every = [draw(step) for step in range(9)]
+    again = rule.draw(known, batch=64, seed=3)
+    assert all(np.array_equal(again(step), every[step]) for step in (8, 0, 5))
+    shares = every[0].reshape(4, 16)  # of four ranks
+    assert len(set(shares.reshape(-1).tolist())) == 64
+    labelled = (values[shares] >= 0).sum(axis=1)
+    assert labelled.max() - labelled.min() <= 1
+    assert labelled.sum() == round(64 * rule.share)
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_decay_spares_biases_and_norms(fabric: Fabric, name):
+    """By the optimisers' conventions: SGD adds it to gradients, AdamW scales weights."""
+    groups = built(fabric, name).optimiser.optimizer.param_groups
+    assert all(
+        (entry.ndim > 1) == group["decays"] for group in groups for entry in group["params"]
+    )
+
+
+def test_all_views_of_fixmatch_share_one_pass(fabric: Fabric):
+    """Batch norm sees labelled, weak and strong rows together, once."""
+    trainer = built(fabric, "fixmatch")
+    sizes = []
+    trainer.student.backbone.register_forward_pre_hook(
+        lambda _, args: sizes.append(len(args[0]))
+    )
+    shown = batch(trainer.method.views, 0)
+    trainer.take_step([shown], progress(0))
+    assert sizes == [sum(len(view) for view in shown.views.values())]
+    assert {entry.view for entry in passes(trainer.method)} == {"labelled", "weak", "strong"}
+
+
+def test_rejected_rows_of_fixmatch_count_in_the_mean(fabric: Fabric):
+    trainer = built(fabric, "fixmatch")
+    term = trainer.method.terms[1]
+    context = trainer._look(batch(trainer.method.views, 0), progress(0), first=True)
+    sure = context.rows(term.kin.by[0]).vectors.softmax(dim=1).amax(dim=1)
+    between = float(sure.sort().values[1:3].mean())
+    all_of_them = context.loss(replace(term, kin=replace(term.kin, threshold=0.0)))
+    some = replace(term, kin=replace(term.kin, threshold=between))
+    selected = context.loss(replace(some, rows="with kin"))
+    kept = float((sure >= between).float().mean())
+    assert 0 < kept < 1
+    assert context.loss(some).item() == pytest.approx(kept * selected.item())
+    assert all_of_them.item() != pytest.approx(selected.item())
+
+
+def test_running_statistics_of_an_average_without_passes_are_averaged(fabric: Fabric):
+    trainer = oracles.trainer_of(fabric, "supervised", momentum=0.75)
+    start = {n: b.clone() for n, b in trainer.student.named_buffers()}
+    trainer.take_step([oracles.batch(trainer, 0)], oracles.progress(0))
+    for name, own in trainer.teacher.network.named_buffers():
+        now = dict(trainer.student.named_buffers())[name]
+        expected = now if name.endswith("tracked") else 0.75 * start[name] + 0.25 * now
+        torch.testing.assert_close(own, expected)
+        assert not torch.equal(now, start[name])
+
+
+def test_the_average_is_kept(fabric: Fabric):
+    for name in FEW:
+        method = small_method(name)
+        trainer = small_trainer(fabric, method)
+        assert trainer.encoder_network() is trainer.teacher.network.backbone
