@@ -49,7 +49,7 @@ def tried(method: str, mix: str) -> dict[str, dict[str, Any]]:
 
 
 def best(method: str, mix: str, results: Path = RESULTS) -> dict[str, Any]:
-    """The settings whose cell has the highest k-NN accuracy; the first of equal ones.
+    """The settings of the best cell.
 
     Args:
         method: as for `tried`.
@@ -59,16 +59,30 @@ def best(method: str, mix: str, results: Path = RESULTS) -> dict[str, Any]:
     Raises:
         UserError: a cell is missing.
     """
-    place, options = results / CHOICE, tried(method, mix)
-    found = {name: _accuracies(place, name) for name in options}
+    return tried(method, mix)[best_cell(method, mix, results)]
+
+
+def best_cell(method: str, mix: str, results: Path = RESULTS) -> str:
+    """The cell with the highest k-NN accuracy; the first of equal ones.
+
+    Args:
+        method: as for `best`.
+        mix: likewise.
+        results: likewise.
+
+    Raises:
+        UserError: a cell is missing.
+    """
+    place = results / CHOICE
+    found = {name: _accuracies(place, name) for name in tried(method, mix)}
     missing = [name for name, values in found.items() if not values]
     if missing:
         raise UserError(
             f"regimes: settings of {method} with mix {mix} must be chosen first, and "
-            f"{len(missing)} of {len(options)} cells are missing in {place}: "
+            f"{len(missing)} of {len(found)} cells are missing in {place}: "
             f"{', '.join(missing)}; run python -m benchmarks.regimes choose"
         )
-    return options[max(found, key=lambda name: sum(found[name]) / len(found[name]))]
+    return max(found, key=lambda name: sum(found[name]) / len(found[name]))
 
 
 def _options(

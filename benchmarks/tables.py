@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks import mixing_page
+from benchmarks.gains import regimes
 from ilk.cli.methods import header
 from ilk.cli.needs import needs
 from ilk.kin_rules import KIN_RULES
@@ -31,7 +33,12 @@ def readme(text: str) -> str:
 
 def results_page(text: str) -> str:
     """The page of results with its tables as they must be."""
-    made = {"results": results(), "speed": speed(), "methods": methods()}
+    made = {
+        "results": results(),
+        "mixing": mixing_page.table(regimes()),
+        "speed": speed(),
+        "methods": methods(),
+    }
     for mark, content in made.items():
         text = between(text, mark, content.replace("](benchmarks/", "](../benchmarks/"))
     return text
@@ -317,6 +324,7 @@ def short(command: str) -> str:
 
 
 if __name__ == "__main__":
+    mixing_page.write()
     README.write_text(readme(README.read_text()))
     PAGE.write_text(results_page(PAGE.read_text()))
     SPEED.write_text(speed_page(SPEED.read_text()))

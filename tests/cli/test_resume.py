@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ilk.train import read_record
+from tests.cli.conftest import TINY
 
 
 @pytest.fixture
@@ -82,3 +83,19 @@ def test_a_finished_run_is_lengthened(ilk, run, tmp_path):
     assert (record["status"], record["step"], record["settings"]["steps"]) == ("finished", 5, 5)
     said = ilk("train", "--resume", place, "--steps", "5")
     assert (said.code, "is complete" in said.err) == (2, True)
+
+
+def test_a_mix_that_was_left_to_the_rule_may_be_left_to_it_again(ilk, cut, folder):
+    words = ("train", folder / "train", "--mix", "auto", *TINY, "-o", "chosen")
+    said = ilk(*words, "--steps", "2", "--dry-run")
+    assert said.code == 0, said.err
+    (line,) = (line for line in said.out.splitlines() if line.startswith("mixes"))
+    assert "chosen  mix=" in said.out
+    assert ilk(*words, "--steps", "2").code == 0
+    record = read_record(Path("chosen"))
+    assert line == f"mixes   {record['plan']['mixing']}"
+    assert (record["settings"]["mix"] or "none") == record["plan"]["chosen"]["mix"]
+    said = ilk("train", "--resume", "chosen", "--mix", "auto", "--steps", "4")
+    assert said.code == 0, said.err
+    assert read_record(Path("chosen"))["step"] == 4
+    assert "mix sdmp, got auto" in ilk("train", "--mix", "auto", "--resume", cut).err

@@ -59,6 +59,14 @@ def files(images, tmp_path) -> list[Path]:
     return made
 
 
+def test_a_mix_may_be_left_to_the_rule(images):
+    learner = Learner("moco-v3", **PARAMS | {"mix": "auto"}).fit(images)
+    record = read_record(learner.directory_)
+    assert record["plan"]["mixing"].startswith(record["plan"]["chosen"]["mix"])
+    assert learner.get_params()["mix"] == "auto"
+    assert Learner.load(learner.directory_).mix == record["settings"]["mix"]
+
+
 def test_fit_transform_score(images, fitted):
     assert (fitted.directory_ / "run.json").exists()
     vectors = fitted.transform(images)

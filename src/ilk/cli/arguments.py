@@ -103,7 +103,8 @@ def check_names(
         UserError: with the nearest name that is known.
     """
     rule = None if kin is None else kin.partition(":")[0]
-    named: dict[Kind, str | None] = {"method": method, "mix": mix, "kin rule": rule}
+    chosen = mix if mix != "auto" else None
+    named: dict[Kind, str | None] = {"method": method, "mix": chosen, "kin rule": rule}
     for kind, name in named.items():
         if name is not None and name not in catalogue()[kind]:
             hint = suggestion(kind, name)
@@ -117,7 +118,8 @@ def check_names(
             known = [] if name is None else fields_of(kind, name)
         if given and name is None:
             place = kind.split()[0]
-            raise UserError(f"--set {place}.{next(iter(given))}: needs a --{place}, got none")
+            got = "auto" if kind == "mix" and mix else "none"
+            raise UserError(f"--set {place}.{next(iter(given))}: needs a --{place}, got {got}")
         for field in given:
             _check(f"{name}: --set needs one of its fields", field, known)
 

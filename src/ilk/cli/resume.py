@@ -9,6 +9,7 @@ from ilk.core.errors import UserError
 
 MOVABLE = ("workers", "device")  # where a run is computed, not what
 LENGTHS = ("epochs", "steps", "time")  # a new schedule, see `ilk.train.records.legs`
+AUTO = ("mix", "auto")
 RENAMED = {"weights": "from"}  # arguments whose flag has another name
 
 
@@ -29,18 +30,23 @@ def taken(given: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
-def check_same(settings: dict[str, Any], directory: Path, given: dict[str, Any]) -> None:
+def check_same(record: dict[str, Any], directory: Path, given: dict[str, Any]) -> None:
     """Refuse what would change a run that has begun.
 
     Args:
-        settings: of the run's record.
+        record: of the run.
         directory: of the run.
         given: by the name of the argument.
 
     Raises:
         UserError: something is given that differs from what the run began with.
     """
+    settings = record["settings"]
     known = {**settings, "output": str(directory.absolute()), **_by_words(settings)}
+    if "mixing" in record.get("plan", {}):  # the mix was chosen, not named
+        given = {
+            flag: value for flag, value in given.items() if (flag, value) != ("mix", "auto")
+        }
     for flag, value in given.items():
         for name, asked in _asked(flag, value):
             shown = RENAMED.get(flag, flag).replace("_", "-")

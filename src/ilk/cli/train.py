@@ -79,8 +79,8 @@ def train(
     method
         Train with this method; `ilk methods` lists them.
     mix
-        Mix images in this way: sdmp, i-mix, un-mix, mixco or dacl; nothing is mixed when not
-        given.
+        Mix images in this way: sdmp, i-mix, un-mix, mixco or dacl; auto decides by the regimes
+        that were measured, and says why; nothing is mixed when not given.
     kin
         Add this rule for further positives or for fewer negatives: neighbours:5, fnc,
         fnc-eliminate or labels:0.1; `ilk methods --table` shows which method takes which.
@@ -215,7 +215,7 @@ def _resume(directory: Path) -> None:
     given = given_now()
     data: tuple[str, ...] = given.pop("data", ())
     options = taken(given)
-    check_same(read_record(directory)["settings"], directory, given)
+    check_same(read_record(directory), directory, given)
     spec = None if not data else data[0] if len(data) == 1 else list(data)
     follow(
         terminal(quiet=not speaks()), directory.name, directory,

@@ -9,6 +9,8 @@ from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from ilk.core import UserError
 
+AUTO = "auto"  # in place of the name of a mix
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
@@ -17,7 +19,8 @@ class Settings:
     Args:
         method: name of the method; ``ilk methods`` lists them.
         method_options: fields of the method that differ from the paper's.
-        mix: name of the mix; None mixes no images.
+        mix: name of the mix; None mixes no images, ``auto`` decides by the measured regimes,
+            see `ilk.train.planning.mixing`.
         mix_options: fields of the mix that differ from its defaults.
         kin: name of a kin rule to add, perhaps with its number as in ``neighbours:5``; None
             adds none.
@@ -106,6 +109,7 @@ class Settings:
                 f"length of the run: only one of epochs, steps and time can be given, got "
                 f"{', '.join(f'{name} {length:g}' for name, length in given.items())}"
             )
+        _check_mix(self)
         if self.masks is not None and self.background is None:
             raise UserError(
                 "masks: need a background to replace, got none; give background "
@@ -125,6 +129,14 @@ class Settings:
     def as_record(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)
+
+
+def _check_mix(settings: Settings) -> None:
+    if settings.mix == AUTO and settings.mix_options:
+        raise UserError(
+            f"mix_options: need a mix by its name, got {', '.join(settings.mix_options)} with "
+            f'mix="auto"; name the mix, or leave them out'
+        )
 
 
 _SAYS = {

@@ -219,6 +219,9 @@ def differences(asked: Settings, settings: Settings) -> dict[str, Any]:
     for name in ("backbone", "image_size", "batch_size"):
         if getattr(asked, name) is None:
             out[name] = getattr(settings, name)
+    if asked.mix != settings.mix:
+        out["mix"] = settings.mix or "none"
+        out |= {f"mix.{key}": value for key, value in settings.mix_options.items()}
     for name, place in (("method_options", ""), ("optimiser_options", "optimiser.")):
         before: Mapping[str, Any] = getattr(asked, name)
         after: Mapping[str, Any] = getattr(settings, name)

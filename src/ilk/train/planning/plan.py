@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from lightning_fabric import Fabric
 
@@ -14,60 +14,22 @@ from ilk.train.assemble import head_parameters, method_without_weights, paramete
 from ilk.train.devices import Precision, launch_fabric
 from ilk.train.length import Length, length_of
 from ilk.train.loop.probe import GALLERY, QUERIES
-from ilk.train.planning import choices, defaults, room
+from ilk.train.planning import choices, defaults, mixing, room
 from ilk.train.planning.defaults import Facts
 from ilk.train.planning.machine import Memory, memory_of
+from ilk.train.planning.made import Plan
 from ilk.train.planning.measure import Cost, measure
 from ilk.train.planning.survey import Survey, check_enough, surveyed
 from ilk.train.planning.timing import Timing
 from ilk.train.planning.words import Takes, changing, running, taking, warnings
 from ilk.train.processes.ranks import from_first
-from ilk.train.settings import Settings
+from ilk.train.settings import AUTO, Settings
 from ilk.train.setup import Setup
 
 SAVE_SECONDS = 60.0  # between checkpoints at least, by default
 
 T = TypeVar("T")
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """What a run does and takes.
-
-    Args:
-        settings: with nothing left open.
-        length: in steps.
-        survey: of the images.
-        chosen: what was not named and is not the paper's, by name.
-        seconds: of the whole run, scores included; None when it was not measured.
-        step_seconds: of a step, likewise.
-        memory: the most that will be held, in bytes, likewise.
-        reachable: what may be held, in bytes.
-        warnings: what a person should know, in sentences.
-    """
-
-    settings: Settings
-    length: Length
-    survey: Survey
-    chosen: Mapping[str, Any]
-    seconds: float | None = None
-    step_seconds: float | None = None
-    memory: int | None = None
-    reachable: int = 0
-    warnings: tuple[str, ...] = ()
-
-    def record(self) -> dict[str, Any]:
-        """For run.json."""
-        return {
-            "survey": asdict(self.survey),
-            "chosen": dict(self.chosen),
-            "seconds": self.seconds,
-            "step_seconds": self.step_seconds,
-            "memory": self.memory,
-            "reachable_memory": self.reachable,
-            "warnings": list(self.warnings),
-        }
 
 
 def plan(
@@ -124,6 +86,7 @@ class _Planner:
     say: Say | None
     began: float
     capped: bool = field(init=False, default=False)
+    mixing: str = field(init=False, default="")
     survey: Survey = field(init=False)
     row: defaults.Network = field(init=False)
 
@@ -135,21 +98,18 @@ class _Planner:
         settings = self._with_network()
         memory = memory_of(self.fabric[0].device)
         if quiet:
-            facts = self._facts(settings)
             length = length_of(settings, self._per_epoch(settings), None)
-            settings = choices.with_method(asked, settings, self._lasting(facts, length))
+            settings = self._mixed(settings, length)
+            facts = self._lasting(self._facts(settings), length)
+            settings = choices.with_method(asked, settings, facts)
             return self._made(settings, length, None, memory)
-        facts = self._facts(settings)
-        trial = choices.with_method(asked, settings, facts)
-        heads = head_parameters(trial, self.survey.images, self.survey.classes)
-        room.check_weights(trial, facts.parameters, heads, memory)
-        allowed = room.allowed(memory, named=asked.batch_size is not None)
-        cost = measure(
-            trial, self.source, self.fabric, self._micro(settings),
-            allowed=allowed, scored=self._scored(settings),
-        )  # fmt: skip
-        settings = self._with_batch(settings, cost, allowed)
-        length, settings = self._length(settings, self._timing(settings, cost))
+        begun = settings
+        settings, cost, length = self._costed(begun, memory)
+        mixed = self._mixed(settings, length)
+        if mixed.mix not in {None, settings.mix}:  # chosen: it takes more time and memory
+            begun = replace(begun, mix=mixed.mix, mix_options=mixed.mix_options)
+            mixed, cost, length = self._costed(begun, memory)
+        settings = mixed
         facts = self._lasting(self._facts(settings), length)
         settings = self._paced(choices.with_method(asked, settings, facts), cost, length)
         made = self._shared(self._made(settings, length, cost, memory))
@@ -157,6 +117,31 @@ class _Planner:
         for warning in made.warnings:
             self._tell("warning", warning)
         return made
+
+    def _costed(self, settings: Settings, memory: Memory) -> tuple[Settings, Cost, Length]:
+        """A batch that fits, what a step costs, and the length that this allows."""
+        plain = replace(settings, mix=None) if settings.mix == AUTO else settings
+        facts = self._facts(settings)
+        trial = choices.with_method(self.asked, plain, facts)
+        heads = head_parameters(trial, self.survey.images, self.survey.classes)
+        room.check_weights(trial, facts.parameters, heads, memory)
+        allowed = room.allowed(memory, named=self.asked.batch_size is not None)
+        cost = measure(
+            trial, self.source, self.fabric, self._micro(settings),
+            allowed=allowed, scored=self._scored(settings),
+        )  # fmt: skip
+        settings = self._with_batch(settings, cost, allowed)
+        length, settings = self._length(settings, self._timing(settings, cost))
+        return settings, cost, length
+
+    def _mixed(self, settings: Settings, length: Length) -> Settings:
+        """The mix by its rule, where that is asked for."""
+        if settings.mix != AUTO:
+            return settings
+        advice = mixing.advised(settings, self._facts(settings), length.steps)
+        self.mixing = advice.why
+        self._tell("mixes", advice.why)
+        return replace(settings, mix=advice.mix, mix_options=advice.mix_options)
 
     def _all_named(self) -> bool:
         asked = self.asked
@@ -263,6 +248,7 @@ class _Planner:
             length=length,
             survey=self.survey,
             chosen=choices.differences(self.asked, settings),
+            mixing=self.mixing,
             reachable=memory.reachable,
         )
         if cost is None:

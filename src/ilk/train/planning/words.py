@@ -13,7 +13,7 @@ SHORT = 10  # epochs, below which little is learned
 FEW = 100  # images, likewise
 COLOURS = 3  # channels
 ROUNDING = 0.1  # of a named time, by which a run may be longer
-SMALLER = ("backbone", "image_size", "batch_size")
+OF_ITS_OWN = ("backbone", "image_size", "batch_size", "mix")  # the line has them
 
 
 def running(settings: Settings, chosen: Mapping[str, Any], why: str, survey: Survey) -> str:
@@ -29,7 +29,7 @@ def running(settings: Settings, chosen: Mapping[str, Any], why: str, survey: Sur
     )
     if "backbone" in chosen and settings.defaults == "fitted":
         line += f": {why}"
-    further = [name for name in chosen if name not in SMALLER]
+    further = [name for name in chosen if name not in OF_ITS_OWN]
     if further:
         line += f"; {count(len(further), 'setting')} not as in the paper, see run.json"
     return line

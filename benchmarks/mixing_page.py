@@ -1,0 +1,238 @@
+"""When does mixing pay? The plot, the table and the evidence of `--mix auto`, from JSON files.
+
+`python -m benchmarks.tables` writes them. All are made whatever was measured so far, and say
+what is missing.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.gains import PROTOCOLS, Gain, Regime, cells, gain, regimes
+from benchmarks.grid import RESULTS
+from benchmarks.regimes import ABLATIONS, AXES, cell_name
+from ilk.train.planning.mixing import EVIDENCE
+
+PLOT = Path(__file__).parents[1] / "docs" / "images" / "mixing.svg"
+KNN, LINEAR, CORRUPTED = PROTOCOLS
+PANELS = {KNN: "k-NN", LINEAR: "linear probe"}
+# Okabe and Ito's blue and vermilion, which are told apart with any sight; shapes differ too.
+COLOURS = {KNN: "#0072b2", LINEAR: "#d55e00"}
+WIDTH, LABELS, ROW, TOP, BOTTOM, GAP = 860.0, 330.0, 34.0, 44.0, 64.0, 44.0
+AUGMENTS = ("full", "no-hue", "crops")
+LEAST = 0.03  # share that an axis shows on either side of zero
+
+
+def evidence(found: Sequence[Regime]) -> list[dict[str, Any]]:
+    """What `--mix auto` goes by: every regime that was measured."""
+    return [
+        {
+            "method": one.method,
+            "mix": one.mix,
+            "mix_options": dict(one.mix_options),
+            "images": one.images,
+            "seen": one.seen,
+            "augment": one.augment,
+            "backbone": one.backbone,
+            "parameters": one.parameters,
+            "seeds": max(each.seeds for each in one.gains.values()),
+            "gains": {
+                name: [round(number, 4) for number in (each.difference, each.low, each.high)]
+                for name, each in one.gains.items()
+            },
+            "where": one.where,
+        }
+        for one in found
+        if one.gains
+    ]
+
+
+def table(found: Sequence[Regime]) -> str:
+    """Accuracy with and without the mix, and the gain with its interval."""
+    lines = [
+        "![Gains by mixing in every regime, with intervals](images/mixing.svg)",
+        "",
+        "Accuracy without and with the mix, and gain in points with its 95 % interval, paired "
+        "over test images where scores of single images were kept. With several seeds the "
+        "interval covers seeds and test images; with one seed test images alone, so that "
+        "another seed may reverse the sign.",
+        "",
+        "| regime | where | seeds | k-NN | gain | linear | gain | corrupted, gain |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [_line(one) for one in ordered(found) if one.gains]
+    missing = [name for one in found for name in one.missing]
+    if missing:
+        lines += ["", f"Not measured yet: {', '.join(f'`{name}`' for name in missing)}."]
+    return "\n".join([*lines, *ablations()]) + "\n"
+
+
+def _line(one: Regime) -> str:
+    folder = one.where.rpartition("/")[2]
+    seeds = max(each.seeds for each in one.gains.values())
+    parts = [name_of(one), f"[{folder}]({one.where})", str(seeds)]
+    for protocol in (KNN, LINEAR):
+        each = one.gains.get(protocol)
+        parts += ["", ""] if each is None else [_accuracies(each), points(each)]
+    corrupted = one.gains.get(CORRUPTED)
+    parts.append("" if corrupted is None else points(corrupted))
+    return f"| {' | '.join(parts)} |"
+
+
+def ablations(results: Path = RESULTS) -> list[str]:
+    """What is changed of SDMP, beside the plain method at the same axis."""
+    lines: list[str] = []
+    for axis in AXES:
+        plain = cells(results / "regimes", cell_name(axis, "none"))
+        places = {"sdmp": results / "regimes"}
+        places |= dict.fromkeys(("i-mix", *ABLATIONS), results / "regimes-ablations")
+        rows = [
+            f"| {name} | {_accuracies(each)} | {points(each)} | {each.seeds} |"
+            for name, place in places.items()
+            if (each := gain(plain, cells(place, cell_name(axis, name)), KNN)) is not None
+        ]
+        if len(rows) > 1:
+            lines += ["", f"Changed at {axis} (k-NN, against the plain method):", ""]
+            lines += ["| SDMP with | k-NN | gain | seeds |", "|---|---|---|---|", *rows]
+    return lines
+
+
+def name_of(one: Regime) -> str:
+    """A regime in words."""
+    augment = {"full": "", "no-hue": ", no change of hue", "crops": ", crops and flips alone"}
+    return (
+        f"{one.method} + {one.mix}, {one.images:,} images x {one.epochs:.0f} epochs"
+        f"{augment[one.augment]}, {one.backbone} {one.parameters / 1e6:.2g} M"
+    )
+
+
+def points(each: Gain) -> str:
+    """A gain and its interval in percentage points."""
+    low, high = 100 * each.low, 100 * each.high
+    return f"{100 * each.difference:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def _accuracies(each: Gain) -> str:
+    return f"{100 * each.plain:.1f}, {100 * each.mixed:.1f} %"
+
+
+def ordered(found: Sequence[Regime]) -> list[Regime]:
+    """By method and mix, augmentation, images, length and network."""
+    return sorted(
+        found,
+        key=lambda one: (
+            one.method != "moco-v3", one.mix != "sdmp", AUGMENTS.index(one.augment),
+            one.images, one.seen, one.parameters, one.where,
+        ),
+    )  # fmt: skip
+
+
+def drawn(found: Sequence[Regime]) -> str:
+    """A row a regime, a panel a protocol: the gain and its interval beside a line at zero."""
+    found = ordered(found)
+    ends = [
+        abs(end)
+        for one in found
+        for name in PANELS
+        if name in one.gains
+        for end in (one.gains[name].low, one.gains[name].high)
+    ]
+    reach = max([LEAST, *ends]) * 1.05
+    height = TOP + ROW * len(found) + BOTTOM
+    parts = list(_panels(len(found), reach))
+    for number, one in enumerate(found):
+        parts += _row(one, TOP + ROW * (number + 0.5), reach)
+    below = height - BOTTOM
+    parts += [
+        _text(WIDTH - (WIDTH - LABELS) / 2, below + 36, "gain in percentage points", "middle"),
+        _text(
+            8, below + 56,
+            "Bars: 95 %, over test images, and over seeds where there are several. Hollow: one "
+            "seed, which another may reverse.",
+        ),
+    ]  # fmt: skip
+    title = "Gain in accuracy by mixing, with intervals, by regime"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {height:g}" '
+        f'font-family="sans-serif" font-size="12" fill="#27272a" role="img">\n'
+        f"<title>{title}</title>\n"
+        f'<rect width="{WIDTH:g}" height="{height:g}" fill="white"/>\n'
+        + "\n".join(parts)
+        + "\n</svg>\n"
+    )
+
+
+def _panels(rows: int, reach: float) -> Iterator[str]:
+    bottom = TOP + ROW * rows
+    for number, (protocol, name) in enumerate(PANELS.items()):
+        middle = _place(number, 0.0, reach)
+        yield _text(middle, 20, name, "middle", COLOURS[protocol], "bold")
+        step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2) if reach / s <= 4)
+        for tick in range(-4, 5):
+            if abs(tick * step) > reach:
+                continue
+            x = _place(number, tick * step, reach)
+            dark = "#71717a" if tick == 0 else "#e4e4e7"
+            yield f'<path d="M{x:.1f} {TOP - 8:g}V{bottom:g}" stroke="{dark}"/>'
+            yield _text(x, bottom + 16, f"{100 * tick * step:+.0f}" if tick else "0", "middle")
+
+
+def _row(one: Regime, y: float, reach: float) -> Iterator[str]:
+    what = f"{one.method} + {one.mix}, {one.images:,} images, {one.epochs:.0f} epochs"
+    yield _text(8, y - 2, what)
+    augment = {"full": "full augmentation", "no-hue": "no hue", "crops": "crops, flips alone"}
+    network = f"{one.backbone} of {one.parameters / 1e6:.2g} M parameters"
+    yield _text(8, y + 12, f"{augment[one.augment]}, {network}", fill="#71717a")
+    for number, protocol in enumerate(PANELS):
+        each = one.gains.get(protocol)
+        if each is None:
+            x = _place(number, 0.0, reach)
+            left = f"{len(one.missing)} of 2 cells" if one.missing else "protocol"
+            yield _text(x + 6, y + 4, f"{left} not run yet", fill="#71717a")
+            continue
+        yield _marked(number, each, y, reach, COLOURS[protocol])
+
+
+def _marked(panel: int, each: Gain, y: float, reach: float, colour: str) -> str:
+    """A bar, and a circle for k-NN or a square for the linear probe."""
+    low, at, high = (_place(panel, v, reach) for v in (each.low, each.difference, each.high))
+    fill = "white" if each.seeds == 1 else colour
+    look = f'fill="{fill}" stroke="{colour}" stroke-width="2"'
+    shape = (
+        f'<circle cx="{at:.1f}" cy="{y:.1f}" r="5" {look}/>'
+        if panel == 0
+        else f'<rect x="{at - 4.5:.1f}" y="{y - 4.5:.1f}" width="9" height="9" {look}/>'
+    )
+    return (
+        f"<g><title>{points(each)}, {each.covers}</title>"
+        f'<path d="M{low:.1f} {y:.1f}H{high:.1f}" stroke="{colour}" stroke-width="2"/>'
+        f"{shape}</g>"
+    )
+
+
+def _place(panel: int, share: float, reach: float) -> float:
+    """Where a gain lies in a panel, from left to right."""
+    width = (WIDTH - LABELS) / len(PANELS)
+    left = LABELS + panel * width + GAP / 2
+    return left + (share + reach) / (2 * reach) * (width - GAP)
+
+
+def _text(
+    x: float, y: float, text: str, anchor: str = "start", fill: str = "", weight: str = ""
+) -> str:
+    further = {"text-anchor": anchor, "fill": fill, "font-weight": weight}
+    named = "".join(f' {name}="{given}"' for name, given in further.items() if given)
+    return f'<text x="{x:.1f}" y="{y:.1f}"{named}>{text}</text>'
+
+
+def as_json(entries: Sequence[Mapping[str, Any]]) -> str:
+    """The evidence as it is kept, an entry a line."""
+    return "[\n" + ",\n".join(f" {json.dumps(entry)}" for entry in entries) + "\n]\n"
+
+
+def write() -> None:
+    """Write plot and evidence."""
+    found = regimes()
+    PLOT.write_text(drawn(found))
+    EVIDENCE.write_text(as_json(evidence(found)))
