@@ -13,7 +13,7 @@ from tests.cli.conftest import status
 
 VERB = re.compile(
     "Add|Begin|Change|Compare|Compile|Complete|Compute|Continue|Describe|Draw|Embed|End|Evaluate"
-    "|Find|Fit|Fuse|Give|Go|Keep|Learn|Look|Make|Measure|Mix|Print|Read|Repeat|Replace|Run|Save"
+    "|Find|Fit|Fuse|Give|Go|Keep|Learn|Look|Make|Measure|Mix|Pack|Print|Read|Repeat|Replace|Run|Save"
     "|Send|Set|Share|Show|Split|Take|Train|Use|Write"
 )
 LITERALS = re.compile(r"\[default: *(\(|\[|\{|None|True|False|'|\"|Path)")

@@ -22,6 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 VERBS = {
     "train": "Train an encoder on unlabelled images.",
+    "pack": "Make images smaller once, in one file that is quick to read.",
     "embed": "Turn images into a table of vectors: parquet, CSV or NumPy.",
     "evaluate": "Score an encoder on labelled images.",
     "compare": "Train several methods over several seeds, and compare them.",

@@ -14,3 +14,17 @@ def count(number: int, noun: str, plural: str = "") -> str:
         ('1 image', '2 images', '1,234 classes')
     """
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def size_words(size: float) -> str:
+    """Bytes as GiB, MiB or KiB.
+
+    Example:
+        >>> size_words(3 * 2**29), size_words(5 * 2**20), size_words(700)
+        ('1.5 GiB', '5 MiB', '1 KiB')
+    """
+    if size >= 0.95 * 2**30:
+        return f"{size / 2**30:.1f} GiB"
+    if size >= 0.95 * 2**20:
+        return f"{size / 2**20:.0f} MiB"
+    return f"{size / 2**10:.0f} KiB"

@@ -14,6 +14,7 @@ from ilk.data.map_style import MapStyle
 from ilk.data.masks import Masks, Scenery, open_masks
 from ilk.data.memory import MAX_PIXELS, MEMORY
 from ilk.data.open import open_source
+from ilk.data.packing import Pack, Packed, Packing, pack
 from ilk.data.parquet import Parquet
 from ilk.data.reader import Bad, Reader
 from ilk.data.scales import window_moments
@@ -35,6 +36,9 @@ __all__ = [
     "Loose",
     "MapStyle",
     "Masks",
+    "Pack",
+    "Packed",
+    "Packing",
     "Parquet",
     "Reader",
     "Scenery",
@@ -52,6 +56,7 @@ __all__ = [
     "left_out",
     "open_masks",
     "open_source",
+    "pack",
     "read_item",
     "roots",
     "unlabelled_because",

@@ -33,6 +33,11 @@ def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return changed.getchannel(0) if image.mode == "L" else changed
 
 
+def is_changed(profile: bytes | None, mode: str) -> bool:
+    """Whether ``in_srgb`` changes colours of a profile; as there, some modes are left alone."""
+    return bool(profile) and mode in _SPACES and _change(bytes(profile), mode) is not None
+
+
 @lru_cache(maxsize=64)
 def _change(profile: bytes, mode: str) -> Any:
     """What turns colours of a profile into sRGB, None where nothing is to be done."""

@@ -67,7 +67,7 @@ def read_jpeg(
         BadItem: damaged, cut short, too large, or of a great many scans.
         Unusual: see there.
     """
-    turn, profile = _turn_and_profile(data)
+    turn, profile = turn_and_profile(data)
     waiting = [data]
     first = ""
     for attempt in range(_TRIES):
@@ -136,8 +136,8 @@ def _converted(
     return pixels if changed is image else np.array(changed).reshape(pixels.shape)
 
 
-def _turn_and_profile(data: bytes) -> tuple[int, bytes]:
-    """What the segments before the first scan say: orientation and colour profile."""
+def turn_and_profile(data: bytes) -> tuple[int, bytes]:
+    """What the segments before the first scan of a JPEG say: orientation and profile."""
     head = data[: data.find(b"\xff\xda")]
     if not (_EXIF in head or _XMP in head or _ICC in head):
         return 1, b""

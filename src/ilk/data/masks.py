@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
@@ -16,6 +17,7 @@ from ilk.data.decode import decode, read_item
 from ilk.data.facts import WithFacts
 from ilk.data.folder import Folder
 from ilk.data.leavings import same
+from ilk.data.packing.source import Pack
 from ilk.data.reader import Reader
 from ilk.data.saliency import Guessed
 from ilk.data.source import BadItem, Source
@@ -72,10 +74,13 @@ class MaskFolder:
     Args:
         folder: of the masks.
         places: of the mask of each item in it.
+        sizes: gives height and width of the image that was packed, with which its mask is made
+            smaller; None where images are not packed.
     """
 
     folder: Folder
     places: tuple[int, ...]
+    sizes: Callable[[int], tuple[int, int]] | None = None
 
     @classmethod
     def beside(cls, source: Source, root: Path) -> "MaskFolder":
@@ -96,7 +101,7 @@ class MaskFolder:
                 f"of {len(keys)}, such as {', '.join(lost[:_SHOWN])}; masks lie in it as the "
                 "images do in their folder"
             )
-        return cls(folder, tuple(found[_stem(key)] for key in keys))
+        return cls(folder, tuple(found[_stem(key)] for key in keys), _sizes(source))
 
     def __call__(self, item: int, image: UInt8[np.ndarray, "H W C"]) -> Bool[np.ndarray, "H W"]:
         """The foreground of an item.
@@ -109,6 +114,8 @@ class MaskFolder:
             mask = decode(read_item(self.folder, place), channels=1)[..., 0]
         except BadItem as reason:
             raise BadItem(f"mask {self.folder.key(place)}: {reason}") from reason
+        if self.sizes is not None and mask.shape == self.sizes(item) != image.shape[:2]:
+            mask = cv2.resize(mask, image.shape[1::-1], interpolation=cv2.INTER_AREA)
         if mask.shape != image.shape[:2]:
             raise BadItem(
                 f"mask {self.folder.key(place)}: must have its image's size "
@@ -166,6 +173,18 @@ class Scenery:
         if index == item:  # all between were bad
             image, index = self.reader.read((item + 1) % count)
         return image, self.foreground(index, image)
+
+
+def _sizes(source: Source) -> Callable[[int], tuple[int, int]] | None:
+    """Sizes of the originals, where images are packed."""
+    if isinstance(source, Pack):
+        return source.original_size
+    if isinstance(source, WithFacts):
+        return _sizes(source.source)
+    if isinstance(source, Subset):
+        whole, chosen = _sizes(source.source), source.chosen
+        return None if whole is None else lambda item: whole(int(chosen[item]))
+    return None
 
 
 def _stem(key: str) -> str:

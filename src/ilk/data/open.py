@@ -19,6 +19,7 @@ from ilk.data.joined import Joined
 from ilk.data.leavings import same
 from ilk.data.loose import Loose, is_array, is_loose, is_named, is_tensor
 from ilk.data.map_style import MapStyle
+from ilk.data.packing import open_packs
 from ilk.data.parquet import NoRows, Parquet
 from ilk.data.shards import Shards
 from ilk.data.source import Source, one_line
@@ -96,6 +97,9 @@ def _open_path(spec: str, image: str | None, label: str | None) -> Source:
         )
     if split and paths[0].is_dir():
         split = _sub_folder(paths[0], split, spec)
+    pack = open_packs(paths, spec, split, label)
+    if pack is not None:
+        return pack
     endings = {path.suffix.lower() for path in paths}
     if endings == {".tar"}:
         return Shards(paths, spec, split)

@@ -40,6 +40,9 @@ class Shards:
         paths: of the shards.
         name: what the person called them.
         inside: a folder of the shards to which they are confined; empty is all of them.
+
+    Attributes:
+        by_folder: whether labels are read off folders.
     """
 
     def __init__(self, paths: list[Path], name: str, inside: str = "") -> None:
@@ -67,7 +70,8 @@ class Shards:
         self._size = np.concatenate([part["size"] for part in parts])[kept]
         texts = [Names(part["labels"], part["label_ends"]) for part in parts]
         known = _of_samples(texts, kept)
-        if not known.names:
+        self.by_folder = not known.names
+        if self.by_folder:
             by_folder = folder_classes(self._paths)
             of_image = by_folder.of_folder[self._paths.folder]
             reason = by_folder.reason and f"{known.reason}, and {by_folder.reason}"

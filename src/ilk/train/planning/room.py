@@ -3,9 +3,9 @@
 import math
 
 from ilk.core import UserError
+from ilk.core.counts import size_words
 from ilk.train.planning.machine import Memory
 from ilk.train.planning.measure import Cost
-from ilk.train.planning.words import memory_words
 from ilk.train.settings import Settings
 
 SHARE = 0.6  # of all memory, that a run takes at most where its batch was chosen
@@ -37,8 +37,8 @@ def check_weights(settings: Settings, parameters: int, heads: int, memory: Memor
         what = f"{settings.backbone} with the heads of {settings.method}"
         less = "another method or fewer images" if heads > parameters else "a smaller backbone"
         raise UserError(
-            f"memory: weights, gradients and optimiser of {what} need {memory_words(size)}, "
-            f"but {memory_words(memory.free)} are free; take {less}"
+            f"memory: weights, gradients and optimiser of {what} need {size_words(size)}, "
+            f"but {size_words(memory.free)} are free; take {less}"
         )
 
 
@@ -70,8 +70,8 @@ def fitting(
     if fits < 2:
         raise UserError(
             f"memory: two images at {settings.image_size} px need "
-            f"{memory_words(cost.memory_of(2))} with {settings.backbone}, but "
-            f"{memory_words(most)} may be held; take a smaller backbone or image_size"
+            f"{size_words(cost.memory_of(2))} with {settings.backbone}, but "
+            f"{size_words(most)} may be held; take a smaller backbone or image_size"
         )
     if not named:
         return fits * world * settings.accumulate
@@ -84,7 +84,7 @@ def fitting(
     )
     raise UserError(
         f"memory: batch_size={batch} of {settings.backbone} at {settings.image_size} px "
-        f"needs about {memory_words(cost.memory_of(micro))}, but {memory_words(most)} may be "
+        f"needs about {size_words(cost.memory_of(micro))}, but {size_words(most)} may be "
         f"held; batch_size={fits * world} fits, or batch_size={batch} with "
         f"accumulate={parts}, where the loss compares {batch // parts} images with one "
         f"another in place of {batch}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ilk.core.counts import count
+from ilk.core.counts import count, size_words
 from ilk.train.length import Length
 from ilk.train.planning.survey import Survey
 from ilk.train.settings import Settings
@@ -76,8 +76,8 @@ def taking(settings: Settings, length: Length, takes: Takes) -> str:
             + f", of {duration(60 * (settings.minutes or 0))} asked for"
         )
     return (
-        f"{line}; {memory_words(takes.memory)} of memory, where "
-        f"{memory_words(takes.reachable)} may be taken"
+        f"{line}; {size_words(takes.memory)} of memory, where "
+        f"{size_words(takes.reachable)} may be taken"
     )
 
 
@@ -149,8 +149,3 @@ def duration(seconds: float) -> str:
     if seconds < 48 * 3600:
         return f"{seconds / 3600:.1f} hours"
     return f"{seconds / 86400:.1f} days"
-
-
-def memory_words(size: float) -> str:
-    """Bytes as GiB or MiB."""
-    return f"{size / 2**30:.1f} GiB" if size >= 0.95 * 2**30 else f"{size / 2**20:.0f} MiB"
