@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from ilk.cli.pack import size_of
@@ -43,13 +44,11 @@ def test_what_is_packed_is_trained_on_embedded_and_scored(ilk, folder):
     said = ilk("evaluate", "run", "--train", "train-*.tar", "--test", "test.tar", "--protocols",
                "knn", "--json")  # fmt: skip
     assert said.code == 0, said.err
-    said = ilk("embed", "run", "test.tar", "-o", "v.csv")
+    said = ilk("embed", "run", "test.tar", "-o", "v.parquet")
     assert said.code == 0, said.err
-    keys = {line.partition(",")[0] for line in Path("v.csv").read_text().splitlines()[1:]}
-    assert keys == {
-        path.relative_to(folder / "test").as_posix()
-        for path in (folder / "test").rglob("*.png")
-    }
+    places = (folder / "test").rglob("*.png")
+    keys = {path.relative_to(folder / "test").as_posix() for path in places}
+    assert set(pq.read_table("v.parquet")["key"].to_pylist()) == keys
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def pack(
         Write files with so many bytes of images at most, such as 1GB: photos.tar becomes
         photos-00000.tar and so on; there is one file when not given.
     workers
-        Decode in so many threads; there is one per core when not given.
+        Read and decode in so many threads; there is one per core when not given.
     """
     if not data:
         raise UserError("pack: needs images, got no DATA; give a folder, archive or parquet")
