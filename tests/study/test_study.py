@@ -12,7 +12,7 @@ from ilk.core import UserError, lock
 from ilk.data import Arrays
 from ilk.evaluate import difference_over_seeds, mean_over_seeds
 from ilk.rendered import Rendered
-from ilk.study import Study, baselines, cells, percentage_points, summary
+from ilk.study import Cell, Study, baselines, cells, percentage_points, summary
 from ilk.train import Settings, read_record, resume
 from ilk.viewer import study_report
 
@@ -216,3 +216,14 @@ def test_cells_may_learn_from_images_of_their_own_and_be_scored_on_others(tmp_pa
 )
 def test_points_have_no_negative_zero(share, printed):
     assert f"{percentage_points(share):+.1f}" == printed
+
+
+def test_a_network_is_scored_as_it_is(finished, tmp_path):
+    trained = finished.place(finished.cells[0], 0)
+    cell = Cell(name="frozen", encoder=str(trained))
+    other = replace(finished, directory=tmp_path, cells=(cell,), seeds=1)
+    other.finish(Watcher())
+    (result,) = other.results(other.place(cell, 0)).values()
+    theirs = finished.results(trained)["knn@1"]
+    assert result.value == theirs.value
+    assert np.array_equal(result.scores, theirs.scores)

@@ -158,7 +158,7 @@ class Study:
         with lock(place, "compare"):
             encoder = self._encoder(cell, seed)
             ledger = Ledger(place / FILE)
-            called = str(place) if cell.settings is not None else cell.name
+            called = str(place) if cell.settings is not None else cell.encoder or cell.name
             ledger.names = {"encoder": called, **self.names}
             for name in left:
                 with watch(f"{_title(cell, seed)}: {name}") as watcher:
@@ -204,6 +204,8 @@ class Study:
     def _encoder(self, cell: Cell, seed: int) -> Encoder:
         if cell.name == PIXELS:
             return load_encoder_or_baseline(PIXELS)
+        if cell.encoder:
+            return load_encoder(cell.encoder)
         like = cell
         if cell.settings is None:
             like = next((other for other in self.cells if other.settings is not None), cell)

