@@ -37,3 +37,13 @@ def test_the_teacher_stands_still(fabric: Fabric):
         trainer.take_step([batch(trainer.method.views, step)], progress(step))
     after = trainer.teacher.network.state_dict()
     assert all(torch.equal(before[k], after[k]) for k in before)
+
+
+def test_past_features_of_the_teacher_are_further_kin(fabric: Fabric):
+    trainer = built(fabric, "distill", None, "neighbours:2")
+    for step in range(3):
+        context = trainer.take_step([batch(trainer.method.views, step)], progress(step)).context
+    past = trainer.memory["kin"]
+    assert past.vectors.shape == (32, feature_dim("random:resnet_mini"))
+    kin = context.kin_records[0].kin.weights
+    assert kin.gt(0).sum(dim=1).tolist() == [3] * 8
