@@ -119,7 +119,7 @@ def _lite0_cells(name: str, size: int) -> Iterator[Cell]:
     weights = str(WEIGHTS / f"lite0-{size}")
     diet = {"method": "diet", "steps": LITE0_SEEN // LITE0_BATCH}
     yield Cell(name=f"{name}-frozen", encoder=weights)
-    yield Cell(name=f"{name}-diet", settings=diet | {"weights": weights, "tune": "auto"})
+    yield Cell(name=f"{name}-diet", settings=diet | {"weights": weights})
     yield Cell(name=f"{name}-scratch", settings=diet | {"backbone": LITE0})
 
 
