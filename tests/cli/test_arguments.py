@@ -60,9 +60,17 @@ def test_the_catalogue_is_what_the_code_says():
 
 
 def test_names_that_are_known_pass():
-    options = {"hidden": "8", "recipe": "resnet"}, {"weighting": "1"}, {}, {"lr": "1"}
+    options = (
+        {"hidden": "8", "recipe": "resnet"},
+        {"weighting": "1"},
+        {},
+        {"lr": "1"},
+        {"rank": "8"},
+    )
     check_names("moco-v3", "sdmp", None, options)
-    check_names("simclr", None, "neighbours:5", ({}, {}, {"k": "3"}, {}))
+    with pytest.raises(UserError, match="tune: --set needs one of its fields, got 'ranks'"):
+        check_names("moco-v3", None, None, ({}, {}, {}, {}, {"ranks": "8"}))
+    check_names("simclr", None, "neighbours:5", ({}, {}, {"k": "3"}, {}, {}))
 
 
 def test_paths_may_name_parts_and_patterns(tmp_path):

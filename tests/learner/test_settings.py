@@ -20,7 +20,7 @@ OWN = {"directory": None, "bad": "skip", "verbose": True}  # of `Learner`
 ASIDE = {"data", "output", "dry_run", "resume", "teacher"}  # of ``ilk train``
 # Settings that the command line has by another name, or several by one.
 FLAGS = {"minutes": "time", "backbone_options": "backbone_set"} | dict.fromkeys(
-    ["method_options", "mix_options", "kin_options", "optimiser_options"], "set"
+    ["method_options", "mix_options", "kin_options", "optimiser_options", "tune_options"], "set"
 )
 WORDS = {
     "method": "dino",
@@ -31,6 +31,8 @@ WORDS = {
     "mix_options": {"alpha": "2"},
     "kin_options": {"fraction": "0.5"},
     "optimiser_options": {"weight_decay": "0.1"},
+    "tune": "last",
+    "tune_options": {"blocks": "2"},
     "backbone_options": {"stem": "plain"},
 }
 
@@ -108,7 +110,8 @@ def test_every_flag_reaches_the_run(length, monkeypatch, tmp_path):
     words = {name: value for name, value in values.items() if name not in FLAGS}
     if length == "minutes":
         words["time"] = f"{values['minutes'] * 60}s"
-    starts = {"method": "", "mix": "mix.", "kin": "kin.", "optimiser": "optimiser."}
+    starts = {"method": "", "mix": "mix.", "kin": "kin.", "optimiser": "optimiser.",
+              "tune": "tune."}  # fmt: skip
     words["set"] = tuple(
         f"{start}{field}={value}"
         for part, start in starts.items()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ilk.methods import METHODS, recipe
-from ilk.train.planning import choices
+from ilk.train.planning import choices, tuning
 from ilk.train.planning.defaults import LIMITS, NETWORKS, SMALL_METHODS, SMALL_NETWORK, Facts
 
 SMALL = Facts(
@@ -140,7 +140,8 @@ def test_few_images_are_seen_more_often():
 
 def test_the_table_has_a_line_for_each_row():
     rows = choices.table()
-    assert len(rows) == len(NETWORKS) + len(LIMITS) + len(SMALL_METHODS) + 4
+    continued = len(tuning.rows())
+    assert len(rows) == len(NETWORKS) + len(LIMITS) + len(SMALL_METHODS) + 4 + continued
     assert all(all(cell for cell in row) for row in rows)
 
 

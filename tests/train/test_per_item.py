@@ -1,11 +1,14 @@
 """Methods that need to know the data: its size, its labels."""
 
+from dataclasses import replace
+
 import pytest
 
 from ilk.core import UNKNOWN, UserError
 from ilk.data import Arrays
 from ilk.train import train
 from ilk.train.assemble import head_parameters
+from ilk.train.planning.defaults import Facts
 from ilk.train.planning.machine import Memory
 from ilk.train.planning.room import check_weights
 from ilk.train.records.checkpoint import load
@@ -70,9 +73,18 @@ def test_heads_are_counted_without_being_made(tiny):
 
 def test_a_head_larger_than_memory_is_refused_before_it_is_made(tiny):
     settings, memory = tiny(method="diet", mix=None), Memory(free=2**30, total=2**31, held=0)
+    facts = Facts(images=32, side=32, device="cpu", parameters=10_000, learning=10_000)
     with pytest.raises(UserError) as error:
-        check_weights(settings, 10_000, 10**9, memory)
+        check_weights(settings, facts, 10**9, memory)
     assert str(error.value) == (
         "memory: weights, gradients and optimiser of resnet_mini with the heads of diet need "
         "18.6 GiB, but 1.0 GiB are free; take another method or fewer images"
     )
+
+
+def test_what_is_frozen_needs_no_gradient_and_no_moments(tiny):
+    settings, memory = tiny(mix=None), Memory(free=9 * 10**9, total=2**40, held=0)
+    facts = Facts(images=32, side=32, device="cpu", parameters=10**9, learning=10**8)
+    check_weights(settings, facts, 0, replace(memory, free=2 * 4 * 10**9 + 3 * 4 * 10**8))
+    with pytest.raises(UserError, match="8.6 GiB, but 8.4 GiB are free; take a smaller"):
+        check_weights(settings, facts, 0, memory)

@@ -10,11 +10,12 @@ from ilk.cli.catalogue import fields_of
 from ilk.core.errors import UserError
 from ilk.core.names import Kind, catalogue, did_you_mean, suggestion
 
-PLACES: Mapping[str, Kind | Literal["optimiser"]] = {
+PLACES: Mapping[str, Kind | Literal["optimiser", "tune"]] = {
     "": "method",
     "mix": "mix",
     "kin": "kin rule",
     "optimiser": "optimiser",
+    "tune": "tune",
 }
 
 
@@ -51,13 +52,14 @@ def literals(words: tuple[str, ...]) -> dict[str, object]:
 
 
 def split_options(words: tuple[str, ...]) -> tuple[dict[str, str], ...]:
-    """Fields of the method, of the mix, of the kin rule and of the optimiser."""
+    """Fields of the method, of the mix, of the kin rule, of the optimiser and of the tuning."""
     out: tuple[dict[str, str], ...] = tuple({} for _ in PLACES)
     for name, given in pairs(words).items():
         place, _, field = name.rpartition(".")
         if place not in PLACES:
             raise UserError(
-                f"--set: must be field, mix.field, kin.field or optimiser.field, got {name!r}"
+                f"--set: must be field, mix.field, kin.field, optimiser.field or tune.field, "
+                f"got {name!r}"
             )
         out[list(PLACES).index(place)][field] = given
     return out
@@ -111,8 +113,8 @@ def check_names(
             option = kind.split()[0]
             raise UserError(f"--{option}: must be a known {kind}, got {name!r}; {hint}")
     for kind, given in zip(PLACES.values(), options, strict=True):
-        if kind == "optimiser":
-            name, known = kind, catalogue()["optimiser"]
+        if kind == "optimiser" or kind == "tune":  # noqa: PLR1714 - which a type checker follows
+            name, known = kind, catalogue()[kind]
         else:
             name = named[kind]
             known = [] if name is None else fields_of(kind, name)

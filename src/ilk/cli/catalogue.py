@@ -25,13 +25,14 @@ def made() -> dict[str, Any]:
     from ilk.method import Optimisation
     from ilk.methods import METHODS
     from ilk.mixes import MIXES
-    from ilk.networks import OWN
+    from ilk.networks import OWN, Tuning
 
     return {
         "method": {name: _entry(name, kind) for name, kind in METHODS.items()},
         "mix": {name: _entry(name, kind) for name, kind in MIXES.items()},
         "kin rule": {name: _entry(f"kin.{name}", kind) for name, kind in KIN_RULES.items()},
         "optimiser": [field.name for field in dataclasses.fields(Optimisation)],
+        "tune": [field.name for field in dataclasses.fields(Tuning) if field.name != "parts"],
         "backbones": list(OWN),
         "fits": {name: dict(row) for name, row in fits().items()},
     }

@@ -18,6 +18,7 @@ OPTIONS: Mapping[str, str] = {
     "mix_options": "--set mix.",
     "kin_options": "--set kin.",
     "optimiser_options": "--set optimiser.",
+    "tune_options": "--set tune.",
     "backbone_options": "--backbone-set ",
 }
 _NAMED = re.compile(r"([a-z]+(?:_[a-z]+)*)(?=(?: [a-z]+)?: )")

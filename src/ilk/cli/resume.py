@@ -80,7 +80,7 @@ def _placed(options: dict[str, str]) -> dict[str, str]:
 def _by_words(settings: dict[str, Any]) -> dict[str, object]:
     """Options of a record by the names that the command line has for them."""
     starts = {"method": "", "mix": "mix.", "kin": "kin.", "optimiser": "optimiser.",
-              "backbone": "backbone "}  # fmt: skip
+              "tune": "tune.", "backbone": "backbone "}  # fmt: skip
     return {
         f"{start}{name}": tuple(value) if isinstance(value, list) else value
         for part, start in starts.items()

@@ -40,6 +40,7 @@ def train(
     weights: Annotated[str | None, Parameter(name="--from")] = None,
     teacher: str | None = None,
     anchor: str | None = None,
+    tune: Literal["auto", "lora", "last", "norms", "full"] | None = None,
     set: Pairs = (),
     epochs: float | None = None,
     steps: int | None = None,
@@ -110,10 +111,16 @@ def train(
     anchor
         Keep features near those of the weights to begin with: cosine (of each image) or gram
         (similarities of its patches), perhaps with a weight as in gram:0.5.
+    tune
+        With --from, let this much of the backbone learn: full for all of it, more slowly the
+        lower the layer; last for its last blocks and its norms; norms for these alone; lora
+        for last and small changes to the attention below; auto for what fits network and
+        number of images. The heads learn alone at first. All of it learns as usual, at a lower
+        rate, when not given.
     set
         Set any field of the method as field=value, of the mix as mix.field=value, of the kin
-        rule as kin.field=value, and of the optimiser as optimiser.field=value, such as
-        optimiser.name=adamw.
+        rule as kin.field=value, of the tuning as tune.field=value, such as tune.rank=8, and of
+        the optimiser as optimiser.field=value, such as optimiser.name=adamw.
     epochs
         Train for so many passes over the images. When none of epochs, steps and time is given,
         a run takes twenty minutes at most on a processor, and at least 100 epochs on a GPU.
@@ -173,7 +180,7 @@ def train(
         raise UserError("train: needs images, got no DATA; give a folder, archive or parquet")
     began = clock()
     options = split_options(with_teacher(set, method, teacher))
-    own, mixed, added, moved = options
+    own, mixed, added, moved, tuned = options
     check_names(method, mix, kin, options)
     check_paths(data)
     from ilk.train import Settings
@@ -183,7 +190,7 @@ def train(
         augment=augment, background=background, masks=masks, kin=kin, kin_options=added,
         optimiser_options=moved,
         backbone=backbone, backbone_options=literals(backbone_set), weights=weights,
-        anchor=anchor,
+        anchor=anchor, tune=tune, tune_options=tuned,
         epochs=epochs, steps=steps, minutes=None if time is None else minutes(time),
         image_size=image_size, channels=channels, batch_size=batch_size, accumulate=accumulate,
         lr=lr, seed=seed, workers=workers, checkpoint_every=checkpoint_every,

@@ -83,6 +83,8 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     backbone_options: Mapping[str, Any] | None = None
     weights: str | Path | None = None
     anchor: str | None = None
+    tune: Literal["auto", "lora", "last", "norms", "full"] | None = None
+    tune_options: Mapping[str, Any] | None = None
     image_size: int | None = None
     channels: int = 3
     epochs: float | None = None

@@ -15,6 +15,7 @@ from ilk.networks.heads import (
     mlp,
 )
 from ilk.networks.layout import fastest_layout
+from ilk.networks.lora import merged
 from ilk.networks.network import Head, Network, check_heads, check_name
 from ilk.networks.own import OWN, frame_count, item_kind
 from ilk.networks.patches import check_patches, patch_of, patch_side
@@ -38,6 +39,7 @@ from ilk.networks.surgery import (
 )
 from ilk.networks.sync import sync_batch_norm
 from ilk.networks.teacher import PretrainedTeacher, Teacher
+from ilk.networks.tuning import Tuning, parts_in_words, possible_parts, rates, set_modes, tune
 
 __all__ = [
     "FEATURE",
@@ -54,6 +56,7 @@ __all__ = [
     "Prototypes",
     "Start",
     "Teacher",
+    "Tuning",
     "backbone",
     "check_heads",
     "check_name",
@@ -73,17 +76,23 @@ __all__ = [
     "item_kind",
     "keep_statistics",
     "load_encoder",
+    "merged",
     "mlp",
     "moco_v3_stem",
     "moco_v3_weights",
     "multiply_adds",
+    "parts_in_words",
     "patch_of",
     "patch_side",
+    "possible_parts",
+    "rates",
     "read_given",
     "recorded_options",
     "save_encoder",
+    "set_modes",
     "start_from",
     "sync_batch_norm",
+    "tune",
     "warn",
     "without_weights",
     "write_encoder",

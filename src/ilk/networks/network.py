@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ilk.core import Scalar
 from ilk.core.names import did_you_mean
 from ilk.networks.places import FEATURE, SHOWN, feature_and_places
+from ilk.networks.tuning import Tuning
 
 Shown = Mapping[str, Float[Tensor, "N ..."]]  # by name: feature, map, tokens
 
@@ -52,10 +53,22 @@ class Network(nn.Module):
     Args:
         backbone: images to features [B, F]; for heads on its map or tokens a timm model.
         heads: by name, each after the one that it sits on, see `check_heads`.
+        tuning: how its backbone is continued from given weights, as `tune` has prepared it;
+            None where all of it learns as it would from random ones.
+
+    Attributes:
+        resting: whether the backbone has no gradient now, because heads learn alone.
     """
 
-    def __init__(self, backbone: nn.Module, heads: Mapping[str, Head] | None = None) -> None:
+    def __init__(
+        self,
+        backbone: nn.Module,
+        heads: Mapping[str, Head] | None = None,
+        tuning: Tuning | None = None,
+    ) -> None:
         super().__init__()
+        self.tuning = tuning
+        self.resting = False
         self.backbone = backbone
         self._heads = dict(heads or {})
         for name, head in self._heads.items():
@@ -91,9 +104,10 @@ class Network(nn.Module):
         self, images: Float[Tensor, "B C *pixels"], wanted: Collection[str]
     ) -> dict[str, Float[Tensor, "B ..."]]:
         """What the backbone shows, as far as the wanted outputs need it; always the feature."""
-        if any(self.root(name) != FEATURE for name in wanted):
-            return feature_and_places(self.backbone, images)
-        return {FEATURE: self.backbone(images)}
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.resting):
+            if any(self.root(name) != FEATURE for name in wanted):
+                return feature_and_places(self.backbone, images)
+            return {FEATURE: self.backbone(images)}
 
     def above(
         self,

@@ -44,6 +44,10 @@ class ResidualNet(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.num_features = before
 
+    def group_matcher(self, coarse: bool = False) -> dict[str, str]:
+        """What of a parameter's name tells its layer, as timm's networks say it."""
+        return {"stem": r"^stem", "blocks": r"^blocks\.(\d+)"}
+
     def forward(self, items: Float[Tensor, "B C *axes"]) -> Float[Tensor, "B F"]:
         """The mean of the last stage over all axes."""
         return self.blocks(self.stem(items)).flatten(2).mean(2)

@@ -64,6 +64,18 @@ class Teacher:
         own = self.network.named_buffers()
         return [(b, theirs[name]) for name, b in own if not b.is_floating_point()]
 
+    @torch.no_grad()
+    def become(self, student: Network) -> None:
+        """Copy the student as it is now, with its buffers.
+
+        Args:
+            student: the one that was copied, later.
+        """
+        theirs = dict(student.named_parameters()) | dict(student.named_buffers())
+        own = [*self.network.named_parameters(), *self.network.named_buffers()]
+        for name, tensor in own:
+            tensor.copy_(theirs[name])
+
     def _matched(self, student: Network) -> tuple[list[Tensor], list[Tensor]]:
         """What is averaged, pair by pair; looking it up takes as long as moving it."""
         own: dict[str, Tensor] = dict(self.network.named_parameters())

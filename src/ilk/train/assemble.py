@@ -14,6 +14,7 @@ from ilk.method import (
     Method,
     Pretrained,
     typed_changes,
+    typed_options,
     with_anchor,
     with_augmentation,
     with_background,
@@ -24,10 +25,12 @@ from ilk.mixes import mixture
 from ilk.networks import (
     Encoder,
     Network,
+    Tuning,
     backbone,
     frame_count,
     item_kind,
     recorded_options,
+    tune,
     without_weights,
 )
 from ilk.networks.options import PRETRAINED
@@ -78,7 +81,28 @@ def assemble(
     if not published:
         for change in method.prepare:
             change(trunk)
-    return method, Network(trunk, method.heads)
+    tuning = tuning_of(settings)
+    if tuning is not None:
+        tune(trunk, tuning)
+    return method, Network(trunk, method.heads, tuning)
+
+
+def tuning_of(settings: Settings) -> Tuning | None:
+    """How the backbone is continued; None where it begins with random weights or learns as it.
+
+    Raises:
+        UserError: a field of it is not known, or wrong.
+    """
+    if settings.tune is None or settings.weights is None:
+        return None
+    parts = settings.tune
+    assert parts != "auto", "what is tuned must be decided"
+    if "parts" in settings.tune_options:
+        raise UserError(
+            f"tune_options: parts must be given as tune, got "
+            f"{settings.tune_options['parts']!r}; leave it out"
+        )
+    return typed_options(Tuning, "tune", {"parts": parts, **settings.tune_options})
 
 
 def _anchored(method: Method, settings: Settings, trunk: nn.Module) -> Method:
@@ -127,9 +151,15 @@ def named_backbone(settings: Settings) -> str:
     return settings.backbone
 
 
-def parameters(settings: Settings, image_size: int) -> int:
-    """Parameters of the backbone, counted without making or fetching them."""
-    return _count(_trunk_without_weights(settings, image_size))
+def parameters(settings: Settings) -> tuple[int, int]:
+    """Parameters of the backbone, and how many learn, without making or fetching them."""
+    size = settings.image_size
+    assert size is not None, "the image size must be decided"
+    trunk, tuning = _trunk_without_weights(settings, size), tuning_of(settings)
+    total = _count(trunk)
+    if tuning is not None:
+        tune(trunk, tuning)
+    return total, sum(p.numel() for p in trunk.parameters() if p.requires_grad)
 
 
 def head_parameters(settings: Settings, items: int, classes: int) -> int:

@@ -38,7 +38,9 @@ def launch_fabric(settings: Settings) -> tuple[Fabric, Precision]:
                 "strategy fsdp: needs precision bf16-mixed or 32-true, got 16-mixed"
             )
     else:
-        strategy = data_parallel() if world > 1 else "auto"
+        # While heads learn alone, the backbone takes no part in the backward pass.
+        resting = settings.tune is not None
+        strategy = data_parallel(unused=resting) if world > 1 else "auto"
     fabric = Fabric(
         accelerator=device,
         devices=local,
@@ -50,11 +52,15 @@ def launch_fabric(settings: Settings) -> tuple[Fabric, Precision]:
     return fabric, precision
 
 
-def data_parallel() -> DDPStrategy:
-    """DDP that leaves buffers alone: synchronised normalisation has them equal on all ranks."""
+def data_parallel(*, unused: bool = False) -> DDPStrategy:
+    """DDP that leaves buffers alone: synchronised normalisation has them equal on all ranks.
+
+    Args:
+        unused: whether there are steps in which a parameter gets no gradient.
+    """
     known = inspect.signature(DistributedDataParallel).parameters
     name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    options: dict[str, Any] = {name: False}
+    options: dict[str, Any] = {name: False, "find_unused_parameters": unused}
     return DDPStrategy(**options)
 
 

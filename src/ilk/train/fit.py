@@ -278,6 +278,7 @@ def _record(setup: Setup, data: Any) -> dict[str, Any]:
         "settings": setup.settings.as_record(),
         "length": setup.length.as_record(),
         "peak_lr": setup.trainer.pace.peak,
+        **setup.continued(),
         **setup.computed_on(),
         "precision": setup.precision,
         "data": {

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -72,6 +72,7 @@ class Run:
         trainer.load_state(tensors)
         restore_optimiser(trainer.optimiser.optimizer, tensors)
         trainer.step = facts["step"]
+        trainer.pace = replace(trainer.pace, share=facts.get("pace", 1.0))
         self.alarm = CollapseAlarm(**facts["alarm"])
         self.seconds_before = facts["seconds"]
         self.setup.load_scaler(facts["scaler"])
@@ -205,6 +206,7 @@ class Run:
         }
         facts = {
             "step": trainer.step,
+            "pace": trainer.pace.share,
             "alarm": alarm,
             "seconds": self._seconds(),
             "scaler": self.setup.scaler_state(),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from ilk.core import UserError
 
@@ -39,6 +39,12 @@ class Settings:
         anchor: what keeps features near those of the weights to begin with: ``cosine`` (of each
             image) or ``gram`` (similarities of its patches), perhaps with a weight as in
             ``gram:0.5``; None lets them go.
+        tune: what of the backbone learns where the run begins with weights: ``full`` all of it,
+            more slowly the lower the layer, ``last`` its last blocks and norms, ``norms`` these
+            alone, ``lora`` the same as last and a change of low rank to the attention below,
+            ``auto`` what fits network and number of images; see `ilk.networks.Tuning`. None
+            trains all of it as if its weights were random, at a lower rate.
+        tune_options: fields of `ilk.networks.Tuning` that differ from those that are chosen.
         image_size: side of the full-size views in pixels; None fits images and backbone.
         channels: number of channels of an image.
         epochs: length of the run; give one of epochs, steps and minutes, or none for a length
@@ -80,6 +86,8 @@ class Settings:
     backbone_options: Mapping[str, Any] = field(default_factory=dict)
     weights: str | None = None
     anchor: str | None = None
+    tune: Literal["auto", "lora", "last", "norms", "full"] | None = None
+    tune_options: Mapping[str, Any] = field(default_factory=dict)
     image_size: int | None = None
     channels: int = 3
     epochs: float | None = None
@@ -115,6 +123,7 @@ class Settings:
                 "masks: need a background to replace, got none; give background "
                 "random, or leave masks out"
             )
+        _check_tune(self)
         for name in ("batch_size", "accumulate", "image_size", "channels", "workers", *given):
             number = getattr(self, name)
             if number is not None and not 0 < number < math.inf:
@@ -136,6 +145,16 @@ def _check_mix(settings: Settings) -> None:
         raise UserError(
             f"mix_options: need a mix by its name, got {', '.join(settings.mix_options)} with "
             f'mix="auto"; name the mix, or leave them out'
+        )
+
+
+def _check_tune(settings: Settings) -> None:
+    """Refuse to keep weights that there are none of; ``full`` then is what is done anyway."""
+    given = settings.weights is not None or settings.backbone_options.get("pretrained")
+    if settings.tune not in {None, "full"} and not given:
+        raise UserError(
+            f"tune: {settings.tune} keeps most of the weights that a run begins with, and must "
+            f'have some, got none; give weights="FILE", or leave tune out'
         )
 
 
@@ -162,7 +181,7 @@ def checked_settings(given: Mapping[str, Any]) -> Settings:
         value = _plain(given[name])
         if value is None and get_origin(hint) is Mapping:
             value = {}
-        kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+        kinds = get_args(hint) if get_origin(hint) in {Union, UnionType} else (hint,)
         if not any(_fits(value, kind) for kind in kinds):
             says = " or ".join(map(_words, kinds))
             raise UserError(f"{name}: must be {says}, got {value!r}")

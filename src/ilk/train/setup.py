@@ -21,7 +21,7 @@ from ilk.data import (
     window_moments,
 )
 from ilk.method import StepItems
-from ilk.networks import Encoder, sync_batch_norm
+from ilk.networks import Encoder, parts_in_words, sync_batch_norm
 from ilk.train.assemble import assemble, named_backbone
 from ilk.train.devices import Precision, launch_fabric
 from ilk.train.length import SCORES, Length, length_of
@@ -210,6 +210,13 @@ class Setup:
             channels=self.settings.channels,
             statistics=self.statistics,
         )
+
+    def continued(self) -> dict[str, Any]:
+        """What of a given backbone learns, for a record; nothing where all of it does."""
+        student = self.trainer.student
+        if student.tuning is None:
+            return {}
+        return {"tuned": parts_in_words(student.backbone, student.tuning)}
 
     def computed_on(self) -> dict[str, Any]:
         """What the order of sums depends on."""

@@ -11,7 +11,7 @@ from torch.distributed.tensor import DTensor
 
 from ilk.core import Progress, WarmCosine, value
 from ilk.method import Head, Optimisation
-from ilk.networks import Network
+from ilk.networks import Network, rates
 
 BASE_BATCH = 256
 
@@ -55,20 +55,30 @@ class Pace:
     Args:
         plan: the optimiser's settings.
         peak: learning rate at the end of the warm-up.
+        share: of all rates that is left, below 1 once they were lowered for good; a checkpoint
+            keeps it.
     """
 
     plan: Optimisation
     peak: float
+    share: float = 1.0
 
     def apply(self, optimiser: torch.optim.Optimizer, progress: Progress) -> float:
-        """Set this step's values; the learning rate is returned."""
+        """Set this step's values; the learning rate of the heads is returned."""
         end = self.plan.end_lr + self.plan.end_share * self.peak
-        lr = WarmCosine(self.peak, self.plan.warmup_epochs, end, self.plan.arc)(progress)
+        usual = WarmCosine(self.peak, self.plan.warmup_epochs, end, self.plan.arc)
+        lr = self.share * usual(progress)
         decay = value(self.plan.weight_decay, progress)
         for group in optimiser.param_groups:
-            group["lr"] = self.peak if group["constant_lr"] else lr
+            base = self.share * self.peak if group["constant_lr"] else lr
+            group["lr"] = base * group["rate"] * _grown(progress.step, group["since"])
             group["weight_decay"] = decay if group["decays"] else 0.0
         return lr
+
+
+def _grown(step: int, since: int) -> float:
+    """The share of its rate that a part has: 0 until it moves, 1 after as many steps again."""
+    return 1.0 if since == 0 else min(max((step + 1 - since) / since, 0.0), 1.0)
 
 
 def frozen_now(heads: Mapping[str, Head], progress: Progress) -> list[nn.Module]:
@@ -96,19 +106,23 @@ def clip_gradients(parameters: list[Tensor], largest: float | None) -> Tensor:
 
 
 def _groups(plan: Optimisation, student: Network) -> Iterator[dict[str, object]]:
+    """By part, whether it decays, and rate; a backbone that is tuned has several rates."""
     constant = {name for name, head in student.heads.items() if head.constant_lr}
     everything = {"lars": False, "larc": True}.get(plan.name, plan.decay_all)
     for name, part in student.parts().items():
+        tuning = student.tuning if name == "backbone" else None
+        own = {} if tuning is None else rates(part, tuning)
+        groups: dict[tuple[bool, float], list[Tensor]] = {}
         for decays in (True, False):
-            chosen = [
-                p
-                for p in part.parameters()
-                if p.requires_grad and (everything or p.ndim > 1) == decays
-            ]
-            if chosen:
-                yield {
-                    "params": chosen,
-                    "decays": decays,
-                    "constant_lr": name in constant,
-                    "part": name,
-                }
+            for key, p in part.named_parameters():
+                if p.requires_grad and (everything or p.ndim > 1) == decays:
+                    groups.setdefault((decays, own.get(key, 1.0)), []).append(p)
+        for (decays, rate), chosen in groups.items():
+            yield {
+                "params": chosen,
+                "decays": decays,
+                "constant_lr": name in constant,
+                "part": name,
+                "rate": rate,
+                "since": 0 if tuning is None else tuning.head_steps,
+            }

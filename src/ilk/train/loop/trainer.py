@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from ilk.core import UNKNOWN, Progress, seeding, value
 from ilk.method import EMA, Method, passes
-from ilk.networks import Network, Teacher, fastest_layout
+from ilk.networks import Network, Teacher, fastest_layout, merged
+from ilk.train.loop.head_start import HeadStart
 from ilk.train.loop.loader import Batch
 from ilk.train.loop.memories import refresh, remember
 from ilk.train.loop.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
@@ -76,6 +77,7 @@ class Trainer:
                 network.backbone.compile()
         self._student_runner = fabric.setup_module(runner_of(student, asked, method, "student"))
         self.teacher, self._start = teacher, start
+        self.settle = HeadStart(student, teacher)
         self._standing_runners = {
             role: runner_of(network, asked, method, role).to(fabric.device)
             for role, network in standing.items()
@@ -94,8 +96,9 @@ class Trainer:
             seed=seed,
         )
         plan = method.optimisation
-        optimiser = build_optimiser(plan, student)
-        self.optimiser = cast(_FabricOptimizer, fabric.setup_optimizers(optimiser))
+        self.optimiser = cast(
+            _FabricOptimizer, fabric.setup_optimizers(build_optimiser(plan, student))
+        )
         peak = peak_lr(plan, batch_size) if lr is None else lr
         self.pace = Pace(plan, peak)
 
@@ -116,6 +119,7 @@ class Trainer:
         Raises:
             NonFiniteLoss: before anything has been changed but the teacher.
         """
+        self.settle(self.step)
         renew(self.student, self.optimiser.optimizer, progress, self.seed)
         self._reseed()
         refresh(self.memory, progress, self.seed)
@@ -233,19 +237,11 @@ class Trainer:
 
     def state(self) -> dict[str, Tensor]:
         """Everything that training changes, by name; all processes must ask at once."""
-        return {
-            f"{part}.{name}": whole(tensor)
-            for part, module in self._parts().items()
-            for name, tensor in module.state_dict().items()
-        }
+        return {name: whole(tensor) for name, tensor in self._tensors().items()}
 
     def shapes(self) -> dict[str, tuple[torch.Size, torch.dtype]]:
         """Shape and type of everything in ``state``, by name."""
-        return {
-            f"{part}.{name}": (tensor.shape, tensor.dtype)
-            for part, module in self._parts().items()
-            for name, tensor in module.state_dict().items()
-        }
+        return {name: (t.shape, t.dtype) for name, t in self._tensors().items()}
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         """Put back what `state` took."""
@@ -260,6 +256,13 @@ class Trainer:
                 }
             )
 
+    def _tensors(self) -> dict[str, Tensor]:
+        return {
+            f"{part}.{name}": tensor
+            for part, module in self._parts().items()
+            for name, tensor in module.state_dict().items()
+        }
+
     def _parts(self) -> dict[str, nn.Module]:
         out: dict[str, nn.Module] = {"student": self.student}
         if self.teacher is not None:
@@ -271,4 +274,4 @@ class Trainer:
         kept = self.student.backbone
         if self.method.encoder == "teacher" and self.teacher is not None:
             kept = self.teacher.network.backbone
-        return kept if self._uncut is None else self._uncut.of(kept)
+        return merged(kept if self._uncut is None else self._uncut.of(kept))

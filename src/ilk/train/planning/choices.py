@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ilk.method import typed_changes
 from ilk.methods import recipe
 from ilk.networks import OWN, check_patches, patch_side
 from ilk.train.assemble import method_without_weights
+from ilk.train.planning import tuning
 from ilk.train.planning.defaults import (
     GPU_STEPS,
     LIMITS,
@@ -88,7 +90,15 @@ def with_method(asked: Settings, settings: Settings, facts: Facts) -> Settings:
     settings = replace(settings, method_options={**fields, **asked.method_options})
     warmup = method_without_weights(settings).optimisation.warmup_epochs
     moved = optimiser_options(facts, warmup, asked.optimiser_options, asked.method_options)
-    return replace(settings, optimiser_options={**moved, **asked.optimiser_options})
+    continued = tuning.tune_options(facts, asked.tune_options)
+    if facts.tune is not None:
+        paper = typed_changes(method_without_weights(settings).optimisation, "optimiser", moved)
+        moved |= tuning.tuned_optimisation(paper, asked.optimiser_options)
+    return replace(
+        settings,
+        optimiser_options={**moved, **asked.optimiser_options},
+        tune_options={**continued, **asked.tune_options},
+    )
 
 
 def method_options(
@@ -109,6 +119,8 @@ def method_options(
     for field in dataclasses.fields(settings):
         before = getattr(settings, field.name)
         chosen = _lowered(field.name, own.get(field.name, before), facts)
+        if facts.tune is not None and field.name == "momentum":
+            chosen = max(before, tuning.LEAST_MOMENTUM)
         if chosen != before and field.name not in named:
             out[field.name] = chosen
     return out
@@ -129,7 +141,7 @@ def optimiser_options(
     warmup = min(warmup_epochs, facts.epochs * LONGEST_WARMUP)
     if small(facts) and not (set(named) - {"warmup_epochs"}) | (set(of_method) & OPTIMISERS):
         out = dict(SMALL_OPTIMISER)
-        if facts.weights:
+        if facts.weights and facts.tune is None:
             out["lr"] *= OWN_WEIGHTS
         tenth = facts.epochs * SMALL_WARMUP
         warmup = tenth if math.isfinite(tenth) else warmup_epochs
@@ -152,9 +164,7 @@ def table() -> list[tuple[str, str, str, str]]:
         )
         for row in NETWORKS
     ]
-    rows += [
-        (", ".join(row.fields), row.when, f"at most {row.words}", row.why) for row in LIMITS
-    ]
+    rows += [row.as_text() for row in LIMITS]
     small = "a network below 5 M parameters"
     rows += [
         (name, small, ", ".join(f"{field}={value}" for field, value in fields.items()),
@@ -173,7 +183,7 @@ def table() -> list[tuple[str, str, str, str]]:
     rows.append(
         (
             "learning rate",
-            "likewise, and the run begins with one's own weights",
+            "likewise, and the run begins with one's own weights; no tune",
             f"{OWN_WEIGHTS:g} of it",
             "the rate of a run from scratch would undo them; from papers, not measured here",
         )
@@ -194,11 +204,11 @@ def table() -> list[tuple[str, str, str, str]]:
             "200 photos learned more up to there, and longer was not tried",
         )
     )
-    return rows
+    return rows + tuning.rows()
 
 
 def _lowered(field: str, value: Any, facts: Facts) -> Any:
-    for row in LIMITS:
+    for row in (*LIMITS, *tuning.LIMITS):
         if field in row.fields and row.holds(facts):
             value = _at_most(value, row.most(facts))
     return value
@@ -222,7 +232,10 @@ def differences(asked: Settings, settings: Settings) -> dict[str, Any]:
     if asked.mix != settings.mix:
         out["mix"] = settings.mix or "none"
         out |= {f"mix.{key}": value for key, value in settings.mix_options.items()}
-    for name, place in (("method_options", ""), ("optimiser_options", "optimiser.")):
+    if asked.tune == "auto":
+        out["tune"] = settings.tune
+    places = {"method_options": "", "optimiser_options": "optimiser.", "tune_options": "tune."}
+    for name, place in places.items():
         before: Mapping[str, Any] = getattr(asked, name)
         after: Mapping[str, Any] = getattr(settings, name)
         out |= {f"{place}{key}": after[key] for key in after if key not in before}

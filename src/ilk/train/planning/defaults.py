@@ -37,6 +37,8 @@ class Facts:
         epochs: of the run; infinite before it is known.
         steps: of the run, likewise.
         weights: whether the run begins with a person's own weights.
+        tune: what of these learns; None where all of it learns as from random ones.
+        learning: parameters of the backbone that learn.
     """
 
     images: int
@@ -47,6 +49,8 @@ class Facts:
     epochs: float = math.inf
     steps: float = math.inf
     weights: bool = False
+    tune: str | None = None
+    learning: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,6 +126,10 @@ class Limit:
     most: Callable[[Facts], float]
     words: str
     why: str
+
+    def as_text(self) -> tuple[str, str, str, str]:
+        """What is chosen, when, what it becomes, and why."""
+        return ", ".join(self.fields), self.when, f"at most {self.words}", self.why
 
 
 def _always(facts: Facts) -> bool:
@@ -213,8 +221,8 @@ LIMITS: Sequence[Limit] = (
     ),
     Limit(
         fields=("momentum",),
-        when="a network below 5 M parameters, or a run below 20,000 steps",
-        holds=lambda facts: small(facts) or facts.steps < 20_000,
+        when="a network below 5 M parameters, or a run below 20,000 steps; no tune",
+        holds=lambda facts: not facts.tune and (small(facts) or facts.steps < 20_000),
         most=lambda facts: 0.99,
         words="0.99",
         why="a slower teacher would still be half random at the end of a short run",

@@ -150,6 +150,8 @@ class _Steps:
         trial = replace(
             settings, batch_size=batch, accumulate=1, knn_every=0, compile=False, profile=False
         )
+        if trial.tune is not None:  # a step in which the backbone learns is the dearer one
+            trial = replace(trial, tune_options={**trial.tune_options, "head_steps": 0})
         self._setup = Setup(
             trial, source, length=self._length, fabric=fabric, restored=True, sampled=False
         )

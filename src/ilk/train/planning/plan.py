@@ -21,6 +21,7 @@ from ilk.train.planning.made import Plan
 from ilk.train.planning.measure import Cost, measure
 from ilk.train.planning.survey import Survey, check_enough, surveyed
 from ilk.train.planning.timing import Timing
+from ilk.train.planning.tuning import tuned, with_parts
 from ilk.train.planning.words import Takes, changing, running, taking, warnings
 from ilk.train.processes.ranks import from_first
 from ilk.train.settings import AUTO, Settings
@@ -124,7 +125,7 @@ class _Planner:
         facts = self._facts(settings)
         trial = choices.with_method(self.asked, plain, facts)
         heads = head_parameters(trial, self.survey.images, self.survey.classes)
-        room.check_weights(trial, facts.parameters, heads, memory)
+        room.check_weights(trial, facts, heads, memory)
         allowed = room.allowed(memory, named=self.asked.batch_size is not None)
         cost = measure(
             trial, self.source, self.fabric, self._micro(settings),
@@ -155,6 +156,7 @@ class _Planner:
         facts = Facts(images=survey.images, side=survey.side, device=device)
         self.row = choices.network_for(facts)
         settings = choices.with_network(asked, self.row, survey.side)
+        settings = with_parts(settings, survey.images)
         return replace(settings, batch_size=asked.batch_size or self._batch(settings, facts))
 
     def _batch(self, settings: Settings, facts: Facts) -> int:
@@ -169,14 +171,16 @@ class _Planner:
         return max(batch // parts, 1) * parts
 
     def _facts(self, settings: Settings) -> Facts:
-        assert settings.image_size is not None
+        total, learning = parameters(settings)
         return Facts(
             images=self.survey.images,
             side=self.survey.side,
             device=self.fabric[0].device.type,
-            parameters=parameters(settings, settings.image_size),
+            parameters=total,
+            learning=learning,
             batch=settings.batch_size or 0,
             weights=settings.weights is not None,
+            tune=tuned(settings),
         )
 
     @staticmethod

@@ -4,13 +4,15 @@ import math
 
 from ilk.core import UserError
 from ilk.core.counts import size_words
+from ilk.train.planning.defaults import Facts
 from ilk.train.planning.machine import Memory
 from ilk.train.planning.measure import Cost
 from ilk.train.settings import Settings
 
 SHARE = 0.6  # of all memory, that a run takes at most where its batch was chosen
 SPARE = 0.95  # of what is free, that a run takes at most where its batch was named
-COPIES = 5  # of the weights: student, teacher, gradients and two moments
+COPIES = 2  # of the weights: student and teacher
+MOVING = 3  # of those that learn: gradients and two moments
 WEIGHT_BYTES = 4
 
 
@@ -20,22 +22,27 @@ def allowed(memory: Memory, *, named: bool) -> float:
     return most if named else min(most, SHARE * memory.total)
 
 
-def check_weights(settings: Settings, parameters: int, heads: int, memory: Memory) -> None:
+def check_weights(settings: Settings, facts: Facts, heads: int, memory: Memory) -> None:
     """Refuse a network whose weights alone do not fit, before they are made.
 
     Args:
         settings: with the backbone decided.
-        parameters: of the backbone.
+        facts: of the backbone: its parameters, and how many of them learn.
         heads: their parameters; of some methods they grow with the data.
         memory: what there is.
 
     Raises:
         UserError: they do not.
     """
-    size = COPIES * WEIGHT_BYTES * (parameters + heads)
+    kept, moving = facts.parameters + heads, facts.learning + heads
+    size = WEIGHT_BYTES * (COPIES * kept + MOVING * moving)
     if size > memory.free:
         what = f"{settings.backbone} with the heads of {settings.method}"
-        less = "another method or fewer images" if heads > parameters else "a smaller backbone"
+        less = (
+            "another method or fewer images"
+            if heads > facts.parameters
+            else "a smaller backbone"
+        )
         raise UserError(
             f"memory: weights, gradients and optimiser of {what} need {size_words(size)}, "
             f"but {size_words(memory.free)} are free; take {less}"

@@ -85,6 +85,7 @@ def preview_step(directory: Path, images: Source) -> StepPreview:
     shifted = {name: items + first for name, items in batch.subsets.items()}
     batch = replace(batch, items=batch.items + first, subsets=shifted)
     progress = length.progress(min(step, length.steps - 1))
+    trainer.settle(step)
     with torch.no_grad():
         pictures, _ = trainer._view_maker(
             batch, epoch=int(progress.epoch), step=trainer.step, clock=trainer.clock

@@ -26,6 +26,7 @@ from ilk.train.records.legs import as_sealed, length_in
 
 FACTS: Mapping[str, Kind] = {
     "step": whole(0, 10**12),
+    "pace": number(0, 1),
     "alarm": keyed(ANYTHING),
     "seconds": number(0, 1e12),
     "scaler": maybe(keyed(number(-1e30, 1e30))),
@@ -65,7 +66,7 @@ def read_checkpoint(
     """
     tensors, facts = load(path)
     where = f"checkpoint: {path}"
-    check_fields(facts, FACTS, where)
+    check_fields(facts, FACTS, where, optional=("pace",))  # younger than the format
     check_fields(facts["alarm"], ALARM, f"{where}: alarm")
     ours = sealed(as_sealed(record, facts["step"]))
     for part, fields in ours.items():

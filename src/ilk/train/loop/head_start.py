@@ -1,0 +1,40 @@
+"""Heads that learn alone at first, on a backbone that was given its weights."""
+
+from ilk.networks import Network, PretrainedTeacher, Teacher, set_modes
+
+
+class HeadStart:
+    """Lets the backbones rest for the first steps, then begins with a fresh teacher.
+
+    Random heads would send a given backbone a gradient that says nothing. While they learn, it
+    is in evaluation mode and has no gradient, so that neither a weight nor a statistic moves.
+    Then the teacher becomes a copy of the student, heads included. Which steps these are
+    depends on their number alone, so that a run resumes within them.
+
+    Args:
+        student: whose ``tuning`` says how many steps; None is no head start.
+        teacher: follows the student if it is its average.
+    """
+
+    def __init__(self, student: Network, teacher: Teacher | PretrainedTeacher | None) -> None:
+        self._student = student
+        self._teacher = teacher if isinstance(teacher, Teacher) else None
+        self._resting: bool | None = None
+
+    def __call__(self, step: int) -> None:
+        """Bring student and teacher into the state in which they take a step.
+
+        Args:
+            step: that comes, counted from 0.
+        """
+        tuning = self._student.tuning
+        if tuning is None:
+            return
+        resting = step < tuning.head_steps
+        if resting != self._resting:
+            self._student.resting = self._resting = resting
+            followers = [] if self._teacher is None else [self._teacher.network]
+            for network in (self._student, *followers):
+                set_modes(network.backbone, tuning, resting=resting)
+        if self._teacher is not None and step == tuning.head_steps > 0:
+            self._teacher.become(self._student)
