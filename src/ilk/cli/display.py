@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from ilk.cli.tables import print_table
 from ilk.cli.terminal import plain, say
 from ilk.core.counts import count
 
@@ -15,8 +16,21 @@ if TYPE_CHECKING:
     from ilk.evaluate import Result
 
 
-def profile_table(profile: Mapping[str, Any]) -> Table:
-    """Where the time of a step goes, by part."""
+def print_profile(console: Console, record: Mapping[str, Any]) -> None:
+    """Where the time of a step goes, by part, and whether packing the images would pay.
+
+    Args:
+        console: where to print.
+        record: of a run with a profile.
+    """
+    from ilk.train.planning.packing import profiled_line
+
+    print_table(console, _profile_table(record["profile"]))
+    if line := profiled_line(record):
+        say(console, f"pack    {plain(line)}")
+
+
+def _profile_table(profile: Mapping[str, Any]) -> Table:
     table = Table(
         title=f"mean of {count(profile['steps'], 'step')}, {profile['seconds']:.4f} s each"
     )

@@ -9,9 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-from ilk.cli.display import profile_table
+from ilk.cli.display import print_profile
 from ilk.cli.flags import in_flags
-from ilk.cli.tables import print_table
 from ilk.cli.terminal import answer, plain, say
 from ilk.core.counts import count
 from ilk.progress import TrainDisplay
@@ -64,7 +63,7 @@ def _tell(console: Console, directory: Path, record: dict[str, Any]) -> None:
         lost = count(bad, "unreadable file was", "unreadable files were")
         say(console, f"{lost} replaced by other images, see {plain(directory)}/run.json")
     if "profile" in record:
-        print_table(console, profile_table(record["profile"]))
+        print_profile(console, record)
     say(console, f"The encoder is in {plain(directory)} after {record['seconds']:.0f} s")
     verdict = None
     if speaks() and record["settings"]["knn_every"] != 0:

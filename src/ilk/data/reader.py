@@ -61,7 +61,7 @@ class Reader:
         self._channels = channels
         self._max_bad_share = max_bad_share
         self._max_pixels = max_pixels
-        self._detail = detail
+        self.detail = detail
         self._kind: ItemKind = kind
         self.masks = masks
         self._bad: dict[int, Bad] = {}
@@ -104,7 +104,7 @@ class Reader:
                     read_item(self.source, at),
                     channels=self._channels,
                     max_pixels=self._max_pixels,
-                    detail=self._detail,
+                    detail=self.detail,
                     kind=self._kind,
                 )
                 self._check_mask(at, pixels)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ilk.train.length import Length
+from ilk.train.planning.packing import Gain
 from ilk.train.planning.survey import Survey
 from ilk.train.settings import Settings
 
@@ -23,6 +24,7 @@ class Plan:
         step_seconds: of a step, likewise.
         memory: the most that will be held, in bytes, likewise.
         reachable: what may be held, in bytes.
+        packing: what it would change to pack the images; None where it cannot help.
         warnings: what a person should know, in sentences.
     """
 
@@ -35,6 +37,7 @@ class Plan:
     step_seconds: float | None = None
     memory: int | None = None
     reachable: int = 0
+    packing: Gain | None = None
     warnings: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Any]:
@@ -47,5 +50,6 @@ class Plan:
             "step_seconds": self.step_seconds,
             "memory": self.memory,
             "reachable_memory": self.reachable,
+            "packing": None if self.packing is None else asdict(self.packing),
             "warnings": list(self.warnings),
         }

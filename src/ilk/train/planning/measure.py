@@ -11,13 +11,14 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from ilk.data import Source, Subset
+from ilk.data import Source, Subset, default_workers
 from ilk.embedding import embed
 from ilk.train.devices import Precision
 from ilk.train.length import Length
 from ilk.train.loop.loader import AHEAD
 from ilk.train.loop.monitor import signs
 from ilk.train.planning.machine import peak_of
+from ilk.train.planning.packing import LEAST, Gain, Work, gain_of
 from ilk.train.processes.ranks import from_first
 from ilk.train.settings import Settings
 from ilk.train.setup import Setup
@@ -42,6 +43,7 @@ class Cost:
         image_memory: bytes of each further image.
         embedding: seconds of an image when vectors are made.
         signs: seconds of a look for signs of learning and of collapse.
+        packing: what packing changes, and of what step; None where it cannot help.
     """
 
     batch: int
@@ -51,6 +53,7 @@ class Cost:
     image_memory: float
     embedding: float
     signs: float = 0.0
+    packing: tuple[Gain, Work] | None = None
 
     def seconds_of(self, micro: int, accumulate: int) -> float:
         """Of a step with so many micro-batches."""
@@ -107,6 +110,7 @@ def measure(
         times[batch] = steps.stream(batch, count)
     embedding = steps.embedding() if scored else 0.0
     seconds_of_signs = steps.signs
+    packing = steps.packing(batch, times[batch])
     if device.type == "cuda" and len(peaks) > 1:
         # Freed blocks may serve the larger batch, and the peak then does not grow.
         bytes_each = max(bytes_each, _slope(peaks[-2], peaks[-1]))
@@ -121,6 +125,7 @@ def measure(
         image_memory=max(bytes_each, 1.0),
         embedding=embedding,
         signs=seconds_of_signs,
+        packing=packing,
     )
 
 
@@ -158,11 +163,12 @@ class _Steps:
         self._done = 0
         self.bytes_each = 0.0  # of the first stream
         self.signs = 0.0  # seconds, of the last stream
+        self._waited = 0.0  # share of its time, of the last stream
 
     def stream(self, batch: int, steps: int) -> float:
         """Seconds of a step, its share of the preparation of data included."""
         setup = self._setup
-        loader, outcome = setup.loader_of(batch), None
+        loader, outcome, waited = setup.loader_of(batch), None, 0.0
         trainer, mark = setup.trainer, time.perf_counter()
         batches = loader.batches(0, steps)
         with contextlib.closing(batches):
@@ -173,12 +179,32 @@ class _Steps:
                 if not self._done:
                     self.bytes_each += (AHEAD + 2) * views
                 self._done += 1
+                waited += taken.waited
         seconds = (time.perf_counter() - mark) / steps
+        self._waited = waited / steps / seconds
         if outcome is not None:
             mark = time.perf_counter()
             signs(setup.method, outcome.context)
             self.signs = time.perf_counter() - mark
         return self._slowest(seconds)
+
+    def packing(self, batch: int, seconds: float) -> tuple[Gain, Work] | None:
+        """What packing would change of a step of so many images and seconds.
+
+        Where processors compute the steps too, all cores count as threads that decode.
+        """
+        setup = self._setup
+        shared = setup.fabric.device.type == "cpu"
+        threads = max(setup.workers, default_workers()) if shared else setup.workers
+        least = (1 - 1 / LEAST) * seconds * threads / batch
+        detail, channels = setup.reader.detail, setup.settings.channels
+        gain = from_first(lambda: gain_of(setup.source, detail, channels, least))
+        if gain is None:
+            return None
+        waiting = self._waited * seconds
+        return replace(gain, threads=threads, shared=shared), Work(
+            seconds=seconds, decoding=gain.read * batch, waiting=waiting
+        )
 
     def embedding(self) -> float:
         """Seconds of an image when vectors are made."""

@@ -19,6 +19,7 @@ from ilk.train.planning.defaults import Facts
 from ilk.train.planning.machine import Memory, memory_of
 from ilk.train.planning.made import Plan
 from ilk.train.planning.measure import Cost, measure
+from ilk.train.planning.packing import packing_line
 from ilk.train.planning.survey import Survey, check_enough, surveyed
 from ilk.train.planning.timing import Timing
 from ilk.train.planning.tuning import tuned, with_parts
@@ -273,6 +274,10 @@ class _Planner:
         made = replace(
             made, seconds=takes.seconds, step_seconds=takes.step, memory=takes.memory
         )
+        if cost.packing is not None:
+            made = replace(made, packing=cost.packing[0])
+            if line := packing_line(*cost.packing):
+                self._tell("pack", line)
         return self._warned(made, takes)
 
     def _warned(self, made: Plan, takes: Takes | None) -> Plan:
