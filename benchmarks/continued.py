@@ -76,6 +76,9 @@ def _cifar_cells(first: Source, own: Source, seed: int) -> Iterator[Cell]:
         images=first,
     )  # fmt: skip
     yield Cell(name="cifar-full", settings=scratch | weights, images=own)
+    recipe = weights | {"tune": "auto", "steps": SEEN // BATCH}
+    yield Cell(name="cifar-recipe", settings=recipe | {"method": "moco-v3"}, images=own)
+    yield Cell(name="cifar-diet", settings=recipe | {"method": "diet"}, images=own)
     yield Cell(name="cifar-scratch", settings=VIT | scratch, images=own)
 
 
@@ -119,7 +122,7 @@ def _lite0_cells(name: str, size: int) -> Iterator[Cell]:
     weights = str(WEIGHTS / f"lite0-{size}")
     diet = {"method": "diet", "steps": LITE0_SEEN // LITE0_BATCH}
     yield Cell(name=f"{name}-frozen", encoder=weights)
-    yield Cell(name=f"{name}-diet", settings=diet | {"weights": weights})
+    yield Cell(name=f"{name}-diet", settings=diet | {"weights": weights, "tune": "auto"})
     yield Cell(name=f"{name}-scratch", settings=diet | {"backbone": LITE0})
 
 

@@ -8,8 +8,9 @@ from typing import Any
 PARTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "cifar": (
         "**Half of CIFAR-10's classes to the other half** (`make continue`): a transformer of "
-        "10 million multiply-adds, 10,000 images of five classes before, 2,000 of the other five "
-        "while it is continued, 100,000 views each; scored on 5,000 test images of these five.",
+        "10 million multiply-adds, 10,000 images of five classes before, 2,000 of the "
+        "other five while it is continued, 100,000 views each; scored on 5,000 test "
+        "images of these five.",
         {
             "pretrained": "frozen",
             "full": "continued at the full rate, without a guard",

@@ -227,3 +227,18 @@ def test_a_network_is_scored_as_it_is(finished, tmp_path):
     theirs = finished.results(trained)["knn@1"]
     assert result.value == theirs.value
     assert np.array_equal(result.scores, theirs.scores)
+
+
+def test_what_is_left_open_may_be_decided(finished, tmp_path):
+    begun = str(finished.place(finished.cells[0], 0))
+    settings = replace(
+        SHARED, weights=begun, tune="auto", backbone=None, backbone_options={}, seed=0
+    )
+    cell = Cell(name="continued", settings=settings)
+    other = replace(finished, directory=tmp_path, cells=(cell,), seeds=1)
+    other.finish(Watcher())
+    assert read_record(other.place(cell, 0))["settings"]["tune"] == "norms"
+    assert other.trained(cell, 0)
+    wrong = replace(cell, settings=replace(settings, tune="full"))
+    with pytest.raises(UserError, match="holds a run with tune norms, got full"):
+        other.trained(wrong, 0)

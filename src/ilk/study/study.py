@@ -24,6 +24,7 @@ from ilk.train.records.record import FINISHED, RECORD
 
 FILE = "evaluation.json"
 FREE = ("seed", "workers", "device", "checkpoint_every")  # may differ between starts
+OPEN = "auto"  # what was left to `ilk`, beside None
 
 Watch = Callable[[str], AbstractContextManager[Watcher]]
 
@@ -234,7 +235,7 @@ def _check_same(wanted: Settings, record: dict[str, Any], place: Path) -> None:
             f"of that length; choose another -o"
         )
     for name, asked in wanted.as_record().items():
-        if name in FREE or asked is None:
+        if name in FREE or asked in (None, OPEN):
             continue
         if not _holds(_plain(kept.get(name)), _plain(asked)):
             raise UserError(
