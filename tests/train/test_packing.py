@@ -74,8 +74,8 @@ def test_a_few_images_say_what_would_be_gained(photos):
 
 def test_the_plan_tells_it_and_keeps_it(photos, monkeypatch):
     settings = Settings(
-        device="cpu", backbone="resnet_mini", steps=3, batch_size=2, image_size=32, max_bad_share=0.5,
-        backbone_options={"widths": [8, 8], "depths": [1, 1]},
+        device="cpu", backbone="resnet_mini", steps=3, batch_size=2, image_size=32,
+        max_bad_share=0.5, backbone_options={"widths": [8, 8], "depths": [1, 1]},
         method_options={"hidden": 16, "dim": 8},
     )  # fmt: skip
     lines: list[str] = []
