@@ -144,6 +144,20 @@ def test_kin_that_are_classes_are_shown_by_what_they_have_in_common(tmp_path):
         )
 
 
+def test_images_that_are_classes_are_shown_of_the_own_data_alone(tmp_path):
+    settings = Settings(
+        method="diet", method_options={"warmup_epochs": 1}, mix="sdmp", steps=2, workers=1,
+        backbone="resnet_mini", image_size=32, batch_size=8, knn_every=0,
+        backbone_options={"widths": (4, 8), "depths": (1, 1)},
+    )  # fmt: skip
+    train(settings, pictures(24), tmp_path / "diet", Deaf())
+    clean, *mixed = drawn(tmp_path / "diet", pictures(24), queries=2)
+    assert len(clean.lookups) == 2
+    assert mixed
+    with pytest.raises(UserError, match="must be given those that the run learned from"):
+        preview_step(tmp_path / "diet", pictures(24, shift=1))
+
+
 def test_a_directory_without_a_run_is_refused(tmp_path):
     with pytest.raises(UserError, match="must hold a run.json"):
         drawn(tmp_path, pictures(24))

@@ -12,6 +12,7 @@ from torch import Tensor
 from ilk.core import UserError
 from ilk.data import Source
 from ilk.method.items import image_views
+from ilk.method.references import parts_in
 from ilk.networks.weights import check_shapes
 from ilk.train.loop.step import KinRecord
 from ilk.train.records.legs import length_in
@@ -46,7 +47,7 @@ class StepPreview:
 
 @runtime_checkable
 class _PerItem(Protocol):
-    """A memory with an entry for each item of the data set."""
+    """A memory with an entry for each item of the data, or a rule by which it is a class."""
 
     items: int
 
@@ -109,8 +110,9 @@ def _restored(setup: Setup, directory: Path, record: dict[str, Any]) -> int:
 
 
 def _check_items(setup: Setup) -> None:
-    """Memories with a row for each item know the run's own images alone."""
-    if any(isinstance(memory, _PerItem) for memory in setup.method.memory.values()):
+    """What has a row for each item knows the run's own images alone."""
+    parts = [*setup.method.memory.values(), *parts_in([t.kin for t in setup.method.terms])]
+    if any(isinstance(part, _PerItem) for part in parts):
         raise UserError(
             "kin: this method remembers every image, and must be given those that the run "
             f"learned from, got {setup.source.name}"
