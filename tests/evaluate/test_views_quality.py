@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from scipy.linalg import sqrtm
 
-from ilk.embedding import embed
+from ilk.embedding import Looked, alignment, embed, lidar
 from ilk.evaluate import Images, evaluate
 from ilk.evaluate.comparisons.baselines import raw_pixels
-from ilk.evaluate.protocols.views_quality import Looked, alignment, lidar, stability
+from ilk.evaluate.protocols.views_quality import stability
 from ilk.rendered import Rendered
 from ilk.views import ImageView
 

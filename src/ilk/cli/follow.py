@@ -11,6 +11,8 @@ from rich.console import Console
 
 from ilk.cli.display import print_profile
 from ilk.cli.flags import in_flags
+from ilk.cli.guarded import guard_answer, guard_table, guard_words, stopped_words
+from ilk.cli.tables import print_table
 from ilk.cli.terminal import answer, plain, say
 from ilk.core.counts import count
 from ilk.progress import TrainDisplay
@@ -31,7 +33,11 @@ def follow(
         start: is given ``ilk.train`` and the display.
     """
     import ilk.train as run
-    from ilk.train import Collapsed, Interrupted  # here: Ctrl-C may come while torch is loaded
+    from ilk.train import (  # here: Ctrl-C may come while torch is loaded
+        Collapsed,
+        Interrupted,
+        Worsened,
+    )
 
     try:
         with TrainDisplay(console, title) as display:
@@ -53,6 +59,14 @@ def follow(
         )
         answer_first({"run": str(directory), "status": "collapsed"})
         sys.exit(3)
+    except Worsened:
+        record = run.read_record(directory)
+        print_table(console, guard_table(record["guard"]))
+        say(console, plain(in_flags(stopped_words(record, directory))))
+        answer_first(
+            {"run": str(directory), "status": "stopped", "guard": guard_answer(record)}
+        )
+        sys.exit(4)
     _tell(console, directory, run.read_record(directory))
 
 
@@ -64,6 +78,10 @@ def _tell(console: Console, directory: Path, record: dict[str, Any]) -> None:
         say(console, f"{lost} replaced by other images, see {plain(directory)}/run.json")
     if "profile" in record:
         print_profile(console, record)
+    guard = record.get("guard")
+    if guard:
+        print_table(console, guard_table(guard))
+        say(console, plain(guard_words(guard)))
     say(console, f"The encoder is in {plain(directory)} after {record['seconds']:.0f} s")
     verdict = None
     if speaks() and record["settings"]["knn_every"] != 0:
@@ -73,7 +91,8 @@ def _tell(console: Console, directory: Path, record: dict[str, Any]) -> None:
         speaker(console)(verdict)
     names = ("status", "step", "seconds", "bad_files")
     kept = {name: record[name] for name in names}
-    answer_first({"run": str(directory), "verdict": verdict, **kept})
+    held = {"guard": guard_answer(record)} if guard else {}
+    answer_first({"run": str(directory), "verdict": verdict, **kept, **held})
 
 
 def answer_first(content: dict[str, Any]) -> None:

@@ -41,6 +41,8 @@ def train(
     teacher: str | None = None,
     anchor: str | None = None,
     tune: Literal["auto", "lora", "last", "norms", "full"] | None = None,
+    guard: Literal["auto", "off"] = "auto",
+    guard_every: float | None = None,
     set: Pairs = (),
     epochs: float | None = None,
     steps: int | None = None,
@@ -117,6 +119,12 @@ def train(
         for last and small changes to the attention below; auto for what fits network and
         number of images. The heads learn alone at first. All of it learns as usual, at a lower
         rate, when not given.
+    guard
+        Turn back when the encoder becomes worse than the weights to begin with, and stop at the
+        second time; off scores them and goes on whatever comes.
+    guard_every
+        Score the encoder for that every so many epochs; it is a twentieth of the run when not
+        given.
     set
         Set any field of the method as field=value, of the mix as mix.field=value, of the kin
         rule as kin.field=value, of the tuning as tune.field=value, such as tune.rank=8, and of
@@ -190,7 +198,7 @@ def train(
         augment=augment, background=background, masks=masks, kin=kin, kin_options=added,
         optimiser_options=moved,
         backbone=backbone, backbone_options=literals(backbone_set), weights=weights,
-        anchor=anchor, tune=tune, tune_options=tuned,
+        anchor=anchor, tune=tune, tune_options=tuned, guard=guard, guard_every=guard_every,
         epochs=epochs, steps=steps, minutes=None if time is None else minutes(time),
         image_size=image_size, channels=channels, batch_size=batch_size, accumulate=accumulate,
         lr=lr, seed=seed, workers=workers, checkpoint_every=checkpoint_every,

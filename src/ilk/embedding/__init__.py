@@ -2,15 +2,17 @@
 
 from ilk.embedding.batches import Batch, embed, embed_batches, moved
 from ilk.embedding.features import cached
-from ilk.embedding.neighbours import knn_accuracy, leave_one_out, nearest, vote
-from ilk.embedding.quality import feature_std, rankme
+from ilk.embedding.looked import Looked
+from ilk.embedding.neighbours import knn_accuracy, leave_one_out, nearest, nearest_others, vote
+from ilk.embedding.quality import alignment, feature_std, lidar, rankme
 from ilk.embedding.readable import OnBad, embed_readable
 from ilk.embedding.record import Embeddings
 from ilk.embedding.stored import left_behind, read_embeddings
 from ilk.embedding.table import embed_to_table
 
 __all__ = [
-    "Batch", "Embeddings", "OnBad", "cached", "embed", "embed_batches", "embed_readable",
-    "embed_to_table", "feature_std", "knn_accuracy", "leave_one_out", "left_behind", "moved",
-    "nearest", "rankme", "read_embeddings", "vote",
+    "Batch", "Embeddings", "Looked", "OnBad", "alignment", "cached", "embed", "embed_batches",
+    "embed_readable", "embed_to_table", "feature_std", "knn_accuracy", "leave_one_out",
+    "left_behind", "lidar", "moved", "nearest", "nearest_others", "rankme", "read_embeddings",
+    "vote",
 ]  # fmt: skip

@@ -50,6 +50,25 @@ def nearest(
     return indices, cosines
 
 
+def nearest_others(
+    queries: Float32[Tensor, "Q D"],
+    gallery: Float32[Tensor, "G D"],
+    own: Int64[Tensor, " Q"],
+    k: int,
+) -> Int64[Tensor, "Q k"]:
+    """The k nearest of the gallery but for each query's own row.
+
+    Args:
+        queries: on any device.
+        gallery: on the same device.
+        own: row of the gallery that is left out for a query.
+        k: below G.
+    """
+    places, _ = nearest(queries, gallery, k + 1)
+    columns = (places == own[:, None]).int().argsort(dim=1, stable=True)[:, :k]
+    return places.gather(1, columns)
+
+
 def vote(
     labels: Int64[Tensor, "Q k"],
     cosines: Float[Tensor, "Q k"],

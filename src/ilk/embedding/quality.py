@@ -1,10 +1,13 @@
-"""How much of its space an embedding uses, without any label. Axes: N rows, D features."""
+"""How much of its space an embedding uses, without any label.
+
+Axes: N rows or images, V views of an image, D features.
+"""
 
 import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 EPSILON = 1e-7  # of the paper, for float32
@@ -43,3 +46,46 @@ def feature_std(vectors: Float[Tensor, "N D"]) -> float:
     """
     spread = F.normalize(vectors.float(), dim=1).std(0, correction=0)
     return spread.mean().item() * math.sqrt(vectors.shape[1])
+
+
+def lidar(vectors: Float32[Tensor, "N V D"], delta: float) -> float:
+    r"""Effective rank of between-image over within-image variance.
+
+    Thilak et al., ICLR 2024, https://arxiv.org/abs/2312.04000, section 4: as RankMe, of the
+    eigenvalues of $\Sigma_w^{-1/2} \Sigma_b \Sigma_w^{-1/2}$, where each image is a class and
+    its views are the items.
+
+    Args:
+        vectors: of several views of each image.
+        delta: positive; added to the diagonal of the variance within.
+
+    Returns:
+        From about 1 to min(N - 1, D); 0 where all images are equal.
+    """
+    rows = vectors.double()
+    centres = rows.mean(1)
+    apart = centres - centres.mean(0)
+    inside = (rows - centres[:, None]).flatten(0, 1)
+    between = apart.T @ apart / len(apart)
+    within = inside.T @ inside / len(inside)
+    within = within + delta * torch.eye(len(within), dtype=within.dtype, device=within.device)
+    root = torch.linalg.cholesky(within)
+    half = torch.linalg.solve_triangular(root, between, upper=False)
+    whitened = torch.linalg.solve_triangular(root, half.T, upper=False)
+    values = torch.linalg.eigvalsh(whitened).clamp_min(0)
+    total = values.sum()
+    if total.item() == 0:
+        return 0.0
+    shares = values / total + EPSILON
+    return math.exp(-(shares * shares.log()).sum().item())
+
+
+def alignment(vectors: Float32[Tensor, "N V D"]) -> float:
+    """Mean squared distance of two views of an image, on the unit sphere; 0 is best.
+
+    Wang and Isola, ICML 2020, https://arxiv.org/abs/2005.10242, Eq. 5 with alpha = 2.
+    """
+    rows = F.normalize(vectors.double(), dim=2)
+    views = rows.shape[1]
+    spread = (rows - rows.mean(1, keepdim=True)).square().sum(2).mean()
+    return (2 * views / (views - 1) * spread).item()

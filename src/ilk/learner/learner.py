@@ -85,6 +85,8 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     anchor: str | None = None
     tune: Literal["auto", "lora", "last", "norms", "full"] | None = None
     tune_options: Mapping[str, Any] | None = None
+    guard: Literal["auto", "off"] = "auto"
+    guard_every: float | None = None
     image_size: int | None = None
     channels: int = 3
     epochs: float | None = None

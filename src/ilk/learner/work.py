@@ -28,7 +28,7 @@ def trained(settings: Settings, X: Any, directory: Path, *, verbose: bool) -> No
         ilk.train.Interrupted: by SIGTERM or SIGHUP, after a checkpoint.
         ilk.train.Collapsed: the features collapsed and ``stop_on_collapse`` is set.
     """
-    from ilk.train import Collapsed, Interrupted, train
+    from ilk.train import Collapsed, Interrupted, Worsened, train
 
     console = error_console(quiet=not verbose)
 
@@ -38,6 +38,8 @@ def trained(settings: Settings, X: Any, directory: Path, *, verbose: bool) -> No
     try:
         with TrainDisplay(console, "fit", tell=_warn) as display:
             train(settings, X, directory, display, say if verbose else None)
+    except Worsened as stop:  # what it leaves is an encoder no worse than the start
+        warnings.warn(f"fit: {stop}", stacklevel=4)
     except (Collapsed, Interrupted) as stop:
         stop.add_note(f"The run is kept in {directory}.")
         if isinstance(stop, Interrupted) and stop.exit_code == 128 + signal.SIGINT:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ilk.train.fit import dry_run, resume, train
+    from ilk.train.guard.guard import Worsened
     from ilk.train.loop.probe import online_probe
     from ilk.train.planning.plan import Plan
     from ilk.train.previews.losses import LossPreview, RowImage, preview_losses
@@ -25,6 +26,7 @@ _HOMES = {
     "previews.losses": "LossPreview RowImage preview_losses",
     "previews.step": "StepPreview preview_step",
     "previews.views": "ViewPreview preview_views",
+    "guard.guard": "Worsened",
     "loop.probe": "online_probe",
     "processes.ranks": "leave",
     "records.record": "read_record",
@@ -44,6 +46,7 @@ __all__ = [
     "StepPreview",
     "ViewPreview",
     "Watcher",
+    "Worsened",
     "before",
     "checked_settings",
     "dry_run",

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from ilk.core import UserError, check_writable, lock, sweep
 from ilk.data import Source, labels, left_out, open_source, unlabelled_because
 from ilk.networks import Encoder, PretrainedTeacher
+from ilk.train.guard.guard import BEST
 from ilk.train.length import Length
 from ilk.train.planning.plan import Say, planned_setup
 from ilk.train.processes.ranks import (
@@ -22,7 +23,13 @@ from ilk.train.processes.ranks import (
     tensors_from_first,
     together,
 )
-from ilk.train.records.legs import check_unfinished, in_words, length_in, lengthened
+from ilk.train.records.legs import (
+    check_not_stopped,
+    check_unfinished,
+    in_words,
+    length_in,
+    lengthened,
+)
 from ilk.train.records.mended import mended
 from ilk.train.records.record import (
     METRICS,
@@ -39,7 +46,7 @@ from ilk.train.setup import Setup
 from ilk.train.start import START, begin, check_teacher, keep, kept
 
 RECORD = "run.json"
-WRITTEN = (RECORD, METRICS, CHECKPOINT, START, "encoder.safetensors", "encoder.json")
+WRITTEN = (RECORD, METRICS, CHECKPOINT, START, *BEST, "encoder.safetensors", "encoder.json")
 
 
 def train(
@@ -65,6 +72,7 @@ def train(
         UserError: the directory holds a run, or something cannot be done as asked.
         Interrupted: by SIGTERM or Ctrl-C, after a checkpoint.
         Collapsed: when the settings say so.
+        Worsened: the encoder became worse than the weights that it began with, twice.
     """
     began = time.monotonic() if began is None else began
     with processes(), _held(directory, "directory"):
@@ -131,6 +139,7 @@ def _resume(
     directory: Path, watcher: Watcher, data: Any, moved: dict[str, Any], asked: dict[str, Any]
 ) -> None:
     record = from_first(lambda: read_record(directory))
+    check_not_stopped(record, directory)
     if not asked:
         check_unfinished(record, directory)
     path = directory / CHECKPOINT

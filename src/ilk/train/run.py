@@ -2,23 +2,26 @@
 
 import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from ilk.core import UserError
 from ilk.networks import save_encoder
+from ilk.train.guard.begun import guard_of
+from ilk.train.guard.guard import Worsened
 from ilk.train.loop.loader import Batch
 from ilk.train.loop.monitor import CollapseAlarm, label_changes, signs
-from ilk.train.loop.step_result import NonFiniteLoss, StepResult
+from ilk.train.loop.step_result import NonFiniteLoss, StepResult, explained
 from ilk.train.processes.ranks import from_first, largest
 from ilk.train.processes.signals import Asked, Interrupted, collected_signals
-from ilk.train.records.checkpoint import flattened_optimiser, restore_optimiser, save
-from ilk.train.records.mended import good_keys
+from ilk.train.records.checkpoint import save
+from ilk.train.records.mended import bad_files
 from ilk.train.records.record import Metrics, now, write_json
-from ilk.train.records.seal import check_state, sealed
+from ilk.train.records.seal import sealed
 from ilk.train.setup import Setup
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -59,23 +62,23 @@ class Run:
         self.watcher = watcher
         self.record = record
         self.alarm = CollapseAlarm()
+        self.guard = guard_of(setup, directory, watcher.on_message)
         self.numbers: dict[str, float] = {}
         self.seconds_before = 0.0
 
     def resume(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Take everything back from the checkpoint that `read_checkpoint` has read."""
-        trainer = self.setup.trainer
-        groups = trainer.optimiser.optimizer.param_groups
-        parameters = [entry for group in groups for entry in group["params"]]
         where = f"checkpoint: {self.directory / CHECKPOINT}"
-        check_state(tensors, trainer.shapes(), parameters, where)
-        trainer.load_state(tensors)
-        restore_optimiser(trainer.optimiser.optimizer, tensors)
+        trainer = self.setup.trainer
+        self.setup.put_back(tensors, facts["scaler"], where)
         trainer.step = facts["step"]
         trainer.pace = replace(trainer.pace, share=facts.get("pace", 1.0))
         self.alarm = CollapseAlarm(**facts["alarm"])
         self.seconds_before = facts["seconds"]
-        self.setup.load_scaler(facts["scaler"])
+        if self.guard is not None and "guard" in facts:
+            self.guard.resume(facts["guard"], f"{where}: guard")
+        else:  # a run that began before there was one
+            self.guard = None
 
     def go(self) -> None:
         """Train to the end.
@@ -83,20 +86,24 @@ class Run:
         Raises:
             Interrupted: by SIGTERM, SIGHUP or Ctrl-C, after a checkpoint.
             Collapsed: when the settings say that a collapse ends the run.
+            Worsened: the encoder became worse than its start a second time.
             UserError: the loss is not finite, too many files are bad, or a disk is full.
         """
         self.began = time.perf_counter()
-        metrics = self._metrics()
+        step, tell = self.setup.trainer.step, self.watcher.on_message
+        metrics = Metrics(self.directory, step, tell) if self._first else None
         self._note("running")
         try:
             with collected_signals() as asked:
+                self._begin_guard()
                 self._steps(metrics, asked)
         except Interrupted:
             self._note_end("interrupted")
             raise
         except NonFiniteLoss as error:
             self._note_end("failed", reason=str(error))
-            raise UserError(self._explain(error)) from error
+            saved, half = self.directory / CHECKPOINT, self.setup.precision != "32-true"
+            raise UserError(explained(error, saved, half=half)) from error
         except (UserError, OSError) as error:
             self._note_end("failed", reason=str(error))
             raise
@@ -105,25 +112,18 @@ class Run:
                 metrics.close()
         self._note("finished")
 
-    def _metrics(self) -> Metrics | None:
-        step = self.setup.trainer.step
-        return Metrics(self.directory, step, self.watcher.on_message) if self._first else None
-
     def _steps(self, metrics: Metrics | None, asked: Asked) -> None:
         setup, trainer = self.setup, self.setup.trainer
         steps, micro = setup.length.steps, setup.settings.accumulate
         batches = setup.loader.batches(trainer.step * micro, steps * micro)
         with contextlib.closing(batches):
-            mark = time.perf_counter()
+            self.mark = time.perf_counter()
             while trainer.step < steps:
-                progress = setup.length.progress(trainer.step)
-                with trainer.clock("waiting"):
-                    taken = [next(batches) for _ in range(micro)]
-                monitor_labels = setup.monitor_labels if self._signs_due(trainer.step) else None
-                result = trainer.take_step(taken, progress, monitor_labels=monitor_labels)
+                try:
+                    self._step(batches, metrics)
+                except NonFiniteLoss as error:
+                    self._give_up_step(error)
                 asked.trained = True
-                seconds, mark = time.perf_counter() - mark, time.perf_counter()
-                self._log(metrics, result, taken, seconds)
                 with contextlib.suppress(OSError):  # a line that cannot be shown ends no run
                     self.watcher.on_step(trainer.step, steps, self.numbers)
                 stop = largest(asked.signum)
@@ -134,15 +134,73 @@ class Run:
                 if setup.profile is not None:
                     setup.profile.on_step()
 
+    def _step(self, batches: Iterator[Batch], metrics: Metrics | None) -> None:
+        setup, trainer = self.setup, self.setup.trainer
+        progress = setup.length.progress(trainer.step)
+        with trainer.clock("waiting"):
+            taken = [next(batches) for _ in range(setup.settings.accumulate)]
+        monitor_labels = setup.monitor_labels if setup.signs_due(trainer.step) else None
+        result = trainer.take_step(taken, progress, monitor_labels=monitor_labels)
+        seconds, self.mark = time.perf_counter() - self.mark, time.perf_counter()
+        scores, worse = self._look()
+        self._log(metrics, result, taken, seconds, scores)
+        if worse is not None:
+            self._turn_back(worse)
+
+    def _begin_guard(self) -> None:
+        """Score the weights that were given; a run that was stopped meanwhile stays so."""
+        if self.guard is None:
+            return
+        if self.guard.start is None:
+            self.guard.begin(self._facts())
+            self._note("running")
+        if self.guard.stops:
+            self._stop("guard: the run was stopped")
+
+    def _look(self) -> tuple[dict[str, float], str | None]:
+        """Scores of the guard after this step, and why the run must turn back, if it must."""
+        if self.guard is None or not self.guard.due(self.setup.trainer.step):
+            return {}, None
+        return self.guard.look(self._facts())
+
+    def _give_up_step(self, error: NonFiniteLoss) -> None:
+        """A loss that is not finite is the worst that a guard can see; without one it ends."""
+        if self.guard is None or not self.guard.decides:
+            raise error
+        self.setup.trainer.step += 1
+        self._turn_back(f"the loss was not finite ({error})")
+
+    def _turn_back(self, why: str) -> None:
+        """Go on from the best weights at a lower rate; at the second time, stop with them."""
+        guard = self.guard
+        assert guard is not None, "only a guard turns back"
+        words = guard.turn_back(why)
+        self.alarm = CollapseAlarm()
+        words += "; the run is stopped" if guard.stops else "; the learning rate is a tenth now"
+        with contextlib.suppress(OSError):
+            self.watcher.on_message(words)
+        self.save()
+        if guard.stops:
+            self._stop(words)
+
+    def _stop(self, words: str) -> NoReturn:
+        self._note("stopped", reason=words)
+        raise Worsened(words)
+
     def _log(
-        self, metrics: Metrics | None, result: StepResult, taken: list[Batch], seconds: float
+        self,
+        metrics: Metrics | None,
+        result: StepResult,
+        taken: list[Batch],
+        seconds: float,
+        scores: dict[str, float],
     ) -> None:
         """Numbers of this step; ``step`` counts the steps that came before it."""
         setup, step = self.setup, self.setup.trainer.step - 1
         memory = dict(setup.trainer.memory.items())
         relabelled = label_changes(memory, setup.length.progress(step))
-        due = self._signs_due(step) or step % setup.log_every == 0 or self._knn_due(step)
-        if not (due or relabelled):
+        due = setup.signs_due(step) or step % setup.log_every == 0 or setup.knn_due(step)
+        if not (due or relabelled or scores):
             return
         waited = sum(batch.waited for batch in taken)
         images = sum(len(batch.items) for batch in taken) * setup.fabric.world_size
@@ -157,10 +215,11 @@ class Run:
             "data_wait": min(waited / seconds, 1.0),
             "bad_files": len(setup.reader.bad),
             **relabelled,
+            **scores,
         }
-        if self._signs_due(step):
+        if setup.signs_due(step):
             line |= signs(setup.method, result.context)
-        if setup.probe is not None and self._knn_due(step):
+        if setup.probe is not None and setup.knn_due(step) and "knn" not in line:
             encoder = setup.encoder()
             if self._first:
                 line["knn"] = setup.probe(encoder)
@@ -169,16 +228,6 @@ class Run:
             metrics.write(line)
         if "rankme" in line:
             self._sound_alarm(step, line)
-
-    def _signs_due(self, step: int) -> bool:
-        setup = self.setup
-        return step % setup.signs_every == 0 or step + 1 == setup.length.steps
-
-    def _knn_due(self, step: int) -> bool:
-        setup = self.setup
-        if setup.probe is None:
-            return False
-        return (step + 1) % setup.knn_every == 0 or step + 1 == setup.length.steps
 
     def _sound_alarm(self, step: int, line: dict[str, float]) -> None:
         message = self.alarm.check(step, line)
@@ -196,29 +245,29 @@ class Run:
 
     def save(self) -> None:
         """Write checkpoint, encoder and record; the old ones stay until the new are whole."""
-        trainer = self.setup.trainer
-        state = trainer.state() | flattened_optimiser(trainer.optimiser.optimizer)
-        encoder = self.setup.encoder()
-        alarm = {
-            "since": self.alarm.since,
-            "bad": self.alarm.bad,
-            "sounded": self.alarm.sounded,
-        }
-        facts = {
-            "step": trainer.step,
-            "pace": trainer.pace.share,
-            "alarm": alarm,
-            "seconds": self._seconds(),
-            "scaler": self.setup.scaler_state(),
-            "sealed": sealed(self.record),
-        }
+        state, encoder, facts = self.setup.state(), self.setup.encoder(), self._facts()
+        if self.guard is not None:
+            facts["guard"] = self.guard.state()
 
         def write() -> None:
             save(self.directory / CHECKPOINT, state, facts)
             save_encoder(encoder, self.directory)
+            if self.guard is not None:
+                self.guard.saved()
 
         from_first(write)  # no rank goes on before all is written
         self._note("running")
+
+    def _facts(self) -> dict[str, Any]:
+        """What a checkpoint says beside its tensors."""
+        return {
+            "step": self.setup.trainer.step,
+            "pace": self.setup.trainer.pace.share,
+            "alarm": asdict(self.alarm),
+            "seconds": self._seconds(),
+            "scaler": self.setup.scaler_state(),
+            "sealed": sealed(self.record),
+        }
 
     def _note(self, status: str, **facts: Any) -> None:
         """Bring run.json up to date."""
@@ -227,10 +276,12 @@ class Run:
             "step": self.setup.trainer.step,
             "seconds": round(self._seconds(), 3),
             "updated": now(),
-            "bad_files": self._bad_files(),
+            "bad_files": bad_files(self.record, self.setup.reader.bad, self.setup.source),
             "last": self.numbers,
             **facts,
         }
+        if self.guard is not None:
+            self.record["guard"] = self.guard.report()
         if self.setup.profile is not None:
             self.record["profile"] = self.setup.profile.table()
         if self._first:
@@ -240,30 +291,6 @@ class Run:
         """As `_note`, of a run that ends for a reason that must not be hidden by another."""
         with contextlib.suppress(UserError):
             self._note(status, **facts)
-
-    def _bad_files(self) -> list[dict[str, Any]]:
-        """Those met in this process, and those met before the run was stopped."""
-        known = {entry["index"]: entry for entry in self.record.get("bad_files", [])}
-        before, source = len(known), self.setup.source
-        for entry in self.setup.reader.bad:
-            known[entry.index] = {**asdict(entry), "label": int(source.label(entry.index))}
-        if len(known) > before and self._first:
-            # Enough to go on with when these files are taken away or mended.
-            keys = {entry["key"] for entry in known.values()}
-            self.record["data"]["good"] = good_keys(source, keys)
-        return [known[index] for index in sorted(known)]
-
-    def _explain(self, error: NonFiniteLoss) -> str:
-        saved = self.directory / CHECKPOINT
-        kept = (
-            f"the last good checkpoint is {saved}" if saved.exists() else "none was saved yet"
-        )
-        half = self.setup.precision != "32-true"
-        cure = 'precision="32-true" or a lower lr' if half else "a lower lr or longer warm-up"
-        return (
-            f"training: the loss must be finite, got {error}; the weights were not touched, "
-            f"{kept}; try {cure}"
-        )
 
     def _seconds(self) -> float:
         return self.seconds_before + time.perf_counter() - self.began

@@ -45,6 +45,9 @@ class Settings:
             ``auto`` what fits network and number of images; see `ilk.networks.Tuning`. None
             trains all of it as if its weights were random, at a lower rate.
         tune_options: fields of `ilk.networks.Tuning` that differ from those that are chosen.
+        guard: whether a run that begins with given weights turns back when its encoder becomes
+            worse than they are: ``auto`` or ``off``; they are scored in either case.
+        guard_every: epochs between looks of the guard; None is a twentieth of the run.
         image_size: side of the full-size views in pixels; None fits images and backbone.
         channels: number of channels of an image.
         epochs: length of the run; give one of epochs, steps and minutes, or none for a length
@@ -88,6 +91,8 @@ class Settings:
     anchor: str | None = None
     tune: Literal["auto", "lora", "last", "norms", "full"] | None = None
     tune_options: Mapping[str, Any] = field(default_factory=dict)
+    guard: Literal["auto", "off"] = "auto"
+    guard_every: float | None = None
     image_size: int | None = None
     channels: int = 3
     epochs: float | None = None
@@ -124,7 +129,8 @@ class Settings:
                 "random, or leave masks out"
             )
         _check_tune(self)
-        for name in ("batch_size", "accumulate", "image_size", "channels", "workers", *given):
+        sizes = ("batch_size", "accumulate", "image_size", "channels", "workers")
+        for name in (*sizes, "guard_every", *given):
             number = getattr(self, name)
             if number is not None and not 0 < number < math.inf:
                 raise UserError(f"{name}: must be above zero and finite, got {number}")

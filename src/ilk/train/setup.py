@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from ilk.core import UserError
 from ilk.core.facts import LABEL, Fact
@@ -30,6 +30,8 @@ from ilk.train.loop.loader import Loader
 from ilk.train.loop.probe import online_probe
 from ilk.train.loop.profile import Profile
 from ilk.train.loop.trainer import Trainer
+from ilk.train.records.checkpoint import flattened_optimiser, restore_optimiser
+from ilk.train.records.seal import check_state
 from ilk.train.settings import Settings
 from ilk.views import Moments, moments, needed
 
@@ -200,6 +202,16 @@ class Setup:
                 device=self.fabric.device,
             )
 
+    def signs_due(self, step: int) -> bool:
+        """Whether a step is looked at for signs of learning; so many came before it."""
+        return step % self.signs_every == 0 or step + 1 == self.length.steps
+
+    def knn_due(self, step: int) -> bool:
+        """Whether there is an online k-NN score after a step, likewise."""
+        if self.probe is None:
+            return False
+        return (step + 1) % self.knn_every == 0 or step + 1 == self.length.steps
+
     def encoder(self) -> Encoder:
         """The encoder as it stands; all processes must ask at once."""
         return Encoder.of(
@@ -226,15 +238,35 @@ class Setup:
             "device": str(self.fabric.device),
         }
 
+    def state(self) -> dict[str, Tensor]:
+        """Everything that a checkpoint holds in tensors; all processes must ask at once."""
+        return self.trainer.state() | flattened_optimiser(self.trainer.optimiser.optimizer)
+
+    def put_back(
+        self, tensors: dict[str, Tensor], scaler: dict[str, Any] | None, where: str
+    ) -> None:
+        """Put back what `state` and `scaler_state` took.
+
+        Args:
+            tensors: of a checkpoint.
+            scaler: of the same.
+            where: they stand, for messages.
+
+        Raises:
+            UserError: they are not the state of this run.
+        """
+        optimiser = self.trainer.optimiser.optimizer
+        parameters = [entry for group in optimiser.param_groups for entry in group["params"]]
+        check_state(tensors, self.trainer.shapes(), parameters, where)
+        self.trainer.load_state(tensors)
+        restore_optimiser(optimiser, tensors)
+        if scaler is not None and self.trainer.scaler is not None:
+            self.trainer.scaler.load_state_dict(scaler)
+
     def scaler_state(self) -> dict[str, Any] | None:
         """State of fp16's loss scaling."""
         scaler = self.trainer.scaler
         return None if scaler is None else scaler.state_dict()
-
-    def load_scaler(self, state: dict[str, Any] | None) -> None:
-        """Put back what `scaler_state` took."""
-        if state is not None and self.trainer.scaler is not None:
-            self.trainer.scaler.load_state_dict(state)
 
 
 def _normalises(module: nn.Module) -> bool:

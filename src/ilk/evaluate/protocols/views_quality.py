@@ -3,24 +3,20 @@
 Axes: N images, V views of each, D features, k neighbours.
 """
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from ilk.core import UserError
 from ilk.core.seeding import permutation
-from ilk.data import Source, Subset, decode, read_item
-from ilk.data.source import digest
-from ilk.embedding import embed, nearest
+from ilk.data import Subset
+from ilk.embedding import Looked, alignment, embed, lidar, nearest_others
 from ilk.evaluate.protocols.protocol import Measured, Task
-from ilk.views import ImageView, fitted, moco_v2_pair
+from ilk.views import fitted, moco_v2_pair
 
-EPSILON = 1e-7  # of a share, as in RankMe
 MEASURES = ("LiDAR", "alignment", "neighbourhood stability")
 
 
@@ -88,108 +84,6 @@ class ViewsQuality:
         return torch.from_numpy(found.vectors).view(len(rows), self.views, -1)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Looked:
-    """Views of the items of a source, all of one item after another, as items of their own.
-
-    Args:
-        source: of images.
-        view: a square, which an encoder for this size takes as it is.
-        views: of each item.
-        channels: of the pixels.
-        seed: of the views.
-    """
-
-    source: Source
-    view: ImageView
-    views: int
-    channels: int
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """Of the source."""
-        return self.source.name
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Of the source."""
-        return self.source.classes
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the source, and how it is looked at."""
-        how = f"{self.view} {self.views} {self.channels} {self.seed}"
-        return digest([self.source.fingerprint.encode(), how.encode()])
-
-    def __len__(self) -> int:
-        """All views of all items."""
-        return len(self.source) * self.views
-
-    def item(self, index: int) -> UInt8[np.ndarray, "S S C"]:
-        """The pixels of a view.
-
-        Raises:
-            BadItem: the image cannot be read.
-        """
-        place, number = divmod(index, self.views)
-        image = decode(read_item(self.source, place), channels=self.channels)
-        view = replace(self.view, name=f"{self.view.name}{number}")
-        (pixels,) = view.render([image], np.array([place]), 0, self.seed)
-        return pixels.permute(1, 2, 0).contiguous().numpy()
-
-    def label(self, index: int) -> int:
-        """Of the image."""
-        return self.source.label(index // self.views)
-
-    def key(self, index: int) -> str:
-        """Of the image, and the number of the view."""
-        return f"{self.source.key(index // self.views)} view {index % self.views}"
-
-
-def lidar(vectors: Float32[Tensor, "N V D"], delta: float) -> float:
-    r"""Effective rank of between-image over within-image variance.
-
-    Thilak et al., ICLR 2024, https://arxiv.org/abs/2312.04000, section 4: as RankMe, of the
-    eigenvalues of $\Sigma_w^{-1/2} \Sigma_b \Sigma_w^{-1/2}$, where each image is a class and
-    its views are the items.
-
-    Args:
-        vectors: of several views of each image.
-        delta: positive; added to the diagonal of the variance within.
-
-    Returns:
-        From about 1 to min(N - 1, D); 0 where all images are equal.
-    """
-    rows = vectors.double()
-    centres = rows.mean(1)
-    apart = centres - centres.mean(0)
-    inside = (rows - centres[:, None]).flatten(0, 1)
-    between = apart.T @ apart / len(apart)
-    within = inside.T @ inside / len(inside)
-    within = within + delta * torch.eye(len(within), dtype=within.dtype, device=within.device)
-    root = torch.linalg.cholesky(within)
-    half = torch.linalg.solve_triangular(root, between, upper=False)
-    whitened = torch.linalg.solve_triangular(root, half.T, upper=False)
-    values = torch.linalg.eigvalsh(whitened).clamp_min(0)
-    total = values.sum()
-    if total.item() == 0:
-        return 0.0
-    shares = values / total + EPSILON
-    return math.exp(-(shares * shares.log()).sum().item())
-
-
-def alignment(vectors: Float32[Tensor, "N V D"]) -> float:
-    """Mean squared distance of two views of an image, on the unit sphere; 0 is best.
-
-    Wang and Isola, ICML 2020, https://arxiv.org/abs/2005.10242, Eq. 5 with alpha = 2.
-    """
-    rows = F.normalize(vectors.double(), dim=2)
-    views = rows.shape[1]
-    spread = (rows - rows.mean(1, keepdim=True)).square().sum(2).mean()
-    return (2 * views / (views - 1) * spread).item()
-
-
 def stability(plain: Float32[Tensor, "N D"], views: Float32[Tensor, "N V D"], k: int) -> float:
     """Share of the k nearest other images that an image keeps when it is looked at otherwise.
 
@@ -202,20 +96,8 @@ def stability(plain: Float32[Tensor, "N D"], views: Float32[Tensor, "N V D"], k:
         From about k / (N - 1), by chance, to 1.
     """
     own = torch.arange(len(plain), device=plain.device)
-    before = _others(plain, plain, own, k)
-    after = _others(views.flatten(0, 1), plain, own.repeat_interleave(views.shape[1]), k)
+    before = nearest_others(plain, plain, own, k)
+    after = nearest_others(views.flatten(0, 1), plain, own.repeat_interleave(views.shape[1]), k)
     after = after.view(len(plain), -1, k)
     kept = (after[..., None] == before[:, None, None]).any(3)
     return kept.double().mean().item()
-
-
-def _others(
-    queries: Float32[Tensor, "Q D"],
-    gallery: Float32[Tensor, "N D"],
-    own: Int64[Tensor, " Q"],
-    k: int,
-) -> Int64[Tensor, "Q k"]:
-    """The k nearest of the gallery but for each query's own row."""
-    places, _ = nearest(queries, gallery, k + 1)
-    columns = (places == own[:, None]).int().argsort(dim=1, stable=True)[:, :k]
-    return places.gather(1, columns)

@@ -1,6 +1,7 @@
 """What a training step did, or why it did nothing."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ilk.train.loop.step import Step
 
@@ -31,3 +32,19 @@ class NonFiniteLoss(Exception):
         super().__init__(f"step {step}: {terms}")
         self.step = step
         self.terms = terms
+
+
+def explained(error: NonFiniteLoss, saved: Path, *, half: bool) -> str:
+    """What a person should know and try.
+
+    Args:
+        error: that ended the run.
+        saved: where its last checkpoint is, if there is one.
+        half: whether it computed in half precision.
+    """
+    kept = f"the last good checkpoint is {saved}" if saved.exists() else "none was saved yet"
+    cure = 'precision="32-true" or a lower lr' if half else "a lower lr or longer warm-up"
+    return (
+        f"training: the loss must be finite, got {error}; the weights were not touched, "
+        f"{kept}; try {cure}"
+    )

@@ -17,6 +17,7 @@ from ilk.train.devices import Precision
 from ilk.train.length import Length
 from ilk.train.loop.loader import AHEAD
 from ilk.train.loop.monitor import signs
+from ilk.train.loop.step_result import NonFiniteLoss
 from ilk.train.planning.machine import peak_of
 from ilk.train.planning.packing import LEAST, Gain, Work, gain_of
 from ilk.train.processes.ranks import from_first
@@ -173,7 +174,9 @@ class _Steps:
         batches = loader.batches(0, steps)
         with contextlib.closing(batches):
             for taken in batches:
-                with self._counted() if not self.bytes_each else contextlib.nullcontext():
+                counted = self._counted() if not self.bytes_each else contextlib.nullcontext()
+                # What a step costs does not depend on its loss.
+                with counted, contextlib.suppress(NonFiniteLoss):
                     outcome = trainer.take_step([taken], self._length.progress(trainer.step))
                 views = sum(view.nbytes for view in taken.views.values())
                 if not self._done:

@@ -111,6 +111,20 @@ def check_unfinished(record: Mapping[str, Any], directory: Path) -> None:
         )
 
 
+def check_not_stopped(record: Mapping[str, Any], directory: Path) -> None:
+    """Refuse to go on with a run that its guard has stopped.
+
+    Raises:
+        UserError: it has.
+    """
+    if record["status"] == "stopped":
+        raise UserError(
+            f"resume: {directory} must not have been stopped by its guard, but its encoder "
+            f"became worse than its start twice, and is now the best that there was; begin a "
+            f"new run with a lower lr or with an anchor"
+        )
+
+
 def lengthened(
     record: Mapping[str, Any], asked: Mapping[str, Any], facts: Mapping[str, Any], when: str
 ) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """A source from which files that a run has listed as bad were taken away, or mended."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from ilk.data import BadItem, Source
+from ilk.data import Bad, BadItem, Source
 from ilk.data.source import digest
 
 
@@ -18,6 +19,29 @@ def good_keys(source: Source, bad: set[str]) -> str:
     """
     keys = (source.key(index) for index in range(len(source)))
     return digest(key.encode(errors="surrogateescape") for key in keys if key not in bad)
+
+
+def bad_files(
+    record: dict[str, Any], met: Sequence[Bad], source: Source
+) -> list[dict[str, Any]]:
+    """Those met in this process, and those met before the run was stopped.
+
+    Where there are new ones, the record keeps enough to go on with when they are taken away or
+    mended.
+
+    Args:
+        record: of the run.
+        met: in this process.
+        source: of the run.
+    """
+    known = {entry["index"]: entry for entry in record.get("bad_files", [])}
+    before = len(known)
+    for entry in met:
+        known[entry.index] = {**asdict(entry), "label": int(source.label(entry.index))}
+    if len(known) > before:
+        keys = {entry["key"] for entry in known.values()}
+        record["data"]["good"] = good_keys(source, keys)
+    return [known[index] for index in sorted(known)]
 
 
 class Mended:

@@ -46,10 +46,13 @@ PACKAGES = (
 
 
 RECORD, FINISHED = "run.json", "finished"
+ENDED = ("interrupted", "collapsed", "failed", "stopped", FINISHED)
 # What may lie in the directory of a run that has not begun.
 BEFORE = frozenset({"demo.json", "start.safetensors", "metrics.jsonl", "tensorboard"})
 FIELDS: Mapping[str, Kind] = {
-    "status": one_of("started", "running", "interrupted", "collapsed", "failed", FINISHED),
+    "status": one_of(
+        "started", "running", "interrupted", "collapsed", "failed", "stopped", FINISHED
+    ),
     "settings": keyed(ANYTHING),
     "length": keyed(ANYTHING),
     "data": keyed(ANYTHING),

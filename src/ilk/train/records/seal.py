@@ -31,6 +31,7 @@ FACTS: Mapping[str, Kind] = {
     "seconds": number(0, 1e12),
     "scaler": maybe(keyed(number(-1e30, 1e30))),
     "sealed": keyed(keyed(ANYTHING)),
+    "guard": keyed(ANYTHING),  # of runs that have one, which reads it
 }
 ALARM: Mapping[str, Kind] = {
     "since": whole(0, 10**12),
@@ -66,7 +67,7 @@ def read_checkpoint(
     """
     tensors, facts = load(path)
     where = f"checkpoint: {path}"
-    check_fields(facts, FACTS, where, optional=("pace",))  # younger than the format
+    check_fields(facts, FACTS, where, optional=("pace", "guard"))  # younger than the format
     check_fields(facts["alarm"], ALARM, f"{where}: alarm")
     ours = sealed(as_sealed(record, facts["step"]))
     for part, fields in ours.items():

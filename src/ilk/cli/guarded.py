@@ -1,0 +1,89 @@
+"""Before and after of a run that began with given weights, for the terminal."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from ilk.core.counts import count
+
+MEASURES = (("rankme", "RankMe"), ("lidar", "LiDAR"))
+
+
+def guard_table(guard: Mapping[str, Any]) -> Table:
+    """Scores of the given weights and of the encoder, with intervals where there are any.
+
+    Args:
+        guard: of run.json.
+    """
+    start, last = guard["start"], guard["last"]
+    table = Table(title=f"before and after, {count(guard['images'], 'image')}")
+    for title in ("score", "given weights", f"encoder, step {last['step']}", "difference"):
+        table.add_column(title, justify="left" if title == "score" else "right")
+    low, high = guard["interval"]
+    table.add_row(
+        guard["score"],
+        _share(start),
+        _share(last),
+        f"{100 * guard['difference']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})",
+    )
+    for key, name in MEASURES:
+        if start[key] is not None and last[key] is not None:
+            table.add_row(
+                name, f"{start[key]:.1f}", f"{last[key]:.1f}", f"{last[key] - start[key]:+.1f}"
+            )
+    return table
+
+
+def guard_words(guard: Mapping[str, Any]) -> str:
+    """Whether training was worth it, in a sentence.
+
+    Args:
+        guard: of run.json.
+    """
+    low, high = guard["interval"]
+    worth = (
+        "so training was worth it"
+        if low > 0
+        else "so keep the given weights, which are start.safetensors"
+        if high < 0
+        else "so it cannot be said whether training was worth it"
+    )
+    returned = ""
+    if guard["turns"]:
+        turn = guard["turns"][0]
+        returned = (
+            f"; the run turned back at step {turn['step']} and went on at a tenth of the "
+            f"learning rate"
+        )
+    return f"The {guard['score']} is {guard['words']}, {worth}{returned}"
+
+
+def stopped_words(record: Mapping[str, Any], directory: Path) -> str:
+    """What happened to a run that its guard has stopped, and what to do.
+
+    Args:
+        record: its run.json.
+        directory: of the run.
+    """
+    guard = record["guard"]
+    last, peak = guard["last"]["step"], record["peak_lr"]
+    kept = f"the weights of step {last}" if last else "the weights that were given"
+    steps = " and ".join(str(turn["step"]) for turn in guard["turns"])
+    return (
+        f"The run was stopped because its encoder became worse than the given weights twice, "
+        f"at step {steps}, the second time at a tenth of the learning rate. The encoder in "
+        f"{directory} has {kept}, the best that were met. Begin again with lr={peak / 100:.2g} "
+        f'or less, or with anchor="cosine"; guard="off" goes on whatever comes'
+    )
+
+
+def guard_answer(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for programs."""
+    names = ("score", "images", "start", "last", "difference", "interval", "turns")
+    return {name: record["guard"][name] for name in names}
+
+
+def _share(scores: Mapping[str, float]) -> str:
+    return f"{scores['value']:.1%} ({100 * scores['low']:.1f} to {100 * scores['high']:.1f})"

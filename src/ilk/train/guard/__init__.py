@@ -1,0 +1,1 @@
+"""Given weights are scored before they are trained, and not let become worse."""
