@@ -3,6 +3,7 @@
 Axes: N rows, D embedding, Q queries, K candidates.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -178,6 +179,17 @@ class StepContext(Protocol):
 
     def scores(self, head: str, vectors: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
         """What a head of the student makes of some vectors, without gradient."""
+        ...
+
+    def once(
+        self, rule: "KinRule", queries: Rows, candidates: Rows, decide: Callable[[], Kin]
+    ) -> Kin:
+        """What an equal rule decided before in this step, or decides now.
+
+        For rules that look at no more of queries than their composition: terms whose queries
+        show the same items to the same candidates then share the work. What comes back must
+        not be changed in place.
+        """
         ...
 
 

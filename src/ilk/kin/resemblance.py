@@ -146,8 +146,28 @@ class Similar:
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on those found."""
-        supports = [_of_same_items(context.rows(output), queries) for output in self.over]
-        supports = supports or [queries.vectors]
+        supports = [context.rows(output) for output in self.over]
+        if not supports:
+            return self._found([queries.vectors], queries, candidates, context)
+        return context.once(
+            self,
+            queries,
+            candidates,
+            lambda: self._found(
+                [_of_same_items(rows, queries) for rows in supports],
+                queries,
+                candidates,
+                context,
+            ),
+        )
+
+    def _found(
+        self,
+        supports: list[Tensor],
+        queries: Rows,
+        candidates: Rows,
+        context: StepContext,
+    ) -> Kin:
         views = [similarities(support, (candidates.vectors,)) for support in supports]
         scores = torch.stack(views)
         scores = scores.amax(0) if self.reduce == "max" else scores.mean(0)

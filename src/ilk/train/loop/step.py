@@ -1,6 +1,6 @@
 """One step seen by the kin rules: rows of every output, memories, progress."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,6 +15,7 @@ from ilk.core import (
     AlignedRule,
     Composition,
     Kin,
+    KinRule,
     Output,
     Progress,
     RowFacts,
@@ -96,6 +97,7 @@ class Step:
         self._progress = progress
         self._monitor_labels = monitor_labels
         self._answering: dict[tuple[Source, ...], Rows] = {}
+        self._decided: list[tuple[KinRule, Composition, Rows, Kin]] = []
         self.kin_records: list[KinRecord] = []
         self.kin_counts: list[Tensor] = []
 
@@ -140,6 +142,18 @@ class Step:
     def scores(self, head: str, vectors: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
         """What a head of the student makes of some vectors."""
         return self._student.scores(head, vectors)
+
+    def once(
+        self, rule: KinRule, queries: Rows, candidates: Rows, decide: Callable[[], Kin]
+    ) -> Kin:
+        """What an equal rule decided for the same composition and candidates, or decides."""
+        made = queries.composition
+        for known, composition, among, kin in self._decided:
+            if composition is made and among is candidates and known == rule:
+                return kin
+        kin = decide()
+        self._decided.append((rule, made, candidates, kin))
+        return kin
 
     def joined_rows(self, outputs: Sequence[Output]) -> Rows:
         """The rows of some outputs on all ranks, without gradient."""
