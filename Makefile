@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: install demo test check fuzz bench bench-peers mini family continue paper docs golden clean regimes \
-	wheel-check gpu gpu-prepare gpu-tiny
+	wheel-check gpu gpu-prepare gpu-tiny learning
 
 install: $(STAMP)
 
@@ -86,6 +86,11 @@ PEERS := .venv-peers
 bench-peers: install $(PEERS)/.installed
 	$(PEERS)/bin/python -m benchmarks.speed $(BENCH)
 	$(PEERS)/bin/python -m benchmarks.tables
+
+# Minutes of the clock on two threads: nothing else may run. LEARNING="--minutes 4" halves them.
+learning: install $(PEERS)/.installed
+	$(PEERS)/bin/python -m benchmarks.learning $(LEARNING)
+	$(BIN)/python -m benchmarks.tables
 
 $(PEERS)/.installed: $(STAMP)
 	$(BIN)/python -m venv --clear $(PEERS)

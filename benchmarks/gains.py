@@ -97,8 +97,10 @@ class Regime:
     @property
     def parameters(self) -> int:
         """Of the backbone."""
-        named = Settings(backbone=self.backbone, backbone_options=self.backbone_options)
-        return parameters(named, SIDE)
+        named = Settings(
+            backbone=self.backbone, backbone_options=self.backbone_options, image_size=SIDE
+        )
+        return parameters(named)[0]
 
 
 def gain(plain: Cells, mixed: Cells, protocol: str) -> Gain | None:

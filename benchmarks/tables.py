@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import mixing_page
+from benchmarks import learning, mixing_page
 from benchmarks.gains import regimes
 from ilk.cli.methods import header
 from ilk.cli.needs import needs
@@ -36,6 +36,7 @@ def results_page(text: str) -> str:
     made = {
         "results": results(),
         "mixing": mixing_page.table(regimes()),
+        "learning": learned(),
         "speed": speed(),
         "methods": methods(),
     }
@@ -108,6 +109,15 @@ def mini() -> list[str]:
         head = f"**Learning check** (`make mini`): {what}; cells under [{where}]({where})."
         lines += [head, "", *table(rows), ""]
     return lines
+
+
+def learned() -> str:
+    """What is learned in some minutes, ours and peers, a table for each length."""
+    lines: list[str] = []
+    for minutes in (learning.MINUTES, learning.MINUTES / 2):
+        cells = learning.finished(RESULTS / "learning", minutes)
+        lines += [f"**{minutes:g} minutes:**", "", *learning.table(cells), ""]
+    return "\n".join(lines)
 
 
 def speed() -> str:
