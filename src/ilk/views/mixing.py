@@ -266,7 +266,7 @@ def _pairs_of(images: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
 
 
 def _chance(draw: Draw, axes: int, view: str) -> Float64[np.ndarray, "R d"]:
-    """Where the box of each row lies; all alike where one serves the whole batch."""
+    """Where the box of each row lies; the same place where one serves the whole batch."""
     items, when = draw.items[draw.rows], draw.epoch
     if draw.step is not None:
         items, when = np.zeros_like(items), draw.step
