@@ -12,6 +12,7 @@ from ilk.core import (
     Progress,
     Ramp,
     SigmoidRamp,
+    SignalAnnealing,
     WarmCosine,
     WarmMomentum,
     value,
@@ -129,3 +130,19 @@ def test_the_cyclic_cosine_of_the_paper():
     found = [0.1 * schedule(Progress(e, 1200, 1.0)) for e in (0, 90, 150, 179, 180, 209, 210)]
     expected = [0.1, 0.061126, 0.018826, 0.005281, 0.018826, 0.005281, 0.018826]
     assert found == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("curve", "expected"),
+    [
+        ("linear", [0.1, 0.325, 0.55, 0.775, 1.0]),
+        ("exp", [0.106064, 0.121166, 0.173876, 0.357854, 1.0]),
+        ("log", [0.1, 0.742146, 0.926124, 0.978834, 0.993936]),
+        ("none", [1.0] * 5),
+    ],
+)
+def test_what_is_taught_grows_from_chance_to_certainty(curve, expected):
+    """Xie et al., section 2.3, with ten classes at quarters of a run."""
+    annealing = SignalAnnealing(curve, 10)
+    found = [annealing(Progress(step, 400, 7.0)) for step in (0, 100, 200, 300, 400)]
+    assert found == pytest.approx(expected, abs=5e-7)

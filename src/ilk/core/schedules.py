@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 SECOND_WARMUP = 0.1  # of the steps that a run is lengthened by, at most
 
@@ -221,6 +222,40 @@ class CyclicCosine:
         return 0.5 * (1 + math.cos(math.pi * epoch / (self.first + self.cycle)))
 
 
+@dataclass(frozen=True, slots=True)
+class SignalAnnealing:
+    """From ``1 / classes`` to 1 over the whole schedule: the most probability that is taught.
+
+    Training signal annealing, Xie et al., NeurIPS 2020, https://arxiv.org/abs/1904.12848,
+    section 2.3: ``a (1 - 1 / K) + 1 / K``, where a is the share t of the schedule that is over
+    (linear), ``exp(5 (t - 1))`` (exp) or ``1 - exp(-5 t)`` (log).
+
+    Args:
+        curve: "exp" for few labels, which are soon known by heart; "log" for many; "none" is 1
+            all the time.
+        classes: K.
+
+    Example:
+        >>> half = Progress(50, 100, 1.0)
+        >>> [round(SignalAnnealing(c, 10)(half), 6) for c in ("linear", "exp", "log")]
+        [0.55, 0.173876, 0.926124]
+    """
+
+    curve: Literal["none", "linear", "exp", "log"]
+    classes: int
+
+    def __call__(self, progress: Progress) -> float:
+        """The value now."""
+        over = progress.fraction
+        share = {
+            "none": 1.0,
+            "linear": over,
+            "exp": math.exp(5 * (over - 1)),
+            "log": 1 - math.exp(-5 * over),
+        }[self.curve]
+        return share * (1 - 1 / self.classes) + 1 / self.classes
+
+
 Scalar = (
     float
     | Cosine
@@ -232,6 +267,7 @@ Scalar = (
     | WarmMomentum
     | MeanMomentum
     | CyclicCosine
+    | SignalAnnealing
 )
 
 

@@ -14,6 +14,7 @@ from ilk.kin.algebra import (
     union,
 )
 from ilk.kin.aligned import Counterpart
+from ilk.kin.annealed import Unlearned
 from ilk.kin.assignment import Assigned, Sinkhorn, sinkhorn, with_even_weights
 from ilk.kin.classes import KnownClass, Predicted, sharpen, spread_classes
 from ilk.kin.clusters import Clustermates, DrawnMates, OwnClass, OwnCluster
@@ -76,6 +77,7 @@ __all__ = [
     "SoftNeighbours",
     "SurePairs",
     "Union",
+    "Unlearned",
     "among_batchmates",
     "decides_kin",
     "leave_out",

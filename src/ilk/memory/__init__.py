@@ -11,6 +11,7 @@ from ilk.memory.labels import Labels
 from ilk.memory.online import OnlineClusters
 from ilk.memory.predictions import Predictions
 from ilk.memory.queue import Queue
+from ilk.memory.status import LearningStatus
 from ilk.memory.whitened import WhitenedClusters
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Clusters",
     "History",
     "Labels",
+    "LearningStatus",
     "OnlineClusters",
     "Predictions",
     "Queue",

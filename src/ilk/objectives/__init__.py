@@ -11,6 +11,7 @@ from ilk.objectives.mean_shift import MeanShift
 from ilk.objectives.pairs import PairClassification
 from ilk.objectives.redundancy import RedundancyReduction, VarianceCovariance
 from ilk.objectives.squared_error import SquaredError
+from ilk.objectives.triplet import HardestTriplet
 from ilk.objectives.whitening import WhitenedMeanShift, whiten
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Entropy",
     "ForwardDivergence",
     "GramDifference",
+    "HardestTriplet",
     "Margin",
     "MeanShift",
     "PairClassification",

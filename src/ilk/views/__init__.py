@@ -45,6 +45,7 @@ from ilk.views.recipes import (
     weak,
 )
 from ilk.views.rendering import needed, plain_view, render
+from ilk.views.union import UnionMix
 from ilk.views.view import View
 from ilk.views.window import PlainWindow, WindowView
 
@@ -79,6 +80,7 @@ __all__ = [
     "Rotations",
     "Scenery",
     "Strategy",
+    "UnionMix",
     "View",
     "ViewRows",
     "WindowView",

@@ -158,7 +158,7 @@ class Mixing:
             low, high = self.resizemix_scale
             share = 1 - (low + (high - low) * chance) ** 2
         else:
-            share = _beta(chance, self.alpha)
+            share = beta_shares(chance, self.alpha)
             if strategy == "resizemix":
                 share = 0.1 + 0.8 * share
         share = self.lowest + (1 - self.lowest) * share
@@ -273,7 +273,7 @@ def _chance(draw: Draw, axes: int, view: str) -> Float64[np.ndarray, "R d"]:
     return uniforms(draw.seed, when, items, f"mix/box/{view}", axes)
 
 
-def _beta(chance: Float64[np.ndarray, " R"], alpha: float) -> Float64[np.ndarray, " R"]:
+def beta_shares(chance: Float64[np.ndarray, " R"], alpha: float) -> Float64[np.ndarray, " R"]:
     """Uniform numbers turned into Beta(alpha, alpha) ones."""
     return chance if alpha == 1 else special.betaincinv(alpha, alpha, chance)
 
