@@ -73,9 +73,14 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "distill": {"teacher": "random:resnet_mini"},
     "supervised": {},
     "fixmatch": {"threshold": 0.25},
+    "flexmatch": {"threshold": 0.25},
+    "uda": {"threshold": 0.25},
+    "mixmatch": {},
+    "s4l-rotation": {},
+    "s4l-exemplar": {"copies": 2, "dim": 8},
 }
 # Methods that take no mixed images.
-ONE_HOT = {"barlow-twins", "vicreg", "imsat", "dac"}
+ONE_HOT = {"barlow-twins", "vicreg", "imsat", "dac", "mixmatch", "s4l-exemplar"}
 ITEMS = 64
 # Half of the labels are known, of four classes; only methods that say so read them.
 LABELS = torch.where(torch.arange(ITEMS) % 8 < 4, torch.arange(ITEMS) % 4, -1)

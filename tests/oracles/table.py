@@ -2,7 +2,17 @@
 
 from collections.abc import Mapping
 
-from tests.oracles import classes, contrast, crops, labels, mixes, negatives, pull, statistics
+from tests.oracles import (
+    classes,
+    contrast,
+    crops,
+    labels,
+    mixed_labels,
+    mixes,
+    negatives,
+    pull,
+    statistics,
+)
 from tests.oracles.world import Oracle
 
 ORACLES: Mapping[str, Oracle] = {
@@ -39,6 +49,11 @@ ORACLES: Mapping[str, Oracle] = {
     "distill": pull.distill,
     "supervised": labels.supervised,
     "fixmatch": labels.fixmatch,
+    "flexmatch": mixed_labels.flexmatch,
+    "uda": mixed_labels.uda,
+    "mixmatch": mixed_labels.mixmatch,
+    "s4l-rotation": mixed_labels.s4l_rotation,
+    "s4l-exemplar": mixed_labels.s4l_exemplar,
 }
 # By method and mix, and after a colon by which strategy alone.
 MIXED: Mapping[tuple[str, str], Oracle] = {

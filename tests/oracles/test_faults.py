@@ -20,7 +20,7 @@ ALL = tuple(ORACLES)
 LEARNS_FROM_ITSELF = {
     "simclr", "simsiam", "barlow-twins", "vicreg", "swav", "nnclr", "supcon", "deepcluster-v2",
     "iic", "imsat", "dac", "uic", "deepcluster", "rekd", "rotation", "w-mse", "diet",
-    "distill",
+    "distill", "s4l-rotation", "s4l-exemplar",
 }  # fmt: skip
 TEACHERS = tuple(name for name in ALL if name not in LEARNS_FROM_ITSELF)
 

@@ -38,6 +38,10 @@ LABELS = torch.tensor([item % 3 if item % 4 < 2 else -1 for item in range(ITEMS)
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "interclr": {"smallest": 1},
     "fixmatch": {"threshold": 0.31},  # some rows reach it and some do not
+    "flexmatch": {"threshold": 0.45},
+    "uda": {"threshold": 0.31, "annealing": "linear"},
+    "mixmatch": {"ramp": 0.5},
+    "s4l-exemplar": {"copies": 3},
 }
 
 
@@ -160,9 +164,8 @@ def _no_teacher(images: Tensor) -> Tensor:
 
 def _step(trainer: Trainer, number: int) -> Step:
     shown = batch(trainer, number)
-    views, facts = trainer._view_maker(
-        shown, epoch=number // PER_EPOCH, step=number, clock=no_clock
-    )
+    when = number // PER_EPOCH if trainer.method.sampling is None else number
+    views, facts = trainer._view_maker(shown, epoch=when, step=number, clock=no_clock)
     return Step(
         number=number, steps=STEPS, per_epoch=PER_EPOCH, items=shown.items.tolist(),
         views={name: images.detach() for name, images in views.items()},

@@ -16,8 +16,9 @@ from ilk.kin.algebra import (
 from ilk.kin.aligned import Counterpart
 from ilk.kin.annealed import Unlearned
 from ilk.kin.assignment import Assigned, Sinkhorn, sinkhorn, with_even_weights
-from ilk.kin.classes import KnownClass, Predicted, sharpen, spread_classes
+from ilk.kin.classes import KnownClass, KnownOrPredicted, Predicted, sharpen, spread_classes
 from ilk.kin.clusters import Clustermates, DrawnMates, OwnClass, OwnCluster
+from ilk.kin.curriculum import PredictedByCurriculum
 from ilk.kin.memories import HasRows, memory_of
 from ilk.kin.negatives import HardMixes, RowByRow, Sampled
 from ilk.kin.predictions import PastPrediction
@@ -55,6 +56,7 @@ __all__ = [
     "HasRows",
     "Itself",
     "KnownClass",
+    "KnownOrPredicted",
     "LargestSource",
     "LeaveOut",
     "Neighbours",
@@ -66,6 +68,7 @@ __all__ = [
     "Past",
     "PastPrediction",
     "Predicted",
+    "PredictedByCurriculum",
     "Restrict",
     "RowByRow",
     "SameCluster",

@@ -5,7 +5,7 @@ candidate rows are not looked at. Axes: Q queries, N rows that decide, K classes
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -33,10 +33,7 @@ class KnownClass:
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """The shares of each class."""
-        made = queries.shown.relabel(context.fact(self.fact))
-        known = made.sources != UNKNOWN
-        classes = one_hot(made.sources.clamp(min=0), self.classes).to(made.shares)
-        return Kin(whole_rows((classes * (made.shares * known)[:, :, None]).sum(dim=1)))
+        return Kin(whole_rows(known_shares(queries, context.fact(self.fact), self.classes)))
 
 
 @decides_kin
@@ -63,12 +60,56 @@ class Predicted:
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Hard or sharpened predictions."""
-        views = [context.rows(output) for output in self.by]
-        scores = torch.stack([full(rows.vectors) for rows in views])
-        probabilities = scores.softmax(dim=2).mean(dim=0)
+        probabilities = mean_prediction(self.by, context)
         sure = probabilities.amax(dim=1) >= value(self.threshold, context.progress)
         targets = sharpen(probabilities, value(self.temperature, context.progress))
-        return spread_classes(queries, views[0], targets * sure[:, None])
+        return spread_classes(queries, context.rows(self.by[0]), targets * sure[:, None])
+
+
+@decides_kin
+class KnownOrPredicted:
+    """The class of each source of a query where it is known, else what a network predicts.
+
+    MixMatch, Berthelot et al., NeurIPS 2019, https://arxiv.org/abs/1905.02249, Eq. 6, 7 and 10:
+    labelled and other images are mixed with one another, and so are their labels and guesses.
+    A query of which any part is neither known nor predicted has no kin.
+
+    Args:
+        classes: K.
+        by: scores of views of the images whose class is not known, one row an image.
+        temperature: as of ``Predicted``.
+        fact: that says the class.
+    """
+
+    classes: int
+    by: tuple[Output, ...]
+    temperature: Scalar = 0.5
+    fact: str = LABEL
+
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
+        """Labels and sharpened predictions by the shares of their sources."""
+        labels, deciding = context.fact(self.fact), context.rows(self.by[0])
+        guesses = sharpen(
+            mean_prediction(self.by, context), value(self.temperature, context.progress)
+        )
+        known = known_shares(queries, labels, self.classes).to(guesses)
+        unknown = deciding.composition.relabel(labels).sources[:, 0] == UNKNOWN
+        shares = overlap(queries.composition, deciding.composition).to(guesses)
+        return Kin(whole_rows(known + shares @ (guesses * unknown[:, None])))
+
+
+def known_shares(rows: Rows, labels: Int[Tensor, " M"], classes: int) -> Float[Tensor, "Q K"]:
+    """Which share of each row is known to be of each class."""
+    made = rows.shown.relabel(labels)
+    known = made.sources != UNKNOWN
+    each = one_hot(made.sources.clamp(min=0), classes).to(made.shares)
+    return (each * (made.shares * known)[:, :, None]).sum(dim=1)
+
+
+def mean_prediction(by: tuple[Output, ...], context: StepContext) -> Float[Tensor, "N K"]:
+    """Probabilities, not scores, averaged over views of the same images."""
+    scores = torch.stack([full(context.rows(output).vectors) for output in by])
+    return scores.softmax(dim=2).mean(dim=0)
 
 
 def sharpen(probabilities: Float[Tensor, "N K"], temperature: float) -> Float[Tensor, "N K"]:

@@ -73,6 +73,13 @@ class Classed(Protocol):
 
 
 @runtime_checkable
+class HasLabels(Protocol):
+    """Keeps a class of each item, -1 where there is none."""
+
+    labels: Int[Tensor, " M"]
+
+
+@runtime_checkable
 class Predicting(Protocol):
     """Keeps class probabilities of each item."""
 

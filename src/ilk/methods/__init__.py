@@ -16,11 +16,13 @@ from ilk.methods.diet import DIET
 from ilk.methods.dino import DINO
 from ilk.methods.distill import Distill
 from ilk.methods.fixmatch import FixMatch
+from ilk.methods.flexmatch import FlexMatch
 from ilk.methods.fnc import FNC
 from ilk.methods.ifnd import IFND
 from ilk.methods.iic import IIC
 from ilk.methods.imsat import IMSAT
 from ilk.methods.interclr import InterCLR
+from ilk.methods.mixmatch import MixMatch
 from ilk.methods.mochi import MoCHi
 from ilk.methods.moco_v2 import MoCoV2
 from ilk.methods.moco_v3 import RECIPES as MOCO_V3_RECIPES
@@ -32,11 +34,14 @@ from ilk.methods.relic_v2 import ReLICv2
 from ilk.methods.ressl import ReSSL
 from ilk.methods.revisiting import Revisiting
 from ilk.methods.rotation import Rotation
+from ilk.methods.s4l_exemplar import S4LExemplar
+from ilk.methods.s4l_rotation import S4LRotation
 from ilk.methods.simclr import SimCLR
 from ilk.methods.simsiam import SimSiam
 from ilk.methods.supcon import SupCon
 from ilk.methods.supervised import Supervised
 from ilk.methods.swav import SwAV
+from ilk.methods.uda import UDA
 from ilk.methods.uic import UIC
 from ilk.methods.vicreg import VICReg
 from ilk.methods.w_mse import WMSE
@@ -85,6 +90,11 @@ METHODS: Mapping[str, type[Recipe]] = {
     "distill": Distill,
     "supervised": Supervised,
     "fixmatch": FixMatch,
+    "flexmatch": FlexMatch,
+    "uda": UDA,
+    "mixmatch": MixMatch,
+    "s4l-rotation": S4LRotation,
+    "s4l-exemplar": S4LExemplar,
 }
 
 
