@@ -203,10 +203,10 @@ def batch(views: tuple[View, ...], step: int, *, size: int = 8, world: int = 1,
     shown = {view.name: subset_of(own, view, LABELS) for view in views}
     pixels = {
         view.name: torch.from_numpy(
-            np.stack([
+            np.array([
                 np.random.default_rng([int(i), step, n]).integers(0, 256, (3, *[view.size] * 2))
                 for i in shown[view.name]
-            ]).astype(np.uint8)
+            ], np.uint8).reshape(-1, 3, view.size, view.size)
         )
         for n, view in enumerate(views)
     }  # fmt: skip

@@ -318,3 +318,14 @@ def test_a_read_only_list_of_items_is_no_obstacle():
     items = ITEMS.copy()
     items.flags.writeable = False
     assert len(mix(torch.randn(8, 1, 4, 4), draw_of(Mixing(), items), view="a").images) == 8
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("strategy", get_args(Strategy))
+def test_no_rows_are_mixed_into_none(strategy, dtype):
+    """What a rank has of labelled images when its share of a batch has none."""
+    mixed = mix(
+        torch.zeros(0, 3, 8, 8, dtype=dtype), draw_of(only(strategy), ITEMS[:0]), view="a"
+    )
+    assert mixed.images.shape == (0, 3, 8, 8)
+    assert len(mixed.composition) == len(mixed.share) == 0

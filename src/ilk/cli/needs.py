@@ -16,6 +16,7 @@ _MEMORIES: Mapping[str, Callable[[int, Any], str]] = {
     "Centre": lambda n, _: _several(n, "running mean of scores", "running means of scores"),
     "Clusters": lambda n, memory: _clusterings(n, len(memory.centroids)),
     "History": lambda n, _: "the last 2 embeddings of each image",
+    "LearningStatus": lambda n, _: "the class in which each image was last found",
     "Labels": lambda n, memory: f"pseudo-labels of {len(memory.rarity):,} classes",
     "OnlineClusters": lambda n, memory: _clusterings(n, len(memory.centroids)),
     "Queue": lambda n, memory: (

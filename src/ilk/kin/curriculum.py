@@ -49,8 +49,8 @@ def standing(status: Int[Tensor, " M"], classes: int) -> Float[Tensor, " K"]:
     """How far each class is learned, from 0 to 1, by the convex map ``b / (2 - b)``.
 
     Example:
-        >>> standing(torch.tensor([0, 0, 0, 0, 1, 1, -1]), 3).round(decimals=3).tolist()
-        [1.0, 0.333, 0.0]
+        >>> standing(torch.tensor([0, 0, 0, 0, 1, 1, -1]), 3).mul(3).tolist()
+        [3.0, 1.0, 0.0]
     """
     counts = torch.bincount(status + 1, minlength=classes + 1)  # first: in no class
     share = counts[1:] / counts.max().clamp(min=1)

@@ -2,8 +2,8 @@
 
 Paper: Zhai et al., ICCV 2019, https://arxiv.org/abs/1905.03670
 Idea: what a pretext task teaches about images helps with few labels, if both are learned at
-    once (Eq. 1). Each image comes in all four rotations; all of them are to be told apart, and
-    each rotation of a labelled image has its class.
+    once (Eq. 1). Each image comes in all four rotations; all of them are to be distinguished,
+    and each rotation of a labelled image has its class.
 Against RotNet: a second linear head learns labels at the same time. Against FixMatch: the
     unlabelled loss asks for no class of the labels, so classes may be missing.
 Departures: the learning rate follows a cosine, where the authors have three steps and a

@@ -1,6 +1,6 @@
 """Losses from queries, candidates and their kin."""
 
-from ilk.objectives.average import mean_with_kin, rows_with_kin
+from ilk.objectives.average import mean_with_kin, rows_in_all, rows_with_kin
 from ilk.objectives.cross_entropy import SoftCrossEntropy, soft_cross_entropy_rows
 from ilk.objectives.divergence import Divergence, ForwardDivergence, divergence_rows
 from ilk.objectives.entropy import Entropy
@@ -33,6 +33,7 @@ __all__ = [
     "WhitenedMeanShift",
     "divergence_rows",
     "mean_with_kin",
+    "rows_in_all",
     "rows_with_kin",
     "soft_cross_entropy_rows",
     "whiten",

@@ -21,10 +21,19 @@ def mean_with_kin(rows: Float[Tensor, " Q"], kin: Kin | AlignedKin) -> Float[Ten
     return rows.masked_fill(~related, 0.0).sum() / rows_with_kin(kin)
 
 
-@torch.no_grad()
 def rows_with_kin(kin: Kin | AlignedKin) -> Num[Tensor, ""]:
     """How many rows of a rank have kin: on average over ranks, and at least one in all."""
-    count = kin.related.sum()
+    return _per_rank(kin.related.sum())
+
+
+def rows_in_all(kin: Kin | AlignedKin) -> Num[Tensor, ""]:
+    """How many rows a rank has, with kin or without: likewise; ranks need not have as many."""
+    related = kin.related
+    return _per_rank(torch.tensor(len(related), device=related.device))
+
+
+@torch.no_grad()
+def _per_rank(count: Num[Tensor, ""]) -> Num[Tensor, ""]:
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return count.clamp(min=1)
     dist.all_reduce(count)

@@ -147,7 +147,7 @@ def _inside(
 def _along(values: Tensor, axis: int, axes: int) -> Tensor:
     """Values [R, size] laid along one of several spatial axes."""
     shape = [1] * axes
-    shape[axis] = -1
+    shape[axis] = values.shape[1]
     return values.reshape(len(values), *shape)
 
 

@@ -17,7 +17,7 @@ AT_ONCE = 2**22  # pixels for which all is held at a time
 
 def peaks(images: Float[Tensor, "R C *spatial"]) -> Int[Tensor, "R d"]:
     """The pixel that stands out most; the first of several."""
-    rows = max(AT_ONCE // images[0, 0].numel(), 1)
+    rows = max(AT_ONCE // images.shape[2:].numel(), 1)
     found = [conspicuity(part).flatten(1).argmax(1) for part in images.split(rows)]
     return torch.stack(torch.unravel_index(torch.cat(found), images.shape[2:]), 1)
 

@@ -5,6 +5,8 @@ until it is mixed, no partner is copied first, and of a box only its own pixels 
 Axes: B images, R mixed images, C channels.
 """
 
+import math
+
 import cv2
 import numpy as np
 import torch
@@ -33,7 +35,8 @@ def blends(
     """
     sources = _interleaved(images)
     made = np.empty((len(rows), *sources.shape[1:]), np.float32)
-    lines, whole = (pixels.reshape(len(pixels), -1) for pixels in (sources, made))
+    size = math.prod(sources.shape[1:])
+    lines, whole = (pixels.reshape(len(pixels), size) for pixels in (sources, made))
     pairs = zip(rows.tolist(), partners.tolist(), share.tolist(), strict=True)
     for number, (row, partner, own) in enumerate(pairs):
         cv2.addWeighted(lines[row], own, lines[partner], 1 - own, 0, dst=whole[number])

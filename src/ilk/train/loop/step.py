@@ -26,7 +26,7 @@ from ilk.core import (
 from ilk.kin import HasRows, memory_of
 from ilk.method import FromMemory, NearestNeighbour, RowSource, Source, Term
 from ilk.networks import Network
-from ilk.objectives import rows_with_kin
+from ilk.objectives import rows_in_all, rows_with_kin
 from ilk.train.loop.kin_counts import kin_counts
 from ilk.train.loop.passes import Outputs
 from ilk.train.loop.places import place_by_place
@@ -118,7 +118,11 @@ class Step:
 
     def joined(self, output: Output) -> Rows:
         """The rows of an output on all ranks, without gradient."""
-        return gather_rows(self.rows(output))
+        return self._gathered(self.rows(output))
+
+    def _gathered(self, rows: Rows) -> Rows:
+        # A view of items of which something is known has unequal numbers of rows on ranks.
+        return gather_rows(rows, uneven=bool(self._facts))
 
     def learning_rows(self, output: Output) -> Rows:
         """The rows of an output on this rank, with gradient unless it is stopped."""
@@ -180,7 +184,7 @@ class Step:
         """The loss of one term, before its weight, in single precision or better."""
         queries = _joined([self.source_rows(entry) for entry in term.queries])
         if term.objective.joint:
-            queries = gather_rows(queries)
+            queries = self._gathered(queries)
         blocks = self._candidates(term)
         columns = sum(map(len, blocks)) if term.classes is None else term.classes.count
         if term.classes is not None and queries.vectors.shape[1] != columns:
@@ -201,7 +205,7 @@ class Step:
             vectors = vectors if made is None else (*vectors, made)
             loss = term.objective(asked, vectors, kin, self._progress)
         if term.rows == "all":
-            return loss * (rows_with_kin(kin).to(loss) / len(kin.related))
+            return loss * (rows_with_kin(kin).to(loss) / rows_in_all(kin))
         return loss
 
     @torch.no_grad()
@@ -227,7 +231,7 @@ class Step:
         return [
             self.source_rows(entry)
             if isinstance(entry, FromMemory)
-            else gather_rows(self.source_rows(entry))
+            else self._gathered(self.source_rows(entry))
             for entry in term.row_sources
         ]
 
