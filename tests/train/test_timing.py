@@ -1,9 +1,14 @@
 """Steps and scores that fit into a time."""
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ilk.train import Settings
 from ilk.train.length import Length
+from ilk.train.planning.guarding import seconds_of, spaced, within
 from ilk.train.planning.timing import SCORES_SHARE, Timing
 
 seconds = st.floats(1e-3, 1.0)
@@ -33,3 +38,29 @@ def test_scores_take_a_tenth_of_the_time_at_most():
     assert timing.fitting(60, 0) == (600, 0)
     assert timing.fitting(6000, None) == (59370, None)
     assert timing.fitting(1, None)[0] == 1
+
+
+def test_a_guard_looks_twenty_times_or_for_a_tenth_of_the_time():
+    timing = Timing(step=0.1, score=0.0, look=0.0, steps_per_epoch=10, guard=3.0)
+    begun = Settings(weights="x", batch_size=8)
+    short, long = Length(300, 10), Length(10_000, 10)
+    assert spaced(begun, long, timing) == (begun, 21)
+    changed, looks = spaced(begun, short, timing)
+    assert (changed.guard_every, looks) == (300 / 4 / 10, 5)
+    assert spaced(changed, short, timing) == (changed, 5)
+    assert spaced(replace(begun, guard="off"), long, timing)[1] == 2
+    assert spaced(Settings(), long, replace(timing, guard=0.0))[1] == 0
+    assert seconds_of(begun, long, timing) == pytest.approx(1000 + 21 * 3)
+    steps, every = within(begun, timing, 600)
+    assert (steps, every) == (5400 - 5 * 6, None)
+    left = seconds_of(begun, Length(steps, 10), timing)
+    assert 540 < left <= 600
+
+
+def test_where_the_guard_scores_online_scores_are_not_made_again():
+    timing = Timing(step=0.1, score=3.0, look=0.0, steps_per_epoch=10, guard=3.0)
+    begun = Settings(weights="x", batch_size=8)
+    assert seconds_of(begun, Length(10_000, 10), timing) == pytest.approx(1000 + 21 * 3)
+    often = replace(begun, knn_every=10.0)
+    found = seconds_of(often, Length(10_000, 10), timing)
+    assert found == pytest.approx(1000 + 21 * 3 + 101 * 3)

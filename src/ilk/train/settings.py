@@ -141,6 +141,11 @@ class Settings:
         if not 0 <= self.max_bad_share <= 1:
             raise UserError(f"max_bad_share: must be from 0 to 1, got {self.max_bad_share}")
 
+    @property
+    def guard_scores(self) -> bool:
+        """Whether online k-NN is what the guard measures, so that it is measured once."""
+        return self.weights is not None and self.guard == "auto" and self.knn_every is None
+
     def as_record(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)

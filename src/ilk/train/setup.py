@@ -194,7 +194,7 @@ class Setup:
             every = max(steps / per_epoch / SCORES, 1.0)
         self.knn_every = max(round(every * per_epoch), 1)
         self.probe = None
-        if every > 0:
+        if every > 0 and not self.settings.guard_scores:
             self.probe = online_probe(
                 self.source,
                 seed=self.settings.seed,

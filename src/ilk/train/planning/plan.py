@@ -16,6 +16,7 @@ from ilk.train.length import Length, length_of
 from ilk.train.loop.probe import GALLERY, QUERIES
 from ilk.train.planning import choices, defaults, mixing, room
 from ilk.train.planning.defaults import Facts
+from ilk.train.planning.guarding import look_seconds, seconds_of, spaced, within
 from ilk.train.planning.machine import Memory, memory_of
 from ilk.train.planning.made import Plan
 from ilk.train.planning.measure import Cost, measure
@@ -214,6 +215,7 @@ class _Planner:
             score=score if self._scored(settings) else 0.0,
             look=cost.signs,
             steps_per_epoch=self._per_epoch(settings),
+            guard=look_seconds(settings, self.survey, cost.embedding),
         )
 
     def _length(self, settings: Settings, timing: Timing) -> tuple[Length, Settings]:
@@ -227,7 +229,7 @@ class _Planner:
             epochs, self.capped = choices.epochs_for(per_epoch)
             return length_of(replace(settings, epochs=epochs), per_epoch, None), settings
         left = minutes * 60 - (time.monotonic() - self.began) - timing.after
-        steps, every = self._shared(timing.fitting(left, settings.knn_every))
+        steps, every = self._shared(within(settings, timing, left))
         if settings.minutes is None:
             epochs, self.capped = choices.at_most(steps / per_epoch)
             if self.capped:
@@ -239,6 +241,7 @@ class _Planner:
 
     def _paced(self, settings: Settings, cost: Cost, length: Length) -> Settings:
         """Checkpoints once an epoch, but not more often than once a minute."""
+        settings = self._shared(spaced(settings, length, self._timing(settings, cost))[0])
         if settings.checkpoint_every is not None:
             return settings
         step = cost.seconds_of(self._micro(settings), settings.accumulate)
@@ -259,9 +262,8 @@ class _Planner:
         if cost is None:
             return self._warned(made, None)
         timing = self._timing(settings, cost)
-        scores = length.scores(settings.knn_every) if timing.score else 0
         takes = Takes(
-            seconds=timing.seconds(length.steps, scores),
+            seconds=seconds_of(settings, length, timing),
             step=timing.step,
             memory=cost.memory_of(self._micro(settings)),
             reachable=memory.reachable,

@@ -7,6 +7,7 @@ from ilk.train.length import SCORES
 
 SCORES_SHARE = 0.1  # of a time, that online scores take at most by default
 LOOKS = 100  # for signs of collapse, in a run of more steps
+FEWEST_LOOKS = 4  # of a guard
 AFTERWARDS = 3  # scores: of the encoder, of raw pixels and of the untrained network
 
 
@@ -19,12 +20,14 @@ class Timing:
         score: an online k-NN score; 0 where there are none.
         look: for signs of learning and of collapse.
         steps_per_epoch: of the data and batch size.
+        guard: a score of the guard; 0 where there is none.
     """
 
     step: float
     score: float
     look: float
     steps_per_epoch: float
+    guard: float = 0.0
 
     @property
     def after(self) -> float:
@@ -35,6 +38,12 @@ class Timing:
         """Of so many steps and scores."""
         looks = math.ceil(steps / max(steps // LOOKS, 1)) + 1
         return self.step * steps + self.score * scores + self.look * looks
+
+    def looks(self, seconds: float) -> int:
+        """Of the guard: twenty, or those that take a tenth of a time, but a few at least."""
+        if not self.guard:
+            return 0
+        return min(SCORES, max(int(SCORES_SHARE * seconds / self.guard), FEWEST_LOOKS))
 
     def fitting(self, seconds: float, every: float | None) -> tuple[int, float | None]:
         """Steps that fit into a time, one at least, and epochs between scores.
