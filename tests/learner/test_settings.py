@@ -22,6 +22,7 @@ ASIDE = {"data", "output", "dry_run", "resume", "teacher"}  # of ``ilk train``
 FLAGS = {"minutes": "time", "backbone_options": "backbone_set"} | dict.fromkeys(
     ["method_options", "mix_options", "kin_options", "optimiser_options", "tune_options"], "set"
 )
+PATHS = {"weights", "masks", "labelled", "labels"}
 WORDS = {
     "method": "dino",
     "mix": "sdmp",
@@ -70,7 +71,7 @@ def test_a_learner_has_every_setting_of_a_run_in_the_same_order():
 def test_a_learner_takes_what_a_run_takes():
     hints = get_type_hints(Learner)
     for name, hint in HINTS.items():
-        wider = {"weights": str | Path | None, "masks": str | Path | None}.get(name, hint)
+        wider = str | Path | None if name in PATHS else hint
         assert hints[name] == (wider | None if name in OPTIONS else wider), name
 
 

@@ -24,6 +24,7 @@ VERBS = {
     "train": "Train an encoder on unlabelled images.",
     "pack": "Make images smaller once, in one file that is quick to read.",
     "embed": "Turn images into a table of vectors: parquet, CSV or NumPy.",
+    "predict": "Predict the class of images: parquet, CSV or NumPy.",
     "evaluate": "Score an encoder on labelled images.",
     "compare": "Train several methods over several seeds, and compare them.",
     "report": "Make one page from the results of ilk evaluate.",

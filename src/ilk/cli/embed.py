@@ -5,12 +5,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from ilk.cli.arguments import check_paths
-from ilk.cli.terminal import answer, plain, say, terminal
-from ilk.core.counts import count
-from ilk.core.endings import table_format
-from ilk.core.errors import UserError
-from ilk.progress import TrainDisplay
+from ilk.cli.rows import check_rows, write_rows
+from ilk.cli.terminal import answer
 
 
 def embed(
@@ -52,42 +48,18 @@ def embed(
     workers
         Read and decode in so many threads; there is one per core when not given.
     """
-    if not data:
-        raise UserError("embed: needs images, got no DATA; give a folder, archive or parquet")
-    check_paths(data)
-    if output and table_format(output, "-o") != "parquet" and shard_rows is not None:
-        raise UserError(
-            f"--shard-rows: must be left out for {output}, which is one file, got {shard_rows};"
-            " give -o FILE.parquet for shards"
-        )
-    from ilk.data import default_workers, open_source
-    from ilk.embedding import embed_to_table, left_behind
+    check_rows("embed", data, output, shard_rows)
+    from ilk.data import default_workers
+    from ilk.embedding import embed_to_table
     from ilk.networks import load_encoder
 
-    source = open_source(data[0] if len(data) == 1 else list(data))
-    place = Path(data[0].partition(":")[0]).resolve()
-    path = output or Path(f"{place.stem}-vectors.parquet")
-    console = terminal()
-    with TrainDisplay(console, "embed") as display:
-        try:
-            written = embed_to_table(
-                load_encoder(encoder, tell=display.on_message),
-                source,
-                path,
-                shard_rows=shard_rows,
-                dtype=dtype,
-                progress=lambda done, of: display.on_step(done, of, {}),
-                batch_size=batch_size,
-                device=device,
-                workers=workers or default_workers(),
-            )
-        except KeyboardInterrupt:
-            display.on_message(
-                "The vectors so far are kept; the same command continues from here."
-            )
-            raise
-    if bad := left_behind(written):
-        lost = count(len(bad), "unreadable image")
-        say(console, plain(f"{lost} left out, first {bad[0].key}: {bad[0].reason}"))
-    say(console, f"The vectors are in {plain(written)}")
+    written = write_rows(
+        "embed", data, output, "vectors",
+        lambda source, path, display: embed_to_table(
+            load_encoder(encoder, tell=display.on_message), source, path,
+            shard_rows=shard_rows, dtype=dtype,
+            progress=lambda done, of: display.on_step(done, of, {}),
+            batch_size=batch_size, device=device, workers=workers or default_workers(),
+        ),
+    )  # fmt: skip
     answer({"vectors": str(written), "encoder": encoder, "data": data})

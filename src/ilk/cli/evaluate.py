@@ -165,13 +165,20 @@ def _applying(console: Console, side: Side, names: "Sequence[str]") -> "list[str
     from ilk.evaluate import PROTOCOLS
 
     fixed = side.images is not None and not side.images.has_weights
-    left = [name for name in names if fixed and "weights" in PROTOCOLS[name].needs]
-    if left:
-        say(
-            console,
-            f"[yellow]note:[/] {plain(side.name)} has no weights to train, it is left out of"
-            f" {', '.join(left)}",
-        )
+    unlearned = side.images is not None and side.images.classifier is None
+    left: list[str] = []
+    for lacks, need, what in (
+        (fixed, "weights", "weights to train"),
+        (unlearned, "classifier", "classifier of its own"),
+    ):
+        without = [name for name in names if lacks and need in PROTOCOLS[name].needs]
+        if without:
+            say(
+                console,
+                f"[yellow]note:[/] {plain(side.name)} has no {what}, it is left out of"
+                f" {', '.join(without)}",
+            )
+        left += without
     return [name for name in names if name not in left]
 
 

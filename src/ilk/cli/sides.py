@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ilk.data import Source
     from ilk.embedding import Embeddings
     from ilk.evaluate import ClassMap, Images
-    from ilk.networks import Encoder
+    from ilk.networks import Classifier, Encoder
 
 VECTORS = "vectors"
 
@@ -114,6 +115,7 @@ def _of_images(
         images = Images(
             encoder=encoder, train=sources.get("train"), test=sources["test"],
             batch_size=reading.batch_size, device=reading.device, workers=reading.workers,
+            classifier=_classifier(spec, encoder, asked, needed=ours is None),
         )  # fmt: skip
         for name in asked.protocols if ours is None else ():
             check_encoder(images, protocol(name))
@@ -124,6 +126,20 @@ def _of_images(
             for name, source in sources.items()
         }
         yield Side(name=spec, parts=parts, images=images)
+
+
+def _classifier(
+    spec: str, encoder: "Encoder", asked: Asked, *, needed: bool
+) -> "Classifier | None":
+    """What a run has learned of classes, where a protocol asks for it."""
+    from ilk.evaluate import protocol
+    from ilk.networks import load_classifier
+    from ilk.networks.classifier import CLASSIFIER
+
+    if not any("classifier" in protocol(name).needs for name in asked.protocols):
+        return None
+    there = (Path(spec) / CLASSIFIER).exists()
+    return load_classifier(spec, encoder) if needed or there else None
 
 
 def _in_classes(sides: Iterator[Side], classes: "ClassMap | None") -> Iterator[Side]:

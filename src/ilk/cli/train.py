@@ -39,6 +39,8 @@ def train(
     backbone_set: Pairs = (),
     weights: Annotated[str | None, Parameter(name="--from")] = None,
     teacher: str | None = None,
+    labelled: str | None = None,
+    labels: str | None = None,
     anchor: str | None = None,
     tune: Literal["auto", "lora", "last", "norms", "full"] | None = None,
     guard: Literal["auto", "off"] = "auto",
@@ -110,6 +112,13 @@ def train(
         Learn from this trained network, which stays as it is: a run, NAME@FILE, a hub folder
         or timm:NAME. --method distill makes a small network of it, see also rekd; it is the
         same as --set teacher=NAME.
+    labelled
+        Take the labels of these images and of no others: a folder with a folder for each
+        class, or any other images with labels. Methods that learn from few labels have these
+        images among the unlabelled ones too, unless pooled=false is set.
+    labels
+        Read from this table which images of DATA are labelled: CSV or parquet with the columns
+        path and label; an empty label is none.
     anchor
         Keep features near those of the weights to begin with: cosine (of each image) or gram
         (similarities of its patches), perhaps with a weight as in gram:0.5.
@@ -199,6 +208,7 @@ def train(
         optimiser_options=moved,
         backbone=backbone, backbone_options=literals(backbone_set), weights=weights,
         anchor=anchor, tune=tune, tune_options=tuned, guard=guard, guard_every=guard_every,
+        labelled=labelled, labels=labels,
         epochs=epochs, steps=steps, minutes=None if time is None else minutes(time),
         image_size=image_size, channels=channels, batch_size=batch_size, accumulate=accumulate,
         lr=lr, seed=seed, workers=workers, checkpoint_every=checkpoint_every,

@@ -17,14 +17,15 @@ def worth(directory: Path, record: Mapping[str, Any]) -> str:
     """
     import torch
 
-    from ilk.data import default_workers, open_source
+    from ilk.data import default_workers
     from ilk.evaluate import load_encoder_or_baseline, raw_pixels
     from ilk.networks import load_encoder
-    from ilk.train import online_probe
+    from ilk.train import online_probe, open_images
+    from ilk.train.records.record import recorded_settings
 
     settings = record["settings"]
     probe = online_probe(
-        open_source(record["data"]["spec"]),
+        open_images(recorded_settings(record), record["data"]["spec"]),
         seed=settings["seed"],
         workers=settings["workers"] or default_workers(),
         device=torch.device(record["device"]),

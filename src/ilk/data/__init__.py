@@ -9,6 +9,7 @@ from ilk.data.decode import decode, read_item
 from ilk.data.facts import WithFacts, fact, fact_names
 from ilk.data.folder import Folder
 from ilk.data.joined import Joined
+from ilk.data.labelled import monitor_labels, pooled, with_labelled, with_table
 from ilk.data.loose import Loose
 from ilk.data.map_style import MapStyle
 from ilk.data.masks import Masks, Scenery, open_masks
@@ -54,11 +55,15 @@ __all__ = [
     "fact_names",
     "labels",
     "left_out",
+    "monitor_labels",
     "open_masks",
     "open_source",
     "pack",
+    "pooled",
     "read_item",
     "roots",
     "unlabelled_because",
     "window_moments",
+    "with_labelled",
+    "with_table",
 ]  # fmt: skip

@@ -79,7 +79,7 @@ class WithFacts:
     Args:
         source: which items.
         facts: for each name either one value an item (numbers, negative or NaN where not known,
-            or texts), or the name of another fact, which is known by both names.
+            or texts), or the name of another fact, which is known by both names, or a ``Fact``.
 
     Raises:
         UserError: values are not one for each item, or there is no fact of such a name.
@@ -91,6 +91,8 @@ class WithFacts:
         self._known = {
             name: fact(source, values)
             if isinstance(values, str)
+            else values
+            if isinstance(values, Fact)
             else given_labels(values, len(source), f"{source.name}: {name}")
             for name, values in facts.items()
         }

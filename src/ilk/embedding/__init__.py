@@ -8,11 +8,11 @@ from ilk.embedding.quality import alignment, feature_std, lidar, rankme
 from ilk.embedding.readable import OnBad, embed_readable
 from ilk.embedding.record import Embeddings
 from ilk.embedding.stored import left_behind, read_embeddings
-from ilk.embedding.table import embed_to_table
+from ilk.embedding.table import embed_to_table, predict_to_table
 
 __all__ = [
     "Batch", "Embeddings", "Looked", "OnBad", "alignment", "cached", "embed", "embed_batches",
     "embed_readable", "embed_to_table", "feature_std", "knn_accuracy", "leave_one_out",
-    "left_behind", "lidar", "moved", "nearest", "nearest_others", "rankme", "read_embeddings",
-    "vote",
+    "left_behind", "lidar", "moved", "nearest", "nearest_others", "predict_to_table",
+    "rankme", "read_embeddings", "vote",
 ]  # fmt: skip

@@ -40,7 +40,7 @@ def save_parquet(target: Path, tables: Iterable[Any], schema: pa.Schema) -> None
     Raises:
         UserError: it cannot be written: a full disk, say.
     """
-    names: Any = ["label_name"]  # the only column worth a dictionary
+    names: Any = ["label_name", "class"]  # the only columns worth a dictionary
     with (
         replacing(target, "embed", ADVICE) as beside,
         pq.ParquetWriter(beside, schema, use_dictionary=names) as writer,

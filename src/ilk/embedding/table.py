@@ -6,6 +6,8 @@ A table holds ``key`` (string, a path below one of ``roots`` in the metadata), `
 ``vector`` (fixed_size_list of float16 or float32).
 What made it stands as JSON under ``ilk`` in the schema's metadata; `ilk.embedding.formats` says
 what CSV and npz make of this.
+A table of predictions has ``class`` (string), ``probability`` and ``margin`` (float32) in the
+place of ``vector``.
 """
 
 # pyarrow has no types
@@ -14,7 +16,7 @@ what CSV and npz make of this.
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
@@ -27,9 +29,10 @@ from ilk.core.endings import Format, table_format
 from ilk.core.version import VERSION
 from ilk.data import Bad, Source, left_out, roots, unlabelled_because
 from ilk.embedding.batches import Batch, all_finite, embed_batches, nothing_readable
+from ilk.embedding.columns import ClassColumns, Columns, VectorColumn
 from ilk.embedding.formats import save_csv, save_npz, save_parquet, sidecar
 from ilk.embedding.stored import bad_of, facts_of
-from ilk.networks import Encoder
+from ilk.networks import Classifier, Encoder
 
 LAYOUT = 2  # of the columns; 1 had no width and height
 PIECE = 4096  # items that an interruption can cost at most; a row group each
@@ -79,7 +82,39 @@ def embed_to_table(
             another encoder or other data was embedded there, a vector has NaN or infinity or
             does not fit float16, nothing could be read, or the disk is full.
     """
-    path = Path(path)
+    columns = VectorColumn(encoder, dtype)
+    job = _Job(encoder, source, columns, shard_rows or SHARD, reading, progress, "embed")
+    return _written(job, Path(path), shard_rows)
+
+
+def predict_to_table(
+    encoder: Encoder,
+    classifier: Classifier,
+    source: Source,
+    path: str | Path,
+    *,
+    shard_rows: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    **reading: Unpack[Reading],
+) -> Path:
+    """The same with classes in the place of vectors.
+
+    Args:
+        encoder: stays as it is.
+        classifier: of its features.
+        source: as in `embed_to_table`, and so are the others.
+        path: file or directory.
+        shard_rows: items in a shard of parquet.
+        progress: called with the items done and their number.
+        reading: ``batch_size``, ``device`` and ``workers``.
+    """
+    columns = ClassColumns(classifier)
+    job = _Job(encoder, source, columns, shard_rows or SHARD, reading, progress, "predict")
+    return _written(job, Path(path), shard_rows)
+
+
+def _written(job: "_Job", path: Path, shard_rows: int | None) -> Path:
+    """The whole table of a job, in shards of so many rows where they were asked for."""
     kind = table_format(path)
     if kind != "parquet":
         if shard_rows is not None:
@@ -87,12 +122,11 @@ def embed_to_table(
                 f"shard_rows: must be left out for {kind}, which is one file, got {shard_rows};"
                 " write parquet for shards"
             )
-        shard_rows = max(len(source), 1)
-    shard_rows = SHARD if shard_rows is None else shard_rows
-    if shard_rows < 1:
+        job = replace(job, shard_rows=max(len(job.source), 1))
+    elif shard_rows is not None and shard_rows < 1:
         raise UserError(f"shard_rows: must be 1 or more, got {shard_rows}")
-    with lock(path, "embed"):
-        return _embed(_Job(encoder, source, dtype, shard_rows, reading, progress), path)
+    with lock(path, job.verb):
+        return _embed(job, path)
 
 
 def _embed(job: "_Job", path: Path) -> Path:
@@ -100,12 +134,12 @@ def _embed(job: "_Job", path: Path) -> Path:
     shards = max(-(-len(source) // shard_rows), 1)
     targets = [path]
     if table_format(path) != "parquet":
-        _check_sidecar(path)
+        _check_sidecar(path, job.verb)
     elif shards > 1 or path.is_dir():
         for found in [path] if path.is_file() else sorted(path.glob("part-*.parquet")):
             job.verify(found)
         targets = [path / f"part-{number:05d}.parquet" for number in range(shards)]
-    check_writable(targets[0], "embed")
+    check_writable(targets[0], job.verb)
     for number, target in enumerate(targets):
         first = number * shard_rows
         _write_shard(job, target, range(first, min(first + shard_rows, len(source))))
@@ -118,7 +152,7 @@ def _embed(job: "_Job", path: Path) -> Path:
     return path
 
 
-def _check_sidecar(path: Path) -> None:
+def _check_sidecar(path: Path, verb: str) -> None:
     """Refuse to write facts over a file that is not ours."""
     place = sidecar(path)
     if place.is_file():
@@ -126,10 +160,10 @@ def _check_sidecar(path: Path) -> None:
             facts_of(path)
         except UserError as error:
             raise UserError(
-                f"embed: {place} must be free for the facts of {path.name}, got a file that ilk"
-                " embed did not write; move it or choose another output"
+                f"{verb}: {place} must be free for the facts of {path.name}, got a file that"
+                " ilk did not write; move it or choose another output"
             ) from error
-    check_writable(place, "embed")
+    check_writable(place, verb)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +172,11 @@ class _Job:
 
     encoder: Encoder
     source: Source
-    dtype: Literal["float16", "float32"]
+    columns: Columns
     shard_rows: int
     reading: Reading
     progress: Callable[[int, int], None] | None
+    verb: str
 
     @property
     def made(self) -> dict[str, Any]:
@@ -151,7 +186,7 @@ class _Job:
             "encoder_name": self.encoder.name,
             "image_size": self.encoder.image_size,
             "dim": self.encoder.feature_dim,
-            "dtype": self.dtype,
+            **self.columns.made,
             "data": self.source.fingerprint,
             "items": len(self.source),
             "classes": list(self.source.classes),
@@ -161,8 +196,6 @@ class _Job:
 
     def schema(self, bad: Iterable[Bad]) -> pa.Schema:
         """Columns and metadata."""
-        number = pa.float16() if self.dtype == "float16" else pa.float32()
-        vector = pa.field("vector", pa.list_(number, self.encoder.feature_dim))
         label = [pa.field("label", pa.int64()), pa.field("label_name", pa.string())]
         columns = [
             pa.field("key", pa.string()),
@@ -170,7 +203,7 @@ class _Job:
             pa.field("width", pa.int32()),
             pa.field("height", pa.int32()),
             *(label if self.source.classes else []),
-            vector,
+            *self.columns.fields,
         ]
         beside = {
             "made": self.made,
@@ -188,8 +221,8 @@ class _Job:
         other = [name for name in wanted if found.get(name) != wanted[name]]
         if other:
             raise UserError(
-                f"embed: {file} must have been made with the same encoder, data and settings,"
-                f" got another {', '.join(other)}; choose another output or delete it"
+                f"{self.verb}: {file} must have been made with the same encoder, data and"
+                f" settings, got another {', '.join(other)}; choose another output or delete it"
             )
 
     def tell(self, done: int) -> None:
@@ -236,14 +269,6 @@ def _write_piece(job: _Job, target: Path, items: range) -> None:
 
 
 def _table(batch: Batch, job: _Job, schema: pa.Schema) -> pa.Table:
-    with np.errstate(over="ignore"):
-        vectors = batch.vectors.astype(job.dtype)
-    if np.isinf(vectors).any():
-        row = int(np.abs(batch.vectors).max(1).argmax())
-        raise UserError(
-            f"embed: vectors must stay below 65504 to fit float16, {batch.keys[row]} has"
-            f" {np.abs(batch.vectors[row]).max():.4g}; use float32"
-        )
     unknown = batch.labels < 0
     names = [*job.source.classes, None]
     columns = {
@@ -253,9 +278,7 @@ def _table(batch: Batch, job: _Job, schema: pa.Schema) -> pa.Table:
         "height": pa.array(batch.sizes[:, 1], pa.int32()),
         "label": pa.array(batch.labels, pa.int64(), mask=unknown),
         "label_name": pa.array([names[label] for label in batch.labels], pa.string()),
-        "vector": pa.FixedSizeListArray.from_arrays(
-            pa.array(vectors.ravel()), job.encoder.feature_dim
-        ),
+        **job.columns.arrays(batch),
     }
     return pa.table([columns[name] for name in schema.names], schema=schema)
 

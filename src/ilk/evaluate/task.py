@@ -106,12 +106,17 @@ def check_encoder(images: Images, protocol: Protocol) -> None:
 
     Raises:
         UserError: the protocol trains weights, and the encoder has none; or it looks at images,
-            and the encoder reads others.
+            and the encoder reads others; or it needs a classifier, and there is none.
     """
     if "images" in protocol.needs and images.encoder.kind != "image":
         raise UserError(
             f"evaluate: {protocol.name} needs an encoder of images, got one of "
             f"{images.encoder.kind}s; protocols that go by vectors alone, such as knn, do"
+        )
+    if "classifier" in protocol.needs and images.classifier is None:
+        raise UserError(
+            f"evaluate: {protocol.name} needs a run that has learned classes, got"
+            f" {images.encoder.name} without a classifier"
         )
     if "weights" in protocol.needs and not images.has_weights:
         raise UserError(

@@ -17,8 +17,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.exceptions import NotFittedError
 
 from ilk.core import UserError, shown
-from ilk.core.counts import count
-from ilk.learner.work import framed, trained
+from ilk.learner.work import framed, labelled, probabilities, trained, warn_of
 from ilk.progress import TrainDisplay, error_console
 from ilk.train import Settings, checked_settings
 
@@ -60,6 +59,8 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_features_out_: D, the length of a vector.
         directory_: the folder of the run.
         kept_: after ``transform``, the positions of the images that could be read.
+        classes_: of ``predict``, where the method has learned classes.
+        classifier_: likewise, an `ilk.networks.Classifier`.
 
     Example:
         >>> from ilk import Learner
@@ -82,6 +83,8 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     backbone: str | None = None
     backbone_options: Mapping[str, Any] | None = None
     weights: str | Path | None = None
+    labelled: str | Path | None = None
+    labels: str | Path | None = None
     anchor: str | None = None
     tune: Literal["auto", "lora", "last", "norms", "full"] | None = None
     tune_options: Mapping[str, Any] | None = None
@@ -112,13 +115,15 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     bad: Literal["skip", "nan", "error"] = "skip"
     verbose: bool = True
 
-    def fit(self, X: Any, y: object = None) -> "Learner":
+    def fit(self, X: Any, y: Any = None) -> "Learner":
         """Train on images.
 
         Args:
             X: the images. Labels that they come with are used by the online k-NN score, and by
                 methods and kin rules that say so.
-            y: is not looked at; scikit-learn's pipelines pass it.
+            y: a class for each image, a name or a number, in the place of labels that the
+                images come with; -1 and an empty name are unlabelled. It is not looked at
+                where the method learns from no labels.
 
         Raises:
             UserError: a parameter or the data cannot be used.
@@ -131,20 +136,14 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         settings = self._settings()
         directory = Path(self.directory or tempfile.mkdtemp(prefix="ilk-"))
         try:
-            trained(settings, X, directory, verbose=self.verbose)
+            data, classes = labelled(settings, X, y)
+            trained(settings, data, directory, verbose=self.verbose)
         finally:
             if self.directory is None:
                 with suppress(OSError):
                     directory.rmdir()  # goes through where the run did not begin
-        self._read(directory)
-        lost = read_record(directory)["bad_files"]
-        if lost:
-            first = shown(f"{lost[0]['key']}: {lost[0]['reason']}")
-            warnings.warn(
-                f"fit: {count(len(lost), 'image')} could not be read, others are taken in "
-                f"place; first {first}",
-                stacklevel=2,
-            )
+        self._read(directory, classes)
+        warn_of(read_record(directory)["bad_files"])
         return self
 
     @classmethod
@@ -197,6 +196,23 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             return rows
         return framed(rows, self.kept_, X, len(source))
 
+    def predict_proba(self, X: Any) -> Float32[np.ndarray, "N K"]:
+        """The probability of each of ``classes_``, for every image that can be read, in order.
+
+        Raises:
+            UserError: as in ``transform``, or the learner has learned no classes.
+        """
+        from ilk.data import open_source
+
+        self._check_bad()
+        bad = "error" if self.bad == "error" else "skip"
+        rows, self.kept_ = self._embed(open_source(X), bad, "predict")
+        return probabilities(getattr(self, "classifier_", None), rows, self.method)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable of ``classes_`` for each image; errors as in ``predict_proba``."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
     def score(self, X: Any, y: Any = None) -> float:
         """Leave-one-out 20-NN accuracy of the labelled images that can be read, in [0, 1].
 
@@ -247,12 +263,19 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             choices = ", ".join(get_args(OnBad))
             raise UserError(f"bad: must be one of {choices}, got {self.bad!r}")
 
-    def _read(self, directory: Path) -> None:
-        from ilk.networks import load_encoder
+    def _read(self, directory: Path, classes: np.ndarray | None = None) -> None:
+        from ilk.networks import Classifier, load_classifier, load_encoder
+        from ilk.networks.classifier import CLASSIFIER
 
         self.encoder_: Encoder = load_encoder(str(directory))
         self.n_features_out_ = self.encoder_.feature_dim
         self.directory_ = directory
+        if (directory / CLASSIFIER).exists():
+            self.classifier_: Classifier = load_classifier(directory, self.encoder_)
+            names = np.array(self.classifier_.classes)
+            self.classes_ = names if classes is None else classes
+        else:
+            vars(self).pop("classifier_", None)
 
     def _embed(
         self, source: "Source", bad: "OnBad", title: str

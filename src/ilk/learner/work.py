@@ -2,15 +2,20 @@
 
 import signal
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int32, Int64
 
-from ilk.core import shown
+from ilk.core import UserError, shown
+from ilk.core.counts import count
 from ilk.progress import TrainDisplay, error_console
 from ilk.train import Settings
+
+if TYPE_CHECKING:
+    from ilk.networks import Classifier
 
 
 def trained(settings: Settings, X: Any, directory: Path, *, verbose: bool) -> None:
@@ -45,6 +50,92 @@ def trained(settings: Settings, X: Any, directory: Path, *, verbose: bool) -> No
         if isinstance(stop, Interrupted) and stop.exit_code == 128 + signal.SIGINT:
             raise KeyboardInterrupt(f"the run is kept in {directory}") from stop
         raise
+
+
+def labelled(settings: Settings, X: Any, y: Any) -> tuple[Any, np.ndarray | None]:
+    """Images with the classes that a person gives for them, and those classes.
+
+    Args:
+        settings: of the run; where it learns from no labels, the images stay as they are.
+        X: the images.
+        y: a class for each; -1 or an empty name where it is not known. None is none.
+
+    Raises:
+        UserError: there is not one for each image.
+    """
+    from ilk.core.facts import LABEL, Fact
+    from ilk.data import WithFacts, open_source
+    from ilk.train.assemble import method_without_weights
+
+    learns = LABEL in method_without_weights(settings).facts or settings.kin is not None
+    if y is None or not learns:
+        return X, None
+    source = open_source(X)
+    classes, codes = coded(y, len(source))
+    why = "y gives them none" if (codes < 0).any() else ""
+    return WithFacts(source, {LABEL: Fact(tuple(map(str, classes)), codes, why)}), classes
+
+
+def coded(y: Any, size: int) -> tuple[np.ndarray, Int32[np.ndarray, " N"]]:
+    """The classes in ``y`` in their order, and the position of each among them, -1 for none.
+
+    Args:
+        y: numbers, of which the negative ones are no class, or names, of which an empty one is.
+        size: N.
+
+    Raises:
+        UserError: there is not one for each image, or they are neither whole numbers nor names.
+    """
+    given: np.ndarray = np.asarray(y)
+    if given.shape != (size,):
+        raise UserError(f"y: must be one class for each of {size} images, got {given.shape}")
+    if given.dtype.kind in "iub":
+        known = given >= 0
+    elif given.dtype.kind in "UO" and all(isinstance(one, str | None) for one in given):
+        given = np.array([one or "" for one in given], str)
+        known = given != ""
+    else:
+        raise UserError(f"y: must be whole numbers or names, got {given.dtype}")
+    codes: Int32[np.ndarray, " N"] = np.full(size, -1, np.int32)
+    classes, codes[known] = np.unique(given[known], return_inverse=True)
+    return classes, codes
+
+
+def warn_of(lost: Sequence[Mapping[str, Any]]) -> None:
+    """Warn of images that a run could not read.
+
+    Args:
+        lost: entries of its record.
+    """
+    if lost:
+        first = shown(f"{lost[0]['key']}: {lost[0]['reason']}")
+        warnings.warn(
+            f"fit: {count(len(lost), 'image')} could not be read, others are taken in place; "
+            f"first {first}",
+            stacklevel=3,
+        )
+
+
+def probabilities(
+    classifier: "Classifier | None", vectors: Float32[np.ndarray, "N D"], method: str
+) -> Float32[np.ndarray, "N K"]:
+    """Of each class for each vector.
+
+    Args:
+        classifier: that was learned with them.
+        vectors: of images.
+        method: that was trained.
+
+    Raises:
+        UserError: there is no classifier.
+    """
+    if classifier is None:
+        raise UserError(
+            f"predict: the method must learn classes, as fixmatch does, got {method}"
+        )
+    from torch import from_numpy
+
+    return classifier.probabilities(from_numpy(vectors)).numpy()
 
 
 def framed(

@@ -8,6 +8,7 @@ from ilk.method.items import with_item_kind
 from ilk.method.options import typed_changes, typed_options
 from ilk.method.outputs import (
     Pass,
+    label_head,
     passes,
     query_views,
     refusals,
@@ -25,7 +26,7 @@ from ilk.method.record import (
 )
 from ilk.method.references import outputs_in, substituted
 from ilk.method.rewrite import Rewriting, Weighting, mixed_totals, with_mixed_queries
-from ilk.method.sampling import Grouped, KnownShare, Sampling, StepItems
+from ilk.method.sampling import Grouped, KnownShare, Sampling, StepItems, largest
 from ilk.method.term import Classes, FromMemory, NearestNeighbour, RowSource, Source, Term
 
 __all__ = [
@@ -54,6 +55,8 @@ __all__ = [
     "Term",
     "Together",
     "Weighting",
+    "label_head",
+    "largest",
     "mixed_totals",
     "outputs_in",
     "passes",

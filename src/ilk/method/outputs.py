@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ilk.core import Mixability, Output, Role
+from ilk.core.facts import LABEL
+from ilk.kin import KnownClass
 from ilk.method.record import Method
 from ilk.method.references import outputs_in, parts_in
 from ilk.networks import FEATURE, SHOWN, Head
@@ -57,6 +59,16 @@ def places_read(heads: Mapping[str, Head], outputs: Iterable[Output]) -> tuple[s
         roots[name] = roots[head.on]
     names = dict.fromkeys(output.head for output in outputs)
     return tuple(name for name in names if roots[name] != FEATURE)
+
+
+def label_head(method: Method) -> str | None:
+    """The head whose scores are over the classes of the labels; None where there is none."""
+    for term in method.terms:
+        rules = [part for part in parts_in(term.kin) if isinstance(part, KnownClass)]
+        if any(rule.fact == LABEL for rule in rules):
+            heads = [query.head for query in term.queries if isinstance(query, Output)]
+            return heads[0] if heads else None
+    return None
 
 
 def query_views(method: Method) -> tuple[str, ...]:

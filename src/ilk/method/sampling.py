@@ -55,10 +55,13 @@ class KnownShare:
         share: of the batch, above 0 and up to 1; rounded to whole items. Of a share of 1 the
             others never come.
         fact: that is known or not.
+        pooled: whether labelled images are among the unlabelled ones too, as items of their own
+            whose label is hidden; whoever opens the data sees to it.
     """
 
     share: float
     fact: str = LABEL
+    pooled: bool = True
 
     def draw(self, known: Fact, *, batch: int, seed: int) -> StepItems:
         """Both kinds of every step; see ``Sampling``."""
@@ -99,6 +102,18 @@ class KnownShare:
         if self.share < 1:
             wanted = min(wanted, int((known.values >= 0).sum()))
         return wanted, batch - wanted
+
+
+def largest(rule: Sampling | None, known: int, items: int) -> int:
+    """Items that a batch may hold, for none comes in it twice.
+
+    Args:
+        rule: by which they are drawn.
+        known: items whose fact is known.
+        items: of the data set.
+    """
+    alone = isinstance(rule, KnownShare) and rule.share == 1
+    return max(known // 2 * 2, 1) if alone else items
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -44,6 +44,7 @@ class FixMatch:
 
     threshold: float = 0.95
     ratio: float = 7  # unlabelled images for each labelled one
+    pooled: bool = True  # labelled images are among the unlabelled ones too
     weight: float = 1.0  # of the unlabelled loss
     momentum: float = 0.999  # of the moving average that is kept
     base_lr: float = 0.015  # for a batch of 256; 0.03 for the authors' 64 + 448
@@ -95,5 +96,5 @@ class FixMatch:
             encoder="teacher",
             mixable=Mixable(queries=("strong",)),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=1 / (1 + self.ratio)),
+            sampling=KnownShare(share=1 / (1 + self.ratio), pooled=self.pooled),
         )

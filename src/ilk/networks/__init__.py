@@ -1,6 +1,7 @@
 """Backbones, heads, teachers, surgery and encoders."""
 
 from ilk.networks.backbone import backbone, recorded_options
+from ilk.networks.classifier import Classifier, load_classifier, save_learned
 from ilk.networks.cost import multiply_adds
 from ilk.networks.encoder import Encoder, encode
 from ilk.networks.export import export_onnx, export_timm
@@ -46,6 +47,7 @@ __all__ = [
     "OWN",
     "SHOWN",
     "TOKENS",
+    "Classifier",
     "EachPlace",
     "Encoder",
     "GivenWeights",
@@ -75,6 +77,7 @@ __all__ = [
     "item_classifier",
     "item_kind",
     "keep_statistics",
+    "load_classifier",
     "load_encoder",
     "merged",
     "mlp",
@@ -89,6 +92,7 @@ __all__ = [
     "read_given",
     "recorded_options",
     "save_encoder",
+    "save_learned",
     "set_modes",
     "start_from",
     "sync_batch_norm",

@@ -3,23 +3,22 @@
 import contextlib
 import re
 import time
-import zlib
 from collections.abc import Generator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from ilk.core import UserError, check_writable, lock, sweep
-from ilk.data import Source, labels, left_out, open_source, unlabelled_because
+from ilk.data import Source, left_out, unlabelled_because
 from ilk.networks import Encoder, PretrainedTeacher
+from ilk.networks.classifier import LEARNED
 from ilk.train.guard.guard import BEST
+from ilk.train.images import shared_images
 from ilk.train.length import Length
 from ilk.train.planning.plan import Say, planned_setup
 from ilk.train.processes.ranks import (
-    check_same,
     from_first,
     processes,
-    several,
     tensors_from_first,
     together,
 )
@@ -46,7 +45,7 @@ from ilk.train.setup import Setup
 from ilk.train.start import START, begin, check_teacher, keep, kept
 
 RECORD = "run.json"
-WRITTEN = (RECORD, METRICS, CHECKPOINT, START, *BEST, "encoder.safetensors", "encoder.json")
+WRITTEN = (RECORD, METRICS, CHECKPOINT, START, *BEST, *LEARNED)
 
 
 def train(
@@ -83,7 +82,8 @@ def train(
             if beginning.words:
                 watcher.on_message(f"weights of {settings.weights}: {beginning.words}")
             start, facts = beginning.encoder, {"start": beginning.facts}
-        setup, planned = planned_setup(settings, _source(data), say, start, began)
+        source = shared_images(settings, data)
+        setup, planned = planned_setup(settings, source, say, start, began)
         teacher = setup.trainer.teacher
         if isinstance(teacher, PretrainedTeacher) and teacher.words:
             watcher.on_message(f"teacher: {teacher.words}")
@@ -188,7 +188,9 @@ def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
     try:
         if data is None:
             _check_places(spec)
-        source = _source(spec)
+        settings = recorded_settings(record)
+        _check_places([place for place in (settings.labelled, settings.labels) if place])
+        source = shared_images(settings, spec)
     except UserError as error:
         if data is not None:
             raise
@@ -240,7 +242,8 @@ def dry_run(
     with processes():
         settings, beginning = together(lambda: begin(placed(settings)))
         start = None if beginning is None else beginning.encoder
-        setup, planned = planned_setup(settings, _source(data), say, start, began)
+        source = shared_images(settings, data)
+        setup, planned = planned_setup(settings, source, say, start, began)
         return _record(setup, data) | {"plan": planned.record()}
 
 
@@ -266,16 +269,6 @@ def _hold(directory: Path, option: str, held: contextlib.ExitStack) -> None:
     held.enter_context(lock(record, option))
     sweep(*(directory / name for name in WRITTEN))
     check_writable(record, option)
-
-
-def _source(data: Any) -> Source:
-    """The images, which must be the same wherever processes look for them."""
-    source = together(lambda: open_source(data))
-    if several():
-        known = zlib.crc32(labels(source).tobytes())
-        found = f"{len(source)} items ({source.fingerprint[:8]}, labels {known:08x})"
-        check_same(found, "data", f"files and labels in {source.name}")
-    return source
 
 
 def _record(setup: Setup, data: Any) -> dict[str, Any]:

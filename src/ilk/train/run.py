@@ -10,11 +10,11 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 from torch import Tensor
 
 from ilk.core import UserError
-from ilk.networks import save_encoder
+from ilk.networks import save_learned
 from ilk.train.guard.begun import guard_of
 from ilk.train.guard.guard import Worsened
 from ilk.train.loop.loader import Batch
-from ilk.train.loop.monitor import CollapseAlarm, label_changes, signs
+from ilk.train.loop.monitor import CollapseAlarm, alarming, label_changes, signs
 from ilk.train.loop.step_result import NonFiniteLoss, StepResult, explained
 from ilk.train.processes.ranks import from_first, largest
 from ilk.train.processes.signals import Asked, Interrupted, collected_signals
@@ -230,7 +230,7 @@ class Run:
             self._sound_alarm(step, line)
 
     def _sound_alarm(self, step: int, line: dict[str, float]) -> None:
-        message = self.alarm.check(step, line)
+        message = self.alarm.check(step, alarming(self.setup.method, line))
         # One rank may see it a little earlier than another; they stop together.
         if not largest(int(message is not None)):
             return
@@ -245,13 +245,13 @@ class Run:
 
     def save(self) -> None:
         """Write checkpoint, encoder and record; the old ones stay until the new are whole."""
-        state, encoder, facts = self.setup.state(), self.setup.encoder(), self._facts()
+        state, learned, facts = self.setup.state(), self.setup.learned(), self._facts()
         if self.guard is not None:
             facts["guard"] = self.guard.state()
 
         def write() -> None:
             save(self.directory / CHECKPOINT, state, facts)
-            save_encoder(encoder, self.directory)
+            save_learned(*learned, self.directory)
             if self.guard is not None:
                 self.guard.saved()
 

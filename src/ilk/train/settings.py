@@ -36,6 +36,10 @@ class Settings:
         backbone_options: further arguments of the backbone.
         weights: weights to begin with: a file, a run, a hub folder or ``timm:NAME``, see
             `ilk.networks.read_given`; None begins with random ones.
+        labelled: images that alone count as labelled, with a folder for each class or any other
+            source; None takes the labels of the data.
+        labels: table that alone says labels of the data, CSV or parquet with the columns path
+            and label; None takes the data's own.
         anchor: what keeps features near those of the weights to begin with: ``cosine`` (of each
             image) or ``gram`` (similarities of its patches), perhaps with a weight as in
             ``gram:0.5``; None lets them go.
@@ -88,6 +92,8 @@ class Settings:
     backbone: str | None = None
     backbone_options: Mapping[str, Any] = field(default_factory=dict)
     weights: str | None = None
+    labelled: str | None = None
+    labels: str | None = None
     anchor: str | None = None
     tune: Literal["auto", "lora", "last", "norms", "full"] | None = None
     tune_options: Mapping[str, Any] = field(default_factory=dict)
@@ -233,7 +239,13 @@ def placed(settings: Settings) -> Settings:
     teacher = options.get("teacher")
     if isinstance(teacher, str):
         options["teacher"] = absolute_encoder(teacher)
-    return replace(settings, masks=masks, method_options=options)
+    labelled, labels = (
+        None if path is None else absolute(path)
+        for path in (settings.labelled, settings.labels)
+    )
+    return replace(
+        settings, masks=masks, labelled=labelled, labels=labels, method_options=options
+    )
 
 
 def absolute_encoder(spec: str) -> str:

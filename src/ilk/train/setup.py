@@ -17,14 +17,16 @@ from ilk.data import (
     default_workers,
     fact,
     labels,
+    monitor_labels,
     open_masks,
     window_moments,
 )
 from ilk.method import StepItems
-from ilk.networks import Encoder, parts_in_words, sync_batch_norm
+from ilk.networks import Classifier, Encoder, parts_in_words, sync_batch_norm
 from ilk.train.assemble import assemble, named_backbone
 from ilk.train.devices import Precision, launch_fabric
 from ilk.train.length import SCORES, Length, length_of
+from ilk.train.loop.classes import classifier_of
 from ilk.train.loop.kin_counts import reveal
 from ilk.train.loop.loader import Loader
 from ilk.train.loop.probe import online_probe
@@ -78,6 +80,7 @@ class Setup:
             restored=restored,
         )
         self.labels = torch.from_numpy(labels(source))
+        seen = torch.from_numpy(monitor_labels(source)).long()
         if self.fabric.world_size > 1:
             student = sync_batch_norm(student, self.fabric.device)
         self.statistics = self._statistics(start)
@@ -95,8 +98,8 @@ class Setup:
             self.trainer.reveal(name, torch.from_numpy(self._known(name).values).long())
         # Where no label is known, the kin that rules find are never counted as right or wrong.
         self.monitor_labels = None
-        if (self.labels >= 0).any():
-            self.monitor_labels = self.labels.to(self.fabric.device)
+        if (seen >= 0).any():
+            self.monitor_labels = seen.to(self.fabric.device)
         self.reader = Reader(
             source,
             channels=settings.channels,
@@ -222,6 +225,11 @@ class Setup:
             channels=self.settings.channels,
             statistics=self.statistics,
         )
+
+    def learned(self) -> tuple[Encoder, Classifier | None]:
+        """The encoder and the classifier on it as they stand; all processes must ask at once."""
+        encoder = self.encoder()
+        return encoder, classifier_of(self.trainer, self.source.classes, encoder)
 
     def continued(self) -> dict[str, Any]:
         """What of a given backbone learns, for a record; nothing where all of it does."""

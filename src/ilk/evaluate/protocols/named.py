@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ilk.corruptions import COMMON, EXTRA, SEVERITIES
+from ilk.evaluate.protocols.classify import OwnClassifier
 from ilk.evaluate.protocols.clusters import Clusters, FreeClusters
 from ilk.evaluate.protocols.discovery import Discovery
 from ilk.evaluate.protocols.few_label import FewLabels
@@ -58,6 +59,11 @@ PROTOCOLS = {
             procedure=NearestNeighbours(neighbours=(20, 200), temperature=0.07, held_out=0.2),
         ),
         Protocol(name="linear@1", procedure=PROBE),
+        Protocol(
+            name="classify@1",
+            procedure=OwnClassifier(),
+            needs=frozenset({*IMAGES, "classifier"}),
+        ),
         Protocol(
             name="retrieval@1",
             procedure=Retrieval(precision_at=(10, 100), recall_at=(1, 5, 10)),

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ilk.data import Source
 from ilk.evaluate.metrics.interval import clopper_pearson
-from ilk.networks import Encoder
+from ilk.networks import Classifier, Encoder
 
-Need = Literal["train", "labels", "images", "weights"]
+Need = Literal["train", "labels", "images", "weights", "classifier"]
 Tell = Callable[[int, int], None]  # steps done and their number
 
 
@@ -57,6 +57,7 @@ class Images:
         batch_size: images that go through the encoder at once.
         device: to compute on, see ``ilk.embedding.embed``.
         workers: threads that read and decode.
+        classifier: that was learned with the encoder; None where there is none.
     """
 
     encoder: Encoder
@@ -65,6 +66,7 @@ class Images:
     batch_size: int = 256
     device: str = "auto"
     workers: int = 2
+    classifier: Classifier | None = None
 
     @property
     def has_weights(self) -> bool:
@@ -143,7 +145,8 @@ class Protocol:
         name: with its version, like ``knn@1``.
         procedure: a frozen dataclass.
         needs: what it cannot do without beside the vectors of test: ``train``, ``labels``,
-            ``images``, which stand for the encoder too, and ``weights`` of it to be trained.
+            ``images``, which stand for the encoder too, ``weights`` of it to be trained, and
+            the ``classifier`` that it was trained with.
         takes_gallery: whether it looks for the test items in a gallery where one is given.
     """
 

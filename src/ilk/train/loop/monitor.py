@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ilk.core import Kin, Output, Progress
 from ilk.embedding import feature_std, rankme
-from ilk.method import Method, Pass, passes
+from ilk.method import Method, Pass, label_head, passes
 from ilk.train.loop.step import Step
 
 SPREAD_FLOOR = 0.1  # of 1 for rows spread evenly over the sphere
@@ -27,7 +27,7 @@ def signs(method: Method, context: Step) -> dict[str, float]:
         context: the step.
     """
     out: dict[str, float] = {}
-    seen = _first_student_pass(method)
+    seen = _fullest_student_pass(method, context)
     if seen is not None:
         view, names = seen.view, seen.heads
         feature = context.rows(Output("student", view, "feature")).vectors.float()
@@ -44,6 +44,19 @@ def signs(method: Method, context: Step) -> dict[str, float]:
     if entropies:
         out["teacher_entropy"] = sum(entropies) / len(entropies)
     return out | kin_scores(context.kin_counts)
+
+
+def alarming(method: Method, numbers: Mapping[str, float]) -> Mapping[str, float]:
+    """What of some numbers may be a sign of collapse.
+
+    Features of a method that learns classes from labels have a low rank where classes are few,
+    by design; none may be all the same.
+
+    Args:
+        method: that is trained.
+        numbers: of a step, by name.
+    """
+    return numbers if label_head(method) is None else {"feature_std": numbers["feature_std"]}
 
 
 @runtime_checkable
@@ -115,9 +128,18 @@ class CollapseAlarm:
         )
 
 
-def _first_student_pass(method: Method) -> Pass | None:
-    shown = (entry for entry in passes(method) if entry.network == "student")
-    return next((entry for entry in shown if entry.view not in method.mixes), None)
+def _fullest_student_pass(method: Method, context: Step) -> Pass | None:
+    """The first clean pass with the most rows: a view may be of few images alone."""
+    shown = [
+        entry
+        for entry in passes(method)
+        if entry.network == "student" and entry.view not in method.mixes
+    ]
+
+    def rows(entry: Pass) -> int:
+        return len(context.rows(Output("student", entry.view, "feature")))
+
+    return max(shown, key=rows, default=None)
 
 
 def _entropy(weights: Float[Tensor, "Q K"]) -> float:

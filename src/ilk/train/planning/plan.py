@@ -9,6 +9,7 @@ from typing import TypeVar
 from lightning_fabric import Fabric
 
 from ilk.data import Source
+from ilk.method import largest
 from ilk.networks import Encoder
 from ilk.train.assemble import head_parameters, method_without_weights, parameters
 from ilk.train.devices import Precision, launch_fabric
@@ -147,9 +148,8 @@ class _Planner:
         return replace(settings, mix=advice.mix, mix_options=advice.mix_options)
 
     def _all_named(self) -> bool:
-        asked = self.asked
-        lasting = asked.steps is not None or asked.epochs is not None
-        return asked.batch_size is not None and lasting
+        lengths = (self.asked.steps, self.asked.epochs)
+        return self.asked.batch_size is not None and lengths != (None, None)
 
     def _with_network(self) -> Settings:
         """Backbone, image size and batch."""
@@ -164,12 +164,13 @@ class _Planner:
     def _batch(self, settings: Settings, facts: Facts) -> int:
         """Before memory is looked at; over all devices, and whole micro-batches."""
         parts = self.fabric[0].world_size * settings.accumulate
-        paper = method_without_weights(settings).batch_size
+        method = method_without_weights(settings)
         if settings.defaults == "paper":
-            most = min(paper, defaults.PAPER_BATCH * parts)
+            most = min(method.batch_size, defaults.PAPER_BATCH * parts)
             batch = min(most, max(facts.images // 2 * 2, 1))
         else:
-            batch = choices.batch_for(facts, min(paper, self.row.batch * parts))
+            batch = choices.batch_for(facts, min(method.batch_size, self.row.batch * parts))
+        batch = min(batch, largest(method.sampling, self.survey.labelled, facts.images))
         return max(batch // parts, 1) * parts
 
     def _facts(self, settings: Settings) -> Facts:

@@ -3,15 +3,17 @@
 import math
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ilk.core import UserError
 from ilk.core.counts import count
-from ilk.data import BadItem, Source, decode, read_item
+from ilk.core.facts import LABEL
+from ilk.data import BadItem, Source, decode, labels, read_item
 from ilk.data.source import spread
 from ilk.networks import item_kind
+from ilk.train.assemble import method_without_weights
 from ilk.train.planning.defaults import LARGE
 from ilk.train.settings import Settings
 
@@ -36,6 +38,8 @@ class Survey:
         unreadable: how many of them could not be decoded.
         equal: whether several of them were decoded and all have the same pixels.
         grey: whether all that were decoded have no colour.
+        labelled: images whose label the method learns from; 0 where labels are for scores only.
+        lonely: classes that have one of these images.
     """
 
     images: int
@@ -47,6 +51,8 @@ class Survey:
     unreadable: int
     equal: bool = False
     grey: bool = False
+    labelled: int = 0
+    lonely: int = 0
 
     def words(self) -> str:
         """One line for a person."""
@@ -58,13 +64,15 @@ class Survey:
             parts.append(f"{self.unreadable:,} unreadable{of}")
         if self.grey:
             parts.append("all grey")
-        if self.classes > 1:
+        if self.labelled:
+            parts.append(f"{self.labelled:,} of them labelled, of {self.classes:,} classes")
+        elif self.classes > 1:
             parts.append(f"{self.classes:,} classes, used for scores only")
         return ", ".join(parts)
 
 
 def surveyed(source: Source, asked: Settings, *, quiet: bool) -> Survey:
-    """A look at images, unless there is nothing to choose by it.
+    """A look at images, unless there is nothing to choose by it, and at labels.
 
     Args:
         source: of the run.
@@ -74,6 +82,15 @@ def surveyed(source: Source, asked: Settings, *, quiet: bool) -> Survey:
     Raises:
         UserError: the backbone reads clips or windows, and their size is not named.
     """
+    found = _look(source, asked, quiet)
+    if LABEL not in method_without_weights(asked).facts:
+        return found
+    known = labels(source)
+    _, sizes = np.unique(known[known >= 0], return_counts=True)
+    return replace(found, labelled=int(sizes.sum()), lonely=int((sizes == 1).sum()))
+
+
+def _look(source: Source, asked: Settings, quiet: bool) -> Survey:
     if item_kind(asked.backbone or "") != "image":
         if asked.image_size is None:
             raise UserError(

@@ -122,6 +122,11 @@ def warnings(
             f"{count(survey.images, 'image')} can teach little; more images help, or weights "
             f'to begin with: weights="FILE"'
         )
+    if survey.lonely:
+        out.append(
+            f"{survey.lonely:,} of {survey.classes:,} classes have one labelled image, which "
+            f"can teach little of a class; more of them help"
+        )
     if survey.unreadable > settings.max_bad_share * survey.looked_at:
         out.append(
             f"{survey.unreadable:,} of {count(survey.looked_at, 'image')} that were looked at "

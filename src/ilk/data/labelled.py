@@ -1,0 +1,242 @@
+"""A few labels for many images: from a folder or a table beside them. Axes: N items."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int32
+
+from ilk.core.counts import count
+from ilk.core.errors import UserError
+from ilk.core.facts import LABEL, Fact
+from ilk.core.unknown import UNKNOWN
+from ilk.data.account import LeftOut, left_out, roots, unlabelled_because
+from ilk.data.classes import numbered
+from ilk.data.facts import WithFacts, fact
+from ilk.data.joined import Joined
+from ilk.data.source import Source, digest, labels, one_line
+from ilk.data.subset import Subset
+
+HIDDEN = "hidden label"  # the fact that monitors alone may look at
+COLUMNS = ("path", "label")
+_WORD = "labels"
+
+
+class Hidden:
+    """The same items without their labels, which are the fact ``hidden label`` then.
+
+    Args:
+        source: perhaps labelled.
+        because: why they have no label, as a clause.
+    """
+
+    classes: tuple[str, ...] = ()
+
+    def __init__(self, source: Source, because: str) -> None:
+        self.source, self.name = source, source.name
+        self.unlabelled_because = because
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """Those of the source, and the hidden label where it has labels."""
+        own = getattr(self.source, "facts", ())
+        others = tuple(name for name in own if name != LABEL)
+        return (*others, HIDDEN) if self.source.classes else others
+
+    def fact(self, name: str) -> Fact:
+        """One of them."""
+        return fact(self.source, LABEL if name == HIDDEN else name)
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.source)
+
+    def item(self, index: int) -> bytes | np.ndarray:
+        """The item of the source."""
+        return self.source.item(index)
+
+    def label(self, index: int) -> int:
+        """Not known."""
+        return UNKNOWN
+
+    def key(self, index: int) -> str:
+        """The key of the source."""
+        return self.source.key(index)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the source without its labels."""
+        return digest([self.source.fingerprint.encode(), b"hidden"])
+
+    @property
+    def roots(self) -> dict[str, str]:
+        """The roots of the source."""
+        return roots(self.source)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the source left out."""
+        return left_out(self.source)
+
+
+def with_labelled(photos: Source, labelled: Source) -> Source:
+    """Labelled images and unlabelled ones as one source; only the first have labels.
+
+    Args:
+        photos: whose own labels, if there are any, are hidden from all but monitors.
+        labelled: with a class for each image that is to count as labelled.
+
+    Raises:
+        UserError: none of them has a label, or one lies in a folder of the other.
+    """
+    _check_apart(photos, labelled)
+    if (labels(labelled) < 0).all():
+        raise UserError(
+            f"labelled: {labelled.name} must hold images with labels, such as a folder for "
+            f"each class, got none: {unlabelled_because(labelled)}"
+        )
+    hidden = Hidden(photos, f"labels are those of {labelled.name} alone")
+    return Joined([labelled, hidden], f"{labelled.name} + {photos.name}")
+
+
+def with_table(photos: Source, table: Path) -> Source:
+    """The same images with the labels of a table, and no others.
+
+    Args:
+        photos: whose own labels, if there are any, are hidden from all but monitors.
+        table: CSV or parquet with the columns ``path`` and ``label``. A path is a key of the
+            images, or leads to one of them from the folder of the table, or is absolute; an
+            empty label leaves an image unlabelled.
+
+    Raises:
+        UserError: a row names no image, two rows disagree, there are no rows with a label, or
+            the table cannot be read.
+    """
+    wanted = _read(table)
+    places = {key: path for path in wanted for key in _keys(path, table, photos)}
+    found: dict[str, int] = {}
+    for index in range(len(photos)):
+        if (path := places.get(photos.key(index))) is not None:
+            found.setdefault(path, index)
+    missing = [path for path in wanted if path not in found]
+    if missing:
+        raise UserError(
+            f"{_WORD}: every row of {table} must name an image of {photos.name}, "
+            f"{count(len(missing), 'row')} of {len(wanted)} do not, first {missing[0]!r:.200}; "
+            "a path is one below the images, from the folder of the table, or absolute"
+        )
+    names = sorted({name for name in wanted.values() if name})
+    place = {name: number for number, name in enumerate(names)}
+    codes: Int32[np.ndarray, " N"] = np.full(len(photos), UNKNOWN, np.int32)
+    for path, name in wanted.items():
+        codes[found[path]] = place.get(name, UNKNOWN)
+    if not names:
+        raise UserError(f"{_WORD}: {table} must have a row with a label, got none")
+    because = f"{table} gives them none"
+    return WithFacts(Hidden(photos, because), {LABEL: numbered(names, codes)})
+
+
+def pooled(source: Source) -> Source:
+    """The source with every labelled item once more, whose label is hidden.
+
+    So labelled images are among the unlabelled ones too, as items of their own.
+    """
+    known = np.flatnonzero(labels(source) >= 0)
+    again = Hidden(Subset(source, known), "these are labelled images once more")
+    return Joined([source, again], source.name)
+
+
+def monitor_labels(source: Source) -> Int32[np.ndarray, " N"]:
+    """Labels that monitors may hold predictions against, hidden ones too; -1 where unknown."""
+    known = labels(source).astype(np.int32)
+    if HIDDEN not in getattr(source, "facts", ()):
+        return known
+    hidden = fact(source, HIDDEN)
+    place = {name: number for number, name in enumerate(source.classes)}
+    table = np.array([*(place.get(name, UNKNOWN) for name in hidden.names), UNKNOWN], np.int32)
+    return np.where(known >= 0, known, table[hidden.values])
+
+
+def _check_apart(photos: Source, labelled: Source) -> None:
+    """Refuse images that would be in both."""
+    mine, theirs = (
+        [Path(root) for root in roots(source).values()] for source in (labelled, photos)
+    )
+    for own in mine:
+        for other in theirs:
+            if own == other or other in own.parents or own in other.parents:
+                raise UserError(
+                    f"labelled: {labelled.name} must lie apart from the unlabelled images, got "
+                    f"{own} and {other}, so that images would come twice; move one of them"
+                )
+
+
+def _keys(path: str, table: Path, photos: Source) -> Iterator[str]:
+    """What a path of the table may be called in the source."""
+    yield path
+    place = Path(path) if Path(path).is_absolute() else table.absolute().parent / path
+    for prefix, root in roots(photos).items():
+        if place.is_relative_to(root):
+            yield prefix + place.relative_to(root).as_posix()
+
+
+def _read(table: Path) -> Mapping[str, str]:
+    """The label of each path; rows may repeat, but must agree."""
+    wanted: dict[str, str] = {}
+    for path, name in _rows(table):
+        before = wanted.setdefault(path, name)
+        if before != name:
+            raise UserError(
+                f"{_WORD}: rows of {table} must agree, got {before!r:.60} and {name!r:.60} for "
+                f"{path!r:.200}"
+            )
+    return wanted
+
+
+def _rows(table: Path) -> Iterator[tuple[str, str]]:
+    reader = {".csv": _csv, ".parquet": _parquet}.get(table.suffix.lower())
+    if reader is None:
+        raise UserError(f"{_WORD}: must be a .csv or .parquet file, got {table}")
+    if not table.is_file():
+        raise UserError(f"{_WORD}: {table} must be a file, found none; check the path")
+    for path, name in reader(table):
+        yield path.strip(), name.strip()
+
+
+def _csv(table: Path) -> Iterator[tuple[str, str]]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            _check_columns(table, rows.fieldnames or ())
+            for row in rows:
+                yield row["path"] or "", row["label"] or ""
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{_WORD}: {table} must be a CSV file: {one_line(error)}") from error
+
+
+def _parquet(table: Path) -> Iterator[tuple[str, str]]:
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(table) as file:
+            _check_columns(table, file.schema_arrow.names)
+            for batch in file.iter_batches(columns=list(COLUMNS)):
+                for path, name in zip(*(batch[c].to_pylist() for c in COLUMNS), strict=True):
+                    yield str(path or ""), "" if name is None else str(name)
+    except UserError:
+        raise
+    except Exception as error:  # a damaged file raises whatever Arrow comes upon
+        raise UserError(
+            f"{_WORD}: {table} must be a parquet file: {one_line(error)}"
+        ) from error
+
+
+def _check_columns(table: Path, found: object) -> None:
+    names = tuple(found) if isinstance(found, list | tuple) else ()
+    lacking = [name for name in COLUMNS if name not in names]
+    if lacking:
+        raise UserError(
+            f"{_WORD}: {table} must have the columns path and label, got "
+            f"{', '.join(map(str, names))[:200] or 'none'}"
+        )

@@ -1,0 +1,63 @@
+"""The images of a run, with the labels that it is to learn from."""
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ilk.core import UserError
+from ilk.core.facts import LABEL
+from ilk.data import Source, labels, open_source, pooled, with_labelled, with_table
+from ilk.method import KnownShare
+from ilk.train.assemble import method_without_weights
+from ilk.train.processes.ranks import check_same, several, together
+from ilk.train.settings import Settings
+
+
+def open_images(settings: Settings, data: Any) -> Source:
+    """The images, labelled as the settings say.
+
+    A method that draws a share of labelled images has them among the unlabelled ones as well,
+    unless its sampling says otherwise.
+
+    Args:
+        settings: of the run.
+        data: anything that `ilk.data.open_source` takes.
+
+    Raises:
+        UserError: images or labels cannot be read, or do not fit one another or the method.
+    """
+    if settings.labelled is not None and settings.labels is not None:
+        raise UserError("labels: must come from labels or from labelled, got both; give one")
+    source = open_source(data)
+    if settings.labelled is not None:
+        source = with_labelled(source, open_source(settings.labelled))
+    if settings.labels is not None:
+        source = with_table(source, Path(settings.labels))
+    rule = method_without_weights(settings).sampling
+    if not isinstance(rule, KnownShare) or rule.fact != LABEL:
+        return source
+    _check_classes(settings, source)
+    return pooled(source) if rule.pooled and rule.share < 1 else source
+
+
+def shared_images(settings: Settings, data: Any) -> Source:
+    """The same, which must be the same wherever processes look for them."""
+    source = together(lambda: open_images(settings, data))
+    if several():
+        known = zlib.crc32(labels(source).tobytes())
+        found = f"{len(source)} items ({source.fingerprint[:8]}, labels {known:08x})"
+        check_same(found, "data", f"files and labels in {source.name}")
+    return source
+
+
+def _check_classes(settings: Settings, source: Source) -> None:
+    known = labels(source)
+    present = len(np.unique(known[known >= 0]))
+    if present < 2:
+        raise UserError(
+            f"labels: {settings.method} must have labelled images of two classes at least, got "
+            f"those of {present} in {source.name}; give labelled=FOLDER with a folder for each "
+            "class, or labels=FILE.csv with the columns path and label"
+        )

@@ -1,0 +1,122 @@
+"""A few labels beside many images: what is labelled, what is hidden, and what is refused."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from ilk.core import UserError
+from ilk.data import fact, labels, monitor_labels, open_source, pooled
+from ilk.train import Settings, open_images
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """photos/{cat,dog,owl}/*.png, six of each, and labelled/{cat,dog}/*.png, two of each."""
+    chance = np.random.default_rng(0)
+    for folder, classes, count in (("photos", "cat dog owl", 6), ("labelled", "cat dog", 2)):
+        for name in classes.split():
+            (tmp_path / folder / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = chance.integers(0, 256, (12, 12, 3), np.uint8)
+                Image.fromarray(pixels).save(tmp_path / folder / name / f"{number}.png")
+    return tmp_path
+
+
+def opened(folders, method="simclr", **given):
+    return open_images(Settings(method=method, **given), str(folders / "photos"))
+
+
+def test_images_of_a_folder_alone_are_labelled(folders):
+    source = opened(folders, labelled=str(folders / "labelled"))
+    assert source.classes == ("cat", "dog")
+    assert labels(source).tolist() == [0, 0, 1, 1] + [-1] * 18
+    # Monitors know what the folders of the photos say; owls are no class of the labelled ones.
+    assert monitor_labels(source).tolist() == [0, 0, 1, 1] + [0] * 6 + [1] * 6 + [-1] * 6
+    assert source.fingerprint != opened(folders).fingerprint
+
+
+def test_labelled_images_are_in_the_pool_too_unless_it_is_set_otherwise(folders):
+    given = {"labelled": str(folders / "labelled"), "method": "fixmatch"}
+    source = opened(folders, **given)
+    assert labels(source).tolist() == [0, 0, 1, 1] + [-1] * 22
+    assert monitor_labels(source).tolist()[-4:] == [0, 0, 1, 1]
+    assert np.array_equal(source.item(22), source.item(0))
+    assert source.fingerprint != opened(folders, labelled=given["labelled"]).fingerprint
+    assert len(opened(folders, **given, method_options={"pooled": "false"})) == 22
+    assert len(opened(folders, labelled=given["labelled"], method="supervised")) == 22
+    assert len(pooled(open_source(str(folders / "labelled")))) == 8
+
+
+ROWS = {"cat/0.png": "tabby", "dog/1.png": "pug", "owl/2.png": "", "cat/3.png": "tabby"}
+
+
+def written(folders, rows, kind, place="photos"):
+    table = folders / place / f"labels.{kind}"
+    paths, names = zip(*rows, strict=True)
+    if kind == "csv":
+        lines = [f"{path},{name}" for path, name in rows]
+        table.write_text("\n".join(["path,label", *lines]) + "\n")
+    else:
+        pq.write_table(pa.table({"path": paths, "label": [n or None for n in names]}), table)
+    return str(table)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("place", ["photos", "."])
+def test_a_table_labels_some_images(folders, kind, place):
+    begin = "photos/" if place == "." else ""
+    rows = [(begin + path, name) for path, name in ROWS.items()]
+    rows.append((str(folders / "photos/dog/5.png"), "pug"))  # an absolute path
+    source = opened(folders, labels=written(folders, rows, kind, place))
+    assert source.classes == ("pug", "tabby")
+    keys = {source.key(i): source.label(i) for i in range(len(source))}
+    known = {key: label for key, label in keys.items() if label >= 0}
+    assert known == {"cat/0.png": 1, "cat/3.png": 1, "dog/1.png": 0, "dog/5.png": 0}
+    assert fact(source, "hidden label").names == ("cat", "dog", "owl")
+    changed = written(folders, [*rows[:-1], (rows[-1][0], "tabby")], kind, place)
+    assert opened(folders, labels=changed).fingerprint != source.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            [("cat/0.png", "a"), ("cat/9.png", "b"), ("x", "b")],
+            "2 rows of 3 do not, first 'cat/9",
+        ),
+        (
+            [("cat/0.png", "a"), ("cat/0.png", "b")],
+            "must agree, got 'a' and 'b' for 'cat/0.png'",
+        ),
+        ([("cat/0.png", "")], "must have a row with a label, got none"),
+        ([("cat/0.png", "a"), ("cat/1.png", "a")], "two classes at least, got those of 1"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_one_line(folders, rows, message):
+    table = written(folders, rows, "csv")
+    with pytest.raises(UserError, match=message) as caught:
+        opened(folders, method="fixmatch", labels=table)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_cannot_be_labels_is_one_line(folders, tmp_path):
+    (folders / "other.csv").write_text("file,class\na,b\n")
+    (folders / "torn.parquet").write_bytes(b"PAR1 and no more")
+    flat = folders / "flat"
+    flat.mkdir()
+    (folders / "photos/owl/0.png").rename(flat / "0.png")
+    for given, message in [
+        ({"labels": str(folders / "other.csv")}, "must have the columns path and label"),
+        ({"labels": str(folders / "torn.parquet")}, "must be a parquet file"),
+        ({"labels": str(folders / "none.csv")}, "must be a file, found none"),
+        ({"labels": str(folders / "labelled")}, "must be a .csv or .parquet file"),
+        ({"labelled": str(flat)}, "must hold images with labels"),
+        ({"labelled": str(folders / "photos/cat")}, "must lie apart from the unlabelled"),
+        ({"labelled": str(folders / "photos")}, "must lie apart from the unlabelled"),
+        ({"labelled": "a", "labels": "b"}, "got both"),
+    ]:
+        with pytest.raises(UserError, match=message) as caught:
+            opened(folders, **given)
+        assert "\n" not in str(caught.value)
