@@ -227,7 +227,7 @@ class Setup:
         )
 
     def learned(self) -> tuple[Encoder, Classifier | None]:
-        """The encoder and the classifier on it as they stand; all processes must ask at once."""
+        """The encoder and its classifier as they stand; all processes must ask at once."""
         encoder = self.encoder()
         return encoder, classifier_of(self.trainer, self.source.classes, encoder)
 
