@@ -1,8 +1,9 @@
 """Settings of the map of regimes: what `benchmarks.regimes choose` found to be best.
 
 Plain and mixed methods each have their own, by k-NN on the choosing images: rate and
-temperature of MoCo v3, number of small crops and their weighting in DINO. They are read from
-the JSON files of that grid.
+temperature of MoCo v3, number of small crops and their weighting in DINO, whose rate is that of
+the learning check for both. They are read from the JSON files of that grid. Where the two sides
+of DINO have other numbers of crops, they differ in passes too, which their settings tell.
 """
 
 import itertools

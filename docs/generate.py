@@ -61,6 +61,10 @@ network learned more with every doubling from 25 to 800 epochs
 (`benchmarks/results/plan/length.json`). A network that cuts images into patches gets a multiple
 of its patch as image size, and `--image-size` must be one.
 
+Nothing is mixed unless a mix is named. `--mix auto` decides by the nearest regime that was
+measured, and says why with its numbers: see
+[when mixing pays](results.md#when-does-mixing-pay).
+
 """
 
 

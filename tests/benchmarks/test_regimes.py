@@ -1,14 +1,16 @@
 """The map of regimes: settings are chosen on other images and seeds than are reported."""
 
 import json
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks import regimes as module
 from benchmarks.chosen import CHOICE, best, tried
-from benchmarks.grid import RESULTS, packed, unpacked
+from benchmarks.grid import RESULTS, Grid, packed, unpacked
 from benchmarks.regimes import (
     ABLATIONS,
     AXES,
@@ -114,6 +116,41 @@ def test_ablations_change_one_thing_of_sdmp(shared_data, chosen):
         cell = cells[f"moco-v3-10000-images-{name}"]
         assert cell.settings == plain.settings | {"mix_options": options}
         assert len(cell.images) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("words", "ran"),
+    [
+        ({"what": "map"}, [("regimes", 16, 2), ("regimes", 2, 2)]),
+        ({"what": "map", "at": "wide", "seeds": 4}, [("regimes", 2, 4)]),
+        ({"what": "choose"}, [("regimes-choice", 28, 1)]),
+        ({"what": "ablate", "at": "wide"}, [("regimes-ablations", 13, 2), ("regimes", 2, 4)]),
+        ({"what": "ablate", "at": "vit", "cell": "moco-v3-vit-i-mix"},
+         [("regimes-ablations", 13, 2)]),
+    ],
+)  # fmt: skip
+def test_one_command_runs_each_part(shared_data, monkeypatch, words, ran):
+    path = shared_data("cifar10-20k.parquet")
+    done: list[tuple[str, int, int]] = []
+
+    def run(grid, seeds, only) -> None:
+        done.append((grid.name, len(grid.cells), seeds))
+
+    monkeypatch.setattr(
+        module, "best", lambda method, mix, _: next(iter(tried(method, mix).values()))
+    )
+    monkeypatch.setattr(Grid, "run", lambda grid, seeds, only=None: run(grid, seeds, only))
+    usual = {"data": path, "at": None, "seeds": None, "cell": None}
+    module._run(Namespace(**usual | words))
+    assert done == ran
+
+
+def test_an_ablation_needs_an_axis(shared_data):
+    asked = Namespace(
+        what="ablate", data=shared_data("cifar10-20k.parquet"), at=None, cell=None
+    )
+    with pytest.raises(UserError, match="ablate needs --at, one of centre, 10000-images"):
+        module._run(asked)
 
 
 def test_the_mixed_half_has_the_weight_that_its_cell_says():
