@@ -7,7 +7,7 @@
 
 Part one is half of CIFAR-10's classes to the other half. A transformer of 10 million
 multiply-adds learns from 10,000 images of five classes without labels, then goes on with 2,000
-images of the other five: at the full rate, at the full rate with a guard, by the recipe
+images of the other five: at the full rate without the guard and with it, by the recipe
 (``--tune auto``), by the recipe with DIET, or from scratch. All are scored on the other five
 classes, the encoder of the first half (``cifar-pretrained``) as well: it is the frozen network.
 A seed is some 50 minutes of one core.
@@ -75,7 +75,8 @@ def _cifar_cells(first: Source, own: Source, seed: int) -> Iterator[Cell]:
         name="cifar-pretrained", settings=VIT | _at_full_rate(FIRST_SEEN, len(first)),
         images=first,
     )  # fmt: skip
-    yield Cell(name="cifar-full", settings=scratch | weights, images=own)
+    yield Cell(name="cifar-full", settings=scratch | weights | {"guard": "off"}, images=own)
+    yield Cell(name="cifar-guarded", settings=scratch | weights, images=own)
     recipe = weights | {"tune": "auto", "steps": SEEN // BATCH}
     yield Cell(name="cifar-recipe", settings=recipe | {"method": "moco-v3"}, images=own)
     yield Cell(name="cifar-diet", settings=recipe | {"method": "diet"}, images=own)

@@ -141,6 +141,7 @@ class Grid:
             "length": record.get("length"),
             "versions": record.get("versions"),
             "commit": record.get("commit"),
+            "guard": record.get("guard"),
             "online_knn": online_scores(place / "metrics.jsonl"),
             "results": [
                 found[name].to_dict() | packed(found[name])

@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import ilk.study.study
 from ilk.core import UserError, lock
 from ilk.data import Arrays
 from ilk.evaluate import difference_over_seeds, mean_over_seeds
 from ilk.rendered import Rendered
 from ilk.study import Cell, Study, baselines, cells, percentage_points, summary
-from ilk.train import Settings, read_record, resume
+from ilk.train import Settings, Worsened, read_record, resume, train
 from ilk.viewer import study_report
 
 SHARED = Settings(
@@ -242,3 +243,23 @@ def test_what_is_left_open_may_be_decided(finished, tmp_path):
     wrong = replace(cell, settings=replace(settings, tune="full"))
     with pytest.raises(UserError, match="holds a run with tune norms, got full"):
         other.trained(wrong, 0)
+
+
+def test_what_the_guard_has_stopped_is_scored_and_not_trained_again(
+    finished, tmp_path, monkeypatch
+):
+    calls = []
+
+    def stopped(settings, images, place, watcher):
+        calls.append(place)
+        train(settings, images, place, watcher)
+        record = json.loads((place / "run.json").read_text())
+        (place / "run.json").write_text(json.dumps(record | {"status": "stopped"}))
+        raise Worsened("the run is stopped")
+
+    monkeypatch.setattr(ilk.study.study, "train", stopped)
+    other = replace(finished, directory=tmp_path, cells=finished.cells[:1], seeds=1)
+    for _ in range(2):
+        assert other.finish(Watcher()) == ()
+    assert len(calls) == 1
+    assert other.results(calls[0])["knn@1"].value > 0

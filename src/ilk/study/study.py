@@ -1,7 +1,7 @@
 """Runs and scores of every cell and seed; what is finished is kept, so it can be stopped."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ from ilk.evaluate import (
 )
 from ilk.networks import Encoder, load_encoder
 from ilk.study.cells import PIXELS, Cell
-from ilk.train import Settings, Watcher, read_record, resume, train
+from ilk.train import Settings, Watcher, Worsened, read_record, resume, train
 from ilk.train.records.record import FINISHED, RECORD
 
 FILE = "evaluation.json"
 FREE = ("seed", "workers", "device", "checkpoint_every")  # may differ between starts
+DONE = (FINISHED, "stopped")
 OPEN = "auto"  # what was left to `ilk`, beside None
 
 Watch = Callable[[str], AbstractContextManager[Watcher]]
@@ -120,14 +121,15 @@ class Study:
             if self.trained(cell, seed):  # by another process, while this one asked
                 return
             images = self._images(cell)
-            with watch(_title(cell, seed)) as watcher:
+            # What the guard stops has an encoder no worse than its start.
+            with watch(_title(cell, seed)) as watcher, suppress(Worsened):
                 if (place / RECORD).exists():
                     resume(place, watcher, images)
                 else:
                     train(replace(cell.settings, seed=seed), images, place, watcher)
 
     def trained(self, cell: Cell, seed: int) -> bool:
-        """Whether a cell's run is finished.
+        """Whether a cell's run is finished, or its guard has stopped it.
 
         Raises:
             UserError: its folder holds a run of other settings or images.
@@ -138,7 +140,7 @@ class Study:
         record = read_record(place)
         _check_same(replace(cell.settings, seed=seed), record, place)
         _check_images(self._images(cell), record, place)
-        return record["status"] == FINISHED
+        return record["status"] in DONE
 
     def score(self, cell: Cell, seed: int, watch: Watch) -> None:
         """Measure one cell with one seed by every protocol that it was not measured by.
@@ -246,7 +248,7 @@ def _check_same(wanted: Settings, record: dict[str, Any], place: Path) -> None:
 
 def _check_images(images: Source, record: dict[str, Any], place: Path) -> None:
     """Finished runs must have learned from these images; `resume` checks the others."""
-    if record["status"] == FINISHED and record["data"]["fingerprint"] != images.fingerprint:
+    if record["status"] in DONE and record["data"]["fingerprint"] != images.fingerprint:
         raise UserError(
             f"compare: {place} holds a run on other images, {record['data']['name']}, got "
             f"{images.name}; choose another -o, or give the images that it learned from"
