@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -57,6 +58,19 @@ def main(pictures: str, target: Path, strategy: str) -> None:
     with contextlib.suppress(Interrupted):
         resume(target / "stopped", StopAt(5), steps=6)
     resume(target / "stopped", Witness())
+    continued(settings, pictures, target)
+
+
+def continued(settings: Settings, pictures: str, target: Path) -> None:
+    """Weights of the run before, of which heads, LoRA and a block learn; stopped in between."""
+    settings = replace(
+        settings, backbone=None, backbone_options={}, weights=str(target / "whole"),
+        tune="lora", tune_options={"head_steps": 1, "rank": 4}, steps=3,
+    )  # fmt: skip
+    train(settings, pictures, target / "tuned", Witness())
+    with contextlib.suppress(Interrupted):
+        train(settings, pictures, target / "tuned-stopped", StopAt(1))
+    resume(target / "tuned-stopped", Witness())
 
 
 if __name__ == "__main__":

@@ -25,10 +25,11 @@ def test_two_processes_stop_and_resume_bit_for_bit(strategy, folder, tmp_path):
     assert record["processes"] == 2
     legs = [(leg["from"], leg["to"]) for leg in record["length"]["legs"]]
     assert legs == [(0, 4), (4, 6)]
-    whole, stopped = (load(tmp_path / name / CHECKPOINT) for name in ("whole", "stopped"))
-    assert whole[1]["step"] == stopped[1]["step"] == 6
-    assert whole[0].keys() == stopped[0].keys()
-    assert all(torch.equal(whole[0][name], stopped[0][name]) for name in whole[0])
+    for names, steps in ((("whole", "stopped"), 6), (("tuned", "tuned-stopped"), 3)):
+        whole, stopped = (load(tmp_path / name / CHECKPOINT) for name in names)
+        assert whole[1]["step"] == stopped[1]["step"] == steps
+        assert whole[0].keys() == stopped[0].keys()
+        assert all(torch.equal(whole[0][name], stopped[0][name]) for name in whole[0])
     encoders = [load_encoder(tmp_path / name) for name in ("whole", "stopped")]
     assert encoders[0].fingerprint == encoders[1].fingerprint
     assert embed(encoders[0], open_source(str(folder))).vectors.shape == (32, 96)

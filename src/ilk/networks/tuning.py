@@ -183,8 +183,13 @@ def parts_in_words(backbone: nn.Module, tuning: Tuning) -> dict[str, Any]:
         "parts": tuning.parts,
         "parameters": sum(learning),
         "of": sum(p.numel() for p in backbone.parameters()) - sum(p.numel() for p in added),
-        "words": _WORDS[tuning.parts].format(rank=tuning.rank, blocks=_last(tuning.blocks)),
+        "words": in_words(tuning),
     }
+
+
+def in_words(tuning: Tuning) -> str:
+    """What learns."""
+    return _WORDS[tuning.parts].format(rank=tuning.rank, blocks=_last(tuning.blocks))
 
 
 _WORDS = {
@@ -196,4 +201,5 @@ _WORDS = {
 
 
 def _last(count: int) -> str:
-    return "the last block" if count == 1 else f"the last {count} blocks"
+    words = {0: "no block", 1: "the last block"}
+    return words.get(count, f"the last {count} blocks")

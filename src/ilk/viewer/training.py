@@ -26,6 +26,12 @@ def trained(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> list[Chapter]
         for name, (_, record) in runs.items()
         if record.get("status") != FINISHED
     )
+    lines += tuple(
+        f"{name} began with given weights. {_begun(tuned['words'])} learned:"
+        f" {tuned['parameters']:,} of {tuned['of']:,} parameters of the backbone."
+        for name, (_, record) in runs.items()
+        if (tuned := record.get("tuned"))
+    )
     lead = "The table shows what was trained, on which images and for how long."
     return [Chapter(title="Training", lead=lead, grids=(grid,), lines=lines)]
 
@@ -50,6 +56,11 @@ def _row(record: Mapping[str, Any]) -> Sequence[str]:
         _number(last, "rankme", "{:.0f}"),
         _number(last, "knn", "{:.1%}").replace("%", " %"),
     )
+
+
+def _begun(words: str) -> str:
+    """Words at the beginning of a sentence."""
+    return words[:1].upper() + words[1:]
 
 
 def _number(last: Mapping[str, Any], name: str, form: str) -> str:

@@ -231,14 +231,16 @@ class _Steps:
     @contextlib.contextmanager
     def _counted(self) -> Generator[None]:
         """Count the bytes that autograd keeps, weights apart."""
-        weights = {
-            p.untyped_storage().data_ptr() for p in self._setup.trainer.student.parameters()
-        }
+        student = self._setup.trainer.student
+        weights = {p.untyped_storage().data_ptr() for p in student.parameters()}
+        # LoRA makes a weight anew in every step, whatever the number of images.
+        named = student.named_parameters()
+        made = {p.shape for name, p in named if name.endswith("weight.original")}
         seen: dict[int, int] = {}
 
         def keep(tensor: Tensor) -> Tensor:
             storage = tensor.untyped_storage()
-            if storage.data_ptr() not in weights:
+            if storage.data_ptr() not in weights and tensor.shape not in made:
                 seen[storage.data_ptr()] = storage.nbytes()
             return tensor
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ilk.core.counts import count, size_words
+from ilk.networks.tuning import in_words
+from ilk.train.assemble import tuning_of
 from ilk.train.length import Length
 from ilk.train.planning.survey import Survey
 from ilk.train.settings import Settings
@@ -29,9 +31,21 @@ def running(settings: Settings, chosen: Mapping[str, Any], why: str, survey: Sur
     )
     if "backbone" in chosen and settings.defaults == "fitted":
         line += f": {why}"
-    further = [name for name in chosen if name not in OF_ITS_OWN]
+    line += _continuing(settings)
+    further = [n for n in chosen if n not in OF_ITS_OWN and not n.startswith("tune")]
     if further:
         line += f"; {count(len(further), 'setting')} not as in the paper, see run.json"
+    return line
+
+
+def _continuing(settings: Settings) -> str:
+    """What of given weights learns."""
+    tuning = tuning_of(settings)
+    if tuning is None:
+        return ""
+    line = f'; what learns of the backbone: {in_words(tuning)}, by tune="{tuning.parts}"'
+    if tuning.head_steps:
+        line += f", after {count(tuning.head_steps, 'step')} in which the heads learn alone"
     return line
 
 

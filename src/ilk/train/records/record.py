@@ -59,6 +59,7 @@ FIELDS: Mapping[str, Kind] = {
     "step": whole(0, 10**12),
     "seconds": number(0, 1e12),
     "bad_files": listed(ANYTHING, 10**7),
+    "tuned": keyed(ANYTHING),
 }
 SETTINGS: Mapping[str, Kind] = {
     **{name: kind_of(hint) for name, hint in get_type_hints(Settings).items()},
@@ -77,6 +78,12 @@ DATA: Mapping[str, Kind] = {
     "items": whole(1, 10**12),
     "classes": whole(0, 10**12),
     "fingerprint": text(128),
+}
+TUNED: Mapping[str, Kind] = {
+    "parts": one_of("lora", "last", "norms", "full"),
+    "parameters": whole(0, 10**12),
+    "of": whole(1, 10**12),
+    "words": text(),
 }
 BAD: Mapping[str, Kind] = {
     "label": whole(-1, 10**12),
@@ -148,13 +155,15 @@ def read_record(directory: Path) -> dict[str, Any]:
         read_json(path, "run"),
         FIELDS,
         where,
-        optional=("step", "seconds", "bad_files"),
+        optional=("step", "seconds", "bad_files", "tuned"),
         others=True,
     )
     check_length(record["length"], f"{where}: length")
     check_fields(record["data"], DATA, f"{where}: data", others=True)
     for entry in record.setdefault("bad_files", []):
         check_fields(entry, BAD, f"{where}: bad_files", optional=("label",))
+    if "tuned" in record:
+        check_fields(record["tuned"], TUNED, f"{where}: tuned")
     check_fields(record["settings"], SETTINGS, f"{where}: settings", optional=SETTINGS)
     check_name(record["settings"].get("backbone", "resnet50"), where)
     check_options(record["settings"].get("backbone_options", {}), where)
