@@ -48,7 +48,7 @@ def guard_words(guard: Mapping[str, Any]) -> str:
         if low > 0
         else "so keep the given weights, which are start.safetensors"
         if high < 0
-        else "so it cannot be said whether training was worth it"
+        else "so it is open whether training was worth it"
     )
     returned = ""
     if guard["turns"]:

@@ -12,6 +12,7 @@ from ilk.viewer.classes import classes
 from ilk.viewer.corrupted import corruptions
 from ilk.viewer.differences import differences
 from ilk.viewer.few_labels import few_labels
+from ilk.viewer.guarded import guarded
 from ilk.viewer.learning import learning_curves
 from ilk.viewer.names import measure_name
 from ilk.viewer.report import MISSING, Chapter, Facts, Grid, Report, Results, Score, ScoreRow
@@ -129,6 +130,7 @@ def evaluations_report(
     )
     chapters = [
         *trained(runs),
+        *guarded(runs),
         *_other_measures(found, rest, some),
         *differences(results, rows),
         *classes(results),

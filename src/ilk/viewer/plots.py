@@ -29,6 +29,7 @@ def curves(figure: Figure) -> Element:
     place = _Frame(min(xs), max(*xs, min(xs) + 1e-9), up[0], up[-1])
     drawn = [_horizontal(place, tick, figure.form) for tick in up]
     drawn += _verticals(place, figure.across, min(xs), max(xs))
+    drawn += [_mark(place.x(x)) for x in _across(figure.marks, figure.across)]
     drawn.append(_text(figure.x, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "middle", "axis"))
     drawn.append(_text(figure.y, 2, 12, "start", "axis"))
     for number, line in enumerate(lines):
@@ -119,9 +120,16 @@ def _series(number: int) -> str:
 
 def _laid_out(line: Line, across: str) -> Line:
     """The line with x as it is drawn."""
-    if across == "linear":
-        return line
-    return replace(line, points=tuple((math.log10(x), y) for x, y in line.points))
+    xs = _across([x for x, _ in line.points], across)
+    return replace(line, points=tuple(zip(xs, (y for _, y in line.points), strict=True)))
+
+
+def _across(xs: Sequence[float], across: str) -> list[float]:
+    return [x if across == "linear" else math.log10(x) for x in xs]
+
+
+def _mark(x: float) -> Element:
+    return _line(x, TOP, x, HEIGHT - BOTTOM, "chance")
 
 
 def _verticals(place: "_Frame", across: str, low: float, high: float) -> list[Element]:

@@ -83,6 +83,7 @@ class Figure:
         x: name of the x axis.
         y: name of the y axis, with its unit.
         across: how x is laid out; by logarithms it must be positive.
+        marks: x at which a dotted line stands, as the note explains.
     """
 
     title: str
@@ -92,6 +93,7 @@ class Figure:
     x: str = "epoch"
     y: str = ""
     across: Literal["linear", "logarithmic"] = "linear"
+    marks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,138 @@
+"""Given weights before and after training, and where their guard turned a run back."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ilk.core import UserError
+from ilk.core.fields import (
+    FLAG,
+    Kind,
+    check_fields,
+    fixed,
+    listed,
+    maybe,
+    number,
+    one_of,
+    text,
+    whole,
+)
+from ilk.viewer.learning import metrics
+from ilk.viewer.plots import percent
+from ilk.viewer.report import Chapter, Figure, Grid, Line
+
+SHARE, STEP = number(0, 1), whole(0, 10**12)
+SCORED = {"step": STEP, "value": SHARE, "low": SHARE, "high": SHARE}
+MEASURED = {"rankme": maybe(number(0, 1e9)), "lidar": maybe(number(0, 1e9))}
+LOOK: Kind = fixed({**SCORED, **MEASURED})
+FIELDS: Mapping[str, Kind] = {
+    "decides": FLAG,
+    "key": one_of("knn", "stable"),
+    "score": text(200),
+    "images": whole(0, 10**9),
+    "start": LOOK,
+    "last": LOOK,
+    "turns": listed(fixed({"step": STEP, "to": STEP}), 100),
+    "difference": number(-1, 1),
+    "interval": listed(number(-2, 2), 2),
+    "words": text(1000),
+}
+LEAD = (
+    "The run began with given weights, which are what is to be beaten. They and the encoder"
+    " were scored on the same images, and the interval is that of the paired difference."
+)
+STABLE = (
+    " The score is the share of its nearest neighbours that an image keeps when every image is"
+    " replaced by an augmented view. It needs no labels, but a method that learns to be stable"
+    " under views raises it by itself: with some labelled images k-NN accuracy would tell more."
+)
+
+
+def guarded(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> list[Chapter]:
+    """A chapter for each run that began with given weights and was scored.
+
+    Args:
+        runs: directory and record of each encoder that was trained, by its name.
+    """
+    chapters = (_chapter(name, place, record) for name, (place, record) in runs.items())
+    return [chapter for chapter in chapters if chapter is not None]
+
+
+def _chapter(name: str, place: Path, record: Mapping[str, Any]) -> Chapter | None:
+    try:
+        guard = check_fields(record.get("guard"), FIELDS, "guard", others=True)
+        low, high = guard["interval"]
+    except (UserError, ValueError):  # of none, or of a stranger
+        return None
+    start, last = guard["start"], guard["last"]
+    rows = [
+        (
+            guard["score"],
+            percent(start["value"]),
+            percent(last["value"]),
+            _points(guard["difference"], low, high),
+        )
+    ]
+    for key, called in (("rankme", "RankMe"), ("lidar", "LiDAR")):
+        if start[key] is not None and last[key] is not None:
+            change = f"{last[key] - start[key]:+.1f}"
+            rows.append((called, f"{start[key]:.1f}", f"{last[key]:.1f}", change))
+    caption = (
+        f"The given weights and those of step {last['step']:,}, {guard['images']:,} images"
+    )
+    grid = Grid(
+        caption=caption, heads=("Score", "Given", "After", "Difference"), rows=tuple(rows)
+    )
+    return Chapter(
+        title=f"Given weights: was it worth it? {name}",
+        lead=LEAD + (STABLE if guard["key"] == "stable" else ""),
+        figures=_figures(guard, metrics(place / "metrics.jsonl")),
+        grids=(grid,),
+        lines=tuple(_lines(guard)),
+    )
+
+
+def _figures(
+    guard: Mapping[str, Any], rows: Sequence[Mapping[str, float]]
+) -> tuple[Figure, ...]:
+    key, start = guard["key"], guard["start"]
+    looks = [(row["step"] + 1, row[key]) for row in rows if key in row and "step" in row]
+    if not looks:
+        return ()
+    turns = tuple(float(turn["step"]) for turn in guard["turns"])
+    points = ((0.0, start["value"]), *looks)
+    ends = (points[0][0], points[-1][0])
+    band = ((start["low"], start["high"]),) * 2
+    level = tuple((end, start["value"]) for end in ends)
+    return (
+        Figure(
+            title="k-NN accuracy" if key == "knn" else "Share of stable neighbours",
+            lines=(
+                Line(name="encoder", points=points),
+                Line(name="given weights", points=level, band=band),
+            ),
+            note="At a dotted line the run went back to its best weights and to a lower"
+            " learning rate." if turns else "",
+            form="{:.1%}",
+            x="step",
+            y="share of images" if key == "knn" else "share of neighbours",
+            marks=turns,
+        ),
+    )  # fmt: skip
+
+
+def _lines(guard: Mapping[str, Any]) -> list[str]:
+    out = [f"The {guard['score']} of the encoder is {guard['words']}."]
+    if not guard["decides"]:
+        out.append("The guard was off: nothing would have turned the run back.")
+    for turn in guard["turns"]:
+        to = f"the weights of step {turn['to']:,}" if turn["to"] else "the given weights"
+        out.append(
+            f"At step {turn['step']:,} the encoder was worse than the given weights by more"
+            f" than chance, and {to} were put back."
+        )
+    return out
+
+
+def _points(difference: float, low: float, high: float) -> str:
+    return f"{100 * difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
