@@ -38,6 +38,8 @@ SHOWN = {
     "rankme": "rank {:.0f}",
     "data_wait": "wait {:.0%}",
     "kin_precision": "kin precision {:.0%}",
+    "pseudo_share": "pseudo-labels {:.0%}",
+    "pseudo_accuracy": "right {:.0%}",
     "kin_recall": "kin recall {:.1%}",
 }
 QUIET_SECONDS = 30.0  # between lines where there is no terminal to draw a bar on

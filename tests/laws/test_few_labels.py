@@ -8,8 +8,10 @@ import torch
 from lightning_fabric import Fabric
 
 from ilk.core.facts import Fact
-from ilk.method import KnownShare, outputs_in, passes
+from ilk.method import KnownShare, label_head, passes, unlabelled_terms
 from ilk.methods import METHODS
+from ilk.train.loop.monitor import signs
+from ilk.train.loop.pseudo_labels import unlabelled_norm
 from tests.laws.world import LABELS, batch, built, progress, small_method, small_trainer
 from tests.oracles import world as oracles
 
@@ -26,16 +28,6 @@ FEW = {
 }
 WITHOUT = {"supervised"}  # has no unlabelled term
 STEP = 4  # of eight; ramps have begun
-
-
-def unlabelled_terms(method):
-    """Terms that show unlabelled images."""
-    subsets = {view.name: view.subset for view in method.views}
-    return [
-        term
-        for term in method.terms
-        if any(subsets.get(output.view) != "labelled" for output in outputs_in(term.queries))
-    ]
 
 
 def test_every_method_that_draws_labelled_images_is_held_to_these_laws():
@@ -178,3 +170,56 @@ def test_the_average_is_kept(fabric: Fabric):
             continue
         trainer = small_trainer(fabric, method)
         assert trainer.encoder_network() is trainer.teacher.network.backbone
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_the_classifier_is_known_and_so_are_the_unlabelled_terms(name):
+    method = small_method(name)
+    assert label_head(method) == "classifier"
+    names = {term.name for term in unlabelled_terms(method)}
+    assert "labelled" not in names
+    assert bool(names) == (name not in WITHOUT)
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_monitors_change_nothing_and_count_what_is_right(fabric: Fabric, name):
+    states = []
+    for labels in (None, torch.arange(len(LABELS)) % 4):
+        trainer = built(fabric, name)
+        for step in (STEP, STEP + 1):
+            shown = batch(trainer.method.views, step)
+            result = trainer.take_step([shown], progress(step), monitor_labels=labels)
+        states.append(trainer.state())
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    found = signs(trainer.method, result.context)
+    if name in WITHOUT:
+        assert "pseudo_share" not in found
+        assert "unlabelled_grad_norm" not in found
+        return
+    assert found["unlabelled_grad_norm"] > 0
+    other = name.startswith("s4l")  # whose unlabelled terms are over other classes
+    assert ("pseudo_share" in found) == (not other)
+    assert 0 <= found.get("pseudo_share", 0) <= 1
+
+
+def test_pseudo_labels_are_counted_row_by_row(fabric: Fabric):
+    trainer = built(fabric, "fixmatch")
+    term = trainer.method.terms[1]
+    shown = batch(trainer.method.views, 0)
+    truth = torch.arange(len(LABELS)) % 3  # another truth than the labels
+    context = trainer._look(shown, progress(0), first=True, monitor_labels=truth)
+    rows = context.rows(term.kin.by[0]).vectors.softmax(dim=1)
+    bar = float(rows.amax(dim=1).median())
+    changed = replace(term, kin=replace(term.kin, threshold=bar))
+    trainer.method = replace(trainer.method, terms=(trainer.method.terms[0], changed))
+    losses = trainer._losses(context)
+    found = signs(trainer.method, context)
+    sure = [(int(row.argmax()), int(item)) for row, item in
+            zip(rows, shown.subsets["weak"], strict=True) if row.max() >= bar]  # fmt: skip
+    assert found["pseudo_share"] == pytest.approx(len(sure) / len(rows))
+    right = sum(best == truth[item] for best, item in sure)
+    assert found["pseudo_accuracy"] == pytest.approx(float(right) / len(sure))
+    norm = unlabelled_norm(trainer.method, losses, trainer.student)["unlabelled_grad_norm"]
+    losses["unlabelled"].backward()
+    slopes = [p.grad.norm() for p in trainer.student.parameters() if p.grad is not None]
+    assert norm == pytest.approx(float(torch.stack(slopes).norm()))

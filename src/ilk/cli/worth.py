@@ -20,9 +20,16 @@ def worth(directory: Path, record: Mapping[str, Any]) -> str:
     from ilk.data import default_workers
     from ilk.evaluate import load_encoder_or_baseline, raw_pixels
     from ilk.networks import load_encoder
+    from ilk.networks.classifier import CLASSIFIER
     from ilk.train import online_probe, open_images
     from ilk.train.records.record import recorded_settings
 
+    if (directory / CLASSIFIER).exists():
+        return (
+            f"its classifier is kept beside it; ilk evaluate {directory} --train labelled/ "
+            f"--test val/ --protocols classify says how often it is right, and ilk predict "
+            f"writes the classes of images"
+        )
     settings = record["settings"]
     probe = online_probe(
         open_images(recorded_settings(record), record["data"]["spec"]),

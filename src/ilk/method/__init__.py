@@ -12,6 +12,7 @@ from ilk.method.outputs import (
     passes,
     query_views,
     refusals,
+    unlabelled_terms,
 )
 from ilk.method.record import (
     EMA,
@@ -65,6 +66,7 @@ __all__ = [
     "substituted",
     "typed_changes",
     "typed_options",
+    "unlabelled_terms",
     "with_added_kin",
     "with_anchor",
     "with_augmentation",

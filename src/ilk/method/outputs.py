@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from ilk.core import Mixability, Output, Role
 from ilk.core.facts import LABEL
-from ilk.kin import KnownClass
+from ilk.kin import KnownClass, KnownOrPredicted
 from ilk.method.record import Method
 from ilk.method.references import outputs_in, parts_in
+from ilk.method.term import Term
 from ilk.networks import FEATURE, SHOWN, Head
 
 _FEATURE = frozenset(("feature",))
@@ -64,11 +65,32 @@ def places_read(heads: Mapping[str, Head], outputs: Iterable[Output]) -> tuple[s
 def label_head(method: Method) -> str | None:
     """The head whose scores are over the classes of the labels; None where there is none."""
     for term in method.terms:
-        rules = [part for part in parts_in(term.kin) if isinstance(part, KnownClass)]
+        kinds = KnownClass | KnownOrPredicted
+        rules = [part for part in parts_in(term.kin) if isinstance(part, kinds)]
         if any(rule.fact == LABEL for rule in rules):
             heads = [query.head for query in term.queries if isinstance(query, Output)]
             return heads[0] if heads else None
     return None
+
+
+def unlabelled_terms(method: Method) -> tuple[Term, ...]:
+    """Terms that learn from unlabelled images, of a method that learns classes from labels.
+
+    Terms are labelled that are called so, or whose queries show labelled images alone.
+    """
+    if label_head(method) is None:
+        return ()
+    only = {view.name for view in method.views if view.subset == "labelled"}
+    for view in method.derived:
+        if only.issuperset(view.of):
+            only.update(view.names)
+    shown = {
+        term: {query.view for query in term.queries if isinstance(query, Output)}
+        for term in method.terms
+    }
+    return tuple(
+        term for term in method.terms if term.name != "labelled" and not shown[term] <= only
+    )
 
 
 def query_views(method: Method) -> tuple[str, ...]:

@@ -34,6 +34,12 @@ MEASURED = (
      " lies on pairs of one class.", ("kin_precision",)),
     ("Recall of the kin rule", "share of pairs", "{:.1%}",
      "Of all pairs of images of one class, the share that the rule finds.", ("kin_recall",)),
+    ("Pseudo-labels", "share of rows", "{:.0%}",
+     "pseudo_share: unlabelled rows with a target, such as those above the threshold;"
+     " pseudo_accuracy: of those whose class is known to the monitor, the share that is right.",
+     ("pseudo_*",)),
+    ("Gradient of the unlabelled terms", "norm", "{:.3f}", "Measured before clipping.",
+     ("unlabelled_grad_norm",)),
     ("Norm of the gradient", "norm", "{:.2f}", "Measured before clipping.", ("grad_norm",)),
     ("Learning rate", "learning rate", "", "", ("lr",)),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ilk.core import Kin, Output, Progress
 from ilk.embedding import feature_std, rankme
 from ilk.method import Method, Pass, label_head, passes
+from ilk.train.loop.pseudo_labels import pseudo_label_scores
 from ilk.train.loop.step import Step
 
 SPREAD_FLOOR = 0.1  # of 1 for rows spread evenly over the sphere
@@ -43,6 +44,7 @@ def signs(method: Method, context: Step) -> dict[str, float]:
     ]
     if entropies:
         out["teacher_entropy"] = sum(entropies) / len(entropies)
+    out |= pseudo_label_scores(method, context) | context.numbers
     return out | kin_scores(context.kin_counts)
 
 

@@ -95,11 +95,12 @@ class Step:
         self._student = student
         self._memory = memory
         self._progress = progress
-        self._monitor_labels = monitor_labels
+        self.monitor_labels = monitor_labels
         self._answering: dict[tuple[Source, ...], Rows] = {}
         self._decided: list[tuple[KinRule, Composition, Rows, Kin]] = []
         self.kin_records: list[KinRecord] = []
         self.kin_counts: list[Tensor] = []
+        self.numbers: dict[str, float] = {}  # for monitors
 
     @property
     def progress(self) -> Progress:
@@ -220,8 +221,8 @@ class Step:
                 f"{kin.weights.shape[1]}"
             )
         self.kin_records.append(KinRecord(term, asking, answering, kin))
-        if self._monitor_labels is not None and term.classes is None:
-            found = kin_counts(term.kin, asking, answering, kin, self._monitor_labels, self)
+        if self.monitor_labels is not None and term.classes is None:
+            found = kin_counts(term.kin, asking, answering, kin, self.monitor_labels, self)
             self.kin_counts.append(found)
         made = None if term.negatives is None else term.negatives(asking, answering, kin, self)
         return (kin, None) if made is None else (add_columns(kin, made[1]), made[0])

@@ -20,6 +20,7 @@ from ilk.train.loop.memories import refresh, remember
 from ilk.train.loop.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
 from ilk.train.loop.passes import reseed, runner_of
 from ilk.train.loop.profile import Clock, no_clock
+from ilk.train.loop.pseudo_labels import unlabelled_norm
 from ilk.train.loop.renewal import renew
 from ilk.train.loop.step import Step
 from ilk.train.loop.step_result import NonFiniteLoss, StepResult
@@ -136,6 +137,8 @@ class Trainer:
                 with self.clock("loss"):
                     losses = self._losses(context)
                     loss = torch.stack(list(losses.values())).sum() / len(batches)
+                if monitor_labels is not None and self._uncut is None and last:
+                    context.numbers |= unlabelled_norm(self.method, losses, self.student)
                 with self.clock("backward"):
                     self.fabric.backward(loss)
             for name, part in losses.items():

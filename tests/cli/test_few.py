@@ -1,0 +1,109 @@
+"""Few labels on the command line: train with a folder of them, predict, evaluate."""
+
+import json
+import shutil
+
+import pyarrow.parquet as pq
+import pytest
+
+from ilk.embedding import table
+
+SMALL = (
+    "--backbone", "resnet_mini", "--backbone-set", "widths=(8,16)", "--backbone-set",
+    "depths=(1,1)", "--batch-size", "8", "--image-size", "32", "--workers", "1", "--steps", "3",
+    "--method", "fixmatch", "--set", "ratio=3", "--knn-every", "0",
+)  # fmt: skip
+
+
+SETS = ("--train", "labelled", "--test", "val")
+
+
+@pytest.fixture
+def few(folder, tmp_path):
+    """photos/ without folders, and labelled/ with two images of two classes."""
+    files = sorted((folder / "train").rglob("*.png"))
+    (tmp_path / "photos").mkdir()
+    for file in files:
+        shutil.copy(file, tmp_path / "photos")
+    for name in sorted({file.parent.name for file in files})[:2]:
+        (tmp_path / "labelled" / name).mkdir(parents=True)
+        for file in sorted((folder / "train" / name).iterdir())[:2]:
+            shutil.copy(file, tmp_path / "labelled" / name)
+            (tmp_path / "photos" / file.name).unlink()
+        shutil.copytree(folder / "test" / name, tmp_path / "val" / name)
+    return tmp_path
+
+
+def test_a_person_trains_predicts_and_evaluates(ilk, few, monkeypatch):
+    words = ("train", "photos", "--labelled", "labelled", *SMALL, "-o", "runs/few")
+    said = ilk(*words)
+    assert said.code == 0, said.err
+    assert "4 of them labelled, of 2 classes" in said.out + said.err
+    again = ilk(*words[:2], "--labelled", "labelled", *SMALL, "-o", "runs/few")
+    assert again.code == 2
+
+    monkeypatch.setattr(table, "PIECE", 8)
+    said = ilk("predict", "runs/few", "photos", "-o", "predictions.parquet", "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["predictions"] == "predictions.parquet"
+    rows = pq.read_table("predictions.parquet").to_pylist()
+    known = sorted(path.name for path in (few / "labelled").iterdir())
+    assert len(rows) == 36
+    assert {row["class"] for row in rows} <= set(known)
+    assert all(0 <= row["margin"] <= row["probability"] <= 1 for row in rows)
+
+    words = ("evaluate", "runs/few", *SETS)
+    said = ilk(*words, "--protocols", "classify,knn", "--against", "random", "--json")
+    assert said.code == 0, said.err
+    results = json.loads(said.out)["results"]
+    assert [(r["name"], r["protocol"]) for r in results] == [
+        ("runs/few", "classify@1"), ("runs/few", "knn@1"), ("random", "knn@1"),
+    ]  # fmt: skip
+    assert results[0]["details"]["by class"]
+    assert "no classifier of its own" in said.err
+
+
+def test_predictions_go_on_where_they_stopped(ilk, few, monkeypatch):
+    from ilk.embedding import columns
+
+    ilk("train", "photos", "--labelled", "labelled", *SMALL, "-o", "runs/few")
+    monkeypatch.setattr(table, "PIECE", 4)
+    whole, calls = columns.ClassColumns.arrays, []
+
+    def stopped(self, batch):
+        calls.append(batch.items)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return whole(self, batch)
+
+    monkeypatch.setattr(columns.ClassColumns, "arrays", stopped)
+    words = ("predict", "runs/few", "photos", "-o", "p.parquet", "--batch-size", "4")
+    said = ilk(*words)
+    assert said.code == 130
+    assert "The predictions so far are kept" in said.out + said.err
+    assert (
+        ilk("predict", "runs/few", "photos", "-o", "p.parquet", "--batch-size", "4").code == 0
+    )
+    assert len(pq.read_table("p.parquet")) == 36
+    assert [one.start for one in calls] == [0, 4, 8, *range(8, 36, 4)]
+
+
+def test_what_cannot_be_predicted_or_scored_is_one_line(ilk, few, run):
+    for words, message in [
+        (("predict", run, "photos"), "must be a run that learned classes"),
+        (("predict", "runs/none", "photos"), "encoder"),
+        (
+            ("evaluate", run, *SETS, "--protocols", "classify"),
+            "must be a run that learned classes",
+        ),
+        (("train", "photos", *SMALL, "-o", "a"), "labelled images of two classes at least"),
+        (
+            ("train", "photos", "--labelled", "photos", *SMALL, "-o", "b"),
+            "photos must lie apart from the unlabelled images",
+        ),
+        (("train", "photos", "--labels", "no.csv", *SMALL, "-o", "c"), "--labels: "),
+    ]:
+        said = ilk(*words)
+        assert said.code == 2, words
+        assert message in said.err
+        assert said.err.count("\n") == 1 + said.err.count("reading")
