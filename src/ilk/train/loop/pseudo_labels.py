@@ -64,6 +64,8 @@ def unlabelled_norm(
     parts = [losses[name] for name in sorted(names) if losses[name].requires_grad]
     if not parts:
         return {"unlabelled_grad_norm": 0.0} if names else {}
-    slopes = torch.autograd.grad(sum(parts), moved, retain_graph=True, allow_unused=True)
+    slopes = torch.autograd.grad(
+        torch.stack(parts).sum(), moved, retain_graph=True, allow_unused=True
+    )
     norms = [slope.norm() for slope in slopes if slope is not None]
     return {"unlabelled_grad_norm": torch.stack(norms).norm().item() if norms else 0.0}
