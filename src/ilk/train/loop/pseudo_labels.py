@@ -1,6 +1,7 @@
 """What unlabelled images do to a run that learns classes. Axes: Q queries, K classes."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -64,8 +65,8 @@ def unlabelled_norm(
     parts = [losses[name] for name in sorted(names) if losses[name].requires_grad]
     if not parts:
         return {"unlabelled_grad_norm": 0.0} if names else {}
-    slopes = torch.autograd.grad(
-        torch.stack(parts).sum(), moved, retain_graph=True, allow_unused=True
-    )
+    total = torch.stack(parts).sum()
+    found = torch.autograd.grad(total, moved, retain_graph=True, allow_unused=True)
+    slopes = cast("tuple[Tensor | None, ...]", found)  # None for what the terms do not reach
     norms = [slope.norm() for slope in slopes if slope is not None]
     return {"unlabelled_grad_norm": torch.stack(norms).norm().item() if norms else 0.0}
