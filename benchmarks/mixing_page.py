@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.gains import PROTOCOLS, Gain, Regime, cells, gain, regimes
 from benchmarks.grid import RESULTS
 from benchmarks.regimes import ABLATIONS, AXES, cell_name
-from ilk.train.planning.mixing import EVIDENCE
+from ilk.train.planning.mixing import EVIDENCE, read
 
 PLOT = Path(__file__).parents[1] / "docs" / "images" / "mixing.svg"
 KNN, LINEAR, CORRUPTED = PROTOCOLS
@@ -51,6 +51,8 @@ def evidence(found: Sequence[Regime]) -> list[dict[str, Any]]:
 def table(found: Sequence[Regime]) -> str:
     """Accuracy with and without the mix, and the gain with its interval."""
     lines = [
+        verdict(found),
+        "",
         "![Gains by mixing in every regime, with intervals](images/mixing.svg)",
         "",
         "Accuracy without and with the mix, and gain in points with its 95 % interval, paired "
@@ -66,6 +68,20 @@ def table(found: Sequence[Regime]) -> str:
     if missing:
         lines += ["", f"Not measured yet: {', '.join(f'`{name}`' for name in missing)}."]
     return "\n".join([*lines, *ablations()]) + "\n"
+
+
+def verdict(found: Sequence[Regime]) -> str:
+    """Whether mixing pays anywhere, by what `--mix auto` counts as a gain."""
+    known = [read(entry) for entry in evidence(found)]
+    paid = [one for one in known if one.pays]
+    if paid:
+        return f"**Mixing pays outside the interval** in: {'; '.join(o.words for o in paid)}."
+    none = "**No regime that was measured shows a gain by mixing outside its interval**, "
+    none += "over two seeds at least, and so `ilk train --mix auto` mixes nothing."
+    if not known:
+        return none
+    best = max(known, key=lambda one: one.gains[KNN][0])
+    return f"{none} It comes nearest to one by {best.words}."
 
 
 def _line(one: Regime) -> str:

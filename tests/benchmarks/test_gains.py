@@ -13,6 +13,7 @@ from benchmarks.grid import packed
 from benchmarks.mixing_page import drawn, evidence, table
 from benchmarks.regimes import AXES, DINO_AXIS, cell_name
 from ilk.evaluate import Result, difference_over_seeds, evaluate
+from ilk.train.planning.mixing import read
 from tests.evaluate.conftest import make_pair
 
 
@@ -107,6 +108,27 @@ def test_a_gain_lies_where_the_axis_says(measured):
     assert circle.attrib["fill"] != "white"
     (mark,) = [g for g in root.iter(f"{space}g")]
     assert mark[0].text == "+2.0 (+1.0 to +3.0), test images and 2 seeds"
+
+
+@pytest.mark.parametrize(
+    ("low", "seeds", "says"),
+    [
+        (
+            0.001,
+            2,
+            "**Mixing pays outside the interval** in: sdmp with moco-v3 on 2,000 images",
+        ),
+        (-0.001, 2, "It comes nearest to one by sdmp with moco-v3 on 2,000 images for 300"),
+        (0.001, 1, "over two seeds at least, and so `ilk train --mix auto` mixes nothing"),
+    ],
+)
+def test_the_verdict_is_that_of_the_rule(measured, low, seeds, says):
+    number = Gain(plain=0.5, mixed=0.52, low=low, high=0.04, seeds=seeds)
+    found = [replace(next(mapped(measured)), gains={"knn@1": number})]
+    assert says in table(found)
+    assert (evidence(found)[0]["seeds"], read(evidence(found)[0]).pays) == (
+        seeds, says.startswith("**Mixing"),
+    )  # fmt: skip
 
 
 def test_an_empty_map_is_drawn_too(tmp_path):
