@@ -34,7 +34,8 @@ class Profile:
         self._device = device
         self._lock = threading.Lock()
         self._seconds: defaultdict[str, float] = defaultdict(float)
-        self._began = time.perf_counter()
+        self._processor: defaultdict[str, float] = defaultdict(float)  # of threaded parts
+        self._began, self._busy = time.perf_counter(), time.process_time()
         self._steps = -1
 
     def on_step(self) -> None:
@@ -43,7 +44,8 @@ class Profile:
         if self._steps == 0:
             with self._lock:
                 self._seconds.clear()
-            self._began = time.perf_counter()
+                self._processor.clear()
+            self._began, self._busy = time.perf_counter(), time.process_time()
 
     @contextmanager
     def __call__(self, part: str) -> Generator[None]:
@@ -51,21 +53,25 @@ class Profile:
         threaded = part in THREADED
         if not threaded:
             self._refresh()
-        began = time.perf_counter()
+        began, busy = time.perf_counter(), time.thread_time()
         yield
         if not threaded:
             self._refresh()
         with self._lock:
             self._seconds[part] += time.perf_counter() - began
+            if threaded:
+                self._processor[part] += time.thread_time() - busy
 
     def table(self) -> dict[str, Any]:
         """Mean seconds of a step, by part; ``rest`` is what no part accounts for.
 
-        ``threads`` adds up what several threads took for a step, side by side.
+        ``threads`` adds up what several threads took for a step, side by side; ``processor``
+        has seconds of processors: of these threads, and of all that a step does.
         """
         steps = max(self._steps, 1)
         with self._lock:
             each = {part: self._seconds[part] / steps for part in (*STEP, *THREADED)}
+            spent = {part: self._processor[part] / steps for part in THREADED}
         total = (time.perf_counter() - self._began) / steps
         step = {part: each[part] for part in STEP}
         return {
@@ -73,6 +79,7 @@ class Profile:
             "seconds": total,
             "step": step | {"rest": total - sum(step.values())},
             "threads": {part: each[part] for part in THREADED},
+            "processor": spent | {"step": (time.process_time() - self._busy) / steps},
         }
 
     def _refresh(self) -> None:

@@ -11,12 +11,13 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from ilk.data import Source, Subset, default_workers
+from ilk.data import Source, Subset
 from ilk.embedding import embed
 from ilk.train.devices import Precision
 from ilk.train.length import Length
 from ilk.train.loop.loader import AHEAD
 from ilk.train.loop.monitor import signs
+from ilk.train.loop.profile import Profile
 from ilk.train.loop.step_result import NonFiniteLoss
 from ilk.train.planning.machine import peak_of
 from ilk.train.planning.packing import LEAST, Gain, Work, gain_of
@@ -111,7 +112,7 @@ def measure(
         times[batch] = steps.stream(batch, count)
     embedding = steps.embedding() if scored else 0.0
     seconds_of_signs = steps.signs
-    packing = steps.packing(batch, times[batch])
+    packing = steps.packing()
     if device.type == "cuda" and len(peaks) > 1:
         # Freed blocks may serve the larger batch, and the peak then does not grow.
         bytes_each = max(bytes_each, _slope(peaks[-2], peaks[-1]))
@@ -164,12 +165,13 @@ class _Steps:
         self._done = 0
         self.bytes_each = 0.0  # of the first stream
         self.signs = 0.0  # seconds, of the last stream
-        self._waited = 0.0  # share of its time, of the last stream
+        self._work: Work | None = None  # of the last stream, all of its steps as one
 
     def stream(self, batch: int, steps: int) -> float:
         """Seconds of a step, its share of the preparation of data included."""
         setup = self._setup
-        loader, outcome, waited = setup.loader_of(batch), None, 0.0
+        loader, outcome = setup.loader_of(batch), None
+        loader.clock, waited = Profile(setup.fabric.device), 0.0
         trainer, mark = setup.trainer, time.perf_counter()
         batches = loader.batches(0, steps)
         with contextlib.closing(batches):
@@ -184,30 +186,29 @@ class _Steps:
                 self._done += 1
                 waited += taken.waited
         seconds = (time.perf_counter() - mark) / steps
-        self._waited = waited / steps / seconds
+        self._work = Work.of(loader.clock.table(), shared=self._shared, waiting=waited)
         if outcome is not None:
             mark = time.perf_counter()
             signs(setup.method, outcome.context)
             self.signs = time.perf_counter() - mark
         return self._slowest(seconds)
 
-    def packing(self, batch: int, seconds: float) -> tuple[Gain, Work] | None:
-        """What packing would change of a step of so many images and seconds.
+    @property
+    def _shared(self) -> bool:
+        """Whether the same processors decode and compute steps."""
+        return self._setup.fabric.device.type == "cpu"
 
-        Where processors compute the steps too, all cores count as threads that decode.
-        """
-        setup = self._setup
-        shared = setup.fabric.device.type == "cpu"
-        threads = max(setup.workers, default_workers()) if shared else setup.workers
-        least = (1 - 1 / LEAST) * seconds * threads / batch
-        detail, channels = setup.reader.detail, setup.settings.channels
-        gain = from_first(lambda: gain_of(setup.source, detail, channels, least))
-        if gain is None:
+    def packing(self) -> tuple[Gain, Work] | None:
+        """What packing would change of the last stream; None where it could not pay."""
+        setup, work, shared = self._setup, self._work, self._shared
+        threads = 1 if shared else setup.workers
+        assert work is not None
+        may_pay = work.share(threads) > 1 - 1 / LEAST
+        if not from_first(lambda: may_pay):
             return None
-        waiting = self._waited * seconds
-        return replace(gain, threads=threads, shared=shared), Work(
-            seconds=seconds, decoding=gain.read * batch, waiting=waiting
-        )
+        detail, channels = setup.reader.detail, setup.settings.channels
+        gain = from_first(lambda: gain_of(setup.source, detail, channels, shared=shared))
+        return None if gain is None else (replace(gain, threads=threads), work)
 
     def embedding(self) -> float:
         """Seconds of an image when vectors are made."""

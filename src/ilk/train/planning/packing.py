@@ -15,8 +15,8 @@ from ilk.data.packing import prepared
 from ilk.data.source import spread
 
 LEAST = 1.5  # how many times shorter an epoch must become to be worth a line
-FEW, MOST = 3, 12  # images that are looked at first, and if packing may pay
-SECONDS = 1.5  # that looking takes at most, beyond the first few
+MOST = 24  # images that are looked at
+SECONDS = 1.5  # that looking takes, of one more image at most
 STEP = 32  # pixels, of which the side is a multiple
 BESIDE = 1536  # bytes of a tar file beside each image
 
@@ -30,16 +30,17 @@ class Gain:
         read: seconds to read and decode an image on one thread, as training does it.
         packed: seconds once it is packed.
         bytes: of all images, packed.
-        threads: that can decode at once.
-        shared: whether steps are computed by the cores that decode.
+        shared: whether steps are computed by the processors that decode; seconds are then those
+            of the processor, which other work on the machine does not change.
+        threads: that decode beside the step, where they are not shared.
     """
 
     shorter_side: int
     read: float
     packed: float
     bytes: float
-    threads: int = 1
     shared: bool = True
+    threads: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,8 +48,8 @@ class Work:
     """What a step does.
 
     Args:
-        seconds: of the step.
-        decoding: seconds of threads for the images of the step, added up.
+        seconds: of the step, those of the processor where it is shared.
+        decoding: seconds of threads for the images of the step, added up; likewise.
         waiting: seconds of the step in which it waits for data.
     """
 
@@ -56,19 +57,26 @@ class Work:
     decoding: float
     waiting: float
 
-    def share(self, gain: Gain) -> float:
+    @classmethod
+    def of(cls, profile: Mapping[str, Any], *, shared: bool, waiting: float) -> "Work":
+        """From the table of a profile."""
+        spent = profile["processor"] if shared else profile["threads"]
+        seconds = profile["processor"]["step"] if shared else profile["seconds"]
+        return cls(seconds=seconds, decoding=spent["decode"], waiting=waiting)
+
+    def share(self, threads: int) -> float:
         """Of the step, that decoding takes, in [0, 1]."""
-        return min(self.decoding / gain.threads / self.seconds, 1.0)
+        return min(self.decoding / threads / self.seconds, 1.0)
 
     def times_shorter(self, gain: Gain) -> float:
         """What packing makes of it; steps that other devices compute lose waiting alone."""
-        saved = self.share(gain) * self.seconds * max(1 - gain.packed / gain.read, 0.0)
+        saved = self.share(gain.threads) * self.seconds * max(1 - gain.packed / gain.read, 0.0)
         saved = saved if gain.shared else min(saved, self.waiting)
         return self.seconds / max(self.seconds - saved, 0.02 * self.seconds)
 
 
 def gain_of(
-    source: Source, needed: MinPixels | None, channels: int, least: float = 0.0
+    source: Source, needed: MinPixels | None, channels: int, *, shared: bool
 ) -> Gain | None:
     """Read and pack a few images.
 
@@ -76,11 +84,11 @@ def gain_of(
         source: of the run.
         needed: how much of an image its views can ask for; None is all of it.
         channels: of the images.
-        least: seconds of an image, below which its reading cannot matter.
+        shared: see ``Gain``.
 
     Returns:
-        None where packing cannot help: views ask for whole images, reading takes little, or the
-        images are packed already.
+        None where packing cannot help: views ask for whole images, images are packed already,
+        or none could be read.
     """
     if needed is None or isinstance(source, Pack):
         return None
@@ -88,15 +96,14 @@ def gain_of(
     packing = Packing(shorter_side=-(-side // STEP) * STEP)
     found: list[tuple[float, float, int]] = []
     began = time.perf_counter()
-    for index in spread(len(source), MOST):
-        late = time.perf_counter() - began > SECONDS
-        if len(found) >= FEW and (late or _is_quick(found, least)):
+    for index in np.random.default_rng(0).permutation(spread(len(source), MOST)):
+        if time.perf_counter() - began > SECONDS:
             break
         try:
-            found.append(_timed(source, int(index), packing, needed, channels))
+            found.append(_timed(source, int(index), packing, (needed, channels, shared)))
         except BadItem:
             continue
-    if not found or _is_quick(found, least):
+    if not found:
         return None
     read, packed, size = np.mean(found, axis=0).tolist()
     return Gain(
@@ -104,6 +111,7 @@ def gain_of(
         read=read,
         packed=packed,
         bytes=(size + BESIDE) * len(source),
+        shared=shared,
     )
 
 
@@ -118,7 +126,7 @@ def packing_line(gain: Gain, work: Work) -> str:
     if times < LEAST:
         return ""
     return (
-        f"decoding is {work.share(gain):.0%} of a step; ilk pack --shorter-side "
+        f"decoding is {work.share(gain.threads):.0%} of a step; ilk pack --shorter-side "
         f"{gain.shorter_side} would make an epoch {times:.{0 if times >= 3 else 1}f} times "
         f"shorter and take {size_words(gain.bytes)}"
     )
@@ -133,22 +141,20 @@ def profiled_line(record: Mapping[str, Any]) -> str:
     known, profile = record["plan"].get("packing"), record["profile"]
     if not known or not profile["steps"]:
         return ""
-    decoding, waiting = profile["threads"]["decode"], profile["step"]["waiting"]
-    work = Work(seconds=profile["seconds"], decoding=decoding, waiting=waiting)
-    return packing_line(Gain(**known), work)
-
-
-def _is_quick(found: list[tuple[float, float, int]], least: float) -> bool:
-    return sum(read for read, _, _ in found) <= least * len(found)
+    gain = Gain(**known)
+    waiting = profile["step"]["waiting"]
+    return packing_line(gain, Work.of(profile, shared=gain.shared, waiting=waiting))
 
 
 def _timed(
-    source: Source, index: int, packing: Packing, needed: MinPixels, channels: int
+    source: Source, index: int, packing: Packing, reading: tuple[MinPixels, int, bool]
 ) -> tuple[float, float, int]:
     """Seconds of the original, seconds when packed, and bytes when packed."""
+    needed, channels, shared = reading
+    clock = time.thread_time if shared else time.perf_counter
     data = prepared(read_item(source, index), packing).data
-    mark = time.perf_counter()
+    mark = clock()
     decode(read_item(source, index), channels=channels, detail=needed)
-    between = time.perf_counter()
+    between = clock()
     decode(data, channels=channels, detail=needed)
-    return between - mark, time.perf_counter() - between, len(data)
+    return between - mark, clock() - between, len(data)
