@@ -33,7 +33,7 @@ def test_without_a_gain_nothing_is_mixed_and_the_numbers_are_said():
     found = advise(RUN, [far, LOSS])
     assert found.mix is None
     assert found.why == (
-        "none: no measured regime shows a gain outside its interval; nearest to this run is "
+        "none: no measured regime shows a gain outside its interval over two seeds; nearest is "
         "sdmp with moco-v3 on 2,000 images for 300 epochs (full augmentation, 0.68 M "
         "parameters): k-NN -1.4 points (-3.0 to +0.2), linear -1.3 points (-2.6 to -0.1); "
         "2 seeds"
@@ -135,7 +135,10 @@ def test_what_was_measured_until_now_mixes_nothing(images):
         pytest.skip("a regime shows a gain now")
     made = planned(Settings(**TINY | {"mix": "auto"}), images)
     assert (made.settings.mix, made.chosen["mix"]) == (None, "none")
-    assert "no measured regime shows a gain outside its interval; nearest" in made.mixing
+    assert (
+        "no measured regime shows a gain outside its interval over two seeds; nearest"
+        in made.mixing
+    )
 
 
 def test_options_need_a_mix_by_its_name():

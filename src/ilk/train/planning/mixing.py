@@ -145,9 +145,9 @@ def advise(run: Regime, evidence: Sequence[Measured]) -> Advice:
         why = f"{nearest.mix}: it gained in the nearest measured regime, {nearest.words}"
         return Advice(mix=nearest.mix, mix_options=nearest.mix_options, why=why)
     if not paid:
-        why = "no measured regime shows a gain outside its interval; nearest to this run is "
+        why = "no measured regime shows a gain outside its interval over two seeds; nearest is "
     elif not nearest.pays:
-        why = "the nearest measured regime shows no gain outside its interval, "
+        why = "the nearest measured regime shows no gain outside its interval over two seeds, "
     else:
         why = f"this run, {run.words}, is far from the nearest measured regime, "
     return Advice(mix=None, mix_options={}, why=f"none: {why}{nearest.words}")
