@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 
 from ilk.core import Output
 from ilk.method import outputs_in, substituted
-from ilk.views import mixing
+from ilk.views import mixed
 from tests.golden.losses import first_losses, recorded
 from tests.laws.world import CASES, built, label, small_method, small_trainer
 
@@ -75,7 +75,7 @@ def test_a_query_compared_with_its_own_view_is_noticed(fabric):
 
 def test_a_lambda_that_is_not_the_pasted_area_is_noticed(fabric, monkeypatch):
     monkeypatch.setattr(
-        mixing, "box_share", lambda sides, sizes: 0.1 + 0 * sides[:, 0] / sizes[0]
+        mixed, "box_share", lambda sides, sizes: 0.1 + 0 * sides[:, 0] / sizes[0]
     )
     with pytest.raises(AssertionError):
         check(built(fabric, "moco-v3", "sdmp"), "moco-v3+sdmp")

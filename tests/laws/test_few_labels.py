@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 
 from ilk.core.facts import Fact
-from ilk.method import KnownShare, label_head, passes, unlabelled_terms
+from ilk.method import KnownShare, label_head, unlabelled_terms
 from ilk.methods import METHODS
 from ilk.train.loop.monitor import signs
 from ilk.train.loop.pseudo_labels import unlabelled_norm
@@ -124,17 +124,29 @@ def test_decay_spares_biases_and_norms(fabric: Fabric, name):
     )
 
 
-def test_all_views_of_fixmatch_share_one_pass(fabric: Fabric):
-    """Batch norm sees labelled, weak and strong rows together, once."""
-    trainer = built(fabric, "fixmatch")
+# Rows of each pass of the student: so many for each labelled image, and for each other one.
+PASSES = {
+    "fixmatch": [(1, 2)],  # labelled, weak and strong rows
+    "flexmatch": [(1, 2)],
+    "uda": [(1, 2)],
+    "mixmatch": [(1, 2), (0, 2)],  # mixed rows, and those that guess
+    "s4l-rotation": [(4, 4)],
+    "s4l-exemplar": [(2, 2)],
+}
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_batch_norm_sees_the_rows_of_a_pass_together(fabric: Fabric, name):
+    trainer = built(fabric, name)
     sizes = []
     trainer.student.backbone.register_forward_pre_hook(
         lambda _, args: sizes.append(len(args[0]))
     )
     shown = batch(trainer.method.views, 0)
+    known = (LABELS[torch.from_numpy(shown.items)] >= 0).sum().item()
     trainer.take_step([shown], progress(0))
-    assert sizes == [sum(len(view) for view in shown.views.values())]
-    assert {entry.view for entry in passes(trainer.method)} == {"labelled", "weak", "strong"}
+    others = len(shown.items) - known
+    assert sizes == [known * labelled + others * other for labelled, other in PASSES[name]]
 
 
 def test_rejected_rows_of_fixmatch_count_in_the_mean(fabric: Fabric):

@@ -116,6 +116,7 @@ CASES = [
     ("dino", "i-mix"),
     ("moco-v3", "sdmp:cutout"),
     ("dino", "sdmp:saliencymix"),
+    ("simclr", "sdmp:puzzlemix"),
     ("fnc", "mixco"),
     ("moco-v3", "sdmp", "neighbours:2"),
     ("simclr", None, "fnc-eliminate:0.2"),

@@ -10,7 +10,8 @@ from ilk.kin import Batchmates, CommonSource, Itself, LeaveOut, among_batchmates
 from ilk.method import FromMemory, Method
 from ilk.mixes import mixture
 from ilk.train.loop.profile import no_clock
-from ilk.views.mixing import Mixing, mix
+from ilk.views.mixed import mix
+from ilk.views.mixing import Mixing
 from tests.laws.world import batch, built, progress, small_method
 
 

@@ -8,7 +8,8 @@ import torch
 from scipy import stats
 
 from ilk.core import overlap
-from ilk.views.mixing import Mixing, mix
+from ilk.views.mixed import mix
+from ilk.views.mixing import Mixing
 from ilk.views.peaks import RADII, conspicuity, peaks
 
 ITEMS = np.arange(100, 106)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 Kind = Literal["method", "mix", "kin rule"]
-STRATEGIES = ("mixup", "cutmix", "resizemix", "cutout", "saliencymix")
+STRATEGIES = ("mixup", "cutmix", "resizemix", "cutout", "saliencymix", "puzzlemix")
 # Other words for a kin rule, as they are written without marks.
 _RULES = {
     **dict.fromkeys(("knn", "nn", "kneighbours", "kneighbors", "nearest"), "neighbours:5"),

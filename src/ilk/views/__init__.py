@@ -15,7 +15,8 @@ from ilk.views.derived import (
 )
 from ilk.views.draws import Draws, Interpolation
 from ilk.views.image_view import ImageView, draw
-from ilk.views.mixing import Draw, Mixed, Mixing, Strategy, common_snap, mix
+from ilk.views.mixed import Mixed, mix
+from ilk.views.mixing import Draw, Mixing, Strategy, common_snap
 from ilk.views.normalise import (
     CIFAR_MEAN,
     CIFAR_STD,

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from ilk.core import UNKNOWN, Composition, RowFacts, UserError
 from ilk.core.seeding import uniform
-from ilk.views.mixing import Mixing, mix_pixels, send
+from ilk.views.mixed import mix_pixels, send
+from ilk.views.mixing import Mixing
 
 TURNS = 4  # quarter turns until an image is itself again
 

@@ -17,9 +17,8 @@ AT_ONCE = 2**22  # pixels for which all is held at a time
 
 def peaks(images: Float[Tensor, "R C *spatial"]) -> Int[Tensor, "R d"]:
     """The pixel that stands out most; the first of several."""
-    rows = max(AT_ONCE // images.shape[2:].numel(), 1)
-    found = [conspicuity(part).flatten(1).argmax(1) for part in images.split(rows)]
-    return torch.stack(torch.unravel_index(torch.cat(found), images.shape[2:]), 1)
+    found = conspicuity(images).flatten(1).argmax(1)
+    return torch.stack(torch.unravel_index(found, images.shape[2:]), 1)
 
 
 def conspicuity(images: Float[Tensor, "R C *spatial"]) -> Float[Tensor, "R ..."]:
@@ -28,7 +27,11 @@ def conspicuity(images: Float[Tensor, "R C *spatial"]) -> Float[Tensor, "R ..."]
     Darker counts as much as brighter. Surroundings are boxes without the pixel itself, which
     end where the item ends. Grey is the mean over channels.
     """
-    grey = full(images).mean(1)
+    rows = max(AT_ONCE // images.shape[2:].numel(), 1)
+    return torch.cat([_of_grey(part) for part in full(images).mean(1).split(rows)])
+
+
+def _of_grey(grey: Float[Tensor, "R ..."]) -> Float[Tensor, "R ..."]:
     total = torch.zeros_like(grey)
     for radius in RADII:
         inside, count = grey, torch.ones((), device=grey.device)

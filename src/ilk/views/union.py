@@ -11,7 +11,8 @@ from torch import Tensor
 from ilk.core import Composition, RowFacts
 from ilk.core.seeding import uniforms
 from ilk.views.derived import Chance, ViewRows
-from ilk.views.mixing import Draw, beta_shares, mix_pixels, send
+from ilk.views.mixed import mix_pixels, send
+from ilk.views.mixing import Draw, beta_shares
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

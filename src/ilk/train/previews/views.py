@@ -30,7 +30,7 @@ from ilk.views import (
 
 NAMES: dict[Strategy, str] = {
     "mixup": "Mixup", "cutmix": "CutMix", "resizemix": "ResizeMix", "cutout": "Cutout",
-    "saliencymix": "SaliencyMix",
+    "saliencymix": "SaliencyMix", "puzzlemix": "Puzzle Mix",
 }  # fmt: skip
 
 
