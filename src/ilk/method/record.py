@@ -57,11 +57,15 @@ class EMA:
             (MoCo), or after the optimiser's step (BYOL, DINO).
         buffers: whether running statistics of batch norms are averaged too, for a teacher that
             is evaluated but has no passes of its own, in which it would gather them.
+        measured: training batches, at most an epoch of them, over which the statistics of batch
+            norms are measured whenever the average is kept as an encoder; 0 keeps those that it
+            gathered in its own passes.
     """
 
     momentum: Scalar
     update: Literal["before", "after"] = "after"
     buffers: bool = False
+    measured: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,7 @@ class Optimisation:
         warmup_epochs: of linear growth from zero.
         end_lr: what the cosine ends at, whatever the batch.
         end_share: or that as a share of the peak; the two are added.
+        share_of_peak: what the peak is multiplied by over time, in place of warm-up and cosine.
         weight_decay: may change while training.
         decay_all: also decay biases and normalisation parameters; LARS never does, LARC always.
         momentum: of SGD, LARS and LARC.
@@ -162,6 +167,7 @@ class Optimisation:
     warmup_epochs: float = 10.0
     end_lr: float = 0.0
     end_share: float = 0.0
+    share_of_peak: Scalar | None = None
     weight_decay: Scalar = 0.0
     decay_all: bool = False
     momentum: float = 0.9

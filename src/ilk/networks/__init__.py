@@ -29,7 +29,7 @@ from ilk.networks.specs import (
     warn,
     without_weights,
 )
-from ilk.networks.statistics import keep_statistics
+from ilk.networks.statistics import keep_statistics, with_measured_statistics
 from ilk.networks.storage import save_encoder, write_encoder
 from ilk.networks.surgery import (
     dino_class_token,
@@ -98,6 +98,7 @@ __all__ = [
     "sync_batch_norm",
     "tune",
     "warn",
+    "with_measured_statistics",
     "without_weights",
     "write_encoder",
 ]

@@ -1,9 +1,11 @@
-"""What batch norms know of the data: running statistics that stay as they are."""
+"""What batch norms know of the data: running statistics, kept as they are or measured."""
 
-from collections.abc import Generator
+import copy
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 
 @contextmanager
@@ -25,3 +27,19 @@ def keep_statistics(network: nn.Module) -> Generator[None]:
     finally:
         for module in tracking:
             module.track_running_stats = True
+
+
+def with_measured_statistics(network: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
+    """A copy whose batch norms know the mean statistics of some batches, and no others.
+
+    An average of weights never saw a batch, and the statistics of the weights that it is the
+    mean of are not its own (Izmailov et al., UAI 2018, https://arxiv.org/abs/1803.05407,
+    section 3.2).
+
+    Args:
+        network: stays as it is; the copy is in its mode.
+        batches: of what it reads, on its device; dropout is active while it reads them.
+    """
+    measured = copy.deepcopy(network)
+    update_bn(batches, measured)
+    return measured

@@ -21,7 +21,7 @@ from ilk.data import (
     open_masks,
     window_moments,
 )
-from ilk.method import StepItems
+from ilk.method import EMA, StepItems
 from ilk.networks import Classifier, Encoder, parts_in_words, sync_batch_norm
 from ilk.train.assemble import assemble, named_backbone
 from ilk.train.devices import Precision, launch_fabric
@@ -29,6 +29,7 @@ from ilk.train.length import SCORES, Length, length_of
 from ilk.train.loop.classes import classifier_of
 from ilk.train.loop.kin_counts import reveal
 from ilk.train.loop.loader import Loader
+from ilk.train.loop.measured import measured_encoder
 from ilk.train.loop.probe import online_probe
 from ilk.train.loop.profile import Profile
 from ilk.train.loop.trainer import Trainer
@@ -218,7 +219,7 @@ class Setup:
     def encoder(self) -> Encoder:
         """The encoder as it stands; all processes must ask at once."""
         return Encoder.of(
-            self.trainer.encoder_network(),
+            self._kept(),
             name=named_backbone(self.settings),
             options=dict(self.settings.backbone_options),
             image_size=self.image_size,
@@ -237,6 +238,14 @@ class Setup:
         if student.tuning is None:
             return {}
         return {"tuned": parts_in_words(student.backbone, student.tuning)}
+
+    def _kept(self) -> nn.Module:
+        teacher = self.method.teacher
+        if not isinstance(teacher, EMA) or teacher.measured == 0:
+            return self.trainer.encoder_network()
+        # Threads of the run's own loader are at work for the next steps.
+        loader = self.loader_of(self.loader.batch_size)
+        return measured_encoder(self.trainer, loader, teacher.measured)
 
     def computed_on(self) -> dict[str, Any]:
         """What the order of sums depends on."""

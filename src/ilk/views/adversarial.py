@@ -44,7 +44,9 @@ class AdversarialView:
     probe: float = 1.0
     iterations: int = 1
 
-    unmixable: ClassVar[str] = ""  # its rows are moved after all else has been done to them
+    unmixable: ClassVar[str] = (
+        "its adversarial rows are moved by the network, which is after images are mixed"
+    )
 
     @property
     def names(self) -> tuple[str, ...]:

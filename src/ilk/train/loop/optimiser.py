@@ -65,15 +65,20 @@ class Pace:
 
     def apply(self, optimiser: torch.optim.Optimizer, progress: Progress) -> float:
         """Set this step's values; the learning rate of the heads is returned."""
-        end = self.plan.end_lr + self.plan.end_share * self.peak
-        usual = WarmCosine(self.peak, self.plan.warmup_epochs, end, self.plan.arc)
-        lr = self.share * usual(progress)
+        lr = self.share * self._rate(progress)
         decay = value(self.plan.weight_decay, progress)
         for group in optimiser.param_groups:
             base = self.share * self.peak if group["constant_lr"] else lr
             group["lr"] = base * group["rate"] * _grown(progress.step, group["since"])
             group["weight_decay"] = decay if group["decays"] else 0.0
         return lr
+
+    def _rate(self, progress: Progress) -> float:
+        share = self.plan.share_of_peak
+        if share is not None:
+            return self.peak * value(share, progress)
+        end = self.plan.end_lr + self.plan.end_share * self.peak
+        return WarmCosine(self.peak, self.plan.warmup_epochs, end, self.plan.arc)(progress)
 
 
 def _grown(step: int, since: int) -> float:

@@ -236,12 +236,20 @@ LIMITS: Sequence[Limit] = (
         why="a warm-up must never outlast the run",
     ),
     Limit(
-        fields=("queue_from",),
+        fields=("queue_from", "ramp_epochs", "rise_epochs"),
         when="always",
         holds=_always,
         most=lambda facts: 0.4 * facts.epochs,
         words="two fifths of the run",
-        why="used before anything is learned it made SwAV collapse",
+        why="a queue used before anything is learned made SwAV collapse; a ramp must end",
+    ),
+    Limit(
+        fields=("average_from",),
+        when="always",
+        holds=_always,
+        most=lambda facts: 0.5 * facts.epochs,
+        words="half of the run",
+        why="a mean of weights needs many of them",
     ),
     Limit(
         fields=("frozen_steps",),
