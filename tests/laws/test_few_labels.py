@@ -25,7 +25,15 @@ FEW = {
     "mixmatch": {"labelled": (1, 0), "unlabelled": (4, 0)},  # two guesses, two mixes
     "s4l-rotation": {"labelled": (4, 0), "unlabelled": (4, 0)},
     "s4l-exemplar": {"labelled": (2, 0), "unlabelled": (2, 0)},  # eight crops in the paper
+    "pseudo-label": {"labelled": (1, 0), "unlabelled": (1, 0)},
+    "pi-model": {"labelled": (2, 0), "unlabelled": (2, 0)},
+    "temporal-ensembling": {"labelled": (1, 0), "unlabelled": (1, 0)},
+    "mean-teacher": {"labelled": (1, 1), "unlabelled": (1, 1)},
+    "fast-swa": {"labelled": (2, 0), "unlabelled": (2, 0)},
+    "vat": {"labelled": (3, 0), "unlabelled": (3, 0)},
+    "vat-entmin": {"labelled": (3, 0), "unlabelled": (3, 0)},
 }
+DECAYS_ALL = {"mean-teacher", "fast-swa"}  # as their authors do
 WITHOUT = {"supervised"}  # has no unlabelled term
 STEP = 4  # of eight; ramps have begun
 
@@ -38,7 +46,10 @@ def test_every_method_that_draws_labelled_images_is_held_to_these_laws():
 @pytest.mark.parametrize("name", sorted(set(FEW) - WITHOUT))
 def test_the_unlabelled_term_has_a_gradient(fabric: Fabric, name):
     trainer = built(fabric, name)
-    context = trainer._look(batch(trainer.method.views, 0), progress(STEP), first=True)
+    shown = batch(trainer.method.views, 0)
+    if trainer.memory:  # what was predicted before is a target only once there was a before
+        trainer.take_step([shown], progress(0))
+    context = trainer._look(shown, progress(STEP), first=True)
     for term in unlabelled_terms(trainer.method):
         trainer.student.zero_grad()
         context.loss(term).backward(retain_graph=True)
@@ -116,11 +127,15 @@ def test_batches_are_disjoint_over_ranks_and_a_step_needs_no_other(name):
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_decay_spares_biases_and_norms(fabric: Fabric, name):
+def test_decay_spares_biases_and_norms_or_is_of_all(fabric: Fabric, name):
     """By the optimisers' conventions: SGD adds it to gradients, AdamW scales weights."""
-    groups = built(fabric, name).optimiser.optimizer.param_groups
+    trainer = built(fabric, name)
+    groups, everything = trainer.optimiser.optimizer.param_groups, name in DECAYS_ALL
+    assert trainer.method.optimisation.decay_all == everything
     assert all(
-        (entry.ndim > 1) == group["decays"] for group in groups for entry in group["params"]
+        (everything or entry.ndim > 1) == group["decays"]
+        for group in groups
+        for entry in group["params"]
     )
 
 
@@ -178,10 +193,11 @@ def test_running_statistics_of_an_average_without_passes_are_averaged(fabric: Fa
 def test_the_average_is_kept(fabric: Fabric):
     for name in FEW:
         method = small_method(name)
-        if method.teacher is None:
-            continue
         trainer = small_trainer(fabric, method)
-        assert trainer.encoder_network() is trainer.teacher.network.backbone
+        if trainer.teacher is None:
+            assert trainer.encoder_network() is trainer.student.backbone
+        else:
+            assert trainer.encoder_network() is trainer.teacher.network.backbone
 
 
 @pytest.mark.parametrize("name", FEW)

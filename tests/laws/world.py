@@ -78,9 +78,20 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "mixmatch": {},
     "s4l-rotation": {},
     "s4l-exemplar": {"copies": 2, "dim": 8},
+    "pseudo-label": {"threshold": 0.25},
+    "pi-model": {"ramp_epochs": 4.0, "rise_epochs": 1.0},
+    "temporal-ensembling": {"ramp_epochs": 4.0, "rise_epochs": 1.0},
+    "mean-teacher": {},
+    "fast-swa": {"average_from": 0.25, "cycle_share": 1.0, "average_share": 1.0},
+    "vat": {},
+    "vat-entmin": {},
 }
 # Methods that take no mixed images.
-ONE_HOT = {"barlow-twins", "vicreg", "imsat", "dac", "mixmatch", "s4l-exemplar"}
+ONE_HOT = {
+    "barlow-twins", "vicreg", "imsat", "dac", "mixmatch", "s4l-exemplar", "vat", "vat-entmin",
+}  # fmt: skip
+# Methods whose labelled and unlabelled images share a view.
+SHARED = {"pi-model", "temporal-ensembling", "mean-teacher", "fast-swa"}
 ITEMS = 64
 # Half of the labels are known, of four classes; only methods that say so read them.
 LABELS = torch.where(torch.arange(ITEMS) % 8 < 4, torch.arange(ITEMS) % 4, -1)

@@ -143,6 +143,15 @@ def nesterov_on_matrices(
     return weight - lr * (grad + 0.9 * state["v"])
 
 
+def nesterov(
+    weight: Tensor, grad: Tensor, state: dict[str, Tensor], lr: float, decay: float
+) -> Tensor:
+    """The same, with a decay of all weights."""
+    grad = grad + decay * weight
+    state["v"] = 0.9 * state.get("v", torch.zeros_like(grad)) + grad
+    return weight - lr * (grad + 0.9 * state["v"])
+
+
 def larc(
     weight: Tensor, grad: Tensor, state: dict[str, Tensor], lr: float, decay: float
 ) -> Tensor:

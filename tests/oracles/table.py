@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from tests.oracles import (
     classes,
+    consistency,
     contrast,
     crops,
     labels,
@@ -54,6 +55,13 @@ ORACLES: Mapping[str, Oracle] = {
     "mixmatch": mixed_labels.mixmatch,
     "s4l-rotation": mixed_labels.s4l_rotation,
     "s4l-exemplar": mixed_labels.s4l_exemplar,
+    "pseudo-label": consistency.pseudo_label,
+    "pi-model": consistency.pi_model,
+    "temporal-ensembling": consistency.temporal_ensembling,
+    "mean-teacher": consistency.mean_teacher,
+    "fast-swa": consistency.fast_swa,
+    "vat": consistency.vat,
+    "vat-entmin": consistency.vat_entmin,
 }
 # By method and mix, and after a colon by which strategy alone.
 MIXED: Mapping[tuple[str, str], Oracle] = {

@@ -8,7 +8,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from ilk.core import Cosine, Rows
+from ilk.core import Cosine, MeanMomentum, Rows, WarmMomentum
 from ilk.kin import OwnTask
 from ilk.memory import Queue
 from ilk.method import EMA, Method, substituted
@@ -20,7 +20,8 @@ ALL = tuple(ORACLES)
 LEARNS_FROM_ITSELF = {
     "simclr", "simsiam", "barlow-twins", "vicreg", "swav", "nnclr", "supcon", "deepcluster-v2",
     "iic", "imsat", "dac", "uic", "deepcluster", "rekd", "rotation", "w-mse", "diet",
-    "distill", "s4l-rotation", "s4l-exemplar",
+    "distill", "s4l-rotation", "s4l-exemplar", "pseudo-label", "pi-model",
+    "temporal-ensembling", "vat", "vat-entmin",
 }  # fmt: skip
 TEACHERS = tuple(name for name in ALL if name not in LEARNS_FROM_ITSELF)
 
@@ -54,6 +55,10 @@ def teacher_momentum(method: Method) -> Method:
     momentum = teacher.momentum
     if isinstance(momentum, Cosine):
         changed: Any = replace(momentum, start=momentum.start - 0.001)
+    elif isinstance(momentum, WarmMomentum):
+        changed = replace(momentum, end=momentum.end - 0.001)
+    elif isinstance(momentum, MeanMomentum):
+        changed = replace(momentum, first=momentum.first + 1 / 3)  # a step later
     else:
         assert isinstance(momentum, float)
         changed = momentum - 0.001

@@ -42,6 +42,8 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "uda": {"threshold": 0.31, "annealing": "linear"},
     "mixmatch": {"ramp": 0.5},
     "s4l-exemplar": {"copies": 3},
+    "pseudo-label": {"threshold": 0.31},
+    "fast-swa": {"average_from": 2.0, "cycle_share": 0.75, "average_share": 4 / 9},
 }
 
 

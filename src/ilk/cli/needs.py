@@ -19,6 +19,7 @@ _MEMORIES: Mapping[str, Callable[[int, Any], str]] = {
     "LearningStatus": lambda n, _: "the class in which each image was last found",
     "Labels": lambda n, memory: f"pseudo-labels of {len(memory.rarity):,} classes",
     "OnlineClusters": lambda n, memory: _clusterings(n, len(memory.centroids)),
+    "Predictions": lambda n, _: "the class probabilities of each image",
     "Queue": lambda n, memory: (
         f"{_several(n, 'queue')} of {len(memory.vectors):,} keys{' each' if n > 1 else ''}"
     ),

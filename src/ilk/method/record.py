@@ -115,6 +115,16 @@ class Mixable:
     caution: str = ""
 
     @staticmethod
+    def beside(queries: tuple[str, ...], *, share: float) -> "Mixable":
+        """Mixed queries weigh what their clean ones did; other terms stay as they are.
+
+        Args:
+            queries: as above.
+            share: of the method's summed term weights that the terms of these queries have.
+        """
+        return Mixable(queries=queries, clean=1 - share, source=share / 2, mix=share / 2)
+
+    @staticmethod
     def of_crops(names: Sequence[str]) -> "Mixable":
         """Multi-crop with two large crops first: the last half of the small ones is mixed.
 

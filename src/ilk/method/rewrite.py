@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ilk.core import Output, UserError
+from ilk.kin import KnownClass
 from ilk.method.outputs import places_read, refusals
 from ilk.method.record import Method
-from ilk.method.references import outputs_in, substituted
+from ilk.method.references import outputs_in, parts_in, substituted
+from ilk.method.sampling import KnownShare
 from ilk.method.term import Term
 from ilk.views import DerivedView, MixedView, Mixing, RoleSwap, View
 
@@ -122,6 +124,7 @@ def _check(method: Method, rewriting: Rewriting) -> None:
             f"shows any of {', '.join(rewriting.queries) or 'its views'}"
         )
     _check_places(method, rewriting)
+    _check_labels(method, rewriting)
     own = {view.name for view in method.views}
     if rewriting.extra and not own.issuperset(rewriting.queries):
         made = next(view for view in rewriting.queries if view not in own)
@@ -147,6 +150,25 @@ def _check_places(method: Method, rewriting: Rewriting) -> None:
             f"mix {rewriting.name}: images must be mixed by mixup, because {', '.join(heads)} "
             f"reads them place by place, and under a box a place does not have the shares of "
             f"its image, got {', '.join(pasted)}; set mix.strategies=('mixup',)"
+        )
+
+
+def _check_labels(method: Method, rewriting: Rewriting) -> None:
+    """Refuse to lose labels: a mix of an image with a label and one without has none."""
+    if not isinstance(method.sampling, KnownShare) or rewriting.clean == "all":
+        return
+    shared = {view.name for view in method.views if view.subset == "all"}
+    lost = [
+        term.name
+        for term in _with_queries(method.terms, lambda view: view in rewriting.queries)
+        if any(isinstance(part, KnownClass) for part in parts_in(term.kin))
+        and not shared.isdisjoint(_views_of(term.queries))
+    ]
+    if lost:
+        raise UserError(
+            f"mix {rewriting.name}: labels must stay known, but the term {lost[0]} shows "
+            f"images with and without one in one view, and a mix of both has none; choose a "
+            f"mix that keeps clean images beside mixed ones, such as sdmp"
         )
 
 

@@ -15,6 +15,7 @@ from ilk.methods.deepcluster_v2 import DeepClusterV2
 from ilk.methods.diet import DIET
 from ilk.methods.dino import DINO
 from ilk.methods.distill import Distill
+from ilk.methods.fast_swa import FastSWA
 from ilk.methods.fixmatch import FixMatch
 from ilk.methods.flexmatch import FlexMatch
 from ilk.methods.fnc import FNC
@@ -22,6 +23,7 @@ from ilk.methods.ifnd import IFND
 from ilk.methods.iic import IIC
 from ilk.methods.imsat import IMSAT
 from ilk.methods.interclr import InterCLR
+from ilk.methods.mean_teacher import MeanTeacher
 from ilk.methods.mixmatch import MixMatch
 from ilk.methods.mochi import MoCHi
 from ilk.methods.moco_v2 import MoCoV2
@@ -29,6 +31,8 @@ from ilk.methods.moco_v3 import RECIPES as MOCO_V3_RECIPES
 from ilk.methods.moco_v3 import MoCoV3
 from ilk.methods.msf import MSF
 from ilk.methods.nnclr import NNCLR
+from ilk.methods.pi_model import PiModel
+from ilk.methods.pseudo_label import PseudoLabel
 from ilk.methods.rekd import ReKD
 from ilk.methods.relic_v2 import ReLICv2
 from ilk.methods.ressl import ReSSL
@@ -41,8 +45,11 @@ from ilk.methods.simsiam import SimSiam
 from ilk.methods.supcon import SupCon
 from ilk.methods.supervised import Supervised
 from ilk.methods.swav import SwAV
+from ilk.methods.temporal_ensembling import TemporalEnsembling
 from ilk.methods.uda import UDA
 from ilk.methods.uic import UIC
+from ilk.methods.vat import VAT
+from ilk.methods.vat_entmin import VATEntMin
 from ilk.methods.vicreg import VICReg
 from ilk.methods.w_mse import WMSE
 
@@ -95,6 +102,13 @@ METHODS: Mapping[str, type[Recipe]] = {
     "mixmatch": MixMatch,
     "s4l-rotation": S4LRotation,
     "s4l-exemplar": S4LExemplar,
+    "pseudo-label": PseudoLabel,
+    "pi-model": PiModel,
+    "temporal-ensembling": TemporalEnsembling,
+    "mean-teacher": MeanTeacher,
+    "fast-swa": FastSWA,
+    "vat": VAT,
+    "vat-entmin": VATEntMin,
 }
 
 

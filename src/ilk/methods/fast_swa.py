@@ -11,12 +11,7 @@ Departures: the consistency is the Pi-model's alone, where the paper averages Me
     averages' statistics are measured over one epoch where it has fewer than 100 batches. No
     reproduction is claimed.
 Checked: tests/core/test_schedules.py, tests/networks/test_statistics.py,
-    tests/laws/test_consistency.py, tests/oracles, tests/golden/losses.json
-
-Each view has a pass of its own, and batch norms of the student keep the statistics of both. The
-mean of weights has no passes: its statistics are measured on training images whenever it is
-kept. The mean of the labelled loss is over all rows of the batch, as in the authors' code. All
-weights decay, biases and norms too.
+    tests/laws/test_few_labels.py, tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass, replace
@@ -41,7 +36,13 @@ from ilk.objectives import SoftCrossEntropy, SquaredError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FastSWA:
-    """Settings of fast-SWA; defaults are the authors' for CIFAR-10."""
+    """Settings of fast-SWA; defaults are the authors' for CIFAR-10.
+
+    Each view has a pass of its own, and batch norms of the student keep the statistics of both.
+    The mean of weights has no passes: its statistics are measured on training images whenever
+    it is kept. The mean of the labelled loss is over all rows of the batch, as in the authors'
+    code. All weights decay, biases and norms too.
+    """
 
     shift: float = 0.125  # most of a shift, as a share of the side: 4 pixels of 32
     labelled: float = 0.5  # share of labelled images in a batch
@@ -77,8 +78,8 @@ class FastSWA:
                 ),
                 Term(
                     name="consistency",
-                    queries=(a,),
-                    candidates=(b,),
+                    queries=(b,),
+                    candidates=(a,),
                     kin=CommonSource(),
                     objective=SquaredError(),
                     weight=self.weight,
@@ -96,7 +97,7 @@ class FastSWA:
             ),
             batch_size=100,
             encoder="teacher",
-            mixable=Mixable(queries=("a",)),
+            mixable=Mixable.beside(("b",), share=self.weight / (1 + self.weight)),
             facts={LABEL: 1.0},
             sampling=KnownShare(share=self.labelled),
         )

@@ -10,13 +10,8 @@ Against the Pi-model: the second answer is the teacher's, and no gradient flows 
 Departures: the teacher has no dropout, and the student one head, without the authors' second
     one for the consistency. The rate follows a cosine from its peak. No reproduction is
     claimed.
-Checked: tests/objectives/test_squared_error.py, tests/laws/test_consistency.py, tests/oracles,
+Checked: tests/objectives/test_squared_error.py, tests/laws/test_few_labels.py, tests/oracles,
     tests/golden/losses.json
-
-Student and teacher are in training mode; batch norms of each keep the statistics of its own
-pass, and the average is of parameters alone. The mean of the labelled loss is over all rows of
-the batch, as in the authors' code. All weights decay, biases and norms too. The teacher is the
-encoder that is kept.
 """
 
 from dataclasses import dataclass, replace
@@ -41,7 +36,13 @@ from ilk.objectives import SoftCrossEntropy, SquaredError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MeanTeacher:
-    """Settings of Mean Teacher; defaults are the authors' for CIFAR-10."""
+    """Settings of Mean Teacher; defaults are the authors' for CIFAR-10.
+
+    Student and teacher are in training mode; batch norms of each keep the statistics of its own
+    pass, and the average is of parameters alone. The mean of the labelled loss is over all rows
+    of the batch, as in the authors' code. All weights decay, biases and norms too. The teacher
+    is the encoder that is kept.
+    """
 
     shift: float = 0.125  # most of a shift, as a share of the side: 4 pixels of 32
     labelled: float = 0.5  # share of labelled images in a batch
@@ -88,7 +89,7 @@ class MeanTeacher:
             ),
             batch_size=100,
             encoder="teacher",
-            mixable=Mixable(queries=("a",)),
+            mixable=Mixable(queries=("a",), replace=False),
             facts={LABEL: 1.0},
             sampling=KnownShare(share=self.labelled),
         )

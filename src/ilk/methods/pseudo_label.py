@@ -11,12 +11,8 @@ Departures: labels are those whose probability reaches a threshold, the weight e
     https://arxiv.org/abs/1804.09170), whose rate is the default; the paper takes all labels,
     with a weight that ends at 3 and sigmoids in place of the softmax. The rate follows a
     cosine. No reproduction is claimed.
-Checked: tests/kin/test_classes.py, tests/laws/test_consistency.py, tests/oracles,
+Checked: tests/kin/test_classes.py, tests/laws/test_few_labels.py, tests/oracles,
     tests/golden/losses.json
-
-All images share one pass, and batch norms keep its statistics: those of the mix. The label is
-that of the same pass, in training mode. The mean of the unlabelled loss is over all unlabelled
-rows, so that rejected ones count as zero. Nothing decays.
 """
 
 from dataclasses import dataclass, replace
@@ -31,7 +27,12 @@ from ilk.objectives import SoftCrossEntropy
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PseudoLabel:
-    """Settings of Pseudo-Label; defaults are those of later comparisons on CIFAR-10."""
+    """Settings of Pseudo-Label; defaults are those of later comparisons on CIFAR-10.
+
+    All images share one pass, and batch norms keep its statistics: those of the mix. The label
+    is that of the same pass, in training mode. The mean of the unlabelled loss is over all
+    unlabelled rows, so that rejected ones count as zero. Nothing decays.
+    """
 
     shift: float = 0.125  # most of a shift, as a share of the side: 4 pixels of 32
     labelled: float = 0.5  # share of labelled images in a batch
@@ -76,7 +77,7 @@ class PseudoLabel:
                 name="adamw", lr=self.base_lr, scaling="none", warmup_epochs=0
             ),
             batch_size=100,
-            mixable=Mixable(queries=("labelled", "unlabelled")),
+            mixable=Mixable.beside(("labelled", "unlabelled"), share=1.0),
             facts={LABEL: 1.0},
             sampling=KnownShare(share=self.labelled),
         )

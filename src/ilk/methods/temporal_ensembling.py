@@ -9,11 +9,8 @@ Departures: an image's average moves when the image is seen, where the authors m
     at the end of an epoch: the same for images that come once an epoch, and labelled ones come
     more often here. An image that has not been seen has no target. Batches, views, noise and
     rate as in the Pi-model here. No reproduction is claimed.
-Checked: tests/memory/test_predictions.py, tests/laws/test_consistency.py, tests/oracles,
+Checked: tests/memory/test_predictions.py, tests/laws/test_few_labels.py, tests/oracles,
     tests/golden/losses.json
-
-All images share one pass, and batch norms keep its statistics. What is remembered are answers
-in training mode. The means of both losses are over all rows of the batch. Nothing decays.
 """
 
 from dataclasses import dataclass, replace
@@ -39,7 +36,12 @@ from ilk.objectives import SoftCrossEntropy, SquaredError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TemporalEnsembling:
-    """Settings of Temporal Ensembling; defaults are the paper's for CIFAR-10."""
+    """Settings of Temporal Ensembling; defaults are the paper's for CIFAR-10.
+
+    All images share one pass, and batch norms keep its statistics. What is remembered are
+    answers in training mode. The means of both losses are over all rows of the batch. Nothing
+    decays.
+    """
 
     shift: float = 0.0625  # most of a shift, as a share of the side: 2 pixels of 32
     labelled: float = 0.08  # share of labelled images in a batch
@@ -88,7 +90,7 @@ class TemporalEnsembling:
                 warmup_epochs=self.rise_epochs,
             ),
             batch_size=100,
-            mixable=Mixable(queries=("a",)),
+            mixable=Mixable(queries=("a",), replace=False),
             facts={LABEL: 1.0},
             sampling=KnownShare(share=self.labelled),
         )

@@ -12,12 +12,7 @@ Departures: labelled and unlabelled images share one clean pass, where the autho
     1 and not 1e-6, see the block. The rate follows a cosine, with Adam's first beta at 0.9. No
     reproduction is claimed.
 Checked: tests/views/test_adversarial.py, tests/train/test_adversarial.py,
-    tests/laws/test_consistency.py, tests/oracles, tests/golden/losses.json
-
-Batch norms keep the statistics of the clean pass; in the search and the pass of the moved rows
-they use those of the batch and keep none. The divergence is KL(clean || moved), over all
-images of the batch, the labelled ones too. The mean of the labelled loss is over labelled
-rows. Nothing decays.
+    tests/laws/test_few_labels.py, tests/oracles, tests/golden/losses.json
 """
 
 from dataclasses import dataclass, replace
@@ -34,7 +29,13 @@ SIDE = 32  # pixels for which the paper's radius is
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VAT:
-    """Settings of VAT; defaults are the paper's for CIFAR-10 with augmentation."""
+    """Settings of VAT; defaults are the paper's for CIFAR-10 with augmentation.
+
+    Batch norms keep the statistics of the clean pass; in the search and the pass of the moved
+    rows they use those of the batch and keep none. The divergence is KL(clean || moved), over
+    all images of the batch, the labelled ones too. The mean of the labelled loss is over
+    labelled rows. Nothing decays.
+    """
 
     shift: float = 0.0625  # most of a shift, as a share of the side: 2 pixels of 32
     labelled: float = 0.2  # share of labelled images in a batch: 32 beside 128

@@ -7,10 +7,8 @@ Idea: beside the smoothness of VAT the network's answers are to be sure ones: th
 Against VAT: one term more, and no pass more.
 Departures: as in VAT here. Mixed images are refused. No reproduction is claimed.
 Checked: tests/objectives/test_squared_error.py, tests/views/test_adversarial.py,
-    tests/train/test_adversarial.py, tests/laws/test_consistency.py, tests/oracles,
+    tests/train/test_adversarial.py, tests/laws/test_few_labels.py, tests/oracles,
     tests/golden/losses.json
-
-Passes, batch norms and decay as in VAT. The mean entropy is over all images of the batch.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +25,10 @@ SIDE = 32  # pixels for which the paper's radius is
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VATEntMin:
-    """Settings of VAT with entropy minimisation; defaults are the paper's for CIFAR-10."""
+    """Settings of VAT with entropy minimisation; defaults are the paper's for CIFAR-10.
+
+    Passes, batch norms and decay as in VAT. The mean entropy is over all images of the batch.
+    """
 
     shift: float = 0.0625  # most of a shift, as a share of the side: 2 pixels of 32
     labelled: float = 0.2  # share of labelled images in a batch: 32 beside 128
