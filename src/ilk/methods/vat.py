@@ -3,7 +3,7 @@
 Paper: Miyato et al., TPAMI 2018, https://arxiv.org/abs/1704.03976
 Idea: of all changes of one length the one that moves the network's answer most is where it is
     least smooth. One step of the power method finds its direction without any label (Eq. 5 to
-    11), so labelled and unlabelled images are made smooth alike.
+    11), so unlabelled images count as much as labelled ones.
 Against the Pi-model: the change is not drawn but sought, in the direction that hurts, so that
     no knowledge of the images is needed.
 Departures: labelled and unlabelled images share one clean pass, where the authors have two.
