@@ -7,6 +7,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
+from ilk.core import Output
 from ilk.core.facts import Fact
 from ilk.method import KnownShare, label_head, unlabelled_terms
 from ilk.methods import METHODS
@@ -251,3 +252,15 @@ def test_pseudo_labels_are_counted_row_by_row(fabric: Fabric):
     losses["unlabelled"].backward()
     slopes = [p.grad.norm() for p in trainer.student.parameters() if p.grad is not None]
     assert norm == pytest.approx(float(torch.stack(slopes).norm()))
+
+
+def test_answers_of_a_teacher_are_counted_as_pseudo_labels(fabric: Fabric):
+    trainer = built(fabric, "mean-teacher")
+    shown, truth = batch(trainer.method.views, 0), torch.arange(len(LABELS)) % 3
+    context = trainer._look(shown, progress(0), first=True, monitor_labels=truth)
+    trainer._losses(context)
+    found = signs(trainer.method, context)
+    best = context.rows(Output("teacher", "b", "classifier")).vectors.argmax(dim=1)
+    right = best == truth[torch.from_numpy(shown.items)]
+    assert found["pseudo_share"] == 1
+    assert found["pseudo_accuracy"] == pytest.approx(float(right.float().mean()))

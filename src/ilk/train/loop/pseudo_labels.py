@@ -17,7 +17,8 @@ def pseudo_label_scores(method: Method, context: Step) -> dict[str, float]:
     ``pseudo_share`` is the share of rows above the threshold, where there is one. Of the rows
     with a target whose class monitors know, ``pseudo_accuracy`` is the share whose most
     probable target is that class; the method never sees it. Mixed rows have several and do not
-    count, and neither do terms over other classes, such as rotations.
+    count, and neither do terms over other classes, such as rotations. Where the candidates are
+    rows of scores, the target is their mean probability, as in consistency.
 
     Args:
         method: whose step it was.
@@ -31,10 +32,9 @@ def pseudo_label_scores(method: Method, context: Step) -> dict[str, float]:
     ]
     counts = torch.zeros(4)
     for record in context.kin_records:
-        same = record.term.classes is not None and record.term in terms
-        if not same or not isinstance(record.kin, Kin):
-            continue
         kin = record.kin
+        if record.term not in terms or not isinstance(kin, Kin):
+            continue
         counts[0] += len(kin.related)
         counts[1] += kin.related.sum().cpu()
         if context.monitor_labels is None:
@@ -43,7 +43,10 @@ def pseudo_label_scores(method: Method, context: Step) -> dict[str, float]:
         known = kin.related & (made.sources[:, 0] != UNKNOWN)
         known &= made.shares[:, 0] == made.shares.sum(dim=1)
         counts[2] += known.sum().cpu()
-        right = kin.weights.argmax(dim=1) == made.sources[:, 0]
+        targets = kin.weights
+        if record.term.classes is None:  # the target is what the kin say
+            targets = targets @ record.candidates.vectors.softmax(dim=1).to(targets)
+        right = targets.argmax(dim=1) == made.sources[:, 0]
         counts[3] += (right & known).sum().cpu()
     rows, chosen, known_rows, right_rows = counts.tolist()
     out = {"pseudo_share": chosen / rows} if rows else {}
