@@ -28,6 +28,13 @@ WANTED = {  # times as fast as the peer, by kind of work
     "decode + 2 x 224 BYOL": {"lightly": 5.0, "albumentations": 1.5},
     "decode + 2 x 224 + 8 x 96 DINO": {"lightly": 5.0},
     "2 x 32 BYOL of arrays": {"lightly": 12.0, "albumentations": 3.0},
+    "packed at 256 + 2 x 224 BYOL": {"lightly": 4.0, "albumentations": 2.5},
+    "packed at 256 + 2 x 224 + 8 x 96 DINO": {"lightly": 4.0, "albumentations": 2.5},
+    "packed at 512 + 2 x 224 BYOL of 12 megapixels": {"lightly": 10.0, "albumentations": 2.5},
+    "packed at 512 + 2 x 224 + 8 x 96 DINO of 12 megapixels": {
+        "lightly": 10.0,
+        "albumentations": 2.5,
+    },
     # Nobody asked for more here than not to be worse.
     "decode + 2 x 224 BYOL of 12 megapixels": {"lightly": 1.0, "albumentations": 1.0},
     "decode + 2 x 224 + 8 x 96 DINO of 12 megapixels": {"lightly": 1.0, "albumentations": 1.0},

@@ -4,7 +4,8 @@
 
 Peers are measured where they can be imported. Every engine makes the same views, by the same
 parameters, of the same images, and ends with normalised float32 tensors: ours a whole batch,
-the peers' one image at a time, which spares them a copy. Rounds take turns, and
+the peers' one image at a time, which spares them a copy. Packed images are read by ilk, and the
+originals by the peers, which have nothing like it. Rounds take turns, and
 a ratio is the median over rounds of two times measured next to each other. Times are of the
 thread, so that other work on the machine counts less.
 """
@@ -25,7 +26,8 @@ import torch
 from PIL import Image
 
 from ilk import views
-from ilk.data import decode
+from ilk.data import Packing, decode
+from ilk.data.packing import prepared
 from ilk.views import ImageView, normalise
 
 BATCH = 32  # images that one round of an engine looks at
@@ -41,32 +43,40 @@ def rows(runs: int = 15) -> list[dict[str, object]]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        works = {
-            "decode + 2 x 224 BYOL": (
-                jpegs(),
-                views.byol_pair(interpolation="bilinear"),
-                "byol",
-            ),
-            "decode + 2 x 224 + 8 x 96 DINO": (jpegs(), views.dino_multicrop(), "dino"),
-            "2 x 32 BYOL of arrays": (arrays(), views.cifar_pair(), "cifar"),
-            "decode + 2 x 224 BYOL of 12 megapixels": (
-                photos(),
-                views.byol_pair(interpolation="bilinear"),
-                "byol",
-            ),
-            "decode + 2 x 224 + 8 x 96 DINO of 12 megapixels": (
-                photos(),
-                views.dino_multicrop(),
-                "dino",
-            ),
-        }
         return [
             {"work": work, **row}
-            for work, (files, pair, kind) in works.items()
-            for row in _compared(engines(files, pair, kind), len(files), runs)
-        ]  # fmt: skip
+            for work, (files, ours, pair, kind) in works().items()
+            for row in _compared(engines(files, ours, pair, kind), len(files), runs)
+        ]
     finally:
         torch.set_num_threads(threads)
+
+
+def works() -> dict[str, tuple[list, list, Sequence[ImageView], str]]:
+    """By name: images, the same as ilk is given them, the views of ilk, and those of peers."""
+    byol, dino = views.byol_pair(interpolation="bilinear"), views.dino_multicrop()
+    usual, large, small = jpegs(), photos(), arrays()
+    packed_usual, packed_large = packed(usual, 256), packed(large, 512)
+    pixels = "12 megapixels"
+    return {
+        "decode + 2 x 224 BYOL": (usual, usual, byol, "byol"),
+        "decode + 2 x 224 + 8 x 96 DINO": (usual, usual, dino, "dino"),
+        "2 x 32 BYOL of arrays": (small, small, views.cifar_pair(), "cifar"),
+        f"decode + 2 x 224 BYOL of {pixels}": (large, large, byol, "byol"),
+        f"decode + 2 x 224 + 8 x 96 DINO of {pixels}": (large, large, dino, "dino"),
+        "packed at 256 + 2 x 224 BYOL": (usual, packed_usual, byol, "byol"),
+        "packed at 256 + 2 x 224 + 8 x 96 DINO": (usual, packed_usual, dino, "dino"),
+        f"packed at 512 + 2 x 224 BYOL of {pixels}": (large, packed_large, byol, "byol"),
+        f"packed at 512 + 2 x 224 + 8 x 96 DINO of {pixels}": (
+            large, packed_large, dino, "dino",
+        ),
+    }  # fmt: skip
+
+
+def packed(files: list[bytes], shorter_side: int) -> list[bytes]:
+    """The same images as ``ilk pack`` makes them."""
+    packing = Packing(shorter_side=shorter_side)
+    return [prepared(file, packing).data for file in files]
 
 
 def _compared(engines: dict[str, Engine], count: int, runs: int) -> list[dict[str, object]]:
@@ -89,9 +99,16 @@ def _compared(engines: dict[str, Engine], count: int, runs: int) -> list[dict[st
     ]
 
 
-def engines(files: list, pair: Sequence[ImageView], kind: str) -> dict[str, Engine]:
-    """What makes all views of all images, by name; the peers that are installed."""
-    found: dict[str, Engine] = {"ilk": lambda: _ours(files, pair)}
+def engines(files: list, ours: list, pair: Sequence[ImageView], kind: str) -> dict[str, Engine]:
+    """What makes all views of all images, by name; the peers that are installed.
+
+    Args:
+        files: of the images.
+        ours: the same for ilk; others where they are packed.
+        pair: the views.
+        kind: of them, for lightly.
+    """
+    found: dict[str, Engine] = {"ilk": lambda: _ours(ours, pair)}
     if find_spec("lightly") is not None:
         theirs = _lightly(kind)
         found["lightly"] = lambda: [theirs(_pillow(file)) for file in files]
