@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,13 @@ from safetensors.torch import save_file
 
 from ilk import Learner
 from ilk.core import UserError
-from ilk.data import open_source
+from ilk.data import labels, open_source
 from ilk.embedding import embed, predict_to_table, table
 from ilk.evaluate import Images, evaluate
 from ilk.networks import load_classifier, load_encoder
-from ilk.train import Interrupted, read_record, resume, train
+from ilk.train import Interrupted, open_images, read_record, resume, train
+from ilk.train.loop.monitor import signs
+from ilk.train.setup import Setup
 from tests.train.conftest import TINY, Witness
 from tests.train.test_resume import StopAt, same
 
@@ -185,3 +188,26 @@ def test_a_learner_learns_classes_and_tells_them(pictures, tmp_path, kind):
         Learner(**given).fit(images, y[:5])
     with pytest.raises(UserError, match="whole numbers or names"):
         Learner(**given).fit(images, y * 0.5)
+
+
+def test_a_trial_draws_batches_as_the_run_does_where_it_can(tiny, few):
+    settings = tiny(**{**GIVEN, "method": "supervised", "method_options": {}, "batch_size": 4})
+    source = open_images(replace(settings, labels=str(few / "labels.csv")), str(few / "photos"))
+    known = labels(source) >= 0
+    (batch,) = Setup(settings, source, sampled=False).loader.batches(0, 1)
+    assert known[batch.items].all()
+    larger = replace(settings, batch_size=16)  # of 6 labelled images
+    (batch,) = Setup(larger, source, sampled=False).loader.batches(0, 1)
+    assert len(batch.items) == 16
+    with pytest.raises(UserError, match="must have 16 items whose label is known, got 6"):
+        Setup(larger, source)
+
+
+def test_signs_of_a_view_without_rows_are_left_out(tiny, few):
+    settings = tiny(**{**GIVEN, "method": "supervised", "method_options": {}, "batch_size": 4})
+    source = open_images(replace(settings, labels=str(few / "labels.csv")), str(few / "photos"))
+    made = Setup(settings, source)
+    made.loader.sampled = lambda step: np.flatnonzero(labels(source) < 0)[:4]
+    (batch,) = made.loader.batches(0, 1)
+    result = made.trainer.take_step([batch], made.length.progress(0))
+    assert "feature_std" not in signs(made.method, result.context)

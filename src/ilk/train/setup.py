@@ -49,8 +49,8 @@ class Setup:
         fabric: launched already, and its precision; None launches one.
         start: the backbone with the weights to start from; None is random ones.
         restored: whether weights are still to be put back from a checkpoint.
-        sampled: whether batches are drawn as the method says; a trial, whose batch may be too
-            small for that, takes any items.
+        sampled: whether batches must be drawn as the method says; a trial, whose batch may be
+            too small for that, takes any items then.
     """
 
     def __init__(
@@ -176,10 +176,15 @@ class Setup:
     def _sampled(self, share: int) -> StepItems | None:
         """The items of each step, where the method says how they are drawn."""
         rule = self.method.sampling
-        if rule is None or not self._is_sampled:
+        if rule is None:
             return None
         batch = share * self.fabric.world_size
-        return rule.draw(self._known(rule.fact), batch=batch, seed=self.settings.seed)
+        try:
+            return rule.draw(self._known(rule.fact), batch=batch, seed=self.settings.seed)
+        except UserError:
+            if self._is_sampled:
+                raise
+            return None
 
     def _masks(self) -> Masks | None:
         """What knows foregrounds, where backgrounds are changed."""

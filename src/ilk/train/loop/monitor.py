@@ -29,7 +29,7 @@ def signs(method: Method, context: Step) -> dict[str, float]:
     """
     out: dict[str, float] = {}
     seen = _fullest_student_pass(method, context)
-    if seen is not None:
+    if seen is not None and _rows(seen, context) > 1:
         view, names = seen.view, seen.heads
         feature = context.rows(Output("student", view, "feature")).vectors.float()
         out["feature_std"] = feature_std(feature)
@@ -137,11 +137,11 @@ def _fullest_student_pass(method: Method, context: Step) -> Pass | None:
         for entry in passes(method)
         if entry.network == "student" and entry.view not in method.mixes
     ]
+    return max(shown, key=lambda entry: _rows(entry, context), default=None)
 
-    def rows(entry: Pass) -> int:
-        return len(context.rows(Output("student", entry.view, "feature")))
 
-    return max(shown, key=rows, default=None)
+def _rows(entry: Pass, context: Step) -> int:
+    return len(context.rows(Output("student", entry.view, "feature")))
 
 
 def _entropy(weights: Float[Tensor, "Q K"]) -> float:
