@@ -264,3 +264,14 @@ def test_answers_of_a_teacher_are_counted_as_pseudo_labels(fabric: Fabric):
     right = best == truth[torch.from_numpy(shown.items)]
     assert found["pseudo_share"] == 1
     assert found["pseudo_accuracy"] == pytest.approx(float(right.float().mean()))
+
+
+@pytest.mark.parametrize("name", ["fixmatch", "vat", "mean-teacher"])
+def test_half_precision_trains_and_is_watched(name):
+    trainer = built(Fabric(accelerator="cpu", devices=1, precision="bf16-mixed"), name)
+    shown, truth = batch(trainer.method.views, 0), torch.arange(len(LABELS)) % 4
+    result = trainer.take_step([shown], progress(STEP), monitor_labels=truth)
+    assert result.context.numbers["unlabelled_grad_norm"] > 0
+    single = built(Fabric(accelerator="cpu", devices=1), name)
+    exact = single.take_step([shown], progress(STEP), monitor_labels=truth)
+    assert result.loss == pytest.approx(exact.loss, rel=0.02)

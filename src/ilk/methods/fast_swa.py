@@ -99,5 +99,5 @@ class FastSWA:
             encoder="teacher",
             mixable=Mixable.beside(("b",), share=self.weight / (1 + self.weight)),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=self.labelled),
+            sampling=KnownShare(share=self.labelled, pooled=False),
         )

@@ -91,5 +91,5 @@ class MeanTeacher:
             encoder="teacher",
             mixable=Mixable(queries=("a",), replace=False),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=self.labelled),
+            sampling=KnownShare(share=self.labelled, pooled=False),
         )

@@ -75,5 +75,5 @@ class PiModel:
             batch_size=100,
             mixable=Mixable.beside(("b",), share=weight / (1 + weight)),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=self.labelled),
+            sampling=KnownShare(share=self.labelled, pooled=False),
         )

@@ -92,5 +92,5 @@ class TemporalEnsembling:
             batch_size=100,
             mixable=Mixable(queries=("a",), replace=False),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=self.labelled),
+            sampling=KnownShare(share=self.labelled, pooled=False),
         )

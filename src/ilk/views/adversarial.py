@@ -104,6 +104,7 @@ class AdversarialView:
         """
         kind = images.device.type
         rounded = torch.is_autocast_enabled(kind)
+        images, directions = full(images), full(directions)  # they may come rounded, too
         with torch.autocast(kind, enabled=False):
             if rounded:
                 with torch.no_grad():

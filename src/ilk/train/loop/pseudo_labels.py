@@ -1,9 +1,11 @@
 """What unlabelled images do to a run that learns classes. Axes: Q queries, K classes."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import cast
 
 import torch
+from lightning_fabric import wrappers
 from torch import Tensor, nn
 
 from ilk.core import UNKNOWN, Kin, Output
@@ -69,7 +71,18 @@ def unlabelled_norm(
     if not parts:
         return {"unlabelled_grad_norm": 0.0} if names else {}
     total = torch.stack(parts).sum()
-    found = torch.autograd.grad(total, moved, retain_graph=True, allow_unused=True)
+    with _on_purpose():
+        found = torch.autograd.grad(total, moved, retain_graph=True, allow_unused=True)
     slopes = cast("tuple[Tensor | None, ...]", found)  # None for what the terms do not reach
     norms = [slope.norm() for slope in slopes if slope is not None]
     return {"unlabelled_grad_norm": torch.stack(norms).norm().item() if norms else 0.0}
+
+
+@contextmanager
+def _on_purpose() -> Generator[None]:
+    """Within, gradients may be taken for no step, which Fabric refuses in half precision."""
+    before, wrappers._in_fabric_backward = wrappers._in_fabric_backward, True
+    try:
+        yield
+    finally:
+        wrappers._in_fabric_backward = before
