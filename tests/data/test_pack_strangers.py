@@ -118,6 +118,28 @@ def test_an_index_that_cannot_be_is_refused(said, change, whole, tmp_path):
     assert said in str(error.value)
 
 
+def test_shards_that_know_other_things_are_refused(whole, tmp_path):
+    def other(record, arrays):
+        record.update(first=1, classes=["a", "b", "c"])
+        for name in ("size", "offset", "height", "width", "labels", "fact 0", "fact 1"):
+            arrays[name] = arrays[name][1:]
+        ends = arrays["key_ends"].astype(np.int64)
+        arrays["keys"] = arrays["keys"][ends[0] :]
+        arrays["key_ends"] = (ends[1:] - ends[0]).astype(np.uint64)
+
+    def first(record, arrays):
+        record.update(stop=1)
+        end = int(arrays["key_ends"][0])
+        for name in arrays:
+            arrays[name] = arrays[name][: end if name == "keys" else 1]
+
+    remade(whole, tmp_path / "s-0.tar", first)
+    remade(whole, tmp_path / "s-1.tar", other)
+    assert len(open_source(str(tmp_path / "s-1.tar"))) == 5
+    with pytest.raises(UserError, match="must know the same classes and facts"):
+        open_source(f"{tmp_path}/s-*.tar")
+
+
 def test_places_outside_of_the_file_are_bad_items(whole, tmp_path):
     def change(record, arrays):
         arrays["offset"] = np.array([0, 2**40, -5, 3, 2**62, 9])

@@ -19,6 +19,8 @@ INDEX: dict[str, Callable[[Path], bytes | None]] = {
     ".pq": table_index,
 }
 
+_SHARED = ("classes", "facts", "layout", "prefixes", "by_folder", "left_out")  # by all shards
+
 
 def open_packs(
     paths: Sequence[Path], name: str, inside: str = "", label: str | None = None
@@ -81,6 +83,13 @@ def shard_of(path: Path) -> Shard | None:
 
 
 def _check_apart(shards: list[Shard], name: str) -> None:
+    known = [[shard.record[part] for part in _SHARED] for shard in shards]
+    for shard, other in zip(shards, known, strict=True):
+        if other != known[0]:
+            raise UserError(
+                f"{name}: shards of a pack must know the same classes and facts, "
+                f"{shard.path.name} and {shards[0].path.name} know others; pack again"
+            )
     ordered = sorted(shards, key=lambda shard: (shard.first, shard.stop))
     for one, other in pairwise(ordered):
         if one.stop > other.first:
