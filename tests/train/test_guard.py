@@ -22,7 +22,8 @@ from ilk.train.guard.verdict import CHANCE, is_worse, paired, share_interval
 from ilk.train.loop.step_result import NonFiniteLoss
 from ilk.train.loop.trainer import Trainer
 from ilk.train.records.checkpoint import load, save
-from tests.train.conftest import Witness
+from tests.processes import ranks
+from tests.train.conftest import TINY, Witness
 
 NETWORK = "vit_tiny_patch16_224"
 VIT = {"patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 2}
@@ -175,7 +176,7 @@ def test_without_a_guard_what_was_destroyed_stays_so(settings, tmp_path, fragile
 
 def test_it_resumes_bit_for_bit_before_and_after_it_turned_back(settings, tmp_path, fragile):
     fragile(4, 0.5)
-    given = settings(0.01, method="moco-v3", checkpoint_every=3, mix="sdmp",
+    given = settings(0.01, method="moco-v3", checkpoint_every=3, mix="sdmp", anchor="gram",
                      method_options={"hidden": 16, "dim": 8, "warmup_epochs": 0})  # fmt: skip
     train(given, coloured(), tmp_path / "whole", Witness())
     whole, facts = load(tmp_path / "whole" / CHECKPOINT)
@@ -362,3 +363,30 @@ def test_intervals_hold_by_hand():
     assert found.value == -0.5
     assert (found.low, found.high) == pytest.approx((-0.25 - reach, -0.25 + reach))
     assert share_interval(np.array([1.0] * 98))[1] == 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("ranks")
+def test_ranks_turn_back_together(tmp_path):
+    """Many images of few colours, as files: a network of random weights tells them apart."""
+    import cv2
+
+    source = coloured(400)
+    for index in range(len(source)):
+        place = tmp_path / "images" / source.classes[source.label(index)]
+        place.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(place / f"{index:03}.png"), source.item(index))
+    torch.manual_seed(0)
+    options = TINY["backbone_options"]
+    small = backbone(TINY["backbone"], image_size=32, options=options)
+    save_file(small.state_dict(), tmp_path / "given.safetensors")
+    done = ranks("tests.train.guard_ranks", tmp_path / "images",
+                 tmp_path / "given.safetensors", tmp_path)  # fmt: skip
+    assert [rank.returncode for rank in done] == [0, 0], done[0].stderr[-2000:]
+    one, two = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
+    assert one == two
+    assert len(one["turns"]) == 1
+    assert one["share"] == 0.1
+    record = read_record(tmp_path / "run")
+    assert record["status"] == "finished"
+    assert record["guard"]["turns"] == one["turns"]
