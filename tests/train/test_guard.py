@@ -21,7 +21,7 @@ from ilk.train.guard.scores import StableNeighbours, kept_neighbours, scorer_for
 from ilk.train.guard.verdict import CHANCE, is_worse, paired, share_interval
 from ilk.train.loop.step_result import NonFiniteLoss
 from ilk.train.loop.trainer import Trainer
-from ilk.train.records.checkpoint import load, save
+from ilk.train.records.checkpoint import load, restore_scaler, save
 from tests.processes import ranks
 from tests.train.conftest import TINY, Witness
 
@@ -363,6 +363,21 @@ def test_intervals_hold_by_hand():
     assert found.value == -0.5
     assert (found.low, found.high) == pytest.approx((-0.25 - reach, -0.25 + reach))
     assert share_interval(np.array([1.0] * 98))[1] == 1.0
+
+
+def test_a_step_that_was_given_up_leaves_the_loss_scaling_free():
+    layer = torch.nn.Linear(2, 1)
+    optimiser, scaler = torch.optim.SGD(layer.parameters()), torch.amp.GradScaler("cpu")
+    before = scaler.state_dict()
+    for given_up in (True, False):
+        scaler.scale(layer(torch.ones(1, 2)).sum()).backward()
+        scaler.unscale_(optimiser)
+        if given_up:
+            restore_scaler(scaler, before)
+            optimiser.zero_grad()
+    scaler.step(optimiser)
+    scaler.update()
+    assert layer.weight.grad.tolist() == [[1.0, 1.0]]
 
 
 @pytest.mark.slow

@@ -33,7 +33,11 @@ from ilk.train.loop.measured import measured_encoder
 from ilk.train.loop.probe import online_probe
 from ilk.train.loop.profile import Profile
 from ilk.train.loop.trainer import Trainer
-from ilk.train.records.checkpoint import flattened_optimiser, restore_optimiser
+from ilk.train.records.checkpoint import (
+    flattened_optimiser,
+    restore_optimiser,
+    restore_scaler,
+)
 from ilk.train.records.seal import check_state
 from ilk.train.settings import Settings
 from ilk.views import Moments, moments, needed
@@ -283,7 +287,7 @@ class Setup:
         self.trainer.load_state(tensors)
         restore_optimiser(optimiser, tensors)
         if scaler is not None and self.trainer.scaler is not None:
-            self.trainer.scaler.load_state_dict(scaler)
+            restore_scaler(self.trainer.scaler, scaler)
 
     def scaler_state(self) -> dict[str, Any] | None:
         """State of fp16's loss scaling."""

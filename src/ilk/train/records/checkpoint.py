@@ -91,6 +91,15 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Te
     optimiser.load_state_dict({"state": state, "param_groups": groups})
 
 
+def restore_scaler(scaler: torch.amp.GradScaler, state: dict[str, Any]) -> None:
+    """Put back the state of fp16's loss scaling, whatever came of the last step.
+
+    A step that was given up has unscaled its gradients and must not forbid the next one to.
+    """
+    scaler.load_state_dict(state)
+    scaler._per_optimizer_states.clear()  # pyright: ignore[reportPrivateUsage]
+
+
 def _lying_like(tensor: Tensor, like: Tensor) -> Tensor:
     """Cut and in the memory format of another, as fused kernels require."""
     cut = cut_like(tensor, like)
