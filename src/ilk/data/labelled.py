@@ -29,20 +29,21 @@ class Hidden:
     Args:
         source: perhaps labelled.
         because: why they have no label, as a clause.
+        told: whether monitors are told the labels.
     """
 
     classes: tuple[str, ...] = ()
 
-    def __init__(self, source: Source, because: str) -> None:
-        self.source, self.name = source, source.name
+    def __init__(self, source: Source, because: str, *, told: bool = True) -> None:
+        self.source, self.name, self._told = source, source.name, told
         self.unlabelled_because = because
 
     @property
     def facts(self) -> tuple[str, ...]:
         """Those of the source, and the hidden label where it has labels."""
         own = getattr(self.source, "facts", ())
-        others = tuple(name for name in own if name != LABEL)
-        return (*others, HIDDEN) if self.source.classes else others
+        others = tuple(name for name in own if name not in {LABEL, HIDDEN})
+        return (*others, HIDDEN) if self._told and self.source.classes else others
 
     def fact(self, name: str) -> Fact:
         """One of them."""
@@ -140,10 +141,12 @@ def with_table(photos: Source, table: Path) -> Source:
 def pooled(source: Source) -> Source:
     """The source with every labelled item once more, whose label is hidden.
 
-    So labelled images are among the unlabelled ones too, as items of their own.
+    So labelled images are among the unlabelled ones too, as items of their own. Monitors are
+    not told their labels either: what was learned by heart is no measure of pseudo-labels.
     """
     known = np.flatnonzero(labels(source) >= 0)
-    again = Hidden(Subset(source, known), "these are labelled images once more")
+    why = "these are labelled images once more"
+    again = Hidden(Subset(source, known), why, told=False)
     return Joined([source, again], source.name)
 
 

@@ -65,6 +65,7 @@ def labelled(settings: Settings, X: Any, y: Any) -> tuple[Any, np.ndarray | None
     """
     from ilk.core.facts import LABEL, Fact
     from ilk.data import WithFacts, open_source
+    from ilk.data.labelled import Hidden
     from ilk.train.assemble import method_without_weights
 
     learns = LABEL in method_without_weights(settings).facts or settings.kin is not None
@@ -73,7 +74,9 @@ def labelled(settings: Settings, X: Any, y: Any) -> tuple[Any, np.ndarray | None
     source = open_source(X)
     classes, codes = coded(y, len(source))
     why = "y gives them none" if (codes < 0).any() else ""
-    return WithFacts(source, {LABEL: Fact(tuple(map(str, classes)), codes, why)}), classes
+    return WithFacts(
+        Hidden(source, why), {LABEL: Fact(tuple(map(str, classes)), codes, why)}
+    ), classes
 
 
 def coded(y: Any, size: int) -> tuple[np.ndarray, Int32[np.ndarray, " N"]]:
