@@ -241,7 +241,7 @@ def _whiten_and_cluster(memory: dict[str, Tensor], step: Step) -> None:
 
 
 def diet(run: Run) -> Iterator[Tensor]:
-    """Ibrahim et al., 2023, https://arxiv.org/abs/2302.10260, section 2: the item is the class.
+    """Balestriero, 2023, https://arxiv.org/abs/2302.10260, section 2: the item is the class.
 
     A fifth of the target is the image's own, the rest is spread over all 24.
     """

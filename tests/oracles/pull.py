@@ -152,12 +152,12 @@ def rekd(run: Run) -> Iterator[Tensor]:
 
 
 def distill(run: Run) -> Iterator[Tensor]:
-    """Navaneet et al., BMVC 2021, https://arxiv.org/abs/2201.05131, Eq. 1, and Fig. 1."""
+    """Navaneet et al., BMVC 2021, https://arxiv.org/abs/2201.05131: both see one view."""
     moves = Moves(run.student, sgd, decay=1e-4)
     for step in run.steps:
-        q = _predicted(run.student, step.views["strong"])
+        q = _predicted(run.student, step.views["a"])
         with torch.no_grad():
-            k = unit(run.pretrained(step.views["weak"]))
+            k = unit(run.pretrained(step.views["a"]))
         loss = mean((q[i] - k[i]).square().sum() for i in range(len(q)))
         moves(loss, warm_cosine(step, 0.05 * run.batch / 256))
         yield loss

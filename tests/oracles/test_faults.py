@@ -250,7 +250,7 @@ FAULTS: dict[Callable[[Method], Method], Sequence[str]] = {
         "interclr", "revisiting",
     ),
     centre_momentum: ("dino",),
-    swapped_views: ("moco-v2", "msf", "ressl", "imsat", "interclr", "distill"),
+    swapped_views: ("moco-v2", "msf", "ressl", "imsat", "interclr"),
     open_targets: ("simsiam",),
     apart: ("swav", "dino", "fnc", "supcon", "relic-v2", "revisiting"),
     joined: ("moco-v3", "byol", "vicreg", "nnclr", "iic"),

@@ -49,7 +49,7 @@ class SameLabel:
 class OwnItem:
     """Each query's own item; the queries are scores over all items of the data set.
 
-    DIET, Ibrahim et al., 2023, https://arxiv.org/abs/2302.10260: the number of an image is its
+    DIET, Balestriero, 2023, https://arxiv.org/abs/2302.10260: the number of an image is its
     class. A mix has the shares of its sources.
 
     Args:

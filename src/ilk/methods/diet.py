@@ -1,16 +1,15 @@
 """DIET: the network predicts which image of the data set it sees.
 
-Paper: Ibrahim et al., 2023, https://arxiv.org/abs/2302.10260; for pretrained weights
+Paper: Balestriero, 2023, https://arxiv.org/abs/2302.10260; for pretrained weights
     Rodas et al., 2025, https://arxiv.org/abs/2509.06990 (DIET-CP)
 Idea: the number of an image is its class, and a linear head has a row for each image. Label
     smoothing of 0.8 keeps the classes of similar images from being pushed apart. There is no
     teacher, no pair of views and no projector, so that the method needs 1,000 images and has
     no setting that depends on them.
 Against rotation: the classes are the images themselves, and so the head grows with the data.
-Departures: pixels are not erased. The learning rate begins at zero and not at a third of the
-    peak, and its last value is not scaled to the batch, as in the authors' code. DIET-CP
-    mixes images and has a smoothing of 0.3, which is ``mix`` and ``smoothing`` here. No
-    reproduction is claimed.
+Departures: pixels are not erased, and the learning rate begins at zero and not at a third of
+    the peak. The code of DIET-CP mixes images and has a smoothing of 0.3, which are ``mix`` and
+    ``smoothing`` here. No reproduction is claimed.
 Checked: tests/kin/test_source.py, tests/oracles, tests/golden/losses.json
 """
 

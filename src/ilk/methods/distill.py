@@ -1,9 +1,9 @@
 """Distillation: a small network learns to predict the feature of a trained, frozen one.
 
 Paper: Navaneet et al., BMVC 2021, https://arxiv.org/abs/2201.05131 (SimReg)
-Idea: the student sees a strongly augmented view and regresses the teacher's feature of a weak
-    one. A deep head does the regression and is thrown away, so that the student's own feature
-    need not resemble the teacher's. The loss is the squared distance of unit vectors (Eq. 1).
+Idea: teacher and student see the same weakly augmented view, and the student regresses the
+    teacher's feature. A deep head does it and is thrown away, so that the student's own feature
+    need not resemble the teacher's. The loss is the squared distance of unit vectors.
 Against ReKD: no image is compared with another, so there are no negatives and no queue; as the
     authors report, plain regression with a deep head learns no less than similarities to a
     queue (SEED, Fang et al., ICLR 2021; CompRess, Koohpayegani et al., NeurIPS 2020).
@@ -13,7 +13,7 @@ Checked: tests/networks/test_pretrained_teacher.py, tests/laws/test_distill.py, 
     tests/golden/losses.json
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ilk import networks, views
 from ilk.core import Output
@@ -34,9 +34,8 @@ class Distill:
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
         width, dim = given.width, networks.feature_dim(self.teacher)
-        strong = replace(views.moco_v2_pair(given.size, self.min_scale)[0], name="strong")
         return Method(
-            views=views.fitted((strong, views.weak(given.size, self.min_scale))),
+            views=(views.weak(given.size, self.min_scale, name="a"),),
             heads={
                 "projector": Head(networks.mlp(width, 2 * width, width, layers=2)),
                 "predictor": Head(
@@ -47,8 +46,8 @@ class Distill:
             terms=(
                 Term(
                     name="clean",
-                    queries=(Output("student", "strong", "predictor"),),
-                    candidates=(Output("teacher", "weak", "feature"),),
+                    queries=(Output("student", "a", "predictor"),),
+                    candidates=(Output("teacher", "a", "feature"),),
                     kin=CommonSource(),
                     objective=MeanShift(),
                 ),
@@ -61,5 +60,5 @@ class Distill:
                 warmup_epochs=0,
             ),
             batch_size=256,
-            mixable=Mixable(queries=("strong",), replace=False, clean=0.5),
+            mixable=Mixable(queries=("a",), replace=False, clean=0.5),
         )

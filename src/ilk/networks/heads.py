@@ -94,7 +94,7 @@ def classifier(in_dim: int, classes: int) -> nn.Linear:
 def item_classifier(in_dim: int, items: int) -> nn.Linear:
     """Build a linear layer without bias to a score for each item of a data set.
 
-    DIET, Ibrahim et al., 2023, https://arxiv.org/abs/2302.10260.
+    DIET, Balestriero, 2023, https://arxiv.org/abs/2302.10260.
 
     Raises:
         UserError: there are so many items that a row for each is absurd.

@@ -148,7 +148,7 @@ def revisited_multicrop(
 
 
 def diet_view(size: int = 224, min_scale: float = 0.08) -> ImageView:
-    """The view of DIET, Ibrahim et al., 2023, https://arxiv.org/abs/2302.10260, not erased."""
+    """The view of DIET, Balestriero, 2023, https://arxiv.org/abs/2302.10260, not erased."""
     return ImageView(
         name="a",
         size=size,
