@@ -116,6 +116,14 @@ def test_a_rate_that_destroys_is_caught_and_the_result_is_not_worse(settings, tm
     assert any("were put back" in message for message in seen.messages)
 
 
+def test_it_never_goes_back_to_heads_that_have_not_learned(settings, tmp_path, fragile):
+    fragile(4, 0.5)
+    given = settings(GOOD, tune="last", tune_options={"head_steps": 3})
+    train(given, coloured(), tmp_path / "run", Witness())
+    (turn,) = read_record(tmp_path / "run")["guard"]["turns"]
+    assert (turn["step"], turn["to"]) == (4, 3)
+
+
 def test_at_the_second_time_it_stops_with_the_best_weights(settings, tmp_path, fragile):
     fragile(1, 0.0)
     seen, run = Witness(), tmp_path / "run"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ilk.core import lock
+from ilk.core import UserError, lock
 from ilk.evaluate import Ledger, difference_over_seeds, evaluate, mean_over_seeds
 from ilk.train.records.record import run_state
 from ilk.viewer import evaluations_report, page, read_evaluations
@@ -111,6 +111,19 @@ def test_the_page_says_how_a_run_was_trained(places, tmp_path):
     name = f"{stopped} (interrupted at step 20 of 50)"
     assert f"{name} has not finished its training." in shown
     assert shown.lstrip().startswith(f"ilkEvaluation of {name}")
+
+
+def test_the_page_says_what_of_given_weights_learned(places, tmp_path):
+    words = {"parts": "lora", "parameters": 1200, "of": 45_000, "words": "LoRA of rank 8"}
+    shown = text(
+        tree(page(evaluations_report(read_evaluations([placed(tmp_path, 9, tuned=words)]))))
+    )
+    assert (
+        "began with given weights. LoRA of rank 8 learned: 1,200 of 45,000 parameters of the "
+        "backbone."
+    ) in shown
+    with pytest.raises(UserError, match="run.json: tuned: parameters must be"):
+        read_evaluations([placed(tmp_path, 8, tuned={**words, "parameters": "<b>"})])
 
 
 def test_an_unfinished_run_says_so_wherever_it_is_drawn(places, tmp_path):

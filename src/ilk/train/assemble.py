@@ -50,7 +50,7 @@ def assemble(
 
     Weights depend on the seed, the settings and those to start from alone. What a method does
     to random weights, such as MoCo v3's first weights and frozen patch projection, it does not
-    do to given ones: they are kept as they are, and all of them learn.
+    do to given ones: they are kept as they are, and learn as ``tune`` says.
 
     Args:
         settings: of the run.

@@ -128,7 +128,13 @@ class Guard:
     def due(self, step: int) -> bool:
         """Whether there is a look after so many steps."""
         last = step == self.setup.length.steps
-        return last or (self.decides and step % self.every == 0)
+        return last or (self.decides and (step % self.every == 0 or step == self._rested))
+
+    @property
+    def _rested(self) -> int | None:
+        """The step at which heads have learned alone; a run that turns back goes on there."""
+        tuning = self.setup.trainer.student.tuning
+        return None if tuning is None or not tuning.head_steps else tuning.head_steps
 
     def look(self, facts: Mapping[str, Any]) -> tuple[dict[str, float], str | None]:
         """Score the encoder as it is; the weights are kept where they are the best.
@@ -145,7 +151,8 @@ class Guard:
         if self.decides and is_worse(now, given, self.looks):
             found = paired(now, given, CHANCE / self.looks)
             return self._numbers(look), f"the {self.scorer.name} was {found.words}"
-        if self.decides and look.scores.value > best.scores.value:
+        better = look.scores.value > best.scores.value or look.step == self._rested
+        if self.decides and better:
             self.best = look
             self._keep(facts)
         return self._numbers(look), None

@@ -234,7 +234,7 @@ class _Steps:
         """Count the bytes that autograd keeps, weights apart."""
         student = self._setup.trainer.student
         weights = {p.untyped_storage().data_ptr() for p in student.parameters()}
-        # LoRA makes a weight anew in every step, whatever the number of images.
+        # LoRA computes a weight in every step, whatever the number of images.
         named = student.named_parameters()
         made = {p.shape for name, p in named if name.endswith("weight.original")}
         seen: dict[int, int] = {}
