@@ -123,25 +123,35 @@ def test_every_page_is_in_the_navigation_and_the_other_way_round():
 
 
 def test_fields_in_commands_exist():
-    from ilk.kin_rules import kin_rule
-    from ilk.methods import METHODS, recipe
-    from ilk.mixes import MIXES, mixture
-
     for page in PAGES:
         for command in _commands(page.read_text()):
             words = shlex.split(command, comments=True)
-            if "--set" not in words or page == GENERATED:
-                continue
-            method = words[words.index("--method") + 1] if "--method" in words else "moco-v3"
-            mix = words[words.index("--mix") + 1] if "--mix" in words else next(iter(MIXES))
-            given = [w for w in words[words.index("--set") + 1 :] if "=" in w]
-            assert method in METHODS
-            for field, _, value in (word.partition("=") for word in given):
-                if field.startswith("kin."):
-                    kin_rule(
-                        words[words.index("--kin") + 1], {field.removeprefix("kin."): value}
-                    )
-                elif field.startswith("mix."):
-                    mixture(mix, {field.removeprefix("mix."): value})
-                else:
-                    recipe(method, {field: value})
+            if "--set" in words and page != GENERATED:
+                for word in words[words.index("--set") + 1 :]:
+                    if "=" in word:
+                        _look_up(words, *word.split("=", 1))
+
+
+def _look_up(words: list[str], name: str, value: str) -> None:
+    """Make what a command sets a field of, which refuses a field that it has not."""
+    from ilk.kin_rules import kin_rule
+    from ilk.method import Optimisation, typed_changes, typed_options
+    from ilk.methods import recipe
+    from ilk.mixes import MIXES, mixture
+    from ilk.networks import Tuning
+
+    def after(flag: str, otherwise: str) -> str:
+        return words[words.index(flag) + 1] if flag in words else otherwise
+
+    place, _, field = name.rpartition(".")
+    given = {field: value}
+    makers = {
+        "": lambda: recipe(after("--method", "moco-v3"), given),
+        "kin": lambda: kin_rule(words[words.index("--kin") + 1], given),
+        "mix": lambda: mixture(after("--mix", next(iter(MIXES))), given),
+        "tune": lambda: typed_options(Tuning, "tune", {"parts": "lora", **given}),
+        "optimiser": lambda: typed_changes(
+            Optimisation(name="adamw", lr=0.1), "optimiser", given
+        ),
+    }
+    makers[place]()
