@@ -40,7 +40,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "fixmatch": {"threshold": 0.31},  # some rows reach it and some do not
     "flexmatch": {"threshold": 0.45},
     "uda": {"threshold": 0.31, "annealing": "linear"},
-    "mixmatch": {"ramp": 0.5},
+    "mixmatch": {"ramp_epochs": 6},
     "s4l-exemplar": {"copies": 3},
     "pseudo-label": {"threshold": 0.31},
     "fast-swa": {"average_from": 2.0, "cycle_share": 0.75, "average_share": 4 / 9},

@@ -5,9 +5,7 @@ Idea: how many images were last found in a class with confidence says how far it
     its threshold follows (Eq. 5 to 8). While most images were found in no class, they are what
     classes are compared with, so that all thresholds begin at zero (Eq. 11).
 Against FixMatch: one threshold for each class, which moves; nothing else differs.
-Departures: only images without a label are counted, where the authors' unlabelled set has the
-    labelled ones too. Images that are not square are cropped to their middle. No
-    reproduction is claimed.
+Departures: images that are not square are cropped to their middle. No reproduction is claimed.
 Checked: tests/kin/test_curriculum.py, tests/memory/test_status.py,
     tests/laws/test_few_labels.py, tests/oracles, tests/golden/losses.json
 """
@@ -44,6 +42,7 @@ class FlexMatch:
 
     threshold: float = 0.95  # of the class that is learned best
     ratio: float = 7  # unlabelled images for each labelled one
+    pooled: bool = True  # labelled images are among the unlabelled ones too
     weight: float = 1.0  # of the unlabelled loss
     momentum: float = 0.999  # of the moving average that is kept
     base_lr: float = 0.015  # for a batch of 256; 0.03 for the authors' 64 + 448
@@ -97,5 +96,5 @@ class FlexMatch:
             encoder="teacher",
             mixable=Mixable(queries=("strong",)),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=1 / (1 + self.ratio)),
+            sampling=KnownShare(share=1 / (1 + self.ratio), pooled=self.pooled),
         )

@@ -9,10 +9,8 @@ Against FixMatch: nothing is rejected and no view is strong; the mix makes guess
     Against Mixup alone: labels reach images that have none.
 Departures: all mixed rows share one pass, and batch norm its statistics, where the authors
     interleave chunks of labelled and other rows so that each chunk is such a mixture. The pass
-    that guesses, of both views together, moves running statistics too; theirs does not. The
-    weight of guesses grows over a 64th of the run, as theirs does over 1,024 of 65,536
-    thousand images. Images that are not square are cropped to their middle. No reproduction is
-    claimed.
+    that guesses, of both views together, moves running statistics too; theirs does not.
+    Images that are not square are cropped to their middle. No reproduction is claimed.
 Checked: tests/kin/test_classes.py, tests/views/test_union.py, tests/laws/test_few_labels.py,
     tests/oracles, tests/golden/losses.json
 """
@@ -20,7 +18,7 @@ Checked: tests/kin/test_classes.py, tests/views/test_union.py, tests/laws/test_f
 from dataclasses import dataclass, replace
 
 from ilk import networks, views
-from ilk.core import Output, ShareRamp
+from ilk.core import Output, Ramp
 from ilk.core.facts import LABEL
 from ilk.kin import KnownOrPredicted
 from ilk.method import (
@@ -47,8 +45,9 @@ class MixMatch:
     temperature: float = 0.5  # of the guesses
     alpha: float = 0.75  # of the distribution of shares
     ratio: float = 1  # unlabelled images for each labelled one
+    pooled: bool = True  # labelled images are among the unlabelled ones too
     weight: float = 75.0  # of the unlabelled loss, in the end
-    ramp: float = 1 / 64  # share of the run in which it grows from zero
+    ramp_epochs: float = 41  # in which it grows from zero; the authors' 16,000 steps of CIFAR
     momentum: float = 0.999  # of the moving average that is kept
     base_lr: float = 0.002  # whatever the batch
     weight_decay: float = 0.02
@@ -89,7 +88,7 @@ class MixMatch:
                     kin=kin,
                     objective=SquaredError(),
                     weight=self.weight,
-                    schedule=ShareRamp(0.0, 1.0, self.ramp),
+                    schedule=Ramp(0.0, 1.0, self.ramp_epochs),
                 ),
             ),
             together="all",
@@ -105,5 +104,5 @@ class MixMatch:
             encoder="teacher",
             mixable=Mixable(queries=()),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=1 / (1 + self.ratio)),
+            sampling=KnownShare(share=1 / (1 + self.ratio), pooled=self.pooled),
         )

@@ -35,6 +35,7 @@ class S4LExemplar:
     dim: int = 1000  # of the embedding
     min_scale: float = 0.08  # smallest area of a crop
     ratio: float = 1  # unlabelled images for each labelled one
+    pooled: bool = True  # labelled images are among the unlabelled ones too
     weight: float = 1.0  # of the triplet loss
     base_lr: float = 0.025  # for a batch of 256; 0.1 for the authors' 512 + 512
     weight_decay: float = 1e-3
@@ -90,5 +91,5 @@ class S4LExemplar:
             batch_size=1024,
             mixable=Mixable(queries=()),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=1 / (1 + self.ratio)),
+            sampling=KnownShare(share=1 / (1 + self.ratio), pooled=self.pooled),
         )

@@ -32,6 +32,7 @@ class S4LRotation:
 
     min_scale: float = 0.08  # smallest area of a crop
     ratio: float = 1  # unlabelled images for each labelled one
+    pooled: bool = True  # labelled images are among the unlabelled ones too
     weight: float = 1.0  # of the rotation loss
     base_lr: float = 0.015  # for a batch of 256; 0.03 for the authors' 256 + 256
     weight_decay: float = 1e-3
@@ -81,5 +82,5 @@ class S4LRotation:
             batch_size=512,
             mixable=Mixable(queries=("unlabelled-turned",), replace=False),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=1 / (1 + self.ratio)),
+            sampling=KnownShare(share=1 / (1 + self.ratio), pooled=self.pooled),
         )

@@ -48,6 +48,7 @@ class UDA:
     temperature: float = 0.4
     annealing: Literal["none", "linear", "exp", "log"] = "none"  # of the labelled images
     ratio: float = 7  # unlabelled images for each labelled one
+    pooled: bool = True  # labelled images are among the unlabelled ones too
     weight: float = 1.0  # of the unlabelled loss
     momentum: float = 0.999  # of the moving average that is kept
     base_lr: float = 0.015  # for a batch of 256; 0.03 for the authors' 64 + 448
@@ -103,5 +104,5 @@ class UDA:
             encoder="teacher",
             mixable=Mixable(queries=("strong",)),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=1 / (1 + self.ratio)),
+            sampling=KnownShare(share=1 / (1 + self.ratio), pooled=self.pooled),
         )
