@@ -95,7 +95,7 @@ def known_labels(
     classes: Int[np.ndarray, " N"], chance: np.random.Generator
 ) -> Int[np.ndarray, " N"]:
     """Equally many labels of each moon; the others are -1."""
-    known = np.full(len(classes), -1)
+    known = np.full(len(classes), -1, np.int32)
     for moon in (0, 1):
         members = np.flatnonzero(classes == moon)
         known[chance.choice(members, LABELS // 2, replace=False)] = moon
@@ -120,7 +120,7 @@ def trained(name: str, seed: int) -> nn.Module:
         method, Network(Trunk(), method.heads), fabric=Fabric(accelerator="cpu", devices=1),
         batch_size=BATCH, lr=None, statistics=((0.0,), (1 / 255,)), seed=seed,
     )  # fmt: skip
-    trainer.reveal("label", torch.from_numpy(labels))
+    trainer.reveal("label", torch.from_numpy(labels).long())
     assert method.sampling is not None, f"{name} must say how it draws labelled points"
     size = LABELS if name == "supervised" else BATCH
     items = method.sampling.draw(Fact(("0", "1"), labels), batch=size, seed=seed)
