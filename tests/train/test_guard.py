@@ -289,12 +289,15 @@ def test_scores_are_equal_each_time_and_a_collapsed_network_keeps_nothing():
     one, two = scorer(good), scorer(good)
     assert np.array_equal(one.each, two.each)
     assert one.value > 1.2 * 10 / 29
-    flat, broken = network(), network()
+    flat, broken, huge = network(), network(), network()
     with torch.no_grad():
+        huge.norm.weight.fill_(3e37)
         flat.norm.weight.zero_()
         broken.norm.weight.fill_(float("inf"))
     assert scorer(encoder_of(flat)).value == 0
     assert scorer(encoder_of(broken)).value == 0
+    largest = scorer(encoder_of(huge))
+    assert np.isfinite([largest.rankme, largest.lidar]).all()
     labelled = scorer_for(coloured(), kind="image", seed=3, workers=1, device=CPU)
     assert labelled(good).value == 1.0
     assert labelled(encoder_of(broken)).value == 0

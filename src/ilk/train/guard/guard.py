@@ -32,6 +32,7 @@ from ilk.train.setup import Setup
 BEST = ("best-1.safetensors", "best-2.safetensors")  # one of them, both between two saves
 SLOWER = 0.1  # share of the learning rate that is left once a run was turned back
 TURNS = 2  # the run is stopped at this one
+LONGEST = 1000  # letters of a reason that a checkpoint keeps
 KNOWN: Mapping[str, Kind] = {
     "step": whole(0, 10**12),
     "each": listed(maybe(number(0, 1)), 10**5),
@@ -46,7 +47,7 @@ STATE: Mapping[str, Kind] = {
     "turns": listed(keyed(ANYTHING), TURNS),
 }
 TURN: Mapping[str, Kind] = {
-    "step": whole(0, 10**12), "to": whole(0, 10**12), "why": text(),
+    "step": whole(0, 10**12), "to": whole(0, 10**12), "why": text(LONGEST),
 }  # fmt: skip
 
 
@@ -173,7 +174,7 @@ class Guard:
         step, path = self.setup.trainer.step, self.directory / self.file
         tensors, facts = tensors_from_first(lambda: self._read(path))
         self.setup.put_back(tensors, facts["scaler"], f"guard: {path}")
-        self.turns.append({"step": step, "to": best.step, "why": why})
+        self.turns.append({"step": step, "to": best.step, "why": why[:LONGEST]})
         self.last = best
         trainer = self.setup.trainer
         trainer.pace = replace(trainer.pace, share=SLOWER ** len(self.turns))

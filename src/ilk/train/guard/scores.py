@@ -3,6 +3,7 @@
 Axes: N images, V views of each, D features, k neighbours.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -76,7 +77,7 @@ class RightNeighbours:
         right[~asked.finite] = 0.0
         right[~asked.readable] = np.nan
         rows = asked.rows[torch.from_numpy(asked.readable)]
-        return Scores(each=right, rankme=rankme(rows), lidar=None)
+        return Scores(each=right, rankme=_known(rankme(rows)), lidar=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +120,8 @@ class StableNeighbours:
         each = np.full(len(self.images), np.nan)
         each[readable] = kept_neighbours(rows, seen, min(KEPT, len(rows) - 1)).numpy()
         each[readable & ~finite] = 0.0
-        return Scores(each=each, rankme=rankme(rows), lidar=lidar(seen, DELTA))
+        ranks = (_known(rankme(rows)), _known(lidar(seen, DELTA)))
+        return Scores(each=each, rankme=ranks[0], lidar=ranks[1])
 
 
 Scorer = RightNeighbours | StableNeighbours
@@ -167,6 +169,11 @@ def scorer_for(
 def images_embedded(images: int, *, labelled: bool) -> int:
     """How many vectors one score needs, for a plan."""
     return min(images, GALLERY + QUERIES) if labelled else min(images, IMAGES) * (1 + VIEWS)
+
+
+def _known(rank: float) -> float:
+    """A rank as a record can hold it; vectors of no measurable length have none."""
+    return rank if math.isfinite(rank) else 0.0
 
 
 @dataclass(frozen=True, slots=True)
