@@ -25,7 +25,7 @@ WORDS = {
     KEPT: "small enough already and kept byte for byte",
     PROFILE: "turned from the colours of a profile into sRGB",
     INK: "turned from CMYK into RGB",
-    DEEP: "kept with 8 of 16 bits, which is what ilk reads",
+    DEEP: "kept with 8 bits a channel of more, which is what ilk reads",
     PAGES: "of several pages or frames, of which the first is kept",
     TURNED: "turned upright",
     OPACITY: "kept as WebP, for JPEG has no opacity",

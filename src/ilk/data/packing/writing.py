@@ -71,7 +71,7 @@ def pack(
     parts, without damaged images. Call it again after an interruption: it goes on, and the
     files become the same to the byte. A file appears under its name only when it is whole;
     until then its images lie beside it in ``NAME.partial``. Memory does not grow with images,
-    but for some 100 bytes each.
+    but for some 200 bytes each.
 
     Args:
         source: of images.
