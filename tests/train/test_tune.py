@@ -114,6 +114,16 @@ def test_heads_learn_alone_at_first_and_the_teacher_begins_with_the_student(
     assert student.projector.training
 
 
+def test_a_backbone_that_rests_hands_a_gradient_to_its_images(settings, pictures):
+    trainer = built(settings(tune="last"), pictures).trainer
+    trainer.settle(0)
+    network, images = trainer.student, torch.randn(2, 3, 32, 32)
+    assert not network(images, {"feature"})["feature"].requires_grad
+    feature = network(images.requires_grad_(), {"feature"})["feature"]
+    (gradient,) = torch.autograd.grad(feature.sum(), images)
+    assert gradient.abs().sum() > 0
+
+
 def test_lora_begins_as_the_network_that_was_given(settings, pictures):
     setup = built(settings(tune="lora", tune_options={"rank": 4}), pictures)
     images = torch.randn(4, 3, 32, 32)

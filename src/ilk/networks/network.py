@@ -104,7 +104,8 @@ class Network(nn.Module):
         self, images: Float[Tensor, "B C *pixels"], wanted: Collection[str]
     ) -> dict[str, Float[Tensor, "B ..."]]:
         """What the backbone shows, as far as the wanted outputs need it; always the feature."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.resting):
+        learns = not self.resting or images.requires_grad  # of views made by a gradient
+        with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
             if any(self.root(name) != FEATURE for name in wanted):
                 return feature_and_places(self.backbone, images)
             return {FEATURE: self.backbone(images)}
