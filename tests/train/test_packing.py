@@ -108,8 +108,6 @@ def test_the_plan_tells_it_and_keeps_it(photos, monkeypatch):
     )  # even if it took nothing, a step would be 1.4 times shorter
     assert planned().packing is None
     assert asked == []
-    monkeypatch.undo()
-    planned()  # by what it really takes, whatever that is on this machine
 
 
 def test_the_profile_tells_it_by_what_was_measured():
