@@ -93,7 +93,7 @@ def possible_parts(backbone: nn.Module) -> set[Parts]:
     out: set[Parts] = {"full"}
     if norms(backbone):
         out.add("norms")
-    if len(set(layers(backbone).values())) > 1:
+    if len(_blocks(backbone)) > 1:
         out.add("last")
         if set(lora_places(backbone)) - last_blocks(backbone, 1):
             out.add("lora")
@@ -118,15 +118,20 @@ def last_blocks(backbone: nn.Module, count: int) -> set[str]:
     Raises:
         UserError: there are not so many blocks and one below them.
     """
-    found, parameters = layers(backbone), dict(backbone.named_parameters())
-    blocks = sorted({layer for name, layer in found.items() if parameters[name].ndim > 1})
+    blocks = _blocks(backbone)
     if count >= len(blocks):
         raise UserError(
             f"tune: blocks must be fewer than the {len(blocks)} layers of the backbone, got "
             f'{count}; give tune="norms" or tune="full" where it has no layers'
         )
     first = blocks[len(blocks) - count] if count else math.inf
-    return {name for name, layer in found.items() if layer >= first}
+    return {name for name, layer in layers(backbone).items() if layer >= first}
+
+
+def _blocks(backbone: nn.Module) -> list[int]:
+    """Layers with a matrix in them, from the input."""
+    found, parameters = layers(backbone), dict(backbone.named_parameters())
+    return sorted({layer for name, layer in found.items() if parameters[name].ndim > 1})
 
 
 def norms(backbone: nn.Module) -> set[str]:
