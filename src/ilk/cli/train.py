@@ -123,17 +123,16 @@ def train(
         Keep features near those of the weights to begin with: cosine (of each image) or gram
         (similarities of its patches), perhaps with a weight as in gram:0.5.
     tune
-        With --from, let this much of the backbone learn: full for all of it, more slowly the
-        lower the layer; last for its last blocks and its norms; norms for these alone; lora
-        for last and small changes to the attention below; auto for what fits network and
-        number of images. The heads learn alone at first. All of it learns as usual, at a lower
+        Train this much of the backbone, with --from: full is all of it, more slowly the
+        lower the layer; last its last blocks and its norms; norms these alone; lora as last,
+        with small changes to the attention below; auto what fits network and number of
+        images. The heads learn alone at first. All of it learns as usual, at a lower
         rate, when not given.
     guard
-        Turn back when the encoder becomes worse than the weights to begin with, and stop at the
-        second time; off scores them and goes on whatever comes.
+        Go back to the best weights so far when the encoder becomes worse than those to begin
+        with, and stop at the second time; off scores them and goes on whatever comes.
     guard_every
-        Score the encoder for that every so many epochs; it is a twentieth of the run when not
-        given.
+        Look for that every so many epochs; it is a twentieth of the run when not given.
     set
         Set any field of the method as field=value, of the mix as mix.field=value, of the kin
         rule as kin.field=value, of the tuning as tune.field=value, such as tune.rank=8, and of

@@ -194,7 +194,8 @@ class Guard:
     def looks(self) -> int:
         """How many there are in the present schedule."""
         length = self.setup.length
-        return max(math.ceil((length.steps - length.since) / self.every), 1)
+        usual = max(math.ceil((length.steps - length.since) / self.every), 1)
+        return usual + (self._rested is not None)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds of it."""
