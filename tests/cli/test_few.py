@@ -62,6 +62,11 @@ def test_a_person_trains_predicts_and_evaluates(ilk, few, monkeypatch):
     assert results[0]["details"]["by class"]
     assert "no classifier of its own" in said.err
 
+    assert ilk("kin", "runs/few", "labelled", "-o", "kin.html").code == 0  # all are labelled
+    said = ilk("kin", "runs/few", "photos", "-o", "kin.html")  # and none is
+    assert said.code == 2
+    assert "must have those of some images" in said.err
+
 
 def test_predictions_go_on_where_they_stopped(ilk, few, monkeypatch):
     from ilk.embedding import columns

@@ -68,7 +68,7 @@ def preview_step(directory: Path, images: Source) -> StepPreview:
     settings = replace(settings, batch_size=size, accumulate=1, knn_every=0, compile=False)
     length = length_in(record)
     start = kept(settings, directory)
-    setup = Setup(settings, images, length=length, start=start, restored=True)
+    setup = Setup(settings, images, length=length, start=start, restored=True, sampled=False)
     image_views(setup.method, "kin")
     own = images.fingerprint == record["data"]["fingerprint"]
     first = 0 if own else record["data"]["items"]
