@@ -108,6 +108,15 @@ def test_a_warm_average_is_a_plain_mean_at_first():
     assert momentum(Progress(99, 100, 1.0)) == 0.9
 
 
+def test_an_average_that_catches_up_is_tensorflows_and_with_nothing_the_papers():
+    """``tf.train.ExponentialMovingAverage``: min(decay, (1 + n) / (10 + n)), from n = 0."""
+    for n in (0, 1, 7, 500, 9_999):
+        progress = Progress(n, 10_000, 10.0)
+        expected = min(0.99, (1 + n) / (10 + n))
+        assert WarmMomentum(0.99, 9)(progress) == pytest.approx(expected, rel=1e-12)
+        assert WarmMomentum(0.999, 0.0)(progress) == 0.999
+
+
 @pytest.mark.parametrize("per_epoch", [1.0, 4.0])
 def test_the_mean_of_weights_at_the_ends_of_some_epochs(per_epoch):
     momentum, average, taken = MeanMomentum(3, 2), None, []

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from ilk.core import Progress, WarmMomentum
+from ilk.method import EMA, Given
 from ilk.methods import METHODS, recipe
 from ilk.train.planning import choices, tuning
 from ilk.train.planning.defaults import LIMITS, NETWORKS, SMALL_METHODS, SMALL_NETWORK, Facts
@@ -53,6 +55,27 @@ def test_a_row_of_a_method_is_taken_for_small_networks_alone(name):
         assert chosen[field] == (512 if queue else value)
     large = choices.method_options(name, recipe(name, {}), LARGE, {})
     assert not set(large) & set(SMALL_METHODS[name])
+
+
+def test_an_average_that_teaches_nothing_is_kept_without_its_random_start():
+    """After a short run the first weights are a thousandth of it at most, with tune as well."""
+    given = Given(width=8, size=32, classes=2)
+    for name in METHODS:
+        teacher = recipe(name, {}).build(given).teacher
+        if not (isinstance(teacher, EMA) and teacher.buffers):
+            continue
+        for tune, steps in ((None, 10), ("lora", 10), (None, 300), ("full", 15_000)):
+            facts = dataclasses.replace(LARGE, images=2_000, tune=tune, steps=steps)
+            chosen = choices.method_options(name, recipe(name, {}), facts, {})
+            fitted = recipe(name, chosen).build(given).teacher
+            assert isinstance(fitted, EMA)
+            assert isinstance(fitted.momentum, WarmMomentum)
+            kept = math.prod(
+                fitted.momentum(Progress(step, steps, 10.0)) for step in range(steps)
+            )
+            assert kept < 1e-3, (name, tune, steps)
+        named = choices.method_options(name, recipe(name, {}), SMALL, {"catch_up": 0.0})
+        assert "catch_up" not in named
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -141,7 +164,7 @@ def test_few_images_are_seen_more_often():
 def test_the_table_has_a_line_for_each_row():
     rows = choices.table()
     continued = len(tuning.rows())
-    assert len(rows) == len(NETWORKS) + len(LIMITS) + len(SMALL_METHODS) + 4 + continued
+    assert len(rows) == len(NETWORKS) + len(LIMITS) + len(SMALL_METHODS) + 5 + continued
     assert all(all(cell for cell in row) for row in rows)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from ilk.core import UserError
 from ilk.data import Arrays, open_source
-from ilk.train import Settings
+from ilk.train import Settings, open_images
 from ilk.train.devices import launch_fabric
 from ilk.train.planning import measure, plan, survey
 from ilk.train.planning.defaults import MOST_EPOCHS
@@ -170,6 +170,45 @@ def test_a_short_run_is_warned_of_and_a_usual_one_is_not(photos, monkeypatch):
     planned(Settings(device="cpu", epochs=10), photos, usual)
     assert short[-1].startswith("warning fewer than 10 epochs teach little")
     assert not any(line.startswith("warning") for line in usual)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "warned"),
+    [
+        ("fixmatch", {}, False),
+        ("fixmatch", {"catch_up": "0", "momentum": "0.999"}, True),  # 0.98 of it
+        ("fixmatch", {"catch_up": "0", "momentum": "0.8"}, False),  # 0.01
+        ("dino", {"momentum": "0.999"}, True),
+        ("moco-v3", {"momentum": "0.999"}, False),  # keeps the student
+    ],
+)
+def test_an_average_that_stays_at_its_first_weights_is_warned_of(
+    photos, monkeypatch, method, options, warned
+):
+    monkeypatch.setattr(plan, "measure", costing(0.001))
+    images = Arrays(
+        photos, np.where(np.arange(120) < 80, np.arange(120) % 2, -1), name="some",
+        classes=("a", "b"),
+    )  # fmt: skip
+    said: list[str] = []
+    settings = Settings(device="cpu", method=method, method_options=options, steps=20)
+    plan.plan(settings, images, launch_fabric(settings), said.append)
+    assert any("moving average" in line for line in said) == warned, said
+
+
+def test_labelled_images_that_come_twice_are_counted_once(photos):
+    images = Arrays(
+        photos, np.where(np.arange(120) < 30, np.arange(120) % 3, -1), name="some",
+        classes=("a", "b", "c"),
+    )  # fmt: skip
+    for options, more in (({}, ", and among the unlabelled ones too"), ({"pooled": False}, "")):
+        settings = Settings(method="fixmatch", method_options=options)
+        source = open_images(settings, images)
+        assert len(source) == (150 if more else 120)
+        found = survey.surveyed(source, settings, quiet=False).words()
+        assert found.startswith("120 images, ")
+        assert f"30 of them labelled, of 3 classes{more}" in found
+        assert more or not found.endswith("too")
 
 
 @pytest.mark.parametrize("quiet", [True, False])

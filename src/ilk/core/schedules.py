@@ -154,21 +154,33 @@ class SigmoidRamp:
 
 @dataclass(frozen=True, slots=True)
 class WarmMomentum:
-    """``min(1 - 1 / (t + 1), end)`` at step t, from 1 on: a plain mean, then a moving one.
+    """``min(1 - n / (t + n), end)`` at step t, from 1 on: a young average forgets faster.
 
-    What a teacher keeps of itself while it is young, in the authors' code of Mean Teacher
-    (Tarvainen and Valpola, NeurIPS 2017): after t steps it is the mean of the first weights and
-    those of t steps, until 1 / (t + 1) falls below ``1 - end``.
+    Here n is ``catch_up``. With 1 it is what a teacher keeps of itself in the authors' code of
+    Mean Teacher (Tarvainen and Valpola, NeurIPS 2017): after t steps it is the mean of the
+    first weights and those of t steps, until 1 / (t + 1) falls below ``1 - end``. With 9 the
+    average goes back over about a tenth of the steps, as in TensorFlow's
+    ``ExponentialMovingAverage`` with ``num_updates``, and after a few steps next to nothing of
+    the first weights is left.
+    With 0 it is ``end``.
 
     Args:
         end: momentum of the moving average.
+        catch_up: how much faster it is at first, 0 or more.
+
+    Example:
+        >>> young = WarmMomentum(0.99, 9)
+        >>> [round(young(Progress(step, 10_000, 100.0)), 3) for step in (0, 9, 99, 999)]
+        [0.1, 0.526, 0.917, 0.99]
     """
 
     end: float
+    catch_up: float = 1.0
 
     def __call__(self, progress: Progress) -> float:
         """The value now."""
-        return min(1 - 1 / (progress.step + 2), self.end)
+        behind = progress.step + 1 + self.catch_up
+        return min(1 - self.catch_up / behind, self.end)
 
 
 @dataclass(frozen=True, slots=True)

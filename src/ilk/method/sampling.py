@@ -63,6 +63,11 @@ class KnownShare:
     fact: str = LABEL
     pooled: bool = True
 
+    @property
+    def twice(self) -> bool:
+        """Whether labelled images are items of two kinds."""
+        return self.pooled and self.share < 1
+
     def draw(self, known: Fact, *, batch: int, seed: int) -> StepItems:
         """Both kinds of every step; see ``Sampling``."""
         counts = self._counts(known, batch)

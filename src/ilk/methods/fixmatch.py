@@ -14,7 +14,7 @@ Checked: tests/kin/test_classes.py, tests/laws/test_few_labels.py, tests/oracles
 from dataclasses import dataclass, replace
 
 from ilk import networks, views
-from ilk.core import Output
+from ilk.core import Output, WarmMomentum
 from ilk.core.facts import LABEL
 from ilk.kin import KnownClass, Predicted
 from ilk.method import (
@@ -47,6 +47,7 @@ class FixMatch:
     pooled: bool = True  # labelled images are among the unlabelled ones too
     weight: float = 1.0  # of the unlabelled loss
     momentum: float = 0.999  # of the moving average that is kept
+    catch_up: float = 0.0  # step t keeps at most t / (t + catch_up) of that average
     base_lr: float = 0.015  # for a batch of 256; 0.03 for the authors' 64 + 448
     weight_decay: float = 5e-4
 
@@ -61,7 +62,7 @@ class FixMatch:
         return Method(
             views=(labelled, weak, strong),
             heads={"classifier": Head(networks.classifier(given.width, given.scores))},
-            teacher=EMA(momentum=self.momentum, buffers=True),
+            teacher=EMA(momentum=WarmMomentum(self.momentum, self.catch_up), buffers=True),
             terms=(
                 Term(
                     name="labelled",

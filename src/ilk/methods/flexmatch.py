@@ -13,7 +13,7 @@ Checked: tests/kin/test_curriculum.py, tests/memory/test_status.py,
 from dataclasses import dataclass, replace
 
 from ilk import networks, views
-from ilk.core import Output
+from ilk.core import Output, WarmMomentum
 from ilk.core.facts import LABEL
 from ilk.kin import KnownClass, PredictedByCurriculum
 from ilk.memory import LearningStatus
@@ -45,6 +45,7 @@ class FlexMatch:
     pooled: bool = True  # labelled images are among the unlabelled ones too
     weight: float = 1.0  # of the unlabelled loss
     momentum: float = 0.999  # of the moving average that is kept
+    catch_up: float = 0.0  # step t keeps at most t / (t + catch_up) of that average
     base_lr: float = 0.015  # for a batch of 256; 0.03 for the authors' 64 + 448
     weight_decay: float = 5e-4
 
@@ -60,7 +61,7 @@ class FlexMatch:
         return Method(
             views=(labelled, weak, strong),
             heads={"classifier": Head(networks.classifier(given.width, given.scores))},
-            teacher=EMA(momentum=self.momentum, buffers=True),
+            teacher=EMA(momentum=WarmMomentum(self.momentum, self.catch_up), buffers=True),
             memory={"status": LearningStatus(given.items, self.threshold)},
             remember=(Remember("status", (guess,)),),
             terms=(

@@ -18,7 +18,7 @@ Checked: tests/kin/test_classes.py, tests/views/test_union.py, tests/laws/test_f
 from dataclasses import dataclass, replace
 
 from ilk import networks, views
-from ilk.core import Output, Ramp
+from ilk.core import Output, Ramp, WarmMomentum
 from ilk.core.facts import LABEL
 from ilk.kin import KnownOrPredicted
 from ilk.method import (
@@ -49,6 +49,7 @@ class MixMatch:
     weight: float = 75.0  # of the unlabelled loss, in the end
     ramp_epochs: float = 41  # in which it grows from zero; the authors' 16,000 steps of CIFAR
     momentum: float = 0.999  # of the moving average that is kept
+    catch_up: float = 0.0  # step t keeps at most t / (t + catch_up) of that average
     base_lr: float = 0.002  # whatever the batch
     weight_decay: float = 0.02
 
@@ -72,7 +73,7 @@ class MixMatch:
             views=(labelled, *plain),
             derived=(views.UnionMix(of=names, alpha=self.alpha),),
             heads={"classifier": Head(networks.classifier(given.width, given.scores))},
-            teacher=EMA(momentum=self.momentum, buffers=True),
+            teacher=EMA(momentum=WarmMomentum(self.momentum, self.catch_up), buffers=True),
             terms=(
                 Term(
                     name="labelled",

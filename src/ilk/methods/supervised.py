@@ -17,7 +17,7 @@ Checked: tests/kin/test_classes.py, tests/laws/test_few_labels.py, tests/oracles
 from dataclasses import dataclass, replace
 
 from ilk import networks, views
-from ilk.core import Output
+from ilk.core import Output, WarmMomentum
 from ilk.core.facts import LABEL
 from ilk.kin import KnownClass
 from ilk.method import (
@@ -39,6 +39,7 @@ class Supervised:
     """Settings of supervised training; defaults are FixMatch's for CIFAR."""
 
     momentum: float = 0.999  # of the moving average that is kept
+    catch_up: float = 0.0  # step t keeps at most t / (t + catch_up) of that average
     base_lr: float = 0.12  # for a batch of 256; 0.03 for 64 labelled images
     weight_decay: float = 5e-4
 
@@ -48,7 +49,7 @@ class Supervised:
         return Method(
             views=(shown,),
             heads={"classifier": Head(networks.classifier(given.width, given.scores))},
-            teacher=EMA(momentum=self.momentum, buffers=True),
+            teacher=EMA(momentum=WarmMomentum(self.momentum, self.catch_up), buffers=True),
             terms=(
                 Term(
                     name="labelled",

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ilk import networks, views
-from ilk.core import Output, SignalAnnealing
+from ilk.core import Output, SignalAnnealing, WarmMomentum
 from ilk.core.facts import LABEL
 from ilk.kin import KnownClass, Predicted, Unlearned
 from ilk.method import (
@@ -51,6 +51,7 @@ class UDA:
     pooled: bool = True  # labelled images are among the unlabelled ones too
     weight: float = 1.0  # of the unlabelled loss
     momentum: float = 0.999  # of the moving average that is kept
+    catch_up: float = 0.0  # step t keeps at most t / (t + catch_up) of that average
     base_lr: float = 0.015  # for a batch of 256; 0.03 for the authors' 64 + 448
     weight_decay: float = 5e-4
 
@@ -65,7 +66,7 @@ class UDA:
         return Method(
             views=(labelled, weak, strong),
             heads={"classifier": Head(networks.classifier(given.width, given.scores))},
-            teacher=EMA(momentum=self.momentum, buffers=True),
+            teacher=EMA(momentum=WarmMomentum(self.momentum, self.catch_up), buffers=True),
             terms=(
                 Term(
                     name="labelled",

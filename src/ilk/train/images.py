@@ -39,7 +39,7 @@ def open_images(settings: Settings, data: Any) -> Source:
     if not isinstance(rule, KnownShare) or rule.fact != LABEL:
         return source
     _check_classes(settings, source)
-    return pooled(source) if rule.pooled and rule.share < 1 else source
+    return pooled(source) if rule.twice else source
 
 
 def shared_images(settings: Settings, data: Any) -> Source:

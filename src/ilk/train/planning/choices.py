@@ -12,6 +12,7 @@ from ilk.networks import OWN, check_patches, patch_side
 from ilk.train.assemble import method_without_weights
 from ilk.train.planning import tuning
 from ilk.train.planning.defaults import (
+    CATCH_UP,
     GPU_STEPS,
     LIMITS,
     LONGEST_WARMUP,
@@ -28,6 +29,7 @@ from ilk.train.planning.defaults import (
     SMALL_WARMUP,
     Facts,
     Network,
+    short,
     small,
 )
 from ilk.train.planning.survey import PHOTO, natural_size
@@ -121,6 +123,8 @@ def method_options(
         chosen = _lowered(field.name, own.get(field.name, before), facts)
         if facts.tune is not None and field.name == "momentum":
             chosen = max(before, tuning.LEAST_MOMENTUM)
+        if field.name == "catch_up" and short(facts):
+            chosen = CATCH_UP
         if chosen != before and field.name not in named:
             out[field.name] = chosen
     return out
@@ -165,6 +169,14 @@ def table() -> list[tuple[str, str, str, str]]:
         for row in NETWORKS
     ]
     rows += [row.as_text() for row in LIMITS]
+    rows.append(
+        (
+            "catch_up",
+            "a network below 5 M parameters, or a run below 20,000 steps",
+            f"{CATCH_UP:g}",
+            "the average that is kept would be its random start in a short run",
+        )
+    )
     small = "a network below 5 M parameters"
     rows += [
         (name, small, ", ".join(f"{field}={value}" for field, value in fields.items()),

@@ -18,6 +18,8 @@ MOST_EPOCHS = 800
 DEFAULT_MINUTES = 20.0  # on processors
 GPU_STEPS = 20_000
 LONGEST_WARMUP = 0.15  # of a run; MoCo v3's is 40 of 300 epochs
+LONG_RUN = 20_000  # steps
+CATCH_UP = 9.0  # TensorFlow's moving average begins so
 PER_EPOCH = 4  # steps that an epoch has at least, where the batch is chosen
 
 # Settings that decide together: where one of them is named, the others stay the paper's.
@@ -145,6 +147,11 @@ def _on_processor(facts: Facts) -> bool:
     return facts.device == "cpu"
 
 
+def short(facts: Facts) -> bool:
+    """Whether the network is small or the run short."""
+    return small(facts) or facts.steps < LONG_RUN
+
+
 def _half(facts: Facts) -> int:
     """Half of the images, as a power of two."""
     return 2 ** int(math.log2(max(facts.images / 2, 1)))
@@ -222,7 +229,7 @@ LIMITS: Sequence[Limit] = (
     Limit(
         fields=("momentum",),
         when="a network below 5 M parameters, or a run below 20,000 steps; no tune",
-        holds=lambda facts: not facts.tune and (small(facts) or facts.steps < 20_000),
+        holds=lambda facts: not facts.tune and short(facts),
         most=lambda facts: 0.99,
         words="0.99",
         why="a slower teacher would still be half random at the end of a short run",

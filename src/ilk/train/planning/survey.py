@@ -12,6 +12,7 @@ from ilk.core.counts import count
 from ilk.core.facts import LABEL
 from ilk.data import BadItem, Source, decode, labels, read_item
 from ilk.data.source import spread
+from ilk.method import KnownShare
 from ilk.networks import item_kind
 from ilk.train.assemble import method_without_weights
 from ilk.train.planning.defaults import LARGE
@@ -40,6 +41,7 @@ class Survey:
         grey: whether all that were decoded have no colour.
         labelled: images whose label the method learns from; 0 where labels are for scores only.
         lonely: classes that have one of these images.
+        again: of ``images``, labelled ones that come once more among the unlabelled ones.
     """
 
     images: int
@@ -53,10 +55,11 @@ class Survey:
     grey: bool = False
     labelled: int = 0
     lonely: int = 0
+    again: int = 0
 
     def words(self) -> str:
         """One line for a person."""
-        parts = [count(self.images, "image")]
+        parts = [count(self.images - self.again, "image")]
         if self.width:
             parts.append(f"median {self.width} x {self.height} px")
         if self.unreadable or self.looked_at == self.images:
@@ -66,6 +69,8 @@ class Survey:
             parts.append("all grey")
         if self.labelled:
             parts.append(f"{self.labelled:,} of them labelled, of {self.classes:,} classes")
+            if self.again:
+                parts[-1] += ", and among the unlabelled ones too"
         elif self.classes > 1:
             parts.append(f"{self.classes:,} classes, used for scores only")
         return ", ".join(parts)
@@ -83,11 +88,19 @@ def surveyed(source: Source, asked: Settings, *, quiet: bool) -> Survey:
         UserError: the backbone reads clips or windows, and their size is not named.
     """
     found = _look(source, asked, quiet)
-    if LABEL not in method_without_weights(asked).facts:
+    method = method_without_weights(asked)
+    if LABEL not in method.facts:
         return found
     known = labels(source)
     _, sizes = np.unique(known[known >= 0], return_counts=True)
-    return replace(found, labelled=int(sizes.sum()), lonely=int((sizes == 1).sum()))
+    labelled, rule = int(sizes.sum()), method.sampling
+    comes_twice = isinstance(rule, KnownShare) and rule.fact == LABEL and rule.twice
+    return replace(
+        found,
+        labelled=labelled,
+        lonely=int((sizes == 1).sum()),
+        again=labelled if comes_twice else 0,
+    )
 
 
 def _look(source: Source, asked: Settings, quiet: bool) -> Survey:

@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ilk.core import Progress, value
 from ilk.core.counts import count, size_words
+from ilk.method import EMA
 from ilk.networks.tuning import in_words
-from ilk.train.assemble import tuning_of
+from ilk.train.assemble import method_without_weights, tuning_of
 from ilk.train.length import Length
 from ilk.train.planning.survey import Survey
 from ilk.train.settings import Settings
 
 SHORT = 10  # epochs, below which little is learned
+LEFT = 0.1  # of the first weights, likewise
 FEW = 100  # images, likewise
 COLOURS = 3  # channels
 ROUNDING = 0.1  # of a named time, by which a run may be longer
@@ -147,8 +150,7 @@ def warnings(
             f"cannot be read, more than max_bad_share={settings.max_bad_share:g} allows: the "
             f"run will stop when it has met them"
         )
-    if length.steps / length.steps_per_epoch < SHORT:
-        out.append(f"fewer than {SHORT} epochs teach little; more help, such as epochs=100")
+    out += _of_length(settings, length)
     if takes is not None and takes.before and settings.minutes is not None:
         over = takes.before + takes.seconds + takes.after - 60 * settings.minutes
         if over > ROUNDING * 60 * settings.minutes:
@@ -157,6 +159,34 @@ def warnings(
                 f"the {duration(takes.before)} that loading and measuring have taken"
             )
     return out
+
+
+def _of_length(settings: Settings, length: Length) -> list[str]:
+    out: list[str] = []
+    if length.steps / length.steps_per_epoch < SHORT:
+        out.append(f"fewer than {SHORT} epochs teach little; more help, such as epochs=100")
+    left = _first_weights_left(settings, length)
+    if left > LEFT:
+        out.append(
+            f"the network that is kept is a moving average, and {left:.0%} of it will still be "
+            f"the weights that the run began with; more steps help, or a smaller momentum"
+        )
+    return out
+
+
+def _first_weights_left(settings: Settings, length: Length) -> float:
+    """The share of the first weights in what a run keeps; 0 where that is no average."""
+    method = method_without_weights(settings)
+    if method.encoder != "teacher" or not isinstance(method.teacher, EMA):
+        return 0.0
+    left = 1.0
+    for step in range(length.steps):
+        left *= value(
+            method.teacher.momentum, Progress(step, length.steps, length.steps_per_epoch)
+        )
+        if left <= LEFT:
+            break
+    return left
 
 
 def duration(seconds: float) -> str:
