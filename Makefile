@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check fuzz bench bench-peers mini family continue paper docs golden clean regimes \
+.PHONY: install demo test check fuzz bench bench-peers mini family continue paper docs golden clean regimes semi \
 	wheel-check gpu gpu-prepare gpu-tiny learning
 
 install: $(STAMP)
@@ -57,6 +57,10 @@ continue: install
 regimes: export OMP_NUM_THREADS = 1
 regimes: install
 	$(BIN)/python -m benchmarks.regimes $(REGIMES) & $(BIN)/python -m benchmarks.regimes $(REGIMES); wait
+
+semi: export OMP_NUM_THREADS = 1
+semi: install
+	$(BIN)/python -m benchmarks.semi $(SEMI) & $(BIN)/python -m benchmarks.semi $(SEMI); wait
 
 # Nine minutes of one GPU; where pip has no index, call `python -m benchmarks.gpu` by itself, see
 # docs/speed.md. GPU="--parts laws --minutes 3" shortens it.

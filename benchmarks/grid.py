@@ -68,6 +68,8 @@ class Grid:
         first_seed: of the seeds that are run.
         corrupted: part of the test data on which accuracy under corruptions is measured too;
             None leaves that out.
+        protocols: how cells are scored.
+        notes: what else their JSON shall say.
     """
 
     name: str
@@ -78,6 +80,8 @@ class Grid:
     command: str = ""
     first_seed: int = 0
     corrupted: Source | None = None
+    protocols: tuple[str, ...] = ("knn@1", "linear@1")
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def study(self, seeds: int) -> Study:
         """The runs and scores of all cells; baselines come last, they need a network."""
@@ -90,7 +94,7 @@ class Grid:
             names={"train": self.train.name, "test": self.test.name},
             train=self.train,
             test=self.test,
-            protocols=("knn@1", "linear@1", *([CORRUPTED] if self.corrupted else [])),
+            protocols=(*self.protocols, *([CORRUPTED] if self.corrupted else [])),
             first_seed=self.first_seed,
             other_tests={CORRUPTED: self.corrupted} if self.corrupted else {},
         )
@@ -131,6 +135,7 @@ class Grid:
         return {
             "cell": cell.name,
             "seed": seed,
+            **self.notes,
             **facts(self.command or f"make {self.name}"),
             "seconds": round(time.perf_counter() - began, 1),
             "train_seconds": record.get("seconds"),
@@ -143,6 +148,7 @@ class Grid:
             "commit": record.get("commit"),
             "guard": record.get("guard"),
             "online_knn": online_scores(place / "metrics.jsonl"),
+            **watched(place / "metrics.jsonl"),
             "results": [
                 found[name].to_dict() | packed(found[name])
                 for name in whole.protocols
@@ -220,6 +226,16 @@ def online_scores(path: Path) -> list[tuple[float, float]]:
         return []
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return [(round(line["epoch"], 2), line["knn"]) for line in lines if "knn" in line]
+
+
+def watched(path: Path) -> dict[str, dict[str, float]]:
+    """What was last seen of the unlabelled images, where a method has any."""
+    if not path.exists():
+        return {}
+    names = ("pseudo_share", "pseudo_accuracy", "unlabelled_grad_norm")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    last = {name: line[name] for line in lines for name in names if name in line}
+    return {"watched": last} if last else {}
 
 
 def write(path: Path, result: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import continued_page, learning, mixing_page
+from benchmarks import continued_page, learning, mixing_page, semi_page
 from benchmarks.gains import regimes
 from ilk.cli.methods import header
 from ilk.cli.needs import needs
@@ -37,6 +37,7 @@ def results_page(text: str) -> str:
     made = {
         "results": results(),
         "mixing": mixing_page.table(regimes()),
+        "semi": semi_page.page(),
         "learning": learned(),
         "speed": speed(),
         "methods": methods(),

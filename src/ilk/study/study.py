@@ -17,10 +17,10 @@ from ilk.evaluate import (
     evaluate,
     load_encoder_or_baseline,
 )
-from ilk.networks import Encoder, load_encoder
+from ilk.networks import Classifier, Encoder, load_classifier, load_encoder
 from ilk.study.cells import PIXELS, Cell
-from ilk.train import Settings, Watcher, Worsened, read_record, resume, train
-from ilk.train.records.record import FINISHED, RECORD
+from ilk.train import Settings, Watcher, Worsened, open_images, read_record, resume, train
+from ilk.train.records.record import FINISHED, RECORD, recorded_settings
 
 FILE = "evaluation.json"
 FREE = ("seed", "workers", "device", "checkpoint_every")  # may differ between starts
@@ -142,7 +142,7 @@ class Study:
             return False
         record = read_record(place)
         _check_same(replace(cell.settings, seed=seed), record, place)
-        _check_images(self._images(cell), record, place)
+        _check_images(open_images(recorded_settings(record), self._images(cell)), record, place)
         return record["status"] in DONE
 
     def score(self, cell: Cell, seed: int, watch: Watch) -> None:
@@ -163,32 +163,39 @@ class Study:
             return
         with lock(place, "compare"):
             encoder = self._encoder(cell, seed)
+            asks = any("classifier" in PROTOCOLS[name].needs for name in left)
+            classifier = load_classifier(place, encoder) if asks else None
             ledger = Ledger(place / FILE)
             called = str(place) if cell.settings is not None else cell.encoder or cell.name
             ledger.names = {"encoder": called, **self.names}
             for name in left:
                 with watch(f"{_title(cell, seed)}: {name}") as watcher:
-                    self._measure(encoder, name, seed, ledger, watcher)
+                    self._measure(encoder, classifier, name, seed, ledger, watcher)
 
     def _left(self, cell: Cell, place: Path) -> list[str]:
-        """Protocols by which a cell was not measured; pixels have no weights to train."""
+        """Protocols by which a cell was not measured, less those that it cannot be.
+
+        Pixels have no weights to train, and what was not trained here has no classifier.
+        """
         done = self.results(place)
+        lacking = {"classifier"} if cell.settings is None else set[str]()
+        lacking |= {"weights"} if cell.name == PIXELS else set[str]()
         return [
             name
             for name in self.protocols
-            if name not in done
-            and not (cell.name == PIXELS and "weights" in PROTOCOLS[name].needs)
+            if name not in done and not lacking & PROTOCOLS[name].needs
         ]
 
     def _measure(
-        self, encoder: Encoder, protocol: str, seed: int, ledger: Ledger, watcher: Watcher
-    ) -> None:
+        self, encoder: Encoder, classifier: Classifier | None, protocol: str, seed: int,
+        ledger: Ledger, watcher: Watcher,
+    ) -> None:  # fmt: skip
         def stepped(done: int, of: int) -> None:
             watcher.on_step(done, of, {})
 
         test = self._test(protocol)
         known, asked = (cached(encoder, part, progress=stepped) for part in (self.train, test))
-        images = Images(encoder=encoder, train=self.train, test=test)
+        images = Images(encoder=encoder, train=self.train, test=test, classifier=classifier)
         evaluate(known, asked, [protocol], seed, images=images, ledger=ledger, progress=stepped)
 
     def _images(self, cell: Cell) -> Source:

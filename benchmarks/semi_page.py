@@ -1,0 +1,188 @@
+"""The tables of few labels, from JSON files: what was measured so far, and what is missing."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.gains import cells
+from benchmarks.grid import RESULTS, unpacked
+from benchmarks.semi import (
+    ALL,
+    ALONE,
+    ENCODER,
+    METHODS,
+    MISMATCHED,
+    NAME,
+    PROBE,
+    SCRATCH,
+    SHARES,
+    STARTS,
+    STEPS,
+    cell_name,
+)
+from ilk.evaluate import difference_over_seeds, mean_over_seeds
+from ilk.study import SEMI
+
+TITLES = {ALONE: "labels alone", PROBE: "own encoder + linear probe", ALL: "all labels"}
+BESIDE = {SCRATCH: "from scratch", ENCODER: "from the encoder"}
+MISMATCH = "mismatch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The scores of one cell.
+
+    Args:
+        name: of the cell.
+        right: a row a split, a column a test image.
+    """
+
+    name: str
+    right: np.ndarray
+
+    @property
+    def words(self) -> str:
+        """Mean and interval; least and most where there are several splits."""
+        mean = mean_over_seeds(self.right)
+        low, high = (100 * end for end in mean.interval)
+        words = f"{100 * mean.mean:.1f} % ({low:.1f} to {high:.1f})"
+        each = 100 * self.right.mean(1)
+        several = f"; {each.min():.1f} to {each.max():.1f} in {len(each)} splits"
+        return words + (several if len(each) > 1 else "")
+
+
+def page(results: Path = RESULTS) -> str:
+    """Both kinds of tables.
+
+    Args:
+        results: folder that holds the folder of this grid.
+    """
+    place = results / NAME
+    measured = any(place.glob("*.json"))
+    lines = [
+        f"Top-1 accuracy on CIFAR-10's test images by `{SEMI.name}`, with {STEPS:,} steps, "
+        "`resnet_mini` and 10,000 images: mean with its 95 % interval, and the least and the "
+        "most of several splits. With one split the interval covers test images alone, and "
+        f"another split may reverse an order; {SEMI.splits} splits are the least for a figure "
+        "to be quoted. What a run ends with is scored once; no checkpoint is chosen.",
+    ]
+    if not measured:
+        return "\n".join([*lines, "", "Not measured yet: `make semi` does it."]) + "\n"
+    for per_class in SEMI.per_class:
+        lines += ["", *table(place, per_class)]
+    return "\n".join([*lines, "", *mismatch(place)]) + "\n"
+
+
+def table(place: Path, per_class: int) -> Iterator[str]:
+    """Every method with so many labels a class, and what stands beside them."""
+    amount = str(per_class)
+    names = [cell_name(m, amount, start) for m in METHODS for start in STARTS]
+    names += [cell_name(PROBE, amount), *(cell_name(ALL, "", start) for start in STARTS)]
+    by = {name: one for name in names if (one := found(place, name))}
+    yield f"**{per_class} labels a class:**"
+    yield ""
+    yield f"| method | {' | '.join(BESIDE[start] for start in STARTS)} |"
+    yield "|---|---|---|"
+    yield _row(ALONE, [by.get(cell_name(ALONE, amount, start)) for start in STARTS])
+    yield _row(PROBE, [None, by.get(cell_name(PROBE, amount))])
+    for method in METHODS:
+        if method != ALONE:
+            yield _row(method, [by.get(cell_name(method, amount, start)) for start in STARTS])
+    yield _row(ALL, [by.get(cell_name(ALL, "", start)) for start in STARTS])
+    yield from _below(
+        by, amount, [m for m in METHODS if m != ALONE], f"{amount} labels a class"
+    )
+    yield from _missing(names, by)
+
+
+def mismatch(place: Path) -> Iterator[str]:
+    """Every method by the share of unlabelled images of other classes."""
+    alone = [cell_name(ALONE, MISMATCH, start) for start in STARTS]
+    rows = {
+        (method, start): [cell_name(method, f"{MISMATCH}-{share}", start) for share in SHARES]
+        for start in STARTS
+        for method in METHODS
+        if method != ALONE
+    }
+    names = [*alone, cell_name(PROBE, MISMATCH), *(n for row in rows.values() for n in row)]
+    by = {name: one for name in names if (one := found(place, name))}
+    yield (
+        f"**Unlabelled images of other classes**, {MISMATCHED} labels a class of six animals "
+        '(`make semi SEMI="--mismatch 0,25,50,75,100"`), by the share of other classes:'
+    )
+    if not by:
+        yield ""
+        yield "Not measured yet."
+        return
+    yield ""
+    yield f"| method | start | {' | '.join(f'{share} %' for share in SHARES)} |"
+    yield "|---|---|" + "---|" * len(SHARES)
+    for name, start in zip(alone, STARTS, strict=True):
+        yield _wide(ALONE, start, [by.get(name)] * len(SHARES))
+    yield _wide(PROBE, ENCODER, [by.get(cell_name(PROBE, MISMATCH))] * len(SHARES))
+    for (method, start), row in rows.items():
+        yield _wide(method, start, [by.get(name) for name in row])
+    for share in SHARES:
+        methods = [m for m in METHODS if m != ALONE]
+        yield from _below(by, f"{MISMATCH}-{share}", methods, f"{share} % of other classes")
+    yield from _missing(names, by)
+
+
+def found(place: Path, name: str) -> Found | None:
+    """The scores of a cell over its splits; None where there are none."""
+    kept = cells(place, name)
+    if not kept:
+        return None
+    return Found(name=name, right=np.stack([unpacked(c["results"][0]) for c in kept]))
+
+
+def _below(
+    by: dict[str, Found], labelled: str, methods: Sequence[str], where: str
+) -> Iterator[str]:
+    """A line for each start where labels alone, or the probe, do better than a method."""
+    amount = MISMATCH if labelled.startswith(MISMATCH) else labelled
+    for rival, start in ((ALONE, SCRATCH), (ALONE, ENCODER), (PROBE, ENCODER)):
+        theirs = by.get(cell_name(rival, amount, "" if rival == PROBE else start))
+        ours = [by.get(cell_name(method, labelled, start)) for method in methods]
+        pairs = [(m, one) for m, one in zip(methods, ours, strict=True) if one and theirs]
+        worse = [part for m, one in pairs if (part := _behind(m, one, theirs))]
+        if worse:
+            words = {ALONE: "labels alone do", PROBE: "the linear probe does"}[rival]
+            yield ""
+            yield (
+                f"**Warning**, {where}, {BESIDE[start]}: {words} better than "
+                f"{', '.join(worse)}."
+            )
+
+
+def _behind(method: str, ours: Found, theirs: Found | None) -> str:
+    """By how much a method is worse; empty if it is not."""
+    if theirs is None:
+        return ""
+    apart = difference_over_seeds(theirs.right, ours.right)
+    if apart.difference <= 0:
+        return ""
+    sure = "" if apart.interval[0] > 0 else ", within the interval"
+    return f"{method} (by {100 * apart.difference:.1f} points{sure})"
+
+
+def _missing(names: Sequence[str], by: dict[str, Found]) -> Iterator[str]:
+    lacking = [name for name in names if name not in by]
+    if lacking:
+        yield ""
+        yield (
+            f"Not measured yet, {len(lacking)} of {len(names)} cells: "
+            f"{', '.join(f'`{name}`' for name in lacking)}."
+        )
+
+
+def _row(method: str, sides: Sequence[Found | None]) -> str:
+    words = " | ".join("" if one is None else one.words for one in sides)
+    return f"| {TITLES.get(method, method)} | {words} |"
+
+
+def _wide(method: str, start: str, shares: Sequence[Found | None]) -> str:
+    words = " | ".join("" if one is None else one.words for one in shares)
+    return f"| {TITLES.get(method, method)} | {start} | {words} |"
