@@ -55,7 +55,7 @@ SHARED = {
     "defaults": "paper",
     "guard": "off",  # nothing is chosen among networks of a run
 }
-AVERAGE = {"momentum": 0.99}  # a plain 0.999 would be of the first weights for the most part
+AVERAGE = {"momentum": 0.99}  # 0.999 would average nearly all of so short a run
 RAMP = {"ramp_epochs": 4.0, "rise_epochs": 4.0}  # of 15; 80 of 300 for the authors
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "supervised": {"lr": 0.03, "method_options": AVERAGE},

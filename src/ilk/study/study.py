@@ -123,13 +123,10 @@ class Study:
             images = self._images(cell)
             # What the guard stops has an encoder no worse than its start.
             with watch(_title(cell, seed)) as watcher, suppress(Worsened):
-                try:
-                    if (place / RECORD).exists():
-                        resume(place, watcher, images)
-                    else:
-                        train(replace(cell.settings, seed=seed), images, place, watcher)
-                except Worsened as stop:
-                    raise UserError(f"compare: {_title(cell, seed)}: {stop}") from stop
+                if (place / RECORD).exists():
+                    resume(place, watcher, images)
+                else:
+                    train(replace(cell.settings, seed=seed), images, place, watcher)
 
     def trained(self, cell: Cell, seed: int) -> bool:
         """Whether a cell's run is finished, or its guard has stopped it.
