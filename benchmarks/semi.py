@@ -178,14 +178,14 @@ def run(asked: argparse.Namespace) -> None:
         encoder = encoder.relative_to(here)
     for number in range(asked.splits):
         for grid in wanted(asked, number, encoder):
+            cells = tuple(one for one in grid.cells if asked.cell in (None, one.name))
             try:
-                checked.learn(source, 0, watching(console))
+                if not all(map(_from_scratch, cells)):
+                    checked.learn(source, 0, watching(console))
             except Busy as busy:
                 console.print(str(busy), markup=False)
-                cells = tuple(filter(_from_scratch, grid.cells))
-                replace(grid, cells=cells).run(1, asked.cell)
-            else:
-                grid.run(1, asked.cell)
+                cells = tuple(filter(_from_scratch, cells))
+            replace(grid, cells=cells).run(1)
 
 
 def _from_scratch(cell: Cell) -> bool:
