@@ -78,7 +78,7 @@ def test_a_head_larger_than_memory_is_refused_before_it_is_made(tiny):
         check_weights(settings, facts, 10**9, memory)
     assert str(error.value) == (
         "memory: weights, gradients and optimiser of resnet_mini with the heads of diet need "
-        "18.6 GiB, but 1.0 GiB are free; take another method or fewer images"
+        "18.6 GiB, but 1.0 GiB are free; take smaller heads, another method or fewer images"
     )
 
 

@@ -257,7 +257,7 @@ def test_a_batch_that_was_chosen_is_lowered_below_sixty_percent(photos, monkeypa
 
 def test_a_network_that_never_fits_is_refused_before_it_is_made(photos, monkeypatch):
     monkeypatch.setattr(plan, "memory_of", of_memory(0.001, 8))
-    with pytest.raises(UserError, match="take a smaller backbone"):
+    with pytest.raises(UserError, match="take smaller heads"):
         planned(Settings(device="cpu", backbone="resnet18"), photos)
     monkeypatch.setattr(plan, "memory_of", of_memory(8, 8))
     monkeypatch.setattr(plan, "measure", costing(5))

@@ -29,13 +29,13 @@ class Hidden:
     Args:
         source: perhaps labelled.
         because: why they have no label, as a clause.
-        told: whether monitors are told the labels.
+        shown: whether monitors see the labels.
     """
 
     classes: tuple[str, ...] = ()
 
-    def __init__(self, source: Source, because: str, *, told: bool = True) -> None:
-        self.source, self.name, self._told = source, source.name, told
+    def __init__(self, source: Source, because: str, *, shown: bool = True) -> None:
+        self.source, self.name, self._shown = source, source.name, shown
         self.unlabelled_because = because
 
     @property
@@ -43,7 +43,7 @@ class Hidden:
         """Those of the source, and the hidden label where it has labels."""
         own = getattr(self.source, "facts", ())
         others = tuple(name for name in own if name not in {LABEL, HIDDEN})
-        return (*others, HIDDEN) if self._told and self.source.classes else others
+        return (*others, HIDDEN) if self._shown and self.source.classes else others
 
     def fact(self, name: str) -> Fact:
         """One of them."""
@@ -142,11 +142,11 @@ def pooled(source: Source) -> Source:
     """The source with every labelled item once more, whose label is hidden.
 
     So labelled images are among the unlabelled ones too, as items of their own. Monitors are
-    not told their labels either: what was learned by heart is no measure of pseudo-labels.
+    not shown their labels either: what was learned by heart is no measure of pseudo-labels.
     """
     known = np.flatnonzero(labels(source) >= 0)
     why = "these are labelled images once more"
-    again = Hidden(Subset(source, known), why, told=False)
+    again = Hidden(Subset(source, known), why, shown=False)
     return Joined([source, again], source.name)
 
 

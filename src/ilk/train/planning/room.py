@@ -39,7 +39,7 @@ def check_weights(settings: Settings, facts: Facts, heads: int, memory: Memory) 
     if size > memory.free:
         what = f"{settings.backbone} with the heads of {settings.method}"
         less = (
-            "another method or fewer images"
+            "smaller heads, another method or fewer images"
             if heads > facts.parameters
             else "a smaller backbone"
         )
