@@ -6,6 +6,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
+from ilk.cli.worth import few_targets
 from ilk.embedding import table
 
 SMALL = (
@@ -112,3 +113,20 @@ def test_what_cannot_be_predicted_or_scored_is_one_line(ilk, few, run):
         assert said.code == 2, words
         assert message in said.err
         assert said.err.count("\n") == 1 + said.err.count("reading")
+
+
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ([0.5] * 18 + [0.0, 0.01], "At its end 0.5% of the unlabelled images"),
+        ([0.0] * 18 + [0.02, 0.3], None),
+        ([], None),
+    ],
+)
+def test_it_is_said_where_unlabelled_images_taught_little(tmp_path, shares, words):
+    lines = [{"epoch": 1, "pseudo_share": share} for share in shares] + [
+        {"epoch": 2, "loss": 1}
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    found = few_targets(tmp_path)
+    assert found == "" if words is None else words in found

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 SURE = 1.96  # standard errors
+FEW = 0.02  # share of unlabelled images with a target
 
 
 def worth(directory: Path, record: Mapping[str, Any]) -> str:
@@ -28,7 +29,7 @@ def worth(directory: Path, record: Mapping[str, Any]) -> str:
         return (
             f"its classifier is kept beside it; ilk evaluate {directory} --train labelled/ "
             f"--test val/ --protocols classify says how often it is right, and ilk predict "
-            f"writes the classes of images"
+            f"writes the classes of images{few_targets(directory)}"
         )
     settings = record["settings"]
     probe = online_probe(
@@ -50,6 +51,28 @@ def worth(directory: Path, record: Mapping[str, Any]) -> str:
         "the same network untrained": probe(untrained),
     }
     return verdict(probe(encoder), scores, len(probe.queries))
+
+
+def few_targets(directory: Path) -> str:
+    """A further sentence where unlabelled images taught little; else nothing.
+
+    Args:
+        directory: of a run that has ended.
+    """
+    from ilk.train.records.record import METRICS
+    from ilk.viewer.learning import metrics
+
+    shares = [
+        row["pseudo_share"] for row in metrics(directory / METRICS) if "pseudo_share" in row
+    ]
+    last = shares[-max(len(shares) // 10, 1) :]
+    if not last or sum(last) / len(last) >= FEW:
+        return ""
+    return (
+        f". At its end {sum(last) / len(last):.1%} of the unlabelled images had a target above "
+        f"the threshold, so they taught little: a longer run, --from an encoder of yours, or a "
+        f"lower threshold, set by --set, may help"
+    )
 
 
 def verdict(ours: float, others: Mapping[str, float], images: int) -> str:

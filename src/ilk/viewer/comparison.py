@@ -11,7 +11,7 @@ from ilk.train import LossPreview, ViewPreview, read_record
 from ilk.viewer.facts import run_facts
 from ilk.viewer.learning import learning_curves
 from ilk.viewer.losses import loss_sections
-from ilk.viewer.names import measure_name
+from ilk.viewer.names import fitting_words, measure_name
 from ilk.viewer.neighbours import lookups
 from ilk.viewer.report import Report, Results, Score, ScoreRow
 from ilk.viewer.views import view_rows
@@ -83,9 +83,8 @@ def _results(rivals: Sequence[Rival]) -> Results:
             for rival in rivals
         ),
         chance=1 / first[0].classes,
-        note=f"Probes were fitted on {first[0].n_train:,} labelled training images, and their "
-        f"settings were chosen on a held-out part of those. They were measured on "
-        f"{first[0].n_test:,} test images. The intervals are of this kind: "
+        note=f"{fitting_words([result.protocol for result in first], first[0].n_train)} "
+        f"{first[0].n_test:,} test images were scored. The intervals are of this kind: "
         f"{first[0].interval_kind}.",
     )
 

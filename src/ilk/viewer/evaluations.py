@@ -14,7 +14,7 @@ from ilk.viewer.differences import differences
 from ilk.viewer.few_labels import few_labels
 from ilk.viewer.guarded import guarded
 from ilk.viewer.learning import learning_curves
-from ilk.viewer.names import measure_name
+from ilk.viewer.names import fitting_words, measure_name
 from ilk.viewer.report import MISSING, Chapter, Facts, Grid, Report, Results, Score, ScoreRow
 from ilk.viewer.seeds import Group, groups, over_seeds
 from ilk.viewer.training import trained
@@ -178,8 +178,7 @@ def _accuracies(
         measures=tuple(map(measure_name, names)),
         rows=score_rows,
         chance=1 / first.classes,
-        note=f"Probes were fitted on {first.n_train:,} labelled training images, and their"
-        f" settings were chosen on a held-out part of those. The intervals are of this kind:"
+        note=f"{fitting_words(names, first.n_train)} The intervals are of this kind:"
         f" {' or '.join(kinds)}. {seeds}",
     )
 

@@ -1,5 +1,7 @@
 """What things are called on a page."""
 
+from collections.abc import Sequence
+
 NAMES = {
     "knn": "k-NN accuracy",
     "linear": "Linear probe accuracy",
@@ -34,3 +36,25 @@ def shortened(name: str, most: int) -> str:
     if len(name) <= most:
         return name
     return f"{name[: most // 3]}\N{HORIZONTAL ELLIPSIS}{name[-(most - most // 3 - 1) :]}"
+
+
+def fitting_words(protocols: Sequence[str], n_train: int) -> str:
+    """What was fitted before scores were taken, in sentences.
+
+    Args:
+        protocols: whose scores are shown.
+        n_train: labelled images that probes were fitted on.
+
+    Example:
+        >>> fitting_words(["classify@1"], 100)
+        "The run's own classifier was scored as it stands; nothing was fitted."
+    """
+    own = "The run's own classifier was scored as it stands"
+    kinds = {protocol.partition("@")[0] == "classify" for protocol in protocols}
+    if kinds == {True}:
+        return f"{own}; nothing was fitted."
+    probes = (
+        f"Probes were fitted on {n_train:,} labelled training images, and their settings were"
+        f" chosen on a held-out part of those."
+    )
+    return f"{probes} {own}." if True in kinds else probes

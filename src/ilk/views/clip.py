@@ -92,7 +92,6 @@ class PlainClip:
     """
 
     kind: ClassVar[ItemKind] = "clip"
-    subset: ClassVar[ItemSubset] = "all"
 
     size: int
     frames: int
@@ -101,6 +100,11 @@ class PlainClip:
     def __post_init__(self) -> None:
         require(self, "size", self.size >= 1, "at least 1")
         require(self, "frames", self.frames >= 1, "at least 1")
+
+    @property
+    def subset(self) -> ItemSubset:
+        """It is made of all items."""
+        return "all"
 
     def min_pixels(self) -> None:
         """A clip is read whole."""

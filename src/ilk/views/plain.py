@@ -37,7 +37,6 @@ class Plain:
     """
 
     kind: ClassVar[ItemKind] = "image"
-    subset: ClassVar[ItemSubset] = "all"
 
     size: int
     crop: float = 224 / 256
@@ -47,6 +46,11 @@ class Plain:
     def __post_init__(self) -> None:
         require(self, "size", self.size >= 1, "at least 1")
         require(self, "crop", 0 < self.crop <= 1, "a share in (0, 1]")
+
+    @property
+    def subset(self) -> ItemSubset:
+        """It is made of all items."""
+        return "all"
 
     def min_pixels(self) -> None:
         """What is measured should not depend on how an image was read: all of it."""

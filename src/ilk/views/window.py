@@ -106,13 +106,17 @@ class PlainWindow:
     """
 
     kind: ClassVar[ItemKind] = "window"
-    subset: ClassVar[ItemSubset] = "all"
 
     size: int
     name: str = "plain"
 
     def __post_init__(self) -> None:
         require(self, "size", self.size >= 1, "at least 1")
+
+    @property
+    def subset(self) -> ItemSubset:
+        """It is made of all items."""
+        return "all"
 
     def min_pixels(self) -> None:
         """A window is read whole."""
