@@ -82,6 +82,66 @@ def test_a_table_labels_some_images(folders, kind, place):
 
 
 @pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("./cat/0.png", "photos"),
+        ("./photos/./cat/0.png", "."),
+        ("../photos/cat/0.png", "labelled"),
+        ("photos\\cat\\0.png", "."),
+        ("photos/cat/caf\u00e9.png", "."),  # in the folder in the coding of macOS
+        ("0.png", "photos/cat"),
+        ("beside/cat/0.png", "."),  # a link to the photos
+    ],
+)
+def test_one_image_has_many_names(folders, path, place):
+    (folders / "photos/cat/0.png").rename(folders / "photos/cat/0.png.old")
+    name = "cafe\u0301.png" if "caf" in path else "0.png"
+    (folders / "photos/cat/0.png.old").rename(folders / "photos/cat" / name)
+    (folders / "beside").symlink_to(folders / "photos")
+    photos = "beside" if "beside" in path else "photos"
+    rows = [(path, "a"), (str(folders / "photos/dog/1.png"), "b")]
+    table = written(folders, rows, "csv", place)
+    source = open_images(Settings(method="simclr", labels=table), str(folders / photos))
+    known = {source.key(i): source.label(i) for i in range(len(source))}
+    assert {key for key, label in known.items() if label == 0} == {f"cat/{name}"}
+    assert {key for key, label in known.items() if label == 1} == {"dog/1.png"}
+
+
+def test_two_names_of_an_image_must_agree(folders):
+    rows = [("cat/0.png", "a"), ("dog/1.png", "b"), ("photos/cat/0.png", "a")]
+    source = opened(folders, labels=written(folders, rows, "csv", "."))
+    assert (labels(source) >= 0).sum() == 2
+    rows[-1] = ("photos/cat/0.png", "b")
+    with pytest.raises(UserError, match="must agree, got 'a' for 'cat/0.png' and 'b' for"):
+        opened(folders, labels=written(folders, rows, "csv", "."))
+
+
+@pytest.mark.parametrize(
+    ("column", "classes", "known"),
+    [
+        (pa.array([0.0, 1.0, float("nan")]), ("0", "1"), [0, 1, -1]),
+        (pa.array([0.0, 1.0, None]), ("0", "1"), [0, 1, -1]),
+        (pa.array([0, 1, -1]), ("0", "1"), [0, 1, -1]),
+        (pa.array(["x", "y", None]).dictionary_encode(), ("x", "y"), [0, 1, -1]),
+        (pa.array(["cafe\u0301", "caf\u00e9", "x"]), ("caf\u00e9", "x"), [0, 0, 1]),
+        (pa.array([0.5, 1.5, 2.5]), "must be whole numbers or names, got 0.5", None),
+        (pa.array([b"x", b"y", None]), "must be whole numbers or names, it is binary", None),
+    ],
+)
+def test_labels_of_a_parquet_table_are_those_of_images(folders, column, classes, known):
+    table = folders / "labels.parquet"
+    paths = ["cat/0.png", "cat/1.png", "cat/2.png"]
+    pq.write_table(pa.table({"path": paths, "label": column}), table)
+    if known is None:
+        with pytest.raises(UserError, match=classes):
+            opened(folders, labels=str(table))
+        return
+    source = opened(folders, labels=str(table))
+    assert source.classes == classes
+    assert labels(source)[:3].tolist() == known
+
+
+@pytest.mark.parametrize(
     ("rows", "message"),
     [
         (

@@ -16,7 +16,7 @@ from ilk.core import UserError
 from ilk.data import labels, open_source
 from ilk.embedding import embed, predict_to_table, table
 from ilk.evaluate import Images, evaluate
-from ilk.networks import load_classifier, load_encoder
+from ilk.networks import load_classifier, load_encoder, save_learned
 from ilk.train import Interrupted, open_images, read_record, resume, train
 from ilk.train.loop.monitor import signs
 from ilk.train.setup import Setup
@@ -162,6 +162,20 @@ def test_a_classifier_is_data_and_must_be_whole(run, tmp_path):
     file.unlink()
     with pytest.raises(UserError, match="must be a run that learned classes"):
         load_classifier(tmp_path, encoder)
+
+
+@pytest.mark.parametrize("classes", [(), ("a", "a"), ("\ud800", "b")])
+def test_names_of_classes_must_be_some_and_different(run, tmp_path, classes):
+    encoder = load_encoder(run)
+    known = load_classifier(run, encoder)
+    other = replace(
+        known, classes=classes,
+        weight=known.weight[: len(classes)], bias=known.bias[: len(classes)],
+    )  # fmt: skip
+    save_learned(encoder, other, tmp_path)
+    with pytest.raises(UserError, match="classes must be one or more names") as caught:
+        load_classifier(tmp_path, encoder)
+    str(caught.value).encode()
 
 
 @pytest.mark.parametrize("kind", ["numbers", "names"])

@@ -16,7 +16,7 @@ from ilk.core import UserError
 from ilk.data import Arrays, BadItem, Subset
 from ilk.networks import Encoder, backbone, load_encoder
 from ilk.train import Interrupted, Worsened, read_record, resume, train
-from ilk.train.guard.guard import BEST
+from ilk.train.guard.guard import BEST, Guard
 from ilk.train.guard.scores import StableNeighbours, kept_neighbours, scorer_for
 from ilk.train.guard.verdict import CHANCE, is_worse, paired, share_interval
 from ilk.train.loop.step_result import NonFiniteLoss
@@ -122,6 +122,26 @@ def test_it_never_goes_back_to_heads_that_have_not_learned(settings, tmp_path, f
     train(given, coloured(), tmp_path / "run", Witness())
     (turn,) = read_record(tmp_path / "run")["guard"]["turns"]
     assert (turn["step"], turn["to"]) == (4, 3)
+
+
+def test_back_at_the_head_start_the_teacher_is_the_student(
+    settings, tmp_path, fragile, monkeypatch
+):
+    fragile(4, 0.5)
+    whole, equal = Guard.turn_back, []
+
+    def watched(self, why):
+        words = whole(self, why)
+        trainer = self.setup.trainer
+        student, teacher = trainer.student.state_dict(), trainer.teacher.network.state_dict()
+        equal.append(all(torch.equal(student[name], t) for name, t in teacher.items()))
+        return words
+
+    monkeypatch.setattr(Guard, "turn_back", watched)
+    given = settings(GOOD, method="byol", tune="last", tune_options={"head_steps": 3})
+    train(given, coloured(), tmp_path / "run", Witness())
+    assert equal == [True]
+    assert read_record(tmp_path / "run")["guard"]["turns"][0]["to"] == 3
 
 
 def test_at_the_second_time_it_stops_with_the_best_weights(settings, tmp_path, fragile):

@@ -1,6 +1,7 @@
 """A few labels for many images: from a folder or a table beside them. Axes: N items."""
 
 import csv
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ilk.data.account import LeftOut, left_out, roots, unlabelled_because
 from ilk.data.classes import numbered
 from ilk.data.facts import WithFacts, fact
 from ilk.data.joined import Joined
+from ilk.data.leavings import same
 from ilk.data.source import Source, digest, labels, one_line
 from ilk.data.subset import Subset
 
@@ -108,18 +110,15 @@ def with_table(photos: Source, table: Path) -> Source:
         photos: whose own labels, if there are any, are hidden from all but monitors.
         table: CSV or parquet with the columns ``path`` and ``label``. A path is a key of the
             images, or leads to one of them from the folder of the table, or is absolute; an
-            empty label leaves an image unlabelled.
+            empty label leaves an image unlabelled. In parquet labels are what they are in a
+            table of images: names, or whole numbers, which are not known below zero.
 
     Raises:
         UserError: a row names no image, two rows disagree, there are no rows with a label, or
             the table cannot be read.
     """
     wanted = _read(table)
-    places = {key: path for path in wanted for key in _keys(path, table, photos)}
-    found: dict[str, int] = {}
-    for index in range(len(photos)):
-        if (path := places.get(photos.key(index))) is not None:
-            found.setdefault(path, index)
+    found = _found(wanted, table, photos)
     missing = [path for path in wanted if path not in found]
     if missing:
         raise UserError(
@@ -127,6 +126,7 @@ def with_table(photos: Source, table: Path) -> Source:
             f"{count(len(missing), 'row')} of {len(wanted)} do not, first {missing[0]!r:.200}; "
             "a path is one below the images, from the folder of the table, or absolute"
         )
+    _check_agree(wanted, found, table)
     names = sorted({name for name in wanted.values() if name})
     place = {name: number for number, name in enumerate(names)}
     codes: Int32[np.ndarray, " N"] = np.full(len(photos), UNKNOWN, np.int32)
@@ -175,13 +175,58 @@ def _check_apart(photos: Source, labelled: Source) -> None:
                 )
 
 
+def _found(wanted: Mapping[str, str], table: Path, photos: Source) -> dict[str, int]:
+    """The item that each path names; what no path names is left out.
+
+    What a path may be called is tried in order, as it stands and then with names that look the
+    same.
+    """
+    called = {path: tuple(_keys(path, table, photos)) for path in wanted}
+    asked = {form for keys in called.values() for key in keys for form in (key, same(key))}
+    exact: dict[str, int] = {}
+    alike: dict[str, int] = {}
+    for index in range(len(photos)):
+        key = photos.key(index)
+        if key in asked:
+            exact.setdefault(key, index)
+        if (form := same(key)) in asked:
+            alike.setdefault(form, index)
+    out: dict[str, int] = {}
+    for path, keys in called.items():
+        places = [exact[key] for key in keys if key in exact]
+        places += [alike[same(key)] for key in keys if same(key) in alike]
+        if places:
+            out[path] = places[0]
+    return out
+
+
 def _keys(path: str, table: Path, photos: Source) -> Iterator[str]:
-    """What a path of the table may be called in the source."""
-    yield path
-    place = Path(path) if Path(path).is_absolute() else table.absolute().parent / path
+    """What a path of the table may be called in the source, the likeliest first."""
+    plain = os.path.normpath(path) if path else path  # without ./ and ../
+    yield from (path, plain)
     for prefix, root in roots(photos).items():
-        if place.is_relative_to(root):
-            yield prefix + place.relative_to(root).as_posix()
+        # A link may stand for the folder of the table or of the images.
+        for beside, top in (
+            (table.parent.absolute(), Path(root)),
+            (table.parent.resolve(), Path(root).resolve()),
+        ):
+            place = Path(os.path.normpath(beside / plain))
+            if place.is_relative_to(top):
+                yield prefix + place.relative_to(top).as_posix()
+    if "\\" in path:
+        yield from _keys(path.replace("\\", "/"), table, photos)
+
+
+def _check_agree(wanted: Mapping[str, str], found: Mapping[str, int], table: Path) -> None:
+    """Refuse two paths of one image with two labels."""
+    first: dict[int, str] = {}
+    for path, index in found.items():
+        other = first.setdefault(index, path)
+        if wanted[other] != wanted[path]:
+            raise UserError(
+                f"{_WORD}: rows of {table} must agree, got {wanted[other]!r:.60} for "
+                f"{other!r:.200} and {wanted[path]!r:.60} for {path!r:.200}, the same image"
+            )
 
 
 def _read(table: Path) -> Mapping[str, str]:
@@ -204,7 +249,7 @@ def _rows(table: Path) -> Iterator[tuple[str, str]]:
     if not table.is_file():
         raise UserError(f"{_WORD}: {table} must be a file, found none; check the path")
     for path, name in reader(table):
-        yield path.strip(), name.strip()
+        yield path.strip(), same(name.strip())
 
 
 def _csv(table: Path) -> Iterator[tuple[str, str]]:
@@ -219,19 +264,24 @@ def _csv(table: Path) -> Iterator[tuple[str, str]]:
 
 
 def _parquet(table: Path) -> Iterator[tuple[str, str]]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from ilk.data.column_labels import labels_of_column
 
     try:
         with pq.ParquetFile(table) as file:
             _check_columns(table, file.schema_arrow.names)
-            for batch in file.iter_batches(columns=list(COLUMNS)):
-                for path, name in zip(*(batch[c].to_pylist() for c in COLUMNS), strict=True):
-                    yield str(path or ""), "" if name is None else str(name)
+            known = labels_of_column(file, "label")
+            paths = file.read(columns=["path"]).column(0).cast(pa.string()).to_pylist()
+        names = (*known.names, "")  # the last one for -1
+        for path, value in zip(paths, known.values.tolist(), strict=True):
+            yield path or "", names[value]
     except UserError:
         raise
     except Exception as error:  # a damaged file raises whatever Arrow comes upon
         raise UserError(
-            f"{_WORD}: {table} must be a parquet file: {one_line(error)}"
+            f"{_WORD}: {table} must be a parquet file of paths and labels: {one_line(error)}"
         ) from error
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ilk.core import UserError
-from ilk.core.fields import Kind, check_fields, listed, text, whole
+from ilk.core.fields import Kind, check_fields, listed, shown, text, whole
 from ilk.networks.encoder import Encoder
 from ilk.networks.storage import FACTS as ENCODER_FACTS
 from ilk.networks.storage import WEIGHTS, save_encoder, write_weights
@@ -112,6 +112,15 @@ def load_classifier(spec: str | Path, encoder: Encoder) -> Classifier:
     where = f"classifier: {file}"
     check_fields(facts, FIELDS, where)
     count = len(facts["classes"])
+    if (
+        not count
+        or len({*facts["classes"]}) < count
+        or not all(map(_is_text, facts["classes"]))
+    ):
+        raise UserError(
+            f"{where}: classes must be one or more names, each once and as text, got "
+            f"{shown(facts['classes'])}; take one that ilk train wrote"
+        )
     width = encoder.feature_dim
     wanted = {"weight": (count, width), "bias": (count,)}
     shapes = {name: (torch.Size(shape), torch.float32) for name, shape in wanted.items()}
@@ -130,3 +139,12 @@ def load_classifier(spec: str | Path, encoder: Encoder) -> Classifier:
         bias=state["bias"],
         encoder=facts["encoder"],
     )
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written: JSON may hold halves of letters."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

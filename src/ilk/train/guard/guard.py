@@ -174,6 +174,8 @@ class Guard:
         step, path = self.setup.trainer.step, self.directory / self.file
         tensors, facts = tensors_from_first(lambda: self._read(path))
         self.setup.put_back(tensors, facts["scaler"], f"guard: {path}")
+        if best.step == self._rested:  # weights of before the teacher became the student
+            self.setup.trainer.settle.follow()
         self.turns.append({"step": step, "to": best.step, "why": why[:LONGEST]})
         self.last = best
         trainer = self.setup.trainer

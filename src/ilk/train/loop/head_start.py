@@ -36,5 +36,10 @@ class HeadStart:
             followers = [] if self._teacher is None else [self._teacher.network]
             for network in (self._student, *followers):
                 set_modes(network.backbone, tuning, resting=resting)
-        if self._teacher is not None and step == tuning.head_steps > 0:
+        if step == tuning.head_steps > 0:
+            self.follow()
+
+    def follow(self) -> None:
+        """Make the teacher a copy of the student, where it is the student's average."""
+        if self._teacher is not None:
             self._teacher.become(self._student)
