@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -32,6 +33,8 @@ from ilk.data import (
     pack,
     unlabelled_because,
 )
+from ilk.data.joined import Joined
+from ilk.data.labelled import Hidden
 from ilk.data.packing import prepared
 from ilk.data.packing.prepare import shrunk
 from ilk.data.packing.stage import Stage
@@ -485,7 +488,8 @@ def test_colours_below_no_opacity_do_not_bleed():
     assert np.abs(small.astype(int) - (255, 0, 0, 128)).max() <= 1
 
 
-def test_masks_of_the_originals_fit_packed_images(tmp_path):
+@pytest.mark.parametrize("around", [None, "hidden", "joined"])
+def test_masks_of_the_originals_fit_packed_images(tmp_path, around):
     root = photos(tmp_path / "photos")
     (root / "train/bee/broken.jpg").unlink()
     for name in NAMES:
@@ -496,7 +500,11 @@ def test_masks_of_the_originals_fit_packed_images(tmp_path):
         place.write_bytes(encoded(Image.fromarray(mask), "PNG"))
     pack(open_source(str(root)), tmp_path / "out.tar", SMALL)
     packed = open_source(str(tmp_path / "out.tar"))
+    if around == "hidden":
+        packed = Hidden(packed, "they are not shown")
     masks = open_masks(str(tmp_path / "masks"), packed)
+    if around == "joined":
+        masks = replace(masks, source=Joined([packed]))
     found = masks(5, decode(packed.item(5)))
     assert found.shape == (24, 32)
     assert found[:, 16:].all()

@@ -51,6 +51,11 @@ class Joined:
         part, at = self._find(index)
         return f"{self._parts[part].name}/{self._parts[part].key(at)}"
 
+    def origin(self, index: int) -> tuple[Source, int]:
+        """The part that holds an item, and its index there."""
+        part, at = self._find(index)
+        return self._parts[part], at
+
     @property
     def facts(self) -> tuple[str, ...]:
         """The names of the facts of all parts."""

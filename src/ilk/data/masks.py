@@ -16,6 +16,8 @@ from ilk.core.errors import UserError
 from ilk.data.decode import decode, read_item
 from ilk.data.facts import WithFacts
 from ilk.data.folder import Folder
+from ilk.data.joined import Joined
+from ilk.data.labelled import Hidden
 from ilk.data.leavings import same
 from ilk.data.packing.source import Pack
 from ilk.data.reader import Reader
@@ -56,7 +58,7 @@ def open_masks(spec: str | None, source: Source) -> Masks:
     if isinstance(source, Masked):
         known = source
         return lambda item, image: known.mask(item)
-    if isinstance(source, WithFacts):
+    if isinstance(source, WithFacts | Hidden):
         return open_masks(None, source.source)
     if isinstance(source, Subset):
         whole, chosen = open_masks(None, source.source), source.chosen
@@ -74,13 +76,13 @@ class MaskFolder:
     Args:
         folder: of the masks.
         places: of the mask of each item in it.
-        sizes: gives height and width of the image that was packed, with which its mask is made
-            smaller; None where images are not packed.
+        source: of the images; where they are packed, masks of the originals' size are made
+            smaller as they were.
     """
 
     folder: Folder
     places: tuple[int, ...]
-    sizes: Callable[[int], tuple[int, int]] | None = None
+    source: Source
 
     @classmethod
     def beside(cls, source: Source, root: Path) -> "MaskFolder":
@@ -101,7 +103,7 @@ class MaskFolder:
                 f"of {len(keys)}, such as {', '.join(lost[:_SHOWN])}; masks lie in it as the "
                 "images do in their folder"
             )
-        return cls(folder, tuple(found[_stem(key)] for key in keys), _sizes(source))
+        return cls(folder, tuple(found[_stem(key)] for key in keys), source)
 
     def __call__(self, item: int, image: UInt8[np.ndarray, "H W C"]) -> Bool[np.ndarray, "H W"]:
         """The foreground of an item.
@@ -114,7 +116,7 @@ class MaskFolder:
             mask = decode(read_item(self.folder, place), channels=1)[..., 0]
         except BadItem as reason:
             raise BadItem(f"mask {self.folder.key(place)}: {reason}") from reason
-        if self.sizes is not None and mask.shape == self.sizes(item) != image.shape[:2]:
+        if mask.shape == _sizes(self.source, item) != image.shape[:2]:
             mask = cv2.resize(mask, image.shape[1::-1], interpolation=cv2.INTER_AREA)
         if mask.shape != image.shape[:2]:
             raise BadItem(
@@ -175,16 +177,15 @@ class Scenery:
         return image, self.foreground(index, image)
 
 
-def _sizes(source: Source) -> Callable[[int], tuple[int, int]] | None:
-    """Sizes of the originals, where images are packed."""
+def _sizes(source: Source, item: int) -> tuple[int, int] | None:
+    """The size that an item had before it was packed; None where it is not packed."""
     if isinstance(source, Pack):
-        return source.original_size
-    if isinstance(source, WithFacts):
-        return _sizes(source.source)
+        return source.original_size(item)
+    if isinstance(source, WithFacts | Hidden):
+        return _sizes(source.source, item)
     if isinstance(source, Subset):
-        whole, chosen = _sizes(source.source), source.chosen
-        return None if whole is None else lambda item: whole(int(chosen[item]))
-    return None
+        return _sizes(source.source, int(source.chosen[item]))
+    return _sizes(*source.origin(item)) if isinstance(source, Joined) else None
 
 
 def _stem(key: str) -> str:

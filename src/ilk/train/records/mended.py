@@ -1,12 +1,14 @@
 """A source from which files that a run has listed as bad were taken away, or mended."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from ilk.data import Bad, BadItem, Source
+from ilk.core.facts import Fact
+from ilk.core.unknown import UNKNOWN
+from ilk.data import Bad, BadItem, Source, fact
 from ilk.data.source import digest
 
 
@@ -87,6 +89,17 @@ class Mended:
         if index in self._bad:
             return str(self._bad[index]["key"])
         return self._source.key(int(self._place[index]))
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """Those of the source."""
+        return tuple(getattr(self._source, "facts", ()))
+
+    def fact(self, name: str) -> Fact:
+        """One of them; not known of bad items."""
+        known = fact(self._source, name)
+        values = np.where(self._place < 0, UNKNOWN, known.values[self._place])
+        return replace(known, values=values.astype(known.values.dtype))
 
 
 def mended(source: Source, record: Mapping[str, Any]) -> Source | None:
