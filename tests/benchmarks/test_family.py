@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import family, tables
+from benchmarks import family, semi, tables
 from benchmarks.grid import Grid, write
 from ilk.data import Arrays
 from ilk.methods import METHODS
@@ -16,7 +16,8 @@ CELLS = {cell.name: cell for cell in family.cells()}
 
 
 def test_every_method_has_a_cell_and_every_cell_a_method():
-    assert set(family.METHOD_OPTIONS) == set(METHODS)
+    assert {*family.METHOD_OPTIONS, *semi.METHODS} == {*METHODS}
+    assert not {*family.METHOD_OPTIONS} & {*semi.METHODS}
     assert [*CELLS] == ["pixels", "untrained", *family.METHOD_OPTIONS]
 
 

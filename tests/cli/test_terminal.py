@@ -129,7 +129,7 @@ def test_signals_end_a_command_with_a_line(ilk, folder, tmp_path, monkeypatch, s
     def stopped(*_: object) -> None:
         os.kill(os.getpid(), signum)
 
-    monkeypatch.setattr("ilk.train.fit._source", stopped)
+    monkeypatch.setattr("ilk.train.fit.shared_images", stopped)
     said = ilk("train", folder / "train", *TINY, "-o", tmp_path / "run")
     assert (said.code, said.err.strip()) == (
         code,

@@ -30,6 +30,7 @@ FROZEN = {  # a changed hash means changed settings: make a new version instead
     "finetune@1": "24be51c460bfea4805d264947edd952db595c3a89aa197039f7939806861301d",
     "finetune-mini@1": "652f09795c528dd4e791cb8d32500a8a67b971315fef8414fc0822de8406f70e",
     "finetune-10@1": "3a26597014cae0884a41876fc4ea9b59eb7edf369e825b280a5e97ad95b3ca1d",
+    "classify@1": "c90f89d305d326596364aefd33791e373707311b23b53f7e499c5729ae9b85d2",
     "finetune-1@1": "d4130bd329b01ae1a89ab15bcb34e502ce9ee244c5a09ed6ec9457be86aa3c5d",
     "few-label-finetune@1": "b97cf97adab66714b45744069f02a404d4d0d8f8636a6cb4d0fd2c8cc348eecf",
 }

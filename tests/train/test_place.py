@@ -68,7 +68,7 @@ def test_a_view_before_another_background_has_no_place():
     loader = Loader(maps(), (view, replace(view, name="b", background=None)),
                     batch_size=COUNT, seed=5)  # fmt: skip
     images = [loader.reader.source.item(0)]
-    assert set(loader._places(images, np.array([0]), 0)) == {"b"}
+    assert set(loader._places([*loader.views], images, np.array([0]), 0)) == {"b"}
 
 
 def test_rows_of_a_step_have_the_places_of_the_batch(fabric):

@@ -51,7 +51,7 @@ def numbered(found: Fits) -> tuple[dict[str, list[str]], list[str]]:
     """A row of cells for each method, and the reasons that their numbers stand for."""
     reasons = list(dict.fromkeys(why for row in found.values() for why in row.values() if why))
     rows = {
-        name: [f"no ({reasons.index(why) + 1})" if why else "yes" for why in row.values()]
+        name: [f"({reasons.index(why) + 1})" if why else "yes" for why in row.values()]
         for name, row in found.items()
     }
     return rows, reasons
