@@ -304,6 +304,54 @@ def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def as_list(tmp_path: Path) -> list[str]:
+    return [str(place) for place in sorted(photos(tmp_path / "photos").rglob("*.png"))]
+
+
+def as_parts(tmp_path: Path) -> list[str]:
+    root = photos(tmp_path / "photos")
+    return [str(root / "train"), str(root / "val")]
+
+
+@pytest.mark.parametrize(
+    ("made", "file"),
+    [(as_folder, "photos/val/ant/1.png"), (as_parts, "photos/val/ant/1.png"),
+     (as_list, "photos/val/ant/1.png"), (as_samples, "in-1.tar"), (as_table, "in.parquet")],
+)  # fmt: skip
+def test_a_file_that_changes_at_the_same_size_is_seen(made, file, tmp_path, monkeypatch):
+    spec, place = made(tmp_path), tmp_path / file
+    with monkeypatch.context() as patch:
+        patch.setattr("ilk.data.packing.writing.save_tar", interrupt)
+        for _ in range(2):  # the second one goes on
+            with pytest.raises(KeyboardInterrupt):
+                pack(open_source(spec), tmp_path / "out.tar", SMALL)
+    before, data = place.stat(), bytearray(place.read_bytes())
+    data[len(data) // 2] ^= 1
+    place.write_bytes(data)
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000))
+    assert place.stat().st_size == before.st_size
+    with pytest.raises(UserError, match=r"out\.tar\.partial .* got another file times; delete"):
+        pack(open_source(spec), tmp_path / "out.tar", SMALL)
+
+
+@pytest.mark.parametrize("link", ["", "images", "journal"])
+def test_links_beside_a_pack_are_not_followed(link, tmp_path):
+    source = open_source(as_folder(tmp_path))
+    (tmp_path / "mine").mkdir()
+    mine = tmp_path / "mine" / "images"
+    mine.write_text("mine")
+    partial = tmp_path / "out.tar.partial"
+    if link:
+        partial.mkdir()
+        (partial / link).symlink_to(mine)
+    else:
+        partial.symlink_to(mine.parent)
+    with pytest.raises(UserError, match=r"must be (free or a folder|writable)"):
+        pack(source, tmp_path / "out.tar", SMALL)
+    assert [place.name for place in mine.parent.iterdir()] == ["images"]
+    assert mine.read_text() == "mine"
+
+
 @pytest.mark.parametrize("place", ["append", "save", "finish"])
 def test_a_full_disk_is_one_line_and_nothing_is_lost(place, tmp_path, monkeypatch):
     source = open_source(as_folder(tmp_path))

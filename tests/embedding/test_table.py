@@ -128,6 +128,14 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     assert not list(tmp_path.rglob("*.partial")) + list(tmp_path.rglob("*.tmp"))
 
 
+def test_a_link_beside_a_table_is_not_followed(encoder, arrays, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "a.parquet.partial").symlink_to(tmp_path / "mine")
+    with pytest.raises(UserError, match=r"a\.parquet\.partial must be free or a folder"):
+        embed_to_table(encoder(), arrays(5), tmp_path / "a.parquet")
+    assert not list((tmp_path / "mine").iterdir())
+
+
 def test_a_finished_run_does_nothing(encoder, arrays, tmp_path):
     embed_to_table(encoder(), arrays(9), tmp_path / "a", shard_rows=4)
     source = arrays(9)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Generator
 from hashlib import blake2b
@@ -93,6 +94,29 @@ def sweep(*paths: Path) -> None:
         for name in filter(left.fullmatch, names):
             with contextlib.suppress(OSError):
                 path.with_name(name).unlink()
+
+
+def partial(path: Path, subject: str) -> Path:
+    """The folder beside a file in which its parts lie until it is whole.
+
+    Args:
+        path: of the file.
+        subject: what the message of an error begins with.
+
+    Raises:
+        UserError: something else stands there, such as a link, which would lead elsewhere.
+    """
+    folder = path.with_name(f"{path.name}.partial")
+    try:
+        mode = folder.lstat().st_mode
+    except OSError:  # nothing is there, or whoever makes it finds out why that cannot be
+        return folder
+    if not stat.S_ISDIR(mode):
+        raise UserError(
+            f"{subject}: {folder} must be free or a folder for the parts of {path.name}, got a "
+            "link or a file; remove it or choose another output"
+        )
+    return folder
 
 
 def make_parent(path: Path) -> None:

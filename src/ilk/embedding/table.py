@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 
 from ilk.core import UserError, check_writable, lock, stored, sweep
 from ilk.core.endings import Format, table_format
+from ilk.core.files import partial
 from ilk.core.version import VERSION
 from ilk.data import Bad, Source, left_out, roots, unlabelled_because
 from ilk.embedding.batches import Batch, all_finite, embed_batches, nothing_readable
@@ -237,11 +238,11 @@ def _write_shard(job: _Job, target: Path, items: range) -> None:
         job.verify(target)
         job.tell(items.stop)
         return
-    partial = target.with_name(f"{target.name}.partial")
+    folder = partial(target, job.verb)
     pieces: list[Path] = []
     for start in range(0, max(len(items), 1), PIECE):
         part = items[start : start + PIECE]
-        pieces.append(partial / f"{part.start:012d}.parquet")
+        pieces.append(folder / f"{part.start:012d}.parquet")
         if pieces[-1].exists():
             job.verify(pieces[-1])
             job.tell(part.stop)
@@ -251,7 +252,7 @@ def _write_shard(job: _Job, target: Path, items: range) -> None:
     bad = [skipped for piece in pieces for skipped in bad_of(piece)]
     sweep(target, sidecar(target))
     SAVE[table_format(target)](target, pieces, job.schema(bad))
-    shutil.rmtree(partial)
+    shutil.rmtree(folder)
 
 
 def _write_piece(job: _Job, target: Path, items: range) -> None:

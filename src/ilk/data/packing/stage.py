@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ilk.core.errors import UserError
-from ilk.core.files import make_parent
+from ilk.core.files import make_parent, partial
 
 SECONDS = 5.0  # of work that a killed process loses at most
 BYTES = 2**25  # that wait for the disk at most
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(slots=True)
@@ -57,7 +58,7 @@ class Stage:
 
     def __init__(self, target: Path, made: Mapping[str, Any], first: int) -> None:
         self.first = first
-        self.folder = partial(target)
+        self.folder = partial(target, "pack")
         self.data = self.folder / "images"
         self._journal = self.folder / "journal"
         head = {"made": made, "first": first}
@@ -140,8 +141,8 @@ class Stage:
         """Up to where the journal holds, and its last line."""
         end, last = 0, None
         try:
-            size = self.data.stat().st_size
-            with self._journal.open("rb") as file:
+            with os.fdopen(os.open(self._journal, os.O_RDONLY | _NO_LINK), "rb") as file:
+                size = self.data.stat().st_size
                 for text in file:
                     line = _parsed(text)
                     if line is None:
@@ -167,11 +168,6 @@ class Stage:
             )
 
 
-def partial(target: Path) -> Path:
-    """Where the stage of a shard lies."""
-    return target.with_name(f"{target.name}.partial")
-
-
 def _parsed(text: bytes) -> dict[str, Any] | None:
     """A line of the journal; None where it is torn."""
     try:
@@ -182,10 +178,10 @@ def _parsed(text: bytes) -> dict[str, Any] | None:
 
 
 def _opened(path: Path, size: int) -> BinaryIO:
-    """A file, cut to so many bytes, to be appended to."""
-    path.touch()
-    os.truncate(path, size)
-    return path.open("ab")
+    """A file, cut to so many bytes, to be appended to; a link is refused."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK, 0o666)
+    os.truncate(handle, size)
+    return os.fdopen(handle, "ab")
 
 
 def _synced(file: BinaryIO) -> None:

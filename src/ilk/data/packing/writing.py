@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ilk.core.errors import UserError
-from ilk.core.files import check_writable, sweep
+from ilk.core.files import check_writable, partial, sweep
 from ilk.core.locks import lock
 from ilk.core.prefetch import mapped_ahead
 from ilk.core.shown import stored
@@ -20,11 +20,11 @@ from ilk.data.decode import read_item
 from ilk.data.memory import MEMORY
 from ilk.data.packing import index
 from ilk.data.packing.check import LAYOUT
-from ilk.data.packing.known import Known
+from ilk.data.packing.known import Known, file_times
 from ilk.data.packing.opening import INDEX, shard_of
 from ilk.data.packing.prepare import Packing, Prepared, prepared
 from ilk.data.packing.source import Shard
-from ilk.data.packing.stage import Stage, partial
+from ilk.data.packing.stage import Stage
 from ilk.data.packing.table import save_table
 from ilk.data.packing.tar import sample, save_tar
 from ilk.data.reader import Bad
@@ -139,21 +139,22 @@ class _Job:
         while (target := self._target()).exists() and first < len(self.source):
             shard = self._verified(target, first)
             self.done.append(shard)
-            if partial(target).exists():
-                shutil.rmtree(partial(target))
+            if (left := partial(target, "pack")).exists():
+                shutil.rmtree(left)
             first = shard.stop
             self._tell(first)
         return first
 
     def _write(self, first: int) -> None:
-        stage = Stage(self._target(), self.made, first)
+        made = self.made | {"file times": file_times(self.source)}
+        stage = Stage(self._target(), made, first)
         try:
             with closing(self._entries(stage.stop)) as entries:
                 for item, entry in entries:
                     beside = self._members(item, entry)
                     if self._is_full(stage, beside):
                         self._finish(stage)
-                        stage = Stage(self._target(), self.made, item)
+                        stage = Stage(self._target(), made, item)
                     self._add(stage, item, entry, beside)
                     self._tell(item + 1)
             self._finish(stage)
