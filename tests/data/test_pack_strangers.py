@@ -102,6 +102,7 @@ def test_names_in_a_record_are_nothing_but_names(whole, tmp_path):
         ("a damaged account", lambda r, a: r.update(bad=[[1, 2, 3]])),
         ("a damaged account", lambda r, a: r.update(classes="text")),
         ("damaged index", lambda r, a: r.update(bad=7)),
+        ("surrogates not allowed", lambda r, a: r.update(prefixes=["\ud800/"])),
         ("damaged index", lambda r, a: b"junk"),
         ("above", lambda r, a: zlib.compress(bytes(2**26 + 1), 1)),
         ("no record", lambda r, a: zlib.compress(

@@ -44,9 +44,7 @@ def check_same(record: dict[str, Any], directory: Path, given: dict[str, Any]) -
     settings = record["settings"]
     known = {**settings, "output": str(directory.absolute()), **_by_words(settings)}
     if "mixing" in record.get("plan", {}):  # the mix was chosen, not named
-        given = {
-            flag: value for flag, value in given.items() if (flag, value) != ("mix", "auto")
-        }
+        given = dict(item for item in given.items() if item != AUTO)
     for flag, value in given.items():
         for name, asked in _asked(flag, value):
             shown = RENAMED.get(flag, flag).replace("_", "-")

@@ -184,17 +184,17 @@ def _found(wanted: Mapping[str, str], table: Path, photos: Source) -> dict[str, 
     called = {path: tuple(_keys(path, table, photos)) for path in wanted}
     asked = {form for keys in called.values() for key in keys for form in (key, same(key))}
     exact: dict[str, int] = {}
-    alike: dict[str, int] = {}
+    similar: dict[str, int] = {}
     for index in range(len(photos)):
         key = photos.key(index)
         if key in asked:
             exact.setdefault(key, index)
         if (form := same(key)) in asked:
-            alike.setdefault(form, index)
+            similar.setdefault(form, index)
     out: dict[str, int] = {}
     for path, keys in called.items():
         places = [exact[key] for key in keys if key in exact]
-        places += [alike[same(key)] for key in keys if same(key) in alike]
+        places += [similar[same(key)] for key in keys if same(key) in similar]
         if places:
             out[path] = places[0]
     return out

@@ -26,12 +26,7 @@ def rankme(vectors: Float[Tensor, "N D"]) -> float:
         >>> round(rankme(torch.eye(8)), 3), round(rankme(torch.ones(8, 8)), 3)
         (8.0, 1.0)
     """
-    spectrum = torch.linalg.svdvals(vectors.float())
-    total = spectrum.sum().item()
-    if total == 0:
-        return 0.0
-    shares = spectrum / total + EPSILON
-    return math.exp(-(shares * shares.log()).sum().item())
+    return _effective_rank(torch.linalg.svdvals(vectors.float()))
 
 
 def feature_std(vectors: Float[Tensor, "N D"]) -> float:
@@ -72,12 +67,7 @@ def lidar(vectors: Float32[Tensor, "N V D"], delta: float) -> float:
     root = torch.linalg.cholesky(within)
     half = torch.linalg.solve_triangular(root, between, upper=False)
     whitened = torch.linalg.solve_triangular(root, half.T, upper=False)
-    values = torch.linalg.eigvalsh(whitened).clamp_min(0)
-    total = values.sum()
-    if total.item() == 0:
-        return 0.0
-    shares = values / total + EPSILON
-    return math.exp(-(shares * shares.log()).sum().item())
+    return _effective_rank(torch.linalg.eigvalsh(whitened).clamp_min(0))
 
 
 def alignment(vectors: Float32[Tensor, "N V D"]) -> float:
@@ -89,3 +79,12 @@ def alignment(vectors: Float32[Tensor, "N V D"]) -> float:
     views = rows.shape[1]
     spread = (rows - rows.mean(1, keepdim=True)).square().sum(2).mean()
     return (2 * views / (views - 1) * spread).item()
+
+
+def _effective_rank(spectrum: Float[Tensor, " D"]) -> float:
+    """Its shares' exponential entropy; 0 where all are zero."""
+    total = spectrum.sum().item()
+    if total == 0:
+        return 0.0
+    shares = spectrum / total + EPSILON
+    return math.exp(-(shares * shares.log()).sum().item())

@@ -27,6 +27,7 @@ def check_record(record: Mapping[str, Any]) -> None:
     _check_rows(record["left_out"], (str, int, str))
     _check_rows(record["facts"], (str, list, str))
     _check_rows([[*record["prefixes"]]], (str,) * len(record["prefixes"]))
+    "".join(record["prefixes"]).encode(errors="surrogateescape")  # raises if not names of files
     kept = [record[name] for name in ("classes", "by_folder", "unlabelled", "remarks", "lost")]
     _check_rows([kept], (list, bool, str, dict, dict))
 

@@ -1,6 +1,6 @@
 """A part of a pack, chosen as it would be of the original. Axes: M items, K chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,11 +88,12 @@ def chosen(whole: Chosen, inside: str, label: str | None, origin: Origin) -> Cho
 def _below(whole: Chosen, inside: str, origin: Origin) -> Chosen:
     """The items below a folder, with classes and facts as that folder has them by itself."""
     top = inside.encode(errors="surrogateescape") + b"/"
+    known = {prefix.encode(errors="surrogateescape") for prefix in origin.prefixes}
     places: list[int] = []
     prefixes: list[bytes] = []
     paths: list[bytes] = []
     for place, key in enumerate(whole.keys):
-        prefix = _prefix(key, origin.prefixes)
+        prefix = _prefix(key, known)
         if key[len(prefix) :].startswith(top):
             places.append(place)
             prefixes.append(prefix)
@@ -122,9 +123,12 @@ def _renumbered(label: Fact) -> Fact:
     return Fact(known.names, known.values, why)
 
 
-def _prefix(key: bytes, prefixes: Sequence[str]) -> bytes:
-    coded = (prefix.encode(errors="surrogateescape") for prefix in prefixes)
-    return max((prefix for prefix in coded if key.startswith(prefix)), key=len, default=b"")
+def _prefix(key: bytes, prefixes: Set[bytes]) -> bytes:
+    """The longest start of a key that is a prefix; each is empty or ends in a slash."""
+    start, slash, _ = key.rpartition(b"/")
+    while slash and start + slash not in prefixes:
+        start, slash, _ = start.rpartition(b"/")
+    return start + slash
 
 
 def _rows(
