@@ -69,7 +69,7 @@ def with_teacher(words: tuple[str, ...], method: str, teacher: str | None) -> tu
     """Words of ``--set`` with the teacher among them, where one is named by a flag of its own.
 
     Args:
-        words: of ``--set``.
+        words: those of ``--set``.
         method: that is to learn from it.
         teacher: as `ilk.networks.load_encoder` reads encoders.
 

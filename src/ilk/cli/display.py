@@ -21,7 +21,7 @@ def print_profile(console: Console, record: Mapping[str, Any]) -> None:
 
     Args:
         console: where to print.
-        record: of a run with a profile.
+        record: run.json of a run with a profile.
     """
     from ilk.train.planning.packing import profiled_line
 

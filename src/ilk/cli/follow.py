@@ -29,7 +29,7 @@ def follow(
     Args:
         console: where to print.
         title: in front of the bar.
-        directory: of the run.
+        directory: the run's.
         start: is given ``ilk.train`` and the display.
     """
     import ilk.train as run

@@ -15,7 +15,7 @@ def guard_table(guard: Mapping[str, Any]) -> Table:
     """Scores of the given weights and of the encoder, with intervals where there are any.
 
     Args:
-        guard: of run.json.
+        guard: the entry of run.json.
     """
     start, last = guard["start"], guard["last"]
     table = Table(title=f"before and after, {count(guard['images'], 'image')}")
@@ -40,7 +40,7 @@ def guard_words(guard: Mapping[str, Any]) -> str:
     """Whether training was worth it, in a sentence.
 
     Args:
-        guard: of run.json.
+        guard: the entry of run.json.
     """
     low, high = guard["interval"]
     worth = (
@@ -65,7 +65,7 @@ def stopped_words(record: Mapping[str, Any], directory: Path) -> str:
 
     Args:
         record: its run.json.
-        directory: of the run.
+        directory: the run's.
     """
     guard = record["guard"]
     last, peak = guard["last"]["step"], record["peak_lr"]

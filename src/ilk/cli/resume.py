@@ -34,7 +34,7 @@ def check_same(record: dict[str, Any], directory: Path, given: dict[str, Any]) -
     """Refuse what would change a run that has begun.
 
     Args:
-        record: of the run.
+        record: the run's.
         directory: of the run.
         given: by the name of the argument.
 

@@ -57,7 +57,7 @@ def few_targets(directory: Path) -> str:
     """A further sentence where unlabelled images taught little; else nothing.
 
     Args:
-        directory: of a run that has ended.
+        directory: that of a run that has ended.
     """
     from ilk.train.records.record import METRICS
     from ilk.viewer.learning import metrics

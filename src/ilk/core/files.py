@@ -100,7 +100,7 @@ def partial(path: Path, subject: str) -> Path:
     """The folder beside a file in which its parts lie until it is whole.
 
     Args:
-        path: of the file.
+        path: the file.
         subject: what the message of an error begins with.
 
     Raises:

@@ -69,7 +69,7 @@ class Hidden:
 
     @property
     def fingerprint(self) -> str:
-        """Of the source without its labels."""
+        """A digest of the source without its labels."""
         return digest([self.source.fingerprint.encode(), b"hidden"])
 
     @property

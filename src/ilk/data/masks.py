@@ -76,7 +76,7 @@ class MaskFolder:
     Args:
         folder: of the masks.
         places: of the mask of each item in it.
-        source: of the images; where they are packed, masks of the originals' size are made
+        source: the images; where they are packed, masks of the originals' size are made
             smaller as they were.
     """
 

@@ -20,7 +20,7 @@ def window_moments(
     channel that never changes has a deviation of one in its own unit.
 
     Args:
-        source: of windows [C, L].
+        source: windows [C, L].
         channels: C.
 
     Raises:

@@ -43,7 +43,7 @@ class VectorColumn:
 
     Args:
         encoder: that makes it.
-        dtype: of its numbers.
+        dtype: type of its numbers.
     """
 
     encoder: Encoder
@@ -83,7 +83,7 @@ class ClassColumns:
     """The most probable class of each image, its probability, and by how much it leads.
 
     Args:
-        classifier: of the encoder.
+        classifier: one of the encoder's features.
     """
 
     classifier: Classifier

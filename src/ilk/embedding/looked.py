@@ -18,11 +18,11 @@ class Looked:
     """Views of the items of a source, all of one item after another, as items of their own.
 
     Args:
-        source: of images.
+        source: the images.
         view: a square, which an encoder for this size takes as it is.
-        views: of each item.
-        channels: of the pixels.
-        seed: of the views.
+        views: number of views of each item.
+        channels: number of channels of the pixels.
+        seed: seed of the views.
     """
 
     source: Source
@@ -33,17 +33,17 @@ class Looked:
 
     @property
     def name(self) -> str:
-        """Of the source."""
+        """The source's."""
         return self.source.name
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Of the source."""
+        """The source's."""
         return self.source.classes
 
     @property
     def fingerprint(self) -> str:
-        """Of the source, and how it is looked at."""
+        """A digest of the source and of how it is looked at."""
         how = f"{self.view} {self.views} {self.channels} {self.seed}"
         return digest([self.source.fingerprint.encode(), how.encode()])
 
@@ -64,9 +64,9 @@ class Looked:
         return pixels.permute(1, 2, 0).contiguous().numpy()
 
     def label(self, index: int) -> int:
-        """Of the image."""
+        """The image's."""
         return self.source.label(index // self.views)
 
     def key(self, index: int) -> str:
-        """Of the image, and the number of the view."""
+        """The image's, and the number of the view."""
         return f"{self.source.key(index // self.views)} view {index % self.views}"

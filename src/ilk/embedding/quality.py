@@ -51,7 +51,7 @@ def lidar(vectors: Float32[Tensor, "N V D"], delta: float) -> float:
     its views are the items.
 
     Args:
-        vectors: of several views of each image.
+        vectors: those of several views of each image.
         delta: positive; added to the diagonal of the variance within.
 
     Returns:

@@ -102,7 +102,7 @@ def predict_to_table(
 
     Args:
         encoder: stays as it is.
-        classifier: of its features.
+        classifier: one of its features.
         source: as in `embed_to_table`, and so are the others.
         path: file or directory.
         shard_rows: items in a shard of parquet.

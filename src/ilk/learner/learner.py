@@ -59,7 +59,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_features_out_: D, the length of a vector.
         directory_: the folder of the run.
         kept_: after ``transform``, the positions of the images that could be read.
-        classes_: of ``predict``, where the method has learned classes.
+        classes_: what ``predict`` chooses from, where the method has learned classes.
         classifier_: likewise, an `ilk.networks.Classifier`.
 
     Example:

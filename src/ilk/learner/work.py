@@ -22,9 +22,9 @@ def trained(settings: Settings, X: Any, directory: Path, *, verbose: bool) -> No
     """Train a run in a directory.
 
     Args:
-        settings: of the run.
+        settings: the run's.
         X: the images.
-        directory: of the run.
+        directory: the run's.
         verbose: whether plan and progress are shown.
 
     Raises:
@@ -56,7 +56,7 @@ def labelled(settings: Settings, X: Any, y: Any) -> tuple[Any, np.ndarray | None
     """Images with the classes that a person gives for them, and those classes.
 
     Args:
-        settings: of the run; where it learns from no labels, the images stay as they are.
+        settings: the run's; where it learns from no labels, the images stay as they are.
         X: the images.
         y: a class for each; -1 or an empty name where it is not known. None is none.
 
@@ -122,11 +122,11 @@ def warn_of(lost: Sequence[Mapping[str, Any]]) -> None:
 def probabilities(
     classifier: "Classifier | None", vectors: Float32[np.ndarray, "N D"], method: str
 ) -> Float32[np.ndarray, "N K"]:
-    """Of each class for each vector.
+    """The probability of each class for each vector.
 
     Args:
         classifier: that was learned with them.
-        vectors: of images.
+        vectors: one of each image.
         method: that was trained.
 
     Raises:
@@ -147,7 +147,7 @@ def framed(
     """A pandas frame whose index shows which rows were skipped.
 
     Args:
-        vectors: of the images that could be read.
+        vectors: those of the images that could be read.
         kept: their positions.
         X: the images as they were given; an index that it has is kept.
         size: number of images.

@@ -38,9 +38,9 @@ class Chosen:
 
     Args:
         items: their places among all, in their order.
-        keys: of each.
-        label: of each.
-        facts: of each, by name.
+        keys: one of each.
+        label: one of each.
+        facts: what is known of each, by name.
     """
 
     items: Int64[np.ndarray, " K"]

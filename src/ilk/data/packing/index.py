@@ -16,8 +16,8 @@ def written(record: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
     """A record and arrays, compressed; the same bytes for the same content.
 
     Args:
-        record: of what JSON holds.
-        arrays: of one axis and whole numbers.
+        record: values that JSON holds.
+        arrays: whole numbers along one axis.
     """
     little = {
         name: np.ascontiguousarray(array, array.dtype.newbyteorder("<"))

@@ -32,7 +32,7 @@ class Known:
     """Labels and facts of all items.
 
     Args:
-        source: of the items.
+        source: where the items come from.
         classes: names of the labels.
         labels: a position in them, -1 for none.
         facts: by name.
@@ -60,7 +60,7 @@ class Known:
         return cls(source, source.classes, labels(source).astype(np.int32), facts, lost)
 
     def beside(self, item: int) -> dict[str, Any]:
-        """Of one item: its key, label and facts by name, as far as they are known."""
+        """Key, label and facts by name of one item, as far as they are known."""
         label = int(self.labels[item])
         values = {
             name: (known.names, int(known.values[item]))

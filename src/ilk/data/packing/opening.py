@@ -28,7 +28,7 @@ def open_packs(
     """The pack, or several, that some files are; None where they are no packs.
 
     Args:
-        paths: of files.
+        paths: the files.
         name: what the person called them.
         inside: the part that is asked for, see ``Pack``.
         label: the fact that is the label, in place of the original's.

@@ -31,7 +31,7 @@ class Packing:
     Args:
         shorter_side: pixels; a larger image is made smaller, and no image is made larger.
         format: ``jpeg``, or ``webp`` without any loss.
-        quality: of JPEG, 1 to 100.
+        quality: that of JPEG, 1 to 100.
 
     Raises:
         UserError: a number is out of its range.
@@ -56,8 +56,8 @@ class Prepared:
 
     Args:
         data: the file.
-        ending: of its name, such as ``jpg``.
-        height: of the original, upright.
+        ending: the end of its name, such as ``jpg``.
+        height: the original's, upright.
         width: likewise.
         remarks: keys of ``ilk.data.packing.WORDS``.
     """
@@ -108,7 +108,7 @@ def shrunk(
     Each new pixel is the mean of the area that it covers.
 
     Args:
-        pixels: of the image.
+        pixels: the image.
         shorter_side: in pixels.
         alpha: whether the last channel is opacity, by which colours are weighted.
 

@@ -25,9 +25,9 @@ class Shard:
     """One file of a pack.
 
     Args:
-        path: of the file.
-        record: of all that is not of one item.
-        arrays: of its items, the damaged too, of which the size is -1.
+        path: where the file lies.
+        record: all that is not of one item.
+        arrays: one entry for each item, also the damaged, of which the size is -1.
     """
 
     path: Path
@@ -53,7 +53,7 @@ class Pack:
     The fingerprint covers keys, sizes and labels, and the fingerprint of the original.
 
     Args:
-        shards: of one pack, whole.
+        shards: files of one pack, each whole.
         name: what the person called them.
         inside: what stands after the path; empty is all.
         label: the fact that is the label, in place of the original's.
@@ -136,7 +136,7 @@ class Pack:
 
     @property
     def fingerprint(self) -> str:
-        """Of keys, sizes and labels, and of how the pack was made."""
+        """A digest of keys, sizes and labels, and of how the pack was made."""
         made = repr(sorted(self.made.items())).encode()
         sizes, labels = self._size.astype("<i8"), self._labels.astype("<i4")
         ends = self._keys.ends.astype("<u8")

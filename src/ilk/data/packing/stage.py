@@ -30,7 +30,7 @@ class Line:
 
     Args:
         stop: the item after the last one.
-        bytes: of the file, up to there.
+        bytes: length of the file up to there.
         rows: item, offset, size, and height and width of the original, of each image.
         bad: item and reason of each that was left out.
         remarks: how often each was made.

@@ -29,8 +29,8 @@ def save_table(target: Path, stage: Stage, index: bytes, known: Known) -> None:
     Args:
         target: the shard.
         stage: all its images.
-        index: of them.
-        known: of the items.
+        index: what is known of them, see ``ilk.data.packing.index``.
+        known: what is known of each item.
     """
     facts = [name for name in known.facts if name not in (*_OWN, IMAGE)]
     own = _OWN if known.classes else _OWN[:1]

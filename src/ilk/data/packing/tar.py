@@ -27,8 +27,8 @@ def sample(
     """The members of one image, and where in them its bytes begin.
 
     Args:
-        number: of the item.
-        ending: of the name.
+        number: the item's.
+        ending: the end of the name.
         data: the image.
         beside: what is known of it.
     """
@@ -43,7 +43,7 @@ def save_tar(target: Path, stage: Stage, index: bytes) -> None:
     Args:
         target: the shard.
         stage: all its images.
-        index: of them.
+        index: what is known of them, see ``ilk.data.packing.index``.
     """
     with stage.data.open("rb+") as file:
         file.truncate(stage.bytes)

@@ -40,9 +40,9 @@ class Packed:
     """What was written.
 
     Args:
-        paths: of the files.
-        images: in them.
-        bytes: of all files.
+        paths: the files.
+        images: number of them.
+        bytes: length of all files together.
         bad: what was damaged and left out.
         remarks: how many images each is of, by key of ``ilk.data.packing.WORDS``.
         lost: facts that are not kept, and why.
@@ -74,11 +74,11 @@ def pack(
     but for some 200 bytes each.
 
     Args:
-        source: of images.
-        path: of a tar file, or of a parquet file.
+        source: the images.
+        path: a tar file or a parquet file.
         packing: how images are made ready; None is 512 px of the shorter side, JPEG of 90.
-        shard_bytes: of images in a file, at most; ``photos.tar`` becomes ``photos-00000.tar``
-            and so on. None is one file.
+        shard_bytes: bytes of images in a file, at most; ``photos.tar`` becomes
+            ``photos-00000.tar`` and so on. None is one file.
         workers: threads that decode; one per core when None.
         progress: called with the items done and their number.
 
