@@ -69,7 +69,7 @@ def test_recipes_that_are_not_there_are_refused(word):
 def test_learning_rates_end_where_the_authors_do(name, batch_size, end):
     plan = small_method(name).optimisation
     pace = Pace(plan, peak_lr(plan, batch_size))
-    group = {"params": [], "decays": False, "constant_lr": False, "rate": 1.0, "since": 0}
+    group = {"params": [], "decays": False, "constant_lr": False, "rate": 1.0, "tuned": False}
     optimiser = torch.optim.SGD([group], lr=1)
     assert pace.apply(optimiser, Progress(400, 400, 4.0)) == pytest.approx(end, abs=1e-12)
 

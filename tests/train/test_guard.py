@@ -92,6 +92,25 @@ def fragile(monkeypatch):
     return make
 
 
+@pytest.fixture
+def broken(monkeypatch):
+    """Some steps have no finite loss; of the others it lists whether the backbone rested."""
+    whole, rested = Trainer.take_step, []
+
+    def make(steps: set[int]) -> list[bool]:
+        def breaking(self, batches, progress, monitor_labels=None):
+            if self.step in steps:
+                raise NonFiniteLoss(self.step, {"clean": float("nan")})
+            result = whole(self, batches, progress, monitor_labels)
+            rested.append(self.student.resting)
+            return result
+
+        monkeypatch.setattr(Trainer, "take_step", breaking)
+        return rested
+
+    return make
+
+
 def measured(run: Path) -> list[dict]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
@@ -122,6 +141,23 @@ def test_it_never_goes_back_to_heads_that_have_not_learned(settings, tmp_path, f
     train(given, coloured(), tmp_path / "run", Witness())
     (turn,) = read_record(tmp_path / "run")["guard"]["turns"]
     assert (turn["step"], turn["to"]) == (4, 3)
+
+
+def test_heads_that_were_put_back_learn_alone_for_as_long_and_so_does_a_resumed_run(
+    settings, tmp_path, broken
+):
+    rested = broken({2})  # the last of three steps in which heads learn alone
+    given = settings(GOOD, tune="last", tune_options={"head_steps": 3})
+    train(given, coloured(), tmp_path / "run", Witness())
+    guard = read_record(tmp_path / "run")["guard"]
+    assert [(turn["step"], turn["to"]) for turn in guard["turns"]] == [(3, 0)]
+    assert rested == [True] * 2 + [True] * 3 + [False] * 4
+    assert guard["best"]["step"] == 6
+    with pytest.raises(Interrupted):
+        train(given, coloured(), tmp_path / "cut", stopping_at(4))
+    resume(tmp_path / "cut", Witness(), coloured())
+    one, two = (load(tmp_path / name / CHECKPOINT)[0] for name in ("run", "cut"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_back_at_the_head_start_the_teacher_is_the_student(
@@ -257,15 +293,8 @@ def test_best_weights_that_are_another_steps_are_refused(settings, tmp_path, fra
         train(settings(GOOD), coloured(), tmp_path / "run", Swapping())
 
 
-def test_a_loss_that_is_not_finite_turns_back_too(settings, tmp_path, monkeypatch):
-    whole = Trainer.take_step
-
-    def broken(self, batches, progress, monitor_labels=None):
-        if self.step in {3, 7}:
-            raise NonFiniteLoss(self.step, {"clean": float("nan")})
-        return whole(self, batches, progress, monitor_labels)
-
-    monkeypatch.setattr(Trainer, "take_step", broken)
+def test_a_loss_that_is_not_finite_turns_back_too(settings, tmp_path, broken):
+    broken({3, 7})
     run = tmp_path / "run"
     with pytest.raises(Worsened, match="after step 8 the loss was not finite"):
         train(settings(GOOD), coloured(), run, Witness())

@@ -215,7 +215,7 @@ def test_rates_of_parts(settings, pictures):
     trainer = built(given, pictures).trainer
     optimiser, plan = trainer.optimiser.optimizer, trainer.method.optimisation
     trainer.pace = Pace(replace(plan, warmup_epochs=0.0), peak=1.0, share=0.5)
-    assert trainer.pace.apply(optimiser, Progress(0, 10**6, 4.0)) == 0.5
+    assert trainer.pace.apply(optimiser, Progress(0, 10**6, 4.0), since=2) == 0.5
 
     def rate(parameter: torch.Tensor) -> float:
         (group,) = (
@@ -227,7 +227,7 @@ def test_rates_of_parts(settings, pictures):
     head, norm = student.projector[0].weight, student.backbone.norm.weight
     low = student.backbone.blocks[0].mlp.fc1.weight
     for step, grown in ((0, 0.0), (1, 0.0), (2, 0.5), (3, 1.0), (9, 1.0)):
-        trainer.pace.apply(optimiser, Progress(step, 10**6, 4.0))
+        trainer.pace.apply(optimiser, Progress(step, 10**6, 4.0), since=2)
         assert rate(head) == pytest.approx(0.5)
         assert rate(norm) == pytest.approx(0.05 * grown)
         assert rate(low) == pytest.approx(0.0125 * grown)

@@ -134,8 +134,7 @@ class Guard:
     @property
     def _rested(self) -> int | None:
         """The step at which heads have learned alone; a run that turns back goes on there."""
-        tuning = self.setup.trainer.student.tuning
-        return None if tuning is None or not tuning.head_steps else tuning.head_steps
+        return self.setup.trainer.settle.until or None
 
     def look(self, facts: Mapping[str, Any]) -> tuple[dict[str, float], str | None]:
         """Score the encoder as it is; the weights are kept where they are the best.
@@ -171,14 +170,15 @@ class Guard:
             UserError: the best weights are gone or damaged.
         """
         start, best = self._begun()
-        step, path = self.setup.trainer.step, self.directory / self.file
+        trainer, path = self.setup.trainer, self.directory / self.file
+        step = trainer.step
         tensors, facts = tensors_from_first(lambda: self._read(path))
         self.setup.put_back(tensors, facts["scaler"], f"guard: {path}")
         if best.step == self._rested:  # weights of before the teacher became the student
-            self.setup.trainer.settle.follow()
+            trainer.settle.follow()
+        trainer.settle.put_back(step, best.step)
         self.turns.append({"step": step, "to": best.step, "why": why[:LONGEST]})
         self.last = best
-        trainer = self.setup.trainer
         trainer.pace = replace(trainer.pace, share=SLOWER ** len(self.turns))
         to = f"of step {best.step}" if best.step else "that were given"
         return (
@@ -217,6 +217,8 @@ class Guard:
             Look.read(known[name], f"{where}: {name}") for name in ("start", "best", "last")
         )
         self.turns = [check_fields(turn, TURN, f"{where}: turns") for turn in known["turns"]]
+        for turn in self.turns:
+            self.setup.trainer.settle.put_back(turn["step"], turn["to"])
         self.file = self._saved = known["file"]
 
     def saved(self) -> None:

@@ -63,13 +63,22 @@ class Pace:
     peak: float
     share: float = 1.0
 
-    def apply(self, optimiser: torch.optim.Optimizer, progress: Progress) -> float:
-        """Set this step's values; the learning rate of the heads is returned."""
+    def apply(
+        self, optimiser: torch.optim.Optimizer, progress: Progress, since: int = 0
+    ) -> float:
+        """Set this step's values; the learning rate of the heads is returned.
+
+        Args:
+            optimiser: from `build_optimiser`.
+            progress: where the run stands.
+            since: step at which a backbone that is tuned begins to learn; at 0 it does not wait.
+        """
         lr = self.share * self._rate(progress)
         decay = value(self.plan.weight_decay, progress)
         for group in optimiser.param_groups:
             base = self.share * self.peak if group["constant_lr"] else lr
-            group["lr"] = base * group["rate"] * _grown(progress.step, group["since"])
+            grown = _grown(progress.step, since) if group["tuned"] else 1.0
+            group["lr"] = base * group["rate"] * grown
             group["weight_decay"] = decay if group["decays"] else 0.0
         return lr
 
@@ -129,5 +138,5 @@ def _groups(plan: Optimisation, student: Network) -> Iterator[dict[str, object]]
                 "constant_lr": name in constant,
                 "part": name,
                 "rate": rate,
-                "since": 0 if tuning is None else tuning.head_steps,
+                "tuned": tuning is not None,
             }

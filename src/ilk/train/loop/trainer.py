@@ -124,7 +124,7 @@ class Trainer:
         renew(self.student, self.optimiser.optimizer, progress, self.seed)
         self._reseed()
         refresh(self.memory, progress, self.seed)
-        lr = self.pace.apply(self.optimiser.optimizer, progress)
+        lr = self.pace.apply(self.optimiser.optimizer, progress, self.settle.until)
         self.optimiser.zero_grad(set_to_none=True)
         total: dict[str, Tensor] = {}
         context: Step | None = None
