@@ -59,7 +59,7 @@ def few_targets(directory: Path) -> str:
     Args:
         directory: that of a run that has ended.
     """
-    from ilk.train.records.record import METRICS
+    from ilk.train.records.metrics import METRICS
     from ilk.viewer.learning import metrics
 
     shares = [

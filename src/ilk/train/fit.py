@@ -30,8 +30,8 @@ from ilk.train.records.legs import (
     lengthened,
 )
 from ilk.train.records.mended import mended
+from ilk.train.records.metrics import METRICS
 from ilk.train.records.record import (
-    METRICS,
     check_free,
     now,
     read_record,

@@ -20,7 +20,8 @@ from ilk.train.processes.ranks import from_first, largest
 from ilk.train.processes.signals import Asked, Interrupted, collected_signals
 from ilk.train.records.checkpoint import save
 from ilk.train.records.mended import bad_files
-from ilk.train.records.record import Metrics, now, write_json
+from ilk.train.records.metrics import Metrics
+from ilk.train.records.record import now, write_json
 from ilk.train.records.seal import sealed
 from ilk.train.setup import Setup
 

@@ -1,18 +1,16 @@
-"""What a run leaves behind for people: run.json, metrics.jsonl, TensorBoard curves."""
+"""The record of a run, run.json: written, and read with every field checked."""
 
-import contextlib
-import json
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from ilk.core import UserError, check_writable, holder, write_whole
+from ilk.core import UserError, holder, write_whole
 from ilk.core.counts import count
 from ilk.core.fields import (
     ANYTHING,
@@ -31,9 +29,9 @@ from ilk.core.fields import (
 )
 from ilk.networks.options import MAX_CHANNELS, MAX_SIDE, check_name, check_options
 from ilk.train.records.legs import check_length
+from ilk.train.records.metrics import METRICS
 from ilk.train.settings import Settings
 
-METRICS = "metrics.jsonl"
 PACKAGES = (
     "ilk",
     "torch",
@@ -43,12 +41,10 @@ PACKAGES = (
     "opencv-python-headless",
     "lightning-fabric",
 )
-
-
 RECORD, FINISHED = "run.json", "finished"
 ENDED = ("interrupted", "collapsed", "failed", "stopped", FINISHED)
 # What may lie in the directory of a run that has not begun.
-BEFORE = frozenset({"demo.json", "start.safetensors", "metrics.jsonl", "tensorboard"})
+BEFORE = frozenset({"demo.json", "start.safetensors", METRICS, "tensorboard"})
 FIELDS: Mapping[str, Kind] = {
     "status": one_of(
         "started", "running", "interrupted", "collapsed", "failed", "stopped", FINISHED
@@ -197,91 +193,6 @@ def surroundings() -> dict[str, Any]:
             "allocator": {k: v for k, v in os.environ.items() if k.startswith("MALLOC_")},
         },
     }
-
-
-class Metrics:
-    """Appends a line of numbers at a time; TensorBoard gets them as well when it is installed.
-
-    Args:
-        directory: of the run.
-        step: lines of this step and later ones are dropped: a resumed run writes them again.
-        tell: is given the reason, once, when a line cannot be written; no run ends over it.
-
-    Raises:
-        UserError: nothing can be written at all.
-    """
-
-    def __init__(self, directory: Path, step: int, tell: Callable[[str], None]) -> None:
-        path = directory / METRICS
-        lines, damaged = _lines_before(path, step)
-        write_whole(path, b"".join(lines), "metrics")
-        if damaged:
-            tell(f"metrics: {damaged} damaged lines were left out")
-        self._curves = _curves(directory / "tensorboard", step)
-        self._file = path.open("ab")
-        self._tell: Callable[[str], None] | None = tell
-
-    def write(self, line: Mapping[str, float]) -> None:
-        """Add the numbers of a step."""
-        with self._told():
-            self._file.write(json.dumps(line).encode() + b"\n")
-            self._file.flush()
-        if self._curves is not None:
-            with self._told():
-                for name, number in line.items():
-                    if name != "step":
-                        self._curves.add_scalar(name, number, int(line["step"]))
-
-    def close(self) -> None:
-        """Release the files."""
-        with self._told():
-            self._file.close()
-        if self._curves is not None:
-            with self._told():
-                self._curves.close()
-
-    @contextlib.contextmanager
-    def _told(self) -> Generator[None]:
-        try:
-            yield
-        except OSError as error:
-            tell, self._tell = self._tell, None
-            if tell is not None:
-                tell(f"metrics: some lines are lost, got '{error.strerror or error}'")
-
-
-def _lines_before(path: Path, step: int) -> tuple[list[bytes], int]:
-    """Lines of steps before this one, and how many others are damaged.
-
-    A killed run may leave half of a last line, which is no damage.
-    """
-    if not path.is_file():
-        return [], 0
-    kept: list[bytes] = []
-    damaged = 0
-    for line in path.read_bytes().splitlines(keepends=True):
-        found = _step_of(line)
-        damaged += found is None and line.endswith(b"\n")
-        if found is not None and 0 <= found < step and line.endswith(b"\n"):
-            kept.append(line)
-    return kept, damaged
-
-
-def _step_of(line: bytes) -> int | None:
-    try:
-        found = json.loads(line.decode())["step"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    return found if type(found) is int else None
-
-
-def _curves(directory: Path, step: int) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    check_writable(directory / "events", "tensorboard")
-    return SummaryWriter(str(directory), purge_step=step if step > 0 else None)
 
 
 def _version(name: str) -> str:
