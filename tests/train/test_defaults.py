@@ -10,7 +10,8 @@ from ilk.core import Progress, WarmMomentum
 from ilk.method import EMA, Given
 from ilk.methods import METHODS, recipe
 from ilk.train.planning import choices, tuning
-from ilk.train.planning.defaults import LIMITS, NETWORKS, SMALL_METHODS, SMALL_NETWORK, Facts
+from ilk.train.planning.defaults import LIMITS, NETWORKS, SMALL_METHODS
+from ilk.train.planning.facts import SMALL_NETWORK, Facts
 
 SMALL = Facts(
     images=800, side=333, device="cpu", parameters=680_000, batch=128, epochs=50, steps=300

@@ -8,7 +8,7 @@ from ilk.core import UNKNOWN, UserError
 from ilk.data import Arrays
 from ilk.train import train
 from ilk.train.assemble import head_parameters
-from ilk.train.planning.defaults import Facts
+from ilk.train.planning.facts import Facts
 from ilk.train.planning.machine import Memory
 from ilk.train.planning.room import check_weights
 from ilk.train.records.checkpoint import load

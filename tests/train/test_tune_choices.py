@@ -13,7 +13,7 @@ from ilk.networks.tuning import in_words
 from ilk.train import Settings
 from ilk.train.assemble import parameters
 from ilk.train.planning import choices, tuning
-from ilk.train.planning.defaults import Facts
+from ilk.train.planning.facts import Facts
 from ilk.train.planning.survey import unseen
 from ilk.train.planning.words import running
 

@@ -24,14 +24,11 @@ from ilk.train.planning.defaults import (
     PAPER_EPOCHS,
     PER_EPOCH,
     SMALL_METHODS,
-    SMALL_NETWORK,
     SMALL_OPTIMISER,
     SMALL_WARMUP,
-    Facts,
     Network,
-    short,
-    small,
 )
+from ilk.train.planning.facts import SMALL_NETWORK, Facts, short, small
 from ilk.train.planning.survey import PHOTO, natural_size
 from ilk.train.settings import Settings
 

@@ -10,49 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ilk.train.planning.facts import Facts, short, small
+
 PAPER_BACKBONE = "vit_small_patch16_224"
 PAPER_EPOCHS, PAPER_BATCH = 100, 256
 LARGE = 160  # pixels; images with a longer shorter side are photos, which papers train at 224
-SMALL_NETWORK = 5_000_000  # parameters
 MOST_EPOCHS = 800
 DEFAULT_MINUTES = 20.0  # on processors
 GPU_STEPS = 20_000
 LONGEST_WARMUP = 0.15  # of a run; MoCo v3's is 40 of 300 epochs
-LONG_RUN = 20_000  # steps
 CATCH_UP = 9.0  # TensorFlow's moving average begins so
 PER_EPOCH = 4  # steps that an epoch has at least, where the batch is chosen
 
 # Settings that decide together: where one of them is named, the others stay the paper's.
 OPTIMISERS = frozenset({"optimiser", "recipe", "base_lr", "weight_decay"})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
-    """What is known of images, machine and run.
-
-    Args:
-        images: in the data.
-        side: median of their shorter sides, in pixels.
-        device: cpu, cuda or mps.
-        parameters: of the backbone; 0 before it is known.
-        batch: images of a step; 0 before it is known.
-        epochs: of the run; infinite before it is known.
-        steps: of the run, likewise.
-        weights: whether the run begins with a person's own weights.
-        tune: what of these learns; None where all of it learns as from random ones.
-        learning: parameters of the backbone that learn.
-    """
-
-    images: int
-    side: float
-    device: str
-    parameters: int = 0
-    batch: int = 0
-    epochs: float = math.inf
-    steps: float = math.inf
-    weights: bool = False
-    tune: str | None = None
-    learning: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,18 +109,8 @@ def _always(facts: Facts) -> bool:
     return True
 
 
-def small(facts: Facts) -> bool:
-    """Whether the network is small."""
-    return facts.parameters < SMALL_NETWORK
-
-
 def _on_processor(facts: Facts) -> bool:
     return facts.device == "cpu"
-
-
-def short(facts: Facts) -> bool:
-    """Whether the network is small or the run short."""
-    return small(facts) or facts.steps < LONG_RUN
 
 
 def _half(facts: Facts) -> int:

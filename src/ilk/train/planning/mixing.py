@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ilk.train.planning.defaults import Facts
+from ilk.train.planning.facts import Facts
 from ilk.train.settings import Settings
 
 EVIDENCE = Path(__file__).parent / "mixing.json"

@@ -16,7 +16,7 @@ from ilk.train.devices import Precision, launch_fabric
 from ilk.train.length import Length, length_of
 from ilk.train.loop.probe import GALLERY, QUERIES
 from ilk.train.planning import choices, defaults, mixing, room
-from ilk.train.planning.defaults import Facts
+from ilk.train.planning.facts import Facts
 from ilk.train.planning.guarding import look_seconds, seconds_of, spaced, within
 from ilk.train.planning.machine import Memory, memory_of
 from ilk.train.planning.made import Plan

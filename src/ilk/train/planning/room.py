@@ -4,7 +4,7 @@ import math
 
 from ilk.core import UserError
 from ilk.core.counts import size_words
-from ilk.train.planning.defaults import Facts
+from ilk.train.planning.facts import Facts
 from ilk.train.planning.machine import Memory
 from ilk.train.planning.measure import Cost
 from ilk.train.settings import Settings

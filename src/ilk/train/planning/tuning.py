@@ -16,7 +16,8 @@ from ilk.networks import possible_parts
 from ilk.networks.backbone import backbone_without_weights
 from ilk.networks.tuning import Parts
 from ilk.train.assemble import named_backbone
-from ilk.train.planning.defaults import Facts, Limit
+from ilk.train.planning.defaults import Limit
+from ilk.train.planning.facts import Facts
 from ilk.train.settings import Settings
 
 FEW, SOME, MANY, VERY_MANY = 1_000, 10_000, 100_000, 1_000_000  # images
