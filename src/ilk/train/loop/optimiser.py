@@ -71,7 +71,7 @@ class Pace:
         Args:
             optimiser: from `build_optimiser`.
             progress: where the run stands.
-            since: step at which a backbone that is tuned begins to learn; at 0 it does not wait.
+            since: step at which a tuned backbone begins to learn; at 0 it does not wait.
         """
         lr = self.share * self._rate(progress)
         decay = value(self.plan.weight_decay, progress)
