@@ -7,12 +7,11 @@ of DINO have other numbers of crops, they differ in passes too, which their sett
 """
 
 import itertools
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.grid import RESULTS
+from benchmarks.grid import RESULTS, kept_cells
 from ilk.core import UserError
 
 CHOICE = "regimes-choice"
@@ -53,8 +52,8 @@ def best(method: str, mix: str, results: Path = RESULTS) -> dict[str, Any]:
     """The settings of the best cell.
 
     Args:
-        method: as for `tried`.
-        mix: likewise.
+        method: ``moco-v3`` or ``dino``.
+        mix: ``none`` or ``sdmp``.
         results: folder that holds the folder of the choosing grid.
 
     Raises:
@@ -67,9 +66,9 @@ def best_cell(method: str, mix: str, results: Path = RESULTS) -> str:
     """The cell with the highest k-NN accuracy; the first of equal ones.
 
     Args:
-        method: as for `best`.
-        mix: likewise.
-        results: likewise.
+        method: ``moco-v3`` or ``dino``.
+        mix: ``none`` or ``sdmp``.
+        results: folder that holds the folder of the choosing grid.
 
     Raises:
         UserError: a cell is missing.
@@ -95,10 +94,9 @@ def _options(
 
 def _accuracies(place: Path, name: str) -> list[float]:
     """k-NN accuracy of a cell, a value a seed."""
-    cells = [json.loads(path.read_text()) for path in sorted(place.glob(f"{name}-seed*.json"))]
     return [
         result["value"]
-        for cell in cells
+        for cell in kept_cells(place, name)
         for result in cell["results"]
         if result["protocol"].partition("@")[0] == "knn"
     ]

@@ -30,18 +30,17 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.grid import Cell, Grid, absent
+from benchmarks.grid import Cell, Grid, opened
 from benchmarks.mini import DATA as CIFAR
 from benchmarks.mini import MOCO_V3, SHARED
-from benchmarks.regimes import VIT
+from benchmarks.regimes import BATCH, VIT, lasting
 from ilk.core import UserError, seeding
-from ilk.data import Source, Subset, labels, open_source
+from ilk.data import Source, Subset, labels
 from ilk.networks import Encoder, read_given, save_encoder, start_from
 
 DATA = CIFAR.parent
 NAME = "continue"
 SEEDS = 2
-BATCH = 128
 FIRST_SEEN, SEEN = 250_000, 100_000  # images, before and while a network is continued
 OWN = 2_000  # images of the other half that are learned from
 RATE = 4e-3  # for a batch of 256
@@ -55,8 +54,8 @@ DRAWERS = 15  # of 20, whose characters are learned from
 def halves(data: Path, seed: int) -> Grid:
     """Part one with one seed, on a folder of data."""
     path = data / CIFAR.name
-    first, _ = _by_class(_opened(path, "train"))
-    train, test = (_by_class(_opened(path, part))[1] for part in ("train", "test"))
+    first, _ = _by_class(opened(path, "train"))
+    train, test = (_by_class(opened(path, part))[1] for part in ("train", "test"))
     order = np.sort(seeding.permutation(0, 0, len(train))[:OWN])
     return Grid(
         name=NAME,
@@ -85,11 +84,8 @@ def _cifar_cells(first: Source, own: Source, seed: int) -> Iterator[Cell]:
 
 def _at_full_rate(seen: int, count: int) -> dict[str, Any]:
     """MoCo v3 as from scratch, for so many images of a set of this size."""
-    warm = round(seen / count / 12, 2)  # epochs, a twelfth of the run as in the learning check
-    options = MOCO_V3["method_options"] | {"base_lr": RATE, "warmup_epochs": warm}
-    return MOCO_V3 | {
-        "method_options": options, "defaults": SHARED["defaults"], "steps": seen // BATCH,
-    }  # fmt: skip
+    options = MOCO_V3["method_options"] | {"base_lr": RATE}
+    return MOCO_V3 | {"defaults": SHARED["defaults"]} | lasting(options, count, seen)
 
 
 def _by_class(source: Source) -> tuple[Source, Source]:
@@ -101,8 +97,8 @@ def _by_class(source: Source) -> tuple[Source, Source]:
 def imagenet(data: Path, seed: int) -> Sequence[Grid]:
     """Part two with one seed: Imagenette, and Omniglot with five of twenty drawers to test."""
     photos, drawn = data / "imagenette96-5k.parquet", data / "omniglot-small.parquet"
-    train, test = (_opened(photos, part) for part in ("train", "val"))
-    characters = _opened(drawn)
+    train, test = (opened(photos, part) for part in ("train", "val"))
+    characters = opened(drawn)
     learned = pq.read_table(drawn, columns=["drawer"])["drawer"].to_numpy() <= DRAWERS
     parts = (Subset(characters, np.flatnonzero(part)) for part in (learned, ~learned))
     sets = {"imagenette": (96, train, test), "omniglot": (64, *parts)}
@@ -153,12 +149,6 @@ def lite0(size: int) -> Encoder:
     if start.fitted.missing:
         raise UserError(f"benchmark: {file.name} must hold all weights of {LITE0}")
     return start.encoder
-
-
-def _opened(path: Path, part: str = "") -> Source:
-    if not path.exists():
-        raise absent(path)
-    return open_source(f"{path}:{part}" if part else str(path))
 
 
 if __name__ == "__main__":

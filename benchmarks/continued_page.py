@@ -1,9 +1,10 @@
 """The table of ``docs/continue.md``: what continuing did to a network, seed by seed."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from benchmarks.grid import in_percent, kept_cells
 
 PARTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "cifar": (
@@ -69,14 +70,11 @@ def table(results: Path) -> str:
 
 
 def _seeds(results: Path, cell: str) -> dict[int, dict[str, Any]]:
-    found = (json.loads(path.read_text()) for path in results.glob(f"{cell}-seed*.json"))
-    return {content["seed"]: content for content in found}
+    return {content["seed"]: content for content in kept_cells(results, cell)}
 
 
 def _score(cell: Mapping[str, Any] | None, protocol: str) -> str:
-    """In percent with its 95 % interval; empty where there is none yet."""
+    """A score with its 95 % interval; empty where there is none yet."""
     if cell is None:
         return ""
-    result = next(entry for entry in cell["results"] if entry["protocol"] == protocol)
-    low, high = (100 * end for end in result["interval"])
-    return f"{100 * result['value']:.1f} % ({low:.1f} to {high:.1f})"
+    return in_percent(next(one for one in cell["results"] if one["protocol"] == protocol))

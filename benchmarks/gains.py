@@ -6,7 +6,6 @@ single images were kept have Newcombe's interval of two proportions (Statistics 
 1998, method 10), which is wider.
 """
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.chosen import CHOICE, best_cell
-from benchmarks.grid import CORRUPTED, RESULTS, unpacked
+from benchmarks.grid import CORRUPTED, RESULTS, kept_cells, unpacked
 from benchmarks.regimes import AXES, DINO_AXIS, IMAGES, SEEN, cell_name
 from ilk.core import UserError
 from ilk.evaluate import difference_over_seeds
@@ -30,14 +29,14 @@ Cells = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Gain:
-    """Of one protocol, as shares; the interval is of 95 %.
+    """What one protocol says, as shares; the interval is of 95 %.
 
     Args:
         plain: mean accuracy without the mix.
-        mixed: with it.
-        low: end of the interval of their difference.
-        high: likewise.
-        seeds: of the side with fewer.
+        mixed: mean accuracy with it.
+        low: least difference of the two in the interval.
+        high: greatest difference in it.
+        seeds: how many the side with fewer has.
     """
 
     plain: float
@@ -64,15 +63,15 @@ class Regime:
     Args:
         axis: what the map calls it, or where it is from.
         where: folder of the results.
-        method: its name.
-        mix: likewise.
-        images: that are learned from.
+        method: name of the method.
+        mix: name of the mix.
+        images: how many are learned from.
         seen: images, with repetitions.
         augment: how much images are changed.
-        backbone: its name.
+        backbone: name of the network.
         backbone_options: its arguments.
-        mix_options: of the mixed cell.
-        gains: by protocol; of no protocol where a cell is missing.
+        mix_options: what the mixed cell changes of its mix.
+        gains: a gain for each protocol; empty where a cell is missing.
         missing: names of cells that were not run yet.
     """
 
@@ -96,7 +95,7 @@ class Regime:
 
     @property
     def parameters(self) -> int:
-        """Of the backbone."""
+        """How many the backbone has."""
         named = Settings(
             backbone=self.backbone, backbone_options=self.backbone_options, image_size=SIDE
         )
@@ -174,7 +173,7 @@ def mapped(results: Path = RESULTS, mix: str = "sdmp") -> Iterator[Regime]:
 
 def _regime(place: Path, names: tuple[str, str], **known: Any) -> Regime:
     """A regime with its gains; what cells know of themselves replaces what was planned."""
-    plain, mixed = (cells(place, name) for name in names)
+    plain, mixed = (kept_cells(place, name) for name in names)
     missing = [name for name, side in zip(names, (plain, mixed), strict=True) if not side]
     where = f"benchmarks/results/{place.name}"
     if missing:
@@ -218,12 +217,6 @@ def _checked(results: Path) -> Iterator[Regime]:
             axis="learning check", method=method, mix=mix, images=10_000, seen=0,
             augment="full", backbone="resnet_mini", backbone_options={},
         )  # fmt: skip
-
-
-def cells(place: Path, name: str) -> Cells:
-    """All seeds of a cell, in their order."""
-    paths = sorted(place.glob(f"{name}-seed*.json"), key=lambda path: (len(path.name), path))
-    return [json.loads(path.read_text()) for path in paths]
 
 
 def _results(side: Cells, protocol: str) -> list[dict[str, Any]]:

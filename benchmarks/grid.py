@@ -8,14 +8,10 @@ the time.
 
 import base64
 import json
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +20,13 @@ import torch
 from rich.console import Console
 
 from ilk.core import Busy, UserError
-from ilk.data import Source
+from ilk.data import Source, open_source
 from ilk.evaluate import Result
 from ilk.progress import TrainDisplay
 from ilk.study import Cell as StudyCell
 from ilk.study import Study, Watch
 from ilk.train import Settings, read_record
+from ilk.train.records.record import now, surroundings
 
 RESULTS = Path(__file__).parent / "results"
 RUNS = Path(__file__).parent.parent / "runs"
@@ -41,9 +38,9 @@ class Cell:
     """One run and its scores.
 
     Args:
-        name: of the cell, without the seed.
-        settings: of the run; empty for ``pixels``, for the ``untrained`` network and for one
-            that is scored as it is.
+        name: name of the cell, without the seed.
+        settings: settings of the run; empty for ``pixels``, for the ``untrained`` network and
+            for one that is scored as it is.
         images: what it learns from, where that is not what the probes are trained on.
         encoder: a network that is scored as it is, a run or a name; empty for all others.
     """
@@ -59,13 +56,13 @@ class Grid:
     """All cells over all seeds on one data set.
 
     Args:
-        name: of the folder of results.
+        name: name of the folder of results.
         shared: settings of all runs.
         train: data that is learned from and that the probes are trained on.
         test: data that is scored.
-        cells: in the order in which they are run.
+        cells: all cells, in the order in which they are run.
         command: what runs it; empty is the make target of its name.
-        first_seed: of the seeds that are run.
+        first_seed: the least of the seeds that are run.
         corrupted: part of the test data on which accuracy under corruptions is measured too;
             None leaves that out.
         protocols: how cells are scored.
@@ -144,8 +141,8 @@ class Grid:
             "settings": record.get("settings"),
             "images": None if cell.learned is None else len(cell.learned),
             "length": record.get("length"),
-            "versions": record.get("versions"),
-            "commit": record.get("commit"),
+            # Those that trained it, which may have been earlier.
+            **{name: record[name] for name in ("versions", "commit") if name in record},
             "guard": record.get("guard"),
             "online_knn": online_scores(place / "metrics.jsonl"),
             **watched(place / "metrics.jsonl"),
@@ -168,25 +165,15 @@ def watching(console: Console) -> Watch:
     return watch
 
 
-def commit() -> str:
-    """The commit of this tree, with ``-dirty`` where files were changed."""
-    words = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    here = Path(__file__).parent
-    done = subprocess.run(words, cwd=here, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
-
-
 def facts(command: str) -> dict[str, Any]:
-    """What was called, when, of which commit and on what."""
+    """What was called, when, of which commit, with what and on what."""
+    around = surroundings()
     return {
         "command": command,
-        "commit": commit(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {
-            "platform": platform.platform(),
-            "processors": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-        },
+        "commit": around["commit"] or "unknown",
+        "versions": around["versions"],
+        "date": now(),
+        "machine": around["machine"] | {"threads": torch.get_num_threads()},
     }
 
 
@@ -244,6 +231,29 @@ def write(path: Path, result: Mapping[str, Any]) -> None:
     beside = path.with_suffix(".tmp")
     beside.write_text(json.dumps(result, indent=1, default=str) + "\n")
     beside.replace(path)
+
+
+def kept_cells(place: Path, name: str) -> list[dict[str, Any]]:
+    """What a folder of results holds of a cell, seed by seed in their order."""
+    paths = sorted(place.glob(f"{name}-seed*.json"), key=lambda path: (len(path.name), path))
+    return [json.loads(path.read_text()) for path in paths]
+
+
+def in_percent(result: Mapping[str, Any]) -> str:
+    """A score with its 95 % interval."""
+    low, high = (100 * end for end in result["interval"])
+    return f"{100 * result['value']:.1f} % ({low:.1f} to {high:.1f})"
+
+
+def opened(path: Path, part: str = "") -> Source:
+    """The data of a benchmark, or a part of it.
+
+    Raises:
+        UserError: the file is not there.
+    """
+    if not path.exists():
+        raise absent(path)
+    return open_source(f"{path}:{part}" if part else str(path))
 
 
 def absent(path: Path) -> UserError:

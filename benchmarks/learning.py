@@ -34,11 +34,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.gains import gain
-from benchmarks.grid import RESULTS, RUNS, absent, facts, packed, write
-from benchmarks.mini import DATA
+from benchmarks.grid import RESULTS, RUNS, facts, opened, packed, write
+from benchmarks.mini import DATA, shuffled
 from benchmarks.mixing_page import points
-from ilk.core import UserError, seeding
-from ilk.data import Source, Subset, open_source, read_item
+from ilk.core import UserError
+from ilk.data import Source, Subset, read_item
 from ilk.embedding import embed
 from ilk.evaluate import evaluate
 from ilk.networks import load_encoder
@@ -81,12 +81,12 @@ class Bench:
     """Where cells run and how long.
 
     Args:
-        name: of the folders of results and runs.
+        name: name of the folders of results and runs.
         learned: what is learned from, without labels.
         train: labelled images for the probes.
         test: labelled images that are scored.
-        minutes: of each command.
-        first_seed: of the seeds.
+        minutes: what each command may take.
+        first_seed: the least of the seeds.
         tiny: whether everything is small; the plan then takes most of the time.
     """
 
@@ -114,7 +114,7 @@ class Bench:
         return (RUNS if self.tiny else RESULTS) / self.name
 
     def path(self, cell: str, seed: int) -> Path:
-        """Of a cell's result."""
+        """Where a cell's result is kept."""
         return self.results / f"{cell}-{self.minutes:g}m-seed{seed}.json"
 
     def images(self) -> Path:
@@ -153,7 +153,7 @@ class Bench:
             "called": [word.rpartition("/")[2] for word in words],
             "load_before": load,
             "lightly": version("lightly") if cell in PEERS else None,
-            **_told(place),
+            **_account(place),
             "results": [result.to_dict() | packed(result) for result in results],
         }
 
@@ -175,14 +175,13 @@ class Bench:
 
 def reported(path: Path, minutes: float = MINUTES) -> Bench:
     """All training images; the whole test set."""
-    images, _ = _opened(path)
-    test = open_source(f"{path}:test")
+    images, test = opened(path, "train"), opened(path, "test")
     return Bench(name="learning", learned=images, train=images, test=test, minutes=minutes)
 
 
 def choosing(path: Path, minutes: float = MINUTES) -> Bench:
     """No test image: 15,000 training images, scored on the other 5,000."""
-    images, order = _opened(path)
+    images, order = shuffled(path)
     learned, test = (Subset(images, np.sort(part)) for part in (order[:15_000], order[15_000:]))
     return Bench(
         name="learning-choice", learned=learned, train=learned, test=test, minutes=minutes,
@@ -229,7 +228,7 @@ def table(cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
     return lines
 
 
-def _told(place: Path) -> dict[str, Any]:
+def _account(place: Path) -> dict[str, Any]:
     """What a run says of itself."""
     if (place / "run.json").exists():
         record = json.loads((place / "run.json").read_text())
@@ -252,13 +251,6 @@ def _called(words: Sequence[str]) -> None:
         raise UserError(
             f"learning: {' '.join(words[1:4])} must end well, got status {done.returncode}"
         )
-
-
-def _opened(path: Path) -> tuple[Source, np.ndarray]:
-    if not path.exists():
-        raise absent(path)
-    images = open_source(f"{path}:train")
-    return images, seeding.permutation(0, 0, len(images))
 
 
 def _scores(path: Path) -> str:

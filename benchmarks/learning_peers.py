@@ -51,10 +51,10 @@ class Peer:
     """A method put together.
 
     Args:
-        transform: of one image into two views.
-        modules: whose parameters learn.
+        transform: makes two views of an image.
+        modules: those whose parameters learn.
         slow: pairs of a module and its copy that follows it.
-        loss: of two views.
+        loss: what two views cost.
     """
 
     transform: Callable[[Any], list[Tensor]]

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.grid import Cell, Grid, absent
+from benchmarks.grid import Cell, Grid, opened
 from ilk.core import seeding
-from ilk.data import Subset, open_source
+from ilk.data import Source, Subset
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "cifar10-20k.parquet"
 IMAGES = 10_000
@@ -79,13 +79,16 @@ CELLS = (
 
 def grid(path: Path, epochs: float = EPOCHS) -> Grid:
     """The grid on a copy of the data; of another length it has a name of its own."""
-    if not path.exists():
-        raise absent(path)
-    images = open_source(f"{path}:train")
-    chosen = np.sort(seeding.permutation(0, 0, len(images))[:IMAGES])
-    train, test = Subset(images, chosen), open_source(f"{path}:test")
+    images, order = shuffled(path)
+    train, test = Subset(images, np.sort(order[:IMAGES])), opened(path, "test")
     whole = Grid(name="mini", shared=SHARED, train=train, test=test, cells=CELLS)
     return whole if epochs == EPOCHS else lasting(whole, epochs)
+
+
+def shuffled(path: Path) -> tuple[Source, np.ndarray]:
+    """All training images, and the order in which benchmarks take parts of them."""
+    images = opened(path, "train")
+    return images, seeding.permutation(0, 0, len(images))
 
 
 def lasting(grid: Grid, epochs: float) -> Grid:

@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gains import PROTOCOLS, Gain, Regime, cells, gain, regimes
-from benchmarks.grid import RESULTS
+from benchmarks.gains import PROTOCOLS, Gain, Regime, gain, regimes
+from benchmarks.grid import RESULTS, kept_cells
 from benchmarks.regimes import ABLATIONS, AXES, cell_name
 from ilk.train.planning.mixing import EVIDENCE, read
 
 PLOT = Path(__file__).parents[1] / "docs" / "images" / "mixing.svg"
 KNN, LINEAR, CORRUPTED = PROTOCOLS
 PANELS = {KNN: "k-NN", LINEAR: "linear probe"}
-# Okabe and Ito's blue and vermilion, which are told apart with any sight; shapes differ too.
+# Okabe and Ito's blue and vermilion, which differ to every kind of sight; shapes differ too.
 COLOURS = {KNN: "#0072b2", LINEAR: "#d55e00"}
 WIDTH, LABELS, ROW, TOP, BOTTOM, GAP = 860.0, 330.0, 34.0, 44.0, 64.0, 44.0
 AUGMENTS = ("full", "no-hue", "crops")
@@ -100,13 +100,13 @@ def ablations(results: Path = RESULTS) -> list[str]:
     """What is changed of SDMP, beside the plain method at the same axis."""
     lines: list[str] = []
     for axis in AXES:
-        plain = cells(results / "regimes", cell_name(axis, "none"))
+        plain = kept_cells(results / "regimes", cell_name(axis, "none"))
         places = {"sdmp": results / "regimes"}
         places |= dict.fromkeys(("i-mix", *ABLATIONS), results / "regimes-ablations")
         rows = [
             f"| {name} | {_accuracies(each)} | {points(each)} | {each.seeds} |"
             for name, place in places.items()
-            if (each := gain(plain, cells(place, cell_name(axis, name)), KNN)) is not None
+            if (each := gain(plain, kept_cells(place, cell_name(axis, name)), KNN)) is not None
         ]
         if len(rows) > 1:
             lines += ["", f"Changed at {axis} (k-NN, against the plain method):", ""]
@@ -134,7 +134,7 @@ def _accuracies(each: Gain) -> str:
 
 
 def ordered(found: Sequence[Regime]) -> list[Regime]:
-    """By method and mix, augmentation, images, length and network."""
+    """The regimes in the order of method, mix, augmentation, images, length and network."""
     return sorted(
         found,
         key=lambda one: (

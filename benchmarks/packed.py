@@ -11,7 +11,7 @@ can be stopped and go on; a seed is some ten minutes of one core.
 import argparse
 from pathlib import Path
 
-from benchmarks.grid import RUNS, Cell, Grid, absent
+from benchmarks.grid import RUNS, Cell, Grid, opened
 from benchmarks.mini import DATA as CIFAR
 from benchmarks.mini import MOCO_V3, SHARED
 from ilk.data import Packing, open_source, pack
@@ -24,9 +24,7 @@ SIDE = 72
 
 def grid(data: Path = DATA) -> Grid:
     """Both cells."""
-    if not data.exists():
-        raise absent(data)
-    train = open_source(f"{data}:train")
+    train = opened(data, "train")
     place = RUNS / NAME / f"train-{SIDE}.tar"
     pack(train, place, Packing(shorter_side=SIDE))
     options = {**MOCO_V3["method_options"], "min_scale": 0.08}
@@ -35,7 +33,7 @@ def grid(data: Path = DATA) -> Grid:
         name=NAME,
         shared=SHARED | {"epochs": EPOCHS},
         train=train,
-        test=open_source(f"{data}:val"),
+        test=opened(data, "val"),
         cells=(
             Cell(name="originals", settings=settings),
             Cell(name="packed", settings=settings, images=open_source(str(place))),

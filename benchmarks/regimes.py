@@ -7,7 +7,7 @@
     .venv/bin/python -m benchmarks.regimes ablate --at wide   what of SDMP matters there
     .venv/bin/python -m benchmarks.regimes choose             how settings were chosen
 
-Every cell sees 600,000 images of CIFAR-10, about 25 minutes of one core with the small network,
+Every cell sees 600,000 images of CIFAR-10, about 15 minutes of one core with the small network,
 and is scored with all 20,000 labelled images. The centre is MoCo v3 on 2,000 images for 300
 epochs with `resnet_mini` and all augmentation; from there one step is taken along each axis:
 a larger network, a small transformer, more images, weaker augmentation, twice the length, DINO.
@@ -31,10 +31,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.chosen import CHOICE, best, tried
-from benchmarks.grid import RESULTS, Cell, Grid, absent
-from benchmarks.mini import DATA, DINO, MOCO_V3, SHARED
-from ilk.core import UserError, seeding
-from ilk.data import Source, Subset, open_source
+from benchmarks.grid import RESULTS, Cell, Grid, opened
+from benchmarks.mini import DATA, DINO, MOCO_V3, SHARED, shuffled
+from ilk.core import UserError
+from ilk.data import Source, Subset
 
 SEEN = 600_000  # images, in a cell of the map
 CHOSEN_SEEN = 200_000  # images, in a cell that settings are chosen by
@@ -92,7 +92,7 @@ def lasting(options: Mapping[str, Any], count: int, seen: int) -> dict[str, Any]
 
 
 def shared() -> dict[str, Any]:
-    """What all runs have in common; lengths are said in steps."""
+    """What all runs have in common; lengths are counted in steps."""
     kept = {name: value for name, value in SHARED.items() if name != "epochs"}
     return kept | {"batch_size": BATCH, "knn_every": 20}
 
@@ -108,7 +108,7 @@ def regimes(
     """The map on a copy of the data, or a part of it.
 
     Args:
-        path: of the data.
+        path: file of the data.
         axes: names of `AXES`, or `DINO_AXIS`.
         results: where the settings that were chosen are read from.
         only: name of the one cell that is wanted; empty is all of them.
@@ -116,7 +116,7 @@ def regimes(
     Raises:
         UserError: settings were not chosen yet, or the data is not there.
     """
-    images, order = _opened(path)
+    images, order = shuffled(path)
     pairs = [(axis, mix) for axis in axes for mix in MIXES]
     baselines = (Cell(name="pixels"), Cell(name="untrained")) if "centre" in axes else ()
     made = tuple(
@@ -132,14 +132,14 @@ def ablations(path: Path, axis: str, results: Path = RESULTS) -> Grid:
     """SDMP with one thing changed, and i-Mix, at one axis of the map; i-Mix comes first.
 
     Args:
-        path: of the data.
+        path: file of the data.
         axis: a name of `AXES`, of which all have MoCo v3.
         results: where the settings that were chosen are read from.
 
     Raises:
-        UserError: as for `regimes`.
+        UserError: settings were not chosen yet, or the data is not there.
     """
-    images, order = _opened(path)
+    images, order = shuffled(path)
     mixed, learned = at(axis, "sdmp", results), _first(axis, images, order)
     changed = {"i-mix": {"mix": "i-mix", "mix_options": {}}} | {
         name: {"mix_options": {**mixed["mix_options"], **options}}
@@ -158,7 +158,7 @@ def at(axis: str, mix: str, results: Path = RESULTS) -> dict[str, Any]:
     Args:
         axis: a name of `AXES`, or `DINO_AXIS`.
         mix: ``none`` or ``sdmp``.
-        results: as for `regimes`.
+        results: where the settings that were chosen are read from.
 
     Raises:
         UserError: settings were not chosen yet.
@@ -171,7 +171,7 @@ def at(axis: str, mix: str, results: Path = RESULTS) -> dict[str, Any]:
 
 def choices(path: Path) -> Grid:
     """The runs that settings are chosen by; no image of the map's centre and no test image."""
-    images, order = _opened(path)
+    images, order = shuffled(path)
     learned = Subset(images, np.sort(order[-IMAGES:]))
     return Grid(
         name=CHOICE,
@@ -207,8 +207,7 @@ def _first(axis: str, images: Source, order: np.ndarray) -> Source:
 
 def _reported(name: str, path: Path, cells: tuple[Cell, ...]) -> Grid:
     """A grid that is scored with all labelled images, and under corruptions on a fifth."""
-    images, _ = _opened(path)
-    test = open_source(f"{path}:test")
+    images, test = opened(path, "train"), opened(path, "test")
     return Grid(
         name=name,
         shared=shared(),
@@ -218,13 +217,6 @@ def _reported(name: str, path: Path, cells: tuple[Cell, ...]) -> Grid:
         command="" if name == "regimes" else "python -m benchmarks.regimes ablate",
         corrupted=Subset(test, np.arange(0, len(test), 5)),
     )
-
-
-def _opened(path: Path) -> tuple[Source, np.ndarray]:
-    if not path.exists():
-        raise absent(path)
-    images = open_source(f"{path}:train")
-    return images, seeding.permutation(0, 0, len(images))
 
 
 def main() -> None:

@@ -150,10 +150,10 @@ def grids(words: str, number: int, data: Data, cells: Sequence[Cell]) -> Iterato
     """Runs that are scored as they end, and the probe, which is scored by another protocol.
 
     Args:
-        words: of the command line that these cells need.
-        number: of the split, which is the seed too.
-        data: with the split.
-        cells: all of them.
+        words: options of the command line that these cells need.
+        number: number of the split, which is the seed too.
+        data: images and their split.
+        cells: what is run and scored.
     """
     notes = {"protocol": SEMI.name, "protocol_hash": SEMI.hash, "split": data.split.hash}
     for protocol, probed in ((SEMI.scored_by, False), ("linear@1", True)):

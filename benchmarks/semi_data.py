@@ -26,7 +26,7 @@ class Data:
         images: all of which labels are known to us.
         split: which of them have labels and which are for validation.
         asked: images that are scored.
-        classes: that have labels; empty is all.
+        classes: those that have labels; empty is all.
     """
 
     images: Source
@@ -59,7 +59,7 @@ class Data:
         """Unlabelled images of four classes, of which a share is not of those with labels.
 
         Args:
-            share: in percent; as many images whatever it is.
+            share: percentage; it does not change how many images there are.
         """
         others = round(share / 100 * len(OTHERS))
         chosen = (*OTHERS[:others], *ANIMALS[: len(OTHERS) - others])
@@ -74,9 +74,9 @@ def opened(path: Path, per_class: int, number: int, on: str = "test") -> Data:
     """The images of the learning check with one split.
 
     Args:
-        path: of the data.
+        path: file of the data.
         per_class: labelled images a class.
-        number: of the split.
+        number: number of the split.
         on: ``test`` or ``validation``.
     """
     whole = mini.grid(path)

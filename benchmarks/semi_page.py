@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.gains import cells
-from benchmarks.grid import RESULTS, unpacked
+from benchmarks.grid import RESULTS, kept_cells, unpacked
 from benchmarks.semi import (
     ALL,
     ALONE,
@@ -35,7 +34,7 @@ class Found:
     """The scores of one cell.
 
     Args:
-        name: of the cell.
+        name: name of the cell.
         right: a row a split, a column a test image.
     """
 
@@ -132,7 +131,7 @@ def mismatch(place: Path) -> Iterator[str]:
 
 def found(place: Path, name: str) -> Found | None:
     """The scores of a cell over its splits; None where there are none."""
-    kept = cells(place, name)
+    kept = kept_cells(place, name)
     if not kept:
         return None
     return Found(name=name, right=np.stack([unpacked(c["results"][0]) for c in kept]))
@@ -158,7 +157,7 @@ def _below(
 
 
 def _behind(method: str, ours: Found, theirs: Found | None) -> str:
-    """By how much a method is worse; empty if it is not."""
+    """The method and how much worse it is; empty if it is not."""
     if theirs is None:
         return ""
     apart = difference_over_seeds(theirs.right, ours.right)

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks import continued_page, learning, mixing_page, semi_page
 from benchmarks.gains import regimes
+from benchmarks.grid import in_percent
 from ilk.cli.methods import header
 from ilk.cli.needs import needs
 from ilk.kin_rules import KIN_RULES
@@ -263,14 +264,8 @@ def table(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
     names = [result["protocol"] for result in next(iter(rows.values()))]
     lines = [f"| features | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
     for row, found in rows.items():
-        lines.append(f"| {row} | {' | '.join(map(score, found))} |")
+        lines.append(f"| {row} | {' | '.join(map(in_percent, found))} |")
     return lines
-
-
-def score(result: dict[str, Any]) -> str:
-    """A score in percent, with its 95 % interval."""
-    low, high = result["interval"]
-    return f"{100 * result['value']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def methods() -> str:
@@ -280,7 +275,7 @@ def methods() -> str:
     heads, lines = ["name", "what it is", "paper", "needs"], list[str]()
     if cells:
         heads += ["k-NN", "minutes"]
-        lines += [told(cells), ""]
+        lines += [caption(cells), ""]
     lines += [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for name, kind in {**METHODS, **MIXES, **rules}.items():
         head = header(kind)
@@ -289,7 +284,7 @@ def methods() -> str:
         row = [f"`{name}`", what, f"[{paper}]({address})", needs(name)]
         if cells:
             found = cells.get(name, []) if name in METHODS else []
-            row.append(", ".join(score(cell["results"][0]) for cell in found))
+            row.append(", ".join(in_percent(cell["results"][0]) for cell in found))
             row.append(", ".join(minutes(cell) for cell in found))
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines) + "\n"
@@ -310,13 +305,13 @@ def minutes(cell: dict[str, Any]) -> str:
     return "" if seconds is None else f"{seconds / 60:.0f}"
 
 
-def told(cells: dict[str, list[dict[str, Any]]]) -> str:
+def caption(cells: dict[str, list[dict[str, Any]]]) -> str:
     """What the last columns are, and what has to be beaten."""
     lengths = {
         c["settings"]["epochs"] for found in cells.values() for c in found if c["settings"]
     }
     beaten = (
-        f"{score(cells[name][0]['results'][0])} by {what}"
+        f"{in_percent(cells[name][0]['results'][0])} by {what}"
         for name, what in (("untrained", "the untrained network"), ("pixels", "raw pixels"))
         if name in cells
     )

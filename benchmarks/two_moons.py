@@ -1,11 +1,11 @@
 """What do unlabelled points add to ten labels on two moons, by method, over seeds?
 
-    .venv/bin/python -m benchmarks.two_moons [picture]
+    .venv/bin/python -m benchmarks.two_moons [draw]
 
 Points are items of rank one: they go through the trainer as images do, with a small network of
 two hidden layers. All methods have the same points, labels, jitter of views, optimiser, steps
 and batch; what else a method needs to know of so small a world stands in ``METHODS``. The error
-is that of the network a method keeps, on other points, at the last step. ``picture`` draws what
+is that of the network a method keeps, on other points, at the last step. ``draw`` draws what
 was measured.
 """
 
@@ -39,7 +39,7 @@ SEEDS, STEPS, BATCH, JITTER, RATE = 5, 600, 100, 0.1, 0.01
 WIDTH, HEIGHT = 96, 64  # cells of the map of answers
 EDGES = (-1.75, 1.75), (-1.15, 1.15)  # of the map, with the moons in its middle
 FILE = RESULTS / "two-moons" / "two-moons.json"
-PICTURE = Path(__file__).parents[1] / "docs" / "images" / "two-moons.png"
+DRAWING = Path(__file__).parents[1] / "docs" / "images" / "two-moons.png"
 
 RAMP = {"ramp_epochs": 30.0}  # of 120
 SHARE = {"labelled": LABELS / BATCH}
@@ -185,7 +185,7 @@ def measured() -> dict[str, Any]:
     return out
 
 
-def picture(results: Mapping[str, Any], scale: int = 3, across: int = 4) -> Image.Image:
+def drawing(results: Mapping[str, Any], scale: int = 3, across: int = 4) -> Image.Image:
     """Maps side by side: regions of both moons, all points, and the labelled ones larger."""
     chance = np.random.default_rng(0)
     points, classes = moons(POINTS, chance)
@@ -226,7 +226,7 @@ def _dot(
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", nargs="?", choices=["measure", "picture"], default="measure")
+    parser.add_argument("what", nargs="?", choices=["measure", "draw"], default="measure")
     if parser.parse_args().what == "measure":
         torch.set_num_threads(1)
         sizes = {
@@ -234,4 +234,4 @@ if __name__ == "__main__":
             "jitter": JITTER, "steps": STEPS, "batch": BATCH, "lr": RATE, "seeds": SEEDS,
         }  # fmt: skip
         write(FILE, facts("python -m benchmarks.two_moons") | sizes | {"methods": measured()})
-    picture(json.loads(FILE.read_text())["methods"]).save(PICTURE)
+    drawing(json.loads(FILE.read_text())["methods"]).save(DRAWING)

@@ -53,7 +53,7 @@ def rows(runs: int = 15) -> list[dict[str, object]]:
 
 
 def works() -> dict[str, tuple[list, list, Sequence[ImageView], str]]:
-    """By name: images, the same as ilk is given them, the views of ilk, and those of peers."""
+    """Images, the same as ilk is given them, its views and those of peers, by name."""
     byol, dino = views.byol_pair(interpolation="bilinear"), views.dino_multicrop()
     usual, large, small = jpegs(), photos(), arrays()
     packed_usual, packed_large = packed(usual, 256), packed(large, 512)
@@ -103,10 +103,10 @@ def engines(files: list, ours: list, pair: Sequence[ImageView], kind: str) -> di
     """What makes all views of all images, by name; the peers that are installed.
 
     Args:
-        files: of the images.
+        files: images, as files or arrays.
         ours: the same for ilk; others where they are packed.
         pair: the views.
-        kind: of them, for lightly.
+        kind: lightly's name for such views.
     """
     found: dict[str, Engine] = {"ilk": lambda: _ours(ours, pair)}
     if find_spec("lightly") is not None:

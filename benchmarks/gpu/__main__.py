@@ -37,7 +37,7 @@ class Report:
     Args:
         path: where the file is written.
         facts: command, date, machine, commit and versions.
-        rows: by name of the unit.
+        rows: a row for each unit, by its name.
         left: units that the clock left out, or that a toy does not have.
     """
 
@@ -52,7 +52,7 @@ class Report:
         with self._lock:
             self.rows[name] = row
             self.write()
-            print(f"{name}: {said(row)}", flush=True)
+            print(f"{name}: {in_a_line(row)}", flush=True)
 
     def write(self) -> None:
         """All rows so far; failures stand together once more, to be seen at once."""
@@ -68,7 +68,7 @@ def failed(row: dict[str, Any]) -> bool:
     return "failed" in row or row.get("holds") is False
 
 
-def said(row: dict[str, Any]) -> str:
+def in_a_line(row: dict[str, Any]) -> str:
     """A row in a line."""
     shown = row.get("failed") or json.dumps(
         {name: value for name, value in row.items() if name not in ("results", "profile")},
@@ -101,7 +101,7 @@ class Timetable:
 
     def part(self, name: str) -> Report:
         """Work off one part, and say what was left out."""
-        surroundings = facts(" ".join(["python -m benchmarks.gpu", *self.chosen.said]))
+        surroundings = facts(" ".join(["python -m benchmarks.gpu", *self.chosen.words]))
         surroundings |= prepare.surroundings(self.chosen.data) | {"seed": self.chosen.seed}
         report = Report(self.chosen.out / f"{name}.json", surroundings)
         until = self.began + (self.end - self.began) * PARTS[name]
@@ -129,7 +129,7 @@ class Timetable:
         )
 
     def _cells(self, report: Report, until: float) -> None:
-        """As many images for each as the slowest of them can see in the time that is left."""
+        """Show each as many images as the slowest of them can see in the time that is left."""
         side = 1 if self.chosen.tiny else cells.SIDE
         runs = cells.folder(self.chosen.runs)
         shutil.rmtree(runs, ignore_errors=True)  # of another length
@@ -170,7 +170,7 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(words)
     named = "gpu-tiny" if chosen.tiny else "gpu"
-    chosen.said = words
+    chosen.words = words
     chosen.runs = (chosen.runs or RUNS / named).absolute()
     chosen.out = (
         chosen.out or (RUNS / named / "out" if chosen.tiny else RESULTS / named)

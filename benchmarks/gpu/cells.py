@@ -35,7 +35,7 @@ def units(scale: Scale) -> dict[str, Unit]:
 
 
 def settings(mix: str, place: Place, items: int) -> dict[str, Any]:
-    """Of a run that sees a given number of images."""
+    """Settings of a run that sees a given number of images."""
     scale, seen = place.scale, place.seen or 10**6
     options = MOCO_V3["method_options"] | scale.method_options.get("moco-v3", {})
     options = options | {"warmup_epochs": round(seen / items * WARM, 2)}

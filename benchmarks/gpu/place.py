@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import torch
 
-from benchmarks.grid import RUNS, absent
+from benchmarks.grid import RUNS, opened
 from ilk.core import replacing
 from ilk.data import Source, open_source
 from ilk.rendered import Rendered
@@ -29,12 +29,12 @@ class Scale:
         backbone_options: what that network is built with.
         size: the side of a view, in pixels.
         batches: images in a step.
-        steps: in a round, and in a stream of data.
-        rounds: in which engines take turns.
+        steps: how many a round has, and a stream of data.
+        rounds: how often engines take turns.
         photos: images on the disk that are decoded.
         pixels: height and width of each.
         vectors: queries, gallery and dimensions of the search for neighbours.
-        method_options: by method, that differ from the paper's.
+        method_options: for each method what differs from the paper's.
         cells: options of the network of the cells.
         batch: images in a step of a cell.
         epochs: how many a cell may have at most.
@@ -92,7 +92,7 @@ class Place:
     """What a unit is given.
 
     Args:
-        device: to compute on.
+        device: where the unit computes.
         tiny: whether sizes are those of a toy.
         data: folder with the carried images.
         runs: folder for runs and for photos.
@@ -117,9 +117,7 @@ class Place:
         if self.tiny:
             return Rendered(80, size=32, split="train"), Rendered(40, size=32, split="test")
         path = self.data / IMAGES
-        if not path.exists():
-            raise absent(path)
-        return open_source(f"{path}:train"), open_source(f"{path}:test")
+        return opened(path, "train"), opened(path, "test")
 
     def photos(self) -> Source:
         """A folder of JPEG files as cameras make them, in size and in entropy; made if absent.

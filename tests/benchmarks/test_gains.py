@@ -82,10 +82,10 @@ def test_every_axis_is_drawn_and_what_is_missing_is_named(measured):
     assert sum("300 epochs" in text for text in texts) == len(found) - 2
     assert "1 of 2 cells not run yet" in texts
     assert texts.count("2 of 2 cells not run yet") == 2 * (len(found) - 3)
-    said = table(found)
-    assert "`moco-v3-wide-sdmp`" in said
-    assert "`moco-v3-wide-none`" not in said
-    assert said.count("no change of hue") == 1
+    page = table(found)
+    assert "`moco-v3-wide-sdmp`" in page
+    assert "`moco-v3-wide-none`" not in page
+    assert page.count("no change of hue") == 1
     entries = evidence(found)
     assert [(one["augment"], one["seeds"], one["images"]) for one in entries] == [
         ("full", 2, 2_000), ("no-hue", 2, 2_000),

@@ -55,6 +55,8 @@ def test_every_cell_leaves_what_the_tables_read(grid, tmp_path):
         assert set(cell) == {*kept, "guard"}  # kept before there was one
         names = [result["protocol"] for result in cell["results"]]
         assert names == ["knn@1", "linear@1", CORRUPTED]
+        assert cell["commit"]
+        assert cell["versions"]["torch"]
         assert set(cell["results"][0]) >= set(kept["results"][0])
         for result in cell["results"][:2]:
             assert grids.unpacked(result).mean() == pytest.approx(result["value"])

@@ -87,9 +87,9 @@ def test_plain_and_mixed_methods_have_the_settings_that_were_best_for_each(grids
 def test_a_map_without_its_choice_says_in_one_line_what_is_missing(shared_data, chosen):
     path = shared_data("cifar10-20k.parquet")
     (chosen / CHOICE / "dino-6-crops-pairs-seed100.json").unlink()
-    with pytest.raises(UserError, match=r"1 of 9 cells .*: dino-6-crops-pairs; run") as told:
+    with pytest.raises(UserError, match=r"1 of 9 cells .*: dino-6-crops-pairs; run") as error:
         regimes(path, (DINO_AXIS,), chosen)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
     assert len(regimes(path, tuple(AXES), chosen).cells) == 2 * len(AXES) + 2
     (only,) = regimes(path, (DINO_AXIS,), chosen, "dino-centre-none").cells
     assert only.settings["method_options"]["local_views"] == 8

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from benchmarks import two_moons
-from benchmarks.two_moons import FILE, METHODS, known_labels, moons, picture, regions
+from benchmarks.two_moons import FILE, METHODS, drawing, known_labels, moons, regions
 
 
 class Left(nn.Module):
@@ -31,7 +31,7 @@ def test_the_map_has_the_left_on_the_left():
     rows = regions(Left())
     half = two_moons.WIDTH // 2
     assert rows == ["0" * half + "9" * half] * two_moons.HEIGHT
-    sheet = picture({"left": {"regions": rows, "mean": 0.5}}, across=1)
+    sheet = drawing({"left": {"regions": rows, "mean": 0.5}}, across=1)
     left, right = (sheet.getpixel((x, sheet.height - 9)) for x in (2, sheet.width - 3))
     assert left[2] > left[0]  # blue
     assert right[0] > right[2]  # orange
