@@ -146,7 +146,13 @@ def test_places_outside_of_the_file_are_bad_items(whole, tmp_path):
         arrays["offset"] = np.array([0, 2**40, -5, 3, 2**62, 9])
         arrays["size"] = np.array([9, 9, 9, 2**40, 9, 2**62])
 
-    used(remade(whole, tmp_path / "places.tar", change))
+    place = remade(whole, tmp_path / "places.tar", change)
+    used(place)
+    source = open_source(str(place))
+    assert source.item(0) == place.read_bytes()[:9]  # lies in the file
+    for at in range(1, 6):
+        with pytest.raises(BadItem):
+            source.item(at)
 
 
 @given(st.integers(0, 10**9), st.integers(1, 255))
