@@ -11,7 +11,7 @@ Checked: tests/kin/test_classes.py, tests/laws/test_few_labels.py, tests/oracles
     tests/golden/losses.json
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ilk import networks, views
 from ilk.core import Output, WarmMomentum
@@ -53,14 +53,9 @@ class FixMatch:
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
-        weak, strong = (
-            replace(view, subset="unlabelled")
-            for view in (views.shifted(given.size), views.strong(given.size))
-        )
-        labelled = replace(weak, name="labelled", subset="labelled")
         classes, over = (Classes(given.scores),), SoftCrossEntropy(temperature=1.0)
         return Method(
-            views=(labelled, weak, strong),
+            views=views.fixmatch_views(given.size),
             heads={"classifier": Head(networks.classifier(given.width, given.scores))},
             teacher=EMA(momentum=WarmMomentum(self.momentum, self.catch_up), buffers=True),
             terms=(

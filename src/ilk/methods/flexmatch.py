@@ -10,7 +10,7 @@ Checked: tests/kin/test_curriculum.py, tests/memory/test_status.py,
     tests/laws/test_few_labels.py, tests/oracles, tests/golden/losses.json
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ilk import networks, views
 from ilk.core import Output, WarmMomentum
@@ -51,15 +51,10 @@ class FlexMatch:
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
-        weak, strong = (
-            replace(view, subset="unlabelled")
-            for view in (views.shifted(given.size), views.strong(given.size))
-        )
-        labelled = replace(weak, name="labelled", subset="labelled")
         classes, over = (Classes(given.scores),), SoftCrossEntropy(temperature=1.0)
         guess = Output("student", "weak", "classifier", stopped=True)
         return Method(
-            views=(labelled, weak, strong),
+            views=views.fixmatch_views(given.size),
             heads={"classifier": Head(networks.classifier(given.width, given.scores))},
             teacher=EMA(momentum=WarmMomentum(self.momentum, self.catch_up), buffers=True),
             memory={"status": LearningStatus(given.items, self.threshold)},

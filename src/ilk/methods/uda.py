@@ -14,7 +14,7 @@ Departures: the authors' 20,000 steps of warm-up are left out, since runs here a
 Checked: tests/kin, tests/laws/test_few_labels.py, tests/oracles, tests/golden/losses.json
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from ilk import networks, views
@@ -57,14 +57,9 @@ class UDA:
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
-        weak, strong = (
-            replace(view, subset="unlabelled")
-            for view in (views.shifted(given.size), views.strong(given.size))
-        )
-        labelled = replace(weak, name="labelled", subset="labelled")
         classes = (Classes(given.scores),)
         return Method(
-            views=(labelled, weak, strong),
+            views=views.fixmatch_views(given.size),
             heads={"classifier": Head(networks.classifier(given.width, given.scores))},
             teacher=EMA(momentum=WarmMomentum(self.momentum, self.catch_up), buffers=True),
             terms=(

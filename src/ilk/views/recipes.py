@@ -179,6 +179,12 @@ def strong(size: int = 32, shift: float = 0.125, name: str = "strong") -> ImageV
     return replace(shifted(size, shift, name), policy=policy, cutout=0.5)
 
 
+def fixmatch_views(size: int = 32) -> tuple[ImageView, ImageView, ImageView]:
+    """Views labelled, weak and strong of FixMatch; the last two are of unlabelled images."""
+    weak, hard = (replace(view, subset="unlabelled") for view in (shifted(size), strong(size)))
+    return replace(weak, name="labelled", subset="labelled"), weak, hard
+
+
 def fitted(views: Sequence[ImageView]) -> tuple[ImageView, ...]:
     """The same views; those of 64 pixels or less, which a blur leaves little of, without it."""
     return tuple(replace(v, blur_p=0.0) if v.size <= SMALL else v for v in views)
