@@ -39,6 +39,12 @@ def test_a_ramp_is_linear_and_then_constant():
     assert Ramp(1.0, 3.0, 0)(Progress(0, 10, 1.0)) == 3.0
 
 
+def test_a_line_takes_the_whole_run_or_a_share_of_it():
+    for share, wanted in ((1.0, [0, 10, 20, 49.5]), (0.4, [0, 25, 50, 50]), (0.0, [50] * 4)):
+        line = Line(0.0, 50.0, share)
+        assert [line(Progress(step, 100, 7.0)) for step in (0, 20, 40, 99)] == wanted
+
+
 def test_warm_up_is_linear_and_the_rest_half_a_cosine():
     schedule = WarmCosine(2.0, 5, end=1.0)
     found = [schedule(Progress(step, 150, 10.0)) for step in (0, 25, 50, 75, 100, 150)]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ilk.core import Output, Progress, ShareRamp
+from ilk.core import Output
 from ilk.kin import KnownClass, Predicted, sharpen
 from tests.kin.context import FakeLook, mixed_rows, plain
 
@@ -92,8 +92,3 @@ def test_rows_of_items_that_nothing_decides_have_no_kin():
     query = plain(torch.zeros(3, 3), items=[9, 8, 7])
     weights = Predicted(by=(WEAK,))(query, query, context).weights
     assert weights.sum(dim=1).tolist() == [1, 0, 1]
-
-
-def test_a_ramp_over_a_share_of_the_run():
-    line = ShareRamp(0.0, 50.0, 0.4)
-    assert [line(Progress(step, 100, 7.0)) for step in (0, 20, 40, 99)] == [0, 25, 50, 50]

@@ -55,14 +55,16 @@ class Cosine:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Linear from ``start`` to ``end`` over the whole schedule."""
+    """Linear from ``start`` to ``end`` over a ``share`` of the schedule, then constant."""
 
     start: float
     end: float
+    share: float = 1.0
 
     def __call__(self, progress: Progress) -> float:
         """The value now."""
-        return self.start + (self.end - self.start) * progress.fraction
+        done = 1.0 if self.share <= 0 else min(progress.fraction / self.share, 1.0)
+        return self.start + (self.end - self.start) * done
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +79,6 @@ class Ramp:
         """The value now."""
         share = 1.0 if self.epochs <= 0 else min(progress.epoch / self.epochs, 1.0)
         return self.start + (self.end - self.start) * share
-
-
-@dataclass(frozen=True, slots=True)
-class ShareRamp:
-    """Linear from ``start`` to ``end`` over a ``share`` of the schedule, then constant."""
-
-    start: float
-    end: float
-    share: float
-
-    def __call__(self, progress: Progress) -> float:
-        """The value now."""
-        done = 1.0 if self.share <= 0 else min(progress.fraction / self.share, 1.0)
-        return self.start + (self.end - self.start) * done
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +263,6 @@ Scalar = (
     | Ramp
     | WarmCosine
     | SigmoidRamp
-    | ShareRamp
     | WarmMomentum
     | MeanMomentum
     | CyclicCosine

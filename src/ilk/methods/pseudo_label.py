@@ -18,7 +18,7 @@ Checked: tests/kin/test_classes.py, tests/laws/test_few_labels.py, tests/oracles
 from dataclasses import dataclass, replace
 
 from ilk import networks, views
-from ilk.core import Output, ShareRamp
+from ilk.core import Line, Output
 from ilk.core.facts import LABEL
 from ilk.kin import KnownClass, Predicted
 from ilk.method import Classes, Given, Head, KnownShare, Method, Mixable, Optimisation, Term
@@ -68,7 +68,7 @@ class PseudoLabel:
                     ),
                     objective=over,
                     weight=self.weight,
-                    schedule=ShareRamp(0.0, 1.0, self.ramp_share),
+                    schedule=Line(0.0, 1.0, self.ramp_share),
                     rows="all",
                 ),
             ),
