@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ilk.core import Kin, KinRule, Rows, StepContext, UserError, full
+from ilk.core import UNKNOWN, Composition, Kin, KinRule, Rows, StepContext, UserError, full
 
 R = TypeVar("R", bound=KinRule)
 
@@ -169,6 +169,20 @@ class Smoothed:
         related = kin.related[:, None].expand_as(weights).to(weights)
         even = normalize_kin(related, kin.ignored).weights
         return replace(kin, weights=torch.lerp(weights, even, self.share))
+
+
+def source_shares(made: Composition, count: int) -> Float[Tensor, "Q K"]:
+    """How much of each of ``count`` sources a row is made of, without what is not known.
+
+    Example:
+        >>> sources = torch.tensor([[2, 0], [1, UNKNOWN]])
+        >>> made = Composition(sources, torch.tensor([[0.75, 0.25], [0.75, 0.25]]))
+        >>> source_shares(made, 3).tolist()
+        [[0.25, 0.0, 0.75], [0.0, 0.75, 0.0]]
+    """
+    shares = made.shares.masked_fill(made.sources == UNKNOWN, 0.0)
+    table = shares.new_zeros(len(made), count)
+    return table.scatter_add(1, made.sources.clamp(min=0), shares)
 
 
 def normalize_rows(weights: Float[Tensor, "Q K"]) -> Float[Tensor, "Q K"]:

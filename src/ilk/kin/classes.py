@@ -5,13 +5,13 @@ candidate rows are not looked at. Axes: Q queries, N rows that decide, K classes
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ilk.core import UNKNOWN, Kin, Output, Rows, Scalar, StepContext, full, overlap, value
 from ilk.core.facts import LABEL
-from ilk.kin.algebra import decides_kin, normalize_rows
+from ilk.kin.algebra import decides_kin, normalize_rows, source_shares
 
 WHOLE = 1 - 1e-4  # shares that add up to less are not all decided
 
@@ -33,7 +33,8 @@ class KnownClass:
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """The shares of each class."""
-        return Kin(whole_rows(known_shares(queries, context.fact(self.fact), self.classes)))
+        known = queries.shown.relabel(context.fact(self.fact))
+        return Kin(whole_rows(source_shares(known, self.classes)))
 
 
 @decides_kin
@@ -92,18 +93,10 @@ class KnownOrPredicted:
         guesses = sharpen(
             mean_prediction(self.by, context), value(self.temperature, context.progress)
         )
-        known = known_shares(queries, labels, self.classes).to(guesses)
+        known = source_shares(queries.shown.relabel(labels), self.classes).to(guesses)
         unknown = deciding.composition.relabel(labels).sources[:, 0] == UNKNOWN
         shares = overlap(queries.composition, deciding.composition).to(guesses)
         return Kin(whole_rows(known + shares @ (guesses * unknown[:, None])))
-
-
-def known_shares(rows: Rows, labels: Int[Tensor, " M"], classes: int) -> Float[Tensor, "Q K"]:
-    """Which share of each row is known to be of each class."""
-    made = rows.shown.relabel(labels)
-    known = made.sources != UNKNOWN
-    each = one_hot(made.sources.clamp(min=0), classes).to(made.shares)
-    return (each * (made.shares * known)[:, :, None]).sum(dim=1)
 
 
 def mean_prediction(by: tuple[Output, ...], context: StepContext) -> Float[Tensor, "N K"]:

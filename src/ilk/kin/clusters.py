@@ -17,7 +17,7 @@ from ilk.core import (
     similarities,
     value,
 )
-from ilk.kin.algebra import decides_kin, normalize_rows
+from ilk.kin.algebra import decides_kin, normalize_rows, source_shares
 from ilk.kin.memories import Classed, Clustered, Doubted, memory_of
 
 
@@ -144,7 +144,4 @@ class DrawnMates:
 
 def _shares(queries: Rows, labels: Int[Tensor, " M"], count: int) -> Float[Tensor, "Q K"]:
     """How much of each of ``count`` classes a query is made of, of the part that is known."""
-    made = queries.composition.relabel(labels)
-    weights = made.shares.new_zeros(len(queries), count)
-    shares = made.shares.masked_fill(made.sources == UNKNOWN, 0.0)
-    return normalize_rows(weights.scatter_add(1, made.sources.clamp(min=0), shares))
+    return normalize_rows(source_shares(queries.composition.relabel(labels), count))

@@ -5,9 +5,9 @@ Axes: Q queries, K candidates.
 
 from dataclasses import replace
 
-from ilk.core import UNKNOWN, Composition, Kin, KinRule, Rows, StepContext, overlap
+from ilk.core import Composition, Kin, KinRule, Rows, StepContext, overlap
 from ilk.core.facts import LABEL
-from ilk.kin.algebra import LeaveOut, Union, decides_kin, normalize_rows
+from ilk.kin.algebra import LeaveOut, Union, decides_kin, normalize_rows, source_shares
 
 
 @decides_kin
@@ -60,10 +60,7 @@ class OwnItem:
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """The shares of the items that a query is made of, of the part that is known."""
-        made = queries.composition
-        shares = made.shares.masked_fill(made.sources == UNKNOWN, 0.0)
-        weights = shares.new_zeros(len(queries), self.items)
-        return Kin(normalize_rows(weights.scatter_add(1, made.sources.clamp(min=0), shares)))
+        return Kin(normalize_rows(source_shares(queries.composition, self.items)))
 
 
 @decides_kin
