@@ -88,3 +88,10 @@ def test_a_verdict_needs_more_than_chance():
     assert "does not beat raw pixels by more than chance" in near
     assert "k-NN accuracy on 500 of its labelled images: 33.0 %; raw pixels 30.0 %" in near
     assert "raw pixels and the same network" in verdict(0.2, others, 500)
+
+
+def test_a_recipe_and_the_training_of_it_load_no_library_before_it_is_needed():
+    heavy = {"timm", "scipy.optimize", "scipy.stats"}
+    code = f"import sys, ilk.train.fit, ilk.methods.byol; print({heavy} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("set()\n", "")

@@ -12,7 +12,6 @@ from ilk.core import UserError
 from ilk.core.fields import shown
 from ilk.core.items import ItemKind
 from ilk.networks.options import MAX_NUMBERS
-from ilk.networks.residual import ResidualNet
 
 OWN: Mapping[str, Mapping[str, Any]] = {
     # Basic residual blocks, for CPUs: 6.4 million multiply-adds at 32 px and 7.3 at 64, where
@@ -90,6 +89,8 @@ def own_network(
         UserError: a setting is not known or wrong.
     """
     from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg
+
+    from ilk.networks.residual import ResidualNet  # loads timm as well
 
     unknown = set(settings) - {*OWN[name], "drop_path_rate"}
     if unknown:

@@ -26,7 +26,6 @@ from ilk.views.pasting import (
 )
 from ilk.views.peaks import peaks
 from ilk.views.per_image import blends, collages, on_host
-from ilk.views.puzzle import puzzles
 
 HOLE = 1 / 2  # of the sides of an image: 16 of 32 pixels, as Cutout has them for CIFAR-10
 
@@ -74,6 +73,8 @@ def mix_pixels(
         first, _ = _pairs_of(images, draw)
         mixed = cutout(first, *_holes(draw, first, view))
     elif draw.strategy == "puzzlemix":
+        from ilk.views.puzzle import puzzles  # loads scipy's solvers, a tenth of a second
+
         mixed, share = puzzles(*_pairs_of(images, draw), draw.share, blocks=draw.blocks)
         share = _share(share, images)
     else:

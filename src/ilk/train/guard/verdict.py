@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 CHANCE = 0.025  # that a run whose encoder is as good as its start is turned back
 SURE = 0.025  # outside of an interval of 95 %, on either side
@@ -69,7 +69,7 @@ def paired(
     differences = differences[~np.isnan(differences)]
     values = np.append(differences, (-1.0, 1.0))
     deviation = values.std(ddof=1) / np.sqrt(len(values))
-    reach = student.ppf(1 - outside, len(values) - 1) * deviation
+    reach = stdtrit(len(values) - 1, 1 - outside) * deviation
     return Difference(
         value=float(differences.mean()) if len(differences) else 0.0,
         low=float(values.mean() - reach),
@@ -95,6 +95,6 @@ def share_interval(each: Float64[np.ndarray, " N"]) -> tuple[float, float]:
     """The 95 % interval of a mean of values in [0, 1], as `paired` has it of differences."""
     known = each[~np.isnan(each)]
     values = np.append(known, (0.0, 1.0))
-    reach = student.ppf(1 - SURE, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    reach = stdtrit(len(values) - 1, 1 - SURE) * values.std(ddof=1) / np.sqrt(len(values))
     low, high = values.mean() - reach, values.mean() + reach
     return float(max(low, 0.0)), float(min(high, 1.0))
