@@ -148,7 +148,7 @@ def _with_memory(method: Method, added: AddedKin, keys: tuple[Output, ...]) -> M
 
 
 def _width(method: Method, key: Output) -> int:
-    """Of the rows of a key: what its head puts out, or that of a query it is compared with."""
+    """How wide the rows of a key are: as its head's, or that of a query compared with it."""
     asking = [query for term in method.terms if key in _keys(term) for query in term.queries]
     names = [key.head, *(query.head for query in asking if isinstance(query, Output))]
     head = next(method.heads[name] for name in names if name in method.heads)

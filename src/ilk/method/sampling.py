@@ -102,7 +102,7 @@ class KnownShare:
         return items
 
     def _counts(self, known: Fact, batch: int) -> tuple[int, int]:
-        """Of known items and of others; known ones come at most once in a batch."""
+        """How many known items and others; known ones come at most once in a batch."""
         wanted = round(self.share * batch)
         if self.share < 1:
             wanted = min(wanted, int((known.values >= 0).sum()))

@@ -59,7 +59,7 @@ class Classifier:
 
     @torch.inference_mode()
     def probabilities(self, vectors: Float[Tensor, "N F"]) -> Float[Tensor, "N K"]:
-        """Of each class for each row."""
+        """The probability of each class for each row."""
         vectors = vectors.to(self.weight)
         return torch.addmm(self.bias, vectors, self.weight.T).softmax(dim=1)
 

@@ -132,7 +132,7 @@ class PlaceSimilarities(nn.Module):
     """Cosines of every place of an image with all places of it; has no weights."""
 
     def forward(self, shown: Float[Tensor, "B ..."]) -> Float[Tensor, "B N N"]:
-        """Of a map [B, C, H, W] or tokens [B, N, C]: a row for each place, in raster order."""
+        """A row for each place, in raster order, of a map [B, C, H, W] or tokens [B, N, C]."""
         tokens = shown.flatten(2).transpose(1, 2) if shown.ndim == 4 else shown
         # As in `similarities`: half precision would round cosines near 1.
         with torch.autocast(shown.device.type, enabled=False):

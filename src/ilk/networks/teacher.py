@@ -12,6 +12,8 @@ from ilk.core import UserError
 from ilk.networks.encoder import Encoder
 from ilk.networks.network import Network
 
+Counts = list[tuple[Tensor, Tensor]]  # own and the student's
+
 
 class Teacher:
     """A copy of the student that follows it slowly and has no gradient.
@@ -37,7 +39,7 @@ class Teacher:
         trunk = copy.deepcopy(student.backbone)
         self.network = Network(trunk, heads).requires_grad_(False)
         _silence(self.network)
-        self._followed: tuple[Network, list[Tensor], list[Tensor]] | None = None
+        self._followed: tuple[Network, list[Tensor], list[Tensor], Counts] | None = None
 
     @torch.no_grad()
     def update(self, student: Network, momentum: float) -> None:
@@ -48,15 +50,15 @@ class Teacher:
             momentum: in [0, 1]; at 1 the teacher stands still.
         """
         if self._followed is None or self._followed[0] is not student:
-            self._followed = student, *self._matched(student)
-        _, own, theirs = self._followed
+            self._followed = student, *self._matched(student), self._counts(student)
+        _, own, theirs, counts = self._followed
         # One kernel for many tensors: a loop of small ones costs milliseconds on a GPU.
         lerp = torch._foreach_lerp_  # pyright: ignore[reportPrivateUsage]
         lerp(own, theirs, 1 - momentum)
-        for own_count, count in self._counts(student):
+        for own_count, count in counts:
             own_count.copy_(count)
 
-    def _counts(self, student: Network) -> list[tuple[Tensor, Tensor]]:
+    def _counts(self, student: Network) -> Counts:
         """Buffers of whole numbers, of which there is no average."""
         if not self._buffers:
             return []

@@ -6,7 +6,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from ilk.core import AlignedKin, Kin, Progress, full
+from ilk.core import Kin, Progress, full
 from ilk.objectives.average import mean_with_kin
 
 
@@ -28,19 +28,9 @@ class Entropy:
         self,
         queries: Float[Tensor, "Q C"],
         candidates: tuple[Tensor, ...],
-        kin: Kin | AlignedKin,
+        kin: Kin,
         progress: Progress,
     ) -> Float[Tensor, ""]:
         """The mean over rows with kin."""
         logs = full(queries).log_softmax(dim=1)
         return mean_with_kin(-(logs.exp() * logs).sum(dim=1), kin)
-
-    def aligned(
-        self,
-        queries: Float[Tensor, "Q C"],
-        candidates: tuple[Tensor, ...],
-        kin: AlignedKin,
-        progress: Progress,
-    ) -> Float[Tensor, ""]:
-        """The same: no table is looked at."""
-        return self(queries, candidates, kin, progress)

@@ -123,7 +123,7 @@ def _numbers(operations: tuple[str, ...]) -> np.ndarray:
 
 
 def _amount(name: str, magnitude: int, size: int) -> float:
-    """Of a level, in single precision as torchvision has them."""
+    """The amount of a magnitude, in single precision as torchvision has it."""
     if name in WITHOUT_MAGNITUDE:
         return 0.0
     if name == "Posterize":
