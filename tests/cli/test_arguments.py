@@ -93,5 +93,7 @@ def test_a_verdict_needs_more_than_chance():
 def test_a_recipe_and_the_training_of_it_load_no_library_before_it_is_needed():
     heavy = {"timm", "scipy.optimize", "scipy.stats"}
     code = f"import sys, ilk.train.fit, ilk.methods.byol; print({heavy} & sys.modules.keys())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert (done.stdout, done.stderr) == ("set()\n", "")
