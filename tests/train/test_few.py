@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -110,6 +111,21 @@ def test_classes_of_every_image_are_written(few, run, tmp_path, monkeypatch):
         assert rows.splitlines()[0].endswith('"class","probability","margin"')
     finally:
         (few / "photos" / "32.png").unlink()
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "npz"])
+def test_what_stops_predictions_is_said_of_predictions(few, run, tmp_path, ending):
+    encoder = load_encoder(run)
+    classifier, out = load_classifier(run, encoder), tmp_path / f"p.{ending}"
+    with pytest.raises(UserError, match=r"^predict: .* no good one; first .*"):
+        predict_to_table(encoder, classifier, open_source([b"no image"]), out)
+    write = table.SAVE[ending]
+    with pytest.raises(UserError, match="^predict: .* must be writable, got"):
+        write(run / "run.json" / "p", [], pa.schema([], {"ilk": "{}"}), "predict")
+    with torch.no_grad():
+        next(encoder.module.parameters()).fill_(float("nan"))
+    with pytest.raises(UserError, match="^predict: vectors must be finite"):
+        predict_to_table(encoder, classifier, open_source(str(few / "photos")), out)
 
 
 def test_the_classifier_of_a_run_is_scored_as_it_stands(few, run):

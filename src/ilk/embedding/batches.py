@@ -145,17 +145,20 @@ def embed_batches(
             yield _encoded(encoder, batch, place)
 
 
-def nothing_readable(source: Source, bad: list[Bad]) -> UserError:
+def nothing_readable(source: Source, bad: list[Bad], verb: str = "embed") -> UserError:
     """The error for a source without a single readable item."""
     first = f"; first {bad[0].key}: {bad[0].reason}" if bad else ""
     return UserError(
-        f"embed: {source.name} must hold images that can be read, got"
+        f"{verb}: {source.name} must hold images that can be read, got"
         f" {count(len(bad), 'bad item')} and no good one{first}"
     )
 
 
 def all_finite(
-    encoder: Encoder, vectors: Float32[np.ndarray, "N D"], key: Callable[[int], str]
+    encoder: Encoder,
+    vectors: Float32[np.ndarray, "N D"],
+    key: Callable[[int], str],
+    verb: str = "embed",
 ) -> None:
     """Refuse vectors that no distance can be taken of.
 
@@ -163,6 +166,7 @@ def all_finite(
         encoder: that they come from.
         vectors: of images.
         key: of the image in a row.
+        verb: what the message of an error begins with.
 
     Raises:
         UserError: one of them has NaN or infinity.
@@ -173,7 +177,7 @@ def all_finite(
     rows = len(vectors)
     of = f"all {rows}" if len(broken) == rows else f"{len(broken)} of {rows}"
     raise UserError(
-        f"embed: vectors must be finite, {of} images have NaN or infinity, first"
+        f"{verb}: vectors must be finite, {of} images have NaN or infinity, first"
         f" {key(int(broken[0]))}; the weights of {encoder.name} may be broken, take an"
         f" earlier encoder"
     )

@@ -34,7 +34,7 @@ def sidecar(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
-def save_parquet(target: Path, tables: Iterable[Any], schema: pa.Schema) -> None:
+def save_parquet(target: Path, tables: Iterable[Any], schema: pa.Schema, verb: str) -> None:
     """Write tables as one parquet file, whole or not at all.
 
     Raises:
@@ -42,14 +42,14 @@ def save_parquet(target: Path, tables: Iterable[Any], schema: pa.Schema) -> None
     """
     names: Any = ["label_name", "class"]  # the only columns worth a dictionary
     with (
-        replacing(target, "embed", ADVICE) as beside,
+        replacing(target, verb, ADVICE) as beside,
         pq.ParquetWriter(beside, schema, use_dictionary=names) as writer,
     ):
         for table in tables:
             writer.write_table(table)
 
 
-def save_csv(target: Path, pieces: Sequence[Path], schema: pa.Schema) -> None:
+def save_csv(target: Path, pieces: Sequence[Path], schema: pa.Schema, verb: str) -> None:
     """Write pieces in parquet as one CSV file and its facts, whole or not at all.
 
     The vector is the columns ``v0`` to ``vD-1``, in the fewest digits that give the same
@@ -64,9 +64,9 @@ def save_csv(target: Path, pieces: Sequence[Path], schema: pa.Schema) -> None:
         for place in range(field.type.list_size if field.name == "vector" else 1)
     ]
     flat = pa.schema(columns)
-    _save_facts(target, schema)
+    _save_facts(target, schema, verb)
     with (
-        replacing(target, "embed", ADVICE) as beside,
+        replacing(target, verb, ADVICE) as beside,
         pacsv.CSVWriter(beside, flat) as writer,
     ):
         for batch in _batches(pieces):
@@ -91,7 +91,7 @@ def plain(text: str) -> str:
     return _MADE_SAFE.sub(r"\1", text)
 
 
-def save_npz(target: Path, pieces: Sequence[Path], schema: pa.Schema) -> None:
+def save_npz(target: Path, pieces: Sequence[Path], schema: pa.Schema, verb: str) -> None:
     """Write pieces in parquet as one npz file and its facts, whole or not at all.
 
     An array a column, without Python objects, so that ``numpy.load`` needs no pickle. Column by
@@ -101,9 +101,9 @@ def save_npz(target: Path, pieces: Sequence[Path], schema: pa.Schema) -> None:
         UserError: they cannot be written.
     """
     rows = sum(pq.read_metadata(piece).num_rows for piece in pieces)
-    _save_facts(target, schema)
+    _save_facts(target, schema, verb)
     with (
-        replacing(target, "embed", ADVICE) as beside,
+        replacing(target, verb, ADVICE) as beside,
         zipfile.ZipFile(beside, "w") as archive,
     ):
         for field in schema:
@@ -172,5 +172,5 @@ def _batches(pieces: Sequence[Path], columns: list[str] | None = None) -> Iterat
             yield from table.iter_batches(batch_size=ROWS, columns=columns)
 
 
-def _save_facts(target: Path, schema: pa.Schema) -> None:
-    write_whole(sidecar(target), schema.metadata[b"ilk"], "embed", ADVICE)
+def _save_facts(target: Path, schema: pa.Schema, verb: str) -> None:
+    write_whole(sidecar(target), schema.metadata[b"ilk"], verb, ADVICE)

@@ -149,7 +149,7 @@ def _embed(job: "_Job", path: Path) -> Path:
         for target in targets:
             target.unlink()
             sidecar(target).unlink(missing_ok=True)
-        raise nothing_readable(source, bad)
+        raise nothing_readable(source, bad, job.verb)
     return path
 
 
@@ -251,7 +251,7 @@ def _write_shard(job: _Job, target: Path, items: range) -> None:
             _write_piece(job, pieces[-1], part)
     bad = [skipped for piece in pieces for skipped in bad_of(piece)]
     sweep(target, sidecar(target))
-    SAVE[table_format(target)](target, pieces, job.schema(bad))
+    SAVE[table_format(target)](target, pieces, job.schema(bad), job.verb)
     shutil.rmtree(folder)
 
 
@@ -262,11 +262,11 @@ def _write_piece(job: _Job, target: Path, items: range) -> None:
         job.tell(batch.items.stop)
     keys = [key for batch in batches for key in batch.keys]
     if keys:
-        all_finite(
-            job.encoder, np.concatenate([batch.vectors for batch in batches]), keys.__getitem__
-        )
+        vectors = np.concatenate([batch.vectors for batch in batches])
+        all_finite(job.encoder, vectors, keys.__getitem__, job.verb)
     schema = job.schema(bad for batch in batches for bad in batch.bad)
-    save_parquet(target, (_table(batch, job, schema) for batch in batches), schema)
+    tables = (_table(batch, job, schema) for batch in batches)
+    save_parquet(target, tables, schema, job.verb)
 
 
 def _table(batch: Batch, job: _Job, schema: pa.Schema) -> pa.Table:
@@ -284,11 +284,11 @@ def _table(batch: Batch, job: _Job, schema: pa.Schema) -> pa.Table:
     return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
-def _join(target: Path, pieces: Sequence[Path], schema: pa.Schema) -> None:
-    save_parquet(target, map(pq.read_table, pieces), schema)
+def _join(target: Path, pieces: Sequence[Path], schema: pa.Schema, verb: str) -> None:
+    save_parquet(target, map(pq.read_table, pieces), schema, verb)
 
 
-SAVE: Mapping[Format, Callable[[Path, Sequence[Path], pa.Schema], None]] = {
+SAVE: Mapping[Format, Callable[[Path, Sequence[Path], pa.Schema, str], None]] = {
     "parquet": _join,
     "csv": save_csv,
     "npz": save_npz,
