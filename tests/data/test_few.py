@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ilk.core import UserError
-from ilk.data import fact, labels, monitor_labels, open_source, pooled
+from ilk.data import fact, labels, left_out, monitor_labels, open_source, pooled
 from ilk.train import Settings, open_images
 
 
@@ -48,7 +48,10 @@ def test_labelled_images_are_in_the_pool_too_unless_it_is_set_otherwise(folders)
     assert source.fingerprint != opened(folders, labelled=given["labelled"]).fingerprint
     assert len(opened(folders, **given, method_options={"pooled": "false"})) == 22
     assert len(opened(folders, labelled=given["labelled"], method="supervised")) == 22
-    assert len(pooled(open_source(str(folders / "labelled")))) == 8
+    (folders / "labelled/notes.txt").write_text("no image")
+    alone = open_source(str(folders / "labelled"))
+    assert len(pooled(alone)) == 8
+    assert left_out(pooled(alone)) == left_out(alone) != ()
 
 
 ROWS = {"cat/0.png": "tabby", "dog/1.png": "pug", "owl/2.png": "", "cat/3.png": "tabby"}

@@ -31,13 +31,14 @@ class Hidden:
     Args:
         source: perhaps labelled.
         because: why they have no label, as a clause.
-        shown: whether monitors see the labels.
+        again: whether these items stand beside the same ones with labels; monitors are not
+            shown their labels then, and what was left out is not counted once more.
     """
 
     classes: tuple[str, ...] = ()
 
-    def __init__(self, source: Source, because: str, *, shown: bool = True) -> None:
-        self.source, self.name, self._shown = source, source.name, shown
+    def __init__(self, source: Source, because: str, *, again: bool = False) -> None:
+        self.source, self.name, self._again = source, source.name, again
         self.unlabelled_because = because
 
     @property
@@ -45,7 +46,7 @@ class Hidden:
         """Those of the source, and the hidden label where it has labels."""
         own = getattr(self.source, "facts", ())
         others = tuple(name for name in own if name not in {LABEL, HIDDEN})
-        return (*others, HIDDEN) if self._shown and self.source.classes else others
+        return others if self._again or not self.source.classes else (*others, HIDDEN)
 
     def fact(self, name: str) -> Fact:
         """One of them."""
@@ -80,7 +81,7 @@ class Hidden:
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """What the source left out."""
-        return left_out(self.source)
+        return () if self._again else left_out(self.source)
 
 
 def with_labelled(photos: Source, labelled: Source) -> Source:
@@ -146,8 +147,7 @@ def pooled(source: Source) -> Source:
     """
     known = np.flatnonzero(labels(source) >= 0)
     why = "these are labelled images once more"
-    again = Hidden(Subset(source, known), why, shown=False)
-    return Joined([source, again], source.name)
+    return Joined([source, Hidden(Subset(source, known), why, again=True)], source.name)
 
 
 def monitor_labels(source: Source) -> Int32[np.ndarray, " N"]:
