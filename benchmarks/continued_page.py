@@ -44,7 +44,7 @@ PROTOCOLS = {"knn@1": "k-NN", "linear@1": "linear"}
 
 
 def table(results: Path) -> str:
-    """All cells there are, a part after the other; nothing for a part without any.
+    """All cells there are, a part after the other; no table of a part without any.
 
     Args:
         results: folder of the JSON files.
@@ -66,7 +66,7 @@ def table(results: Path) -> str:
             ]
             lines.append(f"| {words} |" + "".join(f" {score} |" for score in scores))
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join(lines or ["Not measured yet.", ""])
 
 
 def _seeds(results: Path, cell: str) -> dict[int, dict[str, Any]]:

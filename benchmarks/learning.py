@@ -109,6 +109,13 @@ class Bench:
                     print(f"{cell}, seed {seed}: {_scores(path)}", flush=True)
 
     @property
+    def command_line(self) -> str:
+        """What runs all cells."""
+        what = " choose" if self.name.startswith("learning-choice") else ""
+        tiny = " --tiny" if self.tiny else ""
+        return f"python -m benchmarks.learning{what} --minutes {self.minutes:g}{tiny}"
+
+    @property
     def results(self) -> Path:
         """The folder of results."""
         return (RUNS if self.tiny else RESULTS) / self.name
@@ -148,7 +155,7 @@ class Bench:
             "cell": cell,
             "seed": seed,
             "minutes": self.minutes,
-            **facts("make learning" if self.name == "learning" else "learning choose"),
+            **facts(self.command_line),
             "seconds": round(seconds, 1),
             "called": [word.rpartition("/")[2] for word in words],
             "load_before": load,

@@ -125,7 +125,7 @@ def regimes(
         if only in {"", cell_name(axis, mix)} or (axis == "centre" and only == "untrained")
         for settings in [at(axis, mix, results)]
     )
-    return _reported("regimes", path, (*made, *baselines))
+    return _reported("regimes", path, (*made, *baselines), "make regimes")
 
 
 def ablations(path: Path, axis: str, results: Path = RESULTS) -> Grid:
@@ -149,7 +149,8 @@ def ablations(path: Path, axis: str, results: Path = RESULTS) -> Grid:
         Cell(name=cell_name(axis, name), settings=mixed | one, images=learned)
         for name, one in changed.items()
     )
-    return _reported("regimes-ablations", path, tuple(cells))
+    command = f"python -m benchmarks.regimes ablate --at {axis}"
+    return _reported("regimes-ablations", path, tuple(cells), command)
 
 
 def at(axis: str, mix: str, results: Path = RESULTS) -> dict[str, Any]:
@@ -205,7 +206,7 @@ def _first(axis: str, images: Source, order: np.ndarray) -> Source:
     return Subset(images, np.sort(order[:count]))
 
 
-def _reported(name: str, path: Path, cells: tuple[Cell, ...]) -> Grid:
+def _reported(name: str, path: Path, cells: tuple[Cell, ...], command: str) -> Grid:
     """A grid that is scored with all labelled images, and under corruptions on a fifth."""
     images, test = opened(path, "train"), opened(path, "test")
     return Grid(
@@ -214,7 +215,7 @@ def _reported(name: str, path: Path, cells: tuple[Cell, ...]) -> Grid:
         train=images,
         test=test,
         cells=cells,
-        command="" if name == "regimes" else "python -m benchmarks.regimes ablate",
+        command=command,
         corrupted=Subset(test, np.arange(0, len(test), 5)),
     )
 

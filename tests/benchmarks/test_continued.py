@@ -79,7 +79,7 @@ def test_without_the_package_one_line_says_what_to_do(monkeypatch):
 
 
 def test_the_table_has_a_column_for_each_seed_and_says_what_is_missing(tmp_path):
-    assert continued_page.table(tmp_path) == ""
+    assert continued_page.table(tmp_path) == "Not measured yet.\n"
     for seed, value in ((0, 0.5), (1, 0.25)):
         results = [
             {"protocol": name, "value": value, "interval": [value - 0.01, value + 0.02]}

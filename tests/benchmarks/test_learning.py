@@ -34,6 +34,7 @@ def test_no_test_image_is_chosen_by(shared_data):
     assert len(learned | scored) == len(report.learned) == 20_000
     assert choose.test.fingerprint != report.test.fingerprint
     assert choose.first_seed >= 100
+    assert choose.command_line == "python -m benchmarks.learning choose --minutes 8"
 
 
 def test_every_choice_is_a_command(bench, monkeypatch):
@@ -68,6 +69,7 @@ def test_a_cell_is_scored_and_kept_and_not_run_again(bench, monkeypatch):
     assert [one["protocol"] for one in content["results"]] == ["knn@1", "linear@1"]
     assert all(one["right"] for one in content["results"])
     assert {"command", "date", "machine", "commit", "seed", "minutes"} <= set(content)
+    assert content["command"] == "python -m benchmarks.learning --minutes 0.1 --tiny"
     assert not [word for word in content["called"] if "/" in word]
     bench.run(["ilk", "untrained"], 2)
     assert len(called) == 2

@@ -108,7 +108,9 @@ def test_cells_that_were_run_hold_what_their_names_say():
 
 def test_ablations_change_one_thing_of_sdmp(shared_data, chosen):
     path = shared_data("cifar10-20k.parquet")
-    cells = {cell.name: cell for cell in ablations(path, "10000-images", chosen).cells}
+    grid = ablations(path, "10000-images", chosen)
+    assert grid.command == "python -m benchmarks.regimes ablate --at 10000-images"
+    cells = {cell.name: cell for cell in grid.cells}
     plain = regimes(path, ("10000-images",), chosen).cells[1]
     assert cells["moco-v3-10000-images-i-mix"].settings == plain.settings | {"mix": "i-mix"}
     assert len(cells) == len(ABLATIONS) + 1

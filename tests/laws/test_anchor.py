@@ -34,7 +34,7 @@ def cosine(ours, theirs):
 
 
 def gram(ours, theirs):
-    """Of one table of rows."""
+    """The mean over all pairs of rows of a table."""
     total = 0.0
     for i in range(len(ours)):
         for j in range(len(ours)):
@@ -45,7 +45,7 @@ def gram(ours, theirs):
 
 
 def grams(ours, theirs):
-    """Of the patches of each image."""
+    """The same of the patches of each image, as a mean over images."""
     return sum(gram(s, t) for s, t in zip(ours, theirs, strict=True)) / len(ours)
 
 

@@ -129,7 +129,7 @@ def test_batches_are_disjoint_over_ranks_and_a_step_needs_no_other(name):
 
 @pytest.mark.parametrize("name", FEW)
 def test_decay_spares_biases_and_norms_or_is_of_all(fabric: Fabric, name):
-    """By the optimisers' conventions: SGD adds it to gradients, AdamW scales weights."""
+    """The optimisers differ: SGD adds decay to gradients, AdamW scales weights."""
     trainer = built(fabric, name)
     groups, everything = trainer.optimiser.optimizer.param_groups, name in DECAYS_ALL
     assert trainer.method.optimisation.decay_all == everything

@@ -151,7 +151,7 @@ def small_method(
         Given(width=Trunk.num_features, size=32, items=items, classes=4)
     )
     if name == "iic":
-        # Where all answers are alike its loss and gradient vanish; it takes long to leave.
+        # Where all answers are the same its loss and gradient vanish; it takes long to leave.
         with torch.no_grad():
             method.heads["projector"].module[-1].weight.mul_(50)
     if kin is not None:
