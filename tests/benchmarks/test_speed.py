@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import data_speed, engines, speed, step_speed, tables
+from benchmarks import data_speed, engines, speed, step_speed
+from benchmarks.speed_tables import pace
 from ilk.views import byol_pair, render
 
 
@@ -53,7 +54,7 @@ def test_a_peer_that_is_not_there_is_said_to_be_missing():
     ours = {"images_per_second": 300.0, "times_slower_than_ilk": 1.0}
     theirs = {"images_per_second": 100.0, "times_slower_than_ilk": 3.0}
     rows = speed.against_peers("decode + 2 x 224 BYOL", {"ilk": ours, "lightly": theirs})
-    measured, missing = map(tables.pace, rows)
+    measured, missing = map(pace, rows)
     assert measured == "| decode + 2 x 224 BYOL | lightly | 3.00 x as fast | 5 or more |"
     assert "not measured: albumentations is not installed" in missing
 
@@ -73,7 +74,7 @@ def test_a_peer_that_is_not_there_is_said_to_be_missing():
     ],
 )
 def test_the_table_says_in_what_a_thing_is_measured(row, line):
-    assert tables.pace({"work": "a", **row}) == f"| a {line}"
+    assert pace({"work": "a", **row}) == f"| a {line}"
 
 
 def test_large_folders_are_planted_and_listed(tmp_path, monkeypatch):

@@ -1,0 +1,67 @@
+"""The tables of speed: what is fast and against what, and what kin rules cost."""
+
+import json
+from typing import Any
+
+from benchmarks.grid import RESULTS
+
+
+def speed() -> list[str]:
+    """What is fast and against what; measured by ``make bench-peers``."""
+    parts = [
+        json.loads(path.read_text())
+        for name in ("views", "steps", "data", "probes")
+        if (path := RESULTS / "speed" / f"{name}.json").exists()
+    ]
+    if not parts:
+        return []
+    last = parts[-1]
+    shared = ", shared with other work" if any(part["shared"] for part in parts) else ""
+    lines = [
+        f"**Speed** (`make bench-peers`): one thread of {last['machine']['processor']}"
+        f"{shared}, {last['date'][:10]}; medians over interleaved rounds "
+        "([JSON](benchmarks/results/speed/steps.json), [how cost grows](speed.md)).",
+        "",
+        "| work | against | measured | wanted |",
+        "|---|---|---|---|",
+    ]
+    return [*lines, *(pace(row) for part in parts for row in part["rows"])]
+
+
+def pace(row: dict[str, Any]) -> str:
+    """A line of the table of speeds."""
+    if "skipped" in row:
+        found = f"not measured: {row['skipped']}"
+    elif "unit" in row:
+        found = f"{row['ratio' if 'ratio' in row else 'seconds']:.3g} {row['unit']}"
+    elif "at_least" in row:
+        found = f"{row['ratio']:.2f} x as fast"
+    else:
+        found = f"{row['ratio']:.3f} x the time"
+    wanted = (
+        f"{row['at_least']:g} or more" if "at_least" in row else f"{row['at_most']:g} or less"
+    )
+    return f"| {row['work']} | {row.get('against', '')} | {found} | {wanted} |"
+
+
+def kin() -> str:
+    """What kin rules cost, beside the step that they are part of."""
+    path = RESULTS / "speed" / "kin.json"
+    if not path.exists():
+        return ""
+    content = json.loads(path.read_text())
+    shared = ", shared with other work" if content["shared"] else ""
+    lines = [
+        f"One thread of {content['machine']['processor']}{shared}, {content['date'][:10]}; "
+        "`resnet_mini`, batch 128, 32 px, 128 dimensions; medians of processor time "
+        "([JSON](../benchmarks/results/speed/kin.json)).",
+        "",
+        "| method or rule | rows remembered | rule, ms a step | whole step, ms | share |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['work']} | {'' if row['rows'] is None else format(row['rows'], ',')} | "
+        f"{row['milliseconds']:.3g} | {row['step_milliseconds']:.0f} | {row['ratio']:.1%} |"
+        for row in content["rows"]
+    ]
+    return "\n".join(lines) + "\n"
