@@ -11,7 +11,7 @@ import pytest
 from ilk.core import UserError
 from ilk.data import Arrays
 from ilk.train import Interrupted, resume, train
-from ilk.train.records.record import Metrics
+from ilk.train.records.metrics import Metrics
 from tests.train.conftest import Witness
 from tests.train.test_run import StopAt, assert_same, final_state, lines
 
