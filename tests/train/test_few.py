@@ -137,8 +137,8 @@ def test_the_classifier_of_a_run_is_scored_as_it_stands(few, run):
     images = Images(encoder=encoder, train=learned, test=test, classifier=classifier)
     parts = embed(encoder, learned), embed(encoder, test)
     (result,) = evaluate(*parts, ["classify"], images=images)
-    said = classifier.probabilities(torch.from_numpy(parts[1].vectors)).argmax(1)
-    right = np.array([classifier.classes[k] for k in said.tolist()]) == truth[8:]
+    named = classifier.probabilities(torch.from_numpy(parts[1].vectors)).argmax(1)
+    right = np.array([classifier.classes[k] for k in named.tolist()]) == truth[8:]
     assert result.value == pytest.approx(right.mean())
     each = [right[::2].mean(), right[1::2].mean()]
     assert result.details["balanced_accuracy"] == pytest.approx(np.mean(each))

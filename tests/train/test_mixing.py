@@ -28,7 +28,7 @@ def test_what_was_measured_is_what_the_json_files_hold():
     assert EVIDENCE.read_text() == as_json(evidence(regimes())), "call make docs"
 
 
-def test_without_a_gain_nothing_is_mixed_and_the_numbers_are_said():
+def test_without_a_gain_nothing_is_mixed_and_the_numbers_are_given():
     far = replace(LOSS, regime=replace(RUN, images=50_000, seen=600_000))
     found = advise(RUN, [far, LOSS])
     assert found.mix is None
@@ -115,16 +115,16 @@ def test_a_plan_goes_by_the_rule_and_records_why(images, monkeypatch):
     monkeypatch.setattr(
         mixing, "advise", lambda run, known: asked.append(run) or advise(run, known)
     )
-    said: list[str] = []
-    for listener in (None, said):
+    lines: list[str] = []
+    for listener in (None, lines):
         made = planned(given, images, listener)
         assert made.settings.mix == "sdmp"
         assert (made.chosen["mix"], made.record()["mixing"]) == ("sdmp", made.mixing)
         (run,) = {*asked}
         assert (run.method, run.images, run.seen) == ("moco-v3", 40, 10 * TINY["batch_size"])
-    assert [line for line in said if line.startswith("mixes")] == [f"mixes   {made.mixing}"]
+    assert [line for line in lines if line.startswith("mixes")] == [f"mixes   {made.mixing}"]
     assert json.loads(json.dumps(made.record()["mixing"])).startswith("sdmp: it gained")
-    assert "moco-v3 + sdmp with" in next(line for line in said if line.startswith("runs"))
+    assert "moco-v3 + sdmp with" in next(line for line in lines if line.startswith("runs"))
     made = planned(replace(given, mix=None), images)
     assert "mixing" not in made.record()
     assert "mix" not in made.chosen

@@ -1,4 +1,4 @@
-"""Whether packing pays: measured on a few images, and told where it clearly does."""
+"""Whether packing pays, measured on a few images; the plan says so where it clearly does."""
 
 import io
 from dataclasses import asdict, replace
@@ -52,7 +52,7 @@ def test_a_step_of_a_device_loses_no_more_than_it_waits():
     assert "2.0 times shorter" in packing_line(apart, replace(beside, waiting=0.5))
 
 
-def test_what_does_not_pay_clearly_is_not_told():
+def test_what_does_not_pay_clearly_is_left_out():
     assert packing_line(GAIN, replace(WORK, decoding=0.35)) == ""  # 1.46 times
     assert "1.5 times" in packing_line(GAIN, replace(WORK, decoding=0.38))
     assert packing_line(replace(GAIN, packed=0.2), WORK) == ""
@@ -99,8 +99,8 @@ def test_the_plan_tells_it_and_keeps_it(photos, monkeypatch):
     monkeypatch.setattr(measure, "gain_of", gained)
     made = planned()
     assert asked[1].side >= 32
-    (told,) = [line for line in lines if line.startswith("pack ")]
-    assert told == f"pack    {packing_line(GAIN, busy)}"
+    (line,) = [line for line in lines if line.startswith("pack ")]
+    assert line == f"pack    {packing_line(GAIN, busy)}"
     assert made.packing == GAIN
     assert made.record()["packing"] == asdict(GAIN)
     busy = replace(
@@ -121,9 +121,9 @@ def test_the_profile_tells_it_by_what_was_measured():
     apart = replace(GAIN, shared=False, threads=4)
     slower = Work(seconds=2.0, decoding=3.2, waiting=1.5)
     waits = profile | {"step": step | {"waiting": 1.5}}
-    told = profiled_line({"plan": {"packing": asdict(apart)}, "profile": waits})
-    assert told == packing_line(apart, slower)
-    assert told.startswith("decoding is 40% of a step")
+    found = profiled_line({"plan": {"packing": asdict(apart)}, "profile": waits})
+    assert found == packing_line(apart, slower)
+    assert found.startswith("decoding is 40% of a step")
     file = io.StringIO()
     print_profile(Console(file=file, width=200), record)
     assert f"pack    {packing_line(GAIN, WORK)}\n" in file.getvalue()

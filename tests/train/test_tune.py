@@ -180,10 +180,10 @@ def test_only_what_learns_has_a_state_in_the_optimiser(settings, pictures, tmp_p
     learning = sum(p.numel() for group in groups for p in group["params"])
     moments = sum(t.numel() for n, t in tensors.items() if n.endswith("exp_avg"))
     assert moments == learning < sum(tensors[name].numel() for name in names)
-    told = read_record(tmp_path / "run")["tuned"]
-    assert told["parts"] == "lora"
-    assert told["parameters"] < told["of"]
-    assert told["words"].startswith("LoRA of rank 4 on queries and values, the last block")
+    tuned = read_record(tmp_path / "run")["tuned"]
+    assert tuned["parts"] == "lora"
+    assert tuned["parameters"] < tuned["of"]
+    assert tuned["words"].startswith("LoRA of rank 4 on queries and values, the last block")
     assert facts["pace"] == 1.0
 
 

@@ -15,7 +15,7 @@ RECORD = {
     "guard": {
         "decides": True, "key": "knn", "score": "k-NN accuracy", "images": 500,
         "start": START, "last": {**START, "step": 100, "value": 0.86, "rankme": 52.5},
-        "turns": [{"step": 40, "to": 20, "why": "anything"}],
+        "turns": [{"step": 40, "to": 20, "why": "the loss was not finite (step 39)"}],
         "difference": 0.06, "interval": [0.03, 0.09],
         "words": "better than at the start by 6.0 points (interval 3.0 to 9.0, on 500 images)",
     }
@@ -45,7 +45,10 @@ def test_the_chapter_says_what_was_measured(run):
     assert rows[0] == "k-NN accuracy 80.0 % 86.0 % +6.0 (+3.0 to +9.0)"
     assert rows[1] == "RankMe 40.0 52.5 +12.5"
     assert len(rows) == 2
-    assert "the weights of step 20 were put back" in chapter.lines[1]
+    assert chapter.lines[1] == (
+        "After step 40 the loss was not finite (step 39), and the weights of step 20 were put"
+        " back."
+    )
 
 
 def test_the_page_draws_a_line_for_every_time(run, tmp_path):
@@ -61,7 +64,7 @@ def test_the_page_draws_a_line_for_every_time(run, tmp_path):
 
 def test_a_stranger_s_record_gives_no_chapter(run):
     for name, value in {
-        "start": {"step": 0}, "key": "<b>", "turns": [{"step": "a", "to": 0}],
+        "start": {"step": 0}, "key": "<b>", "turns": [{"step": "a", "to": 0, "why": ""}],
         "interval": [0.1], "difference": 1e30, "words": 5,
     }.items():  # fmt: skip
         record = copy.deepcopy(RECORD)

@@ -214,7 +214,7 @@ class _Small:
 
 
 def _small_images(part: Embeddings, source: Source) -> _Small:
-    """Of at most so many rows; without those that cannot be read."""
+    """The small images of at most so many rows, without those that cannot be read."""
     items = np.delete(np.arange(len(source)), [bad.index for bad in part.bad])
     rows = spread(len(part), MOST)
 

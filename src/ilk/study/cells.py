@@ -18,8 +18,8 @@ class Cell:
 
     Args:
         name: of its row in the table.
-        settings: of its runs, the seed apart; None for ``untrained``, ``pixels`` and a network
-            that is scored as it is.
+        settings: settings of its runs, the seed apart; None for ``untrained``, ``pixels`` and
+            a network that is scored as it is.
         plain: name of the cell that differs by the mix alone; empty for cells without a mix.
         learned: images that this cell learns from; None for those of the study.
         encoder: a network that is scored as it is, as `ilk.networks.load_encoder` reads it;

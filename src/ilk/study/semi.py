@@ -73,7 +73,7 @@ class FewLabelProtocol:
         Args:
             source: labelled images; those whose class is not known are never drawn.
             per_class: labelled images a class.
-            number: of the split, from 0.
+            number: number of the split, from 0.
 
         Raises:
             UserError: a class has too few images, or two images have one key.
@@ -126,7 +126,7 @@ def labelled_alone(
     Args:
         source: labelled images.
         known: indices of those that keep their label.
-        classes: of those; empty is all classes of the source.
+        classes: classes of those; empty is all classes of the source.
 
     Raises:
         UserError: one of the known images is of another class.

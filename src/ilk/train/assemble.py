@@ -55,8 +55,8 @@ def assemble(
     Args:
         settings: of the run.
         image_size: of large views, in pixels.
-        items: of the data set.
-        classes: of the data set, by its labels.
+        items: number of items of the data set.
+        classes: number of classes of the data set, by its labels.
         start: the backbone with the weights to start from; None is random ones.
         restored: all weights come from a checkpoint, so that published ones, of the backbone or
             a teacher, are not fetched: what a record says never makes us fetch.
@@ -166,9 +166,9 @@ def head_parameters(settings: Settings, items: int, classes: int) -> int:
     """Parameters of the method's heads, which may grow with the data, counted likewise.
 
     Args:
-        settings: of a run; backbone and image size are decided.
-        items: of the data set.
-        classes: of the data set, by its labels.
+        settings: settings of a run; backbone and image size are decided.
+        items: number of items of the data set.
+        classes: number of classes of the data set, by its labels.
 
     Raises:
         UserError: as in ``assemble``.
@@ -202,7 +202,7 @@ def check_fits(settings: Settings) -> None:
     """Refuse before anything is trained what `assemble` would refuse of a method's parts.
 
     Args:
-        settings: of a run; the backbone may be undecided.
+        settings: settings of a run; the backbone may be undecided.
 
     Raises:
         UserError: a name or a field is wrong, or the method does not take the mix or kin rule.

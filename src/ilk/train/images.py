@@ -22,7 +22,7 @@ def open_images(settings: Settings, data: Any) -> Source:
     unless its sampling says otherwise.
 
     Args:
-        settings: of the run.
+        settings: settings of the run.
         data: anything that `ilk.data.open_source` takes.
 
     Raises:

@@ -274,8 +274,8 @@ class Setup:
         """Put back what `state` and `scaler_state` took.
 
         Args:
-            tensors: of a checkpoint.
-            scaler: of the same.
+            tensors: the tensors of a checkpoint.
+            scaler: the state of the same.
             where: they stand, for messages.
 
         Raises:

@@ -32,7 +32,7 @@ FIELDS: Mapping[str, Kind] = {
     "images": whole(0, 10**9),
     "start": LOOK,
     "last": LOOK,
-    "turns": listed(fixed({"step": STEP, "to": STEP}), 100),
+    "turns": listed(fixed({"step": STEP, "to": STEP, "why": text(1000)}), 100),
     "difference": number(-1, 1),
     "interval": listed(number(-2, 2), 2),
     "words": text(1000),
@@ -127,10 +127,7 @@ def _lines(guard: Mapping[str, Any]) -> list[str]:
         out.append("The guard was off: nothing would have turned the run back.")
     for turn in guard["turns"]:
         to = f"the weights of step {turn['to']:,}" if turn["to"] else "the given weights"
-        out.append(
-            f"At step {turn['step']:,} the encoder was worse than the given weights by more"
-            f" than chance, and {to} were put back."
-        )
+        out.append(f"After step {turn['step']:,} {turn['why']}, and {to} were put back.")
     return out
 
 

@@ -13,8 +13,8 @@ def guard_of(setup: Setup, directory: Path, tell: Callable[[str], None]) -> Guar
     """The guard of a run that begins with given weights.
 
     Args:
-        setup: of the run.
-        directory: of the run.
+        setup: the setup of the run.
+        directory: the directory of the run.
         tell: is given why such a run has none, if so.
     """
     settings = setup.settings

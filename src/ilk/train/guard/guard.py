@@ -61,7 +61,7 @@ class Look:
 
     Args:
         step: steps that were done.
-        scores: of the encoder then.
+        scores: scores of the encoder then.
     """
 
     step: int
@@ -95,9 +95,9 @@ class Guard:
     Rank 0 scores and decides, and all ranks do what it says.
 
     Args:
-        setup: of the run.
-        directory: of the run.
-        scorer: of encoders.
+        setup: the setup of the run.
+        directory: the directory of the run.
+        scorer: the scorer of encoders.
         every: steps between two looks.
         decides: whether it turns the run back; else only the first and last encoder are scored.
     """
@@ -118,7 +118,7 @@ class Guard:
         """Score the weights that were given, before the first step.
 
         Args:
-            facts: of a checkpoint.
+            facts: facts of a checkpoint.
 
         Raises:
             UserError: the best weights cannot be written.
@@ -140,7 +140,7 @@ class Guard:
         """Score the encoder as it is; the weights are kept where they are the best.
 
         Args:
-            facts: of a checkpoint.
+            facts: facts of a checkpoint.
 
         Returns:
             Numbers for the log, and why the run must turn back, if it must.

@@ -29,7 +29,7 @@ class Scores:
     """What an encoder reaches.
 
     Args:
-        each: of every image, in [0, 1]; not a number where it could not be read.
+        each: scores of every image, in [0, 1]; not a number where it could not be read.
         rankme: effective rank of the features of these images.
         lidar: the same between images over within them; None where no views were made.
     """
@@ -58,7 +58,7 @@ class RightNeighbours:
     probe: Probe
 
     def __call__(self, encoder: Encoder) -> Scores:
-        """Of the queries among the gallery."""
+        """Scores of the queries, by their neighbours in the gallery."""
         probe = self.probe
         asked, known = (
             _Vectors.of(encoder, part, probe) for part in (probe.queries, probe.gallery)
@@ -93,7 +93,7 @@ class StableNeighbours:
 
     Args:
         images: N of them.
-        seed: of the views.
+        seed: the seed of the views.
         workers: threads that read and decode.
         device: where vectors are made.
     """
@@ -106,7 +106,7 @@ class StableNeighbours:
     device: torch.device
 
     def __call__(self, encoder: Encoder) -> Scores:
-        """Of all images."""
+        """Scores of all images."""
         (view,) = fitted((moco_v2_pair(encoder.image_size, LEAST_AREA)[0],))
         looked = Looked(
             source=self.images, view=view, views=VIEWS, channels=encoder.channels,
@@ -146,9 +146,9 @@ def scorer_for(
     """What scores encoders of some images: by labels where two classes are known.
 
     Args:
-        source: of the run.
-        kind: of its items.
-        seed: of the run.
+        source: the images of the run.
+        kind: what its items are, such as ``image``.
+        seed: the seed of the run.
         workers: threads that read and decode.
         device: where vectors are made.
 

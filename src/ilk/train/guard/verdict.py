@@ -54,7 +54,7 @@ def paired(
     have an interval of no width.
 
     Args:
-        now: of every image, in [0, 1]; not a number where it is not known.
+        now: scores of every image, in [0, 1]; not a number where it is not known.
         before: likewise.
         outside: chance that the true difference lies below the interval, and above it.
 
@@ -67,13 +67,11 @@ def paired(
     """
     differences = now - before
     differences = differences[~np.isnan(differences)]
-    values = np.append(differences, (-1.0, 1.0))
-    deviation = values.std(ddof=1) / np.sqrt(len(values))
-    reach = stdtrit(len(values) - 1, 1 - outside) * deviation
+    low, high = _interval(np.append(differences, (-1.0, 1.0)), outside)
     return Difference(
         value=float(differences.mean()) if len(differences) else 0.0,
-        low=float(values.mean() - reach),
-        high=float(values.mean() + reach),
+        low=low,
+        high=high,
         images=len(differences),
     )
 
@@ -94,7 +92,12 @@ def is_worse(
 def share_interval(each: Float64[np.ndarray, " N"]) -> tuple[float, float]:
     """The 95 % interval of a mean of values in [0, 1], as `paired` has it of differences."""
     known = each[~np.isnan(each)]
-    values = np.append(known, (0.0, 1.0))
-    reach = stdtrit(len(values) - 1, 1 - SURE) * values.std(ddof=1) / np.sqrt(len(values))
-    low, high = values.mean() - reach, values.mean() + reach
-    return float(max(low, 0.0)), float(min(high, 1.0))
+    low, high = _interval(np.append(known, (0.0, 1.0)), SURE)
+    return max(low, 0.0), min(high, 1.0)
+
+
+def _interval(values: Float64[np.ndarray, " N"], outside: float) -> tuple[float, float]:
+    """Student's interval of a mean."""
+    deviation = values.std(ddof=1) / np.sqrt(len(values))
+    reach = stdtrit(len(values) - 1, 1 - outside) * deviation
+    return float(values.mean() - reach), float(values.mean() + reach)

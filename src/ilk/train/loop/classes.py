@@ -14,8 +14,8 @@ def classifier_of(
     """The classifier of the labels as it stands, where that is one layer on features.
 
     Args:
-        trainer: of the run; all processes must ask at once.
-        classes: of the data, by name.
+        trainer: the trainer of the run; all processes must ask at once.
+        classes: classes of the data, by name.
         encoder: as it stands, whose features it reads.
     """
     network, name = trainer.student, label_head(trainer.method)

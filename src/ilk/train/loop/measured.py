@@ -18,7 +18,7 @@ def measured_encoder(trainer: Trainer, loader: Loader, most: int) -> nn.Module:
 
     Args:
         trainer: whose encoder it is; all processes must ask at once.
-        loader: of the run's images, at no other work.
+        loader: a loader of the run's images, at no other work.
         most: batches, of which an epoch is enough.
     """
     network = trainer.encoder_network().to(trainer.fabric.device)

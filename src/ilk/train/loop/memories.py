@@ -29,9 +29,9 @@ def refresh(memory: nn.ModuleDict, progress: Progress, seed: int) -> None:
     """Let those memories be put in order that ask for it.
 
     Args:
-        memory: of the method, by name.
+        memory: the memories of the method, by name.
         progress: before the step.
-        seed: of the run.
+        seed: the seed of the run.
     """
     memories = dict(memory.items())
     for part in memories.values():
@@ -44,7 +44,7 @@ def remember(method: Method, memory: nn.ModuleDict, context: Step) -> None:
 
     Args:
         method: whose step it was.
-        memory: of the method, by name.
+        memory: the memories of the method, by name.
         context: the step.
     """
     for entry in method.remember:

@@ -56,7 +56,7 @@ def alarming(method: Method, numbers: Mapping[str, float]) -> Mapping[str, float
 
     Args:
         method: that is trained.
-        numbers: of a step, by name.
+        numbers: numbers of a step, by name.
     """
     return numbers if label_head(method) is None else {"feature_std": numbers["feature_std"]}
 

@@ -55,7 +55,7 @@ class Pace:
     Args:
         plan: the optimiser's settings.
         peak: learning rate at the end of the warm-up.
-        share: of all rates that is left, below 1 once they were lowered for good; a checkpoint
+        share: what is left of all rates, below 1 once they were lowered for good; a checkpoint
             keeps it.
     """
 

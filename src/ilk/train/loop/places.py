@@ -24,8 +24,8 @@ def place_by_place(
 
     Args:
         shown: tokens [B, M, D] of a square grid, or a map [B, D, H, W].
-        facts: of the images.
-        slots: of the images.
+        facts: facts of the images.
+        slots: slots of the images.
     """
     tokens = shown.flatten(2).transpose(1, 2) if shown.ndim == 4 else shown
     count = tokens.shape[1]

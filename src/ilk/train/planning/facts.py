@@ -15,10 +15,10 @@ class Facts:
         images: in the data.
         side: median of their shorter sides, in pixels.
         device: cpu, cuda or mps.
-        parameters: of the backbone; 0 before it is known.
+        parameters: parameters of the backbone; 0 before it is known.
         batch: images of a step; 0 before it is known.
-        epochs: of the run; infinite before it is known.
-        steps: of the run, likewise.
+        epochs: epochs of the run; infinite before it is known.
+        steps: steps of the run, likewise.
         weights: whether the run begins with a person's own weights.
         tune: what of these learns; None where all of it learns as from random ones.
         learning: parameters of the backbone that learn.

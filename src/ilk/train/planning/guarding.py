@@ -11,11 +11,11 @@ from ilk.train.settings import Settings
 
 
 def look_seconds(settings: Settings, survey: Survey, embedding: float) -> float:
-    """Of one score of the guard; 0 where no weights are given.
+    """Seconds of one score of the guard; 0 where no weights are given.
 
     Args:
-        settings: of the run.
-        survey: of its images.
+        settings: settings of the run.
+        survey: a survey of its images.
         embedding: seconds of an image when vectors are made.
     """
     if settings.weights is None:
@@ -30,9 +30,9 @@ def spaced(settings: Settings, length: Length, timing: Timing) -> tuple[Settings
     tenth of its time.
 
     Args:
-        settings: of the run.
-        length: of the run.
-        timing: of its parts.
+        settings: settings of the run.
+        length: the length of the run.
+        timing: times of its parts.
     """
     if not timing.guard:
         return settings, 0
@@ -51,8 +51,8 @@ def within(settings: Settings, timing: Timing, seconds: float) -> tuple[int, flo
     """Steps that fit into a time with all scores, and epochs between online ones.
 
     Args:
-        settings: of the run.
-        timing: of its parts.
+        settings: settings of the run.
+        timing: times of its parts.
         seconds: that training and its scores may take.
     """
     seconds -= timing.guard * (timing.looks(seconds) + 1)
@@ -65,9 +65,9 @@ def seconds_of(settings: Settings, length: Length, timing: Timing) -> float:
     """What the steps of a run take, online scores and those of the guard included.
 
     Args:
-        settings: of the run.
-        length: of the run.
-        timing: of its parts.
+        settings: settings of the run.
+        length: the length of the run.
+        timing: times of its parts.
     """
     online = timing.score > 0 and not settings.guard_scores
     scores = length.scores(settings.knn_every) if online else 0

@@ -17,11 +17,11 @@ class Plan:
     Args:
         settings: with nothing left open.
         length: in steps.
-        survey: of the images.
+        survey: a survey of the images.
         chosen: what was not named and is not the paper's, by name.
         mixing: why images are mixed or not; empty where that was named.
-        seconds: of the whole run, scores included; None when it was not measured.
-        step_seconds: of a step, likewise.
+        seconds: seconds of the whole run, scores included; None when it was not measured.
+        step_seconds: seconds of a step, likewise.
         memory: the most that will be held, in bytes, likewise.
         reachable: what may be held, in bytes.
         packing: what it would change to pack the images; None where it cannot help.

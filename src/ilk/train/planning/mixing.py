@@ -33,7 +33,7 @@ class Regime:
         images: that are learned from.
         seen: images, with repetitions.
         augment: how much images are changed: full, no-hue or crops.
-        parameters: of the backbone.
+        parameters: parameters of the backbone.
     """
 
     method: str
@@ -76,7 +76,7 @@ class Measured:
     """What a mix gained in a regime.
 
     Args:
-        regime: of both runs.
+        regime: the regime of both runs.
         mix: its name.
         mix_options: fields of the mix that differ from its defaults.
         seeds: runs of each.
@@ -117,7 +117,7 @@ class Advice:
 
     Args:
         mix: its name, or None.
-        mix_options: of the mix.
+        mix_options: fields of the mix.
         why: one line.
     """
 
@@ -158,8 +158,8 @@ def advised(settings: Settings, facts: Facts, steps: int) -> Advice:
 
     Args:
         settings: with backbone and batch decided.
-        facts: of images and network.
-        steps: of the run.
+        facts: facts of images and network.
+        steps: steps of the run.
     """
     start = "given weights" if facts.weights else None
     run = Regime(

@@ -29,7 +29,7 @@ class Gain:
         shorter_side: at which no view would be any less sharp, in pixels.
         read: seconds to read and decode an image on one thread, as training does it.
         packed: seconds once it is packed.
-        bytes: of all images, packed.
+        bytes: bytes of all images, packed.
         shared: whether steps are computed by the processors that decode; seconds are then those
             of the processor, which other work on the machine does not change.
         threads: that decode beside the step, where they are not shared.
@@ -48,7 +48,7 @@ class Work:
     """What a step does.
 
     Args:
-        seconds: of the step, those of the processor where it is shared.
+        seconds: seconds of the step, those of the processor where it is shared.
         decoding: seconds of threads for the images of the step, added up; likewise.
         waiting: seconds of the step in which it waits for data.
     """
@@ -65,7 +65,7 @@ class Work:
         return cls(seconds=seconds, decoding=spent["decode"], waiting=waiting)
 
     def share(self, threads: int) -> float:
-        """Of the step, that decoding takes, in [0, 1]."""
+        """The part of the step that decoding takes, in [0, 1]."""
         return min(self.decoding / threads / self.seconds, 1.0)
 
     def times_shorter(self, gain: Gain) -> float:
@@ -81,9 +81,9 @@ def gain_of(
     """Read and pack a few images.
 
     Args:
-        source: of the run.
+        source: the images of the run.
         needed: how much of an image its views can ask for; None is all of it.
-        channels: of the images.
+        channels: number of channels of the images.
         shared: see ``Gain``.
 
     Returns:
@@ -120,7 +120,7 @@ def packing_line(gain: Gain, work: Work) -> str:
 
     Args:
         gain: as measured.
-        work: of a step.
+        work: the work of a step.
     """
     times = work.times_shorter(gain)
     if times < LEAST:
@@ -136,7 +136,7 @@ def profiled_line(record: Mapping[str, Any]) -> str:
     """The line by what was measured during a run with a profile.
 
     Args:
-        record: of the run.
+        record: the record of the run.
     """
     known, profile = record["plan"].get("packing"), record["profile"]
     if not known or not profile["steps"]:

@@ -27,7 +27,7 @@ def check_weights(settings: Settings, facts: Facts, heads: int, memory: Memory) 
 
     Args:
         settings: with the backbone decided.
-        facts: of the backbone: its parameters, and how many of them learn.
+        facts: facts of the backbone: its parameters, and how many of them learn.
         heads: their parameters; of some methods they grow with the data.
         memory: what there is.
 

@@ -80,7 +80,7 @@ def surveyed(source: Source, asked: Settings, *, quiet: bool) -> Survey:
     """A look at images, unless there is nothing to choose by it, and at labels.
 
     Args:
-        source: of the run.
+        source: the images of the run.
         asked: as a person gave them.
         quiet: whether length and batch are named and the plan is not shown.
 

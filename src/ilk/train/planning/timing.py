@@ -40,7 +40,7 @@ class Timing:
         return self.step * steps + self.score * scores + self.look * looks
 
     def looks(self, seconds: float) -> int:
-        """Of the guard: twenty, or those that take a tenth of a time, but a few at least."""
+        """Looks of the guard: twenty, or as many as a tenth of a time allows, four at least."""
         if not self.guard:
             return 0
         return min(SCORES, max(int(SCORES_SHARE * seconds / self.guard), FEWEST_LOOKS))

@@ -15,7 +15,7 @@ def gather_rows(rows: Rows, *, uneven: bool = False) -> Rows:
     """The rows of every rank, one rank after the other; gradients flow back to their rank.
 
     Args:
-        rows: of this rank.
+        rows: the rows of this rank.
         uneven: whether ranks may have unequal numbers of rows; the host then waits for the
             device once. All ranks must say the same.
     """
@@ -46,7 +46,7 @@ def gather(local: Shaped[Tensor, "B ..."], counts: Sequence[int]) -> Shaped[Tens
     """Concatenate tensors of all ranks; differentiable.
 
     Args:
-        local: of this rank.
+        local: the tensor of this rank.
         counts: how long that of each rank is.
     """
     if local.requires_grad:

@@ -32,9 +32,9 @@ def bad_files(
     mended.
 
     Args:
-        record: of the run.
+        record: the record of the run.
         met: in this process.
-        source: of the run.
+        source: the images of the run.
     """
     known = {entry["index"]: entry for entry in record.get("bad_files", [])}
     before = len(known)
@@ -53,7 +53,7 @@ class Mended:
 
     Args:
         source: as it is now; all good items of the record are in it, in the same order.
-        record: of the run.
+        record: the record of the run.
     """
 
     def __init__(self, source: Source, record: Mapping[str, Any]) -> None:
@@ -107,7 +107,7 @@ def mended(source: Source, record: Mapping[str, Any]) -> Source | None:
 
     Args:
         source: as it is now.
-        record: of the run.
+        record: the record of the run.
     """
     data, bad = record["data"], record["bad_files"]
     inside = all(entry["index"] < data["items"] for entry in bad)

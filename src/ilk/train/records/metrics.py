@@ -15,7 +15,7 @@ class Metrics:
     """Appends a line of numbers at a time; TensorBoard gets them as well when it is installed.
 
     Args:
-        directory: of the run.
+        directory: the directory of the run.
         step: lines of this step and later ones are dropped: a resumed run writes them again.
         tell: is given the reason, once, when a line cannot be written; no run ends over it.
 
