@@ -203,7 +203,6 @@ class Run:
         due = setup.signs_due(step) or step % setup.log_every == 0 or setup.knn_due(step)
         if not (due or relabelled or scores):
             return
-        waited = sum(batch.waited for batch in taken)
         images = sum(len(batch.items) for batch in taken) * setup.fabric.world_size
         line = {
             "step": step,
@@ -213,7 +212,7 @@ class Run:
             "grad_norm": result.grad_norm,
             "lr": result.lr,
             "images_per_second": images / seconds,
-            "data_wait": min(waited / seconds, 1.0),
+            "data_wait": min(sum(batch.waited for batch in taken) / seconds, 1.0),
             "bad_files": len(setup.reader.bad),
             **relabelled,
             **scores,
