@@ -1,0 +1,1 @@
+"""What is in a collection: duplicates, leaks, faults, groups, and which images to choose."""

@@ -1,0 +1,1 @@
+"""Indexes over stored vectors: built, opened, searched and measured."""
