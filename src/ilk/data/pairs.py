@@ -1,0 +1,83 @@
+"""Pairs of images that were marked by hand as showing the same or something different."""
+
+# pyarrow has no types
+# pyright: reportUnknownParameterType=false
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ilk.core import lock, replacing, stored, sweep
+from ilk.data.checked import LONG, checked_table
+
+SCHEMA = pa.schema(
+    [pa.field(name, pa.string(), nullable=False) for name in ("key_a", "key_b")]
+    + [pa.field("same", pa.bool_(), nullable=False)]
+)
+_WAIT = 10.0  # seconds for another process that writes the table
+_WORD = "pairs"
+
+
+def marked(pairs: Sequence[tuple[str, str, bool]]) -> pa.Table:
+    """New rows.
+
+    Example:
+        >>> marked([("b.jpg", "a.jpg", True)]).to_pylist()
+        [{'key_a': 'a.jpg', 'key_b': 'b.jpg', 'same': True}]
+
+    Args:
+        pairs: two keys, and whether they show the same.
+    """
+    columns = [[stored(pair[place]) for pair in pairs] for place in (0, 1)]
+    same = [pair[2] for pair in pairs]
+    return _latest(
+        pa.table([*map(pa.array, columns), pa.array(same, pa.bool_())], schema=SCHEMA)
+    )
+
+
+def read_pairs(path: str | Path) -> pa.Table:
+    """The rows of a table: ``key_a``, ``key_b`` and ``same``, each pair once.
+
+    Raises:
+        UserError: there is no such table, or it holds something else.
+    """
+    table = checked_table(Path(path), SCHEMA, {"key_a": LONG, "key_b": LONG}, _WORD)
+    return _latest(table)
+
+
+def keep_pairs(path: str | Path, new: pa.Table) -> pa.Table:
+    """Add rows to the table in a file, which is made if need be; of a pair the latest holds.
+
+    Args:
+        path: of the table.
+        new: what ``marked`` gave.
+
+    Returns:
+        The whole table.
+
+    Raises:
+        UserError: something else stands there, or it cannot be written.
+    """
+    path = Path(path)
+    with lock(path, _WORD, wait=_WAIT):
+        sweep(path)
+        table = _latest(pa.concat_tables([read_pairs(path), new]) if path.exists() else new)
+        with replacing(path, _WORD) as beside:
+            pq.write_table(table, beside, compression="zstd")
+    return table
+
+
+def _latest(table: pa.Table) -> pa.Table:
+    """Each pair once, whichever key comes first; its last row holds. A key with itself goes."""
+    swapped = pc.greater(table["key_a"], table["key_b"])
+    first = pc.if_else(swapped, table["key_b"], table["key_a"])
+    second = pc.if_else(swapped, table["key_a"], table["key_b"])
+    table = pa.table([first, second, table["same"]], schema=SCHEMA)
+    rows = table.append_column("row", pa.array(np.arange(len(table))))
+    last = rows.group_by(["key_a", "key_b"]).aggregate([("row", "max")])["row_max"].to_numpy()
+    table = table.take(pa.array(np.sort(last)))
+    return table.filter(pc.not_equal(table["key_a"], table["key_b"]))

@@ -1,0 +1,173 @@
+"""The list of decisions: merged, undone, read from strangers, written by several at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ilk.core import UserError
+from ilk.curate import (
+    decided,
+    keep_decisions,
+    read_decisions,
+    undo_decisions,
+    verdicts,
+    write_decisions,
+)
+from ilk.curate.decisions import SCHEMA
+
+WORDS = st.sampled_from(["drop", "keep", "select"])
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from("abcd"),
+        WORDS,
+        st.sampled_from(["dark", "twin", "x"]),
+        st.sampled_from(["hand", "rule 1", "rule 2"]),
+    ),
+    max_size=12,
+)
+
+
+def table_of(rows: list[tuple[str, str, str, str]]) -> pa.Table:
+    parts = [decided([k], [ord(k)], d, reason=r, by=b) for k, d, r, b in rows]
+    return pa.concat_tables([SCHEMA.empty_table(), *parts])
+
+
+def slow_latest(rows):
+    out = {}
+    for row in rows:
+        out.pop((row[0], row[2]), None)
+        out[row[0], row[2]] = row
+    return list(out.values())
+
+
+def slow_verdict(rows):
+    """By plain rules: the last by hand; else drop, then select, then keep."""
+    hand = [d for _, d, _, by in rows if by == "hand"]
+    return (
+        hand[-1]
+        if hand
+        else next(w for w in ("drop", "select", "keep") if w in [r[1] for r in rows])
+    )
+
+
+@settings(max_examples=30)
+@given(rows=ROWS, more=ROWS)
+def test_merge_and_verdicts_equal_plain_loops(rows, more, tmp_path_factory):
+    path = tmp_path_factory.mktemp("list") / "curation.parquet"
+    keep_decisions(path, table_of(rows))
+    merged = keep_decisions(path, table_of(more))
+    wanted = slow_latest(rows + more)
+    names = ["key", "decision", "reason", "by"]
+    assert [tuple(r[n] for n in names) for r in merged.to_pylist()] == wanted
+    assert read_decisions(path).equals(merged)
+    found = {row["key"]: row["verdict"] for row in verdicts(merged).to_pylist()}
+    assert found == {
+        k: slow_verdict([r for r in wanted if r[0] == k]) for k in {r[0] for r in wanted}
+    }
+    assert len(verdicts(merged)) == len(found)
+
+
+def test_undo_takes_one_reason_and_leaves_the_others(tmp_path: Path):
+    path = tmp_path / "curation.parquet"
+    keep_decisions(path, decided(["a", "b"], [1, 2], "drop", reason="dark", by="issues"))
+    keep_decisions(
+        path, decided(["a"], [1], "drop", reason="duplicate", by="hash", others=["b"])
+    )
+    keep_decisions(path, decided(["b"], None, "keep", reason="looked at", by="hand"))
+    assert undo_decisions(path, reason="dark", keys=["a"]) == 1
+    assert undo_decisions(path, by="nothing of that name") == 0
+    rows = [
+        (r["key"], r["reason"], r["other"], r["content"])
+        for r in read_decisions(path).to_pylist()
+    ]
+    assert rows == [
+        ("b", "dark", None, 2),
+        ("a", "duplicate", "b", 1),
+        ("b", "looked at", None, None),
+    ]
+    found = {
+        r["key"]: (r["verdict"], r["reason"])
+        for r in verdicts(read_decisions(path)).to_pylist()
+    }
+    assert found == {"a": ("drop", "duplicate"), "b": ("keep", "looked at")}
+    with pytest.raises(UserError, match="a reason, a rule or keys, got none"):
+        undo_decisions(path)
+
+
+def test_writers_at_once_lose_nothing(tmp_path: Path):
+    path = tmp_path / "curation.parquet"
+
+    def add(number: int) -> None:
+        keep_decisions(
+            path, decided([f"{number}.jpg"], [number], "drop", reason="x", by="hand")
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, range(12)))
+    assert sorted(read_decisions(path)["content"].to_pylist()) == list(range(12))
+    assert [file.name for file in tmp_path.iterdir()] == ["curation.parquet"]
+
+
+def test_a_failed_write_keeps_the_old_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "curation.parquet"
+    keep_decisions(path, decided(["a"], [1], "drop", reason="dark", by="issues"))
+    before = path.read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ilk.curate.decisions.pq.write_table", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        keep_decisions(path, decided(["b"], [1], "drop", reason="dark", by="issues"))
+    assert path.read_bytes() == before
+
+
+GOOD = {"key": ["a"], "decision": ["drop"], "reason": ["r"], "by": ["hand"],
+        "date": pa.array([0], pa.timestamp("s", "UTC"))}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"decision": ["burn"]}, "must say one of drop, keep, select"),
+        ({"decision": pa.array([None], pa.string())}, "rows without decision"),
+        ({"key": ["k" * 20_000]}, "a key of 20000 characters"),
+        ({"key": [[1]]}, "must be parquet with the columns"),
+        ({"key": None}, "no column key"),
+        ({"content": ["many"]}, "must be parquet with the columns"),
+    ],
+)
+def test_a_list_from_a_stranger_is_refused_in_one_line(tmp_path: Path, change, says):
+    path = tmp_path / "list.parquet"
+    pq.write_table(pa.table({k: v for k, v in (GOOD | change).items() if v is not None}), path)
+    with pytest.raises(UserError, match=says) as caught:
+        read_decisions(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_list_of_another_hand_may_lack_what_may_be_null(tmp_path: Path):
+    path = tmp_path / "list.parquet"
+    pq.write_table(pa.table(GOOD | {"note": [object.__name__]}), path)
+    (row,) = read_decisions(path).to_pylist()
+    assert (row["key"], row["content"], row["other"]) == ("a", None, None)
+
+
+def test_what_is_no_list_is_refused(tmp_path: Path):
+    (tmp_path / "text.parquet").write_text("PAR1 but not really PAR1")
+    for name in ("none.parquet", "text.parquet", "."):
+        with pytest.raises(UserError, match="decisions: .* must be"):
+            read_decisions(tmp_path / name)
+    with pytest.raises(UserError, match="must be"):
+        keep_decisions(tmp_path / "text.parquet", SCHEMA.empty_table())
+    assert (tmp_path / "text.parquet").read_text() == "PAR1 but not really PAR1"
+
+
+def test_names_that_are_no_text_are_kept_apart(tmp_path: Path):
+    path = tmp_path / "list.parquet"
+    write_decisions(path, decided(["a\udce9", "a\\xe9"], None, "drop", reason="r", by="hand"))
+    assert len(set(read_decisions(path)["key"].to_pylist())) == 2
