@@ -9,7 +9,7 @@ The list may come from anybody: it is data, and its content is checked first.
 """
 
 # pyarrow has no types
-# pyright: reportUnknownParameterType=false
+# pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime

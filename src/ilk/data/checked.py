@@ -1,7 +1,7 @@
 """Tables of plain columns that may come from anybody. Axes: N rows."""
 
 # pyarrow has no types
-# pyright: reportUnknownParameterType=false
+# pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
 
 from collections.abc import Mapping
 from pathlib import Path

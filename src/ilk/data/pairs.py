@@ -1,7 +1,7 @@
 """Pairs of images that were marked by hand as showing the same or something different."""
 
 # pyarrow has no types
-# pyright: reportUnknownParameterType=false
+# pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +32,7 @@ def marked(pairs: Sequence[tuple[str, str, bool]]) -> pa.Table:
     Args:
         pairs: two keys, and whether they show the same.
     """
-    columns = [[stored(pair[place]) for pair in pairs] for place in (0, 1)]
+    columns = [[stored(pair[0]) for pair in pairs], [stored(pair[1]) for pair in pairs]]
     same = [pair[2] for pair in pairs]
     return _latest(
         pa.table([*map(pa.array, columns), pa.array(same, pa.bool_())], schema=SCHEMA)
