@@ -3,7 +3,15 @@
 from ilk.embedding.batches import Batch, embed, embed_batches, moved
 from ilk.embedding.features import cached
 from ilk.embedding.looked import Looked
-from ilk.embedding.neighbours import knn_accuracy, leave_one_out, nearest, nearest_others, vote
+from ilk.embedding.neighbours import (
+    knn_accuracy,
+    largest,
+    leave_one_out,
+    nearest,
+    nearest_in_blocks,
+    nearest_others,
+    vote,
+)
 from ilk.embedding.quality import alignment, feature_std, lidar, rankme
 from ilk.embedding.readable import OnBad, embed_readable
 from ilk.embedding.record import Embeddings
@@ -12,7 +20,7 @@ from ilk.embedding.table import embed_to_table, predict_to_table
 
 __all__ = [
     "Batch", "Embeddings", "Looked", "OnBad", "alignment", "cached", "embed", "embed_batches",
-    "embed_readable", "embed_to_table", "feature_std", "knn_accuracy", "leave_one_out",
-    "left_behind", "lidar", "moved", "nearest", "nearest_others", "predict_to_table",
-    "rankme", "read_embeddings", "vote",
+    "embed_readable", "embed_to_table", "feature_std", "knn_accuracy", "largest",
+    "leave_one_out", "left_behind", "lidar", "moved", "nearest", "nearest_in_blocks",
+    "nearest_others", "predict_to_table", "rankme", "read_embeddings", "vote",
 ]  # fmt: skip

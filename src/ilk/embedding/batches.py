@@ -211,7 +211,7 @@ def _read(source: Source, items: range, view: View, channels: int) -> _Read:
             bad.append(Bad(index=index, key=_key(source, index), reason=str(error)))
             continue
         good.append(index)
-        contents.append(_content(item))
+        contents.append(content_of(item))
         sizes.append(_extent(view.kind, pixels))
     return _Read(
         items=items,
@@ -230,8 +230,8 @@ def _extent(kind: ItemKind, item: np.ndarray) -> tuple[int, int]:
     return shape[-1], shape[-2]
 
 
-def _content(item: bytes | np.ndarray) -> int:
-    """Of the bytes; the shape and type of an array count too."""
+def content_of(item: bytes | np.ndarray) -> int:
+    """A 64-bit digest of the bytes; the shape and type of an array count too."""
     digest = blake2b(digest_size=8)
     if isinstance(item, np.ndarray):
         digest.update(f"{item.dtype} {item.shape}".encode())

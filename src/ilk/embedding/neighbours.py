@@ -5,6 +5,8 @@ the settings of DINO, Caron et al., ICCV 2021, https://arxiv.org/abs/2104.14294.
 Axes: Q queries, G gallery, D features, C columns of scores.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -13,6 +15,7 @@ from torch import Tensor
 
 QUERY_BLOCK = 256
 GALLERY_BLOCK = 16_384  # a block of similarities is then at most 16 MiB
+GROUP = 64  # columns whose largest decides whether any of them is looked at
 
 
 def nearest(
@@ -154,25 +157,71 @@ def leave_one_out(
     return (named == known).float().mean().item()
 
 
+def nearest_in_blocks(
+    queries: Float32[Tensor, "Q D"],
+    gallery: Iterable[tuple[Int64[Tensor, " B"], Float32[Tensor, "B D"]]],
+    k: int,
+    block: int = QUERY_BLOCK,
+) -> tuple[Int64[Tensor, "Q k"], Float32[Tensor, "Q k"]]:
+    """The k rows with the largest dot products, of a gallery that comes in blocks.
+
+    Exact; of equal products the row that came earlier is first. The gallery is read once.
+
+    Args:
+        queries: on any device.
+        gallery: numbers of rows, and the rows, block after block.
+        k: at least 1.
+        block: queries compared at once.
+
+    Returns:
+        Row numbers, -1 where the gallery has no more, and products, most similar first.
+    """
+    rows = torch.full((len(queries), k), -1, device=queries.device)
+    best = torch.full((len(queries), k), -torch.inf, device=queries.device)
+    for numbers, vectors in gallery:
+        for start in range(0, len(queries), block):
+            some = slice(start, start + block)
+            columns, products = largest(queries[some] @ vectors.T, min(k, len(vectors)))
+            # what came earlier stands first, and so it does among equals
+            joined = torch.cat([best[some], products], 1)
+            columns = torch.cat([rows[some], numbers[columns]], 1)
+            order, best[some] = largest(joined, k)
+            rows[some] = columns.gather(1, order)
+    return rows, best
+
+
+def largest(
+    scores: Float[Tensor, "Q C"], k: int
+) -> tuple[Int64[Tensor, "Q k"], Float[Tensor, "Q k"]]:
+    """Columns and values of the k largest of each row; ties in the order of the columns.
+
+    Of many columns only those are looked at that lie in the k groups with the largest maxima:
+    every one of the k largest lies in one of these.
+    """
+    groups = scores.shape[1] // GROUP
+    if groups < 4 * k:
+        return _largest(scores, k)
+    tops = scores[:, : groups * GROUP].unflatten(1, (groups, GROUP)).amax(2)
+    places = torch.arange(GROUP, device=scores.device)
+    chosen = _largest(tops, k)[0].sort(1).values[:, :, None] * GROUP + places
+    rest = torch.arange(groups * GROUP, scores.shape[1], device=scores.device)
+    columns = torch.cat([chosen.flatten(1), rest.expand(len(scores), -1)], 1)
+    order, values = _largest(scores.gather(1, columns), k)
+    return columns.gather(1, order), values
+
+
 def _nearest(
     queries: Float[Tensor, "Q D"], gallery: Float[Tensor, "G D"], k: int, block: int
 ) -> tuple[Tensor, Tensor]:
-    indices = torch.empty(len(queries), 0, dtype=torch.long, device=queries.device)
-    cosines = torch.empty(len(queries), 0, device=queries.device)
-    for start in range(0, len(gallery), block):
-        rows = _unit(gallery[start : start + block])
-        columns, best = _largest(queries @ rows.T, min(k, len(rows)))
-        indices = torch.cat(
-            [indices, columns + start], 1
-        )  # ascending blocks: ties stay in order
-        cosines = torch.cat([cosines, best], 1)
-        columns, cosines = _largest(cosines, min(k, cosines.shape[1]))
-        indices = indices.gather(1, columns)
-    return indices, cosines
+    blocks = (
+        (torch.arange(start, min(start + block, len(gallery)), device=queries.device),
+         _unit(gallery[start : start + block]))
+        for start in range(0, len(gallery), block)
+    )  # fmt: skip
+    return nearest_in_blocks(queries, blocks, k)
 
 
 def _largest(scores: Float[Tensor, "Q C"], k: int) -> tuple[Tensor, Tensor]:
-    """Columns and values of the k largest of each row; ties in the order of the columns."""
     values, columns = scores.topk(k, dim=1)
     crowded = (scores >= values[:, -1:]).sum(1) > k  # a tie at the border: topk takes any of it
     if crowded.any():

@@ -59,6 +59,28 @@ def read_embeddings(path: str | Path) -> Embeddings:
         UserError: nothing is there, it is CSV or npz, it is not ours or damaged, or shards are
             missing or do not belong together.
     """
+    files, made = shards(path)
+    vectors, labels, contents, keys = _columns(files, made)
+    return Embeddings(
+        vectors=vectors,
+        labels=labels,
+        keys=keys,
+        classes=tuple(made["classes"]),
+        encoder=made["encoder"],
+        data=made["data"],
+        bad=tuple(bad for file in files for bad in bad_of(file)),
+        contents=contents,
+        unlabelled_because=facts_of(files[0]).get("unlabelled", ""),
+    )
+
+
+def shards(path: str | Path) -> tuple[list[Path], dict[str, Any]]:
+    """The files of a table in parquet, all of them, and what made it.
+
+    Raises:
+        UserError: nothing is there, it is CSV or npz, or shards are missing or do not belong
+            together.
+    """
     path = Path(path)
     if path.exists() and path.suffix.lower() in {".csv", ".npz"}:
         raise UserError(
@@ -69,24 +91,13 @@ def read_embeddings(path: str | Path) -> Embeddings:
     if not files or not files[0].exists():
         raise UserError(f"embeddings: {path} must be a file or directory that ilk embed wrote")
     made = [facts_of(file)["made"] for file in files]
-    shards = -(-made[0]["items"] // made[0]["shard_rows"])
-    if len(files) != max(shards, 1) or any(other != made[0] for other in made):
+    wanted = max(-(-made[0]["items"] // made[0]["shard_rows"]), 1)
+    if len(files) != wanted or any(other != made[0] for other in made):
         raise UserError(
-            f"embeddings: {path} must hold the {shards} shards of one run, got {len(files)};"
+            f"embeddings: {path} must hold the {wanted} shards of one run, got {len(files)};"
             " call ilk embed again with the same output to finish it"
         )
-    vectors, labels, contents, keys = _columns(files, made[0])
-    return Embeddings(
-        vectors=vectors,
-        labels=labels,
-        keys=keys,
-        classes=tuple(made[0]["classes"]),
-        encoder=made[0]["encoder"],
-        data=made[0]["data"],
-        bad=tuple(bad for file in files for bad in bad_of(file)),
-        contents=contents,
-        unlabelled_because=facts_of(files[0]).get("unlabelled", ""),
-    )
+    return files, made[0]
 
 
 def facts_of(file: Path) -> dict[str, Any]:
@@ -150,7 +161,7 @@ def _columns(
     Raises:
         UserError: they are not what is written, or a file is damaged.
     """
-    with _whole(files[0]):
+    with whole_table(files[0]):
         rows = sum(pq.read_metadata(file).num_rows for file in files)
         has_contents = all("content" in pq.read_schema(file).names for file in files)
         if rows > made["items"]:
@@ -161,9 +172,9 @@ def _columns(
     keys: list[Any] = [pa.array([], pa.large_string())]
     row = 0
     for file in files:
-        with _whole(file):
+        with whole_table(file):
             table = pq.ParquetFile(file)
-            _check_schema(table.schema_arrow, made["dim"])
+            check_schema(table.schema_arrow, made["dim"])
             for batch in table.iter_batches(batch_size=ROWS):
                 place = slice(row, row + len(batch))
                 flat = _full(batch, "vector").flatten().to_numpy(zero_copy_only=False)
@@ -178,7 +189,8 @@ def _columns(
 
 
 @contextlib.contextmanager
-def _whole(file: Path) -> Generator[None]:
+def whole_table(file: Path) -> Generator[None]:
+    """Whatever a damaged table makes its readers raise is one line."""
     try:
         yield
     except (pa.ArrowException, OSError, MemoryError, ValueError) as error:
@@ -189,7 +201,12 @@ def _whole(file: Path) -> Generator[None]:
         ) from error
 
 
-def _check_schema(schema: Any, dim: int) -> None:
+def check_schema(schema: Any, dim: int) -> None:
+    """Refuse columns of other types.
+
+    Raises:
+        ValueError: it says which.
+    """
     wanted: dict[str, tuple[Any, ...]] = {
         "key": (pa.string(), pa.large_string()),
         "vector": (pa.list_(pa.float16(), dim), pa.list_(pa.float32(), dim)),

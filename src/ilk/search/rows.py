@@ -1,0 +1,116 @@
+"""What an index knows of its rows beside their vectors. Axes: N rows."""
+
+# pyarrow has no types
+# pyright: reportUnknownParameterType=false
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Int64
+
+from ilk.core import UserError, replacing
+
+TYPES = {
+    "id": pa.int64(),
+    "key": pa.string(),
+    "content": pa.uint64(),
+    "width": pa.int32(),
+    "height": pa.int32(),
+    "label": pa.int64(),
+    "label_name": pa.string(),
+}
+NEEDED = ("id", "key", "content")
+DELETED = "deleted.npy"
+
+
+def count_rows(file: Path) -> int:
+    """The rows of one file, whose columns are those of an index.
+
+    Raises:
+        UserError: it is not whole, or of another kind.
+    """
+    try:
+        with pq.ParquetFile(file) as table:
+            schema, rows = table.schema_arrow, table.metadata.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise torn(file, error) from error
+    for name, kind in TYPES.items():
+        if name in schema.names and schema.field(name).type != kind:
+            raise torn(file, ValueError(f"a column {name} of {schema.field(name).type}"))
+    for name in NEEDED:
+        if name not in schema.names:
+            raise torn(file, ValueError(f"no column {name}"))
+    return rows
+
+
+def read_rows(
+    files: Sequence[Path],
+    kept: Int64[np.ndarray, " N"] | None,
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
+    """The rows of all files, but for deleted ones.
+
+    Args:
+        files: one for each part, in their order.
+        kept: numbers of the rows that are not deleted; None for all.
+        columns: their names; all when None.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    tables = []
+    for file in files:
+        try:
+            with pq.ParquetFile(file) as table:
+                wanted = None
+                if columns is not None:
+                    wanted = [name for name in columns if name in table.schema_arrow.names]
+                tables.append(table.read(wanted, use_threads=False))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise torn(file, error) from error
+    try:
+        # A fact that one part has and another has not is null where it is not known.
+        joined = pa.concat_tables(tables, promote_options="default")
+    except pa.ArrowException as error:
+        raise torn(files[0].parent, error) from error
+    joined = joined.replace_schema_metadata(None)
+    return joined if kept is None else joined.take(pa.array(kept))
+
+
+def read_deleted(folder: Path, rows: int) -> Int64[np.ndarray, " M"]:
+    """The ids that are gone, ascending.
+
+    Raises:
+        UserError: the file says what cannot be.
+    """
+    file = folder / DELETED
+    if not file.exists():
+        return np.empty(0, np.int64)
+    try:
+        if not file.is_file():
+            raise OSError("not a plain file")
+        found = np.load(file, allow_pickle=False)
+        if found.dtype != np.int64 or found.ndim != 1 or (np.diff(found) <= 0).any():
+            raise ValueError("no ascending list of ids")
+        if len(found) and not 0 <= found[0] <= found[-1] < rows:
+            raise ValueError(f"ids beyond the {rows} rows")
+    except (OSError, ValueError, EOFError, MemoryError) as error:
+        raise torn(file, error) from error
+    return found
+
+
+def write_deleted(folder: Path, ids: Int64[np.ndarray, " M"]) -> None:
+    """Write the ids that are gone, whole or not at all."""
+    with replacing(folder / DELETED, "index") as beside, beside.open("wb") as file:
+        np.save(file, np.unique(ids).astype(np.int64))
+
+
+def torn(file: Path, error: BaseException) -> UserError:
+    """What to say of a file that is not what it should be."""
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return UserError(
+        f"index: {file} must be what ilk index wrote, got '{reason}'; build the index again"
+    )

@@ -1,0 +1,150 @@
+"""The vectors of an index on disk. Axes: N living rows, B rows of a block, D features."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float16, Float32, Int64
+
+from ilk.core import UserError
+
+BLOCK = 16_384  # rows that are in memory at once
+LOOKED_AT = 256  # vectors of a part whose length is looked at when it is opened
+OFF = 0.02  # by which the length of a vector in half precision may miss one
+
+
+class Vectors:
+    """Rows of unit length in half precision, in files one after the other.
+
+    A row is numbered by its place among those that are not deleted. Only what is asked for is
+    read; the files may be larger than memory.
+
+    Args:
+        files: in their order, each a part.
+        kept: numbers of the rows in the files that are not deleted, ascending; None for all.
+
+    Example:
+        >>> import numpy as np
+        >>> np.save("a.npy", np.eye(3, dtype=np.float16))
+        >>> vectors = Vectors([Path("a.npy")], kept=np.array([0, 2]))
+        >>> vectors.shape, vectors[1].tolist()
+        ((2, 3), [0.0, 0.0, 1.0])
+    """
+
+    def __init__(
+        self, files: Sequence[Path], kept: Int64[np.ndarray, " N"] | None = None
+    ) -> None:
+        self._parts = [opened(file) for file in files]
+        self._files = list(files)
+        self._ends = np.cumsum([len(part) for part in self._parts])
+        self._kept = kept
+        self.shape = (self._all if kept is None else len(kept), self._parts[0].shape[1])
+
+    @property
+    def _all(self) -> int:
+        return int(self._ends[-1])
+
+    def __len__(self) -> int:
+        """N."""
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Float16[np.ndarray, "*n D"]:
+        """Some rows: a number, a slice, an array of numbers or a mask [N]."""
+        asked = np.arange(len(self))[rows]
+        flat = asked.reshape(-1)
+        found = self.stored(flat if self._kept is None else self._kept[flat])
+        return found.reshape(*asked.shape, self.shape[1])
+
+    def stored(self, rows: Int64[np.ndarray, " n"]) -> Float16[np.ndarray, "n D"]:
+        """Rows by their number in the files, the deleted ones too."""
+        found = np.empty((len(rows), self.shape[1]), np.float16)
+        part = np.searchsorted(self._ends, rows, side="right")
+        for number in np.unique(part):
+            mine = part == number
+            start = self._ends[number] - len(self._parts[number])
+            found[mine] = self._parts[number][rows[mine] - start]
+        return found
+
+    def blocks(self, rows: int = BLOCK) -> Iterator[tuple[int, Float32[np.ndarray, "B D"]]]:
+        """All rows in blocks: the number of the first, and the vectors in single precision."""
+        for numbers, block in self.some(None, rows):
+            yield int(numbers[0]), block
+
+    def some(
+        self, within: Bool[np.ndarray, " N"] | None, rows: int = BLOCK
+    ) -> Iterator[tuple[Int64[np.ndarray, " B"], Float32[np.ndarray, "B D"]]]:
+        """The rows of a mask in blocks: their numbers, and the vectors in single precision.
+
+        What is read is given back to the system block by block, so that memory does not grow.
+        """
+        for start in range(0, self._all, rows):
+            stop = min(start + rows, self._all)
+            numbers = np.arange(start, stop)
+            if self._kept is not None:
+                numbers = np.arange(*np.searchsorted(self._kept, [start, stop]))
+            if within is not None:
+                numbers = numbers[within[numbers]]
+            if not len(numbers):
+                continue
+            block = self._read(start, stop)
+            if len(numbers) < len(block):
+                stored = numbers if self._kept is None else self._kept[numbers]
+                block = block[stored - start]
+            yield numbers, block.astype(np.float32)
+
+    def _read(self, start: int, stop: int) -> Float16[np.ndarray, "B D"]:
+        """Rows of the files, read rather than mapped."""
+        pieces: list[np.ndarray] = []
+        first = 0
+        for file, part in zip(self._files, self._parts, strict=True):
+            low, high = max(start - first, 0), min(stop - first, len(part))
+            first += len(part)
+            if low < high:
+                width = part.shape[1]
+                found = np.fromfile(
+                    file, np.float16, (high - low) * width, offset=part.offset + 2 * low * width
+                )
+                if len(found) < (high - low) * width:
+                    raise UserError(f"index: {file} must stay whole while it is open")
+                pieces.append(found.reshape(-1, width))
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def opened(file: Path) -> np.memmap:
+    """A part, mapped from its file.
+
+    Raises:
+        UserError: it is no whole array [N, D] of half precision, or not of unit length.
+    """
+    try:
+        part = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise _torn(file, str(error) or "less than its first line says") from error
+    fits = isinstance(part, np.memmap) and part.ndim == 2 and part.dtype == np.float16
+    if not fits or not part.flags.c_contiguous:
+        raise _torn(file, f"{part.dtype} of shape {part.shape}")
+    some = np.unique(np.linspace(0, max(len(part) - 1, 0), LOOKED_AT).astype(np.int64))
+    lengths = np.linalg.norm(part[some[: len(part)]].astype(np.float32), axis=1)
+    wrong = ~((np.abs(lengths - 1) < OFF) | (lengths == 0))
+    if wrong.any():
+        raise _torn(file, f"vectors of length {lengths[wrong][0]:.3g}")
+    return part
+
+
+def unit(
+    vectors: Float32[np.ndarray, "N D"] | Float16[np.ndarray, "N D"],
+) -> Float32[np.ndarray, "N D"]:
+    """Rows of unit length; a row of zeros stays as it is."""
+    rows = vectors.astype(np.float32)
+    # of the largest first: the squares of large numbers would be infinite
+    rows /= np.maximum(np.abs(rows).max(1, keepdims=True, initial=0), 1e-30)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def _torn(file: Path, got: str) -> UserError:
+    reason = " ".join(got.split())[:200]
+    return UserError(
+        f"index: {file} must hold the vectors that ilk index wrote, got '{reason}'; build the "
+        "index again"
+    )
