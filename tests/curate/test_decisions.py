@@ -46,13 +46,11 @@ def slow_latest(rows):
 
 
 def slow_verdict(rows):
-    """By plain rules: the last by hand; else drop, then select, then keep."""
-    hand = [d for _, d, _, by in rows if by == "hand"]
-    return (
-        hand[-1]
-        if hand
-        else next(w for w in ("drop", "select", "keep") if w in [r[1] for r in rows])
-    )
+    """By plain rules: the last by hand says whether it is dropped, else any rule."""
+    words, hand = [row[1] for row in rows], [row[1] for row in rows if row[3] == "hand"]
+    if (hand[-1] == "drop") if hand else ("drop" in words):
+        return "drop"
+    return "select" if "select" in words else "keep"
 
 
 @settings(max_examples=30)

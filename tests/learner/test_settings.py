@@ -22,7 +22,7 @@ ASIDE = {"data", "output", "dry_run", "resume", "teacher"}  # of ``ilk train``
 FLAGS = {"minutes": "time", "backbone_options": "backbone_set"} | dict.fromkeys(
     ["method_options", "mix_options", "kin_options", "optimiser_options", "tune_options"], "set"
 )
-PATHS = {"weights", "masks", "labelled", "labels"}
+PATHS = {"weights", "masks", "labelled", "labels", "subset"}
 WORDS = {
     "method": "dino",
     "mix": "sdmp",

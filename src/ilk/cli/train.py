@@ -41,6 +41,7 @@ def train(
     teacher: str | None = None,
     labelled: str | None = None,
     labels: str | None = None,
+    subset: str | None = None,
     anchor: str | None = None,
     tune: Literal["auto", "lora", "last", "norms", "full"] | None = None,
     guard: Literal["auto", "off"] = "auto",
@@ -119,6 +120,9 @@ def train(
     labels
         Read from this table which images of DATA are labelled: CSV or parquet with the columns
         path and label; an empty label is none.
+    subset
+        Take the images that this list leaves: none that it drops and, where it selects any,
+        only those; ilk issues, duplicates and select and the page of ilk view write it.
     anchor
         Keep features near those of the weights to begin with: cosine (of each image) or gram
         (similarities of its patches), perhaps with a weight as in gram:0.5.
@@ -207,7 +211,7 @@ def train(
         optimiser_options=moved,
         backbone=backbone, backbone_options=literals(backbone_set), weights=weights,
         anchor=anchor, tune=tune, tune_options=tuned, guard=guard, guard_every=guard_every,
-        labelled=labelled, labels=labels,
+        labelled=labelled, labels=labels, subset=subset,
         epochs=epochs, steps=steps, minutes=None if time is None else minutes(time),
         image_size=image_size, channels=channels, batch_size=batch_size, accumulate=accumulate,
         lr=lr, seed=seed, workers=workers, checkpoint_every=checkpoint_every,

@@ -10,8 +10,9 @@ from ilk.curate.decisions import (
     verdicts,
     write_decisions,
 )
+from ilk.curate.subset import curated
 
 __all__ = [
-    "HAND", "Decision", "decided", "keep_decisions", "read_decisions", "undo_decisions",
-    "verdicts", "write_decisions",
+    "HAND", "Decision", "curated", "decided", "keep_decisions", "read_decisions",
+    "undo_decisions", "verdicts", "write_decisions",
 ]  # fmt: skip

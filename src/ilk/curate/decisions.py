@@ -64,9 +64,9 @@ def decided(
     Args:
         keys: of the images.
         contents: digest of the bytes of each; None where it is not known.
-        decision: ``drop`` leaves an image out of training; ``keep`` lets it stay, and does so
-            whatever rules say where it is by hand; ``select`` chooses it, and where anything
-            is chosen the rest is left out.
+        decision: ``drop`` leaves an image out of training; ``keep`` lets it stay, by hand even
+            where rules drop it; ``select`` chooses it, and then what no row selects is left
+            out.
         reason: a word, such as ``duplicate``.
         by: the rule and its numbers, or ``hand``.
         others: key of the image that each was compared with.
@@ -170,19 +170,22 @@ def undo_decisions(
 
 
 def verdicts(table: pa.Table) -> pa.Table:
-    """What follows for each image from all its rows, in the order of their last ones.
+    """What follows for each image from all its rows, in the order of the rows that decide.
 
-    A row by hand beats rules, and of several by hand the latest holds. Of rules, one that drops
-    beats one that selects, which beats one that keeps.
+    An image is dropped if a rule drops it, but where rows are by hand the latest of these says
+    whether it is. Otherwise it is selected if any row selects it, and kept if none does.
 
     Returns:
         ``key``, ``content``, ``verdict`` and the ``reason`` of the row that decides, one row an
         image.
     """
-    hand = pc.equal(table["by"], HAND).to_numpy(zero_copy_only=False)
+    by_hand = table.filter(pc.equal(table["by"], HAND))
+    last = _heaviest(by_hand, ["key"], np.zeros(len(by_hand), np.int64))
+    stays = last.filter(pc.not_equal(last["decision"], "drop"))["key"]
     ranks = pc.index_in(table["decision"], pa.array(["keep", "select", "drop"]))
-    weights = np.where(hand, 3, ranks.to_numpy(zero_copy_only=False))
-    chosen = _heaviest(table, ["key"], weights.astype(np.int64))
+    overruled = pc.and_(pc.equal(table["decision"], "drop"), pc.is_in(table["key"], stays))
+    weights = pc.if_else(overruled, -1, ranks).to_numpy().astype(np.int64)
+    chosen = _heaviest(table, ["key"], weights)
     return chosen.select(["key", "content", "decision", "reason"]).rename_columns(
         ["key", "content", "verdict", "reason"]
     )

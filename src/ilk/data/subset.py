@@ -18,10 +18,12 @@ class Subset:
     Args:
         source: the whole.
         chosen: indices into it, in the order they shall have.
+        left: what was left out, and why, where that is known.
     """
 
     source: Source
     chosen: Int[np.ndarray, " N"]
+    left: tuple[LeftOut, ...] = ()
 
     @property
     def name(self) -> str:
@@ -50,8 +52,8 @@ class Subset:
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
-        """What the whole left out."""
-        return left_out(self.source)
+        """What was left out here, and what the whole left out."""
+        return (*self.left, *left_out(self.source))
 
     @property
     def facts(self) -> tuple[str, ...]:

@@ -85,6 +85,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     weights: str | Path | None = None
     labelled: str | Path | None = None
     labels: str | Path | None = None
+    subset: str | Path | None = None
     anchor: str | None = None
     tune: Literal["auto", "lora", "last", "norms", "full"] | None = None
     tune_options: Mapping[str, Any] | None = None

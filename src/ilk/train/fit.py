@@ -189,7 +189,8 @@ def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
         if data is None:
             _check_places(spec)
         settings = recorded_settings(record)
-        _check_places([place for place in (settings.labelled, settings.labels) if place])
+        beside = (settings.labelled, settings.labels, settings.subset)
+        _check_places([place for place in beside if place])
         source = shared_images(settings, spec)
     except UserError as error:
         if data is not None:
@@ -205,7 +206,8 @@ def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
         raise UserError(
             f"resume: {source.name} must hold what it held when the run began "
             f"({record['data']['items']} items), got {len(source)} items and another "
-            f"fingerprint; put the old files back or start a new run"
+            f"fingerprint; put the old files{', and the old list,' if settings.subset else ''} "
+            f"back or start a new run"
         )
     record["data"]["spec"] = absolute_places(spec) or record["data"]["spec"]
     return source

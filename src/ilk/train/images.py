@@ -8,6 +8,7 @@ import numpy as np
 
 from ilk.core import UserError
 from ilk.core.facts import LABEL
+from ilk.curate import curated
 from ilk.data import Source, labels, open_source, pooled, with_labelled, with_table
 from ilk.method import KnownShare
 from ilk.train.assemble import method_without_weights
@@ -31,10 +32,12 @@ def open_images(settings: Settings, data: Any) -> Source:
     if settings.labelled is not None and settings.labels is not None:
         raise UserError("labels: must come from labels or from labelled, got both; give one")
     source = open_source(data)
-    if settings.labelled is not None:
-        source = with_labelled(source, open_source(settings.labelled))
     if settings.labels is not None:
         source = with_table(source, Path(settings.labels))
+    if settings.subset is not None:
+        source = curated(source, settings.subset)
+    if settings.labelled is not None:
+        source = with_labelled(source, open_source(settings.labelled))
     rule = method_without_weights(settings).sampling
     if not isinstance(rule, KnownShare) or rule.fact != LABEL:
         return source

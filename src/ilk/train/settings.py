@@ -40,6 +40,8 @@ class Settings:
             source; None takes the labels of the data.
         labels: table that alone says labels of the data, CSV or parquet with the columns path
             and label; None takes the data's own.
+        subset: list of decisions, as `ilk.curate.decisions` writes it: images that it drops are
+            left out, and where it selects any, all others; None takes all of the data.
         anchor: what keeps features near those of the weights to begin with: ``cosine`` (of each
             image) or ``gram`` (similarities of its patches), perhaps with a weight as in
             ``gram:0.5``; None lets them go.
@@ -94,6 +96,7 @@ class Settings:
     weights: str | None = None
     labelled: str | None = None
     labels: str | None = None
+    subset: str | None = None
     anchor: str | None = None
     tune: Literal["auto", "lora", "last", "norms", "full"] | None = None
     tune_options: Mapping[str, Any] = field(default_factory=dict)
@@ -239,13 +242,11 @@ def placed(settings: Settings) -> Settings:
     teacher = options.get("teacher")
     if isinstance(teacher, str):
         options["teacher"] = absolute_encoder(teacher)
-    labelled, labels = (
-        None if path is None else absolute(path)
-        for path in (settings.labelled, settings.labels)
-    )
-    return replace(
-        settings, masks=masks, labelled=labelled, labels=labels, method_options=options
-    )
+    tables = {
+        name: None if (path := getattr(settings, name)) is None else absolute(path)
+        for name in ("labelled", "labels", "subset")
+    }
+    return replace(settings, masks=masks, method_options=options, **tables)
 
 
 def absolute_encoder(spec: str) -> str:

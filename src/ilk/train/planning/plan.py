@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from lightning_fabric import Fabric
 
-from ilk.data import Source
+from ilk.data import Source, left_out
+from ilk.data.account import summary
 from ilk.method import largest
 from ilk.networks import Encoder
 from ilk.train.assemble import head_parameters, method_without_weights, parameters
@@ -98,6 +99,8 @@ class _Planner:
         asked, quiet = self.asked, self.say is None and self._all_named()
         self.survey = from_first(lambda: surveyed(self.source, asked, quiet=quiet))
         self._tell("found", self.survey.words())
+        if asked.subset:
+            self._tell("subset", summary(left_out(self.source)))
         check_enough(self.survey)
         settings = self._with_network()
         memory = memory_of(self.fabric[0].device)
