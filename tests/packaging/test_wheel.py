@@ -60,6 +60,7 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel):
     assert built == there
     assert "ilk/py.typed" in built
     assert {"ilk/viewer/page.html", "ilk/viewer/page.css"} <= built
+    assert {"ilk/explore/static/index.html", "ilk/explore/static/main.js"} <= built
 
 
 def test_the_wheel_names_its_command_and_its_licence(wheel):

@@ -1,0 +1,152 @@
+// The language of filters, as `--where` takes it: `label=cat and not width<64`. Here it is read so
+// that the facets show what the text says, and so that an exported page can filter without a server.
+
+import { Fault } from "./fault.js";
+
+const TOKENS = /\s*(?:(?<sign>!=|<=|>=|[=<>~])|(?<bracket>[()])|(?<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<word>[^\s()=!<>~"']+)|(?<other>\S))/gsy;
+const WORDS = new Set(["and", "or", "not", "is", "missing"]);
+const MISSING_CODE = 65535;
+
+/** A name or a value as it stands in a filter. */
+export function quoted(text) {
+  if (/^[^\s()=!<>~"']+$/.test(text) && !WORDS.has(text)) return text;
+  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+}
+
+/**
+ * The tree of a filter: {kind: "compare", column, sign, value}, {kind: "missing", column},
+ * {kind: "not", inner}, {kind: "both" | "either", parts}; null for an empty text.
+ */
+export function parsed(text) {
+  const tokens = Array.from(text.matchAll(TOKENS), ({ groups, index }) => {
+    const [kind, value] = Object.entries(groups).find(([, found]) => found !== undefined);
+    return kind === "quoted"
+      ? { kind: "word", plain: false, value: value.slice(1, -1).replaceAll(/\\(.)/gs, "$1"), index }
+      : { kind, plain: true, value, index };
+  });
+  if (!tokens.length) return null;
+  let at = 0;
+  const is = (value) => tokens[at]?.plain && tokens[at].value === value;
+  const fail = (must) => {
+    throw new Fault(`The filter ${must}${tokens[at] ? ` at “${tokens[at].value}”` : " at its end"}.`, tokens[at]?.index ?? text.length);
+  };
+  const take = (kind, must) => (tokens[at]?.kind === kind ? tokens[at++].value : fail(must));
+
+  const either = () => many("or", "either", both);
+  const both = () => many("and", "both", one);
+  const many = (word, kind, part) => {
+    const parts = [part()];
+    while (is(word)) {
+      at++;
+      parts.push(part());
+    }
+    return parts.length === 1 ? parts[0] : { kind, parts };
+  };
+  const one = () => {
+    if (is("not")) {
+      at++;
+      return { kind: "not", inner: one() };
+    }
+    if (is("(")) {
+      at++;
+      const inner = either();
+      if (!is(")")) fail("must close its parenthesis");
+      at++;
+      return inner;
+    }
+    const column = take("word", "must name a column");
+    if (is("is")) return missing(column);
+    return { kind: "compare", column, sign: take("sign", "must have one of = != < <= > >= ~"), value: take("word", "must have a value") };
+  };
+  const missing = (column) => {
+    at++;
+    const not = is("not");
+    if (not) at++;
+    if (!is("missing")) fail("must say “missing” after “is”");
+    at++;
+    return not ? { kind: "not", inner: { kind: "missing", column } } : { kind: "missing", column };
+  };
+
+  const tree = either();
+  if (at < tokens.length) fail("must go on with and, or, or end");
+  return tree;
+}
+
+/** The text of a tree, which reads back as the same tree. */
+export function written(tree) {
+  const within = (part) => (part.kind === "either" || part.kind === "both" ? `(${written(part)})` : written(part));
+  switch (tree?.kind) {
+    case "compare": return `${quoted(tree.column)}${tree.sign}${quoted(tree.value)}`;
+    case "missing": return `${quoted(tree.column)} is missing`;
+    case "not": return `not ${within(tree.inner)}`;
+    case "both": return tree.parts.map(within).join(" and ");
+    case "either": return tree.parts.map((part) => (part.kind === "either" ? within(part) : written(part))).join(" or ");
+    default: return "";
+  }
+}
+
+/** The parts of a tree that must all hold. */
+export const conjuncts = (tree) => (!tree ? [] : tree.kind === "both" ? tree.parts : [tree]);
+
+/** The column that a part asks about where it asks about one alone, else null. */
+export function columnOf(part) {
+  if (part.kind === "compare" || part.kind === "missing") return part.column;
+  if (part.kind === "not") return columnOf(part.inner);
+  const columns = new Set(part.parts.map(columnOf));
+  return columns.size === 1 ? [...columns][0] : null;
+}
+
+/**
+ * A mask of the rows that a filter means.
+ * @param {{count: number, columns: Map, key: (row: number) => string}} table  a column is what
+ *   `about` says of it, with its `data`
+ */
+export function meant(text, table) {
+  const tree = parsed(text);
+  const holds = tree ? test(tree, table) : () => true;
+  return Uint8Array.from({ length: table.count }, (_, row) => (holds(row) ? 1 : 0));
+}
+
+function test(tree, table) {
+  if (tree.kind === "not") {
+    const inner = test(tree.inner, table);
+    return (row) => !inner(row);
+  }
+  if (tree.kind === "both" || tree.kind === "either") {
+    const parts = tree.parts.map((part) => test(part, table));
+    return tree.kind === "both" ? (row) => parts.every((part) => part(row)) : (row) => parts.some((part) => part(row));
+  }
+  const column = table.columns.get(tree.column);
+  if (!column && tree.column !== "key") throw new Fault(`The filter names ${tree.column}, which is no column; there are key, ${[...table.columns.keys()].join(", ")}.`);
+  if (tree.kind === "missing") return column ? (row) => unknown(column, row) : () => false;
+  if (tree.sign === "!=") return test({ kind: "not", inner: { ...tree, sign: "=" } }, table);
+  if (column?.kind === "number") return ordered(column, tree);
+  const fits = tree.sign === "~" ? globbed(tree.value) : compared(tree);
+  if (!column) return (row) => fits(table.key(row));
+  const codes = column.values.map(fits);
+  return (row) => codes[column.data[row]] ?? false;
+}
+
+const unknown = ({ kind, data }, row) => (kind === "number" ? Number.isNaN(data[row]) : data[row] === MISSING_CODE);
+
+function ordered({ name, data }, { sign, value }) {
+  const limit = Math.fround(Number(value));
+  if (sign === "~" || Number.isNaN(limit)) throw new Fault(`The filter must compare ${name} with a number, got ${value}.`);
+  return (row) => signs[sign](data[row], limit);
+}
+
+const signs = { "=": (a, b) => a === b, "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b };
+
+/** Text that reads as numbers on both sides is compared as numbers. */
+function compared({ sign, value }) {
+  if (sign === "=") return (text) => text === value;
+  const limit = Number(value);
+  return (text) => (text.trim() !== "" && !Number.isNaN(limit) ? signs[sign](Number(text), limit) : signs[sign](text, value));
+}
+
+/** Whether the whole of a text fits a pattern; * stands for any characters and ? for one. */
+export function globbed(pattern) {
+  const parts = pattern.replaceAll(/[\\^$.|+()[\]{}]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+  const whole = new RegExp(`^(?:${parts})$`, "s");
+  return (text) => whole.test(text);
+}
