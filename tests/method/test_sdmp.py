@@ -157,7 +157,7 @@ def test_whole_moco_v3_loss_by_hand(fabric):
             ("teacher", "a~", "projector"),
         )
     }  # fmt: skip
-    shares = context._row_facts["b~"].composition.shares[:, 0].double().numpy()
+    shares = context._views["b~"].facts.composition.shares[:, 0].double().numpy()
     n, tau = len(shares), 0.2
     total = {"clean": 0.0, "source": 0.0, "mix": 0.0}
     for i in range(n):
@@ -189,8 +189,8 @@ def test_whole_dino_loss_by_hand(fabric):  # noqa: C901
         return context.rows(Output(network, view, "prototypes")).vectors.double().numpy()
 
     centre = trainer.memory["centre"].value.double().numpy()
-    shares = context._row_facts["l3~"].composition.shares[:, 0].double().numpy()
-    deciding = context._row_facts["g1~"].composition.shares[:, 0].double().numpy()
+    shares = context._views["l3~"].facts.composition.shares[:, 0].double().numpy()
+    deciding = context._views["g1~"].facts.composition.shares[:, 0].double().numpy()
     assert shares == pytest.approx(deciding)  # snapped: the same at both sizes
     n = len(shares)
 
@@ -227,7 +227,7 @@ def test_static_lambdas_halve_the_labels_and_leave_the_pictures(fabric, static, 
     for kin_record in context.kin_records:
         if kin_record.term.name == name:
             assert kin_record.kin.weights.max(dim=1).values == pytest.approx(0.5)
-    assert context._row_facts["b~"].composition.shares.unique().numel() > 4
+    assert context._views["b~"].facts.composition.shares.unique().numel() > 4
 
 
 def test_swap_gives_both_views_both_roles(fabric):

@@ -46,7 +46,7 @@ def test_running_statistics_are_those_of_the_clean_pass_alone():
     alone.backbone(views()["a"])
     calls: list[int] = []
     student.backbone.register_forward_hook(lambda *_: calls.append(1))
-    runner(student)(views(), {})
+    runner(student)(views(), {}, {})
     assert len(calls) == 3  # clean, search, moved
     for name, buffer in alone.named_buffers():
         assert torch.equal(dict(student.named_buffers())[name], buffer), name
@@ -67,16 +67,16 @@ def test_statistics_are_kept_within_alone(synchronised):
 
 
 def test_without_a_step_the_moved_view_is_the_clean_one_with_the_same_dropout():
-    out = runner(network(chance=0.5), radius=0.0)(views(), {})
+    out = runner(network(chance=0.5), radius=0.0)(views(), {}, {})
     assert torch.equal(out["r"]["classifier"], out["a"]["classifier"])
-    moved = runner(network(chance=0.5))(views(), {})
+    moved = runner(network(chance=0.5))(views(), {}, {})
     assert not torch.equal(moved["r"]["classifier"], moved["a"]["classifier"])
 
 
 def test_no_gradient_flows_through_the_search():
     found, student = {}, network()
     seen = runner(student)
-    out = seen(views(), {})
+    out = seen(views(), {}, {})
     shown = seen._with_moved("r", views(), out, {})["r"]
     assert not shown.requires_grad
     assert not out["a"]["classifier"].requires_grad

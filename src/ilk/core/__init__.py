@@ -30,6 +30,7 @@ from ilk.core.unknown import UNKNOWN
 if TYPE_CHECKING:
     from ilk.core.composition import Composition, overlap
     from ilk.core.hashing import hash_uniform, paired
+    from ilk.core.masks import Mask
     from ilk.core.rows import (
         AlignedKin,
         AlignedObjective,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         RowFacts,
         Rows,
         StepContext,
+        ViewName,
     )
     from ilk.core.scores import full, row_similarities, similarities
 
@@ -53,8 +55,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "composition": "Composition overlap",
     "hashing": "hash_uniform paired",
+    "masks": "Mask",
     "rows": "AlignedKin AlignedObjective AlignedRule HeadName Kin KinRule MemoryName "
-    "Mixability NegativeSynthesis Objective Output Role RowFacts Rows StepContext",
+    "Mixability NegativeSynthesis Objective Output Role RowFacts Rows StepContext ViewName",
     "scores": "full row_similarities similarities",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -73,6 +76,7 @@ __all__ = [
     "Kin",
     "KinRule",
     "Line",
+    "Mask",
     "MeanMomentum",
     "MemoryName",
     "MinPixels",
@@ -90,6 +94,7 @@ __all__ = [
     "SignalAnnealing",
     "StepContext",
     "UserError",
+    "ViewName",
     "WarmCosine",
     "WarmMomentum",
     "check_writable",

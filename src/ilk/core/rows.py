@@ -11,12 +11,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ilk.core.composition import Composition
+from ilk.core.masks import Mask
 from ilk.core.schedules import Progress
 
 Role = Literal["student", "teacher", "start"]  # start: the student before its first step
 # Fields of these types are looked up when a method is built.
 HeadName = Annotated[str, "head"]  # in Method.heads, of the student
 MemoryName = Annotated[str, "memory"]  # in Method.memory
+ViewName = Annotated[str, "view"]  # in Method.views or Method.derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,14 @@ class RowFacts:
         place: where in its image a row lies: its top, left, bottom and right edge, as shares of
             the image's height and width; of a mirrored row left is larger than right. None
             where it is not known.
+        mask: which of its cells are hidden from the network; None where all are seen.
     """
 
     composition: Composition
     blocks: int = 1
     task: Int[Tensor, " N"] | None = None
     place: Float[Tensor, "N 4"] | None = None
+    mask: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class Rows:
         task: as in `RowFacts`.
         place: as in `RowFacts`; not a number for rows of which it is not known, where other
             rows stand beside them.
+        hidden: of rows that are places of images, whether the network did not see them; None
+            where all were seen.
     """
 
     vectors: Float[Tensor, "N D"]
@@ -80,6 +86,7 @@ class Rows:
     origin: Composition | None = None
     task: Int[Tensor, " N"] | None = None
     place: Float[Tensor, "N 4"] | None = None
+    hidden: Bool[Tensor, " N"] | None = None
 
     @property
     def shown(self) -> Composition:

@@ -12,6 +12,7 @@ from ilk.method.outputs import (
     passes,
     query_views,
     refusals,
+    shown_views,
     unlabelled_terms,
 )
 from ilk.method.record import (
@@ -28,7 +29,15 @@ from ilk.method.record import (
 from ilk.method.references import outputs_in, substituted
 from ilk.method.rewrite import Rewriting, Weighting, mixed_totals, with_mixed_queries
 from ilk.method.sampling import Grouped, KnownShare, Sampling, StepItems, largest
-from ilk.method.term import Classes, FromMemory, NearestNeighbour, RowSource, Source, Term
+from ilk.method.term import (
+    Classes,
+    FromMemory,
+    NearestNeighbour,
+    Patches,
+    RowSource,
+    Source,
+    Term,
+)
 
 __all__ = [
     "AUGMENT",
@@ -46,6 +55,7 @@ __all__ = [
     "NearestNeighbour",
     "Optimisation",
     "Pass",
+    "Patches",
     "Pretrained",
     "Remember",
     "Rewriting",
@@ -63,6 +73,7 @@ __all__ = [
     "passes",
     "query_views",
     "refusals",
+    "shown_views",
     "substituted",
     "typed_changes",
     "typed_options",

@@ -12,7 +12,7 @@ from ilk.kin import Added, AddedFromMemory, LeaveOut, Past, Union
 from ilk.memory import Queue
 from ilk.method.record import Method, Remember
 from ilk.method.references import parts_in
-from ilk.method.term import Classes, FromMemory, NearestNeighbour, Source, Term
+from ilk.method.term import Classes, FromMemory, NearestNeighbour, Patches, Source, Term
 from ilk.objectives import MeanShift
 
 QUEUE = "kin"  # name of the memory that a rule brings along
@@ -96,6 +96,11 @@ def _check_candidates(name: str, method: Method, asked: list[Term]) -> None:
             f"{name}: the loss of the method must be a mean over queries, but it is a "
             "statistic of the whole batch"
         )
+    if any(isinstance(entry, Patches) for term in method.terms for entry in term.candidates):
+        raise UserError(
+            f"{name}: the positives of the method must be images, but they are the pixels of "
+            "the image itself"
+        )
     if all(term.classes for term in method.terms):
         raise UserError(
             f"{name}: the positives of the method must be images, but they are classes, to "
@@ -119,7 +124,7 @@ def _keys(term: Term) -> tuple[Output, ...]:
 
 
 def _key(entry: Source) -> Output | None:
-    if isinstance(entry, FromMemory | Classes):
+    if isinstance(entry, FromMemory | Classes | Patches):
         return None
     return entry.of if isinstance(entry, NearestNeighbour) else entry
 

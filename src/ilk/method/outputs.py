@@ -8,8 +8,8 @@ from ilk.core.facts import LABEL
 from ilk.kin import KnownClass, KnownOrPredicted
 from ilk.method.record import Method
 from ilk.method.references import outputs_in, parts_in
-from ilk.method.term import Term
-from ilk.networks import FEATURE, SHOWN, Head
+from ilk.method.term import Patches, Term
+from ilk.networks import FEATURE, HIDDEN, SHOWN, Head
 
 _FEATURE = frozenset(("feature",))
 
@@ -33,7 +33,9 @@ class Pass:
 
 def refusals(method: Method) -> tuple[str, ...]:
     """Why a method cannot be mixed: what its parts say of themselves, each reason once."""
-    asked = parts_in([(term.objective, term.kin, term.negatives) for term in method.terms])
+    asked = parts_in(
+        [(term.objective, term.kin, term.negatives, term.candidates) for term in method.terms]
+    )
     said = [part.unmixable for part in asked if isinstance(part, Mixability)]
     said += [view.unmixable for view in method.derived]
     return tuple(dict.fromkeys(reason for reason in said if reason))
@@ -53,9 +55,16 @@ def passes(method: Method) -> tuple[Pass, ...]:
     )
 
 
+def shown_views(method: Method) -> frozenset[str]:
+    """Views that a network sees, and those whose pixels are targets."""
+    targets = [entry for term in method.terms for entry in term.candidates]
+    pixels = {entry.view for entry in targets if isinstance(entry, Patches)}
+    return frozenset(entry.view for entry in passes(method)) | pixels
+
+
 def places_read(heads: Mapping[str, Head], outputs: Iterable[Output]) -> tuple[str, ...]:
     """Which outputs rest on the backbone's ``map`` or ``tokens``, by name, each once."""
-    roots = {name: name for name in SHOWN}
+    roots = {name: name for name in (*SHOWN, HIDDEN)}
     for name, head in heads.items():  # each stands after the one that it sits on
         roots[name] = roots[head.on]
     names = dict.fromkeys(output.head for output in outputs)

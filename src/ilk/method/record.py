@@ -11,7 +11,7 @@ from ilk.core.facts import LABEL
 from ilk.method.references import check_references
 from ilk.method.sampling import Sampling
 from ilk.method.term import Term
-from ilk.networks import FEATURE, SHOWN, Head, check_heads
+from ilk.networks import FEATURE, HIDDEN, SHOWN, Head, check_heads
 from ilk.views import AdversarialView, DerivedView, MixedView, View
 
 HELPED = 6  # small crops with which mixing first helped DINO: SDMP, Table 10
@@ -256,10 +256,11 @@ class Method:
                 "Method.facts must name 'label', for a view is of some items alone"
             )
         check_heads(self.heads)
-        learning = [*SHOWN, *self.heads]
+        outputs = {name: head for name, head in self.heads.items() if head.on != HIDDEN}
+        learning = [*SHOWN, *outputs]
         teaching: list[str] = []
         if isinstance(self.teacher, EMA):
-            teaching = [*SHOWN, *(n for n, head in self.heads.items() if head.teacher)]
+            teaching = [*SHOWN, *(n for n, head in outputs.items() if head.teacher)]
         elif isinstance(self.teacher, Pretrained):
             teaching = [FEATURE]
         check_references(

@@ -49,7 +49,7 @@ def check_references(
     Args:
         parts: terms, kin rules and whatever else refers to something, nested at will. Of an
             output its head, view and network are looked at, of any other record the fields of
-            type ``HeadName`` and ``MemoryName``.
+            type ``HeadName``, ``MemoryName`` and ``ViewName``.
         heads: by name, those that a network has.
         views: by name.
         memory: by name.
@@ -57,7 +57,7 @@ def check_references(
     Raises:
         ValueError: a name is not known; the message has the nearest one.
     """
-    named = {"head": heads["student"], "memory": memory}
+    named = {"head": heads["student"], "memory": memory, "view": views}
     for part in parts_in(parts):
         if isinstance(part, Output):
             check_name(part.view, views, f"method: a view of {part.network} must be known")

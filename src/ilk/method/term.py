@@ -1,7 +1,7 @@
 """One summand of a loss: where its rows come from, and whether its parts fit together."""
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 from ilk.core import (
     AlignedObjective,
@@ -13,6 +13,7 @@ from ilk.core import (
     Output,
     Scalar,
     UserError,
+    ViewName,
 )
 
 
@@ -51,7 +52,29 @@ class Classes:
     count: int
 
 
-RowSource = Output | FromMemory | NearestNeighbour
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Patches:
+    """The pixels of a view as candidates, a row for each patch by raster; without gradient.
+
+    Pixels are those that a network is given, normalised by the statistics of the data.
+
+    Args:
+        view: whose pixels.
+        side: of a patch in pixels; that of the view gives one row an image.
+        standard: whether each patch is brought to mean 0 and variance 1 (MAE, He et al., CVPR
+            2022, section 3: "normalized pixel values").
+    """
+
+    view: ViewName
+    side: int
+    standard: bool = False
+
+    unmixable: ClassVar[str] = (
+        "it predicts the pixels of an image, and those of a mix are of two"
+    )
+
+
+RowSource = Output | FromMemory | NearestNeighbour | Patches
 Source = RowSource | Classes
 
 
@@ -68,8 +91,8 @@ class Term:
         negatives: makes further negatives for each query.
         weight: factor of the summand, a number, so that mixes can share it out.
         schedule: what the weight is multiplied by as training goes on.
-        rows: over which the loss is a mean: those with kin, or all, where a row without kin
-            costs nothing (FixMatch).
+        rows: over which the loss is a mean: those with kin; all, where a row without kin costs
+            nothing (FixMatch); or those with kin that are places which the network did not see.
 
     Raises:
         UserError: the parts do not fit one another.
@@ -83,7 +106,7 @@ class Term:
     negatives: NegativeSynthesis | None = None
     weight: float = 1.0
     schedule: Scalar = 1.0
-    rows: Literal["with kin", "all"] = "with kin"
+    rows: Literal["with kin", "all", "hidden"] = "with kin"
 
     def __post_init__(self) -> None:
         reason = self._misfit()

@@ -17,10 +17,18 @@ from ilk.networks.heads import (
 )
 from ilk.networks.layout import fastest_layout
 from ilk.networks.lora import merged
+from ilk.networks.masked import (
+    HIDDEN,
+    MaskToken,
+    check_drops_patches,
+    patch_width,
+    spread,
+    visible_tokens,
+)
 from ilk.networks.network import Head, Network, check_heads, check_name
 from ilk.networks.own import OWN, frame_count, item_kind
 from ilk.networks.patches import check_patches, patch_of, patch_side
-from ilk.networks.places import FEATURE, SHOWN, TOKENS
+from ilk.networks.places import FEATURE, SEQUENCE, SHOWN, TOKENS
 from ilk.networks.specs import (
     Start,
     feature_dim,
@@ -44,7 +52,9 @@ from ilk.networks.tuning import Tuning, parts_in_words, possible_parts, rates, s
 
 __all__ = [
     "FEATURE",
+    "HIDDEN",
     "OWN",
+    "SEQUENCE",
     "SHOWN",
     "TOKENS",
     "Classifier",
@@ -52,6 +62,7 @@ __all__ = [
     "Encoder",
     "GivenWeights",
     "Head",
+    "MaskToken",
     "Network",
     "PlaceSimilarities",
     "PretrainedTeacher",
@@ -60,6 +71,7 @@ __all__ = [
     "Teacher",
     "Tuning",
     "backbone",
+    "check_drops_patches",
     "check_heads",
     "check_name",
     "check_patches",
@@ -87,6 +99,7 @@ __all__ = [
     "parts_in_words",
     "patch_of",
     "patch_side",
+    "patch_width",
     "possible_parts",
     "rates",
     "read_given",
@@ -94,9 +107,11 @@ __all__ = [
     "save_encoder",
     "save_learned",
     "set_modes",
+    "spread",
     "start_from",
     "sync_batch_norm",
     "tune",
+    "visible_tokens",
     "warn",
     "with_measured_statistics",
     "without_weights",

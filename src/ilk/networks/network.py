@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ilk.core import Scalar
+from ilk.core import Mask, Scalar
 from ilk.core.names import did_you_mean
+from ilk.networks.masked import HIDDEN, hiding
 from ilk.networks.places import FEATURE, SHOWN, feature_and_places
 from ilk.networks.tuning import Tuning
 
@@ -23,7 +24,10 @@ class Head:
         module: takes what it sits on and puts out rows [B, D], or places [B, N, D] or
             [B, D, H, W], each of which is a row then.
         on: ``feature`` of the backbone [B, F], its ``map`` [B, C, H, W] before pooling or the
-            same as ``tokens`` [B, N, C], or the name of a head that stands before this one.
+            same as ``tokens`` [B, N, C], all its tokens as a ``sequence``, those that are of no
+            place first, or the name of a head that stands before this one. What stands on
+            ``hidden`` replaces hidden patches before the backbone sees them, see `MaskToken`;
+            without such a head they are left out.
         teacher: whether a teacher has it too.
         renew: makes a module whose weights replace its own at the beginning of every epoch but
             the first.
@@ -33,6 +37,7 @@ class Head:
         reverse: what lies below learns against it: the gradient that it hands down is
             multiplied by minus this scale (Ganin and Lempitsky, ICML 2015,
             https://arxiv.org/abs/1409.7495). None reverses nothing.
+        mask: whether the module is called with the `Mask` of its images too.
     """
 
     module: nn.Module
@@ -43,6 +48,7 @@ class Head:
     freeze_steps: int = 0
     constant_lr: bool = False
     reverse: Scalar | None = None
+    mask: bool = False
 
 
 class Network(nn.Module):
@@ -87,25 +93,35 @@ class Network(nn.Module):
         images: Float[Tensor, "B C *pixels"],
         wanted: Collection[str],
         scales: Mapping[str, float] | None = None,
+        mask: Mask | None = None,
     ) -> dict[str, Float[Tensor, "B ..."]]:
         """The wanted outputs, each computed once, and nothing that they do not need.
 
         Args:
             images: normalised.
-            wanted: names of heads, ``feature``, ``map`` or ``tokens``.
+            wanted: names of heads, ``feature``, ``map``, ``tokens`` or ``sequence``.
             scales: of the reversed gradients now, by head.
+            mask: what is hidden of the images; None is nothing.
 
         Raises:
             ValueError: there is no such head, or the backbone has no places.
         """
-        return self.above(self.shown(images, wanted), wanted, scales)
+        return self.above(self.shown(images, wanted, mask), wanted, scales, mask)
 
     def shown(
-        self, images: Float[Tensor, "B C *pixels"], wanted: Collection[str]
+        self,
+        images: Float[Tensor, "B C *pixels"],
+        wanted: Collection[str],
+        mask: Mask | None = None,
     ) -> dict[str, Float[Tensor, "B ..."]]:
         """What the backbone shows, as far as the wanted outputs need it; always the feature."""
         learns = not self.resting or images.requires_grad  # of views made by a gradient
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
+            if mask is not None:  # hooks within a compiled network would not be called
+                token = next((n for n, head in self._heads.items() if head.on == HIDDEN), None)
+                module = None if token is None else self.get_submodule(token)
+                with hiding(self.backbone, images, mask, module) as seen:
+                    return feature_and_places(self.backbone, seen, whole=module is not None)
             if any(self.root(name) != FEATURE for name in wanted):
                 return feature_and_places(self.backbone, images)
             return {FEATURE: self.backbone(images)}
@@ -115,6 +131,7 @@ class Network(nn.Module):
         shown: Shown,
         wanted: Collection[str],
         scales: Mapping[str, float] | None = None,
+        mask: Mask | None = None,
     ) -> dict[str, Float[Tensor, "N ..."]]:
         """The wanted outputs of rows for which the backbone's part is there."""
         out = dict(shown)
@@ -124,7 +141,8 @@ class Network(nn.Module):
                 below = out[head.on]
                 if head.reverse is not None:
                     below = reverse_gradient(below, (scales or {})[name])
-                out[name] = self.get_submodule(name)(below)
+                further = (mask,) if head.mask else ()
+                out[name] = self.get_submodule(name)(below, *further)
         return {name: out[name] for name in out if name in wanted}
 
     def root(self, name: str) -> str:
@@ -187,13 +205,15 @@ def check_heads(heads: Mapping[str, Head]) -> None:
     for name, head in heads.items():
         if not name.isidentifier() or name in {*SHOWN, "backbone"} or hasattr(Network, name):
             raise ValueError(f"heads: a name must be a word that is free, got {name!r}")
-        check_name(head.on, [*SHOWN, *before], f"heads: {name} must sit on a head before it")
+        known = [*SHOWN, HIDDEN, *before]
+        check_name(head.on, known, f"heads: {name} must sit on a head before it")
         if head.teacher and head.on in heads and not heads[head.on].teacher:
             raise ValueError(
                 f"heads: {name} sits on {head.on}, which a teacher must have too, but it has "
                 f"not; give {name} teacher=False"
             )
-        before.append(name)
+        if head.on != HIDDEN:  # it has no output
+            before.append(name)
 
 
 def check_name(name: str, known: Iterable[str], what: str) -> None:

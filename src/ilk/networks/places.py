@@ -8,18 +8,21 @@ from typing import Any
 
 from torch import Tensor, nn
 
-FEATURE, MAP, TOKENS = SHOWN = ("feature", "map", "tokens")
+FEATURE, MAP, TOKENS, SEQUENCE = SHOWN = ("feature", "map", "tokens", "sequence")
 
 
-def feature_and_places(backbone: nn.Module, images: Tensor) -> dict[str, Tensor]:
+def feature_and_places(
+    backbone: nn.Module, images: Tensor, *, whole: bool = True
+) -> dict[str, Tensor]:
     """Feature [B, F], map [B, C, H, W] before pooling, and the same as tokens [B, N, C].
 
-    Tokens that are of no place, such as the class token, are in neither. Convolutional networks
-    have tokens too, and transformers a map.
+    Tokens that are of no place, such as the class token, are in neither; they stand before the
+    others in the sequence. Convolutional networks have tokens too, and transformers a map.
 
     Args:
         backbone: a timm model, or one of our own.
         images: normalised.
+        whole: whether all patches are there; else there is no map.
 
     Raises:
         ValueError: the backbone has no places.
@@ -34,12 +37,16 @@ def feature_and_places(backbone: nn.Module, images: Tensor) -> dict[str, Tensor]
     feature = network.forward_head(shown)
     if shown.ndim == 3:
         tokens = shown[:, int(getattr(network, "num_prefix_tokens", 0)) :]
+        out = {FEATURE: feature, TOKENS: tokens, SEQUENCE: shown}
+        if not whole:
+            return out
         height, width = _grid(network, images, tokens.shape[1])
         places = tokens.transpose(1, 2).unflatten(2, (height, width))
-        return {FEATURE: feature, MAP: places, TOKENS: tokens}
+        return out | {MAP: places}
     last = getattr(network, "output_fmt", "NCHW") == "NHWC"
     places = shown.permute(0, 3, 1, 2) if last else shown
-    return {FEATURE: feature, MAP: places, TOKENS: places.flatten(2).transpose(1, 2)}
+    tokens = places.flatten(2).transpose(1, 2)
+    return {FEATURE: feature, MAP: places, TOKENS: tokens, SEQUENCE: tokens}
 
 
 def _grid(network: Any, images: Tensor, count: int) -> tuple[int, int]:

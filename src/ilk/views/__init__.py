@@ -15,6 +15,15 @@ from ilk.views.derived import (
 )
 from ilk.views.draws import Draws, Interpolation
 from ilk.views.image_view import ImageView, draw
+from ilk.views.masked import MaskedView
+from ilk.views.masks import (
+    BlockCells,
+    MaskChance,
+    MaskSampler,
+    MultiBlock,
+    RandomCells,
+    mask_unit,
+)
 from ilk.views.mixed import Mixed, mix
 from ilk.views.mixing import Draw, Mixing, Strategy, common_snap
 from ilk.views.normalise import (
@@ -61,6 +70,7 @@ __all__ = [
     "TURNS",
     "AdversarialView",
     "Background",
+    "BlockCells",
     "Chance",
     "ClipView",
     "DerivedView",
@@ -68,15 +78,20 @@ __all__ = [
     "Draws",
     "ImageView",
     "Interpolation",
+    "MaskChance",
+    "MaskSampler",
+    "MaskedView",
     "Mixed",
     "MixedView",
     "Mixing",
     "Moments",
+    "MultiBlock",
     "Plain",
     "PlainClip",
     "PlainWindow",
     "Policy",
     "RandAugment",
+    "RandomCells",
     "RandomMagnitudes",
     "RoleSwap",
     "Rotations",
@@ -97,6 +112,7 @@ __all__ = [
     "fitted",
     "fixmatch_views",
     "local_size",
+    "mask_unit",
     "mix",
     "moco_v2_pair",
     "moments",

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ilk.core import UNKNOWN, Composition, RowFacts, UserError
+from ilk.core import UNKNOWN, Composition, Mask, RowFacts, UserError
 from ilk.core.seeding import uniform
 from ilk.views.mixed import mix_pixels, send
 from ilk.views.mixing import Mixing
@@ -145,6 +145,7 @@ class MixedView:
             Composition.mixed(sources[first], sources[second], share),
             facts.blocks,
             None if facts.task is None else _same(facts.task[first], facts.task[second]),
+            mask=None if facts.mask is None else facts.mask.take(first),
         )
         return {self.name: ViewRows(_cat([pixels for pixels, _ in made]), known)}
 
@@ -218,6 +219,7 @@ class Rotations:
             Composition(made.sources.repeat(TURNS, 1), made.shares.repeat(TURNS, 1)),
             TURNS * facts.blocks,
             tasks.repeat_interleave(len(images)),
+            mask=None if facts.mask is None else Mask.cat([facts.mask] * TURNS),
         )
         turned = torch.cat([images.rot90(turn, (-2, -1)) for turn in range(TURNS)])
         return {self.name: ViewRows(turned, known)}

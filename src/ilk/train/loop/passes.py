@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ilk.core import Mask
 from ilk.method import Method, Pass, Together
 from ilk.networks import FEATURE, Network, keep_statistics
 from ilk.views import AdversarialView
@@ -46,25 +47,29 @@ class Runner(nn.Module):
         self.apart = apart
 
     def forward(
-        self, views: Mapping[str, Float[Tensor, "B C *spatial"]], scales: Mapping[str, float]
+        self,
+        views: Mapping[str, Float[Tensor, "B C *spatial"]],
+        scales: Mapping[str, float],
+        masks: Mapping[str, Mask],
     ) -> Outputs:
         """The wanted outputs of every view.
 
         Args:
             views: images by name.
             scales: of the reversed gradients now, by head.
+            masks: of the views of which something is hidden.
         """
         out: Outputs = {}
         for group in _grouped(self.passes, lambda entry: self._company(entry, views)):
             self._restart(*(entry.view for entry in group))
             learns = any(entry.gradient for entry in group)
             with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
-                out |= self._run(group, views, scales)
+                out |= self._run(group, views, scales, masks)
         for entry in self.moved:
             learns = entry.gradient and torch.is_grad_enabled()
             with keep_statistics(self.network), torch.set_grad_enabled(learns):
                 shown = self._with_moved(entry.view, views, out, scales)
-                out |= self._run([entry], shown, scales)
+                out |= self._run([entry], shown, scales, masks)
         return out
 
     def _with_moved(
@@ -92,22 +97,27 @@ class Runner(nn.Module):
             reseed(torch.initial_seed(), next(self.network.parameters()).device)
 
     def _run(
-        self, group: list[Pass], views: Mapping[str, Tensor], scales: Mapping[str, float]
+        self,
+        group: list[Pass],
+        views: Mapping[str, Tensor],
+        scales: Mapping[str, float],
+        masks: Mapping[str, Mask],
     ) -> Outputs:
         """Heads see all views of the group at once; those on places, all of one size."""
         network = self.network
         wanted = frozenset[str]().union(*(entry.heads for entry in group))
         whole = {name for name in wanted if network.root(name) == FEATURE}
-        sizes = _grouped(group, lambda entry: _size(entry, views))
+        sizes = _grouped(group, lambda entry: (_size(entry, views), _kind(entry, masks)))
+        hidden = [_mask(same, masks) for same in sizes]
         shown = [
-            network.shown(_joined([views[entry.view] for entry in same]), wanted)
-            for same in sizes
+            network.shown(_joined([views[entry.view] for entry in same]), wanted, mask)
+            for same, mask in zip(sizes, hidden, strict=True)
         ]
         features = _joined([places[FEATURE] for places in shown])
         rows = network.above({FEATURE: features}, whole, scales)
         out = _split(rows, [entry for same in sizes for entry in same], views)
-        for same, places in zip(sizes, shown, strict=True):
-            rows = network.above(places, wanted - whole, scales)
+        for same, places, mask in zip(sizes, shown, hidden, strict=True):
+            rows = network.above(places, wanted - whole, scales, mask)
             for view, own in _split(rows, same, views).items():
                 out[view] |= own
         return out
@@ -168,6 +178,18 @@ def _split(
 
 def _size(entry: Pass, views: Mapping[str, Tensor]) -> tuple[int, ...]:
     return tuple(views[entry.view].shape[1:])
+
+
+def _kind(entry: Pass, masks: Mapping[str, Mask]) -> object:
+    """What the masks of views that share a pass have in common."""
+    mask = masks.get(entry.view)
+    return None if mask is None else (mask.grid, mask.visible)
+
+
+def _mask(same: Sequence[Pass], masks: Mapping[str, Mask]) -> Mask | None:
+    """The mask of a pass; None where nothing is hidden."""
+    known = [masks[entry.view] for entry in same if entry.view in masks]
+    return Mask.cat(known) if known else None
 
 
 def _grouped(passes: Iterable[Pass], key: Callable[[Pass], object]) -> list[list[Pass]]:

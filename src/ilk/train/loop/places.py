@@ -6,11 +6,14 @@ Axes: B images, D features, M places.
 import math
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ilk.core import Composition, RowFacts, Rows
+from ilk.core import Composition, RowFacts, Rows, full
+from ilk.core.patches import cut_patches
+from ilk.method import Patches
 
+SMALLEST = 1e-6  # variance of a patch, which may be of one colour
 _PLACE_BITS = 40  # numbers of images in a step stay below 2 to this
 
 
@@ -44,7 +47,30 @@ def place_by_place(
         (slots[:, None] + numbers).flatten(),
         task=None if facts.task is None else facts.task.repeat_interleave(count),
         place=boxes,
+        hidden=_hidden(facts, count),
     )
+
+
+def _hidden(facts: RowFacts, count: int) -> Bool[Tensor, " places"] | None:
+    """Which places the network did not see, where they are the cells of the mask."""
+    mask = facts.mask
+    if mask is None or math.prod(mask.grid) != count:
+        return None
+    return mask.hidden.flatten()
+
+
+def patch_rows(images: Float[Tensor, "B C H W"], source: Patches) -> Float[Tensor, "B M D"]:
+    """The patches that queries are compared with.
+
+    Args:
+        images: normalised.
+        source: of which side, and whether each has mean 0 and variance 1.
+    """
+    patches = cut_patches(full(images), source.side)
+    if not source.standard:
+        return patches
+    apart = patches - patches.mean(dim=2, keepdim=True)
+    return apart / (patches.var(dim=2, keepdim=True) + SMALLEST).sqrt()
 
 
 def parts_of(boxes: Float[Tensor, "B 4"], rows: int, columns: int) -> Float[Tensor, "places 4"]:

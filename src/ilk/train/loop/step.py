@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +10,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ilk.core import (
-    UNKNOWN,
     AlignedKin,
     AlignedObjective,
     AlignedRule,
@@ -18,19 +18,22 @@ from ilk.core import (
     KinRule,
     Output,
     Progress,
-    RowFacts,
     Rows,
     UserError,
     full,
 )
 from ilk.kin import HasRows, memory_of
-from ilk.method import FromMemory, NearestNeighbour, RowSource, Source, Term
+from ilk.method import FromMemory, NearestNeighbour, Patches, RowSource, Source, Term
 from ilk.networks import Network
 from ilk.objectives import rows_in_all, rows_with_kin
+from ilk.train.loop.joining import concatenated, still
 from ilk.train.loop.kin_counts import kin_counts
 from ilk.train.loop.passes import Outputs
-from ilk.train.loop.places import place_by_place
+from ilk.train.loop.places import patch_rows, place_by_place
 from ilk.train.processes.distributed import gather_rows
+from ilk.views import ViewRows
+
+K = TypeVar("K", Kin, AlignedKin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Step:
 
     Args:
         outputs: by network, view and head.
-        row_facts: what is known of the rows of each view.
+        views: normalised pixels of each view, and what is known of its rows.
         student: its network, for scores of vectors that are no output of this step.
         memory: by name.
         progress: where the run stands.
@@ -78,7 +81,7 @@ class Step:
         self,
         *,
         outputs: Mapping[str, Outputs],
-        row_facts: Mapping[str, RowFacts],
+        views: Mapping[str, ViewRows],
         student: Network,
         memory: nn.ModuleDict,
         progress: Progress,
@@ -89,9 +92,9 @@ class Step:
         self._facts = facts
         self.seed = seed
         self._outputs = outputs
-        self._row_facts = row_facts
-        self._numbers = {view: i for i, view in enumerate(sorted(row_facts))}
-        self._blocks = max(known.blocks for known in row_facts.values())
+        self._views = views
+        self._numbers = {view: i for i, view in enumerate(sorted(views))}
+        self._blocks = max(rows.facts.blocks for rows in views.values())
         self._student = student
         self._memory = memory
         self._progress = progress
@@ -115,7 +118,7 @@ class Step:
 
     def rows(self, output: Output) -> Rows:
         """The rows of an output on this rank, without gradient."""
-        return _still(self.learning_rows(output))
+        return still(self.learning_rows(output))
 
     def joined(self, output: Output) -> Rows:
         """The rows of an output on all ranks, without gradient."""
@@ -128,13 +131,15 @@ class Step:
     def learning_rows(self, output: Output) -> Rows:
         """The rows of an output on this rank, with gradient unless it is stopped."""
         vectors = self._outputs[output.network][output.view][output.head]
-        facts = self._row_facts[output.view]
+        return self._as_rows(output.view, vectors.detach() if output.stopped else vectors)
+
+    def _as_rows(self, view: str, vectors: Tensor) -> Rows:
+        facts = self._views[view].facts
         made = facts.composition
         # The first source of a row is the item it shows: (item, view, block) names one image.
-        slots = made.sources[:, 0] * len(self._numbers) + self._numbers[output.view]
+        slots = made.sources[:, 0] * len(self._numbers) + self._numbers[view]
         block = torch.arange(facts.blocks, device=slots.device)
         slots = slots * self._blocks + block.repeat_interleave(len(slots) // facts.blocks)
-        vectors = vectors.detach() if output.stopped else vectors
         if vectors.ndim > 2:
             return place_by_place(vectors, facts, slots)
         return Rows(vectors, made, slots, task=facts.task, place=facts.place)
@@ -162,7 +167,7 @@ class Step:
 
     def joined_rows(self, outputs: Sequence[Output]) -> Rows:
         """The rows of some outputs on all ranks, without gradient."""
-        return _joined([self.joined(output) for output in outputs])
+        return concatenated([self.joined(output) for output in outputs])
 
     def source_rows(self, source: RowSource) -> Rows:
         """The rows of anything that may be a query or a candidate, on this rank."""
@@ -170,6 +175,10 @@ class Step:
             return self.learning_rows(source)
         if isinstance(source, FromMemory):
             return memory_of(self, source.memory, HasRows).rows()
+        if isinstance(source, Patches):
+            return self._as_rows(
+                source.view, patch_rows(self._views[source.view].images, source)
+            )
         return self._nearest_neighbours(source)
 
     @torch.no_grad()
@@ -183,7 +192,7 @@ class Step:
 
     def loss(self, term: Term) -> Float[Tensor, ""]:
         """The loss of one term, before its weight, in single precision or better."""
-        queries = _joined([self.source_rows(entry) for entry in term.queries])
+        queries = concatenated([self.source_rows(entry) for entry in term.queries])
         if term.objective.joint:
             queries = self._gathered(queries)
         blocks = self._candidates(term)
@@ -193,12 +202,12 @@ class Step:
                 f"term {term.name}: queries must be scores over {columns} classes, got "
                 f"{queries.vectors.shape[1]}"
             )
-        asking = _still(queries)
+        asking = still(queries)
         answering = self._joined_once(term, blocks) if blocks else asking
         vectors = tuple(full(block.vectors) for block in blocks)
         asked = full(queries.vectors)
         if isinstance(term.kin, AlignedRule) and isinstance(term.objective, AlignedObjective):
-            kin = term.kin.align(asking, answering, self)
+            kin = _asked(term, term.kin.align(asking, answering, self), asking)
             self.kin_records.append(KinRecord(term, asking, answering, kin))
             loss = term.objective.aligned(asked, vectors, kin, self._progress)
         else:
@@ -220,6 +229,7 @@ class Step:
                 f"term {term.name}: kin must be decided among {columns} candidates, got "
                 f"{kin.weights.shape[1]}"
             )
+        kin = _asked(term, kin, asking)
         self.kin_records.append(KinRecord(term, asking, answering, kin))
         if self.monitor_labels is not None and term.classes is None:
             found = kin_counts(term.kin, asking, answering, kin, self.monitor_labels, self)
@@ -239,8 +249,18 @@ class Step:
     def _joined_once(self, term: Term, blocks: list[Rows]) -> Rows:
         """Candidates in one piece, for rules; a copy of a memory that terms share."""
         if term.candidates not in self._answering:
-            self._answering[term.candidates] = _joined([_still(block) for block in blocks])
+            self._answering[term.candidates] = concatenated([still(block) for block in blocks])
         return self._answering[term.candidates]
+
+
+def _asked(term: Term, kin: K, queries: Rows) -> K:
+    """The kin of hidden places alone, where a term is of these."""
+    if term.rows != "hidden":
+        return kin
+    if queries.hidden is None:
+        raise ValueError(f"term {term.name}: queries must be cells of a mask, they are not")
+    kept = queries.hidden if isinstance(kin, AlignedKin) else queries.hidden[:, None]
+    return replace(kin, weights=kin.weights * kept)
 
 
 def add_columns(kin: Kin, ignored: Bool[Tensor, "Q m"]) -> Kin:
@@ -254,39 +274,3 @@ def add_columns(kin: Kin, ignored: Bool[Tensor, "Q m"]) -> Kin:
         weights=torch.cat([kin.weights, none], 1),
         ignored=torch.cat([before, ignored], 1),
     )
-
-
-def _still(rows: Rows) -> Rows:
-    return replace(rows, vectors=rows.vectors.detach())
-
-
-def _joined(blocks: list[Rows]) -> Rows:
-    if len(blocks) == 1:
-        return blocks[0]
-    return Rows(
-        torch.cat([full(block.vectors) for block in blocks]),
-        Composition.cat([block.composition for block in blocks]),
-        torch.cat([block.slots for block in blocks]),
-        Composition.cat([block.shown for block in blocks]) if _hidden(blocks) else None,
-        _known([block.task for block in blocks], blocks, (), UNKNOWN),
-        _known([block.place for block in blocks], blocks, (4,), torch.nan),
-    )
-
-
-def _known(
-    parts: list[Tensor | None], blocks: list[Rows], shape: tuple[int, ...], unknown: float
-) -> Tensor | None:
-    """What is known of some rows, and a mark for all others; None where of no row."""
-    known = next((part for part in parts if part is not None), None)
-    if known is None:
-        return None
-    return torch.cat(
-        [
-            known.new_full((len(block), *shape), unknown) if part is None else part
-            for part, block in zip(parts, blocks, strict=True)
-        ]
-    )
-
-
-def _hidden(blocks: list[Rows]) -> bool:
-    return any(block.origin is not None for block in blocks)

@@ -12,7 +12,7 @@ from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
 from ilk.core import UNKNOWN, Progress, seeding, value
-from ilk.method import EMA, Method, passes
+from ilk.method import EMA, Method, passes, shown_views
 from ilk.networks import Network, Teacher, fastest_layout, merged
 from ilk.train.loop.head_start import HeadStart
 from ilk.train.loop.loader import Batch
@@ -27,6 +27,7 @@ from ilk.train.loop.step_result import NonFiniteLoss, StepResult
 from ilk.train.loop.teachers import as_trained, start_of, teacher_of
 from ilk.train.loop.view_maker import ViewMaker
 from ilk.train.processes.sharding import Uncut, cut_like, shard, whole
+from ilk.views import ViewRows
 
 Labels = Int[Tensor, " M"] | None  # of all items
 
@@ -90,7 +91,7 @@ class Trainer:
         self.memory = nn.ModuleDict(dict(method.memory)).to(fabric.device)
         self._view_maker = ViewMaker(
             method=method,
-            wanted=frozenset(entry.view for entry in asked),
+            wanted=shown_views(method),
             device=fabric.device,
             layout=self.layout,
             statistics=statistics,
@@ -159,6 +160,7 @@ class Trainer:
         when = int(progress.epoch) if self.method.sampling is None else self.step
         views, row_facts = self._view_maker(batch, epoch=when, step=self.step, clock=self.clock)
         teacher = self.method.teacher
+        masks = {name: f.mask for name, f in row_facts.items() if f.mask is not None}
         scales = {
             name: value(head.reverse, progress)
             for name, head in self.method.heads.items()
@@ -166,7 +168,7 @@ class Trainer:
         }
         with self.fabric.autocast():
             with self.clock("student"):
-                outputs = {"student": self._student_runner(views, scales)}
+                outputs = {"student": self._student_runner(views, scales, masks)}
             if isinstance(teacher, EMA) and teacher.update == "before" and first:
                 with self.clock("optimiser"):
                     self._move_teacher(progress)
@@ -174,10 +176,10 @@ class Trainer:
                 as_trained(self._start, self.student)
             for role, runner in self._standing_runners.items():
                 with torch.no_grad(), self.clock("teacher"):
-                    outputs[role] = runner(views, scales)
+                    outputs[role] = runner(views, scales, masks)
         return Step(
             outputs=outputs,
-            row_facts=row_facts,
+            views={name: ViewRows(views[name], known) for name, known in row_facts.items()},
             student=self.student,
             memory=self.memory,
             progress=progress,

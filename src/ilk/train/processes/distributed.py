@@ -34,6 +34,7 @@ def gather_rows(rows: Rows, *, uneven: bool = False) -> Rows:
         None if rows.origin is None else gathered(rows.origin),
         None if rows.task is None else gather(rows.task, counts),
         None if rows.place is None else gather(rows.place, counts),
+        None if rows.hidden is None else gather(rows.hidden, counts),
     )
 
 
