@@ -3,7 +3,7 @@
 Axes: B images, h w cells of a mask, N patches, V visible ones, F features.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,7 +41,7 @@ class MaskToken(nn.Module):
 @contextmanager
 def hiding(
     backbone: nn.Module, images: Float[Tensor, "B C H W"], mask: Mask, token: nn.Module | None
-) -> Iterator[Tensor]:
+) -> Generator[Tensor]:
     """Run a backbone on images without what is hidden of them.
 
     With a token, it stands in the place of embedded patches, or of pixels where the backbone
