@@ -22,7 +22,8 @@ def embed(
 ) -> None:
     """Turn images into vectors, kept as a table: path, size, vector, and label if known.
 
-    After an interruption the same command continues where it stopped.
+    After an interruption the same command continues where it stopped. Under torchrun, srun or
+    a Slurm array each process writes its own shards of one table.
 
     Parameters
     ----------
@@ -51,13 +52,13 @@ def embed(
     check_rows("embed", data, output, shard_rows)
     from ilk.data import default_workers
     from ilk.embedding import embed_to_table
-    from ilk.networks import load_encoder
+    from ilk.networks import lasting, load_encoder
 
     written = write_rows(
         "embed", data, output, "vectors",
         lambda source, path, display: embed_to_table(
             load_encoder(encoder, tell=display.on_message), source, path,
-            shard_rows=shard_rows, dtype=dtype,
+            shard_rows=shard_rows, dtype=dtype, encoder_spec=lasting(encoder),
             progress=lambda done, of: display.on_step(done, of, {}),
             batch_size=batch_size, device=device, workers=workers or default_workers(),
         ),

@@ -9,6 +9,7 @@ from ilk.cli.terminal import plain, say, terminal
 from ilk.core.counts import count
 from ilk.core.endings import table_format
 from ilk.core.errors import UserError
+from ilk.core.ranks import rank
 from ilk.progress import TrainDisplay
 
 if TYPE_CHECKING:
@@ -74,5 +75,10 @@ def write_rows(
     if bad := left_behind(written):
         lost = count(len(bad), "unreadable image")
         say(console, plain(f"{lost} left out, first {bad[0].key}: {bad[0].reason}"))
-    say(console, f"The {what} are in {plain(written)}")
+    mine = rank()
+    if mine.world > 1:
+        part = f"Process {mine.number + 1} of {mine.world} has written its shards"
+        say(console, f"{part}; the {what} of all are in {plain(written)}")
+    else:
+        say(console, f"The {what} are in {plain(written)}")
     return written

@@ -148,9 +148,9 @@ def bad_of(file: Path) -> list[Bad]:
 
 
 def left_behind(path: Path) -> list[Bad]:
-    """The same of a file or of a directory of shards."""
+    """The same of a file or of a directory of shards, as far as they are written."""
     files = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
-    return [bad for file in files for bad in bad_of(file)]
+    return [bad for file in files if file.exists() for bad in bad_of(file)]
 
 
 def _columns(

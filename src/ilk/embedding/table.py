@@ -2,8 +2,9 @@
 
 A table holds ``key`` (string, a path below one of ``roots`` in the metadata), ``content``
 (uint64, a digest of the bytes), ``width`` and ``height`` (int32, upright, in pixels), ``label``
-(int64, null when unknown) and ``label_name`` (string) when the source has classes, and
-``vector`` (fixed_size_list of float16 or float32).
+(int64, null when unknown) and ``label_name`` (string) when the source has classes, each fact
+of the items that the source knows by name (whole numbers, numbers or text), and ``vector``
+(fixed_size_list of float16 or float32).
 What made it stands as JSON under ``ilk`` in the schema's metadata; `ilk.embedding.formats` says
 what CSV and npz make of this.
 A table of predictions has ``class`` (string), ``probability`` and ``margin`` (float32) in the
@@ -13,39 +14,32 @@ place of ``vector``.
 # pyarrow has no types
 # pyright: reportUnknownParameterType=false
 
-import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Literal, Unpack
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 
-from ilk.core import UserError, check_writable, lock, stored, sweep
+from ilk.core import UserError, check_writable, lock, sweep
 from ilk.core.endings import Format, table_format
 from ilk.core.files import partial
-from ilk.core.version import VERSION
-from ilk.data import Bad, Source, left_out, roots, unlabelled_because
+from ilk.core.ranks import Rank, rank
+from ilk.data import Source
 from ilk.embedding.batches import Batch, all_finite, embed_batches, nothing_readable
-from ilk.embedding.columns import ClassColumns, Columns, VectorColumn
+from ilk.embedding.columns import ClassColumns, VectorColumn
 from ilk.embedding.formats import save_csv, save_npz, save_parquet, sidecar
+from ilk.embedding.job import Job, Reading, known
 from ilk.embedding.stored import bad_of, facts_of
 from ilk.networks import Classifier, Encoder
 
-LAYOUT = 2  # of the columns; 1 had no width and height
 PIECE = 4096  # items that an interruption can cost at most; a row group each
 SHARD = 100_000  # items of a shard of parquet
-
-
-class Reading(TypedDict, total=False):
-    """How the images are read and encoded: see ``embed``."""
-
-    batch_size: int
-    device: str
-    workers: int
 
 
 def embed_to_table(
@@ -55,6 +49,7 @@ def embed_to_table(
     *,
     shard_rows: int | None = None,
     dtype: Literal["float16", "float32"] = "float16",
+    encoder_spec: str = "",
     progress: Callable[[int, int], None] | None = None,
     **reading: Unpack[Reading],
 ) -> Path:
@@ -62,7 +57,10 @@ def embed_to_table(
 
     Call it again after an interruption: finished shards and pieces of 4,096 items are kept. A
     file appears under its name only when it is whole; until then its pieces lie beside it in
-    ``NAME.partial``. Memory holds a piece at most, however large the source.
+    ``NAME.partial``. Memory holds a piece at most, and the facts of the items.
+
+    Under ``torchrun``, ``srun`` or a Slurm array each process writes the shards that are its
+    own, and no other; a process does not wait for the others.
 
     Args:
         encoder: stays as it is.
@@ -72,6 +70,7 @@ def embed_to_table(
             on, which is made when the items do not fit one shard.
         shard_rows: items in a shard of parquet, 100,000 when None. CSV and npz are one file.
         dtype: of the vectors.
+        encoder_spec: where the encoder lies, kept in the table for those who ask with it.
         progress: called with the items done and their number; what was kept counts as done.
         reading: ``batch_size``, ``device`` and ``workers`` of ``embed``.
 
@@ -84,7 +83,10 @@ def embed_to_table(
             does not fit float16, nothing could be read, or the disk is full.
     """
     columns = VectorColumn(encoder, dtype)
-    job = _Job(encoder, source, columns, shard_rows or SHARD, reading, progress, "embed")
+    job = Job(
+        encoder, source, columns, shard_rows or SHARD, reading, progress, "embed",
+        known(source), encoder_spec,
+    )  # fmt: skip
     return _written(job, Path(path), shard_rows)
 
 
@@ -110,11 +112,14 @@ def predict_to_table(
         reading: ``batch_size``, ``device`` and ``workers``.
     """
     columns = ClassColumns(classifier)
-    job = _Job(encoder, source, columns, shard_rows or SHARD, reading, progress, "predict")
+    job = Job(
+        encoder, source, columns, shard_rows or SHARD, reading, progress, "predict",
+        known(source),
+    )  # fmt: skip
     return _written(job, Path(path), shard_rows)
 
 
-def _written(job: "_Job", path: Path, shard_rows: int | None) -> Path:
+def _written(job: Job, path: Path, shard_rows: int | None) -> Path:
     """The whole table of a job, in shards of so many rows where they were asked for."""
     kind = table_format(path)
     if kind != "parquet":
@@ -126,11 +131,16 @@ def _written(job: "_Job", path: Path, shard_rows: int | None) -> Path:
         job = replace(job, shard_rows=max(len(job.source), 1))
     elif shard_rows is not None and shard_rows < 1:
         raise UserError(f"shard_rows: must be 1 or more, got {shard_rows}")
+    mine = rank()
+    if mine.world > 1:  # each shard has its own lock
+        if torch.cuda.is_available():
+            torch.cuda.set_device(mine.local % torch.cuda.device_count())
+        return _embed(job, path, mine)
     with lock(path, job.verb):
-        return _embed(job, path)
+        return _embed(job, path, mine)
 
 
-def _embed(job: "_Job", path: Path) -> Path:
+def _embed(job: Job, path: Path, mine: Rank) -> Path:
     source, shard_rows = job.source, job.shard_rows
     shards = max(-(-len(source) // shard_rows), 1)
     targets = [path]
@@ -141,13 +151,15 @@ def _embed(job: "_Job", path: Path) -> Path:
             job.verify(found)
         targets = [path / f"part-{number:05d}.parquet" for number in range(shards)]
     check_writable(targets[0], job.verb)
-    for number, target in enumerate(targets):
+    for number in range(mine.number, len(targets), mine.world):
         first = number * shard_rows
-        _write_shard(job, target, range(first, min(first + shard_rows, len(source))))
-    bad = [skipped for target in targets for skipped in bad_of(target)]
+        items = range(first, min(first + shard_rows, len(source)))
+        with nullcontext() if mine.world == 1 else lock(targets[number], job.verb):
+            _write_shard(job, targets[number], items)
+    bad = [skipped for target in targets if target.exists() for skipped in bad_of(target)]
     if len(bad) == len(source):
         for target in targets:
-            target.unlink()
+            target.unlink(missing_ok=True)
             sidecar(target).unlink(missing_ok=True)
         raise nothing_readable(source, bad, job.verb)
     return path
@@ -167,72 +179,7 @@ def _check_sidecar(path: Path, verb: str) -> None:
     check_writable(place, verb)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """What is to be written, and all that makes two tables the same."""
-
-    encoder: Encoder
-    source: Source
-    columns: Columns
-    shard_rows: int
-    reading: Reading
-    progress: Callable[[int, int], None] | None
-    verb: str
-
-    @property
-    def made(self) -> dict[str, Any]:
-        """What makes the table; equal for all shards of one run."""
-        return {
-            "encoder": self.encoder.fingerprint,
-            "encoder_name": self.encoder.name,
-            "image_size": self.encoder.image_size,
-            "dim": self.encoder.feature_dim,
-            **self.columns.made,
-            "data": self.source.fingerprint,
-            "items": len(self.source),
-            "classes": list(self.source.classes),
-            "shard_rows": self.shard_rows,
-            "layout": LAYOUT,
-        }
-
-    def schema(self, bad: Iterable[Bad]) -> pa.Schema:
-        """Columns and metadata."""
-        label = [pa.field("label", pa.int64()), pa.field("label_name", pa.string())]
-        columns = [
-            pa.field("key", pa.string()),
-            pa.field("content", pa.uint64()),
-            pa.field("width", pa.int32()),
-            pa.field("height", pa.int32()),
-            *(label if self.source.classes else []),
-            *self.columns.fields,
-        ]
-        beside = {
-            "made": self.made,
-            "bad": [asdict(b) for b in bad],
-            "left_out": [asdict(kind) for kind in left_out(self.source)],
-            "roots": {stored(prefix): root for prefix, root in roots(self.source).items()},
-            "unlabelled": unlabelled_because(self.source),
-            "version": VERSION,
-        }
-        return pa.schema(columns, {"ilk": json.dumps(beside)})
-
-    def verify(self, file: Path) -> None:
-        """Refuse to go on with a file that was not made like this."""
-        found, wanted = facts_of(file)["made"], self.made
-        other = [name for name in wanted if found.get(name) != wanted[name]]
-        if other:
-            raise UserError(
-                f"{self.verb}: {file} must have been made with the same encoder, data and"
-                f" settings, got another {', '.join(other)}; choose another output or delete it"
-            )
-
-    def tell(self, done: int) -> None:
-        """Report progress."""
-        if self.progress:
-            self.progress(done, len(self.source))
-
-
-def _write_shard(job: _Job, target: Path, items: range) -> None:
+def _write_shard(job: Job, target: Path, items: range) -> None:
     """One shard from its pieces, making those that are missing."""
     if target.exists():
         job.verify(target)
@@ -255,7 +202,7 @@ def _write_shard(job: _Job, target: Path, items: range) -> None:
     shutil.rmtree(folder)
 
 
-def _write_piece(job: _Job, target: Path, items: range) -> None:
+def _write_piece(job: Job, target: Path, items: range) -> None:
     batches: list[Batch] = []
     for batch in embed_batches(job.encoder, job.source, items=items, **job.reading):
         batches.append(batch)
@@ -265,23 +212,8 @@ def _write_piece(job: _Job, target: Path, items: range) -> None:
         vectors = np.concatenate([batch.vectors for batch in batches])
         all_finite(job.encoder, vectors, keys.__getitem__, job.verb)
     schema = job.schema(bad for batch in batches for bad in batch.bad)
-    tables = (_table(batch, job, schema) for batch in batches)
+    tables = (job.table(batch, schema) for batch in batches)
     save_parquet(target, tables, schema, job.verb)
-
-
-def _table(batch: Batch, job: _Job, schema: pa.Schema) -> pa.Table:
-    unknown = batch.labels < 0
-    names = [*job.source.classes, None]
-    columns = {
-        "key": pa.array(batch.keys, pa.string()),
-        "content": pa.array(batch.contents, pa.uint64()),
-        "width": pa.array(batch.sizes[:, 0], pa.int32()),
-        "height": pa.array(batch.sizes[:, 1], pa.int32()),
-        "label": pa.array(batch.labels, pa.int64(), mask=unknown),
-        "label_name": pa.array([names[label] for label in batch.labels], pa.string()),
-        **job.columns.arrays(batch),
-    }
-    return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
 def _join(target: Path, pieces: Sequence[Path], schema: pa.Schema, verb: str) -> None:

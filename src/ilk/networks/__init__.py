@@ -32,6 +32,7 @@ from ilk.networks.places import FEATURE, SEQUENCE, SHOWN, TOKENS
 from ilk.networks.specs import (
     Start,
     feature_dim,
+    lasting,
     load_encoder,
     start_from,
     warn,
@@ -89,6 +90,7 @@ __all__ = [
     "item_classifier",
     "item_kind",
     "keep_statistics",
+    "lasting",
     "load_classifier",
     "load_encoder",
     "merged",

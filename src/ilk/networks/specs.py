@@ -173,6 +173,16 @@ def load_encoder(
     return encoder
 
 
+def lasting(spec: str) -> str:
+    """The same encoder, from whatever folder it is asked for: paths become absolute."""
+    if spec.partition(":")[0] in {"timm", "random"}:
+        return spec
+    brought = _brought(spec)
+    if brought is not None and brought[0] is not None:
+        return f"{brought[0]}@{Path(brought[1]).absolute()}"
+    return str(Path(spec).absolute())
+
+
 def without_weights(spec: str) -> str:
     """The same network with random weights, where a spec asks for published ones."""
     published = spec.startswith("timm:") and not spec.endswith("@random")

@@ -17,8 +17,7 @@ from jaxtyping import Float32, Int64
 
 from ilk.core import UserError
 from ilk.embedding import nearest_in_blocks
-from ilk.networks import Encoder, load_encoder
-from ilk.networks.specs import warn
+from ilk.networks import Encoder, load_encoder, warn
 from ilk.search.header import Header, read_header
 from ilk.search.images import IndexedImages, state
 from ilk.search.parts import check_parts, rows_file, vectors_file
