@@ -27,6 +27,7 @@ VERBS = {
     "predict": "Predict the class of images: parquet, CSV or NumPy.",
     "evaluate": "Score an encoder on labelled images.",
     "compare": "Train several methods over several seeds, and compare them.",
+    "view": "Look at the images of an index on a page, on this machine.",
     "report": "Make one page from the results of ilk evaluate.",
     "kin": "Show positives, negatives and ignored images of a run.",
     "methods": "List all methods, mixes and kin rules, or describe one.",

@@ -3,7 +3,7 @@
 # pyarrow has no types
 # pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,10 +62,36 @@ def keep_pairs(path: str | Path, new: pa.Table) -> pa.Table:
     Raises:
         UserError: something else stands there, or it cannot be written.
     """
-    path = Path(path)
+    return _changed(Path(path), lambda old: _latest(pa.concat_tables([old, new])))
+
+
+def forget_pairs(path: str | Path, pairs: Sequence[tuple[str, str]]) -> pa.Table:
+    """Take pairs out of the table in a file, whichever key comes first.
+
+    Args:
+        path: of the table.
+        pairs: two keys each.
+
+    Returns:
+        The rest of the table.
+
+    Raises:
+        UserError: something else stands there, or it cannot be written.
+    """
+    gone = {tuple(sorted(map(stored, pair))) for pair in pairs}
+
+    def rest(old: pa.Table) -> pa.Table:
+        keys = zip(old["key_a"].to_pylist(), old["key_b"].to_pylist(), strict=True)
+        return old.filter(pa.array([pair not in gone for pair in keys], pa.bool_()))
+
+    return _changed(Path(path), rest)
+
+
+def _changed(path: Path, change: Callable[[pa.Table], pa.Table]) -> pa.Table:
+    """Replace the table in a file by what a function makes of it, one process at a time."""
     with lock(path, _WORD, wait=_WAIT):
         sweep(path)
-        table = _latest(pa.concat_tables([read_pairs(path), new]) if path.exists() else new)
+        table = change(read_pairs(path) if path.exists() else SCHEMA.empty_table())
         with replacing(path, _WORD) as beside:
             pq.write_table(table, beside, compression="zstd")
     return table

@@ -1,0 +1,194 @@
+"""Columns of a table as a page draws them: numbers, and categories with a dictionary.
+
+Axes: N images.
+"""
+
+# pyarrow has no types
+# pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Float32, UInt16
+
+from ilk.core import shown
+
+MISSING = 65_535  # a code that stands for no value
+MOST = MISSING  # values of a category
+UNSHOWN = {"id", "key", "content", "vector", "label", "label_name"}
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """Texts by their number.
+
+    Args:
+        name: of the column.
+        codes: position in ``values``; 65535 where there is none.
+        values: the commonest first.
+        counts: how often each is there.
+        derived: computed from images or vectors and not given with them.
+    """
+
+    name: str
+    codes: UInt16[np.ndarray, " N"]
+    values: tuple[str, ...]
+    counts: tuple[int, ...]
+    derived: bool = False
+
+    @property
+    def data(self) -> bytes:
+        """Little endian."""
+        return self.codes.astype("<u2").tobytes()
+
+    @property
+    def arrow(self) -> Any:
+        """As an Arrow array."""
+        known = pa.array(self.codes.astype(np.int32), mask=self.codes == MISSING)
+        return pc.take(pa.array(self.values, pa.string()), known)
+
+    def value(self, row: int) -> str | None:
+        """Of one image."""
+        code = int(self.codes[row])
+        return None if code == MISSING else self.values[code]
+
+    def said(self) -> dict[str, Any]:
+        """What the page must know of it."""
+        return {
+            "name": shown(self.name),
+            "kind": "category",
+            "values": [shown(value) for value in self.values],
+            "counts": list(self.counts),
+            "missing": int(np.count_nonzero(self.codes == MISSING)),
+            "derived": self.derived,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Numbers, NaN where there is none.
+
+    Args:
+        name: of the column.
+        values: one an image.
+        whole: all are whole numbers.
+        derived: as for a category.
+    """
+
+    name: str
+    values: Float32[np.ndarray, " N"]
+    whole: bool = False
+    derived: bool = False
+
+    @property
+    def data(self) -> bytes:
+        """Little endian."""
+        return self.values.astype("<f4").tobytes()
+
+    @property
+    def arrow(self) -> Any:
+        """As an Arrow array."""
+        return pa.array(self.values.astype(np.float64), from_pandas=True)
+
+    def value(self, row: int) -> float | int | None:
+        """Of one image."""
+        value = float(self.values[row])
+        if not np.isfinite(value):
+            return None
+        return int(value) if self.whole else value
+
+    def said(self) -> dict[str, Any]:
+        """What the page must know of it."""
+        known = self.values[np.isfinite(self.values)]
+        return {
+            "name": shown(self.name),
+            "kind": "number",
+            "min": float(known.min()) if len(known) else None,
+            "max": float(known.max()) if len(known) else None,
+            "whole": self.whole,
+            "missing": len(self.values) - len(known),
+            "derived": self.derived,
+        }
+
+
+Column = Category | Number
+
+
+def columns(table: pa.Table) -> tuple[Column, ...]:
+    """All columns of a table that a page can draw: label, folder, and what else there is.
+
+    Texts with more than 65,535 different values are left out, and so are columns without any.
+
+    Args:
+        table: with ``key``, and perhaps ``label_name``, ``width``, ``height`` and facts.
+    """
+    made: list[Column | None] = []
+    if "label_name" in table.column_names:
+        made.append(category("label", table["label_name"]))
+    made.append(category("folder", folders(table["key"])))
+    made += [column(name, table[name]) for name in table.column_names if name not in UNSHOWN]
+    return tuple(found for found in made if found is not None)
+
+
+def column(name: str, values: Any) -> Column | None:
+    """An Arrow column as one of the two kinds, None where it can be neither."""
+    kind = values.type
+    if pa.types.is_boolean(kind):
+        return category(name, pc.if_else(values, "true", "false"))
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        days = values.cast(pa.timestamp("s")).cast(pa.int64())
+        return number(
+            name, pc.add(pc.divide(pc.cast(days, pa.float64()), 31_556_952.0), 1970.0)
+        )
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return number(name, values)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return category(name, values)
+    return None
+
+
+def category(name: str, values: Any, *, derived: bool = False) -> Category | None:
+    """Texts as a category, None where there are none or too many.
+
+    Example:
+        >>> made = category("kind", pa.array(["cat", "dog", None, "dog"]))
+        >>> made.values, made.codes.tolist()
+        (('dog', 'cat'), [1, 0, 65535, 0])
+    """
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    coded = pc.dictionary_encode(values)
+    texts = coded.dictionary.to_pylist()
+    if not 0 < len(texts) < MOST:
+        return None
+    found = coded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
+    counts = np.bincount(found, minlength=len(texts))[: len(texts)]
+    order = sorted(range(len(texts)), key=lambda code: (-counts[code], texts[code]))
+    place = np.full(len(texts) + 1, MISSING, np.uint16)
+    place[order] = np.arange(len(order))
+    return Category(
+        name=name,
+        codes=place[found],
+        values=tuple(texts[code] for code in order),
+        counts=tuple(int(counts[code]) for code in order),
+        derived=derived,
+    )
+
+
+def number(name: str, values: Any, *, derived: bool = False) -> Number | None:
+    """Numbers, None where there are none."""
+    whole = pa.types.is_integer(values.type)
+    found = pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False)
+    if not np.isfinite(found).any():
+        return None
+    with np.errstate(over="ignore"):
+        return Number(name, found.astype(np.float32), whole, derived)
+
+
+def folders(keys: Any) -> Any:
+    """The folder of each key, null where it is in none."""
+    found = pc.replace_substring_regex(keys, r"/?[^/]*$", "")
+    return pc.if_else(pc.equal(found, ""), None, found)

@@ -1,0 +1,283 @@
+"""What the page is told, and what it writes."""
+
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from ilk.curate import read_decisions, verdicts
+from ilk.data.pairs import read_pairs
+from ilk.explore import Page, open_collection
+from ilk.explore.app import application
+from ilk.explore.jobs import Jobs
+from ilk.explore.neighbours import packed, unpacked
+from ilk.search import Index, delete_from_index
+from tests.explore.conftest import ORIGIN, PORT, TOKEN, photo
+
+COUNT = 42
+
+
+def rows_of(client: TestClient) -> list[dict[str, Any]]:
+    return client.get("api/rows?rows=" + ",".join(map(str, range(COUNT)))).json()
+
+
+def values(client: TestClient, path: str, kind: str) -> np.ndarray:
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    return np.frombuffer(answer.content, kind)
+
+
+def row_of(client: TestClient, name: str) -> int:
+    return next(row["row"] for row in rows_of(client) if row["key"].endswith(name))
+
+
+def test_about_says_everything_but_the_rows(client: TestClient) -> None:
+    about = client.get("api/about").json()
+    assert (about["name"], about["count"], about["exported"]) == ("photos.index", COUNT, False)
+    (one,) = about["maps"]
+    assert one["rows"] == COUNT
+    assert [known["name"] for known in one["projections"]][:2] == ["pca", "tsne"]
+    assert {known["state"] for known in one["projections"]} == {"absent"}
+    columns = {column["name"]: column for column in about["columns"]}
+    assert columns["label"]["values"][:2] == ["cat", "dog"]
+    assert columns["label"]["counts"][:2] == [19, 19]
+    assert (columns["width"]["min"], columns["width"]["max"]) == (32.0, 2000.0)
+    assert columns["width"]["whole"]
+    assert about["pair"] is None
+    assert about["decisions"] == "curation.parquet"
+
+
+def test_columns_agree_with_the_rows(client: TestClient) -> None:
+    about, rows = client.get("api/about").json(), rows_of(client)
+    for number, column in enumerate(about["columns"]):
+        if column["name"] == "label":
+            codes = values(client, f"api/column/{number}", "<u2")
+            known = [None if c == 65535 else column["values"][c] for c in codes]
+            assert known == [row["label"] for row in rows]
+        if column["name"] == "width":
+            widths = values(client, f"api/column/{number}", "<f4")
+            assert widths.tolist() == [row["width"] for row in rows]
+    ids = values(client, "api/ids", "<f8")
+    assert ids.tolist() == [row["id"] for row in rows] == list(range(COUNT))
+    order = values(client, "api/order/key", "<u4")
+    keys = [row["key"] for row in rows]
+    assert [keys[row] for row in order] == sorted(keys)
+    assert client.get("api/column/99").status_code == 409
+
+
+def test_thumbnails_are_upright_and_kept(client: TestClient, folder: Path) -> None:
+    row = row_of(client, "turned.jpg")
+    answer = client.get(f"api/thumbnail/{row}")
+    with Image.open(io.BytesIO(answer.content)) as small:
+        assert small.size == (32, 48)  # EXIF orientation 6 turns 48 x 32
+        turned = np.asarray(small.convert("RGB"), int)
+    expected = np.rot90(photo(201), -1).astype(int)
+    assert np.abs(turned - expected).mean() < 8
+    kept = list((folder / "photos.index" / "derived").rglob("*.webp"))
+    assert [file.read_bytes() for file in kept] == [answer.content]
+    large = client.get(f"api/thumbnail/{row_of(client, 'large.png')}")
+    with Image.open(io.BytesIO(large.content)) as small:
+        assert small.size == (128, 96)
+
+
+def test_images_are_at_most_as_large_as_a_screen(client: TestClient) -> None:
+    large = client.get(f"api/image/{row_of(client, 'large.png')}")
+    assert large.headers["content-type"] == "image/jpeg"
+    with Image.open(io.BytesIO(large.content)) as image:
+        assert image.size == (1600, 1200)
+    small = client.get(f"api/image/{row_of(client, 'cat/00.png')}")
+    assert small.headers["content-type"] == "image/png"
+    found = cv2.imdecode(np.frombuffer(small.content, np.uint8), cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(found[..., ::-1], photo(0))
+
+
+def test_a_sheet_holds_thumbnails_in_their_squares(client: TestClient) -> None:
+    rows = [row_of(client, "gone.png"), row_of(client, "cat/00.png"), *range(16)]
+    answer = client.get("api/sheet?side=32&rows=" + ",".join(map(str, rows)))
+    with Image.open(io.BytesIO(answer.content)) as sheet:
+        assert sheet.size == (16 * 32, 2 * 32)
+        pixels = np.asarray(sheet.convert("RGBA"))
+    assert not pixels[:32, :32, 3].any()  # what cannot be read stays empty
+    assert (pixels[16, 32:64, 3] == 255).all()
+    first = cv2.resize(photo(0), (32, 21), interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(pixels[5:26, 32:64, :3] - first).mean() < 20
+    assert client.get("api/sheet?rows=1,x").status_code == 422
+    assert client.get("api/rows?rows=" + ",".join("1" * 201)).status_code == 422
+
+
+def test_neighbours_say_why_and_how_they_see_it(client: TestClient) -> None:
+    first, last = row_of(client, "cat/00.png"), row_of(client, "cat/18.png")
+    found = client.get(f"api/neighbours/0/{first}?k=5").json()
+    assert found[0] == {
+        "row": last, "similarity": pytest.approx(1.0, abs=2e-3), "rank_back": 1,
+        "reason": "same file", "pair": None,
+    }  # fmt: skip
+    assert len(found) == 5
+    assert first not in [near["row"] for near in found]
+    assert found[1]["reason"] == "embedding"
+    for near in found:
+        theirs = client.get(f"api/neighbours/0/{near['row']}?k=41").json()
+        rank = [other["row"] for other in theirs].index(first) + 1
+        assert near["rank_back"] == rank
+
+
+def test_all_neighbours_equal_those_of_one(client: TestClient, page: Page) -> None:
+    graph = page.graph(0)
+    for row in (0, 7, 41):
+        one = client.get(f"api/neighbours/0/{row}?k=20").json()
+        assert graph.rows[row].tolist() == [near["row"] for near in one]
+    typical = next(c for c in client.get("api/about").json()["columns"] if c["derived"])
+    assert typical["name"] == "typicality"
+    number = [c["name"] for c in client.get("api/about").json()["columns"]].index("typicality")
+    means = values(client, f"api/column/{number}", "<f4")
+    np.testing.assert_allclose(means, graph.cosines[:, :10].mean(1), rtol=2e-3)
+
+
+def test_similar_is_the_cosine_to_the_mean(client: TestClient, page: Page) -> None:
+    mask = np.zeros(COUNT, bool)
+    mask[[3, 9]] = True
+    answer = client.post("api/similar", content=packed(mask))
+    found = np.frombuffer(answer.content, "<f4")
+    vectors = np.asarray(page.collection.spaces[0].vectors[:], np.float64)
+    centre = vectors[[3, 9]].sum(0)
+    np.testing.assert_allclose(found, vectors @ centre / np.linalg.norm(centre), atol=1e-5)
+
+
+def test_grow_adds_the_nearest_of_each(client: TestClient) -> None:
+    mask = np.zeros(COUNT, bool)
+    mask[[3, 30]] = True
+    grown = unpacked(client.post("api/grow?n=2", content=packed(mask)).content, COUNT)
+    near = [client.get(f"api/neighbours/0/{row}?k=2").json() for row in (3, 30)]
+    expected = {3, 30} | {entry["row"] for some in near for entry in some}
+    assert set(np.flatnonzero(grown).tolist()) == expected
+
+
+def test_a_map_is_made_once_and_kept(client: TestClient, folder: Path) -> None:
+    points = values(client, "api/points/0/pca", "<f4").reshape(COUNT, 2)
+    assert np.isfinite(points).all()
+    assert np.abs(points).max() == pytest.approx(1.0)
+    (one,) = client.get("api/about").json()["maps"]
+    pca = one["projections"][0]
+    assert (pca["state"], pca["points"]) == ("ready", COUNT)
+    assert "variance" in pca["words"]
+    assert pca["trustworthiness"], client.get("api/jobs").text
+    assert 0 < pca["trustworthiness"]["value"] <= 1
+    again = open_collection(Index.open(folder / "photos.index"))
+    other = Page.of(again, folder / "c.parquet", folder / "p.parquet", jobs=Jobs(at_once=True))
+    kept = folder / "photos.index" / "derived" / "page"
+    before = {path: path.stat().st_mtime_ns for path in kept.rglob("*.npz")}
+    assert len(before) == 2
+    np.testing.assert_array_equal(other.points(0, "pca").points, points)
+    assert before == {path: path.stat().st_mtime_ns for path in kept.rglob("*.npz")}
+    assert client.get("api/points/0/umap2").status_code == 409
+    assert client.get("api/points/1/pca").status_code == 409
+
+
+def test_another_state_of_the_index_is_another_map(page: Page, folder: Path) -> None:
+    page.points(0, "pca")
+    delete_from_index(folder / "photos.index", ["cat/00.png"])
+    again = open_collection(Index.open(folder / "photos.index"))
+    other = Page.of(again, folder / "c.parquet", folder / "p.parquet", jobs=Jobs(at_once=True))
+    assert len(other.points(0, "pca").points) == COUNT - 1
+
+
+def test_decisions_are_written_and_taken_back(client: TestClient, folder: Path) -> None:
+    first, last = row_of(client, "cat/00.png"), row_of(client, "cat/18.png")
+    given = [
+        {"row": last, "decision": "drop", "reason": "duplicate", "other": first},
+        {"row": first, "decision": "keep", "reason": "duplicate"},
+        {"row": 5, "decision": "drop"},
+    ]
+    answer = client.post("api/decisions", content=json.dumps(given)).json()
+    assert answer == {"count": 3, "file": str(folder / "curation.parquet")}
+    held = {row["key"]: row for row in read_decisions(folder / "curation.parquet").to_pylist()}
+    dropped = held["cat/18.png"]
+    assert (dropped["decision"], dropped["by"]) == ("drop", "hand")
+    assert dropped["other"] == "cat/00.png"
+    assert dropped["content"]
+    made = {entry["row"]: entry for entry in client.get("api/decisions").json()}
+    assert made[last]["decision"] == "drop"
+    assert made[first]["decision"] == "keep"
+    assert client.get(f"api/rows?rows={last}").json()[0]["decision"]["reason"] == "duplicate"
+    back = json.dumps([{"row": last, "decision": None}])
+    assert client.post("api/decisions", content=back).json()["count"] == 2
+    left = verdicts(read_decisions(folder / "curation.parquet"))["key"].to_pylist()
+    assert "cat/18.png" not in left
+    assert len(left) == 2
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["{}", "[1]", '[{"row": 42, "decision": "keep"}]', '[{"row": 0, "decision": "delete"}]',
+     '[{"row": 0, "decision": "keep", "path": "/etc"}]', '[{"row": 0}]', "[", '[{"row": 0.5}]'],
+)  # fmt: skip
+def test_only_decisions_are_written(client: TestClient, folder: Path, given: str) -> None:
+    answer = client.post("api/decisions", content=given)
+    assert answer.status_code == 409
+    assert answer.json()["error"]
+    assert not (folder / "curation.parquet").exists()
+
+
+def test_pairs_are_marked_and_forgotten(client: TestClient, folder: Path) -> None:
+    for same, count in ((True, 1), (False, 1), (None, 0), (True, 1)):
+        mark = json.dumps({"a": 7, "b": 3, "same": same})
+        assert client.post("api/pairs", content=mark).json()["count"] == count
+    (one,) = read_pairs(folder / "pairs.parquet").to_pylist()
+    rows = rows_of(client)
+    assert {one["key_a"], one["key_b"]} == {rows[3]["key"], rows[7]["key"]}
+    assert one["same"]
+    near = client.get("api/neighbours/0/3?k=41").json()
+    assert {entry["row"] for entry in near if entry["pair"] == "same"} == {7}
+    itself = client.post("api/pairs", content='{"a": 3, "b": 3, "same": true}')
+    assert itself.status_code == 409
+
+
+def test_a_selection_is_exported(client: TestClient) -> None:
+    mask = np.zeros(COUNT, bool)
+    mask[[3, 9]] = True
+    keys = [rows_of(client)[row]["key"] for row in (3, 9)]
+    listed = client.post("api/export/list", content=packed(mask))
+    assert listed.text.splitlines() == keys
+    assert listed.headers["content-disposition"] == 'attachment; filename="selection.txt"'
+    table = pq.read_table(
+        io.BytesIO(client.post("api/export/parquet", content=packed(mask)).content)
+    )
+    assert table["key"].to_pylist() == keys
+    assert table["id"].to_pylist() == [3, 9]
+    assert client.post("api/export/exe", content=packed(mask)).status_code == 404
+
+
+def test_an_uploaded_image_finds_itself(client: TestClient, made: Path) -> None:
+    answer = client.post("api/search?k=3", content=(made / "photos/dog/05.png").read_bytes())
+    assert answer.status_code == 200, answer.text
+    assert rows_of(client)[answer.json()["rows"][0]]["key"] == "dog/05.png"
+    assert answer.json()["similarities"][0] == pytest.approx(1.0, abs=2e-3)
+    for bad in (b"", b"<svg onload=alert(1)>", b"\x89PNG\r\n"):
+        refused = client.post("api/search", content=bad)
+        assert refused.status_code == 409
+        assert "image" in refused.json()["error"]
+
+
+def test_a_slow_answer_comes_later(folder: Path, files: dict[str, bytes]) -> None:
+    collection = open_collection(Index.open(folder / "photos.index"))
+    page = Page.of(collection, folder / "c.parquet", folder / "p.parquet")
+    app = application(page, PORT, TOKEN)
+    client = TestClient(app, base_url=f"{ORIGIN}/{TOKEN}/", headers={"origin": ORIGIN})
+    answer = client.post("api/points/0/pca")
+    assert (answer.status_code, answer.json()) == (202, {"job": "pca:0"})
+    for _ in range(200):
+        jobs = client.get("api/jobs").json()
+        states = {job["job"]: job["state"] for job in jobs["jobs"]}
+        if states == {"pca:0": "done", "pca-trust:0": "done"}:
+            break
+        time.sleep(0.05)
+    assert jobs["revision"] == 2
+    assert len(values(client, "api/points/0/pca", "<f4")) == 2 * COUNT
