@@ -11,6 +11,7 @@ from ilk.viewer.images import figure
 from ilk.viewer.markup import element, html
 from ilk.viewer.plots import crowded, curves, intervals, percent, sample, shown
 from ilk.viewer.report import (
+    CaptionedImage,
     Chapter,
     Figure,
     ImageViews,
@@ -119,8 +120,14 @@ def _chapter(chapter: Chapter) -> Element:
         *map(count_table, chapter.matrices),
         *(element("p", {"class": "note"}, line) for line in chapter.lines),
         *_lookup_rows(chapter.lookups),
+        *(part for name, images in chapter.images for part in _strip(name, images)),
         kind="long",
     )
+
+
+def _strip(name: str, images: Sequence[CaptionedImage]) -> list[Element]:
+    heads = [element("h3", None, name)] if name else []
+    return [*heads, element("div", {"class": "strip"}, *map(figure, images))]
 
 
 def _figures(figures: Sequence[Figure]) -> Element:

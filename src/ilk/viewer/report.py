@@ -222,6 +222,7 @@ class Chapter:
         matrices: shaded tables.
         lines: sentences.
         lookups: images and their neighbours.
+        images: side by side, by the name of the row; an empty name is not shown.
     """
 
     title: str
@@ -231,6 +232,7 @@ class Chapter:
     matrices: tuple[Matrix, ...] = ()
     lines: tuple[str, ...] = ()
     lookups: tuple[Lookup, ...] = ()
+    images: tuple[tuple[str, tuple[CaptionedImage, ...]], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

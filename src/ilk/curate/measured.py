@@ -1,0 +1,153 @@
+"""Measures of all images of a source, written so that a stopped command loses little.
+
+A row an item, in the order of the source: ``key``, ``content``, the measures of
+`ilk.curate.looks.Look` and ``unreadable``, the reason why nothing could be measured, null where
+it could.
+"""
+
+# pyarrow has no types
+# pyright: reportUnknownParameterType=false
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Int64
+
+from ilk.core import UserError, stored, sweep
+from ilk.core.files import partial
+from ilk.core.prefetch import mapped_ahead
+from ilk.curate.grouped import check_ours
+from ilk.curate.looks import Look, look
+from ilk.data import MEMORY, BadItem, Source, default_workers, read_item
+from ilk.embedding.batches import content_of
+from ilk.embedding.formats import save_parquet
+
+PIECE = 4096  # items that an interruption can cost at most
+_PART = 64  # items that one thread measures at a time
+_LAYOUT = 1  # raise it when a column changes its meaning
+_MARK = b"ilk_issues"
+SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string()),
+        pa.field("content", pa.uint64()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        *(
+            pa.field(name, pa.float32())
+            for name in ("highlight", "shadow", "entropy", "sharpness", "colour")
+        ),
+        pa.field("unreadable", pa.string()),
+    ]
+)
+
+
+def measured(
+    source: Source,
+    path: Path,
+    *,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> pa.Table:
+    """Measure every image; called again after an interruption, it goes on.
+
+    Pieces of 4,096 items lie in ``NAME.partial`` beside the table that they are for, whose
+    writer removes them. A whole table of the same images is read and not made again.
+
+    Args:
+        source: of images.
+        path: of the table that is to come.
+        workers: threads that read; None is one per core.
+        progress: called with the items done and their number.
+
+    Raises:
+        UserError: there is no image, something else stands there, or the disk is full.
+    """
+    if not len(source):
+        raise UserError(f"issues: {source.name} must hold an image, got none")
+    check_ours(path, _MARK, "issues")
+    made = {"data": source.fingerprint, "items": len(source), "layout": _LAYOUT}
+    schema = SCHEMA.with_metadata({_MARK: json.dumps(made)})
+    if (known := _again(path, schema)) is not None:
+        return known
+    folder = partial_of(path)
+    pieces: list[pa.Table] = []
+    for start in range(0, len(source), PIECE):
+        items = range(start, min(start + PIECE, len(source)))
+        piece = folder / f"{start:012d}.parquet"
+        table = _again(piece, schema)
+        if table is None:
+            sweep(piece)
+            table = _piece(source, items, schema, workers or default_workers(), progress)
+            save_parquet(piece, [table], schema, "issues")
+        elif progress:
+            progress(items.stop, len(source))
+        pieces.append(table)
+    return pa.concat_tables(pieces)
+
+
+def partial_of(path: Path) -> Path:
+    """Where the pieces lie of a table that is to come."""
+    return partial(path, "issues")
+
+
+def rows_of(table: pa.Table, other: pa.Table) -> Int64[np.ndarray, " N"]:
+    """The row of a table of each row of another by key and content; -1 where there is none."""
+    columns = ("key", "content")
+    place = {
+        pair: row
+        for row, pair in enumerate(zip(*(table[c].to_pylist() for c in columns), strict=True))
+    }
+    pairs = zip(*(other[c].to_pylist() for c in columns), strict=True)
+    return np.fromiter((place.get(pair, -1) for pair in pairs), np.int64, len(other))
+
+
+def _again(path: Path, schema: Any) -> pa.Table | None:
+    """A table of the same items that was written before; None where there is none."""
+    try:
+        if not path.is_file():
+            return None
+        found = pq.read_schema(path)
+        if (found.metadata or {}).get(_MARK) != schema.metadata[_MARK]:
+            return None
+        return pq.read_table(path, columns=schema.names).cast(schema)
+    except (pa.ArrowException, OSError, ValueError):  # damaged: it is measured again
+        return None
+
+
+def _piece(
+    source: Source,
+    items: range,
+    schema: Any,
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> pa.Table:
+    parts = (items[start : start + _PART] for start in range(0, len(items), _PART))
+    rows: list[dict[str, Any]] = []
+    for part in mapped_ahead(
+        lambda part: _rows(source, part), parts, workers=workers, name="ilk-issues"
+    ):
+        rows += part
+        if progress:
+            progress(items.start + len(rows), len(source))
+    return pa.Table.from_pylist(rows, schema)
+
+
+def _rows(source: Source, items: Iterable[int]) -> list[dict[str, Any]]:
+    return [_row(source, index) for index in items]
+
+
+def _row(source: Source, index: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"key": stored(source.key(index))}
+    try:
+        with MEMORY.turn():
+            item = read_item(source, index)
+            row["content"] = content_of(item)
+            found = look(item)
+    except BadItem as error:
+        return row | {"unreadable": str(error)}
+    return row | {name: getattr(found, name) for name in Look.__slots__}
