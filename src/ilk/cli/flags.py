@@ -11,6 +11,8 @@ FLAGS: Mapping[str, Sequence[str]] = {
     "directory": ("-o", "--output"),
     "output": ("-o", "--output"),
     "minutes": ("--time",),
+    "n": ("-n", "--n"),
+    "k": ("-k", "--k"),
     "weights": ("--from",),
 }
 OPTIONS: Mapping[str, str] = {

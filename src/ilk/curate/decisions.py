@@ -113,12 +113,13 @@ def write_decisions(path: str | Path, table: pa.Table) -> None:
         pq.write_table(table.select(SCHEMA.names).cast(SCHEMA), beside, compression="zstd")
 
 
-def keep_decisions(path: str | Path, new: pa.Table) -> pa.Table:
+def keep_decisions(path: str | Path, new: pa.Table, *, instead: str = "") -> pa.Table:
     """Add rows to the list in a file, which is made if need be; they replace older ones.
 
     Args:
         path: of the list.
         new: what ``decided`` gave.
+        instead: a reason whose rows, but for those by hand, make room for the new ones.
 
     Returns:
         The whole list.
@@ -126,7 +127,12 @@ def keep_decisions(path: str | Path, new: pa.Table) -> pa.Table:
     Raises:
         UserError: something else stands there, or it cannot be written.
     """
-    return _changed(Path(path), lambda old: _latest([old, new]))
+
+    def merged(old: pa.Table) -> pa.Table:
+        stays = pc.or_(pc.not_equal(old["reason"], instead), pc.equal(old["by"], HAND))
+        return _latest([old.filter(stays), new])
+
+    return _changed(Path(path), merged)
 
 
 def undo_decisions(
