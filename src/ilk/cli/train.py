@@ -89,7 +89,8 @@ def train(
         that were measured, and says why; nothing is mixed when not given.
     kin
         Add this rule for further positives or for fewer negatives: neighbours:5, fnc,
-        fnc-eliminate or labels:0.1; `ilk methods --table` shows which method takes which.
+        fnc-eliminate, labels:0.1 or table:pairs.parquet, pairs marked by hand in ilk view;
+        `ilk methods --table` shows which method takes which.
     augment
         Change images as much as this says: full as in the paper, no-hue without changes of
         colour, crops with crops and flips alone.
@@ -225,7 +226,8 @@ def train(
     if dry_run:
         _print_plan(console, settings, spec, began)
         return
-    name = "-".join(part.replace(":", "-") for part in (method, kin, mix) if part)
+    parts = [part for part in (method, kin, mix) if part]
+    name = "-".join(parts).replace(":", "-").replace("/", "-")  # kin may name a path
     directory = output or Path("runs") / name
     follow(
         console, name, directory,

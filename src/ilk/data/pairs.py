@@ -1,23 +1,33 @@
-"""Pairs of images that were marked by hand as showing the same or something different."""
+"""Pairs of images that were marked by hand as showing the same or something different.
+
+Axes: N items.
+"""
 
 # pyarrow has no types
 # pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ilk.core import lock, replacing, stored, sweep
+from ilk.core import UserError, lock, replacing, stored, sweep
+from ilk.core.facts import Fact
+from ilk.core.unknown import UNKNOWN
 from ilk.data.checked import LONG, checked_table
+from ilk.data.facts import WithFacts
+from ilk.data.source import Source
 
 SCHEMA = pa.schema(
     [pa.field(name, pa.string(), nullable=False) for name in ("key_a", "key_b")]
     + [pa.field("same", pa.bool_(), nullable=False)]
 )
+MARKED = "marked"  # the fact that says the group of an item
 _WAIT = 10.0  # seconds for another process that writes the table
 _WORD = "pairs"
 
@@ -95,6 +105,78 @@ def _changed(path: Path, change: Callable[[pa.Table], pa.Table]) -> pa.Table:
         with replacing(path, _WORD) as beside:
             pq.write_table(table, beside, compression="zstd")
     return table
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedGroups:
+    """Images that are the same as one another, directly or through others.
+
+    Args:
+        of: the group of every key that is marked, from 0 on.
+        different: groups of which two images were marked as different, each pair once.
+    """
+
+    of: Mapping[str, int]
+    different: tuple[tuple[int, int], ...]
+
+
+def marked_groups(path: str | Path) -> MarkedGroups:
+    """The groups of a table of pairs.
+
+    Raises:
+        UserError: it cannot be read, or two images are different and the same.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    table = read_pairs(path)
+    keys = pc.unique(pa.chunked_array([*table["key_a"].chunks, *table["key_b"].chunks]))
+    a, b = (pc.index_in(table[name], keys).to_numpy() for name in ("key_a", "key_b"))
+    same: np.ndarray = table["same"].to_numpy(zero_copy_only=False).astype(bool)
+    links = coo_matrix((np.ones(int(same.sum())), (a[same], b[same])), (len(keys),) * 2)
+    groups: Any = connected_components(links, directed=False)[1]
+    pairs = np.sort(np.stack([groups[a[~same]], groups[b[~same]]], 1), axis=1)
+    wrong = np.flatnonzero(pairs[:, 0] == pairs[:, 1])
+    if len(wrong):
+        row = np.flatnonzero(~same)[wrong[0]]
+        first, second = (table[name][int(row)].as_py() for name in ("key_a", "key_b"))
+        raise UserError(
+            f"{_WORD}: {path} must not mark images as different that it marks as the same, "
+            f"perhaps through others, got {first!r:.200} and {second!r:.200}"
+        )
+    different = tuple((int(one), int(other)) for one, other in np.unique(pairs, axis=0))
+    return MarkedGroups(dict(zip(keys.to_pylist(), groups.tolist(), strict=True)), different)
+
+
+def with_pairs(source: Source, path: str | Path) -> WithFacts:
+    """The same items with the fact ``marked``: the group of each that a table of pairs marks.
+
+    The names of the groups say which others differ, so that the fingerprint of the source
+    changes with any pair.
+
+    Raises:
+        UserError: as in `marked_groups`.
+    """
+    found = marked_groups(path)
+    values = np.full(len(source), UNKNOWN, np.int32)
+    seen: set[str] = set()
+    for index in range(len(source)):
+        key = stored(source.key(index))
+        if key in found.of:
+            values[index] = found.of[key]
+            seen.add(key)
+    others: dict[int, list[int]] = {group: [] for group in found.of.values()}
+    for one, other in found.different:
+        others[one].append(other)
+    names = tuple(f"{group} not {others[group]}" for group in sorted(others))
+    lost = [key for key in found.of if key not in seen]
+    reason = f"{Path(path).name} does not mark them"
+    if lost:
+        reason = (
+            f"{len(lost):,} of {len(found.of):,} images of {Path(path).name} are not in "
+            f"{source.name}, first {lost[0]!r:.200}"
+        )
+    return WithFacts(source, {MARKED: Fact(names, values, reason)})
 
 
 def _latest(table: pa.Table) -> pa.Table:

@@ -8,6 +8,7 @@ from ilk.kin.algebra import (
     Restrict,
     Smoothed,
     Union,
+    Without,
     decides_kin,
     leave_out,
     restrict,
@@ -19,6 +20,7 @@ from ilk.kin.assignment import Assigned, Sinkhorn, sinkhorn, with_even_weights
 from ilk.kin.classes import KnownClass, KnownOrPredicted, Predicted, sharpen, spread_classes
 from ilk.kin.clusters import Clustermates, DrawnMates, OwnClass, OwnCluster
 from ilk.kin.curriculum import PredictedByCurriculum
+from ilk.kin.marked import MarkedDifferent
 from ilk.kin.memories import HasRows, memory_of
 from ilk.kin.negatives import HardMixes, RowByRow, Sampled
 from ilk.kin.predictions import PastPrediction
@@ -59,6 +61,7 @@ __all__ = [
     "KnownOrPredicted",
     "LargestSource",
     "LeaveOut",
+    "MarkedDifferent",
     "Neighbours",
     "OrElse",
     "OwnClass",
@@ -81,6 +84,7 @@ __all__ = [
     "SurePairs",
     "Union",
     "Unlearned",
+    "Without",
     "among_batchmates",
     "decides_kin",
     "leave_out",

@@ -104,6 +104,20 @@ class LeaveOut:
 
 
 @decides_kin
+class Without:
+    """Kin by ``rule`` but for the kin of ``those``, which stay negatives."""
+
+    rule: KinRule
+    those: KinRule
+
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
+        """Weights of what remains."""
+        kin, those = (rule(queries, candidates, context) for rule in (self.rule, self.those))
+        left = normalize_kin(kin.weights * (those.weights == 0), kin.ignored)
+        return replace(left, importance=kin.importance)
+
+
+@decides_kin
 class OrElse:
     """Kin by ``rule``; for queries that have none by it, kin by ``other``.
 

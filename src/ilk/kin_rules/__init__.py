@@ -9,6 +9,7 @@ from ilk.kin_rules.fnc import Attracted
 from ilk.kin_rules.fnc_eliminate import Eliminated
 from ilk.kin_rules.labels import KnownLabels
 from ilk.kin_rules.neighbours import NearestPast
+from ilk.kin_rules.table import MarkedPairs
 from ilk.method import Method, typed_options
 
 
@@ -32,6 +33,7 @@ KIN_RULES: Mapping[str, type[KinRuleRecipe]] = {
     "fnc": Attracted,
     "fnc-eliminate": Eliminated,
     "labels": KnownLabels,
+    "table": MarkedPairs,
 }
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ilk.core import UserError
+from ilk.core.facts import LABEL
 from ilk.kin import SameLabel
 from ilk.method import AddedKin, Method, with_added_kin
 
@@ -46,6 +47,6 @@ class KnownLabels:
                 name="labels",
                 rule=lambda keys, _: SameLabel(),
                 same=SameLabel,
-                label_share=self.fraction,
+                facts={LABEL: self.fraction},
             ),
         )

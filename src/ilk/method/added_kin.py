@@ -1,14 +1,13 @@
 """Kin as an axis: a method in, the same method with further kin out."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from torch import nn
 
 from ilk.core import KinRule, Output, UserError
-from ilk.core.facts import LABEL
-from ilk.kin import Added, AddedFromMemory, LeaveOut, Past, Union
+from ilk.kin import Added, AddedFromMemory, LeaveOut, Past, Union, Without
 from ilk.memory import Queue
 from ilk.method.record import Method, Remember
 from ilk.method.references import parts_in
@@ -31,7 +30,8 @@ class AddedKin:
             among the candidates alone.
         same: a kind of rule with which a method does the same already.
         cancels: it makes up for false negatives, which a method without negatives has not.
-        label_share: of the known labels that it may see; None sees none.
+        facts: that it asks for by name, and the share of known values that it may see.
+        never: finds pairs that are no kin, whatever the method says; they stay negatives.
     """
 
     name: str
@@ -40,7 +40,8 @@ class AddedKin:
     past: int = 0
     same: type
     cancels: bool = False
-    label_share: float | None = None
+    facts: Mapping[str, float] = field(default_factory=dict)
+    never: KinRule | None = None
 
 
 def with_added_kin(method: Method, added: AddedKin) -> Method:
@@ -64,9 +65,7 @@ def with_added_kin(method: Method, added: AddedKin) -> Method:
         _with_kin(term, added, keys, memory) if takes else term
         for term, takes in zip(method.terms, changed, strict=True)
     )
-    if added.label_share is None:
-        return replace(method, terms=terms)
-    return replace(method, terms=terms, facts={**method.facts, LABEL: added.label_share})
+    return replace(method, terms=terms, facts={**method.facts, **added.facts})
 
 
 def _check(method: Method, added: AddedKin) -> None:
@@ -170,7 +169,10 @@ def _with_kin(
     if added.found == "ignored":
         return replace(term, kin=LeaveOut(rule=term.kin, those=further))
     if memory is None or FromMemory(memory) in term.candidates:
-        return replace(term, kin=Union(rules=(term.kin, further)))
+        kin: KinRule = Union(rules=(term.kin, further))
+        if added.never is not None:
+            kin = Without(rule=kin, those=Added(by=by, rule=added.never))
+        return replace(term, kin=kin)
     return replace(
         term,
         candidates=(*term.candidates, FromMemory(memory)),

@@ -67,7 +67,8 @@ def cells(
             )
     out: list[Cell] = []
     for method, rule, mix in itertools.product(methods, kin, mixes):
-        plain = "-".join(part for part in (method, rule) if part != NONE).replace(":", "-")
+        plain = "-".join(part for part in (method, rule) if part != NONE)
+        plain = plain.replace(":", "-").replace("/", "-")  # kin may name a path
         out.append(
             Cell(
                 name=plain if mix == NONE else f"{plain}-{mix}",

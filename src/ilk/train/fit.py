@@ -40,7 +40,7 @@ from ilk.train.records.record import (
 )
 from ilk.train.records.seal import read_checkpoint, saved_in
 from ilk.train.run import CHECKPOINT, Run, Watcher
-from ilk.train.settings import Settings, absolute_places, placed
+from ilk.train.settings import Settings, absolute_places, pairs_of, placed
 from ilk.train.setup import Setup
 from ilk.train.start import START, begin, check_teacher, keep, kept
 
@@ -189,7 +189,7 @@ def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
         if data is None:
             _check_places(spec)
         settings = recorded_settings(record)
-        beside = (settings.labelled, settings.labels, settings.subset)
+        beside = (settings.labelled, settings.labels, settings.subset, pairs_of(settings))
         _check_places([place for place in beside if place])
         source = shared_images(settings, spec)
     except UserError as error:

@@ -1,19 +1,32 @@
 """The images of a run, with the labels that it is to learn from."""
 
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ilk.core import UserError
+from ilk.core.counts import count
 from ilk.core.facts import LABEL
 from ilk.curate import curated
-from ilk.data import Source, labels, open_source, pooled, with_labelled, with_table
+from ilk.data import (
+    Source,
+    fact,
+    labels,
+    left_out,
+    open_source,
+    pooled,
+    with_labelled,
+    with_table,
+)
+from ilk.data.account import summary
+from ilk.data.pairs import MARKED, with_pairs
 from ilk.method import KnownShare
 from ilk.train.assemble import method_without_weights
 from ilk.train.processes.ranks import check_same, several, together
-from ilk.train.settings import Settings
+from ilk.train.settings import Settings, pairs_of
 
 
 def open_images(settings: Settings, data: Any) -> Source:
@@ -39,10 +52,26 @@ def open_images(settings: Settings, data: Any) -> Source:
     if settings.labelled is not None:
         source = with_labelled(source, open_source(settings.labelled))
     rule = method_without_weights(settings).sampling
-    if not isinstance(rule, KnownShare) or rule.fact != LABEL:
-        return source
-    _check_classes(settings, source)
-    return pooled(source) if rule.twice else source
+    if isinstance(rule, KnownShare) and rule.fact == LABEL:
+        _check_classes(settings, source)
+        source = pooled(source) if rule.twice else source
+    pairs = pairs_of(settings)
+    return source if pairs is None else with_pairs(source, pairs)
+
+
+def remarks(settings: Settings, source: Source) -> Iterator[tuple[str, str]]:
+    """What lists beside the images did: a word and a line for each.
+
+    Args:
+        settings: settings of the run.
+        source: what ``open_images`` gave.
+    """
+    if settings.subset is not None:
+        yield "subset", summary(left_out(source))
+    if pairs_of(settings) is not None:
+        known = fact(source, MARKED)
+        images = count(int((known.values >= 0).sum()), "image")
+        yield "marked", f"{images} of {count(len(known.names), 'group')}; {known.reason}"
 
 
 def shared_images(settings: Settings, data: Any) -> Source:

@@ -10,6 +10,7 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 from ilk.core import UserError
 
 AUTO = "auto"  # in place of the name of a mix
+PAIRS = "table"  # the kin rule that goes by a table of pairs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -246,7 +247,25 @@ def placed(settings: Settings) -> Settings:
         name: None if (path := getattr(settings, name)) is None else absolute(path)
         for name in ("labelled", "labels", "subset")
     }
+    pairs = pairs_of(settings)
+    if pairs is not None:
+        settings = replace(settings, kin=f"{PAIRS}:{absolute(pairs)}", kin_options={})
     return replace(settings, masks=masks, method_options=options, **tables)
+
+
+def pairs_of(settings: Settings) -> str | None:
+    """The path of the table of pairs that the kin rule asks for; None where it asks for none.
+
+    Raises:
+        UserError: it does not say which.
+    """
+    name, _, path = (settings.kin or "").partition(":")
+    if name != PAIRS:
+        return None
+    path = path or str(settings.kin_options.get("table", ""))
+    if not path:
+        raise UserError("kin: table must name its pairs, as in table:pairs.parquet, got none")
+    return path
 
 
 def absolute_encoder(spec: str) -> str:

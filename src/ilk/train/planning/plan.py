@@ -8,12 +8,12 @@ from typing import TypeVar
 
 from lightning_fabric import Fabric
 
-from ilk.data import Source, left_out
-from ilk.data.account import summary
+from ilk.data import Source
 from ilk.method import largest
 from ilk.networks import Encoder
 from ilk.train.assemble import head_parameters, method_without_weights, parameters
 from ilk.train.devices import Precision, launch_fabric
+from ilk.train.images import remarks
 from ilk.train.length import Length, length_of
 from ilk.train.loop.probe import GALLERY, QUERIES
 from ilk.train.planning import choices, defaults, mixing, room
@@ -99,8 +99,8 @@ class _Planner:
         asked, quiet = self.asked, self.say is None and self._all_named()
         self.survey = from_first(lambda: surveyed(self.source, asked, quiet=quiet))
         self._tell("found", self.survey.words())
-        if asked.subset:
-            self._tell("subset", summary(left_out(self.source)))
+        for word, line in remarks(asked, self.source):
+            self._tell(word, line)
         check_enough(self.survey)
         settings = self._with_network()
         memory = memory_of(self.fabric[0].device)
