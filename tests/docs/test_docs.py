@@ -26,7 +26,7 @@ TEXTS = [
     "CONTRIBUTING.md",
     "benchmarks/README.md",
 ]
-SHORT = {"-o": "output", "--from": "weights"}
+SHORT = {"-o": "output", "-k": "k", "-n": "n", "--from": "weights"}
 ASIDE = {"--help", "--version"}
 
 
