@@ -29,9 +29,12 @@ def shared_data() -> Callable[[str], Path]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _signals_as_usual() -> None:
-    """What starts the tests in the background may have Ctrl-C ignored, and ilk obeys that."""
+    """What starts the tests may have signals ignored (nohup does), and ilk obeys that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(signum) is signal.SIG_IGN:
+            signal.signal(signum, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True, scope="session")

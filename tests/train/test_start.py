@@ -119,7 +119,12 @@ def test_published_weights_out_of_reach_are_one_sentence_within_seconds(
     tiny, monkeypatch, tmp_path
 ):
     """A server that takes a connection and never answers, and no name that resolves."""
-    monkeypatch.setattr("socket.create_connection", lambda *_, **__: time.sleep(60))
+
+    def silent(*_: object, **__: object) -> None:
+        time.sleep(60)
+        raise TimeoutError
+
+    monkeypatch.setattr("socket.create_connection", silent)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     start = time.monotonic()
     with pytest.raises(UserError, match='weights="FILE"') as told:
