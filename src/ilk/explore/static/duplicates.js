@@ -89,10 +89,10 @@ export class Duplicates {
     const planned = row === group.keep ? "keep" : "drop";
     const view = el("div.view", {}, picture(this.data, row, { large: true, name: one?.key ?? "" }));
     if (this.differ && row !== group.keep) view.append(picture(this.data, group.keep, { large: true }));
-    const verdict = el("span.verdict", {}, decided ?? `${planned}?`);
+    const head = el("div.head", {}, el("h3", {}, one ? tail(one.key) : "image"), el("span.verdict", {}, decided ?? `${planned}?`));
     return el(`article.member.${decided ?? "open"}`, { tabindex: 0, "aria-label": `${one ? tail(one.key) : "image"}, ${decided ?? `by the rule: ${planned}`}`, on: {
       focus: () => (this.here = place), dblclick: () => this.preview(row),
-    } }, view, verdict, one ? facts(one) : el("p.soft", {}, "Nothing is known of this image."));
+    } }, view, head, one ? facts(one) : el("p.soft", {}, "Nothing is known of this image."));
   }
 
   #foot() {

@@ -9,7 +9,7 @@ const BARS = 28;
 export class Facets {
   constructor(host, { data, store, filtering }) {
     Object.assign(this, { host, data, store, filtering, opened: new Set() });
-    store.on("where", () => this.draw());
+    for (const name of ["where", "about"]) store.on(name, () => this.draw());
     this.draw();
   }
 

@@ -10,8 +10,8 @@ const NEAREST = 10; // of each chosen image, when the choice grows
 const GROWS = 2000; // chosen images at most, from which it may
 
 export class Images {
-  constructor(host, { data, store, decisions, inspector, say, warn, fly }) {
-    Object.assign(this, { host, data, store, decisions, say, warn, fly, table: false, asked: 0 });
+  constructor(host, { data, store, decisions, inspector, say, warn }) {
+    Object.assign(this, { host, data, store, decisions, say, warn, table: false, asked: 0 });
     this.order = new Order(data, store);
     this.counted = el("p.chosen", { "aria-hidden": "true" }); // the status line says it to screen readers
     this.acts = el("div.bar");
@@ -27,6 +27,7 @@ export class Images {
     const later = settled(30, () => this.refresh());
     store.on("flags", later);
     for (const name of ["sort", "scope"]) store.on(name, () => [this.#sorts(), later()]);
+    store.on("about", () => [this.#sorts(), this.#acts()]);
     store.on("decisions", () => this.table && this.#draw());
     this.#sorts();
     this.refresh();
@@ -37,7 +38,7 @@ export class Images {
     const asked = ++this.asked;
     this.#acts();
     try {
-      const list = await this.order.sorted(this.order.rows(), { ...this.store.sort, by: this.store.sort.by || "key" });
+      const list = await this.order.sorted({ ...this.store.sort, by: this.store.sort.by || "key" });
       if (asked !== this.asked) return;
       this.list = list;
       this.#draw();
@@ -108,7 +109,7 @@ export class Images {
     if (!store.chosenCount || store.chosenCount > GROWS) return;
     const before = store.chosenCount;
     try {
-      store.choose(await this.data.grow(store.working, NEAREST, store.map ?? 0));
+      store.choose(await this.data.grow(store.working, NEAREST, store.map));
       this.say(`Added ${count(store.chosenCount - before, "image")}.`);
     } catch (fault) {
       this.warn(fault);

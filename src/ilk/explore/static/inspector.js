@@ -75,7 +75,7 @@ export class Inspector {
 
   async #neighbours(row) {
     fill(this.kin, el("h3", {}, "Nearest images"), el("p.soft.small", {}, "Searching…"));
-    const map = this.store.map ?? 0;
+    const map = this.store.map;
     const list = await this.data.neighbours(map, row);
     if (this.drawn !== row) return;
     const choose = button("Choose them", () => {

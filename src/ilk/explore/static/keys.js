@@ -2,7 +2,7 @@
 
 import { button, el, fill } from "./dom.js";
 
-/** Keys work where nobody is typing; the first that is able to takes a key. */
+/** Keys work where no text is being written; the first that is able to takes a key. */
 export class Keys {
   constructor(store) {
     [this.store, this.list] = [store, []];
@@ -58,5 +58,6 @@ export function show(dialog, name, ...children) {
   const close = button("Close", () => dialog.close(), { class: "main" });
   fill(dialog, ...children, el("p", {}, close));
   dialog.showModal();
-  close.focus();
+  close.focus({ preventScroll: true });
+  dialog.scrollTop = 0;
 }

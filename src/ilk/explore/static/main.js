@@ -34,8 +34,8 @@ function warn(fault) {
 
 async function start() {
   const data = openData();
-  const about = await data.about();
-  const store = new Store(about, await data.ids());
+  const [about, ids] = await Promise.all([data.about(), data.ids()]);
+  const store = new Store(about, ids);
   document.title = `${about.name} – ilk`;
   at("name").textContent = about.name;
   at("name").title = about.name;
@@ -99,15 +99,11 @@ function rooms(parts) {
 function follow({ data, store, images, maps }) {
   const count = settled(400, () => say(`${images.words()}.`));
   store.on("flags", count);
-  const notice = at("told");
   let working = false;
   data.onJobs = (jobs) => {
     const busy = jobs.filter(({ state }) => state === "working");
-    if (busy.length) {
-      notice.classList.remove("fault");
-      fill(notice, busy.map(({ title, done, of }) => `${title}${of ? ` ${Math.floor((100 * done) / of)} %` : "…"}`).join("  ·  "));
-      notice.hidden = false;
-    } else if (working) notice.hidden = true;
+    fill(at("jobs"), busy.map(({ title, done, of }) => `${title}${of ? ` ${Math.floor((100 * done) / of)} %` : "…"}`).join("  ·  "));
+    at("jobs").hidden = !busy.length;
     if (working !== busy.length > 0) poll(busy.length > 0);
     working = busy.length > 0;
   };
@@ -119,7 +115,7 @@ function follow({ data, store, images, maps }) {
   data.onRevision = async () => {
     store.about = await data.about();
     maps.refreshed();
-    store.tell("where");
+    store.tell("about");
   };
   data.jobs().catch(warn);
 }

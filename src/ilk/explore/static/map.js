@@ -4,6 +4,7 @@ import { Bins, insidePolygon } from "./bins.js";
 import { Camera } from "./camera.js";
 import { colourOf } from "./colours.js";
 import { calm, el } from "./dom.js";
+import { NOWHERE } from "./fault.js";
 import { listen } from "./gestures.js";
 import { maskOf } from "./masks.js";
 import { NEAR, Overlay } from "./overlay.js";
@@ -71,10 +72,10 @@ export class MapView {
     return { size: Math.min(13, size * camera.zoom ** 0.35), opacity: store.count > 150000 ? 0.5 : 0.86 };
   }
 
-  /** Look at a box of the world, smoothly unless less motion is asked for. */
-  fly(box) {
+  /** Go to a centre and a zoom, smoothly unless less motion is asked for. */
+  #fly(to) {
     const { camera } = this;
-    const [from, to] = [{ x: camera.x, y: camera.y, zoom: camera.zoom }, camera.fitting(box)];
+    const from = { x: camera.x, y: camera.y, zoom: camera.zoom };
     const [began, length] = [performance.now(), calm() ? 0 : 260];
     const step = (now) => {
       const share = length ? Math.min(1, (now - began) / length) : 1;
@@ -89,19 +90,20 @@ export class MapView {
 
   /** Look at the whole map. */
   flyHome() {
-    this.fly({ left: -1, right: 1, bottom: -1, top: 1 });
+    this.#fly({ x: 0, y: 0, zoom: 1 });
   }
 
   /** Look at all rows of a list. */
   flyTo(rows) {
     const box = { left: Infinity, right: -Infinity, bottom: Infinity, top: -Infinity };
     for (const row of rows) {
+      if (this.points[2 * row] === NOWHERE) continue;
       box.left = Math.min(box.left, this.points[2 * row]);
       box.right = Math.max(box.right, this.points[2 * row]);
       box.bottom = Math.min(box.bottom, this.points[2 * row + 1]);
       box.top = Math.max(box.top, this.points[2 * row + 1]);
     }
-    if (rows.length) this.fly(box);
+    if (box.left <= box.right) this.#fly(this.camera.fitting(box));
   }
 
   zoomBy(factor) {

@@ -10,7 +10,7 @@ export class Maps {
   constructor(host, { data, store, filtering, say, warn, flat }) {
     Object.assign(this, { host, data, store, filtering, say, warn, flat, views: [], tool: "hand", asked: 0 });
     this.body = el("div.maps-body", { "data-tool": "hand" });
-    this.legend = el("details.legend", { open: true });
+    this.legend = el("details.legend", { open: !matchMedia("(max-width: 44rem)").matches });
     const honest = el("p.honest", {}, "Nearness on a flat map is a hint; at trustworthiness 1 it would be exact. The neighbours in an image's drawer are measured.");
     this.bar = el("div.bar");
     host.append(this.bar, this.body, honest);
@@ -75,7 +75,7 @@ export class Maps {
 
   #bar() {
     const { about } = this.store;
-    const choose = (words, options, value, change) => el("label.group", {}, words, el("select", { on: { change: (event) => change(event.target.value) } },
+    const choose = (words, options, value, change) => el("label.group", {}, el("span.word", {}, words), el("select", { "aria-label": words, on: { change: (event) => change(event.target.value) } },
       ...options.map(([name, title, disabled]) => el("option", { value: name, selected: name === value, disabled }, title))));
     const maps = about.maps.map(({ name }, at) => [String(at), name]);
     if (about.pair) maps.push(["pair", "side by side"]);
@@ -85,10 +85,11 @@ export class Maps {
     fill(this.bar,
       choose("Colour", ways(about), this.store.colourBy, colour),
       maps.length > 1 && choose("Encoder", maps, this.shown, (shown) => [(this.shown = shown), this.open().catch(this.warn)]),
-      projections.length > 1 && choose("Projection", projections, this.projections[only], (name) => this.#project(name)));
+      this.projections[only] && projections.length > 1 && choose("Projection", projections, this.projections[only], (name) => this.#project(name)));
   }
 
   async #project(name) {
+    this.picked = true;
     const which = this.shown === "pair" ? this.store.about.pair : [Number(this.shown)];
     for (const map of which) {
       const wanted = this.store.about.maps[map].projections.find((one) => one.name === name);
@@ -99,12 +100,12 @@ export class Maps {
     await this.open().catch(this.warn);
   }
 
-  /** `about` changed: a projection may be there that was not. */
+  /** `about` changed: a better projection is shown, unless a person already works on the map. */
   refreshed() {
-    const waited = this.projections.includes(null);
-    this.projections = this.store.about.maps.map(({ projections }, map) =>
-      (projections.find(({ name, state }) => name === this.projections[map] && state === "ready") ?? ready(projections))?.name ?? null);
-    if (waited) this.open().catch(this.warn);
+    const touched = this.picked || this.store.chosenCount > 0 || this.views.some(({ camera }) => camera.zoom !== 1);
+    const before = this.projections.join();
+    this.projections = this.store.about.maps.map(({ projections }, map) => (touched && this.projections[map]) || ready(projections)?.name || null);
+    if (this.projections.join() !== before) this.open().catch(this.warn);
     else this.#bar();
   }
 

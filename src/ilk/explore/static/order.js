@@ -1,13 +1,15 @@
 // In which order images are shown.
 
 import { middle } from "./colours.js";
-import { rowsOf } from "./masks.js";
+import { countOf, rowsOf } from "./masks.js";
+
+const KEPT = 4; // rankings of all rows that are kept
 
 /** Orders of rows, each with what must be known for it. */
 export class Order {
   constructor(data, store) {
     [this.data, this.store] = [data, store];
-    this.places = null; // of each row by key
+    this.rankings = new Map(); // way and direction -> all rows in that order
   }
 
   /** The ways to sort: [value, words]. */
@@ -23,19 +25,22 @@ export class Order {
     ];
   }
 
-  /** Rows in order, and their scores where there are such: {rows, scores}. */
-  async sorted(rows, { by, falling }) {
-    if (by === "found" && this.store.found) return this.#byScores(rows, this.#foundScores(), true);
-    if (by === "near" && this.store.chosenCount) {
-      return this.#byScores(rows, await this.data.similar(this.store.working, this.store.map ?? 0), falling);
-    }
-    if (by.startsWith("column:")) {
-      const index = this.store.about.columns.findIndex(({ name }) => `column:${name}` === by);
-      if (index >= 0) return this.#byColumn(rows, index, falling);
-    }
-    const places = await this.#keyPlaces();
-    const sign = falling ? -1 : 1;
-    return { rows: rows.toSorted((a, b) => sign * (places[a] - places[b])), scores: null };
+  /** What is to be shown: the chosen rows, or all that pass. */
+  get mask() {
+    return this.store.scope === "chosen" ? this.store.working : this.store.passing;
+  }
+
+  /** The rows of the mask in order, with a score for each where a tile can show one. */
+  async sorted({ by, falling }) {
+    const { store, mask } = this;
+    if (by === "found" && store.found) return scored(mask, this.#foundScores(), true);
+    if (by === "near" && store.chosenCount) return scored(mask, await this.data.similar(store.working, store.map), falling);
+    const rows = only(await this.#ranking(by, falling), mask);
+    const column = store.about.columns.find(({ name }) => `column:${name}` === by);
+    if (column?.kind !== "number" || column.whole) return { rows, scores: null };
+    const values = await this.data.column(store.about.columns.indexOf(column));
+    const [low, high] = middle(values);
+    return { rows, scores: low >= -1 && high <= 1 ? Array.from(rows, (row) => values[row]) : null }; // only shares read well on a tile
   }
 
   #foundScores() {
@@ -44,38 +49,42 @@ export class Order {
     return scores;
   }
 
-  #byScores(rows, scores, falling) {
-    const sorted = byValue(rows, scores, falling);
-    return { rows: sorted, scores: Array.from(sorted, (row) => scores[row]) };
+  /** All rows by a way. Sorting a million takes a second, choosing among them does not. */
+  async #ranking(by, falling) {
+    const name = `${by} ${falling}`;
+    if (!this.rankings.has(name)) this.rankings.set(name, await this.#ranked(by, falling));
+    if (this.rankings.size > KEPT) this.rankings.delete(this.rankings.keys().next().value);
+    return this.rankings.get(name);
   }
 
-  async #byColumn(rows, index, falling) {
+  async #ranked(by, falling) {
+    const index = this.store.about.columns.findIndex(({ name }) => `column:${name}` === by);
+    if (index < 0) {
+      const order = await this.data.keyOrder();
+      return falling ? order.toReversed() : order;
+    }
     const column = this.store.about.columns[index];
     const values = await this.data.column(index);
-    if (column.kind === "number") {
-      const [low, high] = middle(values);
-      const shared = low >= -1 && high <= 1 && !column.whole; // only shares read well on a tile
-      return shared ? this.#byScores(rows, values, falling) : { rows: byValue(rows, values, falling), scores: null };
-    }
+    const all = Uint32Array.from({ length: this.store.count }, (_, row) => row);
+    if (column.kind === "number") return byValue(all, values, falling);
     const names = column.values.map((value, code) => [value, code]).sort((a, b) => a[0].localeCompare(b[0]));
     const ranks = new Float32Array(names.length);
     names.forEach(([, code], rank) => (ranks[code] = rank));
-    return { rows: byValue(rows, Float32Array.from(values, (code) => ranks[code] ?? NaN), falling), scores: null };
+    return byValue(all, Float32Array.from(values, (code) => ranks[code] ?? NaN), falling);
   }
+}
 
-  async #keyPlaces() {
-    if (!this.places) {
-      this.places = new Uint32Array(this.store.count);
-      (await this.data.keyOrder()).forEach((row, place) => (this.places[row] = place));
-    }
-    return this.places;
-  }
+/** Those of a ranking that a mask holds. */
+function only(ranking, mask) {
+  const rows = new Uint32Array(countOf(mask));
+  let filled = 0;
+  for (const row of ranking) if (mask[row]) rows[filled++] = row;
+  return rows;
+}
 
-  /** All rows that are shown by the scope: the chosen ones, or all that pass. */
-  rows() {
-    const { store } = this;
-    return store.scope === "chosen" ? store.workingRows : rowsOf(store.passing);
-  }
+function scored(mask, scores, falling) {
+  const rows = byValue(rowsOf(mask), scores, falling);
+  return { rows, scores: Array.from(rows, (row) => scores[row]) };
 }
 
 /** Rows by a value, unknown ones last; equal ones stay in their order. */

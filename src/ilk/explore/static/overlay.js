@@ -60,7 +60,7 @@ export class Overlay {
       const image = this.thumbnails.of(group.row);
       if (!image) continue;
       drawn.push([x, y]);
-      const low = this.#framed(image, x, y, { size: GROUP, colour: scene.colour(group.row), faint: false });
+      const low = this.#framed(image, x, y, { size: GROUP, colour: scene.colour(group.row), faint: !scene.lit(group.row) });
       context.font = "500 11px system-ui, sans-serif";
       context.textAlign = "center";
       context.textBaseline = "top";

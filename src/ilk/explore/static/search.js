@@ -10,7 +10,7 @@ export class Search {
   /** @param {Element} zone  is shown while a file is over the page; `notice` holds what was searched for */
   constructor({ zone, notice, data, store, say, warn }) {
     Object.assign(this, { zone, notice, data, store, say, warn });
-    this.picker = el("input", { type: "file", accept: "image/*", hidden: true, on: { change: () => this.run(this.picker.files[0]) } });
+    this.picker = el("input", { type: "file", accept: "image/*", hidden: true, on: { change: () => [this.run(this.picker.files[0]), (this.picker.value = "")] } });
     document.body.append(this.picker);
     const files = (event) => [...(event.dataTransfer ?? event.clipboardData)?.items ?? []].filter(({ kind }) => kind === "file");
     document.addEventListener("dragover", (event) => {

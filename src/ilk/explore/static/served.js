@@ -11,9 +11,11 @@ export class Served {
     this.onJobs = () => {}; // called with the list of jobs while one of them works
     this.onRevision = () => {}; // called when `about` is another than before
     this.seen = new Map(); // rows that were read, so that a grid does not ask twice
+    this.read = new Map(); // columns that were read; they keep their place and their values
   }
 
   async about() {
+    if (this.revision === null) await this.jobs(); // before, so that no change is missed
     const about = await this.#json("about");
     [this.count, this.columns] = [about.count, about.columns];
     return about;
@@ -22,7 +24,6 @@ export class Served {
   ids = () => this.#array("ids", Float64Array);
   points = async (map, projection) => placed(await this.#array(`points/${map}/${projection}`, Float32Array));
   startProjection = (map, projection) => this.#json(`points/${map}/${projection}`, { method: "POST" });
-  column = (index) => this.#array(`column/${index}`, this.columns[index].kind === "category" ? Uint16Array : Float32Array);
   keyOrder = () => this.#array("order/key", Uint32Array);
   thumbnail = (row) => `api/thumbnail/${row}`;
   image = (row) => `api/image/${row}`;
@@ -42,6 +43,12 @@ export class Served {
 
   grow = async (mask, n, map) =>
     unpacked(await this.#array(`grow?n=${n}&map=${map}`, Uint8Array, posted(packed(mask))), this.count);
+
+  async column(index) {
+    const Kind = this.columns[index].kind === "category" ? Uint16Array : Float32Array;
+    if (!this.read.has(index)) this.read.set(index, await this.#array(`column/${index}`, Kind));
+    return this.read.get(index);
+  }
 
   async decide(list) {
     for (const { row } of list) this.seen.delete(row);

@@ -8,7 +8,7 @@ export const PASSES = 2;
 /**
  * What is chosen, what passes the filter, how it is coloured, which image is looked at.
  * Names of changes: "flags" (chosen or passing), "colour", "hover", "focus", "decisions", "room",
- * "sort", "view".
+ * "sort", "scope", "view", "where", "about", "inspecting".
  */
 export class Store {
   constructor(about, ids) {
@@ -18,7 +18,9 @@ export class Store {
     this.flags = new Uint8Array(this.count).fill(PASSES);
     this.chosen = new Uint8Array(this.count);
     this.passing = new Uint8Array(this.count).fill(1);
-    [this.hover, this.focus] = [-1, -1];
+    [this.hover, this.focus, this.inspecting] = [-1, -1, false];
+    this.hoverPlace = null; // [x, y, map] while the mouse is on a map
+    [this.colouring, this.found, this.map] = [null, null, 0];
     [this.chosenCount, this.passingCount] = [0, this.count];
     this.where = "";
     this.colourBy = "";

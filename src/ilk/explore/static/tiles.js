@@ -2,6 +2,7 @@
 // scroll like a hundred. Every tile has its place before its image is there: nothing moves later.
 
 import { el } from "./dom.js";
+import { maskOf } from "./masks.js";
 import { similarity, tail } from "./words.js";
 
 const GAP = 8;
@@ -119,7 +120,7 @@ export class Tiles {
   #click(place, event) {
     this.go(place);
     const manner = event.altKey ? "take" : event.shiftKey ? "add" : null;
-    if (manner) this.store.choose(Uint8Array.from({ length: this.store.count }, (_, row) => (row === this.rows[place] ? 1 : 0)), manner);
+    if (manner) this.store.choose(maskOf([this.rows[place]], this.store.count), manner);
     else this.open(this.rows[place]);
   }
 
