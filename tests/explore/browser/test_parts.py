@@ -10,7 +10,7 @@ import pytest
 
 def test_the_parts_of_the_page_compute_what_slow_references_do(seen):
     found = seen.ask("""async () => {
-      const { insidePolygon, Bins } = await import("./bins.js");
+      const { Bins } = await import("./bins.js");
       const { packed, unpacked, idsToText, textToIds } = await import("./masks.js");
       const { parsed, written, meant } = await import("./where.js");
       let seed = 7;
@@ -29,7 +29,7 @@ def test_the_parts_of_the_page_compute_what_slow_references_do(seen):
       const filters = ["kind=cat", "kind!=cat", "size>1", "not size>1", "size is missing",
         "kind=dog or size>=3", "key~?", "key=1", "kind~c*t and size<2"];
       return {
-        points: [...points], polygon, inside: [...insidePolygon(points, polygon)], spots,
+        points: [...points], polygon, inside: [...bins.inPolygon(polygon)], spots,
         nearest: spots.map(([x, y]) => bins.nearest(x, y, 0.1, (row) => row % 2 === 0)),
         box: bins.inside({ left: -0.5, right: 0.2, bottom: 0, top: 0.4 }, 4000, () => true),
         some: bins.inside({ left: -0.5, right: 0.2, bottom: 0, top: 0.4 }, 3, () => true),

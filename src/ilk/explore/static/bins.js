@@ -58,35 +58,50 @@ export class Bins {
     });
     return found.length > limit ? null : found;
   }
-}
 
-/**
- * Which points lie inside a polygon, by the even-odd rule: a ray to the right crosses its edges an
- * odd number of times. Points outside of the polygon's box are passed over first.
- * @param {Float32Array} points  x, y of each row
- * @param {number[]} polygon  x, y of each corner; the last is joined to the first
- * @returns {Uint8Array} one byte a row
- */
-export function insidePolygon(points, polygon) {
-  const mask = new Uint8Array(points.length / 2);
-  let [left, right, bottom, top] = [Infinity, -Infinity, Infinity, -Infinity];
-  for (let at = 0; at < polygon.length; at += 2) {
-    left = Math.min(left, polygon[at]);
-    right = Math.max(right, polygon[at]);
-    bottom = Math.min(bottom, polygon[at + 1]);
-    top = Math.max(top, polygon[at + 1]);
-  }
-  for (let row = 0; row < mask.length; row++) {
-    const [x, y] = [points[2 * row], points[2 * row + 1]];
-    if (x < left || x > right || y < bottom || y > top) continue;
-    let odd = 0;
-    for (let at = 0, before = polygon.length - 2; at < polygon.length; before = at, at += 2) {
-      const [y1, y2] = [polygon[at + 1], polygon[before + 1]];
-      if (y1 > y !== y2 > y && x < ((polygon[before] - polygon[at]) * (y - y1)) / (y2 - y1) + polygon[at]) {
-        odd ^= 1;
+  /**
+   * Which points lie inside a polygon. In a cell that no edge comes near all points are on the same
+   * side, and so are those of the cells beside it up to the next edge: few points are tested.
+   * @param {number[]} polygon  x, y of each corner; the last is joined to the first
+   * @returns {Uint8Array} one byte a row
+   */
+  inPolygon(polygon) {
+    const mask = new Uint8Array(this.points.length / 2);
+    const near = this.#nearEdges(polygon);
+    for (let y = 0; y < this.side; y++) {
+      let side = -1; // not known
+      for (let cell = y * this.side; cell < (y + 1) * this.side; cell++) {
+        if (near[cell]) side = -1;
+        for (let at = this.starts[cell]; at < this.starts[cell + 1]; at++) {
+          const row = this.rows[at];
+          const known = near[cell] ? -1 : side;
+          const odd = known < 0 ? isInside(this.points[2 * row], this.points[2 * row + 1], polygon) : known;
+          mask[row] = odd;
+          if (!near[cell]) side = odd;
+        }
       }
     }
-    mask[row] = odd;
+    return mask;
   }
-  return mask;
+
+  /** Cells that the box of an edge touches. */
+  #nearEdges(polygon) {
+    const near = new Uint8Array(this.side * this.side);
+    for (let at = 0, before = polygon.length - 2; at < polygon.length; before = at, at += 2) {
+      const columns = [polygon[before], polygon[at]].map((x) => this.cell(x)).sort((a, b) => a - b);
+      const lines = [polygon[before + 1], polygon[at + 1]].map((y) => this.cell(y)).sort((a, b) => a - b);
+      for (let y = lines[0]; y <= lines[1]; y++) near.fill(1, y * this.side + columns[0], y * this.side + columns[1] + 1);
+    }
+    return near;
+  }
+}
+
+/** The even-odd rule: a ray to the right from an inner point crosses the edges an odd number of times. */
+function isInside(x, y, polygon) {
+  let odd = 0;
+  for (let at = 0, before = polygon.length - 2; at < polygon.length; before = at, at += 2) {
+    const [y1, y2] = [polygon[at + 1], polygon[before + 1]];
+    if (y1 > y !== y2 > y && x < ((polygon[before] - polygon[at]) * (y - y1)) / (y2 - y1) + polygon[at]) odd ^= 1;
+  }
+  return odd;
 }

