@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ilk.explore import Page, open_collection
 from ilk.explore.app import application
 from ilk.explore.jobs import Jobs
 from ilk.explore.serve import listening
-
-from ilk.explore import Page, open_collection
 from ilk.search import Index
 from tests.explore.browser.seen import Seen
 

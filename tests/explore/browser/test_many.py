@@ -30,6 +30,7 @@ def test_a_hundred_thousand_points_are_drawn_and_chosen(browser, served, flat):
     assert page.locator("#tiles .tile").count() < 200
     assert many.ask(PAINTED) > 0.2
     page.keyboard.press("Escape")
+    many.wait(f"document.querySelector('#tiles-0').ariaLabel === '1 of {MANY}'")
     page.locator("#tiles").focus()
     page.keyboard.press("End")
     many.wait(f"document.querySelector('#tiles [aria-label^=\"{MANY} of\"]') !== null")

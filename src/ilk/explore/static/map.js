@@ -30,7 +30,7 @@ export class MapView {
     host.replaceChildren(this.below, this.above);
     this.layer = (flat ? null : webglPoints(this.below)) ?? new Raster(this.below);
     this.layer.setPoints(points);
-    this.overlay = new Overlay(this.above, new Thumbnails(address, () => this.refresh()));
+    this.overlay = new Overlay(this.above, new Thumbnails(address, () => this.refresh(false)));
     this.seen = { stroke: null, cross: false };
     this.#follow();
     this.#gestures(tool);
@@ -38,22 +38,24 @@ export class MapView {
     this.#resize();
   }
 
-  /** Draw soon: many changes make one picture. */
-  refresh() {
+  /** Draw soon: many changes make one frame. What lies over the points is drawn without them. */
+  refresh(points = true) {
+    this.stale ||= points;
     if (this.waiting) return;
     this.waiting = true;
     requestAnimationFrame(() => {
       this.waiting = false;
-      this.draw();
+      this.draw(this.stale);
     });
   }
 
-  draw() {
+  draw(points = true) {
     const { camera, store } = this;
     const style = getComputedStyle(this.host);
     const ink = Object.fromEntries(["paper", "ink", "accent", "wash"].map((name) => [name, style.getPropertyValue(`--${name}`)]));
     const ground = [1, 3, 5].map((at) => Number.parseInt(ink.paper.trim().slice(at, at + 2), 16) / 255);
-    this.layer.draw(camera, { ...this.#size(), ground, ratio: this.ratio });
+    if (points) this.layer.draw(camera, { ...this.#size(), ground, ratio: this.ratio });
+    this.stale &&= !points;
     const lit = (row) => store.flags[row] === (store.chosenCount ? CHOSEN | PASSES : PASSES);
     const passes = (row) => (store.flags[row] & PASSES) !== 0;
     this.overlay.draw({
@@ -124,7 +126,7 @@ export class MapView {
     this.reload();
     store.on("flags", () => [flags(), this.refresh()]);
     store.on("colour", () => [colours(), this.refresh()]);
-    for (const name of ["hover", "focus"]) store.on(name, () => this.refresh());
+    for (const name of ["hover", "focus"]) store.on(name, () => this.refresh(false));
   }
 
   #resize() {
@@ -151,7 +153,7 @@ export class MapView {
       tool,
       pan: (dx, dy) => [camera.pan(dx, dy), this.#moved()],
       zoom: (factor, x, y) => [camera.zoomAt(factor, x, y), this.#moved()],
-      draw: (corners) => [(seen.stroke = corners), this.refresh()],
+      draw: (corners) => [(seen.stroke = corners), this.refresh(false)],
       drawn: (corners, manner) => this.#choose(corners, manner),
       click: (x, y, manner) => this.#click(this.rowAt(x, y), manner),
       hover: (x, y) => [store.put("hover", this.rowAt(x, y)), (store.hoverPlace = [x, y, this])],
@@ -159,7 +161,7 @@ export class MapView {
     });
     this.above.addEventListener("keydown", (event) => this.#key(event));
     for (const [event, cross] of [["focus", true], ["blur", false], ["pointerdown", false]]) {
-      this.above.addEventListener(event, () => [(seen.cross = cross && this.above.matches(":focus-visible")), this.refresh()]);
+      this.above.addEventListener(event, () => [(seen.cross = cross && this.above.matches(":focus-visible")), this.refresh(false)]);
     }
     this.below.addEventListener("webglcontextlost", (event) => event.preventDefault());
     this.below.addEventListener("webglcontextrestored", () => {

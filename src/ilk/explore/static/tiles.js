@@ -145,7 +145,7 @@ export class Tiles {
     const page = Math.max(1, Math.floor(this.host.clientHeight / this.step)) * this.columns;
     const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns, ArrowDown: this.columns, PageUp: -page, PageDown: page, Home: -Infinity, End: Infinity };
     if (event.ctrlKey || event.metaKey) return;
-    if (event.key in moves) this.go(this.at < 0 ? 0 : this.at + moves[event.key]);
+    if (event.key in moves) this.go(this.at < 0 && Number.isFinite(moves[event.key]) ? 0 : this.at + moves[event.key]);
     else if (event.key === "Enter" && this.at >= 0) this.open(this.rows[this.at]);
     else return;
     event.preventDefault();
