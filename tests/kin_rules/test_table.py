@@ -12,7 +12,15 @@ from ilk.core import UserError
 from ilk.data import open_source
 from ilk.data.pairs import MARKED, keep_pairs, marked, marked_groups, with_pairs
 from ilk.kin_rules import kin_rule
-from ilk.train import Interrupted, Settings, dry_run, read_record, resume, train
+from ilk.train import (
+    Interrupted,
+    Settings,
+    dry_run,
+    preview_step,
+    read_record,
+    resume,
+    train,
+)
 from tests.laws.world import LABELS, batch, built, progress, small_method
 from tests.train.conftest import TINY, Witness
 from tests.train.test_resume import StopAt, same
@@ -131,6 +139,8 @@ def test_a_run_with_a_mix_says_what_it_found_and_checks_it(photos, tmp_path):
     shutil.copy(before, path)
     resume(tmp_path / "cut", Witness())
     assert same(tmp_path / "whole", tmp_path / "cut")
+    seen = preview_step(tmp_path / "cut", open_source(str(photos)))
+    assert seen.first == 0  # they are the images of the run
     assert read_record(tmp_path / "cut")["settings"]["kin"] == f"table:{path}"
 
 

@@ -27,7 +27,7 @@ SCHEMA = pa.schema(
     [pa.field(name, pa.string(), nullable=False) for name in ("key_a", "key_b")]
     + [pa.field("same", pa.bool_(), nullable=False)]
 )
-MARKED = "marked"  # the fact that says the group of an item
+MARKED = "mark"  # the fact that says the group of an item
 _WAIT = 10.0  # seconds for another process that writes the table
 _WORD = "pairs"
 
@@ -149,7 +149,7 @@ def marked_groups(path: str | Path) -> MarkedGroups:
 
 
 def with_pairs(source: Source, path: str | Path) -> WithFacts:
-    """The same items with the fact ``marked``: the group of each that a table of pairs marks.
+    """The same items with the fact ``mark``: the group of each that a table of pairs marks.
 
     The names of the groups say which others differ, so that the fingerprint of the source
     changes with any pair.
@@ -170,7 +170,7 @@ def with_pairs(source: Source, path: str | Path) -> WithFacts:
         others[one].append(other)
     names = tuple(f"{group} not {others[group]}" for group in sorted(others))
     lost = [key for key in found.of if key not in seen]
-    reason = f"{Path(path).name} does not mark them"
+    reason = f"{Path(path).name} does not mark the others"
     if lost:
         reason = (
             f"{len(lost):,} of {len(found.of):,} images of {Path(path).name} are not in "

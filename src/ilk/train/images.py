@@ -55,6 +55,15 @@ def open_images(settings: Settings, data: Any) -> Source:
     if isinstance(rule, KnownShare) and rule.fact == LABEL:
         _check_classes(settings, source)
         source = pooled(source) if rule.twice else source
+    return with_marks(settings, source)
+
+
+def with_marks(settings: Settings, source: Source) -> Source:
+    """The images with what a table of pairs says of them, where the kin rule asks for one.
+
+    Raises:
+        UserError: the table cannot be read.
+    """
     pairs = pairs_of(settings)
     return source if pairs is None else with_pairs(source, pairs)
 

@@ -14,6 +14,7 @@ from ilk.data import Source
 from ilk.method.items import image_views
 from ilk.method.references import parts_in
 from ilk.networks.weights import check_shapes
+from ilk.train.images import with_marks
 from ilk.train.loop.step import KinRecord
 from ilk.train.records.legs import length_in
 from ilk.train.records.record import read_record, recorded_settings
@@ -64,11 +65,14 @@ def preview_step(directory: Path, images: Source) -> StepPreview:
     """
     record = read_record(directory)
     settings = recorded_settings(record)
+    images = with_marks(settings, images)
     size = min(settings.batch_size or LARGEST_BATCH, LARGEST_BATCH, len(images))
     settings = replace(settings, batch_size=size, accumulate=1, knn_every=0, compile=False)
     length = length_in(record)
-    start = kept(settings, directory)
-    setup = Setup(settings, images, length=length, start=start, restored=True, sampled=False)
+    setup = Setup(
+        settings, images, length=length, start=kept(settings, directory),
+        restored=True, sampled=False,
+    )  # fmt: skip
     image_views(setup.method, "kin")
     own = images.fingerprint == record["data"]["fingerprint"]
     first = 0 if own else record["data"]["items"]
