@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import continued_page, learning, mixing_page, semi_page
+from benchmarks import continued_page, learning, mixing_page, selection_page, semi_page
 from benchmarks.gains import regimes
 from benchmarks.grid import in_percent
 from benchmarks.speed_tables import kin, speed
@@ -20,6 +20,7 @@ from ilk.mixes import MIXES
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 CONTINUE = ROOT / "docs" / "continue.md"
+CURATE = ROOT / "docs" / "curate.md"
 SPEED = ROOT / "docs" / "speed.md"
 PAGE = ROOT / "docs" / "results.md"
 RESULTS = Path(__file__).parent / "results"
@@ -57,6 +58,11 @@ def speed_page(text: str) -> str:
 def continue_page(text: str) -> str:
     """The page on pretrained networks with its tables as they must be."""
     return between(text, "continued", continued_page.table(RESULTS / "continue"))
+
+
+def curate_page(text: str) -> str:
+    """The page on curation with its tables as they must be."""
+    return between(text, "selection", selection_page.table(RESULTS / "selection"))
 
 
 def between(text: str, mark: str, content: str) -> str:
@@ -280,3 +286,4 @@ if __name__ == "__main__":
     PAGE.write_text(results_page(PAGE.read_text()))
     SPEED.write_text(speed_page(SPEED.read_text()))
     CONTINUE.write_text(continue_page(CONTINUE.read_text()))
+    CURATE.write_text(curate_page(CURATE.read_text()))

@@ -73,6 +73,11 @@ def test_the_table_of_kin_rules_is_what_the_results_say():
     assert tables.speed_page(text) == text, "call `make docs`"
 
 
+def test_the_tables_of_selections_are_what_the_results_say():
+    text = tables.CURATE.read_text()
+    assert tables.curate_page(text) == text, "call `make docs`"
+
+
 def test_the_tables_of_continued_networks_are_what_the_results_say():
     text = tables.CONTINUE.read_text()
     assert tables.continue_page(text) == text, "call `make docs`"
