@@ -25,7 +25,7 @@ def select(
     index: Path,
     *,
     n: Annotated[int, Parameter(name=["-n", "--n"])],
-    by: Literal["diverse", "covering", "typical", "balanced", "hard", "random"] = "diverse",
+    by: Literal["diverse", "covering", "typical", "balanced", "hard", "random"] = "typical",
     per: str | None = None,
     where: str | None = None,
     seed: int = 0,
