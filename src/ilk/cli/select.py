@@ -41,16 +41,16 @@ def select(
     index
         Read the vectors of this index.
     n
-        Choose so many images.
+        Take so many images.
     by
-        Choose in this way: diverse takes the image farthest from those chosen, again and
+        Take images in this way: diverse takes the image farthest from those chosen, again and
         again; covering those that the others are most similar to; typical the densest of each
         group; balanced equally many of each group; hard those far from the centre of their
         group; random any.
     per
-        Choose n images of each value of this column, such as label.
+        Take n images of each value of this column, such as label.
     where
-        Choose among the images that this filter means, such as "label=cat and width>=64".
+        Take images that this filter means and no others, such as "label=cat and width>=64".
     seed
         Draw random numbers from this seed.
     output

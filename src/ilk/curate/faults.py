@@ -41,8 +41,8 @@ class Low:
     """A fault of images in which a measure is low.
 
     The collection's own spread says what is low, between two limits that hold for any: below
-    ``never`` nobody sees an image, and above ``fine`` nothing is wrong with it, however much
-    better the others are.
+    ``never`` there is no image to see, and above ``fine`` nothing is wrong with it, however
+    much better the others are.
 
     Args:
         column: the measure.

@@ -24,7 +24,7 @@ def lower_limit(values: Float[np.ndarray, " N"], finest: float) -> float:
 
     Example:
         >>> lower_limit(np.arange(100.0), finest=1.0)
-        -98.956
+        -98.76
     """
     known = values[np.isfinite(values)]
     if len(known) < ENOUGH:
