@@ -70,7 +70,7 @@ LOW: Mapping[str, Low] = {
     "blurry": Low(
         "sharpness", "a slight blur takes less than {:.2f} of the gradients", 0.04, 0.2, 0.02
     ),
-    "low-information": Low("entropy", "gray levels have less than {:.1f} bits", 1.0, 5.0, 0.2),
+    "low-information": Low("entropy", "gray levels have less than {:.1f} bits", 1.0, 3.0, 0.2),
 }  # fmt: skip
 
 
