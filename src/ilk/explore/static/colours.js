@@ -17,7 +17,7 @@ const RAMP_DARK = ["#4a4f9c", "#3d74a6", "#2f97a0", "#3fb48a", "#7fcb66", "#c6d8
 const rgb = (hex) => [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
 const css = ([red, green, blue]) => `rgb(${red} ${green} ${blue})`;
 
-export const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
+const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 
 /** The colour of a ramp at a share between 0 and 1. */
 export function rampAt(share, dark = isDark()) {

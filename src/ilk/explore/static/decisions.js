@@ -8,7 +8,7 @@ export class Decisions {
   }
 
   async load() {
-    for (const { row, decision, reason } of await this.data.decisions()) this.store.decisions.set(row, { decision, reason });
+    for (const { row, ...one } of await this.data.decisions()) this.store.decisions.set(row, one);
     this.store.tell("decisions");
   }
 
@@ -26,7 +26,7 @@ export class Decisions {
     const before = list.map(({ row }) => [row, this.store.decisions.get(row)]);
     const { file } = await this.data.decide(list.map((one) => ({ other: null, ...one })));
     this.past.push(before);
-    for (const { row, decision, reason } of list) this.store.decisions.set(row, { decision, reason });
+    for (const { row, decision, reason } of list) this.store.decisions.set(row, { decision, reason, by: "hand" });
     this.store.tell("decisions");
     const kinds = ["drop", "keep"].map((kind) => [kind, list.filter(({ decision }) => decision === kind).length]);
     const words = kinds.filter(([, many]) => many).map(([kind, many]) => `${kind} ${count(many, "image")}`).join(", ");
@@ -41,7 +41,8 @@ export class Decisions {
     const before = this.past.pop();
     if (!before) return false;
     const steps = before.map(([row]) => ({ row, decision: null, reason: "", other: null }));
-    const earlier = before.filter(([, was]) => was).map(([row, was]) => ({ row, ...was, other: null }));
+    const byHand = before.filter(([, was]) => was?.by === "hand"); // what a rule decided shows again by itself
+    const earlier = byHand.map(([row, { decision, reason }]) => ({ row, decision, reason, other: null }));
     await this.data.decide([...steps, ...earlier]);
     for (const [row, was] of before) {
       if (was) this.store.decisions.set(row, was);

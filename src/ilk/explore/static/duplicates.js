@@ -2,7 +2,7 @@
 
 import { button, calm, el, fill } from "./dom.js";
 import { facts } from "./inspector.js";
-import { picture } from "./tiles.js";
+import { shownImage } from "./tiles.js";
 import { count, similarity, tail, whole } from "./words.js";
 
 const RULES = [["largest", "the largest stays"], ["oldest", "the oldest stays"], ["typical", "the most typical stays"], ["folder", "those of a folder stay"]];
@@ -61,7 +61,7 @@ export class Duplicates {
   #list() {
     const tiles = this.groups.slice(0, LISTED).map((group, at) => {
       const tile = button("", () => this.go(at), { "aria-current": at === this.at, "aria-label": `Group ${at + 1}, ${count(group.rows.length, "image")}${this.done(group) ? ", decided" : ""}`, class: this.done(group) ? "done" : "" });
-      tile.append(picture(this.data, group.keep), el("span.score", {}, whole(group.rows.length)));
+      tile.append(shownImage(this.data, group.keep), el("span.score", {}, whole(group.rows.length)));
       return el("li", {}, tile);
     });
     const rest = this.groups.length - tiles.length;
@@ -87,8 +87,8 @@ export class Duplicates {
     const { group } = this;
     const decided = this.store.decisions.get(row)?.decision;
     const planned = row === group.keep ? "keep" : "drop";
-    const view = el("div.view", {}, picture(this.data, row, { large: true, name: one?.key ?? "" }));
-    if (this.differ && row !== group.keep) view.append(picture(this.data, group.keep, { large: true }));
+    const view = el("div.view", {}, shownImage(this.data, row, { large: true, name: one?.key ?? "" }));
+    if (this.differ && row !== group.keep) view.append(shownImage(this.data, group.keep, { large: true }));
     const head = el("div.head", {}, el("h3", {}, one ? tail(one.key) : "image"), el("span.verdict", {}, decided ?? `${planned}?`));
     return el(`article.member.${decided ?? "open"}`, { tabindex: 0, "aria-label": `${one ? tail(one.key) : "image"}, ${decided ?? `by the rule: ${planned}`}`, on: {
       focus: () => (this.here = place), dblclick: () => this.preview(row),

@@ -42,7 +42,7 @@ export class Facets {
   #facet(column, index) {
     const bare = column.kind === "category" ? column.values.length < 2 && !column.missing : column.min === column.max;
     const parts = this.filtering.parts(column.name);
-    if (bare && !parts.length) return null; // what all have alike divides nothing
+    if (bare && !parts.length) return null; // what all images share divides nothing
     const open = this.opened.has(column.name);
     const body = el("div");
     const facet = el("details.facet", { open }, el("summary", { id: `facet-${index}` }, readable(column.name), parts.length > 0 && el("span.on", {}, "on")), body);

@@ -1,6 +1,6 @@
 // What can go wrong with the data, in words for the person.
 
-/** A fault that is said as it stands; `at` is the place in a filter, where it is known. */
+/** A fault that is shown as it stands; `at` is the place in a filter, where it is known. */
 export class Fault extends Error {
   constructor(words, at = null) {
     super(words);

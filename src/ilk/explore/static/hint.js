@@ -1,7 +1,7 @@
 // What is under the mouse on a map: a thumbnail at once, its name as soon as it is known.
 
 import { el, fill, settled } from "./dom.js";
-import { picture } from "./tiles.js";
+import { shownImage } from "./tiles.js";
 import { tail } from "./words.js";
 
 /** Show the card beside the pointer while a map is hovered over. */
@@ -17,7 +17,7 @@ export function hints(card, { data, store, warn }) {
     if (card.hidden) return;
     const [x, y, view] = store.hoverPlace;
     const box = view.above.getBoundingClientRect();
-    fill(card, picture(data, store.hover), el("div", {}));
+    fill(card, shownImage(data, store.hover), el("div", {}));
     const [left, top] = [box.left + x + 18, box.top + y + 18];
     card.style.left = `${Math.max(4, left + 310 > innerWidth ? box.left + x - 318 : left)}px`;
     card.style.top = `${top + 120 > innerHeight ? box.top + y - 130 : top}px`;

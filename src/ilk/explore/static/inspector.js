@@ -1,7 +1,7 @@
 // The drawer: one image, what is known of it, its neighbours with reasons, what is decided about it.
 
 import { button, el, fill, icon, ICONS } from "./dom.js";
-import { picture } from "./tiles.js";
+import { shownImage } from "./tiles.js";
 import { similarity, shown, tail, readable } from "./words.js";
 
 const SIDES = { width: 1, height: 1 };
@@ -46,7 +46,7 @@ export class Inspector {
   #whole(one) {
     this.drawn = one.row;
     const large = button("", () => this.preview(one.row), { class: "large", title: "Look at it large (space)", "aria-label": `Look at ${tail(one.key)} large` });
-    large.append(picture(this.data, one.row, { large: !this.store.about.exported }));
+    large.append(shownImage(this.data, one.row, { large: !this.store.about.exported }));
     this.state = el("div.row");
     this.kin = el("div.across");
     this.more = el("dl.facts");
@@ -90,7 +90,7 @@ export class Inspector {
   #neighbour(row, other) {
     const { store } = this;
     const tile = button("", () => this.open(other.row), { class: "tile", title: "Look at this one" });
-    tile.append(picture(this.data, other.row), el("span.score", {}, similarity(other.similarity)));
+    tile.append(shownImage(this.data, other.row), el("span.score", {}, similarity(other.similarity)));
     tile.addEventListener("pointerenter", () => [(store.hoverPlace = null), store.put("hover", other.row)]);
     tile.addEventListener("pointerleave", () => store.put("hover", -1));
     tile.setAttribute("aria-label", `Neighbour, similarity ${similarity(other.similarity)}`);

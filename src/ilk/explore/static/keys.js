@@ -44,7 +44,7 @@ export class Keys {
         el("kbd", {}, one.keys.map((key) => NAMES[key] ?? key).slice(0, 2).join(" ")), el("span", {}, one.words))))));
     show(dialog, "Help",
       el("h2", {}, "How this page works"),
-      el("p", { class: "soft" }, "Each point is an image; images that the encoder finds alike lie near each other. Draw around some with the lasso, or click one. What is chosen is shown beside the map. Hold shift to add to the choice and alt to take away. A flat map cannot show every likeness: the neighbours in the lower drawer are measured in full."),
+      el("p", { class: "soft" }, "Each point is an image; images that are similar to the encoder lie near each other. Draw around some with the lasso, or click one. What is chosen is shown beside the map. Hold shift to add to the choice and alt to take away. A flat map cannot show every likeness: the neighbours in the lower drawer are measured in full."),
       el("p", { class: "soft" }, "Keep and drop are written to a list with reasons. No file is ever changed or deleted."),
       el("div", { class: "keys" }, ...columns));
   }

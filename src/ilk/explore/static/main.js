@@ -16,8 +16,8 @@ import { Keys, show } from "./keys.js";
 import { Maps } from "./maps.js";
 import { Search } from "./search.js";
 import { Store } from "./store.js";
-import { picture } from "./tiles.js";
-import { tail } from "./words.js";
+import { shownImage } from "./tiles.js";
+import { whole } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 
@@ -26,7 +26,7 @@ const say = (words) => (at("status").textContent = words);
 
 /** Say that something went wrong, in the words of the fault. */
 function warn(fault) {
-  const notice = at("told");
+  const notice = at("notice");
   notice.classList.add("fault");
   fill(notice, fault.message, button("Close", () => (notice.hidden = true), { class: "quiet" }));
   notice.hidden = false;
@@ -68,7 +68,7 @@ async function start() {
 /** One image as large as the window allows. */
 async function large(row, { data, store }) {
   const [one] = await data.rows([row]);
-  show(at("dialog"), "Image", el("figure", {}, picture(data, row, { large: true, name: one?.key ?? "" }), el("figcaption", {}, one ? one.key : `image ${store.ids[row]}`)));
+  show(at("dialog"), "Image", el("figure", {}, shownImage(data, row, { large: true, name: one?.key ?? "" }), el("figcaption", {}, one ? one.key : `image ${store.ids[row]}`)));
 }
 
 /** The rooms at the top, the tabs of a narrow window, the actions. */
@@ -82,10 +82,12 @@ function rooms(parts) {
     for (const id of ["duplicates", "issues"]) at(id).hidden = store.room !== id;
     if (store.room !== "map") store.put("inspecting", false);
   };
-  const tabs = () => fill(at("tabs"), ...[["maps", "Map"], ["images", "Images"], ["filters", "Filters"]].map(([tab, title]) =>
+  const chosen = () => (store.chosenCount ? `${whole(store.chosenCount)} chosen` : "Images");
+  const tabs = () => fill(at("tabs"), ...[["maps", "Map"], ["images", chosen()], ["filters", "Filters"]].map(([tab, title]) =>
     button(title, () => [(document.body.dataset.tab = tab), tabs()], { "aria-current": document.body.dataset.tab === tab })));
   document.body.dataset.tab = "maps";
   store.on("room", draw);
+  store.on("flags", tabs);
   draw();
   tabs();
   fill(at("actions"),
@@ -95,7 +97,7 @@ function rooms(parts) {
     button("?", () => parts.keys.help(at("dialog")), { title: "Help and keys (?)", "aria-label": "Help" }));
 }
 
-/** What happens on its own: counts are said, jobs are shown, a changed `about` is read again. */
+/** What happens on its own: counts are announced, jobs are shown, a changed `about` is read again. */
 function follow({ data, store, images, maps }) {
   const count = settled(400, () => say(`${images.words()}.`));
   store.on("flags", count);

@@ -25,7 +25,7 @@ export class Raster {
 
   draw(camera, { size, opacity, ratio }) {
     const { width, height } = this.canvas;
-    const picture = new ImageData(width, height);
+    const raster = new ImageData(width, height);
     const [scale, half] = [camera.scale * ratio, Math.max(0, Math.round((size * ratio - 1) / 2))];
     for (const lit of [false, true]) { // what is lit is painted over the rest
       for (let row = 0; row < this.points.length / 2; row++) {
@@ -33,10 +33,10 @@ export class Raster {
         const x = Math.round((this.points[2 * row] - camera.x) * scale + width / 2);
         const y = Math.round(height / 2 - (this.points[2 * row + 1] - camera.y) * scale);
         if (x < 0 || y < 0 || x >= width || y >= height) continue;
-        this.#paint(picture, x, y, row, { half, share: lit ? opacity : opacity * this.#faint(row) });
+        this.#paint(raster, x, y, row, { half, share: lit ? opacity : opacity * this.#faint(row) });
       }
     }
-    this.context.putImageData(picture, 0, 0);
+    this.context.putImageData(raster, 0, 0);
   }
 
   #lit(row) {
@@ -48,8 +48,8 @@ export class Raster {
     return (this.flags[row] & PASSES) === 0 ? 0.06 : 0.2;
   }
 
-  #paint(picture, x, y, row, { half, share }) {
-    const { width, height, data } = picture;
+  #paint(raster, x, y, row, { half, share }) {
+    const { width, height, data } = raster;
     const colour = 4 * this.indices[row];
     for (let below = Math.max(0, y - half); below <= Math.min(height - 1, y + half); below++) {
       for (let right = Math.max(0, x - half); right <= Math.min(width - 1, x + half); right++) {

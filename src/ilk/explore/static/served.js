@@ -119,8 +119,8 @@ export class Served {
       throw new Fault(GONE);
     }
     if (answer.ok) return answer;
-    const told = await answer.json().catch(() => ({}));
-    throw new Fault(told.error ?? `The server answered ${answer.status} to ${path}.`, told.at ?? null);
+    const answered = await answer.json().catch(() => ({}));
+    throw new Fault(answered.error ?? `The server answered ${answer.status} to ${path}.`, answered.at ?? null);
   }
 }
 

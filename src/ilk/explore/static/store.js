@@ -27,7 +27,7 @@ export class Store {
     this.room = "map";
     this.sort = { by: "", falling: false };
     this.scope = "chosen";
-    this.decisions = new Map(); // row -> {decision, reason}
+    this.decisions = new Map(); // row -> {decision, reason, by}
     this.listeners = new Map();
     this.rowOfId = null;
   }

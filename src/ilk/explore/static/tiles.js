@@ -96,7 +96,7 @@ export class Tiles {
       click: (event) => this.#click(place, event),
       pointerenter: () => [(this.store.hoverPlace = null), this.store.put("hover", row)],
       pointerleave: () => this.store.put("hover", -1),
-    } }, picture(this.data, row));
+    } }, shownImage(this.data, row));
     if (this.scores) tile.append(el("span.score", {}, similarity(this.scores[place])));
     Object.assign(tile.style, { width: `${side}px`, height: `${side}px` });
     this.inner.append(tile);
@@ -154,7 +154,7 @@ export class Tiles {
 }
 
 /** The thumbnail of a row; where it cannot be had, words in its place. */
-export function picture(data, row, { large = false, name = "" } = {}) {
+export function shownImage(data, row, { large = false, name = "" } = {}) {
   const image = el("img", { alt: name ? tail(name) : "", loading: "lazy", decoding: "async", draggable: "false",
     src: large ? data.image(row) : data.thumbnail(row) });
   image.addEventListener("error", () => image.replaceWith(el("span.broken", {}, "The image cannot be read")));

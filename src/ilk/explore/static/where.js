@@ -8,7 +8,7 @@ const WORDS = new Set(["and", "or", "not", "is", "missing"]);
 const MISSING_CODE = 65535;
 
 /** A name or a value as it stands in a filter. */
-export function quoted(text) {
+function quoted(text) {
   if (/^[^\s()=!<>~"']+$/.test(text) && !WORDS.has(text)) return text;
   return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 }
@@ -145,7 +145,7 @@ function compared({ sign, value }) {
 }
 
 /** Whether the whole of a text fits a pattern; * stands for any characters and ? for one. */
-export function globbed(pattern) {
+function globbed(pattern) {
   const parts = pattern.replaceAll(/[\\^$.|+()[\]{}]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
   const whole = new RegExp(`^(?:${parts})$`, "s");
   return (text) => whole.test(text);
