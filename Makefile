@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: install demo test check fuzz bench bench-peers mini family continue paper docs golden clean regimes semi \
-	wheel-check gpu gpu-prepare gpu-tiny learning
+	wheel-check gpu gpu-prepare gpu-tiny learning browser
 
 install: $(STAMP)
 
@@ -31,6 +31,11 @@ check: install
 
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -q
+
+# Tests that look at pages need Chromium, which pip cannot install; without it they are skipped.
+browser:
+	@command -v chromium || command -v chromium-browser || apt-get install -y --no-install-recommends chromium || \
+		(echo 'The tests of pages need Chromium: install it as root, as by apt-get install chromium' && exit 1)
 
 # Damaged files of every format; FUZZ="--seed 7 --minutes 3" repeats or shortens it.
 fuzz: install

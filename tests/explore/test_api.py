@@ -130,7 +130,7 @@ def test_neighbours_say_why_and_how_they_see_it(client: TestClient) -> None:
 
 
 def test_all_neighbours_equal_those_of_one(client: TestClient, page: Page) -> None:
-    graph = page.graph(0)
+    graph = page.maps.graph(0)
     for row in (0, 7, 41):
         one = client.get(f"api/neighbours/0/{row}?k=20").json()
         assert graph.rows[row].tolist() == [near["row"] for near in one]
@@ -175,18 +175,18 @@ def test_a_map_is_made_once_and_kept(client: TestClient, folder: Path) -> None:
     kept = folder / "photos.index" / "derived" / "page"
     before = {path: path.stat().st_mtime_ns for path in kept.rglob("*.npz")}
     assert len(before) == 2
-    np.testing.assert_array_equal(other.points(0, "pca").points, points)
+    np.testing.assert_array_equal(other.maps.points(0, "pca").points, points)
     assert before == {path: path.stat().st_mtime_ns for path in kept.rglob("*.npz")}
     assert client.get("api/points/0/umap2").status_code == 409
     assert client.get("api/points/1/pca").status_code == 409
 
 
 def test_another_state_of_the_index_is_another_map(page: Page, folder: Path) -> None:
-    page.points(0, "pca")
+    page.maps.points(0, "pca")
     delete_from_index(folder / "photos.index", ["cat/00.png"])
     again = open_collection(Index.open(folder / "photos.index"))
     other = Page.of(again, folder / "c.parquet", folder / "p.parquet", jobs=Jobs(at_once=True))
-    assert len(other.points(0, "pca").points) == COUNT - 1
+    assert len(other.maps.points(0, "pca").points) == COUNT - 1
 
 
 def test_decisions_are_written_and_taken_back(client: TestClient, folder: Path) -> None:

@@ -36,13 +36,13 @@ def view(
     others
         Show the same images under these too: runs, encoders, tables of ilk embed, or indexes.
     port
-        Serve on this port of 127.0.0.1; 0 takes one that is free.
+        Use this port of 127.0.0.1; 0 takes one that is free.
     export
         Write a page of one file that needs no server to this path, and serve nothing.
     open
-        Open the page in a browser, where there is a display.
+        Show the page in a browser, where there is a display.
     encoder
-        Search by images with this encoder, where the index does not say where its own lies.
+        Use this encoder to search by an image, where the index does not say where its own lies.
     decisions
         Write what is decided about images to this table.
     pairs

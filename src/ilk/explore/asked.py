@@ -52,13 +52,13 @@ def _add_searches(app: FastAPI, page: Page) -> None:
         chosen = await mask(request, len(page))
         if chosen.sum() > GROWN:
             raise HTTPException(422, f"The selection must have at most {GROWN} images.")
-        made = await run_in_threadpool(grown, page.space(map), chosen, n)
+        made = await run_in_threadpool(grown, page.maps.space(map), chosen, n)
         return numbers(packed(made))
 
     @app.post("/api/similar")
     async def alike(request: Request, map: int = 0) -> Response:
         chosen = await mask(request, len(page))
-        made = await run_in_threadpool(similar, page.space(map), chosen)
+        made = await run_in_threadpool(similar, page.maps.space(map), chosen)
         return numbers(made.astype("<f4").tobytes())
 
 
@@ -66,7 +66,7 @@ def _add_start(app: FastAPI, page: Page) -> None:
     @app.post("/api/points/{space}/{name}")
     def start(space: int, name: str) -> Response:
         try:
-            page.points(space, name)
+            page.maps.points(space, name)
         except Working as working:
             return plain({"job": working.job}, 202)
         return plain({"job": f"{name}:{space}"}, 202)

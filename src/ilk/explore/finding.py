@@ -31,7 +31,7 @@ def neighbours(page: Page, space: int, row: int, k: int) -> list[dict[str, Any]]
     Raises:
         UserError: the image has no vector here.
     """
-    among = page.space(space)
+    among = page.maps.space(space)
     if row not in among.rows[np.searchsorted(among.rows, [row]).clip(0, len(among.rows) - 1)]:
         raise UserError(f"map: {among.name} has no vector of this image")
     k = min(k, MOST, len(among.rows) - 1)
@@ -39,12 +39,12 @@ def neighbours(page: Page, space: int, row: int, k: int) -> list[dict[str, Any]]
     back = ranks_back(among, row, found[0])
     marks = page.curation.partners(row)
     contents = page.collection.contents
-    groups = page.jobs.ready("duplicates")
+    copies = page.copies
     out: list[dict[str, Any]] = []
     for place, (near, cosine) in enumerate(zip(found[0].tolist(), cosines[0], strict=True)):
         if near == NONE:
             continue
-        reason = NEAR if groups is None else groups.reason(row, near) or NEAR
+        reason = NEAR if copies is None else copies.reason(row, near) or NEAR
         if contents[row] and contents[row] == contents[near]:
             reason = SAME_FILE
         out.append(
@@ -103,9 +103,9 @@ def kept(page: Page, before: int, after: int, k: int) -> Float32[np.ndarray, " N
         Working: the neighbours of all images are being found.
         UserError: there is no such map.
     """
-    graphs = page.graph(before), page.graph(after)
+    graphs = page.maps.graph(before), page.maps.graph(after)
     both = np.zeros(len(page), bool)
-    both[np.intersect1d(page.space(before).rows, page.space(after).rows)] = True
+    both[np.intersect1d(page.maps.space(before).rows, page.maps.space(after).rows)] = True
     return kept_share(*graphs, both, k)
 
 

@@ -6,28 +6,22 @@ Axes: N images.
 # pyarrow has no types
 # pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
 
-import contextlib
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ilk.core import UserError, shown
 from ilk.core.version import VERSION
-from ilk.data.source import digest
-from ilk.explore.collection import Collection, Space
-from ilk.explore.columns import Column, Number, columns
+from ilk.explore.collection import Collection
+from ilk.explore.columns import Column, columns
 from ilk.explore.curation import Curation
-from ilk.explore.derived import derived, keep
 from ilk.explore.images import Images
-from ilk.explore.jobs import Jobs, Working
-from ilk.explore.neighbours import Graph, graph
-from ilk.explore.projection import TITLES, Projection, available, project
-from ilk.explore.trust import Trust, trustworthiness
+from ilk.explore.jobs import Jobs
+from ilk.explore.maps import Maps, started
 
 ALONE = 200_000  # images up to which t-SNE begins without being asked for
 ALL_NEIGHBOURS = 20_000  # images up to which all neighbours are found without being asked for
@@ -54,6 +48,9 @@ class Page:
         self.jobs = jobs
         self.command = command
         self.columns: list[Column] = list(columns(collection.table))
+        self.issues: Any = None  # `ilk.explore.flaws.Issues`, once they are known
+        self.copies: Any = None  # and its `Copies`
+        self.maps = Maps(collection, jobs, self.add_column)
         self._lock = threading.Lock()
 
     @classmethod
@@ -74,12 +71,12 @@ class Page:
         """Start what every page needs."""
         every = range(len(self.collection.spaces))
         for space in every:
-            self._started(lambda space=space: self.points(space, "pca"))
+            started(lambda space=space: self.maps.points(space, "pca"))
         for space in every if len(self) <= ALONE else ():
-            self._started(lambda space=space: self.points(space, "tsne"))
+            started(lambda space=space: self.maps.points(space, "tsne"))
         for space in every if len(self) <= ALL_NEIGHBOURS else ():
-            self._started(lambda space=space: self.graph(space))
-        self._started(self.encoder)
+            started(lambda space=space: self.maps.graph(space))
+        started(self.encoder)
 
     def about(self) -> dict[str, Any]:
         """Everything but the rows."""
@@ -91,7 +88,7 @@ class Page:
             "exported": False,
             "roots": [shown(root) for root in self.collection.roots],
             "where_command": shown(self.command),
-            "maps": [self._map(number) for number in range(several)],
+            "maps": [self.maps.said(number) for number in range(several)],
             "pair": None if several < 2 else [several - 2, several - 1],
             "columns": [column.said() for column in self.columns],
             "images": self.images.problem,
@@ -111,36 +108,6 @@ class Page:
             "clusters": None,
         }
 
-    def points(self, space: int, name: str) -> Projection:
-        """A map; the first call starts to make it.
-
-        Raises:
-            Working: it is being made.
-            UserError: there is no such map.
-        """
-        self._check_map(space, name)
-        title = f"{TITLES[name]} of {self.collection.spaces[space].name}"
-        return self.jobs.result(f"{name}:{space}", title, lambda tell: self._made(space, name))
-
-    def graph(self, space: int) -> Graph:
-        """All neighbours; the first call starts to find them.
-
-        Raises:
-            Working: they are being found.
-            UserError: there is no such map.
-        """
-        found = self.space(space)
-        of, folder = self._of(found)
-
-        def make(tell: Any) -> Graph:
-            made = graph(found, folder, of, tell)
-            if space == 0:
-                self.add_column(Number("typicality", made.typicality, derived=True))
-            return made
-
-        title = f"Neighbours of all images in {found.name}"
-        return self.jobs.result(f"neighbours:{space}", title, make)
-
     def encoder(self) -> Any:
         """The encoder of the first map; the first call starts to load it.
 
@@ -150,17 +117,6 @@ class Page:
         """
         title = "Loading of the encoder"
         return self.jobs.result("encoder", title, lambda tell: self.collection.encoder())
-
-    def space(self, number: int) -> Space:
-        """By its number.
-
-        Raises:
-            UserError: there is none.
-        """
-        spaces = self.collection.spaces
-        if not 0 <= number < len(spaces):
-            raise UserError(f"map: must be a number below {len(spaces)}, got {number}")
-        return spaces[number]
 
     def add_column(self, column: Column) -> int:
         """Append a column, or replace the one of its name; return its position."""
@@ -195,7 +151,6 @@ class Page:
         sides = [self._column("width"), self._column("height")]
         keys = self.collection.keys.take(pa.array(rows, pa.int64())).to_pylist()
         label = self._column("label")
-        issues = self.jobs.ready("issues")
         return [
             {
                 "row": row,
@@ -205,7 +160,7 @@ class Page:
                 "width": _said(sides[0], row),
                 "height": _said(sides[1], row),
                 "facts": self._facts(row),
-                "issues": [] if issues is None else issues.of(row),
+                "issues": [] if self.issues is None else self.issues.of(row),
                 "decision": _plain(made.get(row)),
             }
             for row, key in zip(rows, keys, strict=True)
@@ -235,75 +190,6 @@ class Page:
 
     def _column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
-
-    def _check_map(self, space: int, name: str) -> None:
-        self.space(space)
-        if name not in available():
-            raise UserError(f"map: must be one of {', '.join(available())}, got {name!r:.40}")
-
-    def _of(self, space: Space) -> tuple[str, Any]:
-        """The fingerprint of what is derived from a space, and where that is kept."""
-        key = digest([space.encoder.encode(), space.rows.astype("<i8")])[:12]
-        folder = self.collection.folder
-        return self.collection.fingerprint, None if folder is None else folder / key
-
-    def _made(self, number: int, name: str) -> Projection:
-        """A map from where it is kept, or made; then how far it can be trusted."""
-        space = self.space(number)
-        of, folder = self._of(space)
-        like = {"points": np.empty((len(self), 2), np.float32), "words": np.array("")}
-        found = derived(folder, name, of, like)
-        if found is None:
-            made = project(name, space.vectors, space.rows)
-            keep(folder, name, of, {"points": made.points, "words": np.array(made.words)})
-        else:
-            made = Projection(found["points"], str(found["words"]))
-        self._started(lambda: self._trusted(number, name, made))
-        return made
-
-    def _trusted(self, number: int, name: str, made: Projection) -> Trust | None:
-        space = self.space(number)
-        of, folder = self._of(space)
-
-        def make(tell: Any) -> Trust | None:
-            found = derived(folder, f"{name}-trust", of, {"trust": np.empty(5)})
-            if found is not None:
-                return Trust.of(found["trust"])
-            trust = trustworthiness(space.vectors, made.points)
-            if trust is not None:
-                keep(folder, f"{name}-trust", of, {"trust": trust.numbers})
-            return trust
-
-        title = f"Trustworthiness of {TITLES[name]} of {space.name}"
-        return self.jobs.result(f"{name}-trust:{number}", title, make)
-
-    def _map(self, number: int) -> dict[str, Any]:
-        space = self.collection.spaces[number]
-        return {
-            "name": shown(space.name),
-            "encoder": shown(space.encoder),
-            "dim": space.dim,
-            "rows": len(space.rows),
-            "projections": [self._projection(number, name) for name in available()],
-        }
-
-    def _projection(self, number: int, name: str) -> dict[str, Any]:
-        state = {"working": "working", "done": "ready"}
-        made: Projection | None = self.jobs.ready(f"{name}:{number}")
-        trust: Trust | None = self.jobs.ready(f"{name}-trust:{number}")
-        return {
-            "name": name,
-            "title": TITLES[name],
-            "state": state.get(self.jobs.state(f"{name}:{number}") or "", "absent"),
-            "words": "" if made is None else shown(made.words),
-            "points": 0 if made is None else int(np.isfinite(made.points[:, 0]).sum()),
-            "trustworthiness": None if trust is None else trust.said(),
-        }
-
-    def _started(self, ask: Any) -> None:
-        """Start something, whose result and failure are asked for later."""
-        with contextlib.suppress(Working, UserError):
-            ask()
 
 
 def _said(column: Column | None, row: int) -> Any:

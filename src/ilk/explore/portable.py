@@ -77,10 +77,10 @@ def one_file(files: dict[str, str], content: Any) -> str:
 def _content(page: Page, tell: Callable[[int, int], None]) -> dict[str, Any]:
     spaces = range(len(page.collection.spaces))
     points = [
-        {name: _text(page.points(space, name).points, "<f4") for name in ("pca", "tsne")}
+        {name: _text(page.maps.points(space, name).points, "<f4") for name in ("pca", "tsne")}
         for space in spaces
     ]
-    graphs = [page.graph(space) for space in spaces]
+    graphs = [page.maps.graph(space) for space in spaces]
     clusters = [
         _or_none(lambda space=space: grouping.clusters(page, space)) for space in spaces
     ]

@@ -51,7 +51,7 @@ def _add_columns(app: FastAPI, page: Page) -> None:
 
     @app.get("/api/points/{space}/{name}")
     def points(space: int, name: str) -> Response:
-        return numbers(page.points(space, name).points.astype("<f4").tobytes())
+        return numbers(page.maps.points(space, name).points.astype("<f4").tobytes())
 
     @app.get("/api/decisions")
     def decisions() -> Response:
