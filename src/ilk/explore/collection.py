@@ -93,6 +93,16 @@ class Collection:
         """N."""
         return len(self.ids)
 
+    def source(self) -> Source:
+        """The images.
+
+        Raises:
+            UserError: they are gone.
+        """
+        if isinstance(self.images, str):
+            raise UserError(self.images)
+        return self.images
+
     @cached_property
     def contents(self) -> np.ndarray:
         """A digest of the bytes of each image, uint64; 0 where it is not known."""

@@ -12,9 +12,10 @@ import numpy as np
 
 from ilk.core import UserError, check_writable, write_whole
 from ilk.data import BadItem, default_workers
-from ilk.explore import finding, grouping
+from ilk.explore import copies, finding, grouping
 from ilk.explore.bundle import bundled, static_files
 from ilk.explore.images import THUMBNAIL
+from ilk.explore.issues import issues
 from ilk.explore.neighbours import Graph
 from ilk.explore.page import Page
 
@@ -85,7 +86,7 @@ def _content(page: Page, tell: Callable[[int, int], None]) -> dict[str, Any]:
         _or_none(lambda space=space: grouping.clusters(page, space)) for space in spaces
     ]
     issues = _or_none(lambda: _issues(page))
-    duplicates = _or_none(lambda: grouping.duplicates(page, "largest"))
+    duplicates = _or_none(lambda: copies.copies(page).said("largest"))
     about = page.about()
     pair = about["pair"]
     kept = None if pair is None else _text(finding.kept(page, pair[0], pair[1], 10), "<f4")
@@ -106,7 +107,7 @@ def _content(page: Page, tell: Callable[[int, int], None]) -> dict[str, Any]:
 
 
 def _issues(page: Page) -> dict[str, Any]:
-    found = grouping.issues(page)
+    found = issues(page)
     listed = found.said()
     return {
         "list": listed,

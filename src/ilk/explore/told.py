@@ -9,8 +9,9 @@ import numpy as np
 from fastapi import FastAPI, HTTPException, Query
 from fastapi.responses import Response
 
-from ilk.explore import finding, grouping
+from ilk.explore import copies, finding, grouping
 from ilk.explore.answers import numbers, plain, row_of
+from ilk.explore.issues import issues as found_issues
 from ilk.explore.page import Page
 
 ROWS = 200  # that are asked for at once
@@ -98,15 +99,15 @@ def _add_found(app: FastAPI, page: Page) -> None:
 
     @app.get("/api/issues")
     def issues() -> Response:
-        return plain(grouping.issues(page).said())
+        return plain(found_issues(page).said())
 
     @app.get("/api/issues/{kind}")
     def issue(kind: str) -> Response:
-        return plain(grouping.issues(page).found(kind))
+        return plain(found_issues(page).found(kind))
 
     @app.get("/api/duplicates")
     def duplicates(rule: str = Query("largest", max_length=5000)) -> Response:
-        return plain(grouping.duplicates(page, rule))
+        return plain(copies.copies(page).said(rule))
 
 
 def _rows(text: str, count: int, most: int) -> list[int]:
