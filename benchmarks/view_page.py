@@ -86,7 +86,7 @@ def viewed(index: Path) -> Iterator[tuple[str, float]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             address = ""
-            while not address and process.stdout is not None:
+            while not address and process.stdout is not None and process.poll() is None:
                 found = re.search(r"http://\S+", process.stdout.readline())
                 address = found[0] if found else ""
             yield address, time.perf_counter() - began

@@ -46,7 +46,7 @@ def test_the_page_is_served_until_ctrl_c(index: Path, tmp_path: Path) -> None:
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(found[0].rpartition("/")[0][:-1] + "/")
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "The page is closed." in out
     assert err == ""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException as NoSuch  # also of addresses that no route has
 
 from ilk.core import UserError
 from ilk.data import BadItem
@@ -66,8 +67,8 @@ def _add_faults(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         return said("The question must be as the page asks it.", 422)
 
-    @app.exception_handler(HTTPException)
-    async def other(request: Request, error: HTTPException) -> Response:
+    @app.exception_handler(NoSuch)
+    async def other(request: Request, error: NoSuch) -> Response:
         return said(str(error.detail), error.status_code)
 
     @app.exception_handler(Exception)

@@ -19,14 +19,13 @@ from PIL import Image
 
 from ilk.core import MinPixels, shown
 from ilk.core.errors import UserError
-from ilk.data import BadItem, Source, decode, read_item
+from ilk.data import MEMORY, BadItem, Source, decode, read_item
 
 THUMBNAIL = 128  # pixels of the longer side
 SCREEN = 1600
 ACROSS = 16  # thumbnails in a row of a sheet
 SMALL = 256  # an image below is sent without loss
 HELD = 4096  # thumbnails in memory
-AT_ONCE = 4  # images decoded at the same time
 EXIF = 40  # facts that are shown
 BLOCKS = {0x8769, 0x8825, 0x927C}  # of EXIF, of places, of the maker
 LONGEST = 200  # letters of each
@@ -47,7 +46,6 @@ class Images:
         self._source = source
         self._contents = contents
         self._folder = folder
-        self._turn = threading.BoundedSemaphore(AT_ONCE)
         self.thumbnail = lru_cache(HELD)(self._thumbnail)
 
     @property
@@ -71,13 +69,13 @@ class Images:
         Raises:
             BadItem: it cannot be read or decoded.
         """
-        with self._turn:
+        with MEMORY.turn():
             found = decode(self.item(row), detail=MinPixels(side * side, side))
-        scale = side / max(found.shape[:2])
-        if scale >= 1:
-            return found
-        size = [max(round(length * scale), 1) for length in found.shape[1::-1]]
-        return cv2.resize(found, size, interpolation=cv2.INTER_AREA)
+            scale = side / max(found.shape[:2])
+            if scale >= 1:
+                return found
+            size = [max(round(length * scale), 1) for length in found.shape[1::-1]]
+            return cv2.resize(found, size, interpolation=cv2.INTER_AREA)
 
     def screen(self, row: int) -> tuple[bytes, str]:
         """A file as large as a screen, and its media type.

@@ -1,5 +1,7 @@
 """What takes longer than an answer may: started once, watched, and then at hand."""
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +12,7 @@ from ilk.core.errors import UserError
 Tell = Callable[[int, int | None], None]
 Make = Callable[[Tell], Any]
 State = Literal["working", "done", "failed"]
+PATIENT = 10  # how nice a thread is that takes what is left of the processor
 
 
 class Working(Exception):
@@ -54,7 +57,7 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
 
-    def result(self, name: str, title: str, make: Make) -> Any:
+    def result(self, name: str, title: str, make: Make, *, urgent: bool = False) -> Any:
         """What a job made; the first call starts it.
 
         Args:
@@ -62,6 +65,7 @@ class Jobs:
             title: for a person.
             make: is given a function that takes steps done and their number, and returns the
                 result.
+            urgent: whether it goes on beside answers; others take the processor that is left.
 
         Raises:
             Working: it is not done yet.
@@ -73,7 +77,8 @@ class Jobs:
         if job is new and self._at_once:
             self._do(job, make)
         elif job is new:
-            threading.Thread(target=self._do, args=(job, make), daemon=True).start()
+            given = (job, make, not urgent)
+            threading.Thread(target=self._do, args=given, daemon=True).start()
         if job.state == "working":
             raise Working(name)
         if job.state == "failed":
@@ -110,10 +115,12 @@ class Jobs:
                 for name, job in self._jobs.items()
             ]
 
-    def _do(self, job: Job, make: Make) -> None:
+    def _do(self, job: Job, make: Make, patient: bool = False) -> None:
         def tell(done: int, of: int | None) -> None:
             job.done, job.of = done, of
 
+        if patient and sys.platform == "linux":  # elsewhere this would be of all threads
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PATIENT)
         try:
             job.result = make(tell)
         except UserError as error:

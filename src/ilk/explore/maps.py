@@ -46,7 +46,9 @@ class Maps:
         """
         self._check_map(space, name)
         title = f"{TITLES[name]} of {self.collection.spaces[space].name}"
-        return self.jobs.result(f"{name}:{space}", title, lambda tell: self._made(space, name))
+        return self.jobs.result(
+            f"{name}:{space}", title, lambda tell: self._made(space, name), urgent=name == "pca"
+        )
 
     def graph(self, space: int) -> Graph:
         """All neighbours; the first call starts to find them.

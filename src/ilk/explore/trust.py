@@ -75,7 +75,7 @@ def trustworthiness(
         return None
     asked = drawn(np.arange(count), sample)
     all_points = points[rows].astype(np.float32)
-    near = np.stack([_nearest(all_points, place, neighbours) for place in asked])
+    near = np.stack([_nearest(all_points, place, neighbours) for place in asked.tolist()])
     beyond = np.concatenate(
         [
             _beyond(vectors, rows, asked[start : start + ASKED], near[start : start + ASKED])
