@@ -1,9 +1,13 @@
 """Nothing but the page itself reaches the images."""
 
+from pathlib import Path
+
 import pytest
 from starlette.testclient import TestClient
 
+from ilk.explore import Jobs, Page, open_collection
 from ilk.explore.safety import POLICY, Guarded
+from ilk.search import Index
 from tests.explore.conftest import NASTY, ORIGIN, PORT, SCRIPT, TOKEN
 
 
@@ -119,3 +123,30 @@ def test_what_is_too_large_is_refused(
     assert client.post("api/where", content=b"x" * 50_000).status_code == 413
     assert client.post("api/similar", content=bytes(7)).status_code == 413
     assert client.post("api/similar", content=bytes(5)).status_code == 422
+
+
+def test_links_in_an_index_lead_nothing_elsewhere(folder: Path, made: Path) -> None:
+    index, target = folder / "photos.index", folder / "elsewhere"
+    target.mkdir()
+    (index / "derived").mkdir()
+    (index / "derived" / "page").symlink_to(target)
+    files = folder / "curation.parquet", folder / "pairs.parquet"
+
+    def look() -> None:
+        collection = open_collection(Index.open(index))
+        page = Page.of(collection, *files, jobs=Jobs(at_once=True))
+        page.maps.points(0, "pca")
+        assert page.images.thumbnail(20)[:4] == b"RIFF"
+        assert list(target.iterdir()) == []
+
+    look()
+    (index / "derived" / "page").unlink()
+    (index / "derived" / "page").mkdir()
+    (index / "derived" / "page" / "thumbnails").symlink_to(target)
+    look()
+    (index / "derived" / "page" / "thumbnails").unlink()
+    look()
+    (small,) = (index / "derived" / "page" / "thumbnails").rglob("*.webp")
+    small.unlink()
+    small.symlink_to("/dev/zero")
+    look()

@@ -32,6 +32,8 @@ def derived(folder: Path | None, name: str, of: str, like: Arrays) -> Arrays | N
         return None
     path = folder / f"{name}.npz"
     try:
+        if not path.is_file():  # a pipe would never end
+            return None
         with zipfile.ZipFile(path) as packed:
             size = sum(entry.file_size for entry in packed.infolist())
             if size > sum(array.nbytes for array in like.values()) + ROOM:
@@ -47,7 +49,7 @@ def derived(folder: Path | None, name: str, of: str, like: Arrays) -> Arrays | N
 
 def keep(folder: Path | None, name: str, of: str, arrays: Arrays) -> None:
     """Keep arrays for the next time; where nothing can be written nothing is kept."""
-    if folder is None:
+    if folder is None or not unlinked(folder):
         return
     into = io.BytesIO()
     stamped: dict[str, np.ndarray] = {OF: np.array(_stamp(of)), **arrays}
@@ -65,6 +67,15 @@ def remembered(
         found = make()
         keep(folder, name, of, found)
     return found
+
+
+def unlinked(folder: Path) -> bool:
+    """Whether no link within an index leads what is written to a folder elsewhere.
+
+    Args:
+        folder: below an index whose path was resolved.
+    """
+    return folder.resolve() == folder
 
 
 def _stamp(of: str) -> str:

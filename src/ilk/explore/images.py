@@ -19,11 +19,14 @@ from PIL import Image
 
 from ilk.core import MinPixels, shown
 from ilk.core.errors import UserError
+from ilk.core.fields import read_plain
 from ilk.data import MEMORY, BadItem, Source, decode, read_item
+from ilk.explore.derived import unlinked
 
 THUMBNAIL = 128  # pixels of the longer side
 SCREEN = 1600
 ACROSS = 16  # thumbnails in a row of a sheet
+LARGEST = 2**20  # bytes of a thumbnail
 SMALL = 256  # an image below is sent without loss
 HELD = 4096  # thumbnails in memory
 EXIF = 40  # facts that are shown
@@ -130,8 +133,8 @@ class Images:
         if self._folder is None or not int(name, 16):
             return self.small(row, THUMBNAIL)
         path = self._folder / "thumbnails" / name[:2] / f"{name}.webp"
-        with contextlib.suppress(OSError):
-            kept = path.read_bytes()
+        with contextlib.suppress(UserError):
+            kept = read_plain(path, "thumbnail", LARGEST)
             if kept[:4] == b"RIFF":
                 return kept
         made = self.small(row, THUMBNAIL)
@@ -144,6 +147,8 @@ def _keep(path: Path, data: bytes) -> None:
     beside = path.with_name(f".{path.name}.{threading.get_ident():x}.{os.getpid():x}.tmp")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not unlinked(path.parent):
+            return
         beside.write_bytes(data)
         beside.replace(path)
 

@@ -14,6 +14,7 @@ from ilk.core import UserError
 from ilk.data import Source, default_workers
 from ilk.embedding import Embeddings, cached, read_embeddings
 from ilk.explore.collection import Collection, further_space, whole_space
+from ilk.explore.derived import unlinked
 from ilk.networks import load_encoder
 from ilk.search import DERIVED, Index
 
@@ -49,6 +50,7 @@ def open_collection(
     for other in others:
         found = _embeddings(other, images, progress)
         spaces.append(further_space(other, found, keys, contents))
+    folder = index.folder.resolve() / DERIVED / FOLDER
     return Collection(
         index.folder.name,
         index.ids,
@@ -56,7 +58,7 @@ def open_collection(
         spaces,
         images=images,
         encoder=lambda: index.encoder(encoder),
-        folder=index.folder / DERIVED / FOLDER,
+        folder=folder if unlinked(folder) else None,
         roots=sorted({root for part in index.header.parts for root in part["roots"].values()}),
     )
 
