@@ -240,7 +240,7 @@ def test_pairs_are_marked_and_forgotten(client: TestClient, folder: Path) -> Non
     assert itself.status_code == 409
 
 
-def test_a_selection_is_exported(client: TestClient) -> None:
+def test_a_selection_is_exported(client: TestClient, page: Page) -> None:
     mask = np.zeros(COUNT, bool)
     mask[[3, 9]] = True
     keys = [rows_of(client)[row]["key"] for row in (3, 9)]
@@ -252,6 +252,8 @@ def test_a_selection_is_exported(client: TestClient) -> None:
     )
     assert table["key"].to_pylist() == keys
     assert table["id"].to_pylist() == [3, 9]
+    vectors = np.stack(table["vector"].to_pylist())
+    np.testing.assert_array_equal(vectors, page.collection.spaces[0].vectors[[3, 9]])
     assert client.post("api/export/exe", content=packed(mask)).status_code == 404
 
 

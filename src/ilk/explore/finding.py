@@ -110,7 +110,7 @@ def kept(page: Page, before: int, after: int, k: int) -> Float32[np.ndarray, " N
 
 
 def exported(page: Page, chosen: Bool[np.ndarray, " N"], form: str) -> bytes:
-    """A selection as a file: a table as parquet, or a list with a key a line."""
+    """A selection as a file: a table as parquet, vectors with it, or a list of keys by line."""
     rows = pa.array(np.flatnonzero(chosen))
     if form == "list":
         keys: Sequence[str] = page.collection.keys.take(rows).to_pylist()
@@ -119,5 +119,9 @@ def exported(page: Page, chosen: Bool[np.ndarray, " N"], form: str) -> bytes:
     import pyarrow.parquet as pq
 
     into = pa.BufferOutputStream()
-    pq.write_table(page.collection.table.take(rows), into, compression="zstd")
+    space = page.collection.spaces[0]
+    vectors = np.asarray(space.vectors[rows.to_numpy()], np.float16)
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), space.dim)
+    table = page.collection.table.take(rows).append_column("vector", flat)
+    pq.write_table(table, into, compression="zstd")
     return into.getvalue().to_pybytes()

@@ -146,9 +146,9 @@ def _keep(path: Path, data: bytes) -> None:
     """Write a file that can be made again; where none can be written there is none."""
     beside = path.with_name(f".{path.name}.{threading.get_ident():x}.{os.getpid():x}.tmp")
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
         if not unlinked(path.parent):
             return
+        path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(data)
         beside.replace(path)
 

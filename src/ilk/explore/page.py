@@ -1,4 +1,4 @@
-"""What the page of a collection can be told: facts, columns, maps, images by row.
+"""The state behind the page of a collection: facts, columns, maps, images by row.
 
 Axes: N images.
 """

@@ -22,6 +22,7 @@ def test_it_reads_everything_and_asks_for_nothing(
     line.fill("")
     line.press("Enter")
     alone.until("42 images")
+    line.blur()
     alone.page.keyboard.press("t")
     assert NASTY in alone.page.locator("#images tbody").inner_text()
     loaded = "[...document.images].filter((one) => one.naturalWidth > 1).length"
