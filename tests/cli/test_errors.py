@@ -8,6 +8,10 @@ import pytest
     [
         (("train",), "needs images"),
         (("train", "nowhere"), "must be an existing folder"),
+        (("train", ""), "got an empty word"),
+        (("kin", "nowhere"), "needs images"),
+        (("pack", "nowhere", "-o", "a.tar"), "must be an existing folder"),
+        (("embed", "random:resnet_mini", ""), "got an empty word"),
         (("train", "{train}", "--method", "moco-v4"), "did you mean moco-v3?"),
         (("train", "{train}", "--mix", "sdnp"), "did you mean sdmp?"),
         (("train", "{train}", "--set", "hiden=8"), "hidden"),

@@ -1,13 +1,16 @@
 """Few labels on the command line: train with a folder of them, predict, evaluate."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from ilk.cli.worth import few_targets
 from ilk.embedding import table
+from ilk.train import read_record
 
 SMALL = (
     "--backbone", "resnet_mini", "--backbone-set", "widths=(8,16)", "--backbone-set",
@@ -63,10 +66,21 @@ def test_a_person_trains_predicts_and_evaluates(ilk, few, monkeypatch):
     assert results[0]["details"]["by class"]
     assert "no classifier of its own" in said.err
 
+
+def test_a_run_is_shown_images_labelled_as_its_own_and_counts_them_once(ilk, few):
+    ilk("train", "photos", "--labelled", "labelled", *SMALL, "-o", "runs/few")
     assert ilk("kin", "runs/few", "labelled", "-o", "kin.html").code == 0  # all are labelled
-    said = ilk("kin", "runs/few", "photos", "-o", "kin.html")  # and none is
+    said = ilk("kin", "runs/few", "photos", "-o", "kin.html")  # and as the run had them
+    assert said.code == 0, said.err
+    shutil.move("labelled", "elsewhere")
+    said = ilk("kin", "runs/few", "photos", "-o", "kin.html")
     assert said.code == 2
-    assert "must have those of some images" in said.err
+    assert "labelled" in said.err
+    record = read_record(Path("runs/few"))["data"]
+    assert (record["items"], record["again"]) == (44, 4)
+    report = ilk("report", "runs/few", "-o", "report.html")
+    assert report.code == 0, report.err
+    assert re.search(r"<td[^>]*>40</td>", Path("report.html").read_text())
 
 
 def test_predictions_go_on_where_they_stopped(ilk, few, monkeypatch):

@@ -48,7 +48,11 @@ def test_a_run_that_was_stopped_says_what_to_do(ilk, words, monkeypatch):
     longer = (*words[:at], "4", *words[at + 1 :])
     said = ilk(*longer, "-o", "run", "--lr", "0.1", "--guard-every", "0.01")
     assert said.code == 4
-    assert "became worse than the given weights twice" in said.out
+    said_, turns = " ".join(said.out.split()), read_record(Path("run"))["guard"]["turns"]
+    for turn in turns:
+        assert f"after step {turn['step']}" in said_
+        assert turn["why"] in said_
+    assert "became worse" not in said_
     assert "the weights that were given" in said.out
     assert "--lr 0.001 or less, or with --anchor cosine" in " ".join(said.out.split())
     assert "Traceback" not in said.err

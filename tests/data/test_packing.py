@@ -334,6 +334,23 @@ def test_a_file_that_changes_at_the_same_size_is_seen(made, file, tmp_path, monk
         pack(open_source(spec), tmp_path / "out.tar", SMALL)
 
 
+@pytest.mark.parametrize("name", ["out.tar", "out.parquet"])
+def test_the_name_of_a_shard_is_on_the_disk_before_its_stage_is_removed(
+    name, tmp_path, monkeypatch
+):
+    """A power cut must find the one or the other: the directory is synced between them."""
+    seen = []
+
+    def synced(folder):
+        there = (tmp_path / name).is_file(), (tmp_path / f"{name}.partial").is_dir()
+        seen.append((folder, *there))
+
+    for module in ("ilk.core.files", "ilk.data.packing.tar"):
+        monkeypatch.setattr(f"{module}.sync_directory", synced)
+    pack(open_source(as_folder(tmp_path)), tmp_path / name, SMALL)
+    assert (tmp_path, True, True) in seen
+
+
 @pytest.mark.parametrize("link", ["", "images", "journal"])
 def test_links_beside_a_pack_are_not_followed(link, tmp_path):
     source = open_source(as_folder(tmp_path))

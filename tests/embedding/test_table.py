@@ -128,6 +128,48 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     assert not list(tmp_path.rglob("*.partial")) + list(tmp_path.rglob("*.tmp"))
 
 
+@pytest.mark.parametrize("out", ["one.parquet", "one.csv", "shards"])
+def test_a_file_that_changes_at_the_same_size_while_a_run_is_stopped_is_seen(
+    encoder, tmp_path, out
+):
+    source = open_source(str(blots(tmp_path / "photos", 10)))
+    options = {"shard_rows": 5} if out == "shards" else {}
+
+    def stop(done, _):
+        if done > 5:
+            raise KeyboardInterrupt
+
+    for _ in range(2):  # the second one goes on
+        with pytest.raises(KeyboardInterrupt):
+            embed_to_table(encoder(), source, tmp_path / out, progress=stop, **options)
+    file = tmp_path / "photos" / "3.bmp"
+    before, data = file.stat(), bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000))
+    source = open_source(str(tmp_path / "photos"))
+    with pytest.raises(UserError, match="got another time at which a file was changed; choose"):
+        embed_to_table(encoder(), source, tmp_path / out, **options)
+
+
+def test_a_whole_table_is_kept_when_files_are_copied(encoder, tmp_path):
+    """A copy has the same fingerprint, and all its work is done."""
+    place = blots(tmp_path / "photos", 3)
+    first = embed_to_table(encoder(), open_source(str(place)), tmp_path / "a.parquet")
+    written = first.read_bytes()
+    os.utime(place / "1.bmp", ns=(1, 1))
+    embed_to_table(encoder(), open_source(str(place)), first)
+    assert first.read_bytes() == written
+
+
+def blots(folder: Path, count: int) -> Path:
+    """Images of one colour each, all of the same size in bytes."""
+    folder.mkdir()
+    for number in range(count):
+        Image.new("RGB", (4, 4), (number, 0, 0)).save(folder / f"{number}.bmp")
+    return folder
+
+
 def test_a_link_beside_a_table_is_not_followed(encoder, arrays, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "a.parquet.partial").symlink_to(tmp_path / "mine")

@@ -15,10 +15,11 @@ from safetensors.torch import save_file
 from ilk.core import UserError
 from ilk.data import Arrays, BadItem, Subset
 from ilk.networks import Encoder, backbone, load_encoder
-from ilk.train import Interrupted, Worsened, read_record, resume, train
+from ilk.train import Interrupted, Worsened, preview_step, read_record, resume, train
 from ilk.train.guard.guard import BEST, Guard
 from ilk.train.guard.scores import StableNeighbours, kept_neighbours, scorer_for
 from ilk.train.guard.verdict import CHANCE, is_worse, paired, share_interval
+from ilk.train.loop.head_start import HeadStart
 from ilk.train.loop.step_result import NonFiniteLoss
 from ilk.train.loop.trainer import Trainer
 from ilk.train.records.checkpoint import load, restore_scaler, save
@@ -158,6 +159,24 @@ def test_heads_that_were_put_back_learn_alone_for_as_long_and_so_does_a_resumed_
     resume(tmp_path / "cut", Witness(), coloured())
     one, two = (load(tmp_path / name / CHECKPOINT)[0] for name in ("run", "cut"))
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_preview_shows_heads_that_were_put_back_on_a_backbone_at_rest(
+    settings, tmp_path, broken, monkeypatch
+):
+    broken({2})
+    given = settings(GOOD, tune="last", tune_options={"head_steps": 3})
+    with pytest.raises(Interrupted):
+        train(given, coloured(), tmp_path / "run", stopping_at(4))  # they rest until step 6
+    whole, rested = HeadStart.__call__, []
+
+    def watched(self, step):
+        whole(self, step)
+        rested.append((step, self._student.resting))
+
+    monkeypatch.setattr(HeadStart, "__call__", watched)
+    preview_step(tmp_path / "run", coloured())
+    assert rested == [(4, True)]
 
 
 def test_back_at_the_head_start_the_teacher_is_the_student(

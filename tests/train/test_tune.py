@@ -6,12 +6,13 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import onnxruntime
 import pytest
 import torch
 
 from ilk.core import Progress, UserError
 from ilk.data import open_source
-from ilk.networks import backbone, load_encoder
+from ilk.networks import backbone, encode, export_onnx, load_encoder
 from ilk.networks.encoder import Encoder
 from ilk.networks.storage import save_encoder
 from ilk.train import Interrupted, Settings, before, read_record, resume, train
@@ -185,6 +186,27 @@ def test_only_what_learns_has_a_state_in_the_optimiser(settings, pictures, tmp_p
     assert tuned["parameters"] < tuned["of"]
     assert tuned["words"].startswith("LoRA of rank 4 on queries and values, the last block")
     assert facts["pace"] == 1.0
+
+
+def test_onnx_of_a_run_by_lora_gives_what_its_student_gives(settings, pictures, tmp_path):
+    """The student has LoRA beside its weights, the exported network in them."""
+    given = settings(tune="lora", steps=4, lr=0.05, tune_options={"head_steps": 1, "rank": 4})
+    train(given, pictures, tmp_path / "run", Witness())
+    encoder = load_encoder(tmp_path / "run")
+    export_onnx(encoder, tmp_path / "lora.onnx")
+    images = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
+    session = onnxruntime.InferenceSession(tmp_path / "lora.onnx")
+    (features,) = session.run(["features"], {"images": images.numpy()})
+    tensors, _ = load(tmp_path / "run" / CHECKPOINT)
+    setup = built(recorded_settings(read_record(tmp_path / "run")), pictures)
+    start = setup.encoder()
+    setup.trainer.load_state({k: t for k, t in tensors.items() if "optimiser" not in k})
+    beside = replace(encoder, module=setup.trainer.student.backbone.eval())
+    assert any(name.endswith(".0.up") for name in beside.module.state_dict())
+    torch.testing.assert_close(
+        torch.from_numpy(features), encode(beside, images), atol=1e-4, rtol=0
+    )
+    assert (encode(start, images) - torch.from_numpy(features)).abs().max() > 1e-2
 
 
 def test_full_without_weights_is_what_is_done_anyway(tiny, pictures, tmp_path):

@@ -2,7 +2,7 @@
 
 import glob
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -126,13 +126,31 @@ def check_names(
             _check(f"{name}: --set needs one of its fields", field, known)
 
 
+def check_data(verb: str, words: Collection[str]) -> None:
+    """Refuse no data at all, and data that does not exist.
+
+    Raises:
+        UserError: with a name beside it that is nearly the same.
+    """
+    if len(words) == 0:
+        raise UserError(f"{verb}: needs images, got no DATA; give a folder, archive or parquet")
+    check_paths(words)
+
+
 def check_paths(words: Iterable[str]) -> None:
     """Refuse what does not exist; ``file.parquet:train`` is looked for without its part.
+
+    An empty word, such as that of a shell variable that is not set, is no path: the current
+    folder is a full stop.
 
     Raises:
         UserError: with a name beside it that is nearly the same.
     """
     for word in words:
+        if word == "":
+            raise UserError(
+                "DATA: must be a folder or file, got an empty word; check the command"
+            )
         if _exists(word) or (":" in word and _exists(word.rpartition(":")[0])):
             continue
         place = Path(word).expanduser()

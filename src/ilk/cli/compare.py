@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from rich.table import Table
 
-from ilk.cli.arguments import literals, minutes, pairs
+from ilk.cli.arguments import check_data, literals, minutes, pairs
 from ilk.cli.grid import fitting
 from ilk.cli.tables import print_table
 from ilk.cli.terminal import answer, plain, say, terminal
@@ -104,10 +104,7 @@ def compare(
     device
         Train on this device.
     """  # noqa: D405, D411, D416 - methods is a parameter here, not a section
-    if not data:
-        raise UserError(
-            "compare: needs images to learn from, got no DATA; give a folder or parquet"
-        )
+    check_data("compare", data)
     if seeds < 1:
         raise UserError(f"--seeds: must be 1 or more, got {seeds}")
     from ilk.train import Settings

@@ -70,12 +70,13 @@ def stopped_words(record: Mapping[str, Any], directory: Path) -> str:
     guard = record["guard"]
     last, peak = guard["last"]["step"], record["peak_lr"]
     kept = f"the weights of step {last}" if last else "the weights that were given"
-    steps = " and ".join(str(turn["step"]) for turn in guard["turns"])
+    first, second = guard["turns"]
     return (
-        f"The run was stopped because its encoder became worse than the given weights twice, "
-        f"at step {steps}, the second time at a tenth of the learning rate. The encoder in "
-        f"{directory} has {kept}, the best that were met. Begin again with lr={peak / 100:.2g} "
-        f'or less, or with anchor="cosine"; guard="off" goes on whatever comes'
+        f"The guard stopped the run, which had to turn back twice: after step {first['step']} "
+        f"{first['why']}, and after step {second['step']}, at a tenth of the learning rate, "
+        f"{second['why']}. The encoder in {directory} has {kept}, the best that were met. "
+        f'Begin again with lr={peak / 100:.2g} or less, or with anchor="cosine"; guard="off" '
+        f"goes on whatever comes"
     )
 
 

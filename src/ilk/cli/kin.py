@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ilk.cli.arguments import check_data
 from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.errors import UserError
 
@@ -31,20 +32,18 @@ def kin(
         Show so many queries for each loss.
     """
     from ilk.core import check_writable
-    from ilk.data import open_source
-    from ilk.train import preview_losses
+    from ilk.train import images_like, preview_losses
     from ilk.train.records.record import read_record, recorded_settings, run_state
     from ilk.viewer import Report, loss_sections, run_facts, write_report
 
-    if not data:
-        raise UserError("kin: needs images, got no DATA; give a folder, archive or parquet")
+    check_data("kin", data)
     if queries < 1:
         raise UserError(f"--queries: must be at least 1, got {queries}")
     record = read_record(directory)
     place = output or directory / "kin.html"
     check_writable(place, "-o")
-    source = open_source(data[0] if len(data) == 1 else list(data))
     settings = recorded_settings(record)
+    source = images_like(record, data[0] if len(data) == 1 else list(data))
     made = (settings.method, settings.kin, settings.mix)
     report = Report(
         title=f"Positives and negatives of {' + '.join(part for part in made if part)}",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
-from ilk.cli.arguments import check_paths
+from ilk.cli.arguments import check_data
 from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.counts import count, size_words
 from ilk.core.errors import UserError
@@ -55,9 +55,7 @@ def pack(
     workers
         Read and decode in so many threads; there is one per core when not given.
     """
-    if not data:
-        raise UserError("pack: needs images, got no DATA; give a folder, archive or parquet")
-    check_paths(data)
+    check_data("pack", data)
     from ilk.data import Packing, open_source
     from ilk.data import pack as packed
 

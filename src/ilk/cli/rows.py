@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ilk.cli.arguments import check_paths
+from ilk.cli.arguments import check_data
 from ilk.cli.terminal import plain, say, terminal
 from ilk.core.counts import count
 from ilk.core.endings import table_format
@@ -32,9 +32,7 @@ def check_rows(
     Raises:
         UserError: there is no data, or the output is one file and shards are asked for.
     """
-    if not data:
-        raise UserError(f"{verb}: needs images, got no DATA; give a folder, archive or parquet")
-    check_paths(data)
+    check_data(verb, data)
     if output and table_format(output, "-o") != "parquet" and shard_rows is not None:
         raise UserError(
             f"--shard-rows: must be left out for {output}, which is one file, got {shard_rows};"

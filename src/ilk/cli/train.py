@@ -8,8 +8,8 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from ilk.cli.arguments import (
+    check_data,
     check_names,
-    check_paths,
     literals,
     minutes,
     split_options,
@@ -17,7 +17,6 @@ from ilk.cli.arguments import (
 )
 from ilk.cli.follow import answer_first, follow, planner, speaker, speaks
 from ilk.cli.terminal import terminal
-from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
     from ilk.train import Settings
@@ -197,13 +196,11 @@ def train(
     if resume is not None:
         _resume(resume)
         return
-    if not data:
-        raise UserError("train: needs images, got no DATA; give a folder, archive or parquet")
+    check_data("train", data)
     began = clock()
     options = split_options(with_teacher(set, method, teacher))
     own, mixed, added, moved, tuned = options
     check_names(method, mix, kin, options)
-    check_paths(data)
     from ilk.train import Settings
 
     settings = Settings(
@@ -246,7 +243,7 @@ def _resume(directory: Path) -> None:
     data: tuple[str, ...] = given.pop("data", ())
     options = taken(given)
     check_same(read_record(directory), directory, given)
-    spec = None if not data else data[0] if len(data) == 1 else list(data)
+    spec = None if len(data) == 0 else data[0] if len(data) == 1 else list(data)
     follow(
         terminal(quiet=not speaks()), directory.name, directory,
         lambda run, display: run.resume(directory, display, spec, **options),

@@ -41,7 +41,7 @@ def replacing(path: Path, subject: str, advice: str = "") -> Generator[Path]:
         yield beside
         _sync(beside)
         beside.replace(path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
         raise unwritable(path, error, subject, advice) from error
     finally:
@@ -177,7 +177,7 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """Make a rename last through a power cut, on systems and disks that sync directories."""
     with contextlib.suppress(OSError):  # the file is in its place already
         descriptor = os.open(directory, os.O_RDONLY)

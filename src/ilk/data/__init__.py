@@ -7,6 +7,7 @@ from ilk.data.cache import cache_folder
 from ilk.data.datasets import HuggingFace
 from ilk.data.decode import decode, read_item
 from ilk.data.facts import WithFacts, fact, fact_names
+from ilk.data.file_times import file_times
 from ilk.data.folder import Folder
 from ilk.data.joined import Joined
 from ilk.data.labelled import monitor_labels, pooled, with_labelled, with_table
@@ -53,6 +54,7 @@ __all__ = [
     "default_workers",
     "fact",
     "fact_names",
+    "file_times",
     "labels",
     "left_out",
     "monitor_labels",

@@ -49,6 +49,8 @@ class Job:
         verb: what the message of an error begins with.
         known: what is known of the items, by the name of the column.
         encoder_spec: where the encoder lies.
+        times: when the files of the images were changed, as `file_times`, while something is
+            missing; empty once all is there, for a copy of the files is as good.
     """
 
     encoder: Encoder
@@ -60,6 +62,7 @@ class Job:
     verb: str
     known: Mapping[str, "Known"]
     encoder_spec: str = ""
+    times: str = ""
 
     @property
     def made(self) -> dict[str, Any]:
@@ -98,6 +101,7 @@ class Job:
             "unlabelled": unlabelled_because(self.source),
             "encoder_spec": self.encoder_spec,
             "version": VERSION,
+            "file times": self.times,
         }
         return pa.schema(columns, {"ilk": json.dumps(beside)})
 
@@ -121,8 +125,10 @@ class Job:
 
     def verify(self, file: Path) -> None:
         """Refuse to go on with a file that was not made like this."""
-        found, wanted = facts_of(file)["made"], self.made
-        other = [name for name in wanted if found.get(name) != wanted[name]]
+        facts, wanted = facts_of(file), self.made
+        other = [name for name in wanted if facts["made"].get(name) != wanted[name]]
+        if self.times and facts.get("file times") != self.times:
+            other.append("time at which a file was changed")
         if other:
             raise UserError(
                 f"{self.verb}: {file} must have been made with the same encoder, data and"

@@ -6,9 +6,8 @@ A table holds ``key`` (string, a path below one of ``roots`` in the metadata), `
 of the items that the source knows by name (whole numbers, numbers or text), and ``vector``
 (fixed_size_list of float16 or float32).
 What made it stands as JSON under ``ilk`` in the schema's metadata; `ilk.embedding.formats` says
-what CSV and npz make of this.
-A table of predictions has ``class`` (string), ``probability`` and ``margin`` (float32) in the
-place of ``vector``.
+what CSV and npz make of this. A table of predictions has ``class`` (string), ``probability``
+and ``margin`` (float32) in the place of ``vector``.
 """
 
 # pyarrow has no types
@@ -30,7 +29,7 @@ from ilk.core import UserError, check_writable, lock, sweep
 from ilk.core.endings import Format, table_format
 from ilk.core.files import partial
 from ilk.core.ranks import Rank, rank
-from ilk.data import Source
+from ilk.data import Source, file_times
 from ilk.embedding.batches import Batch, all_finite, embed_batches, nothing_readable
 from ilk.embedding.columns import ClassColumns, VectorColumn
 from ilk.embedding.formats import save_csv, save_npz, save_parquet, sidecar
@@ -79,8 +78,8 @@ def embed_to_table(
 
     Raises:
         UserError: the name ends as another kind of file does, ``shard_rows`` does not fit,
-            another encoder or other data was embedded there, a vector has NaN or infinity or
-            does not fit float16, nothing could be read, or the disk is full.
+            another encoder, other data or older files were embedded there, a vector has NaN or
+            infinity or does not fit float16, nothing could be read, or the disk is full.
     """
     columns = VectorColumn(encoder, dtype)
     job = Job(
@@ -150,6 +149,8 @@ def _embed(job: Job, path: Path, mine: Rank) -> Path:
         for found in [path] if path.is_file() else sorted(path.glob("part-*.parquet")):
             job.verify(found)
         targets = [path / f"part-{number:05d}.parquet" for number in range(shards)]
+    if not all(target.exists() for target in targets):
+        job = replace(job, times=file_times(source))
     check_writable(targets[0], job.verb)
     for number in range(mine.number, len(targets), mine.world):
         first = number * shard_rows

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ilk.train.fit import dry_run, resume, train
     from ilk.train.guard.guard import Worsened
-    from ilk.train.images import open_images
+    from ilk.train.images import images_like, open_images
     from ilk.train.loop.probe import online_probe
     from ilk.train.planning.plan import Plan
     from ilk.train.previews.losses import LossPreview, RowImage, preview_losses
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "fit": "dry_run resume train",
-    "images": "open_images",
+    "images": "images_like open_images",
     "planning.plan": "Plan",
     "previews.losses": "LossPreview RowImage preview_losses",
     "previews.step": "StepPreview preview_step",
@@ -52,6 +52,7 @@ __all__ = [
     "before",
     "checked_settings",
     "dry_run",
+    "images_like",
     "leave",
     "online_probe",
     "open_images",

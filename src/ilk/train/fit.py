@@ -13,9 +13,10 @@ from ilk.data import Source, left_out, unlabelled_because
 from ilk.networks import Encoder, PretrainedTeacher
 from ilk.networks.classifier import LEARNED
 from ilk.train.guard.guard import BEST
-from ilk.train.images import shared_images
+from ilk.train.images import beside, check_places, shared_images
 from ilk.train.length import Length
 from ilk.train.planning.plan import Say, planned_setup
+from ilk.train.planning.survey import shown_again
 from ilk.train.processes.ranks import (
     from_first,
     processes,
@@ -40,7 +41,7 @@ from ilk.train.records.record import (
 )
 from ilk.train.records.seal import read_checkpoint, saved_in
 from ilk.train.run import CHECKPOINT, Run, Watcher
-from ilk.train.settings import Settings, absolute_places, pairs_of, placed
+from ilk.train.settings import Settings, absolute_places, placed
 from ilk.train.setup import Setup
 from ilk.train.start import START, begin, check_teacher, keep, kept
 
@@ -71,7 +72,7 @@ def train(
         UserError: the directory holds a run, or something cannot be done as asked.
         Interrupted: by SIGTERM or Ctrl-C, after a checkpoint.
         Collapsed: when the settings say so.
-        Worsened: the encoder became worse than the weights that it began with, twice.
+        Worsened: the guard turned the run back a second time.
     """
     began = time.monotonic() if began is None else began
     with processes(), _held(directory, "directory"):
@@ -187,10 +188,9 @@ def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
         raise UserError("resume: the run's data was given in memory and must be given again")
     try:
         if data is None:
-            _check_places(spec)
+            check_places(spec)
         settings = recorded_settings(record)
-        beside = (settings.labelled, settings.labels, settings.subset, pairs_of(settings))
-        _check_places([place for place in beside if place])
+        check_places(beside(settings))
         source = shared_images(settings, spec)
     except UserError as error:
         if data is not None:
@@ -211,14 +211,6 @@ def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
         )
     record["data"]["spec"] = absolute_places(spec) or record["data"]["spec"]
     return source
-
-
-def _check_places(spec: str | list[str]) -> None:
-    """A record may name a pipe or a device, which would never end."""
-    for place in [spec] if isinstance(spec, str) else spec:
-        path = Path(place)
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise UserError(f"data: {place} must be a file or a folder, it is neither")
 
 
 def _note_threads(setup: Setup, record: dict[str, Any], watcher: Watcher) -> None:
@@ -289,6 +281,7 @@ def _record(setup: Setup, data: Any) -> dict[str, Any]:
             "spec": absolute_places(data),
             "name": source.name,
             "items": len(source),
+            "again": shown_again(setup.method, source),
             "classes": len(source.classes),
             "fingerprint": source.fingerprint,
             "unlabelled": unlabelled_because(source),

@@ -1,7 +1,8 @@
 """The images of a run, with the labels that it is to learn from."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ilk.curate import curated
 from ilk.data import (
     Source,
     fact,
+    fact_names,
     labels,
     left_out,
     open_source,
@@ -26,7 +28,8 @@ from ilk.data.pairs import MARKED, with_pairs
 from ilk.method import KnownShare
 from ilk.train.assemble import method_without_weights
 from ilk.train.processes.ranks import check_same, several, together
-from ilk.train.settings import Settings, pairs_of
+from ilk.train.records.record import recorded_settings
+from ilk.train.settings import Settings, absolute_places, pairs_of
 
 
 def open_images(settings: Settings, data: Any) -> Source:
@@ -65,7 +68,9 @@ def with_marks(settings: Settings, source: Source) -> Source:
         UserError: the table cannot be read.
     """
     pairs = pairs_of(settings)
-    return source if pairs is None else with_pairs(source, pairs)
+    if pairs is None or MARKED in fact_names(source):
+        return source
+    return with_pairs(source, pairs)
 
 
 def remarks(settings: Settings, source: Source) -> Iterator[tuple[str, str]]:
@@ -81,6 +86,39 @@ def remarks(settings: Settings, source: Source) -> Iterator[tuple[str, str]]:
         known = fact(source, MARKED)
         images = count(int((known.values >= 0).sum()), "image")
         yield "marked", f"{images} of {count(len(known.names), 'group')}; {known.reason}"
+
+
+def images_like(record: Mapping[str, Any], data: Any) -> Source:
+    """Images to be shown to a run, labelled as its own are; its labelled ones as they are.
+
+    Args:
+        record: of the run, as ``read_record`` gives it.
+        data: anything that `ilk.data.open_source` takes.
+
+    Raises:
+        UserError: as `open_images`.
+    """
+    settings, place = recorded_settings(record), absolute_places(data)
+    if settings.labelled is not None and place == settings.labelled:
+        return open_source(data)
+    if place != record["data"]["spec"]:  # of which its list of decisions knows nothing
+        settings = replace(settings, subset=None)
+    check_places(beside(settings))
+    return open_images(settings, data)
+
+
+def beside(settings: Settings) -> list[str]:
+    """The places that are read beside the images."""
+    named = (settings.labelled, settings.labels, settings.subset, pairs_of(settings))
+    return [place for place in named if place is not None]
+
+
+def check_places(spec: str | list[str]) -> None:
+    """Refuse a pipe or a device, which a record may name and which would never end."""
+    for place in [spec] if isinstance(spec, str) else spec:
+        path = Path(place)
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UserError(f"data: {place} must be a file or a folder, it is neither")
 
 
 def shared_images(settings: Settings, data: Any) -> Source:

@@ -87,7 +87,7 @@ class Run:
         Raises:
             Interrupted: by SIGTERM, SIGHUP or Ctrl-C, after a checkpoint.
             Collapsed: when the settings say that a collapse ends the run.
-            Worsened: the encoder became worse than its start a second time.
+            Worsened: the guard turned it back a second time.
             UserError: the loss is not finite, too many files are bad, or a disk is full.
         """
         self.began = time.perf_counter()

@@ -48,7 +48,7 @@ def _row(record: Mapping[str, Any]) -> Sequence[str]:
     return (
         " + ".join(str(part) for part in parts if part),
         f"{settings.get('backbone')}, {settings.get('image_size')} px",
-        f"{record['data']['items']:,}",
+        f"{record['data']['items'] - record['data'].get('again', 0):,}",
         in_words(length),
         str(settings.get("seed")),
         f"{record.get('seconds', 0) / 60:.1f}",

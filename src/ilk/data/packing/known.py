@@ -1,10 +1,7 @@
 """What a source knows of its items, to be kept with their images. Axes: N items."""
 
-import os
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +19,7 @@ from ilk.data.names import Names
 from ilk.data.packing.source import Pack
 from ilk.data.parquet import Parquet
 from ilk.data.shards import Shards
-from ilk.data.source import Source, digest, labels
+from ilk.data.source import Source, labels
 
 _FOLDER = re.compile(r"folder(:\d+)?")  # facts that every key says
 
@@ -106,43 +103,6 @@ def coded(key: str) -> bytes:
         return key.encode(errors="surrogateescape")
     except UnicodeEncodeError:  # half of a letter of UTF-16
         return stored(key).encode()
-
-
-def file_times(source: Source) -> str:
-    """A digest of when the files were last changed that hold the images.
-
-    A fingerprint is the same for a copy, so it does not see a file that changes at the same
-    size. Files that the roots of a source do not lead to are not looked at.
-    """
-    places = roots(source)
-    folders = {prefix: root for prefix, root in places.items() if Path(root).is_dir()}
-    times = [_time(place) for place in _archives(places.values())]
-    for item in range(len(source) if folders else 0):
-        key = source.key(item)
-        times += [
-            _time(os.path.join(root, key[len(prefix) :]))  # noqa: PTH118, a million of them
-            for prefix, root in folders.items()
-            if key.startswith(prefix)
-        ]
-    return digest([np.array(times, "<i8")])
-
-
-def _archives(places: Iterable[str]) -> list[str]:
-    """The archives or tables in which or below which some places lie."""
-    return [
-        str(file)
-        for place in places
-        for file in (Path(place), *Path(place).parents)
-        if file.is_file()
-    ]
-
-
-def _time(place: str) -> int:
-    """When a file was last changed, in ns; -1 where it cannot be known."""
-    try:
-        return os.stat(place).st_mtime_ns  # noqa: PTH116
-    except (OSError, ValueError):
-        return -1
 
 
 def _layout(source: Source) -> tuple[str, list[str]]:

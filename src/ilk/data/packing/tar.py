@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ilk.core.files import sync_directory
 from ilk.data.packing.stage import Stage
 from ilk.data.source import read_span
 
@@ -54,6 +55,7 @@ def save_tar(target: Path, stage: Stage, index: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     stage.data.replace(target)
+    sync_directory(target.parent)
 
 
 def tar_index(path: Path) -> bytes | None:

@@ -17,10 +17,11 @@ from ilk.core.prefetch import mapped_ahead
 from ilk.core.shown import stored
 from ilk.data.account import left_out
 from ilk.data.decode import read_item
+from ilk.data.file_times import file_times
 from ilk.data.memory import MEMORY
 from ilk.data.packing import index
 from ilk.data.packing.check import LAYOUT
-from ilk.data.packing.known import Known, file_times
+from ilk.data.packing.known import Known
 from ilk.data.packing.opening import INDEX, shard_of
 from ilk.data.packing.prepare import Packing, Prepared, prepared
 from ilk.data.packing.source import Shard

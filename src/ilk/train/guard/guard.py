@@ -15,6 +15,7 @@ from ilk.core.fields import (
     ANYTHING,
     Kind,
     check_fields,
+    fixed,
     keyed,
     listed,
     maybe,
@@ -39,16 +40,16 @@ KNOWN: Mapping[str, Kind] = {
     "rankme": number(0, 1e9),
     "lidar": maybe(number(0, 1e9)),
 }
+TURNED = listed(
+    fixed({"step": whole(0, 10**12), "to": whole(0, 10**12), "why": text(LONGEST)}), TURNS
+)
 STATE: Mapping[str, Kind] = {
     "start": keyed(ANYTHING),
     "best": keyed(ANYTHING),
     "last": keyed(ANYTHING),
     "file": one_of(*BEST),
-    "turns": listed(keyed(ANYTHING), TURNS),
+    "turns": TURNED,
 }
-TURN: Mapping[str, Kind] = {
-    "step": whole(0, 10**12), "to": whole(0, 10**12), "why": text(LONGEST),
-}  # fmt: skip
 
 
 class Worsened(Exception):
@@ -216,7 +217,7 @@ class Guard:
         self.start, self.best, self.last = (
             Look.read(known[name], f"{where}: {name}") for name in ("start", "best", "last")
         )
-        self.turns = [check_fields(turn, TURN, f"{where}: turns") for turn in known["turns"]]
+        self.turns = list(known["turns"])
         for turn in self.turns:
             self.setup.trainer.settle.put_back(turn["step"], turn["to"])
         self.file = self._saved = known["file"]
@@ -281,6 +282,15 @@ class Guard:
                 f"{str(facts.get('step'))[:20]}; put the file back"
             )
         return tensors, facts
+
+
+def turns_in(state: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
+    """Where a run turned back, by what a checkpoint holds of its guard.
+
+    Raises:
+        UserError: it is nothing of the kind.
+    """
+    return list(check_fields(state, {"turns": TURNED}, where, others=True)["turns"])
 
 
 def _other(name: str) -> str:

@@ -99,6 +99,7 @@ class Step:
         self._memory = memory
         self._progress = progress
         self.monitor_labels = monitor_labels
+        self.uneven = False  # whether ranks may have unequal numbers of rows
         self._answering: dict[tuple[Source, ...], Rows] = {}
         self._decided: list[tuple[KinRule, Composition, Rows, Kin]] = []
         self.kin_records: list[KinRecord] = []
@@ -125,8 +126,7 @@ class Step:
         return self._gathered(self.rows(output))
 
     def _gathered(self, rows: Rows) -> Rows:
-        # A view of items of which something is known has unequal numbers of rows on ranks.
-        return gather_rows(rows, uneven=bool(self._facts))
+        return gather_rows(rows, uneven=self.uneven)
 
     def learning_rows(self, output: Output) -> Rows:
         """The rows of an output on this rank, with gradient unless it is stopped."""

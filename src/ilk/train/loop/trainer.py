@@ -177,7 +177,7 @@ class Trainer:
             for role, runner in self._standing_runners.items():
                 with torch.no_grad(), self.clock("teacher"):
                     outputs[role] = runner(views, scales, masks)
-        return Step(
+        context = Step(
             outputs=outputs,
             views={name: ViewRows(views[name], known) for name, known in row_facts.items()},
             student=self.student,
@@ -187,6 +187,8 @@ class Trainer:
             seed=self.seed,
             monitor_labels=monitor_labels,
         )
+        context.uneven = any(view.subset != "all" for view in self.method.views)
+        return context
 
     def _losses(self, context: Step) -> dict[str, Float[Tensor, ""]]:
         losses: dict[str, Tensor] = {}

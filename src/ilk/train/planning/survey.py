@@ -12,7 +12,7 @@ from ilk.core.counts import count
 from ilk.core.facts import LABEL
 from ilk.data import BadItem, Source, decode, labels, read_item
 from ilk.data.source import spread
-from ilk.method import KnownShare
+from ilk.method import KnownShare, Method
 from ilk.networks import item_kind
 from ilk.train.assemble import method_without_weights
 from ilk.train.planning.defaults import LARGE
@@ -93,14 +93,19 @@ def surveyed(source: Source, asked: Settings, *, quiet: bool) -> Survey:
         return found
     known = labels(source)
     _, sizes = np.unique(known[known >= 0], return_counts=True)
-    labelled, rule = int(sizes.sum()), method.sampling
-    comes_twice = isinstance(rule, KnownShare) and rule.fact == LABEL and rule.twice
     return replace(
         found,
-        labelled=labelled,
+        labelled=int(sizes.sum()),
         lonely=int((sizes == 1).sum()),
-        again=labelled if comes_twice else 0,
+        again=shown_again(method, source),
     )
+
+
+def shown_again(method: Method, source: Source) -> int:
+    """How many items are labelled images that come once more among the unlabelled ones."""
+    rule = method.sampling
+    comes_twice = isinstance(rule, KnownShare) and rule.fact == LABEL and rule.twice
+    return int((labels(source) >= 0).sum()) if comes_twice else 0
 
 
 def _look(source: Source, asked: Settings, quiet: bool) -> Survey:

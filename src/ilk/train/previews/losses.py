@@ -16,8 +16,9 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from ilk.core import UNKNOWN, Composition, Output, Rows, UserError, overlap, similarities
-from ilk.data import Reader, Source, open_source
+from ilk.data import Reader, Source
 from ilk.method import FromMemory, NearestNeighbour
+from ilk.train.images import images_like
 from ilk.train.loop.step import KinRecord
 from ilk.train.previews.step import StepPreview, preview_step
 from ilk.train.records.record import read_record
@@ -142,10 +143,11 @@ def _own(directory: Path, images: Source, first: int) -> Source | None:
     """The data that the run learned from, where it can still be read."""
     if first == 0:
         return images
-    data = read_record(directory)["data"]
+    record = read_record(directory)
+    spec, fingerprint = (record["data"][name] for name in ("spec", "fingerprint"))
     with contextlib.suppress(UserError):
-        source = open_source(data["spec"]) if data["spec"] is not None else None
-        if source is not None and source.fingerprint == data["fingerprint"]:
+        source = images_like(record, spec) if spec is not None else None
+        if source is not None and source.fingerprint == fingerprint:
             return source
     return None
 

@@ -14,6 +14,7 @@ from ilk.data import Source
 from ilk.method.items import image_views
 from ilk.method.references import parts_in
 from ilk.networks.weights import check_shapes
+from ilk.train.guard.guard import turns_in
 from ilk.train.images import with_marks
 from ilk.train.loop.step import KinRecord
 from ilk.train.records.legs import length_in
@@ -110,6 +111,9 @@ def _restored(setup: Setup, directory: Path, record: dict[str, Any]) -> int:
     check_shapes(state, setup.trainer.shapes(), f"checkpoint: {path}")
     setup.trainer.load_state(state)
     setup.trainer.step = facts["step"]
+    if "guard" in facts:
+        for turn in turns_in(facts["guard"], f"checkpoint: {path}: guard"):
+            setup.trainer.settle.put_back(turn["step"], turn["to"])
     return setup.trainer.step
 
 

@@ -119,9 +119,9 @@ def check_not_stopped(record: Mapping[str, Any], directory: Path) -> None:
     """
     if record["status"] == "stopped":
         raise UserError(
-            f"resume: {directory} must not have been stopped by its guard, but its encoder "
-            f"became worse than its start twice, and is now the best that there was; begin a "
-            f"new run with a lower lr or with an anchor"
+            f"resume: {directory} must not have been stopped by its guard, but it had to turn "
+            f"back twice (run.json says why, under guard), and its encoder is now the best "
+            f"that there was; begin a new run with a lower lr or with an anchor"
         )
 
 

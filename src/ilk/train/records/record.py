@@ -72,6 +72,7 @@ DATA: Mapping[str, Kind] = {
     ),
     "name": text(10**6),
     "items": whole(1, 10**12),
+    "again": whole(0, 10**12),  # of these, labelled ones that come once more without a label
     "classes": whole(0, 10**12),
     "fingerprint": text(128),
 }
@@ -155,7 +156,7 @@ def read_record(directory: Path) -> dict[str, Any]:
         others=True,
     )
     check_length(record["length"], f"{where}: length")
-    check_fields(record["data"], DATA, f"{where}: data", others=True)
+    check_fields(record["data"], DATA, f"{where}: data", optional=("again",), others=True)
     for entry in record.setdefault("bad_files", []):
         check_fields(entry, BAD, f"{where}: bad_files", optional=("label",))
     if "tuned" in record:
