@@ -36,14 +36,15 @@ class StepPreview:
         items: of the batch, in its order; those of the run's own data are as they are, those of
             other images follow them.
         first: item of the first image, above 0 when the run learned from others.
-        views: pixels of all views, clean and mixed, by name.
+        views: pixels of all views, clean and mixed, by name; of a view that is made of labelled
+            or of unlabelled images alone, of these.
         labels: of all items, -1 where unknown.
     """
 
     kin_records: tuple[KinRecord, ...]
     items: Int[np.ndarray, " B"]
     first: int
-    views: dict[str, UInt8[np.ndarray, "B H W C"]]
+    views: dict[str, UInt8[np.ndarray, "_ _ _ C"]]
     labels: Int[Tensor, " N"]
 
 
