@@ -13,6 +13,7 @@ from benchmarks.gains import PROTOCOLS, Gain, Regime, gain, regimes
 from benchmarks.grid import RESULTS, kept_cells
 from benchmarks.regimes import ABLATIONS, AXES, cell_name
 from ilk.train.planning.mixing import EVIDENCE, read
+from ilk.train.planning.mixing import Regime as Planned
 
 PLOT = Path(__file__).parents[1] / "docs" / "images" / "mixing.svg"
 KNN, LINEAR, CORRUPTED = PROTOCOLS
@@ -87,7 +88,7 @@ def verdict(found: Sequence[Regime]) -> str:
 def _line(one: Regime) -> str:
     folder = one.where.rpartition("/")[2]
     seeds = max(each.seeds for each in one.gains.values())
-    parts = [name_of(one), f"[{folder}]({one.where})", str(seeds)]
+    parts = ["{} ({})".format(*names_of(one)), f"[{folder}]({one.where})", str(seeds)]
     for protocol in (KNN, LINEAR):
         each = one.gains.get(protocol)
         parts += ["", ""] if each is None else [_accuracies(each), points(each)]
@@ -114,13 +115,13 @@ def ablations(results: Path = RESULTS) -> list[str]:
     return lines
 
 
-def name_of(one: Regime) -> str:
-    """A regime in words."""
-    augment = {"full": "", "no-hue": ", no change of hue", "crops": ", crops and flips alone"}
-    return (
-        f"{one.method} + {one.mix}, {one.images:,} images x {one.epochs:.0f} epochs"
-        f"{augment[one.augment]}, {one.backbone} {one.parameters / 1e6:.2g} M"
-    )
+def names_of(one: Regime) -> tuple[str, str]:
+    """A regime in the words of the plan, in two lines, and the network that was measured."""
+    known = Planned(
+        method=one.method, images=one.images, seen=one.seen, augment=one.augment,
+        parameters=one.parameters,
+    )  # fmt: skip
+    return f"{one.mix} with {known.what}", f"{known.how}, {one.backbone}"
 
 
 def points(each: Gain) -> str:
@@ -195,11 +196,9 @@ def _panels(rows: int, reach: float) -> Iterator[str]:
 
 
 def _row(one: Regime, y: float, reach: float) -> Iterator[str]:
-    what = f"{one.method} + {one.mix}, {one.images:,} images, {one.epochs:.0f} epochs"
+    what, how = names_of(one)
     yield _text(8, y - 2, what)
-    augment = {"full": "full augmentation", "no-hue": "no hue", "crops": "crops, flips alone"}
-    network = f"{one.backbone} of {one.parameters / 1e6:.2g} M parameters"
-    yield _text(8, y + 12, f"{augment[one.augment]}, {network}", fill="#71717a")
+    yield _text(8, y + 12, how, fill="#71717a")
     for number, protocol in enumerate(PANELS):
         each = one.gains.get(protocol)
         if each is None:

@@ -73,6 +73,12 @@ def settings(tiny, tmp_path):
     return make
 
 
+@pytest.fixture(autouse=True)
+def few_are_enough(monkeypatch):
+    """40 of the 200 images that most tests learn from are classified."""
+    monkeypatch.setattr("ilk.train.guard.scores.ENOUGH", 40)
+
+
 @pytest.fixture
 def fragile(monkeypatch):
     """From a step on, a step at a rate above a share of the first one's leaves nothing."""

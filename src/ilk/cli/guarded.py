@@ -30,9 +30,19 @@ def guard_table(guard: Mapping[str, Any]) -> Table:
     )
     for key, name in MEASURES:
         if start[key] is not None and last[key] is not None:
-            table.add_row(
-                name, f"{start[key]:.1f}", f"{last[key]:.1f}", f"{last[key] - start[key]:+.1f}"
-            )
+            change = f"{last[key] - start[key]:+.1f}"
+            if key == "rankme" and guard["rank"] is not None:
+                left, low, high = (guard["rank"][end] for end in ("left", "low", "high"))
+                change = f"{left:.0%} left ({100 * low:.0f} to {100 * high:.0f})"
+            table.add_row(name, f"{start[key]:.1f}", f"{last[key]:.1f}", change)
+    if (few := guard["labelled"]) is not None:
+        low, high = few["interval"]
+        table.add_row(
+            f"k-NN accuracy, {count(few['images'], 'labelled image')}",
+            f"{few['start']:.1%}",
+            f"{few['last']:.1%}",
+            f"{100 * few['difference']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})",
+        )
     return table
 
 
@@ -43,11 +53,14 @@ def guard_words(guard: Mapping[str, Any]) -> str:
         guard: the entry of run.json.
     """
     low, high = guard["interval"]
+    unlabelled = guard["key"] == "stable"  # which methods raise by themselves
     worth = (
-        "so training was worth it"
-        if low > 0
-        else "so keep the given weights, which are start.safetensors"
+        "so keep the given weights, which are start.safetensors"
         if high < 0
+        else "which does not say whether training was worth it; labelled images would"
+        if unlabelled
+        else "so training was worth it"
+        if low > 0
         else "so it is open whether training was worth it"
     )
     returned = ""

@@ -5,9 +5,10 @@ Axes: N rows or images, V views of an image, D features.
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Float64
 from torch import Tensor
 
 EPSILON = 1e-7  # of the paper, for float32
@@ -27,6 +28,24 @@ def rankme(vectors: Float[Tensor, "N D"]) -> float:
         (8.0, 1.0)
     """
     return _effective_rank(torch.linalg.svdvals(vectors.float()))
+
+
+def rankme_without(vectors: Float[Tensor, "N D"], parts: int) -> Float64[np.ndarray, " P+1"]:
+    """RankMe of all rows, then without each of P interleaved parts of them, for a jackknife.
+
+    Singular values are roots of eigenvalues of the smaller Gram matrix, which is quicker.
+
+    Example:
+        >>> rankme_without(torch.eye(8), 4).round(3).tolist()
+        [8.0, 6.0, 6.0, 6.0, 6.0]
+    """
+    rows, part = vectors.double(), torch.arange(len(vectors)) % parts
+
+    def rank(kept: Float[Tensor, "M D"]) -> float:
+        gram = kept @ kept.T if len(kept) < kept.shape[1] else kept.T @ kept
+        return _effective_rank(torch.linalg.eigvalsh(gram).clamp_min(0).sqrt())
+
+    return np.array([rank(rows), *(rank(rows[part != left]) for left in range(parts))])
 
 
 def feature_std(vectors: Float[Tensor, "N D"]) -> float:

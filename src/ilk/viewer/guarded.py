@@ -36,7 +36,14 @@ FIELDS: Mapping[str, Kind] = {
     "difference": number(-1, 1),
     "interval": listed(number(-2, 2), 2),
     "words": text(1000),
-}
+    "rank": maybe(fixed(dict.fromkeys(("left", "low", "high"), number(0, 1e9)))),
+    "labelled": maybe(
+        fixed(
+            {"images": whole(0, 10**9), "start": SHARE, "last": SHARE,
+             "difference": number(-1, 1), "interval": listed(number(-2, 2), 2)}
+        )
+    ),
+}  # fmt: skip
 LEAD = (
     "The run began with given weights, which are what is to be beaten. They and the encoder"
     " were scored on the same images, and the interval is that of the paired difference."
@@ -44,7 +51,9 @@ LEAD = (
 STABLE = (
     " The score is the share of its nearest neighbours that an image keeps when every image is"
     " replaced by an augmented view. It needs no labels, but a method that learns to be stable"
-    " under views raises it by itself: with some labelled images k-NN accuracy would tell more."
+    " under views raises it by itself: a fall says more than a rise. RankMe says how many"
+    " dimensions features use; a run turns back when less than half of it is left. With a few"
+    " hundred labelled images k-NN accuracy would tell more."
 )
 
 
@@ -60,23 +69,13 @@ def guarded(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> list[Chapter]
 
 def _chapter(name: str, place: Path, record: Mapping[str, Any]) -> Chapter | None:
     try:
-        guard = check_fields(record.get("guard"), FIELDS, "guard", others=True)
-        low, high = guard["interval"]
+        guard = check_fields(
+            record.get("guard"), FIELDS, "guard", optional=("rank", "labelled"), others=True
+        )
+        rows = _rows(guard)
     except (UserError, ValueError):  # of none, or of a stranger
         return None
-    start, last = guard["start"], guard["last"]
-    rows = [
-        (
-            guard["score"],
-            percent(start["value"]),
-            percent(last["value"]),
-            _points(guard["difference"], low, high),
-        )
-    ]
-    for key, called in (("rankme", "RankMe"), ("lidar", "LiDAR")):
-        if start[key] is not None and last[key] is not None:
-            change = f"{last[key] - start[key]:+.1f}"
-            rows.append((called, f"{start[key]:.1f}", f"{last[key]:.1f}", change))
+    last = guard["last"]
     caption = (
         f"The given weights and those of step {last['step']:,}, {guard['images']:,} images"
     )
@@ -90,6 +89,22 @@ def _chapter(name: str, place: Path, record: Mapping[str, Any]) -> Chapter | Non
         grids=(grid,),
         lines=tuple(_lines(guard)),
     )
+
+
+def _rows(guard: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """The scores before and after."""
+    start, last, few = guard["start"], guard["last"], guard.get("labelled")
+    ends, (low, high) = (percent(start["value"]), percent(last["value"])), guard["interval"]
+    rows = [(guard["score"], *ends, _points(guard["difference"], low, high))]
+    for key, called in (("rankme", "RankMe"), ("lidar", "LiDAR")):
+        if start[key] is not None and last[key] is not None:
+            change = f"{last[key] - start[key]:+.1f}"
+            rows.append((called, f"{start[key]:.1f}", f"{last[key]:.1f}", change))
+    if few is not None:
+        called = f"k-NN accuracy, {few['images']:,} labelled images"
+        ends, (low, high) = (percent(few["start"]), percent(few["last"])), few["interval"]
+        rows.append((called, *ends, _points(few["difference"], low, high)))
+    return rows
 
 
 def _figures(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from ilk.core import UserError
@@ -18,14 +17,20 @@ from ilk.core.fields import (
     fixed,
     keyed,
     listed,
-    maybe,
-    number,
     one_of,
     text,
     whole,
 )
-from ilk.train.guard.scores import Scorer, Scores
-from ilk.train.guard.verdict import CHANCE, SURE, is_worse, paired, share_interval
+from ilk.train.guard.look import Look
+from ilk.train.guard.scores import RightNeighbours, Scorer, Scores, mean
+from ilk.train.guard.verdict import (
+    CHANCE,
+    SURE,
+    paired,
+    rank_left,
+    share_interval,
+    why_worse,
+)
 from ilk.train.processes.ranks import from_first, tensors_from_first
 from ilk.train.records.checkpoint import load, save
 from ilk.train.setup import Setup
@@ -34,12 +39,6 @@ BEST = ("best-1.safetensors", "best-2.safetensors")  # one of them, both between
 SLOWER = 0.1  # share of the learning rate that is left once a run was turned back
 TURNS = 2  # the run is stopped at this one
 LONGEST = 1000  # letters of a reason that a checkpoint keeps
-KNOWN: Mapping[str, Kind] = {
-    "step": whole(0, 10**12),
-    "each": listed(maybe(number(0, 1)), 10**5),
-    "rankme": number(0, 1e9),
-    "lidar": maybe(number(0, 1e9)),
-}
 TURNED = listed(
     fixed({"step": whole(0, 10**12), "to": whole(0, 10**12), "why": text(LONGEST)}), TURNS
 )
@@ -54,39 +53,6 @@ STATE: Mapping[str, Kind] = {
 
 class Worsened(Exception):
     """The guard ended the run; the best weights, or the given ones, are its encoder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Scores at a step.
-
-    Args:
-        step: steps that were done.
-        scores: scores of the encoder then.
-    """
-
-    step: int
-    scores: Scores
-
-    def as_record(self) -> dict[str, Any]:
-        """For a checkpoint, from which it comes back exactly."""
-        each = [None if math.isnan(score) else score for score in self.scores.each.tolist()]
-        kept = {"rankme": self.scores.rankme, "lidar": self.scores.lidar}
-        return {"step": self.step, "each": each, **kept}
-
-    @staticmethod
-    def read(record: Any, where: str) -> "Look":
-        """What `as_record` gave.
-
-        Raises:
-            UserError: it is none.
-        """
-        known = check_fields(record, KNOWN, where)
-        each = [math.nan if score is None else score for score in known["each"]]
-        scores = Scores(
-            each=np.array(each, np.float64), rankme=known["rankme"], lidar=known["lidar"]
-        )
-        return Look(known["step"], scores)
 
 
 @dataclass(slots=True)
@@ -148,10 +114,9 @@ class Guard:
         """
         start, best = self._begun()
         self.last = look = self._scored()
-        now, given = look.scores.each, start.scores.each
-        if self.decides and is_worse(now, given, self.looks):
-            found = paired(now, given, CHANCE / self.looks)
-            return self._numbers(look), f"the {self.scorer.name} was {found.words}"
+        why = why_worse(look.scores, start.scores, self.looks, self.scorer.name)
+        if self.decides and why is not None:
+            return self._numbers(look), why
         better = look.scores.value > best.scores.value or look.step == self._rested
         if self.decides and better:
             self.best = look
@@ -249,6 +214,8 @@ class Guard:
             "difference": found.value,
             "interval": [found.low, found.high],
             "words": found.words,
+            "rank": _rank(before, after),
+            "labelled": _labelled(before, after),
         }
 
     def _scored(self) -> Look:
@@ -263,6 +230,7 @@ class Guard:
     def _numbers(self, look: Look) -> dict[str, float]:
         scores = look.scores
         out = {self.scorer.key: scores.value, "guard_rankme": scores.rankme}
+        out |= {} if scores.labelled is None else {RightNeighbours.key: mean(scores.labelled)}
         return out | ({} if scores.lidar is None else {"guard_lidar": scores.lidar})
 
     def _keep(self, facts: Mapping[str, Any]) -> None:
@@ -302,3 +270,25 @@ def _shown(look: Look) -> dict[str, Any]:
     scores = look.scores
     measured = {"value": scores.value, "low": low, "high": high}
     return {"step": look.step, **measured, "rankme": scores.rankme, "lidar": scores.lidar}
+
+
+def _rank(start: Scores, last: Scores) -> dict[str, float] | None:
+    """Which share of the effective rank is left, where it decides too."""
+    if start.ranks is None or last.ranks is None:
+        return None
+    left, low, high = rank_left(last.ranks, start.ranks, SURE)
+    return {"left": left, "low": low, "high": high}
+
+
+def _labelled(start: Scores, last: Scores) -> dict[str, Any] | None:
+    """How k-NN accuracy of a few labelled images changed, where it stands beside."""
+    if start.labelled is None or last.labelled is None:
+        return None
+    found = paired(last.labelled, start.labelled, SURE)
+    return {
+        "images": found.images,
+        "start": mean(start.labelled),
+        "last": mean(last.labelled),
+        "difference": found.value,
+        "interval": [found.low, found.high],
+    }

@@ -4,7 +4,7 @@ Axes: N images, V views of each, D features, k neighbours.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -14,13 +14,32 @@ from torch import Tensor
 
 from ilk.core import seeding
 from ilk.data import Source, Subset, labels
-from ilk.embedding import Looked, embed_batches, lidar, nearest, nearest_others, rankme, vote
+from ilk.embedding import (
+    Looked,
+    embed_batches,
+    lidar,
+    nearest,
+    nearest_others,
+    rankme,
+    rankme_without,
+    vote,
+)
 from ilk.networks import Encoder
-from ilk.train.loop.probe import GALLERY, NEIGHBOURS, QUERIES, TEMPERATURE, Probe, online_probe
+from ilk.train.loop.probe import (
+    GALLERY,
+    NEIGHBOURS,
+    QUERIES,
+    TEMPERATURE,
+    Probe,
+    online_probe,
+    queries_of,
+)
 from ilk.views import fitted, moco_v2_pair
 
 IMAGES, FEWEST = 500, 10  # of which neighbours are looked for
 VIEWS, KEPT = 4, 10  # of each image; neighbours that may stay
+PARTS = 20  # of the images, each of which is left out of their rank once
+ENOUGH = 100  # labelled queries; with fewer a fall of 20 points may lie within the interval
 LEAST_AREA, DELTA = 0.2, 1e-4  # as in the protocol views-quality
 
 
@@ -32,17 +51,22 @@ class Scores:
         each: scores of every image, in [0, 1]; not a number where it could not be read.
         rankme: effective rank of the features of these images.
         lidar: the same between images over within them; None where no views were made.
+        ranks: effective rank of all images, then without each of `PARTS` parts of them; None
+            where labels decide alone.
+        labelled: whether k-NN classifies each of a few labelled images right, beside a score
+            that needs no labels; None where there are none, or enough.
     """
 
     each: Float64[np.ndarray, " N"]
     rankme: float
     lidar: float | None
+    ranks: Float64[np.ndarray, " P+1"] | None = None
+    labelled: Float64[np.ndarray, " M"] | None = None
 
     @property
     def value(self) -> float:
         """The mean over images that could be read."""
-        known = self.each[~np.isnan(self.each)]
-        return float(known.mean()) if len(known) else 0.0
+        return mean(self.each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +144,31 @@ class StableNeighbours:
         each = np.full(len(self.images), np.nan)
         each[readable] = kept_neighbours(rows, seen, min(KEPT, len(rows) - 1)).numpy()
         each[readable & ~finite] = 0.0
-        ranks = (_known(rankme(rows)), _known(lidar(seen, DELTA)))
-        return Scores(each=each, rankme=ranks[0], lidar=ranks[1])
+        ranks = rankme_without(rows, PARTS)
+        whole = (_known(rankme(rows)), _known(lidar(seen, DELTA)))
+        return Scores(each=each, rankme=whole[0], lidar=whole[1], ranks=ranks)
 
 
-Scorer = RightNeighbours | StableNeighbours
+@dataclass(frozen=True, slots=True)
+class FewLabels:
+    """The score without labels, and k-NN accuracy of the few labelled images beside it.
+
+    Args:
+        neighbours: of any images.
+        right: of the labelled ones.
+    """
+
+    key: ClassVar[str] = StableNeighbours.key
+    name: ClassVar[str] = StableNeighbours.name
+    neighbours: StableNeighbours
+    right: RightNeighbours
+
+    def __call__(self, encoder: Encoder) -> Scores:
+        """Both scores."""
+        return replace(self.neighbours(encoder), labelled=self.right(encoder).each)
+
+
+Scorer = RightNeighbours | StableNeighbours | FewLabels
 
 
 def kept_neighbours(
@@ -143,7 +187,7 @@ def kept_neighbours(
 def scorer_for(
     source: Source, *, kind: str, seed: int, workers: int, device: torch.device
 ) -> Scorer | None:
-    """What scores encoders of some images: by labels where two classes are known.
+    """What scores encoders of some images: by labels alone where enough of them are known.
 
     Args:
         source: the images of the run.
@@ -156,19 +200,33 @@ def scorer_for(
         None where there are too few images, or unlabelled items that are no images.
     """
     probe = online_probe(source, seed=seed, workers=workers, device=device)
-    if probe is not None:
-        return RightNeighbours(probe)
-    if kind != "image" or len(source) < FEWEST:
-        return None
+    right = None if probe is None else RightNeighbours(probe)
+    enough = probe is not None and len(probe.queries) >= ENOUGH
+    if enough or kind != "image" or len(source) < FEWEST:
+        return right
     rows = np.sort(seeding.permutation(seed, 0, len(source))[:IMAGES])
-    return StableNeighbours(
+    stable = StableNeighbours(
         images=Subset(source, rows), seed=seed, workers=workers, device=device
     )
+    return stable if right is None else FewLabels(stable, right)
 
 
-def images_embedded(images: int, *, labelled: bool) -> int:
-    """How many vectors one score needs, for a plan."""
-    return min(images, GALLERY + QUERIES) if labelled else min(images, IMAGES) * (1 + VIEWS)
+def images_embedded(images: int, labelled: int) -> int:
+    """How many vectors one score needs, for a plan.
+
+    Args:
+        images: of the run.
+        labelled: how many of them have a label.
+    """
+    right = min(labelled, GALLERY + QUERIES)
+    enough = queries_of(labelled) >= ENOUGH
+    return right if enough else right + min(images, IMAGES) * (1 + VIEWS)
+
+
+def mean(each: Float64[np.ndarray, " N"]) -> float:
+    """The mean of what is known; 0 where nothing is."""
+    known = each[~np.isnan(each)]
+    return float(known.mean()) if len(known) else 0.0
 
 
 def _known(rank: float) -> float:

@@ -1,4 +1,7 @@
-"""Whether scores became worse: paired intervals, and a chance of error shared by many looks."""
+"""Whether scores became worse: paired intervals, and a chance of error shared by many looks.
+
+Axes: N images, P parts of them, each of which is left out once.
+"""
 
 from dataclasses import dataclass
 
@@ -6,8 +9,11 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.special import stdtrit
 
+from ilk.train.guard.scores import Scores
+
 CHANCE = 0.025  # that a run whose encoder is as good as its start is turned back
 SURE = 0.025  # outside of an interval of 95 %, on either side
+LEFT = 0.5  # share of its effective rank that an encoder must keep
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +85,7 @@ def paired(
 def is_worse(
     now: Float64[np.ndarray, " N"], start: Float64[np.ndarray, " N"], looks: int
 ) -> bool:
-    """Whether a look shows that scores fell, where a run looks so many times.
+    """Whether a look shows that scores fell, where a run looks so many times at one measure.
 
     A run looks many times, and each look is another chance to err. So each has `CHANCE`
     divided by their number (Bonferroni): however much the looks have to do with each other,
@@ -87,6 +93,65 @@ def is_worse(
     chance of `CHANCE` at most, and stopped, which takes two of them, more seldom.
     """
     return paired(now, start, CHANCE / max(looks, 1)).high < 0
+
+
+def rank_left(
+    now: Float64[np.ndarray, " P+1"], start: Float64[np.ndarray, " P+1"], outside: float
+) -> tuple[float, float, float]:
+    """Which share of the start's effective rank is left, with an interval over images.
+
+    The interval is Student's of the jackknife's pseudo-values of the logarithm (Tukey, Annals
+    of Mathematical Statistics 1958), for which a part of the images is left out each time.
+
+    Args:
+        now: effective rank of all images, then without each part.
+        start: likewise, of the same images.
+        outside: chance that the true share lies below the interval, and above it.
+
+    Returns:
+        The share and both ends of the interval.
+
+    Example:
+        >>> rank_left(np.full(21, 3.0), np.full(21, 12.0), 0.025)
+        (0.25, 0.25, 0.25)
+    """
+    log = np.log(np.maximum(now, 1.0) / np.maximum(start, 1.0))
+    parts = len(log) - 1
+    low, high = _interval(parts * log[0] - (parts - 1) * log[1:], outside)
+    share, low, high = np.exp([log[0], low, high]).tolist()
+    return share, low, high
+
+
+def why_worse(now: Scores, start: Scores, looks: int, name: str) -> str | None:
+    """What shows that an encoder is worse than at the start, in words; None where nothing does.
+
+    Without labels, or with few, there are several measures, and one is enough: a network is
+    destroyed in more than one way, and what sees one of them may be blind to the others. They
+    share the chance of error.
+
+    Args:
+        now: scores of the encoder.
+        start: scores of the given weights, of the same images.
+        looks: how often a run looks.
+        name: of the first score.
+    """
+    scores = [(name, now.each, start.each)]
+    if now.labelled is not None and start.labelled is not None:
+        scores.append(("k-NN accuracy", now.labelled, start.labelled))
+    ranked = now.ranks is not None and start.ranks is not None
+    tests = max(looks, 1) * (len(scores) + ranked)
+    for called, mine, before in scores:
+        if is_worse(mine, before, tests):
+            return f"the {called} was {paired(mine, before, CHANCE / tests).words}"
+    if now.ranks is None or start.ranks is None:
+        return None
+    share, low, high = rank_left(now.ranks, start.ranks, CHANCE / tests)
+    if high >= LEFT:
+        return None
+    return (
+        f"the effective rank (RankMe) was {share:.0%} of {start.rankme:.1f} at the start "
+        f"(interval {low:.0%} to {high:.0%}, on {len(now.each)} images), less than {LEFT:.0%}"
+    )
 
 
 def share_interval(each: Float64[np.ndarray, " N"]) -> tuple[float, float]:

@@ -61,10 +61,15 @@ def online_probe(
     if len(known) < 10 or len(np.unique(labels(source)[known])) < 2:
         return None
     order = known[seeding.permutation(seed, 0, len(known))]
-    queries = min(QUERIES, len(order) // 5)
+    queries = queries_of(len(order))
     return Probe(
         gallery=Subset(source, order[queries : queries + GALLERY]),
         queries=Subset(source, order[:queries]),
         workers=workers,
         device=device,
     )
+
+
+def queries_of(labelled: int) -> int:
+    """How many of some labelled images are classified; the others are the gallery."""
+    return min(QUERIES, labelled // 5)

@@ -20,7 +20,8 @@ def look_seconds(settings: Settings, survey: Survey, embedding: float) -> float:
     """
     if settings.weights is None:
         return 0.0
-    return embedding * images_embedded(survey.images, labelled=survey.classes >= 2)
+    labelled = survey.labelled or (survey.images if survey.classes >= 2 else 0)
+    return embedding * images_embedded(survey.images, labelled)
 
 
 def spaced(settings: Settings, length: Length, timing: Timing) -> tuple[Settings, int]:

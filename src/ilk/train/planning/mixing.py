@@ -45,12 +45,19 @@ class Regime:
     @property
     def words(self) -> str:
         """The regime in words."""
+        return f"{self.what} ({self.how})"
+
+    @property
+    def what(self) -> str:
+        """Method, images and length."""
         epochs = self.seen / self.images
         shown = f"{epochs:,.0f}" if epochs >= 10 else f"{epochs:.2g}"
-        return (
-            f"{self.method} on {self.images:,} images for {shown} epochs "
-            f"({self.augment} augmentation, {self.parameters / 1e6:.2g} M parameters)"
-        )
+        return f"{self.method} on {self.images:,} images for {shown} epochs"
+
+    @property
+    def how(self) -> str:
+        """Augmentation and size of the network."""
+        return f"{self.augment} augmentation, {self.parameters / 1e6:.2g} M parameters"
 
     def distance(self, other: "Regime") -> float:
         """How far apart two regimes are, in powers of two."""
