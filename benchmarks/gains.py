@@ -89,11 +89,6 @@ class Regime:
     missing: tuple[str, ...] = ()
 
     @property
-    def epochs(self) -> float:
-        """How often each image is seen."""
-        return self.seen / self.images
-
-    @property
     def parameters(self) -> int:
         """How many the backbone has."""
         named = Settings(
