@@ -91,7 +91,7 @@ def _cifar_cells(first: Source, own: Source, seed: int) -> Iterator[Cell]:
 
 
 def unlabelled(data: Path, seed: int) -> Grid:
-    """The same halves; labels of the images that are continued with are for the scores alone."""
+    """The same halves; labels of the images that are learned from are for scores alone."""
     whole = halves(data, seed)
     own = Hidden(next(c.images for c in whole.cells if c.name == "cifar-full"), "hidden here")
     weights = {"weights": str(WEIGHTS / "cifar-pretrained" / f"seed{seed}")}
