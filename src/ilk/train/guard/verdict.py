@@ -14,6 +14,7 @@ from ilk.train.guard.scores import Scores
 CHANCE = 0.025  # that a run whose encoder is as good as its start is turned back
 SURE = 0.025  # outside of an interval of 95 %, on either side
 LEFT = 0.5  # share of its effective rank that an encoder must keep
+SPARE = 0.1  # share of its stability that it may lose
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +84,10 @@ def paired(
 
 
 def is_worse(
-    now: Float64[np.ndarray, " N"], start: Float64[np.ndarray, " N"], looks: int
+    now: Float64[np.ndarray, " N"],
+    start: Float64[np.ndarray, " N"],
+    looks: int,
+    spare: float = 0.0,
 ) -> bool:
     """Whether a look shows that scores fell, where a run looks so many times at one measure.
 
@@ -91,8 +95,14 @@ def is_worse(
     divided by their number (Bonferroni): however much the looks have to do with each other,
     a run whose encoder is as good as its start at every one of them is turned back with a
     chance of `CHANCE` at most, and stopped, which takes two of them, more seldom.
+
+    Args:
+        now: scores of every image.
+        start: likewise, at the start.
+        looks: how many there are.
+        spare: what the mean may lose, in the unit of the scores.
     """
-    return paired(now, start, CHANCE / max(looks, 1)).high < 0
+    return paired(now, start, CHANCE / max(looks, 1)).high < -spare
 
 
 def rank_left(
@@ -127,7 +137,8 @@ def why_worse(now: Scores, start: Scores, looks: int, name: str) -> str | None:
 
     Without labels, or with few, there are several measures, and one is enough: a network is
     destroyed in more than one way, and what sees one of them may be blind to the others. They
-    share the chance of error.
+    share the chance of error. A run that gains may lose some stability and rank, for they are
+    signs and no aim; k-NN accuracy may lose nothing.
 
     Args:
         now: scores of the encoder.
@@ -135,13 +146,13 @@ def why_worse(now: Scores, start: Scores, looks: int, name: str) -> str | None:
         looks: how often a run looks.
         name: of the first score.
     """
-    scores = [(name, now.each, start.each)]
-    if now.labelled is not None and start.labelled is not None:
-        scores.append(("k-NN accuracy", now.labelled, start.labelled))
     ranked = now.ranks is not None and start.ranks is not None
+    scores = [(name, now.each, start.each, SPARE * start.value if ranked else 0.0)]
+    if now.labelled is not None and start.labelled is not None:
+        scores.append(("k-NN accuracy", now.labelled, start.labelled, 0.0))
     tests = max(looks, 1) * (len(scores) + ranked)
-    for called, mine, before in scores:
-        if is_worse(mine, before, tests):
+    for called, mine, before, spare in scores:
+        if is_worse(mine, before, tests, spare):
             return f"the {called} was {paired(mine, before, CHANCE / tests).words}"
     if now.ranks is None or start.ranks is None:
         return None
