@@ -103,9 +103,9 @@ def test_any_measure_that_is_worse_turns_back_and_none_does_for_a_little():
         "the effective rank (RankMe) was 40% of 20.0 at the start (interval 40% to 40%, on 500 "
         "images), less than 50%"
     )
-    assert why_worse(scores(each - 0.03, 20.0, [1.0] * 5), start, 20, STABLE) is None
-    why = why_worse(scores(each - 0.1, 20.0, [1.0] * 5), start, 20, STABLE)
-    assert str(why).startswith(f"the {STABLE} was worse than at the start by 10")
+    assert why_worse(scores(each - 0.08, 20.0, [1.0] * 5), start, 20, STABLE) is None
+    why = why_worse(scores(each - 0.15, 20.0, [1.0] * 5), start, 20, STABLE)
+    assert str(why).startswith(f"the {STABLE} was worse than at the start by 15")
     assert why_worse(scores(each, 20.0, [0.0] * 5), start, 20, STABLE) is None, (
         "too few to show"
     )

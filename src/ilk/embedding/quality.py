@@ -1,6 +1,6 @@
 """How much of its space an embedding uses, without any label.
 
-Axes: N rows or images, V views of an image, D features.
+Axes: N rows or images, V views of an image, D features, R effective ranks.
 """
 
 import math
@@ -30,8 +30,8 @@ def rankme(vectors: Float[Tensor, "N D"]) -> float:
     return _effective_rank(torch.linalg.svdvals(vectors.float()))
 
 
-def rankme_without(vectors: Float[Tensor, "N D"], parts: int) -> Float64[np.ndarray, " P+1"]:
-    """RankMe of all rows, then without each of P interleaved parts of them, for a jackknife.
+def rankme_without(vectors: Float[Tensor, "N D"], parts: int) -> Float64[np.ndarray, " R"]:
+    """RankMe of all rows, then without each of so many interleaved parts, for a jackknife.
 
     Singular values are roots of eigenvalues of the smaller Gram matrix, which is quicker.
 

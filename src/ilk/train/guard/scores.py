@@ -1,6 +1,6 @@
 """Scores of the same images each time, so that their differences are paired.
 
-Axes: N images, V views of each, D features, k neighbours.
+Axes: N images, M labelled ones, V views of each, D features, k neighbours, R effective ranks.
 """
 
 import math
@@ -60,7 +60,7 @@ class Scores:
     each: Float64[np.ndarray, " N"]
     rankme: float
     lidar: float | None
-    ranks: Float64[np.ndarray, " P+1"] | None = None
+    ranks: Float64[np.ndarray, " R"] | None = None
     labelled: Float64[np.ndarray, " M"] | None = None
 
     @property

@@ -1,6 +1,6 @@
 """Whether scores became worse: paired intervals, and a chance of error shared by many looks.
 
-Axes: N images, P parts of them, each of which is left out once.
+Axes: N images, R effective ranks: of all images, then without each part of them.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ilk.train.guard.scores import Scores
 CHANCE = 0.025  # that a run whose encoder is as good as its start is turned back
 SURE = 0.025  # outside of an interval of 95 %, on either side
 LEFT = 0.5  # share of its effective rank that an encoder must keep
-SPARE = 0.1  # share of its stability that it may lose
+SPARE = 0.2  # share of its stability that it may lose
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +106,7 @@ def is_worse(
 
 
 def rank_left(
-    now: Float64[np.ndarray, " P+1"], start: Float64[np.ndarray, " P+1"], outside: float
+    now: Float64[np.ndarray, " R"], start: Float64[np.ndarray, " R"], outside: float
 ) -> tuple[float, float, float]:
     """Which share of the start's effective rank is left, with an interval over images.
 
