@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ilk.cli.guarded import guard_words
 from ilk.train import read_record
 from ilk.train.loop.trainer import Trainer
 from tests.cli.test_from import SET, SMALL_RUN, copied, weights
@@ -31,6 +32,20 @@ def test_before_and_after_stand_in_a_table(ilk, words):
     guard = read_record(Path("run"))["guard"]
     answered = json.loads(ilk("--json", *words, "-o", "again", "--guard", "off").out)
     assert answered["guard"]["start"] == guard["start"]
+
+
+@pytest.mark.parametrize(
+    ("key", "worse", "says"),
+    [("knn", None, "so training was worth it"), ("stable", None, "which does not say whether"),
+     ("stable", "the effective rank (RankMe) was 30%", "At the end the effective rank (RankMe) was"
+      " 30%, so keep the given weights: start.safetensors")],
+)  # fmt: skip
+def test_only_labels_say_that_training_was_worth_it(key, worse, says):
+    words = "better than at the start by 5.0 points (interval 2.0 to 8.0, on 500 images)"
+    guard = {"key": key, "score": "score", "words": words, "interval": [0.02, 0.08], "turns": [],
+             "worse": worse}  # fmt: skip
+    assert says in guard_words(guard)
+    assert ("worth it" in guard_words(guard)) == (worse is None)
 
 
 def test_a_run_that_was_stopped_says_what_to_do(ilk, words, monkeypatch):

@@ -51,6 +51,21 @@ def test_the_chapter_says_what_was_measured(run):
     )
 
 
+def test_few_labels_and_what_is_worse_stand_beside(run):
+    record = copy.deepcopy(RECORD)
+    few = {"images": 5, "start": 0.6, "last": 0.4, "difference": -0.2, "interval": [-0.7, 0.3]}
+    record["guard"] |= {
+        "key": "stable", "labelled": few, "worse": "the effective rank (RankMe) was 30%",
+        "rank": {"left": 0.3, "low": 0.2, "high": 0.4},
+    }  # fmt: skip
+    (chapter,) = guarded({"runs/mine": (run, record)})
+    row = " ".join(chapter.grids[0].rows[-1]).replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert row == "k-NN accuracy, 5 labelled images 60.0 % 40.0 % -20.0 (-70.0 to +30.0)"
+    assert "At the end the effective rank (RankMe) was 30%." in chapter.lines
+    record["guard"]["rank"]["left"] = "much"
+    assert guarded({"runs/mine": (run, record)}) == []
+
+
 def test_the_page_draws_a_line_for_every_time(run, tmp_path):
     chapters = guarded({"runs/mine": (run, RECORD)})
     page = write_report(

@@ -52,13 +52,12 @@ def guard_words(guard: Mapping[str, Any]) -> str:
     Args:
         guard: the entry of run.json.
     """
-    low, high = guard["interval"]
-    unlabelled = guard["key"] == "stable"  # which methods raise by themselves
+    low, _ = guard["interval"]
+    if guard["worse"] is not None:
+        return f"At the end {guard['worse']}, so keep the given weights: start.safetensors"
     worth = (
-        "so keep the given weights, which are start.safetensors"
-        if high < 0
-        else "which does not say whether training was worth it; labelled images would"
-        if unlabelled
+        "which does not say whether training was worth it; labelled images would"
+        if guard["key"] == "stable"  # which methods raise by themselves
         else "so training was worth it"
         if low > 0
         else "so it is open whether training was worth it"

@@ -36,6 +36,7 @@ FIELDS: Mapping[str, Kind] = {
     "difference": number(-1, 1),
     "interval": listed(number(-2, 2), 2),
     "words": text(1000),
+    "worse": maybe(text(1000)),
     "rank": maybe(fixed(dict.fromkeys(("left", "low", "high"), number(0, 1e9)))),
     "labelled": maybe(
         fixed(
@@ -70,7 +71,11 @@ def guarded(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> list[Chapter]
 def _chapter(name: str, place: Path, record: Mapping[str, Any]) -> Chapter | None:
     try:
         guard = check_fields(
-            record.get("guard"), FIELDS, "guard", optional=("rank", "labelled"), others=True
+            record.get("guard"),
+            FIELDS,
+            "guard",
+            optional=("worse", "rank", "labelled"),
+            others=True,
         )
         rows = _rows(guard)
     except (UserError, ValueError):  # of none, or of a stranger
@@ -138,6 +143,8 @@ def _figures(
 
 def _lines(guard: Mapping[str, Any]) -> list[str]:
     out = [f"The {guard['score']} of the encoder is {guard['words']}."]
+    if guard.get("worse") is not None:
+        out.append(f"At the end {guard['worse']}.")
     if not guard["decides"]:
         out.append("The guard was off: nothing would have turned the run back.")
     for turn in guard["turns"]:

@@ -22,15 +22,9 @@ from ilk.core.fields import (
     whole,
 )
 from ilk.train.guard.look import Look
-from ilk.train.guard.scores import RightNeighbours, Scorer, Scores, mean
-from ilk.train.guard.verdict import (
-    CHANCE,
-    SURE,
-    paired,
-    rank_left,
-    share_interval,
-    why_worse,
-)
+from ilk.train.guard.reported import compared, shown
+from ilk.train.guard.scores import RightNeighbours, Scorer, mean
+from ilk.train.guard.verdict import CHANCE, why_worse
 from ilk.train.processes.ranks import from_first, tensors_from_first
 from ilk.train.records.checkpoint import load, save
 from ilk.train.setup import Setup
@@ -197,25 +191,14 @@ class Guard:
         """For run.json."""
         if self.start is None or self.best is None or self.last is None:
             return {}
-        before, after = self.start.scores, self.last.scores
-        found = paired(after.each, before.each, SURE)
         return {
             "decides": self.decides,
-            "key": self.scorer.key,
-            "score": self.scorer.name,
-            "images": found.images,
             "every": self.every,
             "chance": CHANCE,
             "looks": self.looks,
-            "start": _shown(self.start),
-            "best": _shown(self.best),
-            "last": _shown(self.last),
+            "best": shown(self.best),
             "turns": self.turns,
-            "difference": found.value,
-            "interval": [found.low, found.high],
-            "words": found.words,
-            "rank": _rank(before, after),
-            "labelled": _labelled(before, after),
+            **compared(self.start, self.last, self.scorer),
         }
 
     def _scored(self) -> Look:
@@ -263,32 +246,3 @@ def turns_in(state: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
 
 def _other(name: str) -> str:
     return BEST[1] if name == BEST[0] else BEST[0]
-
-
-def _shown(look: Look) -> dict[str, Any]:
-    low, high = share_interval(look.scores.each)
-    scores = look.scores
-    measured = {"value": scores.value, "low": low, "high": high}
-    return {"step": look.step, **measured, "rankme": scores.rankme, "lidar": scores.lidar}
-
-
-def _rank(start: Scores, last: Scores) -> dict[str, float] | None:
-    """Which share of the effective rank is left, where it decides too."""
-    if start.ranks is None or last.ranks is None:
-        return None
-    left, low, high = rank_left(last.ranks, start.ranks, SURE)
-    return {"left": left, "low": low, "high": high}
-
-
-def _labelled(start: Scores, last: Scores) -> dict[str, Any] | None:
-    """How k-NN accuracy of a few labelled images changed, where it stands beside."""
-    if start.labelled is None or last.labelled is None:
-        return None
-    found = paired(last.labelled, start.labelled, SURE)
-    return {
-        "images": found.images,
-        "start": mean(start.labelled),
-        "last": mean(last.labelled),
-        "difference": found.value,
-        "interval": [found.low, found.high],
-    }

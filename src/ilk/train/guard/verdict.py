@@ -14,6 +14,7 @@ from ilk.train.guard.scores import Scores
 CHANCE = 0.025  # that a run whose encoder is as good as its start is turned back
 SURE = 0.025  # outside of an interval of 95 %, on either side
 LEFT = 0.5  # share of its effective rank that an encoder must keep
+FARTHEST = 20.0  # from the start, as a logarithm, that a rank is said to be
 SPARE = 0.2  # share of its stability that it may lose
 
 
@@ -128,7 +129,7 @@ def rank_left(
     log = np.log(np.maximum(now, 1.0) / np.maximum(start, 1.0))
     parts = len(log) - 1
     low, high = _interval(parts * log[0] - (parts - 1) * log[1:], outside)
-    share, low, high = np.exp([log[0], low, high]).tolist()
+    share, low, high = np.exp(np.clip([log[0], low, high], -FARTHEST, FARTHEST)).tolist()
     return share, low, high
 
 
