@@ -34,18 +34,23 @@ def test_before_and_after_stand_in_a_table(ilk, words):
     assert answered["guard"]["start"] == guard["start"]
 
 
+RANK = "the effective rank (RankMe) was 30%"
+
+
 @pytest.mark.parametrize(
     ("key", "worse", "says"),
-    [("knn", None, "so training was worth it"), ("stable", None, "which does not say whether"),
-     ("stable", "the effective rank (RankMe) was 30%", "At the end the effective rank (RankMe) was"
-      " 30%, so keep the given weights: start.safetensors")],
-)  # fmt: skip
+    [
+        ("knn", None, "so training was worth it"),
+        ("stable", None, "which does not say whether training was worth it"),
+        ("stable", RANK, f"At the end {RANK}, so keep the given weights: start.safetensors"),
+    ],
+)
 def test_only_labels_say_that_training_was_worth_it(key, worse, says):
     words = "better than at the start by 5.0 points (interval 2.0 to 8.0, on 500 images)"
-    guard = {"key": key, "score": "score", "words": words, "interval": [0.02, 0.08], "turns": [],
-             "worse": worse}  # fmt: skip
-    assert says in guard_words(guard)
-    assert ("worth it" in guard_words(guard)) == (worse is None)
+    found = {"words": words, "interval": [0.02, 0.08], "turns": []}
+    said = guard_words({"key": key, "score": "score", "worse": worse, **found})
+    assert says in said
+    assert ("worth it" in said) == (worse is None)
 
 
 def test_a_run_that_was_stopped_says_what_to_do(ilk, words, monkeypatch):
