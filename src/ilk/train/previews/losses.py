@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ilk.core import UNKNOWN, Composition, Output, Rows, UserError, overlap, similarities
 from ilk.data import Reader, Source
-from ilk.method import FromMemory, NearestNeighbour
+from ilk.method import FromMemory, NearestNeighbour, Patches, RowSource
 from ilk.train.images import images_like
 from ilk.train.loop.step import KinRecord
 from ilk.train.previews.step import StepPreview, preview_step
@@ -172,18 +172,17 @@ class _Album:
             at -= length
         raise IndexError(row)
 
-    def _length(self, entry: Output | NearestNeighbour | FromMemory, rest: int) -> int:
+    def _length(self, entry: RowSource, rest: int) -> int:
         if isinstance(entry, FromMemory):
             return rest
-        return len(self.seen.views[entry.view if isinstance(entry, Output) else entry.of.view])
+        view = entry.of.view if isinstance(entry, NearestNeighbour) else entry.view
+        return len(self.seen.views[view])
 
-    def _image(
-        self, entry: Output | NearestNeighbour | FromMemory, at: int, rows: Rows, row: int
-    ) -> RowImage:
+    def _image(self, entry: RowSource, at: int, rows: Rows, row: int) -> RowImage:
         made_of = tuple(
             (self._name(source), share) for source, share in _shares(rows.shown, row)
         )
-        if isinstance(entry, Output):
+        if isinstance(entry, Output | Patches):
             pixels, kind = self.seen.views[entry.view][at], f"view {entry.view}"
         else:
             pixels, kind = self._item(int(rows.shown.sources[row, 0])), "past key"
