@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check fuzz bench bench-peers mini family continue paper docs golden clean regimes semi \
+.PHONY: install demo test check fuzz bench bench-peers bench-search mini family continue paper docs golden clean regimes semi \
 	wheel-check gpu gpu-prepare gpu-tiny learning browser
 
 install: $(STAMP)
@@ -89,6 +89,11 @@ bench bench-peers: export OMP_NUM_THREADS = 1
 bench: install
 	$(BIN)/python -m benchmarks.speed $(BENCH)
 	$(BIN)/python -m benchmarks.tables
+
+# Some minutes, 3 GiB of memory and 9 of disk; a row that is kept is not measured again.
+bench-search: export OMP_NUM_THREADS = 1
+bench-search: install
+	$(BIN)/python -m benchmarks.search_speed $(BENCH)
 
 # An environment of its own sees everything of ilk's, so that the peers change nothing there.
 PEERS := .venv-peers

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ilk.core import UserError
-from ilk.search import Index, append_to_index, build_index, delete_from_index
+from ilk.search import Index, Plan, append_to_index, build_index, delete_from_index
 
 
 def slow(index, queries, k, within=None):
@@ -37,7 +37,7 @@ def test_an_index_holds_the_unit_vectors_and_rows_of_its_table(
 ):
     rows = vectors(23)
     path = table(tmp_path / "t", rows, shard_rows=shard_rows)
-    index = build_index(path, tmp_path / "i", part_rows=part_rows)
+    index = build_index(path, tmp_path / "i", Plan(part_rows=part_rows))
     wanted = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     assert np.array_equal(index.vectors[:], wanted.astype(np.float16))
     assert index.table["key"].to_pylist() == [f"{row}.png" for row in range(23)]
@@ -56,7 +56,7 @@ def test_an_index_holds_the_unit_vectors_and_rows_of_its_table(
 def test_search_is_the_slow_loop_with_deletions_and_masks(table, vectors, tmp_path, k):
     rows = vectors(25)
     rows[7] = rows[3]  # equal: the lower id first
-    build_index(table(tmp_path / "t", rows), tmp_path / "i", part_rows=9)
+    build_index(table(tmp_path / "t", rows), tmp_path / "i", Plan(part_rows=9))
     index = delete_from_index(tmp_path / "i", ["0.png", "10.png", "24.png"])
     asked = np.concatenate([vectors(5, seed=1), rows[3:4], 1e6 * rows[:1]])
     assert index.search(asked, k)[0].tolist() == slow(index, asked, k).tolist()
@@ -71,7 +71,7 @@ def test_search_is_the_slow_loop_with_deletions_and_masks(table, vectors, tmp_pa
 def test_search_across_blocks_is_search_at_once(table, vectors, tmp_path, monkeypatch):
     rows = vectors(900, 4)
     rows[::7] = rows[0]  # many ties
-    index = build_index(table(tmp_path / "t", rows), tmp_path / "i", part_rows=250)
+    index = build_index(table(tmp_path / "t", rows), tmp_path / "i", Plan(part_rows=250))
     whole = index.search(rows[:40], 5)[0]
     some = index.vectors.some
     monkeypatch.setattr(index.vectors, "some", lambda within: some(within, 13))
@@ -98,7 +98,7 @@ def test_ids_survive_deletions_and_are_never_used_again(table, vectors, tmp_path
 
 def test_appending_takes_what_is_new_and_what_has_changed(table, vectors, tmp_path):
     rows = vectors(12)
-    build_index(table(tmp_path / "a", rows[:8]), tmp_path / "i", part_rows=3)
+    build_index(table(tmp_path / "a", rows[:8]), tmp_path / "i", Plan(part_rows=3))
     contents = np.arange(12)
     contents[5] = 99  # the file was changed
     second = table(
@@ -127,7 +127,7 @@ def test_the_same_key_below_other_roots_is_another_image(table, vectors, tmp_pat
 @pytest.mark.parametrize("stop_at", [2, 11, 18])
 def test_a_killed_build_goes_on(table, vectors, tmp_path, stop_at):
     path = table(tmp_path / "t", vectors(22))
-    whole = build_index(path, tmp_path / "whole", part_rows=6)
+    whole = build_index(path, tmp_path / "whole", Plan(part_rows=6))
 
     def stop(done, of):
         assert of == 22
@@ -135,15 +135,17 @@ def test_a_killed_build_goes_on(table, vectors, tmp_path, stop_at):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_index(path, tmp_path / "i", part_rows=6, progress=stop)
+        build_index(path, tmp_path / "i", Plan(part_rows=6), progress=stop)
     with pytest.raises(UserError, match="not finished"):
         Index.open(tmp_path / "i")
     told = []
-    index = build_index(path, tmp_path / "i", part_rows=6, progress=lambda *n: told.append(n))
+    index = build_index(
+        path, tmp_path / "i", Plan(part_rows=6), progress=lambda *n: told.append(n)
+    )
     assert files_of(index) == files_of(whole)
     assert told[0][0] > 6 * (stop_at // 6), "finished parts are kept"
     told.clear()
-    build_index(path, tmp_path / "i", part_rows=6, progress=lambda *n: told.append(n))
+    build_index(path, tmp_path / "i", Plan(part_rows=6), progress=lambda *n: told.append(n))
     assert not told, "nothing is left to do"
     with pytest.raises(UserError, match="must be free or the index of"):
         build_index(table(tmp_path / "u", vectors(22), data="beef"), tmp_path / "i")
@@ -157,7 +159,7 @@ def test_parts_of_another_making_are_refused(table, vectors, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         build_index(path, tmp_path / "i", progress=stop)
     with pytest.raises(UserError, match="same table and settings"):
-        build_index(path, tmp_path / "i", part_rows=4)
+        build_index(path, tmp_path / "i", Plan(part_rows=4))
 
 
 def _shorter(file):
@@ -191,7 +193,7 @@ TORN = {
 
 @pytest.mark.parametrize("kind", TORN)
 def test_a_torn_index_is_refused_with_a_reason(table, vectors, tmp_path, kind):
-    build_index(table(tmp_path / "t", vectors(12)), tmp_path / "i", part_rows=6)
+    build_index(table(tmp_path / "t", vectors(12)), tmp_path / "i", Plan(part_rows=6))
     TORN[kind](tmp_path / "i")
     with pytest.raises(UserError, match=r"index: .*(must|torn)"):
         Index.open(tmp_path / "i")

@@ -24,6 +24,8 @@ VERBS = {
     "train": "Train an encoder on unlabelled images.",
     "pack": "Make images smaller once, in one file that is quick to read.",
     "embed": "Turn images into a table of vectors: parquet, CSV or NumPy.",
+    "index": "Make a table of vectors searchable.",
+    "search": "Find the images that are nearest to yours.",
     "predict": "Predict the class of images: parquet, CSV or NumPy.",
     "issues": "Find images that are unreadable, dark, blurry, odd or out of place.",
     "cluster": "Find groups of similar images in an index.",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ilk.core import UserError, write_whole
+from ilk.core.counts import count, size_words
 from ilk.core.fields import (
     ANYTHING,
     Kind,
@@ -45,6 +46,7 @@ LISTS: Mapping[str, Kind] = {
     "lists": whole(1, 2**26),
     "probed": whole(1, 2**26),
     "codes": one_of("none", "sq8", "pq"),
+    "segments": whole(1, 10**6),
     "trained_on": whole(1, MOST_ROWS),
 }
 FIELDS: Mapping[str, Kind] = {
@@ -81,7 +83,8 @@ class Header:
             images (``data``), and where its keys lead back to (``roots``, see `ilk.data`).
         recall: measured share of the true ``at`` nearest that a search finds, the queries that
             it was measured on, and what was asked for; None for exact search.
-        ivf: the number of lists, how many a search looks into, and their codes.
+        ivf: the number of lists, how many a search looks into (``probed``), their codes, in
+            how many segments they lie, and on how many vectors they were trained.
         layout: of the folder.
         version: of ilk.
     """
@@ -133,6 +136,19 @@ def read_header(folder: Path) -> Header:
 def write_header(folder: Path, header: Header) -> None:
     """Write it, whole or not at all."""
     write_whole(folder / NAME, as_json(asdict(header)) + "\n", "index")
+
+
+def in_words(header: Header) -> str:
+    """What an index says of itself, in one sentence."""
+    size = size_words(sum(part["bytes"] for part in header.parts))
+    of = f"{count(header.rows, 'row')} of {header.dim} numbers, {size}"
+    if header.ivf is None or header.recall is None:
+        return f"{of}; exact search"
+    recall, ivf = header.recall, header.ivf
+    return (
+        f"{of}; recall@{recall['at']} {recall['value']:.4f} on {recall['queries']} queries, by "
+        f"{ivf['probed']} of {ivf['lists']} lists, codes {ivf['codes']}"
+    )
 
 
 def with_part(header: Header, part: Mapping[str, Any]) -> Header:

@@ -49,7 +49,8 @@ class IndexedImages:
         self._contents = table["content"].to_numpy()
         self._labels = np.full(len(table), -1, np.int64)
         if "label" in table.column_names:
-            self._labels = table["label"].fill_null(-1).to_numpy()
+            found = table["label"].fill_null(-1).to_numpy()
+            self._labels = np.where((found >= 0) & (found < len(classes)), found, -1)
         self._parts = parts
         self._roots: tuple[Roots, ...] = tuple(
             tuple(sorted(((p, Path(r)) for p, r in some.items()), key=lambda e: -len(e[0])))

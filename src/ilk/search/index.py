@@ -20,9 +20,14 @@ from ilk.embedding import nearest_in_blocks
 from ilk.networks import Encoder, load_encoder, warn
 from ilk.search.header import Header, read_header
 from ilk.search.images import IndexedImages, state
+from ilk.search.ivf import AGAIN, Lists
+from ilk.search.ivf import FOLDER as LISTS
 from ilk.search.parts import check_parts, rows_file, vectors_file
 from ilk.search.rows import read_deleted, read_rows
 from ilk.search.vectors import Vectors, unit
+
+FEW = 65_536  # rows of a mask that are compared one and all
+RANKED = 2**24  # numbers of vectors that are ranked at once
 
 
 class Index:
@@ -105,6 +110,8 @@ class Index:
         k: int = 10,
         *,
         within: np.ndarray | None = None,
+        exact: bool = False,
+        probed: int | None = None,
     ) -> tuple[Int64[np.ndarray, "Q k"], Float32[np.ndarray, "Q k"]]:
         """The nearest images of some vectors by cosine, most similar first.
 
@@ -112,6 +119,8 @@ class Index:
             vectors: [Q, D], of any length, under the encoder of the index.
             k: at least 1.
             within: a mask [N] of the rows that count; all when None.
+            exact: compare all vectors, whatever the engine.
+            probed: lists that engine ivf looks into; None for as many as its recall asks for.
 
         Returns:
             Ids, -1 where there are no more, and similarities, minus infinity there.
@@ -124,6 +133,22 @@ class Index:
             raise UserError(
                 f"within: must be a mask of {len(self)} rows, got shape {within.shape}"
             )
+        few = within is not None and np.count_nonzero(within) <= FEW
+        if self._lists is None or exact or few:
+            return self._exact(queries, k, within)
+        alive = None
+        if within is not None or self._kept is not None:
+            alive = np.zeros(self.header.rows, bool)
+            alive[self.ids if within is None else self.ids[within]] = True
+        assert self.header.ivf is not None
+        count = min(AGAIN[self.header.ivf["codes"]] * k, self.header.rows)
+        found = self._lists.search(queries, count, probed or self._lists.probed, alive)
+        return self._ranked(queries, found, k)
+
+    def _exact(
+        self, queries: Float32[np.ndarray, "Q D"], k: int, within: np.ndarray | None
+    ) -> tuple[Int64[np.ndarray, "Q k"], Float32[np.ndarray, "Q k"]]:
+        """By comparing all vectors."""
         blocks = (
             (torch.from_numpy(numbers), torch.from_numpy(block))
             for numbers, block in self.vectors.some(within)
@@ -133,6 +158,32 @@ class Index:
         places = found.numpy()
         ids = np.where(places < 0, -1, self.ids[places]) if len(self) else places
         return ids, similarities.numpy()
+
+    def _ranked(
+        self, queries: Float32[np.ndarray, "Q D"], found: Int64[np.ndarray, "Q n"], k: int
+    ) -> tuple[Int64[np.ndarray, "Q k"], Float32[np.ndarray, "Q k"]]:
+        """Ids that the codes found, ranked by the vectors themselves."""
+        ids = np.full((len(queries), k), -1)
+        best = np.full((len(queries), k), -np.inf, np.float32)
+        step = max(RANKED // (found.shape[1] * self.header.dim), 1)
+        most = min(k, found.shape[1])
+        for start in range(0, len(queries), step):
+            some = np.sort(found[start : start + step], 1)  # of equals the lower id first
+            rows = self.vectors.stored(some.clip(0).ravel()).astype(np.float32)
+            rows = rows.reshape(*some.shape, self.header.dim)
+            scores = np.einsum("qd,qnd->qn", queries[start : start + step], rows)
+            scores[some < 0] = -np.inf
+            order = np.argsort(-scores, 1, kind="stable")[:, :most]
+            ids[start : start + step, :most] = np.take_along_axis(some, order, 1)
+            best[start : start + step, :most] = np.take_along_axis(scores, order, 1)
+        return ids, best
+
+    @cached_property
+    def _lists(self) -> Lists | None:
+        header = self.header
+        if header.ivf is None:
+            return None
+        return Lists(self.folder / LISTS, header.dim, header.rows, header.ivf)
 
     def _queries(self, vectors: np.ndarray, k: int) -> Float32[np.ndarray, "Q D"]:
         rows = np.asarray(vectors)

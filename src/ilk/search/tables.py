@@ -92,7 +92,8 @@ class Table:
             )
             at = int(ends[groups[0]]) - sizes[groups[0]]
             for batch in table.iter_batches(ROWS, row_groups=list(groups), use_threads=False):
-                part = batch.slice(max(low - at, 0), max(high - max(low, at), 0))
+                skipped = min(max(low - at, 0), len(batch))  # a group may be many batches
+                part = batch.slice(skipped, max(high - max(low, at), 0))
                 at += len(batch)
                 if len(part):
                     yield part
