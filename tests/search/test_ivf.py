@@ -214,3 +214,14 @@ def test_other_lists_begin_again_and_vectors_stay(table, tmp_path):
     index = build_index(path, tmp_path / "i", Plan(engine="exact"))
     assert index.header.engine == "exact"
     assert json.loads((tmp_path / "i/index.json").read_text())["ivf"] is None
+
+
+def test_lists_put_together_in_ranges_are_those_put_together_at_once(
+    table, tmp_path, monkeypatch
+):
+    path = table(tmp_path / "t", groups(200))
+    build_index(path, tmp_path / "a", ivf(part_rows=60))
+    monkeypatch.setattr("ilk.search.lists._TOGETHER", 300)
+    build_index(path, tmp_path / "b", ivf(part_rows=60))
+    name = "ivf/lists-00000.bin"
+    assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()

@@ -219,7 +219,7 @@ class _Work:
         if not place[1].exists():
             parts = [read_segment(part, coarse.code, self._lists) for part in every]
             sizes = np.sum([part.sizes for part in parts], 0)
-            write_segment(place, coarse.code, sizes, [part.reader() for part in parts])
+            write_segment(place, coarse.code, sizes, [part.read for part in parts])
         for file in (file for part in every for file in part):
             file.unlink(missing_ok=True)
         setup = {

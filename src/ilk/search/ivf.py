@@ -140,11 +140,16 @@ class Coarse:
         held = self.index.invlists
         sizes = np.array([held.list_size(number) for number in range(self.lists)], np.int64)
 
-        def read(number: int) -> OneList:
+        def one(number: int) -> OneList:
             size = int(sizes[number])
+            if not size:
+                return np.empty((0, self.code), np.uint8), np.empty(0, np.int64)
             codes = library.rev_swig_ptr(held.get_codes(number), size * self.code)
             ids = library.rev_swig_ptr(held.get_ids(number), size)
             return codes.reshape(size, self.code), ids.astype(np.int64)
+
+        def read(first: int, stop: int) -> list[OneList]:
+            return [one(number) for number in range(first, stop)]
 
         made = write_segment(place, self.code, sizes, [read])
         self.index.reset()

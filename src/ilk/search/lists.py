@@ -5,7 +5,7 @@ room for a multiple of eight; ``sizes-N.npy`` says how many a list has. They are
 FAISS's files, so that all that stands in them can be checked before FAISS reads from them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +19,7 @@ from ilk.search.rows import torn
 
 _ROOM = 8  # so that ids begin at a multiple of their size
 _ID = 8  # bytes
+_TOGETHER = 2**26  # bytes of lists that are put together at once
 OneList = tuple[UInt8[np.ndarray, "n C"], Int64[np.ndarray, " n"]]
 
 
@@ -51,18 +52,20 @@ class Segment:
         """Of all lists."""
         return int(self.sizes.sum())
 
-    def reader(self) -> Callable[[int], OneList]:
-        """Gives codes and ids of a list by its number."""
-        data = np.memmap(self.file, np.uint8, "r") if self.rows else np.empty(0, np.uint8)
-        offsets, room = self.offsets, self.room
-
-        def read(number: int) -> OneList:
-            size, start = int(self.sizes[number]), int(offsets[number])
-            middle = start + int(room[number]) * self.code
+    def read(self, first: int, stop: int) -> list[OneList]:
+        """Codes and ids of some lists, read rather than mapped: memory stays bounded."""
+        offsets, room = self.offsets[first : stop + 1], self.room[first:stop]
+        length = int(offsets[-1] - offsets[0])
+        data = np.fromfile(self.file, np.uint8, length, offset=int(offsets[0]))
+        found: list[OneList] = []
+        for size, start, held in zip(
+            self.sizes[first:stop].tolist(), (offsets[:-1] - offsets[0]).tolist(),
+            room.tolist(), strict=True,
+        ):  # fmt: skip
+            middle = start + held * self.code
             codes = data[start : start + size * self.code].reshape(size, self.code)
-            return codes, data[middle : middle + size * _ID].view(np.int64)
-
-        return read
+            found.append((codes, data[middle : middle + size * _ID].view(np.int64)))
+        return found
 
 
 def names(folder: Path, number: int, kind: str) -> tuple[Path, Path]:
@@ -72,7 +75,7 @@ def names(folder: Path, number: int, kind: str) -> tuple[Path, Path]:
 
 def write_segment(
     place: tuple[Path, Path], code: int, sizes: Int64[np.ndarray, " L"],
-    sources: Sequence[Callable[[int], OneList]],
+    sources: Sequence[Callable[[int, int], list[OneList]]],
 ) -> Segment:  # fmt: skip
     """Write a segment list by list, each from all sources in their order; the sizes come last.
 
@@ -80,19 +83,31 @@ def write_segment(
         place: of its files.
         code: C.
         sizes: of each list, all sources together.
-        sources: give codes and ids of a list.
+        sources: give codes and ids of a range of lists.
     """
     made = Segment(place[0], sizes.astype(np.int64), code)
     with replacing(place[0], "index", ADVICE) as beside, beside.open("wb") as file:
         file.truncate(int(made.offsets[-1]))
-        for number in np.flatnonzero(sizes):
-            found = [source(int(number)) for source in sources]
-            start, room = int(made.offsets[number]), int(made.room[number])
-            _put(file, start, [codes for codes, _ in found])
-            _put(file, start + room * code, [ids for _, ids in found])
+        offsets, room = made.offsets.tolist(), made.room.tolist()
+        for first, stop in _ranges(made.offsets):
+            found = [source(first, stop) for source in sources]
+            for number, pieces in enumerate(zip(*found, strict=True), first):
+                _put(file, offsets[number], [codes for codes, _ in pieces])
+                middle = offsets[number] + room[number] * code
+                _put(file, middle, [ids for _, ids in pieces])
     with replacing(place[1], "index", ADVICE) as beside, beside.open("wb") as file:
         np.save(file, made.sizes)
     return made
+
+
+def _ranges(offsets: Int64[np.ndarray, " ends"]) -> Iterator[tuple[int, int]]:
+    """Ranges of lists that are in memory together."""
+    first, lists = 0, len(offsets) - 1
+    while first < lists:
+        stop = int(np.searchsorted(offsets, offsets[first] + _TOGETHER, side="right")) - 1
+        stop = min(max(stop, first + 1), lists)
+        yield first, stop
+        first = stop
 
 
 def _put(file: BinaryIO, start: int, pieces: Sequence[np.ndarray]) -> None:
