@@ -147,7 +147,7 @@ def test_a_killed_build_goes_on(table, vectors, tmp_path, stop_at):
     told.clear()
     build_index(path, tmp_path / "i", Plan(part_rows=6), progress=lambda *n: told.append(n))
     assert not told, "nothing is left to do"
-    with pytest.raises(UserError, match="must be free or the index of"):
+    with pytest.raises(UserError, match="must be free or this index of"):
         build_index(table(tmp_path / "u", vectors(22), data="beef"), tmp_path / "i")
 
 

@@ -207,7 +207,8 @@ def test_the_fewest_lists_that_will_do():
     assert fewest_lists(recall, 1000, 0.005) == (1, 0.01)
 
 
-def test_other_lists_begin_again_and_vectors_stay(table, tmp_path):
+def test_other_lists_begin_again_and_vectors_stay(table, tmp_path, monkeypatch):
+    monkeypatch.setattr("ilk.search.index.AGAIN", {"pq": 1})
     path = table(tmp_path / "t", groups(300))
     with pytest.raises(UserError, match="recall"):
         build_index(path, tmp_path / "i", ivf(codes="pq", recall=1.0))
