@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float16, Float32, Int64
 
 from ilk.core import UserError
@@ -91,7 +92,8 @@ class Vectors:
             if len(numbers) < len(block):
                 stored = numbers if self._kept is None else self._kept[numbers]
                 block = block[stored - start]
-            yield numbers, block.astype(np.float32)
+            # torch widens halves several times as fast as NumPy
+            yield numbers, torch.from_numpy(block).float().numpy()
 
     def _read(self, start: int, stop: int) -> Float16[np.ndarray, "B D"]:
         """Rows of the files, read rather than mapped."""
