@@ -94,7 +94,10 @@ def guarded(page: Page, files: dict[str, bytes]) -> Guarded:
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """Static files of the page's kinds."""
-    known = {"index.html": b"<!doctype html><title>ilk</title>", "main.js": b"export {};"}
+    known = {
+        "index.html": b"<!doctype html><head><title>ilk</title></head>",
+        "main.js": b"export {};",
+    }
     monkeypatch.setattr("ilk.explore.app.static_files", lambda: known)
     return known
 

@@ -55,6 +55,12 @@ def test_about_says_everything_but_the_rows(client: TestClient) -> None:
     assert about["decisions"] == "curation.parquet"
 
 
+def test_modules_are_asked_for_at_once(client: TestClient) -> None:
+    page = client.get("").text
+    assert page.count("modulepreload") == 1
+    assert '<link rel="modulepreload" href="main.js">\n</head>' in page
+
+
 def test_columns_agree_with_the_rows(client: TestClient) -> None:
     about, rows = client.get("api/about").json(), rows_of(client)
     for number, column in enumerate(about["columns"]):

@@ -8,7 +8,7 @@ rows; a selection as a mask, bit i & 7 of byte i >> 3 for row i.
 # pyright: reportUnusedFunction=false
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -79,6 +79,7 @@ def _add_faults(app: FastAPI) -> None:
 def _add_files(app: FastAPI) -> None:
     """The static files, read once; a name that is none of them is not looked for on a disk."""
     files = static_files()
+    files["index.html"] = preloading(files["index.html"], sorted(files))
 
     @app.get("/")
     @app.get("/{name}")
@@ -88,3 +89,11 @@ def _add_files(app: FastAPI) -> None:
             raise HTTPException(404, "There is no such page.")
         headers = {"cache-control": "no-cache"}
         return Response(files[name], media_type=TYPES[ending], headers=headers)
+
+
+def preloading(html: bytes, names: Sequence[str]) -> bytes:
+    """The page, which asks for all its modules at once and not as it comes upon their names."""
+    links = "".join(
+        f'<link rel="modulepreload" href="{name}">\n' for name in names if name.endswith(".js")
+    )
+    return html.replace(b"</head>", links.encode() + b"</head>")
