@@ -135,6 +135,7 @@ def measured(folder: Path, count: int) -> dict[str, Any]:
     return {
         "images": count,
         "dim": DIM,
+        "load": os.getloadavg()[0],  # processes that wanted a processor
         "seconds_to_address": started,
         "seconds_first_opened": first,
         "seconds_opened": again,
