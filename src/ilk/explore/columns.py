@@ -128,7 +128,8 @@ def columns(table: pa.Table) -> tuple[Column, ...]:
     made: list[Column | None] = []
     if "label_name" in table.column_names:
         made.append(category("label", table["label_name"]))
-    made.append(category("folder", folders(table["key"])))
+    if "folder" not in table.column_names:  # a fact of that name may say more than the key
+        made.append(category("folder", folders(table["key"])))
     made += [column(name, table[name]) for name in table.column_names if name not in UNSHOWN]
     return tuple(found for found in made if found is not None)
 
