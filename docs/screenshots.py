@@ -32,12 +32,12 @@ def map_and_choice(page: Any) -> None:
     page.wait_for_selector("#inspector .kin li")
 
 
-def duplicates(page: Any) -> None:
-    """The first group of the queue."""
+def issues(page: Any) -> None:
+    """The first kind of issue that has images."""
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
-    page.keyboard.press("d")
-    page.wait_for_selector(".member", timeout=300_000)
+    page.keyboard.press("i")
+    page.wait_for_selector("#issue-tiles .tile", timeout=300_000)
 
 
 def main(address: str) -> None:
@@ -47,7 +47,7 @@ def main(address: str) -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(address)
         page.wait_for_selector("body[data-ready]")
-        for name, show in (("view", map_and_choice), ("view-duplicates", duplicates)):
+        for name, show in (("view", map_and_choice), ("view-issues", issues)):
             show(page)
             page.wait_for_timeout(3000)  # until the images are there
             shot = Image.open(io.BytesIO(page.screenshot()))
