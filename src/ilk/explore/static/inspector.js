@@ -52,7 +52,7 @@ export class Inspector {
     this.more = el("dl.facts");
     const close = button(icon(ICONS.close), () => this.shut(), { class: "symbol quiet shut", title: "Close (esc)", "aria-label": "Close" });
     fill(this.host, el("div.in", {}, large,
-      el("div", {}, el("h2", { title: one.key }, tail(one.key)), facts(one), this.more, this.state), this.kin), close);
+      el("div", {}, el("h2", { title: one.key }, tail(one.key)), this.state, el("div.known", { tabindex: 0, "aria-label": "What is known of it" }, facts(one), this.more)), this.kin), close);
     this.host.scrollTop = 0;
     this.#verdict();
     this.#neighbours(one.row).catch(this.warn);
@@ -127,5 +127,5 @@ export function facts(one) {
   const label = one.label === null ? [] : pair("label", one.label);
   const others = Object.entries(one.facts).filter(([name]) => !(name in SIDES) && name !== "label_name");
   const issues = one.issues.length ? [el("dt", {}, "issues"), el("dd", {}, ...one.issues.flatMap((issue) => [el("span.tag.bad", {}, issue), " "]))] : [];
-  return el("dl.facts", {}, ...label, ...size, ...others.flatMap(([name, value]) => pair(name, value)), ...issues, ...pair("file", one.key));
+  return el("dl.facts", {}, ...label, ...size, ...others.flatMap(([name, value]) => pair(name, value)), ...issues, ...pair("key", one.key));
 }
