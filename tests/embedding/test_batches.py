@@ -62,6 +62,16 @@ def test_the_encoder_is_left_as_it_was(encoder, arrays):
     assert network.module.calls == 3
 
 
+def test_a_processor_takes_no_more_pixels_at_once_than_it_gains_by(
+    encoder, arrays, colours, monkeypatch
+):
+    network = encoder()
+    monkeypatch.setattr("ilk.embedding.batches.IN_ONE_PASS", 2 * network.image_size**2)
+    made = embed(network, arrays(7), batch_size=5, device="cpu")
+    assert network.module.calls == 3 + 1, "two, two and one of five, and the last two"
+    np.testing.assert_allclose(made.vectors, colours(range(7)), atol=1e-6)
+
+
 def test_what_waits_in_memory_is_bounded(encoder, arrays):
     source = arrays(200)
     batches = embed_batches(encoder(), source, batch_size=5, workers=2)
