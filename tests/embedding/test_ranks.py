@@ -10,7 +10,7 @@ from ilk.core import UserError
 from ilk.core.facts import Fact
 from ilk.data import open_source
 from ilk.embedding import embed_to_table, left_behind, read_embeddings
-from ilk.embedding.job import Known
+from ilk.embedding.job import Known, known
 from ilk.rendered import Rendered
 from tests.processes import ranks
 
@@ -103,3 +103,10 @@ def test_facts_of_rendered_images_are_read_back(encoder, tmp_path):
     table = pq.read_table(embed_to_table(encoder(), source, tmp_path / "t.parquet"))
     fact = source.fact("background")
     assert table["background"].to_pylist() == [fact.names[value] for value in fact.values]
+
+
+def test_the_name_of_the_label_is_no_further_fact(arrays):
+    facts = {"label_name": ["a", "b", "a"]}
+    assert list(known(open_source(arrays(3), facts=facts))) == []
+    unlabelled = open_source(arrays(3, classes=()), facts=facts)
+    assert list(known(unlabelled)) == ["fact.label_name"]

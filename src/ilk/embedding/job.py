@@ -171,7 +171,7 @@ def known(source: Source) -> dict[str, Known]:
     """
     out: dict[str, Known] = {}
     for name in fact_names(source):
-        if name == LABEL:
+        if name == LABEL or (name == "label_name" and source.classes):
             continue
         try:
             out[stored(f"fact.{name}" if name in OWN else name)] = Known(fact(source, name))
