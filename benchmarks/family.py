@@ -77,10 +77,22 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "revisiting": HEAD | TEACHER | QUEUE | CROPS,
     "rotation": {},
     "diet": {},
+    "mae": {"decoder_dim": 64, "decoder_depth": 2, "decoder_heads": 4},
+    "simmim": {"drop_path": 0.0},
+    "denoising": {},
+    "variational": {},
+    "inpainting": {},
+    "colorization": {},
     # Another cell teaches these two.
     "rekd": QUEUE | {"hidden": 1024, "teacher": "runs/family/moco-v3/seed0"},
     "distill": {"teacher": "runs/family/moco-v3/seed0"},
 }  # fmt: skip
+
+
+# Methods that leave patches out need a transformer; its feature is the mean of its patches.
+BACKBONES: Mapping[str, Mapping[str, Any]] = {
+    "mae": {"backbone": "vit_mini", "backbone_options": {"global_pool": "avg"}},
+}
 
 
 def cells() -> tuple[Cell, ...]:
@@ -92,6 +104,7 @@ def cells() -> tuple[Cell, ...]:
                 "method": name,
                 "method_options": options,
                 "optimiser_options": OPTIMISER,
+                **BACKBONES.get(name, {}),
             },
         )
         for name, options in METHOD_OPTIONS.items()

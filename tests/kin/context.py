@@ -19,6 +19,10 @@ class FakeLook:
     progress: Progress = field(default_factory=lambda: Progress(0, 100, 10.0))
     labels: Tensor = field(default_factory=lambda: torch.full((1,), UNKNOWN))
     seed: int = 0
+    images: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def pixels(self, view: str) -> Tensor:
+        return self.images[view]
 
     def fact(self, name: str) -> Tensor:
         assert name == "label"

@@ -21,12 +21,12 @@ from tests.laws.world import (
     CASES,
     LABELS,
     PER_EPOCH,
-    Trunk,
     batch,
     in_float64,
     label,
     progress,
     small_method,
+    trunk_for,
 )
 
 WORLD, SHARE = 2, 4
@@ -38,6 +38,7 @@ UNEQUAL = {
     ("moco-v3", "mixco"),
     ("fnc", "mixco"),
     ("mixmatch", None),
+    ("variational", None),  # what networks draw is a rank's own
 }
 
 
@@ -68,7 +69,7 @@ def prepared(case, fabric: Fabric, groups: int) -> Trainer:
     method = replace(method, derived=derived)
     if len(case) > 3:
         method = with_anchor(method, case[3], places=False)
-    student = Network(Trunk(), method.heads)
+    student = Network(trunk_for(method), method.heads)
     if fabric.world_size > 1:
         student = sync_batch_norm(student, fabric.device)
     trainer = Trainer(

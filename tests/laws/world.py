@@ -16,10 +16,10 @@ from ilk.kin_rules import kin_rule
 from ilk.method import Given, Method
 from ilk.methods import recipe
 from ilk.mixes import Mixture, mixture
-from ilk.networks import Network
+from ilk.networks import Network, backbone
 from ilk.train.loop.loader import Batch
 from ilk.train.loop.trainer import Trainer
-from ilk.views import View
+from ilk.views import MaskedView, View
 
 # Small heads and memories; everything else is the paper's.
 SMALL: Mapping[str, Mapping[str, Any]] = {
@@ -85,10 +85,17 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "fast-swa": {"average_from": 0.25, "cycle_share": 1.0, "average_share": 1.0},
     "vat": {},
     "vat-entmin": {},
+    "mae": {"decoder_dim": 16, "decoder_depth": 1, "decoder_heads": 2, "warmup_epochs": 1},
+    "simmim": {"drop_path": 0.0},
+    "denoising": {"hidden": 8},
+    "variational": {"dim": 8, "hidden": 8},
+    "inpainting": {"hidden": 8},
+    "colorization": {"hidden": 8},
 }
 # Methods that take no mixed images.
 ONE_HOT = {
     "barlow-twins", "vicreg", "imsat", "dac", "mixmatch", "s4l-exemplar", "vat", "vat-entmin",
+    "mae", "simmim", "denoising", "variational", "inpainting", "colorization",
 }  # fmt: skip
 # Methods whose labelled and unlabelled images share a view.
 SHARED = {"pi-model", "temporal-ensembling", "mean-teacher", "fast-swa"}
@@ -115,6 +122,19 @@ class Trunk(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.body(images)
+
+
+# Methods that ask for places or hide patches: they have a small transformer.
+VITS = {"mae", "simmim", "inpainting", "colorization"}
+GIVEN_VIT = Given(
+    width=16, size=32, place_width=16, stride=8, patch=8, patch_width=16, items=ITEMS, classes=4
+)
+
+
+def vit() -> nn.Module:
+    """16 patches of 8 pixels, two blocks."""
+    options = {"patch_size": 8, "embed_dim": 16, "depth": 2, "num_heads": 2}
+    return backbone("vit_tiny_patch16_224", image_size=32, options=options)
 
 
 CASES = [
@@ -147,8 +167,9 @@ def small_method(
     items: int = ITEMS,
     **options: Any,
 ) -> Method:
+    given = Given(width=Trunk.num_features, size=32, items=items, classes=4)
     method = recipe(name, {**SMALL[name], **options}).build(
-        Given(width=Trunk.num_features, size=32, items=items, classes=4)
+        GIVEN_VIT if name in VITS else given
     )
     if name == "iic":
         # Where all answers are the same its loss and gradient vanish; it takes long to leave.
@@ -169,13 +190,20 @@ def small_mix(mix: str) -> Mixture:
 def small_trainer(fabric: Fabric, method: Method, *, seed: int = 0, lr: float | None = None,
                   batch_size: int = 8, labels: torch.Tensor = LABELS) -> Trainer:  # fmt: skip
     torch.manual_seed(seed)
-    student = Network(Trunk(), method.heads)
+    student = Network(trunk_for(method), method.heads)
     trainer = Trainer(
         method, student, fabric=fabric, batch_size=batch_size, lr=lr,
         statistics=((0.5,) * 3, (0.25,) * 3), seed=seed,
     )  # fmt: skip
     trainer.reveal("label", labels)
     return trainer
+
+
+def trunk_for(method: Method) -> nn.Module:
+    """Two convolutions, or a transformer where places are asked for or hidden."""
+    places = any(head.on not in ("feature", *method.heads) for head in method.heads.values())
+    masked = any(isinstance(view, MaskedView) for view in method.derived)
+    return vit() if places or masked else Trunk()
 
 
 def built(

@@ -250,6 +250,7 @@ class Step:
         made_of: items and shares of each row of a view, [B, 1 or 2] each.
         labels: of all items, -1 where none is known.
         seed: of all draws.
+        hidden: whether each cell of each row of a view is hidden, of masked views by name.
     """
 
     number: int
@@ -260,6 +261,7 @@ class Step:
     made_of: Mapping[str, tuple[Tensor, Tensor]]
     labels: Sequence[int]
     seed: int
+    hidden: Mapping[str, list[list[bool]]] = field(default_factory=dict)
 
     @property
     def share(self) -> float:

@@ -11,6 +11,7 @@ from tests.oracles import (
     mixed_labels,
     mixes,
     negatives,
+    pixels,
     pull,
     statistics,
 )
@@ -62,6 +63,12 @@ ORACLES: Mapping[str, Oracle] = {
     "fast-swa": consistency.fast_swa,
     "vat": consistency.vat,
     "vat-entmin": consistency.vat_entmin,
+    "mae": pixels.mae,
+    "simmim": pixels.simmim,
+    "denoising": pixels.denoising,
+    "variational": pixels.variational,
+    "inpainting": pixels.inpainting,
+    "colorization": pixels.colorization,
 }
 # By method and mix, and after a colon by which strategy alone.
 MIXED: Mapping[tuple[str, str], Oracle] = {

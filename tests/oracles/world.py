@@ -20,7 +20,7 @@ from ilk.networks import Network
 from ilk.train.loop.loader import Batch
 from ilk.train.loop.profile import no_clock
 from ilk.train.loop.trainer import Trainer
-from tests.laws.world import SMALL, in_float64, small_mix, subset_of
+from tests.laws.world import GIVEN_VIT, SMALL, VITS, in_float64, small_mix, subset_of, vit
 from tests.oracles.parts import Net, Run, Step
 
 Oracle = Callable[[Run], Iterator[Tensor]]  # yields the loss of each step once it is taken
@@ -89,11 +89,13 @@ def trainer_of(
     torch.manual_seed(1)
     settings = {**SMALL[name], **OPTIONS.get(name, {}), **options}
     method = recipe(name, settings).build(
-        Given(width=Trunk.num_features, size=32, items=ITEMS, classes=4)
+        GIVEN_VIT
+        if name in VITS
+        else Given(width=Trunk.num_features, size=32, items=ITEMS, classes=4)
     )
     method = method if mix is None else small_mix(mix).apply(method)
     method = change(method)
-    student = Network(Trunk(), method.heads)
+    student = Network(vit() if name in VITS else Trunk(), method.heads)
     _stir(student)
     trainer = Trainer(
         method, student, fabric=fabric, batch_size=method.batch_size, lr=None,
@@ -176,6 +178,11 @@ def _step(trainer: Trainer, number: int) -> Step:
             for name, known in facts.items()
         },
         labels=LABELS.tolist(), seed=0,
+        hidden={
+            name: known.mask.hidden.flatten(1).tolist()
+            for name, known in facts.items()
+            if known.mask is not None
+        },
     )  # fmt: skip
 
 

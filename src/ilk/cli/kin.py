@@ -19,6 +19,8 @@ def kin(
 ) -> None:
     """Show positives (kin), negatives and ignored images of some queries in a batch.
 
+    Of a run that predicts pixels, its drawings beside the images.
+
     Parameters
     ----------
     directory
@@ -32,9 +34,15 @@ def kin(
         Show so many queries for each loss.
     """
     from ilk.core import check_writable
-    from ilk.train import images_like, preview_losses
+    from ilk.train import images_like, losses_seen, preview_step, reconstructions
     from ilk.train.records.record import read_record, recorded_settings, run_state
-    from ilk.viewer import Report, loss_sections, run_facts, write_report
+    from ilk.viewer import (
+        Report,
+        loss_sections,
+        reconstruction_chapters,
+        run_facts,
+        write_report,
+    )
 
     check_data("kin", data)
     if queries < 1:
@@ -45,12 +53,14 @@ def kin(
     settings = recorded_settings(record)
     source = images_like(record, data[0] if len(data) == 1 else list(data))
     made = (settings.method, settings.kin, settings.mix)
+    seen = preview_step(directory, source)
     report = Report(
         title=f"Positives and negatives of {' + '.join(part for part in made if part)}",
         verdict=f"This page shows which images of a batch of {source.name} the losses of the "
         f"run in {directory} treat as positives (kin), as negatives and as ignored. The run is "
         f"{run_state(record, directory)}.",
-        losses=loss_sections(preview_losses(directory, source, queries=queries)),
+        chapters=reconstruction_chapters(reconstructions(seen, most=queries)),
+        losses=loss_sections(losses_seen(seen, directory, source, queries=queries)),
         facts=run_facts(record),
     )
     page = write_report(place, report)

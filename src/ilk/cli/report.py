@@ -63,6 +63,7 @@ def report(
     if gallery:
         how = (batch_size, device, workers or default_workers())
         chapters, notes = _mistakes(console, found[0], how)
+        chapters += _drawings(found[0])
     path = write_report(output, evaluations_report(found, chapters, notes))
     say(console, f"The report is in {plain(path)}")
     answer({"report": str(path), "evaluations": [str(place) for place in evaluations]})
@@ -87,6 +88,23 @@ def _mistakes(
     )
     title = "Confident mistakes"
     return [Chapter(title=title, lead=lead, lookups=lookups)], []
+
+
+def _drawings(evaluated: "EvaluatedEncoder") -> "tuple[Chapter, ...]":
+    """What a run that predicts pixels draws of the test images, where both are still there."""
+    from ilk.data import open_source
+    from ilk.train import preview_reconstructions
+    from ilk.viewer import reconstruction_chapters
+
+    names = evaluated.names
+    if not {"encoder", "test"} <= names.keys() or not Path(names["encoder"]).is_dir():
+        return ()
+    try:
+        images = open_source(names["test"])
+        found = preview_reconstructions(Path(names["encoder"]), images)
+    except UserError:  # a run without checkpoint, or images that are gone
+        return ()
+    return reconstruction_chapters(found)
 
 
 def _looked_up(

@@ -180,6 +180,10 @@ class StepContext(Protocol):
         """The rows of another output of this step on all ranks, without gradient."""
         ...
 
+    def pixels(self, view: str) -> Float[Tensor, "B C H W"]:
+        """The pixels of a view of this step, of 0 to 1, before they were normalised."""
+        ...
+
     def memory(self, name: str) -> nn.Module:
         """A memory of the method, by name."""
         ...

@@ -19,6 +19,7 @@ from ilk.kin.annealed import Unlearned
 from ilk.kin.assignment import Assigned, Sinkhorn, sinkhorn, with_even_weights
 from ilk.kin.classes import KnownClass, KnownOrPredicted, Predicted, sharpen, spread_classes
 from ilk.kin.clusters import Clustermates, DrawnMates, OwnClass, OwnCluster
+from ilk.kin.colours import OwnColour, colour_bins
 from ilk.kin.curriculum import PredictedByCurriculum
 from ilk.kin.marked import MarkedDifferent
 from ilk.kin.memories import HasRows, memory_of
@@ -41,7 +42,7 @@ from ilk.kin.source import (
     SameLabel,
     among_batchmates,
 )
-from ilk.kin.task import OwnTask
+from ilk.kin.task import OwnPlace, OwnTask
 
 __all__ = [
     "Added",
@@ -66,7 +67,9 @@ __all__ = [
     "OrElse",
     "OwnClass",
     "OwnCluster",
+    "OwnColour",
     "OwnItem",
+    "OwnPlace",
     "OwnTask",
     "Past",
     "PastPrediction",
@@ -86,6 +89,7 @@ __all__ = [
     "Unlearned",
     "Without",
     "among_batchmates",
+    "colour_bins",
     "decides_kin",
     "leave_out",
     "memory_of",

@@ -35,13 +35,13 @@ class Counterpart:
         mine, theirs = (rows.composition.sources[:, 0].contiguous() for rows in sides)
         order = theirs.argsort(stable=True)
         sorted_sources = theirs[order]
-        place = torch.searchsorted(sorted_sources, mine) + _number(mine)
+        place = torch.searchsorted(sorted_sources, mine) + number_within(mine)
         inside = place.clamp(max=len(theirs) - 1)
         found = (sorted_sources[inside] == mine) & (place == inside) & (mine != UNKNOWN)
         return AlignedKin(order[inside], found.to(queries.composition.shares.dtype))
 
 
-def _number(sources: Int[Tensor, " Q"]) -> Int[Tensor, " Q"]:
+def number_within(sources: Int[Tensor, " Q"]) -> Int[Tensor, " Q"]:
     """How many earlier rows have the source of each row."""
     order = sources.argsort(stable=True)
     ordered = sources[order]

@@ -1,9 +1,13 @@
-"""Kin by what was done to an image. Axes: Q queries, K classes of the task."""
+"""Kin by what was done to an image, or by which of its places a row is.
+
+Axes: Q queries, K classes.
+"""
 
 from torch.nn.functional import one_hot
 
 from ilk.core import UNKNOWN, Kin, Rows, StepContext
 from ilk.kin.algebra import decides_kin
+from ilk.kin.aligned import number_within
 
 
 @decides_kin
@@ -29,3 +33,19 @@ class OwnTask:
         known = (queries.task != UNKNOWN)[:, None]
         weights = one_hot(queries.task.clamp(min=0), self.classes) * known
         return Kin(weights.to(queries.composition.shares.dtype))
+
+
+@decides_kin
+class OwnPlace:
+    """Which place of its image a query is, by number; the queries are scores over places.
+
+    Args:
+        classes: K, places of each image.
+    """
+
+    classes: int
+
+    def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
+        """One class for each query."""
+        number = number_within(queries.composition.sources[:, 0].contiguous())
+        return Kin(one_hot(number, self.classes).to(queries.composition.shares.dtype))

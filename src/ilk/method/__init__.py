@@ -8,6 +8,7 @@ from ilk.method.items import with_item_kind
 from ilk.method.options import typed_changes, typed_options
 from ilk.method.outputs import (
     Pass,
+    drops_patches,
     label_head,
     passes,
     query_views,
@@ -66,6 +67,7 @@ __all__ = [
     "Term",
     "Together",
     "Weighting",
+    "drops_patches",
     "label_head",
     "largest",
     "mixed_totals",

@@ -10,6 +10,7 @@ from ilk.method.record import Method
 from ilk.method.references import outputs_in, parts_in
 from ilk.method.term import Patches, Term
 from ilk.networks import FEATURE, HIDDEN, SHOWN, Head
+from ilk.views import MaskedView
 
 _FEATURE = frozenset(("feature",))
 
@@ -60,6 +61,12 @@ def shown_views(method: Method) -> frozenset[str]:
     targets = [entry for term in method.terms for entry in term.candidates]
     pixels = {entry.view for entry in targets if isinstance(entry, Patches)}
     return frozenset(entry.view for entry in passes(method)) | pixels
+
+
+def drops_patches(method: Method) -> bool:
+    """Whether its networks are shown images without patches that are hidden."""
+    masked = any(isinstance(view, MaskedView) for view in method.derived)
+    return masked and all(head.on != HIDDEN for head in method.heads.values())
 
 
 def places_read(heads: Mapping[str, Head], outputs: Iterable[Output]) -> tuple[str, ...]:

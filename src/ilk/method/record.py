@@ -28,6 +28,10 @@ class Given:
         width: of the backbone's feature.
         size: side of the large views, in pixels.
         place_width: channels of the backbone's map, and width of its tokens.
+        stride: pixels between two places of the map.
+        patch: side in pixels of the patches that the backbone embeds; for one that embeds none,
+            that of the squares which are hidden of an image, near an eighth of it.
+        patch_width: width of an embedded patch; the channels of an image where there are none.
         channels: of an image.
         items: of the data set; 0 where the record is only read and the data not known yet.
         classes: of the data set, by its labels; 0 where there are none, or where they are not
@@ -36,7 +40,10 @@ class Given:
 
     width: int
     size: int
-    place_width: int = 0
+    place_width: int = 8
+    stride: int = 16
+    patch: int = 16
+    patch_width: int = 8
     channels: int = 3
     items: int = 0
     classes: int = 0

@@ -9,9 +9,11 @@ from ilk.method import Given, Method, typed_changes, typed_options
 from ilk.methods.barlow_twins import BarlowTwins
 from ilk.methods.byol import BYOL
 from ilk.methods.cmsf import CMSF
+from ilk.methods.colorization import Colorization
 from ilk.methods.dac import DAC
 from ilk.methods.deepcluster import DeepCluster
 from ilk.methods.deepcluster_v2 import DeepClusterV2
+from ilk.methods.denoising import DenoisingAutoencoder
 from ilk.methods.diet import DIET
 from ilk.methods.dino import DINO
 from ilk.methods.distill import Distill
@@ -22,7 +24,9 @@ from ilk.methods.fnc import FNC
 from ilk.methods.ifnd import IFND
 from ilk.methods.iic import IIC
 from ilk.methods.imsat import IMSAT
+from ilk.methods.inpainting import Inpainting
 from ilk.methods.interclr import InterCLR
+from ilk.methods.mae import MAE
 from ilk.methods.mean_teacher import MeanTeacher
 from ilk.methods.mixmatch import MixMatch
 from ilk.methods.mochi import MoCHi
@@ -41,6 +45,7 @@ from ilk.methods.rotation import Rotation
 from ilk.methods.s4l_exemplar import S4LExemplar
 from ilk.methods.s4l_rotation import S4LRotation
 from ilk.methods.simclr import SimCLR
+from ilk.methods.simmim import SimMIM
 from ilk.methods.simsiam import SimSiam
 from ilk.methods.supcon import SupCon
 from ilk.methods.supervised import Supervised
@@ -48,6 +53,7 @@ from ilk.methods.swav import SwAV
 from ilk.methods.temporal_ensembling import TemporalEnsembling
 from ilk.methods.uda import UDA
 from ilk.methods.uic import UIC
+from ilk.methods.variational import VariationalAutoencoder
 from ilk.methods.vat import VAT
 from ilk.methods.vat_entmin import VATEntMin
 from ilk.methods.vicreg import VICReg
@@ -109,6 +115,12 @@ METHODS: Mapping[str, type[Recipe]] = {
     "fast-swa": FastSWA,
     "vat": VAT,
     "vat-entmin": VATEntMin,
+    "mae": MAE,
+    "simmim": SimMIM,
+    "denoising": DenoisingAutoencoder,
+    "variational": VariationalAutoencoder,
+    "inpainting": Inpainting,
+    "colorization": Colorization,
 }
 
 

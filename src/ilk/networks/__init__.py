@@ -3,6 +3,14 @@
 from ilk.networks.backbone import backbone, recorded_options
 from ilk.networks.classifier import Classifier, load_classifier, save_learned
 from ilk.networks.cost import multiply_adds
+from ilk.networks.decoders import (
+    Critic,
+    CutPatches,
+    Enlarge,
+    ImageDecoder,
+    Posterior,
+    TokenDecoder,
+)
 from ilk.networks.encoder import Encoder, encode
 from ilk.networks.export import export_onnx, export_timm
 from ilk.networks.given import GivenWeights, read_given
@@ -26,8 +34,8 @@ from ilk.networks.masked import (
     visible_tokens,
 )
 from ilk.networks.network import Head, Network, check_heads, check_name
-from ilk.networks.own import OWN, frame_count, item_kind
-from ilk.networks.patches import check_patches, patch_of, patch_side
+from ilk.networks.own import OWN, VIT, frame_count, item_kind
+from ilk.networks.patches import check_patches, near_eighth, patch_of, patch_side
 from ilk.networks.places import FEATURE, SEQUENCE, SHOWN, TOKENS
 from ilk.networks.specs import (
     Start,
@@ -58,18 +66,25 @@ __all__ = [
     "SEQUENCE",
     "SHOWN",
     "TOKENS",
+    "VIT",
     "Classifier",
+    "Critic",
+    "CutPatches",
     "EachPlace",
     "Encoder",
+    "Enlarge",
     "GivenWeights",
     "Head",
+    "ImageDecoder",
     "MaskToken",
     "Network",
     "PlaceSimilarities",
+    "Posterior",
     "PretrainedTeacher",
     "Prototypes",
     "Start",
     "Teacher",
+    "TokenDecoder",
     "Tuning",
     "backbone",
     "check_drops_patches",
@@ -98,6 +113,7 @@ __all__ = [
     "moco_v3_stem",
     "moco_v3_weights",
     "multiply_adds",
+    "near_eighth",
     "parts_in_words",
     "patch_of",
     "patch_side",

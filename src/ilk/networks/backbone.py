@@ -15,7 +15,8 @@ from ilk.core import UserError
 from ilk.core.names import did_you_mean
 from ilk.networks.hub import offline_if_unreachable
 from ilk.networks.options import PRETRAINED, check_image, check_name, check_options
-from ilk.networks.own import OWN, input_shape, own_network
+from ilk.networks.own import OWN, input_shape, item_kind, own_network
+from ilk.networks.places import map_stride
 
 Stem = Literal["small", "pooled", "plain"]
 STEMS: tuple[Stem, ...] = ("small", "pooled", "plain")
@@ -35,10 +36,10 @@ def backbone(
     Networks of ``OWN`` for other items read clips [B, C, frames, image_size, image_size] or
     windows [B, C, image_size].
 
-    F is its attribute ``num_features``, and ``place_width`` the channels of its feature map,
-    see `ilk.networks.places`. Weights are random unless asked otherwise, and nothing is then
-    fetched. Vision transformers take images of other sizes too: positions are interpolated,
-    edges are padded to whole patches.
+    F is its attribute ``num_features``, ``place_width`` the channels of its feature map, and
+    ``stride`` the pixels between two places of it, see `ilk.networks.places`. Weights are
+    random unless asked otherwise, and nothing is then fetched. Vision transformers take images
+    of other sizes too: positions are interpolated, edges are padded to whole patches.
 
     A timm ResNet halves the image twice before its first block, which was made for 224 px. Up
     to 48 px its stem becomes a 3x3 convolution of stride 1 without max-pool, as is usual for
@@ -69,6 +70,8 @@ def backbone(
     network.place_width = network.num_features  # timm's: of what is pooled
     shape = input_shape(name, image_size, channels, settings)
     network.num_features = _width(network, name, shape)
+    images = item_kind(name) == "image"
+    network.stride = map_stride(network, image_size, channels) if images else image_size
     return network
 
 
@@ -117,7 +120,9 @@ def _built(name: str, image_size: int, channels: int, settings: dict[str, Any]) 
     stem = stem_for(image_size, settings)
     settings.pop("stem", None)
     if name in OWN:
-        return own_network(name, channels, settings, small=stem == "small")
+        return own_network(
+            name, channels, settings, image_size=image_size, small=stem == "small"
+        )
     needed = {"in_chans": channels, **settings}
     network, _ = timm_network(name, needed, sizes_for(image_size))
     _fit_stem(network, stem)

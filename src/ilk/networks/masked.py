@@ -24,12 +24,14 @@ class MaskToken(nn.Module):
 
     Args:
         width: of a patch's embedding; the channels of the image for a backbone without patches.
+        learns: whether it is a parameter; else it stays zero, of pixels the mean of the data.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, learns: bool = True) -> None:
         super().__init__()
-        self.vector = nn.Parameter(torch.empty(width))
-        nn.init.trunc_normal_(self.vector, std=0.02)
+        self.vector = nn.Parameter(torch.zeros(width), requires_grad=learns)
+        if learns:
+            nn.init.trunc_normal_(self.vector, std=0.02)
 
     def forward(
         self, patches: Float[Tensor, "B ... F"], hidden: Bool[Tensor, "B ..."]

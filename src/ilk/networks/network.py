@@ -38,6 +38,7 @@ class Head:
             multiplied by minus this scale (Ganin and Lempitsky, ICML 2015,
             https://arxiv.org/abs/1409.7495). None reverses nothing.
         mask: whether the module is called with the `Mask` of its images too.
+        pixels: whether it is called with the images as well, of which nothing is hidden then.
     """
 
     module: nn.Module
@@ -49,6 +50,7 @@ class Head:
     constant_lr: bool = False
     reverse: Scalar | None = None
     mask: bool = False
+    pixels: bool = False
 
 
 class Network(nn.Module):
@@ -106,7 +108,8 @@ class Network(nn.Module):
         Raises:
             ValueError: there is no such head, or the backbone has no places.
         """
-        return self.above(self.shown(images, wanted, mask), wanted, scales, mask)
+        shown = self.shown(images, wanted, mask)
+        return self.above(shown, wanted, scales, mask=mask, images=images)
 
     def shown(
         self,
@@ -131,7 +134,9 @@ class Network(nn.Module):
         shown: Shown,
         wanted: Collection[str],
         scales: Mapping[str, float] | None = None,
+        *,
         mask: Mask | None = None,
+        images: Float[Tensor, "N C *pixels"] | None = None,
     ) -> dict[str, Float[Tensor, "N ..."]]:
         """The wanted outputs of rows for which the backbone's part is there."""
         out = dict(shown)
@@ -141,8 +146,9 @@ class Network(nn.Module):
                 below = out[head.on]
                 if head.reverse is not None:
                     below = reverse_gradient(below, (scales or {})[name])
-                further = (mask,) if head.mask else ()
-                out[name] = self.get_submodule(name)(below, *further)
+                further = ((head.mask, mask), (head.pixels, images))
+                given = (entry for asked, entry in further if asked)
+                out[name] = self.get_submodule(name)(below, *given)
         return {name: out[name] for name in out if name in wanted}
 
     def root(self, name: str) -> str:

@@ -18,10 +18,20 @@ OWN: Mapping[str, Mapping[str, Any]] = {
     # timm's resnet18 takes 555 and 561. Wide and shallow, since small images in many channels
     # keep a CPU busy, and large ones in few channels wait for memory.
     "resnet_mini": {"widths": (48, 96, 192), "depths": (1, 1, 1)},
+    # A transformer of 10 million multiply-adds, whatever the size: 64 patches, an eighth of the
+    # image each where none are named.
+    "vit_mini": {
+        "patch_size": 0,
+        "embed_dim": 64,
+        "depth": 3,
+        "num_heads": 4,
+        "global_pool": "token",
+    },
     # The same for windows, and for clips, of which it mostly sees so many frames.
     "resnet_mini_1d": {"widths": (48, 96, 192), "depths": (1, 1, 1)},
     "resnet_mini_3d": {"widths": (24, 48, 96), "depths": (1, 1, 1), "frames": 8},
 }
+VIT = "vit_mini"
 _KINDS: Mapping[str, ItemKind] = {"resnet_mini_1d": "window", "resnet_mini_3d": "clip"}
 
 
@@ -71,10 +81,16 @@ def input_shape(
     return (channels, frames, image_size, image_size)
 
 
+def own_patch(name: str, options: Mapping[str, object]) -> int:
+    """The number that an image's side must divide by for one of our own networks."""
+    patch = options.get("patch_size") or (8 if name == VIT else 1)
+    return patch if isinstance(patch, int) else 1
+
+
 def own_network(
-    name: str, channels: int, settings: Mapping[str, Any], *, small: bool
+    name: str, channels: int, settings: Mapping[str, Any], *, image_size: int, small: bool
 ) -> nn.Module:
-    """A chain of basic residual blocks; every stage halves the resolution.
+    """A vision transformer, or a chain of basic residual blocks that halve the resolution.
 
     The stem is a 3x3 convolution of stride 2. Of images above 48 px a max-pool follows, so that
     32 and 64 px reach the first stage at the same resolution and cost much the same.
@@ -83,6 +99,7 @@ def own_network(
         name: one of ``OWN``.
         channels: C.
         settings: entries of ``OWN`` that differ, and ``drop_path_rate``.
+        image_size: in pixels, of the images that it mostly sees.
         small: whether there is no max-pool.
 
     Raises:
@@ -97,6 +114,8 @@ def own_network(
         raise UserError(
             f"backbone: {name} takes {', '.join(OWN[name])}, got {', '.join(sorted(unknown))}"
         )
+    if name == VIT:
+        return _transformer(channels, {**OWN[name], **settings}, image_size)
     widths, depths = (settings.get(key, OWN[name][key]) for key in ("widths", "depths"))
     if not (_positive(widths) and _positive(depths) and len(widths) == len(depths)):
         raise UserError(
@@ -116,6 +135,25 @@ def own_network(
         stem_pool="" if small else "maxpool",
     )
     return ByobNet(config, num_classes=0, in_chans=channels, drop_path_rate=rate)
+
+
+def _transformer(channels: int, settings: dict[str, Any], image_size: int) -> nn.Module:
+    from timm.models.vision_transformer import VisionTransformer
+
+    patch = settings.pop("patch_size") or max(image_size // 8, 1)
+    try:
+        return VisionTransformer(
+            img_size=image_size,
+            patch_size=patch,
+            in_chans=channels,
+            num_classes=0,
+            dynamic_img_size=True,
+            dynamic_img_pad=True,
+            **settings,
+        )
+    except (AssertionError, TypeError, ValueError) as error:
+        given = ", ".join(f"{key}={value!r}" for key, value in settings.items())
+        raise UserError(f"backbone: {VIT} must be a transformer, got {given}") from error
 
 
 def _positive(given: Any) -> bool:

@@ -8,7 +8,7 @@ from torch import nn
 
 from ilk.core import UserError
 from ilk.networks.backbone import backbone_without_weights, recorded_options
-from ilk.networks.own import OWN
+from ilk.networks.own import OWN, own_patch
 
 
 def patch_side(name: str, *, channels: int, options: Mapping[str, object]) -> int:
@@ -24,7 +24,9 @@ def patch_side(name: str, *, channels: int, options: Mapping[str, object]) -> in
     """
     import timm
 
-    if name in OWN or not timm.is_model(name):
+    if name in OWN:
+        return own_patch(name, options)
+    if not timm.is_model(name):
         return 1
     config = timm.get_pretrained_cfg(name)
     size = 224 if config is None else config.input_size[-1]
@@ -49,6 +51,17 @@ def patch_of(network: nn.Module, channels: int) -> int:
     """
     sides = (side for module in network.modules() for side in _sides(module, channels))
     return math.lcm(*sides)
+
+
+def near_eighth(image_size: int) -> int:
+    """The divisor of an image's side that is nearest to an eighth of it, the smaller of two.
+
+    Example:
+        >>> near_eighth(32), near_eighth(224), near_eighth(100)
+        (4, 28, 10)
+    """
+    sides = [side for side in range(1, image_size + 1) if image_size % side == 0]
+    return min(sides, key=lambda side: abs(side - image_size / 8))
 
 
 def check_patches(name: str, patch: int, image_size: int) -> None:

@@ -6,6 +6,7 @@ Axes: B images, C channels, N places in raster order, F features.
 import math
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 FEATURE, MAP, TOKENS, SEQUENCE = SHOWN = ("feature", "map", "tokens", "sequence")
@@ -47,6 +48,27 @@ def feature_and_places(
     places = shown.permute(0, 3, 1, 2) if last else shown
     tokens = places.flatten(2).transpose(1, 2)
     return {FEATURE: feature, MAP: places, TOKENS: tokens, SEQUENCE: tokens}
+
+
+@torch.no_grad()
+def map_stride(backbone: nn.Module, image_size: int, channels: int) -> int:
+    """Pixels between two places of a backbone's map; the whole side where it has no map.
+
+    Args:
+        backbone: in any mode, which it keeps.
+        image_size: side of the image that is tried, in pixels.
+        channels: of it.
+    """
+    mode = backbone.training
+    place = next(backbone.parameters()).device
+    try:
+        images = torch.zeros(1, channels, image_size, image_size, device=place)
+        shown = feature_and_places(backbone.eval(), images)[MAP]
+    except (AttributeError, RuntimeError, TypeError, ValueError):  # it shows no grid
+        return image_size
+    finally:
+        backbone.train(mode)
+    return max(image_size // shown.shape[-1], 1)
 
 
 def _grid(network: Any, images: Tensor, count: int) -> tuple[int, int]:

@@ -2,12 +2,14 @@
 
 from ilk.objectives.average import mean_with_kin, rows_in_all, rows_with_kin
 from ilk.objectives.cross_entropy import SoftCrossEntropy, soft_cross_entropy_rows
+from ilk.objectives.distances import SmoothDistance
 from ilk.objectives.divergence import Divergence, ForwardDivergence, divergence_rows
 from ilk.objectives.entropy import Entropy
 from ilk.objectives.gram import GramDifference, SquaredDistance
 from ilk.objectives.information import ClassInformation, PairInformation
 from ilk.objectives.margin import Margin
 from ilk.objectives.mean_shift import MeanShift
+from ilk.objectives.normal import StandardNormal
 from ilk.objectives.pairs import PairClassification
 from ilk.objectives.redundancy import RedundancyReduction, VarianceCovariance
 from ilk.objectives.squared_error import SquaredError
@@ -26,9 +28,11 @@ __all__ = [
     "PairClassification",
     "PairInformation",
     "RedundancyReduction",
+    "SmoothDistance",
     "SoftCrossEntropy",
     "SquaredDistance",
     "SquaredError",
+    "StandardNormal",
     "VarianceCovariance",
     "WhitenedMeanShift",
     "divergence_rows",

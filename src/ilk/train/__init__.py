@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from ilk.train.images import images_like, open_images
     from ilk.train.loop.probe import online_probe
     from ilk.train.planning.plan import Plan
-    from ilk.train.previews.losses import LossPreview, RowImage, preview_losses
+    from ilk.train.previews.losses import losses_seen, preview_losses
+    from ilk.train.previews.reconstructions import (
+        Reconstruction,
+        preview_reconstructions,
+        reconstructions,
+    )
+    from ilk.train.previews.records import LossPreview, RowImage
     from ilk.train.previews.step import StepPreview, preview_step
     from ilk.train.previews.views import ViewPreview, preview_views
     from ilk.train.processes.ranks import leave
@@ -25,7 +31,9 @@ _HOMES = {
     "fit": "dry_run resume train",
     "images": "images_like open_images",
     "planning.plan": "Plan",
-    "previews.losses": "LossPreview RowImage preview_losses",
+    "previews.losses": "losses_seen preview_losses",
+    "previews.reconstructions": "Reconstruction preview_reconstructions reconstructions",
+    "previews.records": "LossPreview RowImage",
     "previews.step": "StepPreview preview_step",
     "previews.views": "ViewPreview preview_views",
     "guard.guard": "Worsened",
@@ -43,6 +51,7 @@ __all__ = [
     "Interrupted",
     "LossPreview",
     "Plan",
+    "Reconstruction",
     "RowImage",
     "Settings",
     "StepPreview",
@@ -54,12 +63,15 @@ __all__ = [
     "dry_run",
     "images_like",
     "leave",
+    "losses_seen",
     "online_probe",
     "open_images",
     "preview_losses",
+    "preview_reconstructions",
     "preview_step",
     "preview_views",
     "read_record",
+    "reconstructions",
     "resume",
     "train",
 ]

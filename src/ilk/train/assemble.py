@@ -13,6 +13,7 @@ from ilk.method import (
     Given,
     Method,
     Pretrained,
+    drops_patches,
     typed_changes,
     typed_options,
     with_anchor,
@@ -27,8 +28,12 @@ from ilk.networks import (
     Network,
     Tuning,
     backbone,
+    check_drops_patches,
     frame_count,
     item_kind,
+    near_eighth,
+    patch_of,
+    patch_width,
     recorded_options,
     tune,
     without_weights,
@@ -71,7 +76,7 @@ def assemble(
         settings = replace(settings, backbone_options=kept)
     trunk = _trunk(settings, image_size, drop_path=0.0)
     method = _method(settings, _given(settings, trunk, image_size, items, classes))
-    method = _anchored(method, settings, trunk)
+    method = _anchored(_checked(method, trunk), settings, trunk)
     if method.drop_path > 0:
         trunk = _trunk(settings, image_size, drop_path=method.drop_path)
     if restored and isinstance(method.teacher, Pretrained):
@@ -105,6 +110,17 @@ def tuning_of(settings: Settings) -> Tuning | None:
     return typed_options(Tuning, "tune", {"parts": parts, **settings.tune_options})
 
 
+def _checked(method: Method, trunk: nn.Module) -> Method:
+    """The method, once its backbone can do what it asks for.
+
+    Raises:
+        UserError: hidden patches are left out, and the backbone has none.
+    """
+    if drops_patches(method):
+        check_drops_patches(trunk)
+    return method
+
+
 def _anchored(method: Method, settings: Settings, trunk: nn.Module) -> Method:
     """The method that stays near its start, where that is asked for."""
     if settings.anchor is None:
@@ -117,10 +133,14 @@ def _anchored(method: Method, settings: Settings, trunk: nn.Module) -> Method:
 def _given(
     settings: Settings, trunk: nn.Module, image_size: int, items: int, classes: int
 ) -> Given:
+    patch = patch_of(trunk, settings.channels)
     return Given(
         width=int(cast(int, trunk.num_features)),
         size=image_size,
         place_width=int(cast(int, trunk.place_width)),
+        stride=int(cast(int, trunk.stride)),
+        patch=patch if patch > 1 else near_eighth(image_size),
+        patch_width=patch_width(trunk, settings.channels),
         channels=settings.channels,
         items=items,
         classes=classes,

@@ -8,6 +8,7 @@ from ilk.viewer.losses import loss_sections
 from ilk.viewer.mistakes import mistakes
 from ilk.viewer.neighbours import lookups
 from ilk.viewer.page import page, write_report
+from ilk.viewer.reconstructions import reconstruction_chapters
 from ilk.viewer.report import (
     CaptionedImage,
     Chapter,
@@ -54,6 +55,7 @@ __all__ = [
     "mistakes",
     "page",
     "read_evaluations",
+    "reconstruction_chapters",
     "run_facts",
     "study_report",
     "view_rows",

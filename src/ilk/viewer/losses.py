@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ilk.train.previews.losses import CandidateGroup, LossPreview
+from ilk.train.previews.records import CandidateGroup, LossPreview
 from ilk.viewer.report import Lookup, LossSection, Neighbour
 from ilk.viewer.views import captioned_row
 

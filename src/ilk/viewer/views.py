@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ilk.train.previews.losses import RowImage
+from ilk.train.previews.records import RowImage
 from ilk.train.previews.views import ViewPreview
 from ilk.viewer.names import shortened
 from ilk.viewer.report import CaptionedImage, ImageViews

@@ -26,6 +26,7 @@ from ilk.views.masks import (
 )
 from ilk.views.mixed import Mixed, mix
 from ilk.views.mixing import Draw, Mixing, Strategy, common_snap
+from ilk.views.noisy import GreyView, NoisyView
 from ilk.views.normalise import (
     CIFAR_MEAN,
     CIFAR_STD,
@@ -40,6 +41,7 @@ from ilk.views.pixels import apply
 from ilk.views.plain import Plain
 from ilk.views.randaugment import RandAugment, RandomMagnitudes
 from ilk.views.recipes import (
+    bicubic_crop,
     byol_pair,
     cifar_pair,
     diet_view,
@@ -76,6 +78,7 @@ __all__ = [
     "DerivedView",
     "Draw",
     "Draws",
+    "GreyView",
     "ImageView",
     "Interpolation",
     "MaskChance",
@@ -86,6 +89,7 @@ __all__ = [
     "Mixing",
     "Moments",
     "MultiBlock",
+    "NoisyView",
     "Plain",
     "PlainClip",
     "PlainWindow",
@@ -102,6 +106,7 @@ __all__ = [
     "ViewRows",
     "WindowView",
     "apply",
+    "bicubic_crop",
     "byol_pair",
     "cifar_pair",
     "common_snap",

@@ -29,10 +29,13 @@ class ViewRows:
     Args:
         images: normalised pixels, or whatever the items of the data set are.
         facts: what is known of each row.
+        statistics: mean and deviation of each channel that pixels were normalised by; None
+            where that is not known.
     """
 
     images: Float[Tensor, "R C *spatial"]
     facts: RowFacts
+    statistics: tuple[Sequence[float], Sequence[float]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

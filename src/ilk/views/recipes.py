@@ -165,6 +165,11 @@ def weak(size: int = 224, min_scale: float = 0.2, name: str = "weak") -> ImageVi
     return ImageView(name=name, size=size, scale=(min_scale, 1.0))
 
 
+def bicubic_crop(size: int = 224, min_scale: float = 0.2, name: str = "a") -> ImageView:
+    """A crop and a flip without any colour: MAE, https://arxiv.org/abs/2111.06377, A.1."""
+    return replace(weak(size, min_scale, name), interpolation="bicubic")
+
+
 def shifted(size: int = 32, shift: float = 0.125, name: str = "weak") -> ImageView:
     """A flip and a shift, the weak view of FixMatch, https://arxiv.org/abs/2001.07685, 2.3.
 

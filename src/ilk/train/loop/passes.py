@@ -109,17 +109,18 @@ class Runner(nn.Module):
         whole = {name for name in wanted if network.root(name) == FEATURE}
         sizes = _grouped(group, lambda entry: (_size(entry, views), _kind(entry, masks)))
         hidden = [_mask(same, masks) for same in sizes]
+        images = [_joined([views[entry.view] for entry in same]) for same in sizes]
         shown = [
-            network.shown(_joined([views[entry.view] for entry in same]), wanted, mask)
-            for same, mask in zip(sizes, hidden, strict=True)
+            network.shown(own, wanted, mask) for own, mask in zip(images, hidden, strict=True)
         ]
         features = _joined([places[FEATURE] for places in shown])
-        rows = network.above({FEATURE: features}, whole, scales)
+        alone = {"mask": hidden[0], "images": images[0]} if len(sizes) == 1 else {}
+        rows = network.above({FEATURE: features}, whole, scales, **alone)
         out = _split(rows, [entry for same in sizes for entry in same], views)
-        for same, places, mask in zip(sizes, shown, hidden, strict=True):
-            rows = network.above(places, wanted - whole, scales, mask)
-            for view, own in _split(rows, same, views).items():
-                out[view] |= own
+        for same, places, mask, own in zip(sizes, shown, hidden, images, strict=True):
+            rows = network.above(places, wanted - whole, scales, mask=mask, images=own)
+            for view, found in _split(rows, same, views).items():
+                out[view] |= found
         return out
 
     def _company(self, entry: Pass, views: Mapping[str, Tensor]) -> object:

@@ -144,6 +144,13 @@ class Step:
             return place_by_place(vectors, facts, slots)
         return Rows(vectors, made, slots, task=facts.task, place=facts.place)
 
+    def pixels(self, view: str) -> Float[Tensor, "B C H W"]:
+        """The pixels of a view of images, of 0 to 1, as they were before normalisation."""
+        rows = self._views[view]
+        assert rows.statistics is not None
+        mean, std = (rows.images.new_tensor(s).view(-1, 1, 1) for s in rows.statistics)
+        return rows.images * std + mean
+
     def memory(self, name: str) -> nn.Module:
         """A memory by name."""
         return self._memory[name]

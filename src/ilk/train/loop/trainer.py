@@ -179,7 +179,10 @@ class Trainer:
                     outputs[role] = runner(views, scales, masks)
         context = Step(
             outputs=outputs,
-            views={name: ViewRows(views[name], known) for name, known in row_facts.items()},
+            views={
+                name: ViewRows(views[name], known, self._view_maker.statistics)
+                for name, known in row_facts.items()
+            },
             student=self.student,
             memory=self.memory,
             progress=progress,

@@ -57,7 +57,11 @@ class ViewMaker:
         whole, places = self._made_of(batch.items), self._places(batch)
         made_of = {name: self._made_of(items) for name, items in batch.subsets.items()}
         rows = {
-            name: ViewRows(images, RowFacts(made_of.get(name, whole), place=places.get(name)))
+            name: ViewRows(
+                images,
+                RowFacts(made_of.get(name, whole), place=places.get(name)),
+                self.statistics,
+            )
             for name, images in views.items()
         }
         if self.method.derived:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ilk.method import typed_changes
+from ilk.method import drops_patches, typed_changes
 from ilk.methods import recipe
-from ilk.networks import OWN, check_patches, patch_side
+from ilk.networks import OWN, VIT, check_patches, patch_side
 from ilk.train.assemble import method_without_weights
 from ilk.train.planning import tuning
 from ilk.train.planning.defaults import (
@@ -66,12 +66,19 @@ def with_network(asked: Settings, row: Network, side: float) -> Settings:
         UserError: the backbone cuts images into patches, which do not cover the named size.
     """
     fitted = asked.defaults == "fitted"
-    backbone = asked.backbone or (row.backbone if fitted else PAPER_BACKBONE)
+    backbone = asked.backbone or (_network(asked, row) if fitted else PAPER_BACKBONE)
     own = fitted and backbone in {row.backbone, *OWN}
     patch = patch_side(backbone, channels=asked.channels, options=asked.backbone_options)
     size = asked.image_size or natural_size(side, row.largest if own else PHOTO, patch)
     check_patches(backbone, patch, size)
     return replace(asked, backbone=backbone, image_size=size)
+
+
+def _network(asked: Settings, row: Network) -> str:
+    """The row's network, or a transformer where a method leaves patches out."""
+    if not drops_patches(method_without_weights(asked)):
+        return row.backbone
+    return VIT if row.backbone in OWN else PAPER_BACKBONE
 
 
 def with_method(asked: Settings, settings: Settings, facts: Facts) -> Settings:

@@ -8,11 +8,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ilk.core import UNKNOWN, Composition, Output, Rows, UserError, overlap, similarities
@@ -20,101 +19,31 @@ from ilk.data import Reader, Source
 from ilk.method import FromMemory, NearestNeighbour, Patches, RowSource
 from ilk.train.images import images_like
 from ilk.train.loop.step import KinRecord
+from ilk.train.previews.records import (
+    Candidate,
+    CandidateGroup,
+    LossPreview,
+    QueryPreview,
+    Relation,
+    RowImage,
+)
 from ilk.train.previews.step import StepPreview, preview_step
 from ilk.train.records.record import read_record
 
-Relation = Literal["positives", "ignored", "negatives", "shared classes"]
 # A candidate that shows the same image twice is drawn in the first of these alone.
 ORDER: tuple[Relation, ...] = ("positives", "ignored", "negatives", "shared classes")
 Members = tuple[Relation, Bool[Tensor, " K"], Float[Tensor, " K"]]
 BLANK = np.full((1, 1, 3), 200, np.uint8)  # of a past key whose image is not known
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RowImage:
-    """The image behind a row of queries or candidates.
-
-    Args:
-        pixels: of a view, or of the whole image for a past key.
-        kind: ``view NAME`` or ``past key``.
-        made_of: files or numbers of the images in it and their shares, which sum to one.
-    """
-
-    pixels: UInt8[np.ndarray, "H W C"]
-    kind: str
-    made_of: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Candidate:
-    """A candidate of a query.
-
-    Args:
-        image: behind it.
-        score: its weight among positives; the cosine similarity to the query among the others;
-            the share of classes in common where candidates are classes.
-        same_label: whether it has a label in common with the query; None where not known.
-    """
-
-    image: RowImage
-    score: float
-    same_label: bool | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CandidateGroup:
-    """Candidates that stand in one relation to a query.
-
-    Args:
-        relation: which one.
-        count: how many there are.
-        best: those of the largest scores, largest first.
-    """
-
-    relation: Relation
-    count: int
-    best: tuple[Candidate, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QueryPreview:
-    """A query and its candidates.
-
-    Args:
-        image: of the query.
-        groups: those that have a member.
-    """
-
-    image: RowImage
-    groups: tuple[CandidateGroup, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LossPreview:
-    """Some queries of one loss.
-
-    Args:
-        name: of the loss.
-        candidates: what queries are compared with.
-        negatives: whether the loss has any.
-        queries: of a batch, the first ones.
-    """
-
-    name: str
-    candidates: Literal["images", "classes"]
-    negatives: bool
-    queries: tuple[QueryPreview, ...]
-
-
 def preview_losses(
     directory: Path, images: Source, *, queries: int = 4, best: int = 8
 ) -> tuple[LossPreview, ...]:
-    """Positives, negatives and ignored images of a batch, for the first term of every name.
+    """As `losses_seen`, of the next batch.
 
     Args:
         directory: of a run that has a checkpoint.
-        images: of which a batch is taken; past keys have pixels when they are of these or of
-            the run's own data.
+        images: of which a batch is taken.
         queries: how many are kept at most.
         best: candidates of each group that are kept at most.
 
@@ -122,9 +51,28 @@ def preview_losses(
         UserError: there is no run, or it cannot be shown these images.
     """
     seen = preview_step(directory, images)
+    return losses_seen(seen, directory, images, queries=queries, best=best)
+
+
+def losses_seen(
+    seen: StepPreview, directory: Path, images: Source, *, queries: int = 4, best: int = 8
+) -> tuple[LossPreview, ...]:
+    """Positives, negatives and ignored images of a batch, for the first term of every name.
+
+    Terms whose queries are places of images, or whose candidates are pixels, are left out.
+
+    Args:
+        seen: the batch.
+        directory: of the run.
+        images: of which the batch was taken; past keys have pixels when they are of these or of
+            the run's own data.
+        queries: how many are kept at most.
+        best: candidates of each group that are kept at most.
+    """
     album = _Album(seen, images, _own(directory, images, seen.first))
-    firsts = {kin_record.term.name: kin_record for kin_record in reversed(seen.kin_records)}
-    names = dict.fromkeys(kin_record.term.name for kin_record in seen.kin_records)
+    records = [record for record in seen.kin_records if album.shows(record)]
+    firsts = {kin_record.term.name: kin_record for kin_record in reversed(records)}
+    names = dict.fromkeys(kin_record.term.name for kin_record in records)
     return tuple(
         LossPreview(
             name=name,
@@ -171,6 +119,12 @@ class _Album:
                 return self._image(entry, at, rows, row)
             at -= length
         raise IndexError(row)
+
+    def shows(self, kin_record: KinRecord) -> bool:
+        """Whether the rows of a term are whole images."""
+        images = sum(self._length(entry, 0) for entry in kin_record.term.queries)
+        pixels = any(isinstance(entry, Patches) for entry in kin_record.term.candidates)
+        return images == len(kin_record.queries) and not pixels
 
     def _length(self, entry: RowSource, rest: int) -> int:
         if isinstance(entry, FromMemory):

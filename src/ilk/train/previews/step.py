@@ -39,6 +39,7 @@ class StepPreview:
         views: pixels of all views, clean and mixed, by name; of a view that is made of labelled
             or of unlabelled images alone, of these.
         labels: of all items, -1 where unknown.
+        statistics: mean and deviation of each channel that pixels were normalised by.
     """
 
     kin_records: tuple[KinRecord, ...]
@@ -46,6 +47,7 @@ class StepPreview:
     first: int
     views: dict[str, UInt8[np.ndarray, "_ _ _ C"]]
     labels: Int[Tensor, " N"]
+    statistics: tuple[tuple[float, ...], tuple[float, ...]]
 
 
 @runtime_checkable
@@ -100,8 +102,14 @@ def preview_step(directory: Path, images: Source) -> StepPreview:
         context = trainer._look(batch, progress, first=False)
         for term in trainer.method.terms:
             context.loss(term)
-    views = {name: _pixels(images, setup.statistics) for name, images in pictures.items()}
-    return StepPreview(tuple(context.kin_records), batch.items, first, views, labels)
+    return StepPreview(
+        tuple(context.kin_records),
+        batch.items,
+        first,
+        {name: _pixels(images, setup.statistics) for name, images in pictures.items()},
+        labels,
+        setup.statistics,
+    )
 
 
 def _restored(setup: Setup, directory: Path, record: dict[str, Any]) -> int:

@@ -14,7 +14,7 @@ from ilk.data import Reader, Source
 from ilk.method import Method, passes
 from ilk.method.items import image_views
 from ilk.train.assemble import assemble
-from ilk.train.previews.losses import RowImage
+from ilk.train.previews.records import RowImage
 from ilk.train.records.record import read_record, recorded_settings
 from ilk.views import (
     AdversarialView,

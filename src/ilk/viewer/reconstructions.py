@@ -1,0 +1,43 @@
+"""What a run drew in the place of what it did not see, beside what was there."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+
+from ilk.train.previews.reconstructions import Reconstruction
+from ilk.viewer.report import CaptionedImage, Chapter
+
+LEAD = (
+    "Each row shows an image, what the network saw of it, and what it drew. Hidden parts are "
+    "grey; where only these were to be found, everything else of the drawing is the image "
+    "itself. Colours are those of the data: what was normalised for training is undone."
+)
+
+
+def reconstruction_chapters(found: Sequence[Reconstruction]) -> tuple[Chapter, ...]:
+    """A chapter of all reconstructions; none where there are none.
+
+    Args:
+        found: what `ilk.train.reconstructions` made.
+    """
+    if not found:
+        return ()
+    rows = tuple(
+        (
+            "",
+            (
+                _captioned(one, "original", one.original),
+                _captioned(one, "what the network saw", one.seen),
+                _captioned(one, "what it drew", one.drawn),
+            ),
+        )
+        for one in found
+    )
+    return (Chapter(title="Reconstructions", lead=LEAD, images=rows),)
+
+
+def _captioned(
+    one: Reconstruction, caption: str, pixels: UInt8[np.ndarray, "H W C"]
+) -> CaptionedImage:
+    return CaptionedImage(pixels=pixels, caption=caption, alt=f"{caption} of item {one.item}")
