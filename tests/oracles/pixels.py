@@ -48,7 +48,7 @@ def _decoded(net: Net, tokens: Tensor, kept: list[int]) -> Tensor:
     for n in range(16):
         token = shown[1 + kept.index(n)] if n in kept else net["decoder.mask_token"]
         rows.append(token + _sincos(n // 4, n % 4, 16).to(token))
-    rows = _block(net, "decoder.blocks.0", torch.stack(rows), 1e-5)
+    rows = _block(net, "decoder.blocks.0", torch.stack(rows))
     return affine(net, "decoder.predict", normed(net, "decoder.norm", rows))[1:]
 
 
@@ -203,12 +203,12 @@ def transformer(net: Net, rows: Tensor, kept) -> Tensor:
     tokens += [rows[n] + positions[1 + n] for n in kept]
     shown = torch.stack(tokens)
     for number in range(DEPTH):
-        shown = _block(net, f"backbone.blocks.{number}", shown, 1e-6)
+        shown = _block(net, f"backbone.blocks.{number}", shown)
     return normed(net, "backbone.norm", shown)
 
 
-def _block(net: Net, name: str, rows: Tensor, epsilon: float) -> Tensor:
-    given = affine(net, f"{name}.attn.qkv", normed(net, f"{name}.norm1", rows, epsilon))
+def _block(net: Net, name: str, rows: Tensor) -> Tensor:
+    given = affine(net, f"{name}.attn.qkv", normed(net, f"{name}.norm1", rows))
     heads = []
     for head in range(HEADS):
         width = WIDTH // HEADS
@@ -218,7 +218,7 @@ def _block(net: Net, name: str, rows: Tensor, epsilon: float) -> Tensor:
         )
         heads.append((q @ k.T / math.sqrt(width)).softmax(dim=1) @ v)
     rows = rows + affine(net, f"{name}.attn.proj", torch.cat(heads, dim=1))
-    hidden = affine(net, f"{name}.mlp.fc1", normed(net, f"{name}.norm2", rows, epsilon))
+    hidden = affine(net, f"{name}.mlp.fc1", normed(net, f"{name}.norm2", rows))
     return rows + affine(net, f"{name}.mlp.fc2", F.gelu(hidden))
 
 
@@ -227,10 +227,10 @@ def affine(net: Net, name: str, rows: Tensor) -> Tensor:
     return rows @ net[f"{name}.weight"].T + net[f"{name}.bias"]
 
 
-def normed(net: Net, name: str, rows: Tensor, epsilon: float = 1e-6) -> Tensor:
+def normed(net: Net, name: str, rows: Tensor) -> Tensor:
     """Layer norm."""
     apart = rows - rows.mean(dim=-1, keepdim=True)
-    scaled = apart / (apart.square().mean(dim=-1, keepdim=True) + epsilon).sqrt()
+    scaled = apart / (apart.square().mean(dim=-1, keepdim=True) + 1e-6).sqrt()
     return scaled * net[f"{name}.weight"] + net[f"{name}.bias"]
 
 
