@@ -114,8 +114,8 @@ class Runner(nn.Module):
             network.shown(own, wanted, mask) for own, mask in zip(images, hidden, strict=True)
         ]
         features = _joined([places[FEATURE] for places in shown])
-        alone = {"mask": hidden[0], "images": images[0]} if len(sizes) == 1 else {}
-        rows = network.above({FEATURE: features}, whole, scales, **alone)
+        mask, own = (hidden[0], images[0]) if len(sizes) == 1 else (None, None)
+        rows = network.above({FEATURE: features}, whole, scales, mask=mask, images=own)
         out = _split(rows, [entry for same in sizes for entry in same], views)
         for same, places, mask, own in zip(sizes, shown, hidden, images, strict=True):
             rows = network.above(places, wanted - whole, scales, mask=mask, images=own)
