@@ -20,7 +20,7 @@ KNN, LINEAR, CORRUPTED = PROTOCOLS
 PANELS = {KNN: "k-NN", LINEAR: "linear probe"}
 # Okabe and Ito's blue and vermilion, which differ to every kind of sight; shapes differ too.
 COLOURS = {KNN: "#0072b2", LINEAR: "#d55e00"}
-WIDTH, LABELS, ROW, TOP, BOTTOM, GAP = 860.0, 330.0, 34.0, 44.0, 64.0, 44.0
+WIDTH, LABELS, ROW, TOP, BOTTOM, GAP = 890.0, 360.0, 34.0, 44.0, 64.0, 44.0
 AUGMENTS = ("full", "no-hue", "crops")
 LEAST = 0.03  # share that an axis shows on either side of zero
 

@@ -85,7 +85,7 @@ def test_every_axis_is_drawn_and_what_is_missing_is_named(measured):
     page = table(found)
     assert "`moco-v3-wide-sdmp`" in page
     assert "`moco-v3-wide-none`" not in page
-    assert page.count("no change of hue") == 1
+    assert page.count("no-hue augmentation") == 1
     entries = evidence(found)
     assert [(one["augment"], one["seeds"], one["images"]) for one in entries] == [
         ("full", 2, 2_000), ("no-hue", 2, 2_000),

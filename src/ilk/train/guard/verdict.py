@@ -14,7 +14,7 @@ from ilk.train.guard.scores import Scores
 CHANCE = 0.025  # that a run whose encoder is as good as its start is turned back
 SURE = 0.025  # outside of an interval of 95 %, on either side
 LEFT = 0.5  # share of its effective rank that an encoder must keep
-FARTHEST = 20.0  # from the start, as a logarithm, that a rank is said to be
+FARTHEST = 20.0  # logarithm of a rank's ratio to the start, to keep it finite
 SPARE = 0.2  # share of its stability that it may lose
 
 
@@ -123,8 +123,8 @@ def rank_left(
         The share and both ends of the interval.
 
     Example:
-        >>> rank_left(np.full(21, 3.0), np.full(21, 12.0), 0.025)
-        (0.25, 0.25, 0.25)
+        >>> [round(end, 3) for end in rank_left(np.full(21, 3.0), np.full(21, 12.0), 0.025)]
+        [0.25, 0.25, 0.25]
     """
     log = np.log(np.maximum(now, 1.0) / np.maximum(start, 1.0))
     parts = len(log) - 1
