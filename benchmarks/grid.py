@@ -25,7 +25,7 @@ from ilk.evaluate import Result
 from ilk.progress import TrainDisplay
 from ilk.study import Cell as StudyCell
 from ilk.study import Study, Watch
-from ilk.train import Settings, read_record
+from ilk.train import Settings, begun, read_record, settings_asked
 from ilk.train.records.record import now, surroundings
 
 RESULTS = Path(__file__).parent / "results"
@@ -121,7 +121,7 @@ class Grid:
     ) -> dict[str, Any]:
         place, watch = whole.place(cell, seed), watching(console)
         began, worked = time.perf_counter(), time.process_time()
-        afresh = cell.settings is not None and not (place / "run.json").exists()
+        afresh = cell.settings is not None and not begun(place)
         whole.learn(cell, seed, watch)
         worked = time.process_time() - worked
         whole.score(cell, seed, watch)
@@ -138,7 +138,7 @@ class Grid:
             "train_seconds": record.get("seconds"),
             # Of all threads, whatever else ran; not known of a run that was taken up again.
             "train_processor_seconds": round(worked, 1) if afresh else None,
-            "settings": record.get("settings"),
+            "settings": settings_asked(place, record) if record else None,
             "images": None if cell.learned is None else len(cell.learned),
             "length": record.get("length"),
             # Those that trained it, which may have been earlier.

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import data_speed, growth, kin_speed, probe_speed, step_speed
+from benchmarks import data_speed, few_speed, growth, kin_speed, probe_speed, step_speed
 from benchmarks.grid import RESULTS, write
 from ilk.cli.allocator import keep_freed_memory
 from ilk.train.records.record import now, surroundings
@@ -76,6 +76,7 @@ PARTS: dict[str, Part] = {
     "views": views,
     "steps": step_speed.rows,
     "data": data_speed.rows,
+    "few": few_speed.rows,
     "probes": probe_speed.rows,
     "growth": growth.rows,
     "kin": kin_speed.rows,

@@ -107,14 +107,15 @@ def trainer(
     kin: str | None = None,
     batch: int = BATCH,
     items: int = BATCH,
+    classes: int = 0,
 ) -> Trainer:
-    """A trainer of the mini backbone for a data set of so many items."""
+    """A trainer of the mini backbone for a data set of so many items and classes."""
     torch.manual_seed(0)
     settings = Settings(
         method=method, method_options=options, mix=mix, kin=kin, backbone="resnet_mini",
         image_size=SIZE, batch_size=batch, device="cpu",
     )  # fmt: skip
-    record, student = assemble(settings, SIZE, items, 0)
+    record, student = assemble(settings, SIZE, items, classes)
     fabric = Fabric(accelerator="cpu", devices=1)
     return Trainer(
         record, student, fabric=fabric, batch_size=batch, lr=None, statistics=moments(3), seed=0

@@ -13,7 +13,7 @@ from ilk.cli.needs import memories, needs
 from ilk.core.names import CATALOGUE
 from ilk.kin_rules import KIN_RULES
 from ilk.method import Given, Method, Pretrained
-from ilk.methods import METHODS, recipe
+from ilk.methods import METHODS, whole_recipe
 from ilk.mixes import MIXES
 from ilk.train.planning import choices as chosen
 
@@ -76,7 +76,7 @@ def page() -> str:
 
 def _page() -> str:
     given = Given(width=FEATURES, size=SIZE)
-    records = {name: recipe(name, {}).build(given) for name in METHODS}
+    records = {name: whole_recipe(name).build(given) for name in METHODS}
     parts = [
         TOP,
         "## Methods\n",

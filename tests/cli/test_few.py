@@ -129,6 +129,82 @@ def test_what_cannot_be_predicted_or_scored_is_one_line(ilk, few, run):
         assert said.err.count("\n") == 1 + said.err.count("reading")
 
 
+def test_labels_that_cannot_be_right_are_a_clear_line(ilk, few):
+    names = sorted(path.name for path in (few / "labelled").iterdir())
+    first = sorted(path.name for path in (few / "photos").iterdir())[:3]
+    rows = [f"{name},{title}" for name, title in zip(first, (*names, names[1]), strict=True)]
+    tables = {
+        "missing.csv": [*rows, f"gone.png,{names[0]}"],
+        "none.csv": [f"{name}," for name in first],
+        "twice.csv": [*rows, f"{first[0]},{names[1]}"],
+        "lonely.csv": rows,
+    }
+    for name, lines in tables.items():
+        (few / name).write_text("\n".join(["path,label", *lines]))
+    begin = ("train", "photos", *SMALL, "-o", "runs/a")
+    for table_, message in [
+        ("missing.csv", "1 row of 4 do not, first 'gone.png'"),
+        ("none.csv", "none.csv must have a row with a label, got none"),
+        ("twice.csv", "rows of twice.csv must agree"),
+    ]:
+        said = ilk(*begin, "--labels", table_)
+        assert said.code == 2
+        assert message in said.err.replace(f"{few}/", "")
+        assert said.err.count("\n") == 1 + said.err.count("reading")
+        assert not (few / "runs" / "a").exists()
+    said = ilk(*begin, "--labels", "lonely.csv")
+    assert said.code == 0, said.err
+    assert "warning: 1 of 2 classes have one labelled image" in said.out + said.err
+
+    said = ilk("evaluate", "runs/a", "--train", "labelled", "--test", "labelled")
+    assert said.code == 2
+    assert "train and test must not share images" in said.err
+    (few / "val" / "owl").mkdir()
+    shutil.move(next((few / "val" / names[0]).iterdir()), few / "val" / "owl")
+    said = ilk("evaluate", "runs/a", *SETS, "--protocols", "classify")
+    assert said.code == 2
+    assert "owl" in said.err
+    assert said.err.count("\n") == 1 + said.err.count("reading")
+
+
+def test_a_run_goes_through_its_stages_and_says_what_became_of_labels(ilk, few):
+    small = [{"fixmatch": "noisy-student", "ratio=3": "ratio=1"}.get(w, w) for w in SMALL]
+    words = ("train", "photos", "--labelled", "labelled", "--rounds", "1", *small)
+    words = (*words, "--set", "threshold=0", "--set", "min_scale=0.5")
+    said = ilk(*words, "-o", "runs/student")
+    assert said.code == 0, said.err
+    assert "stage   teacher, 1 of 2" in said.out
+    assert "stage   student-1, 2 of 2: teacher labels" in said.out
+    assert (few / "runs/student/stages/teacher/pseudo-labels.parquet").exists()
+    assert not (few / "runs/student/stages/student-1").exists()
+
+    said = ilk("evaluate", "runs/student", *SETS, "--protocols", "classify")
+    assert said.code == 0, said.err
+    assert ilk("report", "runs/student", "--no-gallery", "-o", "page.html").code == 0
+    assert "Stages of runs/student" in (few / "page.html").read_text()
+    assert ilk("predict", "runs/student", "photos", "-o", "p.parquet").code == 0
+
+    again = ilk(*words, "-o", "runs/student")
+    assert "must not hold a run" in again.err
+    done = ilk("train", "--resume", "runs/student", "--rounds", "1")
+    assert "must be unfinished, but the run is complete" in done.err
+    other = ilk("train", "--resume", "runs/student", "--rounds", "2")
+    assert "a run must keep the settings that it began with, rounds 1, got 2" in other.err
+    said = ilk("train", "photos", "--labelled", "labelled", *SMALL, "--rounds", "2")
+    assert (
+        "--rounds: must go with a method that is trained in rounds, noisy-student" in said.err
+    )
+
+
+def test_a_run_that_was_not_evaluated_has_a_report(ilk, few, run):
+    said = ilk("report", run, "-o", "page.html")
+    assert said.code == 0, said.err
+    page = (few / "page.html").read_text()
+    assert "It was not evaluated" in page
+    assert "Learning curves" in page
+    assert ilk("report", few / "photos", "-o", "page.html").code == 2
+
+
 @pytest.mark.parametrize(
     ("shares", "words"),
     [

@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from ilk.method import Method, with_anchor
 from ilk.networks import Network, sync_batch_norm
 from ilk.train.devices import data_parallel, fully_sharded
+from ilk.train.loop.memories import fill
 from ilk.train.loop.trainer import Trainer
 from ilk.train.processes.sharding import whole
 from ilk.views import MixedView
@@ -24,6 +25,7 @@ from tests.laws.world import (
     batch,
     in_float64,
     label,
+    predictions,
     progress,
     small_method,
     trunk_for,
@@ -77,6 +79,7 @@ def prepared(case, fabric: Fabric, groups: int) -> Trainer:
         statistics=((0.5,) * 3, (0.25,) * 3), seed=0,
     )  # fmt: skip
     trainer.reveal("label", LABELS)
+    fill(trainer.memory, lambda _: predictions(LABELS))
     return trainer
 
 

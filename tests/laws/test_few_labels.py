@@ -20,12 +20,15 @@ from tests.oracles import world as oracles
 # them: of student, then of teacher.
 FEW = {
     "supervised": {"labelled": (1, 0), "unlabelled": (0, 0)},
+    "noisy-student": {"labelled": (1, 0), "unlabelled": (1, 0)},
     "fixmatch": {"labelled": (1, 0), "unlabelled": (2, 0)},
     "flexmatch": {"labelled": (1, 0), "unlabelled": (2, 0)},
     "uda": {"labelled": (1, 0), "unlabelled": (2, 0)},
     "mixmatch": {"labelled": (1, 0), "unlabelled": (4, 0)},  # two guesses, two mixes
     "s4l-rotation": {"labelled": (4, 0), "unlabelled": (4, 0)},
     "s4l-exemplar": {"labelled": (2, 0), "unlabelled": (2, 0)},  # eight crops in the paper
+    # Four rotations, the image, and VAT's two.
+    "s4l-moam": {"labelled": (7, 0), "unlabelled": (7, 0)},
     "pseudo-label": {"labelled": (1, 0), "unlabelled": (1, 0)},
     "pi-model": {"labelled": (2, 0), "unlabelled": (2, 0)},
     "temporal-ensembling": {"labelled": (1, 0), "unlabelled": (1, 0)},
@@ -142,12 +145,14 @@ def test_decay_spares_biases_and_norms_or_is_of_all(fabric: Fabric, name):
 
 # Rows of each pass of the student: so many for each labelled image, and for each other one.
 PASSES = {
+    "noisy-student": [(1, 1)],
     "fixmatch": [(1, 2)],  # labelled, weak and strong rows
     "flexmatch": [(1, 2)],
     "uda": [(1, 2)],
     "mixmatch": [(1, 2), (0, 2)],  # mixed rows, and those that guess
     "s4l-rotation": [(4, 4)],
     "s4l-exemplar": [(2, 2)],
+    "s4l-moam": [(5, 5), (1, 1), (1, 1)],  # with rotations; the search; the moved rows
 }
 
 
@@ -226,7 +231,10 @@ def test_monitors_change_nothing_and_count_what_is_right(fabric: Fabric, name):
         assert "unlabelled_grad_norm" not in found
         return
     assert found["unlabelled_grad_norm"] > 0
-    other = name.startswith("s4l")  # whose unlabelled terms are over other classes
+    other = name in {
+        "s4l-rotation",
+        "s4l-exemplar",
+    }  # whose unlabelled terms are over other classes
     assert ("pseudo_share" in found) == (not other)
     assert 0 <= found.get("pseudo_share", 0) <= 1
 

@@ -17,7 +17,7 @@ HINTS = get_type_hints(Settings)
 OPTIONS = [name for name in HINTS if name.endswith("_options")]
 LENGTHS = ("epochs", "steps", "minutes")
 OWN = {"directory": None, "bad": "skip", "verbose": True}  # of `Learner`
-ASIDE = {"data", "output", "dry_run", "resume", "teacher"}  # of ``ilk train``
+ASIDE = {"data", "output", "dry_run", "resume", "teacher", "rounds"}  # of ``ilk train``
 # Settings that the command line has by another name, or several by one.
 FLAGS = {"minutes": "time", "backbone_options": "backbone_set"} | dict.fromkeys(
     ["method_options", "mix_options", "kin_options", "optimiser_options", "tune_options"], "set"

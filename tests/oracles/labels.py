@@ -6,7 +6,16 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from tests.oracles.parts import Moves, Run, Step, cross_entropy, mean, nesterov_on_matrices
+from tests.laws.world import predictions
+from tests.oracles.parts import (
+    Moves,
+    Run,
+    Step,
+    cross_entropy,
+    mean,
+    nesterov_on_matrices,
+    warm_cosine,
+)
 
 
 def supervised(run: Run) -> Iterator[Tensor]:
@@ -40,6 +49,28 @@ def fixmatch(run: Run) -> Iterator[Tensor]:
         run.teacher.follow(run.student, 0.999)
         yield loss
     assert 0 < sum(chosen) < len(chosen), "some rows must be sure, and not all"
+
+
+def noisy_student(run: Run) -> Iterator[Tensor]:
+    """Xie et al., CVPR 2020, https://arxiv.org/abs/1911.04252, algorithm 1, one student.
+
+    The loss is the mean over labelled and other images, were there three others for each.
+    """
+    moves = Moves(run.student, nesterov_on_matrices, decay=1e-4)
+    predicted = predictions(torch.tensor(run.steps[0].labels)).shares
+    for step in run.steps:
+        images = torch.cat([step.views["labelled"], step.views["unlabelled"]])
+        known, rows = _scores(run, images).split(list(map(len, step.views.values())))
+        others = [item for item in step.items if step.labels[item] < 0]
+        soft = [torch.from_numpy(predicted[item]).double() for item in others]
+        losses = (
+            cross_entropy(row, given / given.sum())
+            for row, given in zip(rows, soft, strict=True)
+        )
+        loss = (_labelled(step, known) + 3 * mean(losses)) / 4
+        moves(loss, warm_cosine(step, 0.01 * run.batch / 256, warmup=5))
+        run.teacher.follow(run.student, 0.99)
+        yield loss
 
 
 def _scores(run: Run, images: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from tests.laws.world import predictions
+from tests.oracles.consistency import _divergence as divergence
 from tests.oracles.labels import _falling as falling
 from tests.oracles.labels import _labelled as labelled_loss
 from tests.oracles.labels import _scores as scores_of
@@ -146,6 +148,42 @@ def s4l_rotation(run: Run) -> Iterator[Tensor]:
         ]
         loss = supervised + mean(pretext)
         moves(loss, warm_cosine(step, 0.015 * run.batch / 256))
+        yield loss
+
+
+def s4l_moam(run: Run) -> Iterator[Tensor]:
+    """Zhai et al., ICCV 2019, section 7: all losses and pseudo-labels; directions are given."""
+    moves, net = Moves(run.student, sgd_on_matrices, decay=1e-3), run.student
+    predicted = predictions(torch.tensor(run.steps[0].labels)).shares
+    for step in run.steps:
+        images, d = step.views["a"], step.views["moved"].detach().requires_grad_()
+        shown = torch.cat([*(turn(images) for turn in TURNS), images])
+        turned, plain = net.feature(shown).split([4 * len(images), len(images)])
+        weight, bias = net["classifier.weight"].T, net["classifier.bias"]
+        classes, scores = turned @ weight + bias, plain @ weight + bias
+        known, others = [], []
+        for row, item in zip(classes, 4 * step.items, strict=True):
+            if step.labels[item] >= 0:
+                known.append(cross_entropy(row, step.labels[item]))
+            else:
+                soft = torch.from_numpy(predicted[item]).double()
+                others.append(cross_entropy(row, soft / soft.sum()))
+        pretext = mean(
+            cross_entropy(row, number // len(images))
+            for number, row in enumerate(
+                turned @ net["rotation.weight"].T + net["rotation.bias"]
+            )
+        )
+        p = scores.softmax(dim=1).detach()
+        doubt = divergence(p, net.feature(images + d) @ weight + bias)
+        (slope,) = torch.autograd.grad(doubt, d)
+        r = torch.stack([10 * g / g.square().sum().sqrt() for g in slope])
+        smooth = divergence(p, net.feature(images + r) @ weight + bias)
+        unsure = mean(-(row * row.log()).sum() for row in scores.softmax(dim=1))
+        loss = 0.15 * mean(known) + 0.15 * mean(others) + 0.4 * pretext
+        loss = loss + 0.3 * smooth + 0.3 * unsure
+        moves(loss, warm_cosine(step, 0.015 * run.batch / 256))
+        run.teacher.follow(run.student, 0.99)
         yield loss
 
 

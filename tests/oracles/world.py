@@ -18,9 +18,19 @@ from ilk.method import EMA, Given, Method, passes
 from ilk.methods import recipe
 from ilk.networks import Network
 from ilk.train.loop.loader import Batch
+from ilk.train.loop.memories import fill
 from ilk.train.loop.profile import no_clock
 from ilk.train.loop.trainer import Trainer
-from tests.laws.world import GIVEN_VIT, SMALL, VITS, in_float64, small_mix, subset_of, vit
+from tests.laws.world import (
+    GIVEN_VIT,
+    SMALL,
+    VITS,
+    in_float64,
+    predictions,
+    small_mix,
+    subset_of,
+    vit,
+)
 from tests.oracles.parts import Net, Run, Step
 
 Oracle = Callable[[Run], Iterator[Tensor]]  # yields the loss of each step once it is taken
@@ -40,8 +50,10 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "fixmatch": {"threshold": 0.31},  # some rows reach it and some do not
     "flexmatch": {"threshold": 0.45},
     "uda": {"threshold": 0.31, "annealing": "linear"},
+    "noisy-student": {"base_lr": 0.01, "momentum": 0.99},
     "mixmatch": {"ramp_epochs": 6},
     "s4l-exemplar": {"copies": 3},
+    "s4l-moam": {"momentum": 0.99},
     "pseudo-label": {"threshold": 0.31},
     "fast-swa": {"average_from": 2.0, "cycle_share": 0.75, "average_share": 4 / 9},
 }
@@ -102,6 +114,7 @@ def trainer_of(
         statistics=STATISTICS, seed=0,
     )  # fmt: skip
     trainer.reveal("label", LABELS)
+    fill(trainer.memory, lambda _: predictions(LABELS))
     if isinstance(method.teacher, EMA) and trainer.teacher is not None:
         for weight, own in zip(
             trainer.teacher.network.parameters(), _shared(student), strict=True

@@ -65,29 +65,31 @@ def split_options(words: tuple[str, ...]) -> tuple[dict[str, str], ...]:
     return out
 
 
-def with_teacher(words: tuple[str, ...], method: str, teacher: str | None) -> tuple[str, ...]:
-    """Words of ``--set`` with the teacher among them, where one is named by a flag of its own.
+def with_field(
+    words: tuple[str, ...], method: str, field: str, value: object, what: str
+) -> tuple[str, ...]:
+    """Words of ``--set`` with a field of the method that has a flag of its own.
 
     Args:
         words: those of ``--set``.
-        method: that is to learn from it.
-        teacher: as `ilk.networks.load_encoder` reads encoders.
+        method: that is to have it.
+        field: its name, and that of the flag.
+        value: None where the flag is not given.
+        what: methods that have such a field do, for the message.
 
     Raises:
-        UserError: the method learns from no other network, or there is a teacher among the
-            words already.
+        UserError: the method has no such field, or it is among the words already.
     """
-    if teacher is None:
+    if value is None:
         return words
-    names = [name for name in catalogue()["method"] if "teacher" in fields_of("method", name)]
+    names = [name for name in catalogue()["method"] if field in fields_of("method", name)]
     if method in catalogue()["method"] and method not in names:
         raise UserError(
-            f"--teacher: must go with a method that learns from a trained network, "
-            f"{' or '.join(names)}, got {method}"
+            f"--{field}: must go with a method that {what}, {' or '.join(names)}, got {method}"
         )
-    if "teacher" in pairs(words):
-        raise UserError("--teacher: must be named once, got --set teacher as well")
-    return (*words, f"teacher={teacher}")
+    if field in pairs(words):
+        raise UserError(f"--{field}: must be named once, got --set {field} as well")
+    return (*words, f"{field}={value}")
 
 
 def check_names(

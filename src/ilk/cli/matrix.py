@@ -32,11 +32,12 @@ def fits() -> Fits:
 
     from ilk.kin_rules import KIN_RULES, kin_rule
     from ilk.method import Given
-    from ilk.methods import METHODS, recipe
+    from ilk.methods import METHODS, whole_recipe
     from ilk.mixes import MIXES, mixture
 
     with torch.device("meta"):  # only shapes are needed; some heads have millions of numbers
-        records = {name: recipe(name, {}).build(Given(width=8, size=224)) for name in METHODS}
+        given = Given(width=8, size=224)
+        records = {name: whole_recipe(name).build(given) for name in METHODS}
         tried = {
             **{name: mixture(name, {}).apply for name in MIXES},
             **{name: kin_rule(name, {}).apply for name in KIN_RULES},

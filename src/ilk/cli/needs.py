@@ -15,6 +15,7 @@ _MEMORIES: Mapping[str, Callable[[int, Any], str]] = {
     "Bank": lambda n, _: _several(n, "memory bank"),
     "Centre": lambda n, _: _several(n, "running mean of scores", "running means of scores"),
     "Clusters": lambda n, memory: _clusterings(n, len(memory.centroids)),
+    "GivenClasses": lambda n, _: "the class that an earlier stage gave each image",
     "History": lambda n, _: "the last 2 embeddings of each image",
     "LearningStatus": lambda n, _: "the class in which each image was last found",
     "Labels": lambda n, memory: f"pseudo-labels of {len(memory.rarity):,} classes",
@@ -83,7 +84,7 @@ def _small(name: str) -> "Method":
     import torch
 
     from ilk.method import Given
-    from ilk.methods import recipe
+    from ilk.methods import whole_recipe
 
     with torch.device("meta"):
-        return recipe(name, {}).build(Given(width=8, size=224))
+        return whole_recipe(name).build(Given(width=8, size=224))

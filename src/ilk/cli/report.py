@@ -11,11 +11,14 @@ from ilk.core.errors import UserError
 from ilk.progress import TrainDisplay
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ilk.embedding import Embeddings
     from ilk.viewer import Chapter, EvaluatedEncoder, Lookup
 
 KNN = "knn@1"
 SAFE = ("pixels", "hog")
+RECORD, FILE = "run.json", "evaluation.json"
 
 
 def report(
@@ -26,7 +29,7 @@ def report(
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     workers: int | None = None,
 ) -> None:
-    """Make one page, which loads nothing, from the results of ilk evaluate.
+    """Make one page, which loads nothing, from the results of ilk evaluate, or of runs alone.
 
     Tables and plots with intervals, paired differences, how many labels it takes, and the most
     confident mistakes of k-NN where encoder and images are still where they were.
@@ -35,7 +38,8 @@ def report(
     ----------
     evaluations
         Draw these: runs that were evaluated, or files that ilk evaluate wrote; the page is
-        about the first.
+        about the first. Of runs that were not evaluated, as where there are no labels, it shows
+        how they learned.
     output
         Write the page to this file.
     gallery
@@ -49,7 +53,7 @@ def report(
     """
     from ilk.core import check_writable
     from ilk.data import default_workers
-    from ilk.viewer import evaluations_report, read_evaluations, write_report
+    from ilk.viewer import evaluations_report, read_evaluations, training_report, write_report
 
     if not evaluations:
         raise UserError(
@@ -57,6 +61,9 @@ def report(
         )
     check_writable(output, "-o")
     console = terminal()
+    if all((place / RECORD).is_file() and not (place / FILE).exists() for place in evaluations):
+        _tell(console, write_report(output, training_report(evaluations)), evaluations)
+        return
     found = read_evaluations(evaluations)
     notes: list[str] = []
     chapters: list[Chapter] = []
@@ -65,6 +72,10 @@ def report(
         chapters, notes = _mistakes(console, found[0], how)
         chapters += _drawings(found[0])
     path = write_report(output, evaluations_report(found, chapters, notes))
+    _tell(console, path, evaluations)
+
+
+def _tell(console: Console, path: Path, evaluations: "Sequence[Path]") -> None:
     say(console, f"The report is in {plain(path)}")
     answer({"report": str(path), "evaluations": [str(place) for place in evaluations]})
 

@@ -30,18 +30,22 @@ def taken(given: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
-def check_same(record: dict[str, Any], directory: Path, given: dict[str, Any]) -> None:
+def check_same(directory: Path, given: dict[str, Any]) -> None:
     """Refuse what would change a run that has begun.
 
     Args:
-        record: the run's.
         directory: of the run.
         given: by the name of the argument.
 
     Raises:
         UserError: something is given that differs from what the run began with.
     """
-    settings = record["settings"]
+    from ilk.train import begun, read_record, settings_asked
+    from ilk.train.records.record import RECORD
+
+    staged = begun(directory) and not (directory / RECORD).exists()
+    record: dict[str, Any] = {} if staged else read_record(directory)
+    settings = settings_asked(directory, record)
     known = {**settings, "output": str(directory.absolute()), **_by_words(settings)}
     if "mixing" in record.get("plan", {}):  # the mix was chosen, not named
         given = dict(item for item in given.items() if item != AUTO)
@@ -62,6 +66,7 @@ def _asked(flag: str, value: Any) -> list[tuple[str, object]]:
         "resume": lambda: {},
         "set": lambda: _placed(pairs(value)),
         "teacher": lambda: _placed({flag: value}),
+        "rounds": lambda: {flag: value},
         "backbone_set": lambda: {f"backbone {k}": v for k, v in literals(value).items()},
         "output": lambda: {flag: Path(value).absolute()},
     }

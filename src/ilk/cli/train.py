@@ -13,7 +13,7 @@ from ilk.cli.arguments import (
     literals,
     minutes,
     split_options,
-    with_teacher,
+    with_field,
 )
 from ilk.cli.follow import answer_first, follow, planner, speaker, speaks
 from ilk.cli.terminal import terminal
@@ -38,6 +38,7 @@ def train(
     backbone_set: Pairs = (),
     weights: Annotated[str | None, Parameter(name="--from")] = None,
     teacher: str | None = None,
+    rounds: int | None = None,
     labelled: str | None = None,
     labels: str | None = None,
     subset: str | None = None,
@@ -113,6 +114,10 @@ def train(
         Learn from this trained network, which stays as it is: a run, NAME@FILE, a hub folder
         or timm:NAME. --method distill makes a small network of it, see also rekd; it is the
         same as --set teacher=NAME.
+    rounds
+        Let so many students follow one another, of which each labels the images for the next,
+        with --method noisy-student; it is the same as --set rounds=NUMBER. The last one is the
+        run, the others are kept in stages/ below it.
     labelled
         Take the labels of these images and of no others: a folder with a folder for each
         class, or any other images with labels. Methods that learn from few labels have these
@@ -198,7 +203,9 @@ def train(
         return
     check_data("train", data)
     began = clock()
-    options = split_options(with_teacher(set, method, teacher))
+    asked = with_field(set, method, "teacher", teacher, "learns from a trained network")
+    asked = with_field(asked, method, "rounds", rounds, "is trained in rounds")
+    options = split_options(asked)
     own, mixed, added, moved, tuned = options
     check_names(method, mix, kin, options)
     from ilk.train import Settings
@@ -237,12 +244,11 @@ def train(
 def _resume(directory: Path) -> None:
     """Go on with a run; beside another length, only what changes no result is taken."""
     from ilk.cli.resume import check_same, given_now, taken
-    from ilk.train import read_record
 
     given = given_now()
     data: tuple[str, ...] = given.pop("data", ())
     options = taken(given)
-    check_same(read_record(directory), directory, given)
+    check_same(directory, given)
     spec = None if len(data) == 0 else data[0] if len(data) == 1 else list(data)
     follow(
         terminal(quiet=not speaks()), directory.name, directory,

@@ -132,6 +132,7 @@ class WithFacts:
         parts = [self.source.fingerprint.encode()]
         for name, known in self._known.items():
             parts += [str((name, known.names)).encode(), known.values.astype("<i4").tobytes()]
+            parts += [] if known.shares is None else [known.shares.astype("<f2").tobytes()]
         return digest(parts)
 
     @property

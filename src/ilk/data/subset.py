@@ -1,6 +1,6 @@
 """Some items of a source."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Int
@@ -63,7 +63,8 @@ class Subset:
     def fact(self, name: str) -> Fact:
         """A fact of the chosen items; values are named as in the whole."""
         known = fact(self.source, name)
-        return Fact(known.names, known.values[self.chosen], known.reason)
+        shares = None if known.shares is None else known.shares[self.chosen]
+        return replace(known, values=known.values[self.chosen], shares=shares)
 
     def __len__(self) -> int:
         return len(self.chosen)

@@ -74,8 +74,7 @@ class VectorColumn:
                 f"embed: vectors must stay below 65504 to fit float16, {batch.keys[row]} has"
                 f" {np.abs(batch.vectors[row]).max():.4g}; use float32"
             )
-        numbers = pa.array(vectors.ravel())
-        return {"vector": pa.FixedSizeListArray.from_arrays(numbers, self.encoder.feature_dim)}
+        return {"vector": _lists(vectors.ravel(), self.encoder.feature_dim)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +83,11 @@ class ClassColumns:
 
     Args:
         classifier: one of the encoder's features.
+        whole: whether the probabilities of all classes stand beside them, in half precision.
     """
 
     classifier: Classifier
+    whole: bool = False
 
     @property
     def made(self) -> dict[str, Any]:
@@ -94,15 +95,18 @@ class ClassColumns:
         return {
             "classifier": self.classifier.fingerprint,
             "predicted": list(self.classifier.classes),
+            **({"probabilities": "float16"} if self.whole else {}),
         }
 
     @property
     def fields(self) -> list[pa.Field]:
-        """A name and two numbers in [0, 1]."""
+        """A name, two numbers in [0, 1], and one for each class where they are wanted."""
+        every = pa.list_(pa.float16(), len(self.classifier.classes))
         return [
             pa.field("class", pa.string()),
             pa.field("probability", pa.float32()),
             pa.field("margin", pa.float32()),
+            *([pa.field("probabilities", every)] if self.whole else []),
         ]
 
     def arrays(self, batch: Batch) -> dict[str, pa.Array]:
@@ -111,8 +115,14 @@ class ClassColumns:
         best = found.topk(min(2, found.shape[1]), dim=1)
         margin = best.values[:, 0] - best.values[:, -1]
         names = self.classifier.classes
+        halves = found.numpy().astype(np.float16).ravel()
         return {
+            **({"probabilities": _lists(halves, len(names))} if self.whole else {}),
             "class": pa.array([names[k] for k in best.indices[:, 0].tolist()], pa.string()),
             "probability": pa.array(best.values[:, 0].numpy(), pa.float32()),
             "margin": pa.array(margin.numpy(), pa.float32()),
         }
+
+
+def _lists(numbers: np.ndarray, width: int) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(pa.array(numbers), width)

@@ -7,7 +7,8 @@ of the items that the source knows by name (whole numbers, numbers or text), and
 (fixed_size_list of float16 or float32).
 What made it stands as JSON under ``ilk`` in the schema's metadata; `ilk.embedding.formats` says
 what CSV and npz make of this. A table of predictions has ``class`` (string), ``probability``
-and ``margin`` (float32) in the place of ``vector``.
+and ``margin`` (float32) in the place of ``vector``, and perhaps ``probabilities``
+(fixed_size_list of float16), of every class.
 """
 
 # pyarrow has no types
@@ -96,6 +97,7 @@ def predict_to_table(
     path: str | Path,
     *,
     shard_rows: int | None = None,
+    whole: bool = False,
     progress: Callable[[int, int], None] | None = None,
     **reading: Unpack[Reading],
 ) -> Path:
@@ -107,10 +109,11 @@ def predict_to_table(
         source: as in `embed_to_table`, and so are the others.
         path: file or directory.
         shard_rows: items in a shard of parquet.
+        whole: whether the probabilities of all classes are kept too.
         progress: called with the items done and their number.
         reading: ``batch_size``, ``device`` and ``workers``.
     """
-    columns = ClassColumns(classifier)
+    columns = ClassColumns(classifier, whole)
     job = Job(
         encoder, source, columns, shard_rows or SHARD, reading, progress, "predict",
         known(source),

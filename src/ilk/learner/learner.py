@@ -157,12 +157,13 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Raises:
             UserError: the folder holds no run, or no encoder yet.
         """
-        from ilk.train import read_record
+        from ilk.train import read_record, settings_asked
         from ilk.train.records.record import recorded_settings
 
         folder = Path(directory)
         record = read_record(folder)
-        settings = recorded_settings(record).as_record() | {"device": "auto", "workers": None}
+        chosen = recorded_settings(record | {"settings": settings_asked(folder, record)})
+        settings = chosen.as_record() | {"device": "auto", "workers": None}
         given: dict[str, Any] = {
             name: None if value == {} else value for name, value in settings.items()
         }

@@ -5,6 +5,7 @@ from ilk.method.anchor import with_anchor
 from ilk.method.augment import AUGMENT, Augment, with_augmentation
 from ilk.method.ground import with_background
 from ilk.method.items import with_item_kind
+from ilk.method.learned import Policy, with_policy
 from ilk.method.options import typed_changes, typed_options
 from ilk.method.outputs import (
     Pass,
@@ -16,6 +17,7 @@ from ilk.method.outputs import (
     shown_views,
     unlabelled_terms,
 )
+from ilk.method.pseudo import PseudoLabels
 from ilk.method.record import (
     EMA,
     Given,
@@ -30,6 +32,7 @@ from ilk.method.record import (
 from ilk.method.references import outputs_in, substituted
 from ilk.method.rewrite import Rewriting, Weighting, mixed_totals, with_mixed_queries
 from ilk.method.sampling import Grouped, KnownShare, Sampling, StepItems, largest
+from ilk.method.stages import Stage, Staged, as_taught
 from ilk.method.term import (
     Classes,
     FromMemory,
@@ -57,16 +60,21 @@ __all__ = [
     "Optimisation",
     "Pass",
     "Patches",
+    "Policy",
     "Pretrained",
+    "PseudoLabels",
     "Remember",
     "Rewriting",
     "RowSource",
     "Sampling",
     "Source",
+    "Stage",
+    "Staged",
     "StepItems",
     "Term",
     "Together",
     "Weighting",
+    "as_taught",
     "drops_patches",
     "label_head",
     "largest",
@@ -86,4 +94,5 @@ __all__ = [
     "with_background",
     "with_item_kind",
     "with_mixed_queries",
+    "with_policy",
 ]

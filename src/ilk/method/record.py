@@ -8,6 +8,7 @@ from torch import nn
 
 from ilk.core import MemoryName, Output, Scalar
 from ilk.core.facts import LABEL
+from ilk.method.pseudo import PseudoLabels
 from ilk.method.references import check_references
 from ilk.method.sampling import Sampling
 from ilk.method.term import Term
@@ -224,6 +225,8 @@ class Method:
         facts: names of what the method must know of items, such as ``label``, and the share of
             the known values of each that it may see.
         sampling: by which facts the items of a batch are drawn; None is a random order of all.
+        pseudo: predictions of another network that it takes as labels; whoever opens the data
+            reads them. None is none.
 
     Raises:
         ValueError: a head, view, network or memory that is referred to is not there.
@@ -247,6 +250,7 @@ class Method:
     places: bool = False
     facts: Mapping[str, float] = field(default_factory=dict)
     sampling: Sampling | None = None
+    pseudo: PseudoLabels | None = None
 
     def __post_init__(self) -> None:
         """Look up every name that views, terms, kin rules and memories refer to."""

@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from ilk.core import UserError
 from ilk.core.names import suggestion
-from ilk.method import Given, Method, typed_changes, typed_options
+from ilk.method import Given, Method, Staged, typed_changes, typed_options
 from ilk.methods.barlow_twins import BarlowTwins
 from ilk.methods.byol import BYOL
 from ilk.methods.cmsf import CMSF
@@ -35,6 +35,7 @@ from ilk.methods.moco_v3 import RECIPES as MOCO_V3_RECIPES
 from ilk.methods.moco_v3 import MoCoV3
 from ilk.methods.msf import MSF
 from ilk.methods.nnclr import NNCLR
+from ilk.methods.noisy_student import NoisyStudent
 from ilk.methods.pi_model import PiModel
 from ilk.methods.pseudo_label import PseudoLabel
 from ilk.methods.rekd import ReKD
@@ -43,6 +44,7 @@ from ilk.methods.ressl import ReSSL
 from ilk.methods.revisiting import Revisiting
 from ilk.methods.rotation import Rotation
 from ilk.methods.s4l_exemplar import S4LExemplar
+from ilk.methods.s4l_moam import S4LMOAM
 from ilk.methods.s4l_rotation import S4LRotation
 from ilk.methods.simclr import SimCLR
 from ilk.methods.simmim import SimMIM
@@ -102,12 +104,14 @@ METHODS: Mapping[str, type[Recipe]] = {
     "diet": DIET,
     "distill": Distill,
     "supervised": Supervised,
+    "noisy-student": NoisyStudent,
     "fixmatch": FixMatch,
     "flexmatch": FlexMatch,
     "uda": UDA,
     "mixmatch": MixMatch,
     "s4l-rotation": S4LRotation,
     "s4l-exemplar": S4LExemplar,
+    "s4l-moam": S4LMOAM,
     "pseudo-label": PseudoLabel,
     "pi-model": PiModel,
     "temporal-ensembling": TemporalEnsembling,
@@ -126,6 +130,15 @@ METHODS: Mapping[str, type[Recipe]] = {
 
 # Settings that a paper has beside the defaults, by the word for --set recipe=WORD.
 RECIPES: Mapping[str, Mapping[str, Recipe]] = {"moco-v3": MOCO_V3_RECIPES}
+
+
+def whole_recipe(name: str) -> Recipe:
+    """A method's default settings with all of its parts, to be described.
+
+    Those of a method in stages are as in a stage that learns from an earlier one.
+    """
+    made = recipe(name, {})
+    return recipe(name, {"pseudo_labels": "table"}) if isinstance(made, Staged) else made
 
 
 def recipe(name: str, options: Mapping[str, Any]) -> Recipe:

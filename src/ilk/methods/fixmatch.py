@@ -6,7 +6,9 @@ Idea: two ideas in one term. The most probable class of a weakly augmented image
     predict it. As confidence grows, more images take part, so no ramp is needed.
 Against UDA: labels are hard, and from the same threshold on; weights and temperature are
     gone. Against Pseudo-Label: the image that gives the label is not the one that gets it.
-Departures: images that are not square are cropped to their middle. No reproduction is claimed.
+Departures: images that are not square are cropped to their middle. CTAugment has the operations
+    of RandAugment, and strengths that were known one to two periods of 16 steps before. No
+    reproduction is claimed.
 Checked: tests/kin/test_classes.py, tests/laws/test_few_labels.py, tests/oracles,
     tests/golden/losses.json
 """
@@ -26,7 +28,9 @@ from ilk.method import (
     Method,
     Mixable,
     Optimisation,
+    Policy,
     Term,
+    with_policy,
 )
 from ilk.objectives import SoftCrossEntropy
 
@@ -46,6 +50,7 @@ class FixMatch:
     ratio: float = 7  # unlabelled images for each labelled one
     pooled: bool = True  # labelled images are among the unlabelled ones too
     weight: float = 1.0  # of the unlabelled loss
+    policy: Policy = "randaugment"  # of strong views; ctaugment learns how strong they may be
     momentum: float = 0.999  # of the moving average that is kept
     catch_up: float = 0.0  # step t keeps at most t / (t + catch_up) of that average
     base_lr: float = 0.015  # for a batch of 256; 0.03 for the authors' 64 + 448
@@ -54,7 +59,7 @@ class FixMatch:
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
         classes, over = (Classes(given.scores),), SoftCrossEntropy(temperature=1.0)
-        return Method(
+        made = Method(
             views=views.fixmatch_views(given.size),
             heads={"classifier": Head(networks.classifier(given.width, given.scores))},
             teacher=EMA(momentum=WarmMomentum(self.momentum, self.catch_up), buffers=True),
@@ -94,3 +99,4 @@ class FixMatch:
             facts={LABEL: 1.0},
             sampling=KnownShare(share=1 / (1 + self.ratio), pooled=self.pooled),
         )
+        return with_policy(made, self.policy)

@@ -80,15 +80,32 @@ def dino_head(
     return head
 
 
-def classifier(in_dim: int, classes: int) -> nn.Linear:
+def classifier(in_dim: int, classes: int, *, dropout: float = 0.0) -> nn.Linear:
     """Build a linear layer to class scores: normal weights (std 0.01), biases of zero.
 
     Caron et al., ECCV 2018, as in the authors' code.
+
+    Args:
+        in_dim: width of the features.
+        classes: K.
+        dropout: probability with which a feature is left out while a network learns.
     """
-    head = nn.Linear(in_dim, classes)
+    head = _Dropping(in_dim, classes, dropout) if dropout else nn.Linear(in_dim, classes)
     nn.init.normal_(head.weight, std=0.01)
     nn.init.zeros_(head.bias)
     return head
+
+
+class _Dropping(nn.Linear):
+    """A linear layer that does not see some of its inputs while it learns."""
+
+    def __init__(self, in_dim: int, out_dim: int, dropout: float) -> None:
+        super().__init__(in_dim, out_dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, input: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
+        """Scores."""
+        return super().forward(self.dropout(input))
 
 
 def item_classifier(in_dim: int, items: int) -> nn.Linear:

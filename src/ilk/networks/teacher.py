@@ -26,11 +26,15 @@ class Teacher:
 
     Args:
         student: is copied, with its device and types; what is frozen in it stays equal.
-        buffers: whether running statistics are averaged as parameters are.
+        buffers: whether running statistics are averaged as parameters are. Such a copy is in
+            evaluation mode, so that no pass of its own adds to them.
+
+    Attributes:
+        evaluated: whether it is in evaluation mode for good.
     """
 
     def __init__(self, student: Network, *, buffers: bool = False) -> None:
-        self._buffers = buffers
+        self._buffers = self.evaluated = buffers
         heads = {
             name: replace(head, module=copy.deepcopy(head.module))
             for name, head in student.heads.items()
@@ -39,6 +43,7 @@ class Teacher:
         trunk = copy.deepcopy(student.backbone)
         self.network = Network(trunk, heads).requires_grad_(False)
         _silence(self.network)
+        self.network.train(not buffers)
         self._followed: tuple[Network, list[Tensor], list[Tensor], Counts] | None = None
 
     @torch.no_grad()

@@ -19,12 +19,21 @@ from ilk.evaluate import (
 )
 from ilk.networks import Classifier, Encoder, load_classifier, load_encoder
 from ilk.study.cells import PIXELS, Cell
-from ilk.train import Settings, Watcher, Worsened, open_images, read_record, resume, train
-from ilk.train.records.record import FINISHED, RECORD, recorded_settings
+from ilk.train import (
+    Settings,
+    Watcher,
+    Worsened,
+    begun,
+    open_images,
+    read_record,
+    resume,
+    settings_asked,
+    train,
+)
+from ilk.train.records.record import DONE, RECORD, recorded_settings
 
 FILE = "evaluation.json"
 FREE = ("seed", "workers", "device", "checkpoint_every")  # may differ between starts
-DONE = (FINISHED, "stopped")
 OPEN = "auto"  # what was left to `ilk`, beside None
 
 Watch = Callable[[str], AbstractContextManager[Watcher]]
@@ -123,7 +132,7 @@ class Study:
             images = self._images(cell)
             # What the guard stops has an encoder no worse than its start.
             with watch(_title(cell, seed)) as watcher, suppress(Worsened):
-                if (place / RECORD).exists():
+                if begun(place):
                     resume(place, watcher, images)
                 else:
                     train(replace(cell.settings, seed=seed), images, place, watcher)
@@ -237,7 +246,7 @@ def _title(cell: Cell, seed: int) -> str:
 
 def _check_same(wanted: Settings, record: dict[str, Any], place: Path) -> None:
     """What was asked for by name must be what the run was started with."""
-    kept = record["settings"]
+    kept = settings_asked(place, record)
     if "legs" in record["length"]:
         raise UserError(
             f"compare: {place} holds a run that was lengthened, which is not the same as one "

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ilk.train.fit import dry_run, resume, train
+    from ilk.train.fit import dry_run
     from ilk.train.guard.guard import Worsened
     from ilk.train.images import images_like, open_images
     from ilk.train.loop.probe import online_probe
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from ilk.train.previews.views import ViewPreview, preview_views
     from ilk.train.processes.ranks import leave
     from ilk.train.records.record import read_record
+    from ilk.train.records.stages import begun, settings_asked
     from ilk.train.run import Collapsed, Interrupted, Watcher
     from ilk.train.settings import Settings, checked_settings
+    from ilk.train.stages import resume, train
     from ilk.train.start import before
 
 _HOMES = {
-    "fit": "dry_run resume train",
+    "fit": "dry_run",
     "images": "images_like open_images",
     "planning.plan": "Plan",
     "previews.losses": "losses_seen preview_losses",
@@ -40,8 +42,10 @@ _HOMES = {
     "loop.probe": "online_probe",
     "processes.ranks": "leave",
     "records.record": "read_record",
+    "records.stages": "begun settings_asked",
     "run": "Collapsed Interrupted Watcher",
     "settings": "Settings checked_settings",
+    "stages": "resume train",
     "start": "before",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -59,6 +63,7 @@ __all__ = [
     "Watcher",
     "Worsened",
     "before",
+    "begun",
     "checked_settings",
     "dry_run",
     "images_like",
@@ -73,6 +78,7 @@ __all__ = [
     "read_record",
     "reconstructions",
     "resume",
+    "settings_asked",
     "train",
 ]
 

@@ -8,16 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from ilk.core import UserError
+from ilk.core import UNKNOWN, UserError
 from ilk.core.counts import count
-from ilk.core.facts import LABEL
+from ilk.core.facts import LABEL, PSEUDO_LABEL, Fact
 from ilk.curate import curated
 from ilk.data import (
     Source,
+    Subset,
+    WithFacts,
     fact,
     fact_names,
     labels,
     left_out,
+    monitor_labels,
     open_source,
     pooled,
     with_labelled,
@@ -25,7 +28,8 @@ from ilk.data import (
 )
 from ilk.data.account import summary
 from ilk.data.pairs import MARKED, with_pairs
-from ilk.method import KnownShare
+from ilk.embedding import read_predictions
+from ilk.method import KnownShare, PseudoLabels
 from ilk.train.assemble import method_without_weights
 from ilk.train.processes.ranks import check_same, several, together
 from ilk.train.records.record import recorded_settings
@@ -54,10 +58,13 @@ def open_images(settings: Settings, data: Any) -> Source:
         source = curated(source, settings.subset)
     if settings.labelled is not None:
         source = with_labelled(source, open_source(settings.labelled))
-    rule = method_without_weights(settings).sampling
+    method = method_without_weights(settings)
+    rule = method.sampling
     if isinstance(rule, KnownShare) and rule.fact == LABEL:
         _check_classes(settings, source)
         source = pooled(source) if rule.twice else source
+    if method.pseudo is not None:
+        source = _taught(source, method.pseudo, settings.seed)
     return with_marks(settings, source)
 
 
@@ -129,6 +136,63 @@ def shared_images(settings: Settings, data: Any) -> Source:
         found = f"{len(source)} items ({source.fingerprint[:8]}, labels {known:08x})"
         check_same(found, "data", f"files and labels in {source.name}")
     return source
+
+
+def unlabelled(source: Source) -> Subset:
+    """The items without a label: those that a network labels for another one."""
+    return Subset(source, np.flatnonzero(labels(source) < 0))
+
+
+def _taught(source: Source, rule: PseudoLabels, seed: int) -> Source:
+    """Labelled items, then those of the others whose class was predicted well enough.
+
+    One that is to come several times is several items.
+    """
+    others = unlabelled(source)
+    found = read_predictions(Path(rule.table), others, source.classes, whole=rule.soft)
+    chosen = rule.choose(found.classes, found.sure, seed)
+    if not len(chosen):
+        raise UserError(
+            f"pseudo-labels: {rule.table} must hold predictions of a probability of "
+            f"{rule.threshold:g} at least, got {found.sure.max(initial=0):.3g} at most; "
+            "choose a lower threshold or train the teacher for longer"
+        )
+    given = np.flatnonzero(labels(source) >= 0)
+    taken = Subset(source, np.concatenate([given, others.chosen[found.items[chosen]]]))
+    codes = np.concatenate([np.full(len(given), UNKNOWN, np.int32), found.classes[chosen]])
+    shares = found.shares
+    if shares is not None:
+        shares = np.concatenate(
+            [np.zeros_like(shares, shape=(len(given), shares.shape[1])), shares[chosen]]
+        )
+    known = Fact(source.classes, codes, "labelled images have none", shares)
+    return WithFacts(taken, {PSEUDO_LABEL: known})
+
+
+def label_counts(images: Source, rule: PseudoLabels, seed: int) -> dict[str, Any]:
+    """How many predictions become labels, and how many are right where that is known.
+
+    Labels that no stage sees are looked at here, for people to read.
+
+    Args:
+        images: labelled and others.
+        rule: with the table of predictions of the others.
+        seed: of the run.
+    """
+    others = unlabelled(images)
+    found = read_predictions(Path(rule.table), others, images.classes, whole=False)
+    chosen = rule.choose(found.classes, found.sure, seed)
+    truth = monitor_labels(images)[others.chosen[found.items]]
+    right, known = found.classes == truth, truth >= 0
+    reached = known & (found.sure >= rule.threshold)
+    counts = {
+        "images": len(others),
+        "reached": int((found.sure >= rule.threshold).sum()),
+        "taken": len(chosen),
+        "different": len(np.unique(chosen)),
+    }
+    shares = {"accuracy": known, "accuracy_reached": reached}
+    return counts | {name: float(right[of].mean()) for name, of in shares.items() if of.any()}
 
 
 def _check_classes(settings: Settings, source: Source) -> None:

@@ -243,6 +243,8 @@ def placed(settings: Settings) -> Settings:
     teacher = options.get("teacher")
     if isinstance(teacher, str):
         options["teacher"] = absolute_encoder(teacher)
+    if options.get("pseudo_labels"):
+        options["pseudo_labels"] = absolute(options["pseudo_labels"])
     tables = {
         name: None if (path := getattr(settings, name)) is None else absolute(path)
         for name in ("labelled", "labels", "subset")

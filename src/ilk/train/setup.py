@@ -30,8 +30,10 @@ from ilk.train.loop.classes import classifier_of
 from ilk.train.loop.kin_counts import reveal
 from ilk.train.loop.loader import Loader
 from ilk.train.loop.measured import measured_encoder
+from ilk.train.loop.memories import fill
 from ilk.train.loop.probe import online_probe
 from ilk.train.loop.profile import Profile
+from ilk.train.loop.strengths import adapter
 from ilk.train.loop.trainer import Trainer
 from ilk.train.records.checkpoint import (
     flattened_optimiser,
@@ -77,13 +79,9 @@ class Setup:
         self.workers = settings.workers or default_workers()
         self.settings = settings = replace(settings, workers=self.workers)
         self.method, student = assemble(
-            settings,
-            self.image_size,
-            len(source),
-            len(source.classes),
-            start=start,
-            restored=restored,
-        )
+            settings, self.image_size, len(source), len(source.classes),
+            start=start, restored=restored,
+        )  # fmt: skip
         self.labels = torch.from_numpy(labels(source))
         seen = torch.from_numpy(monitor_labels(source)).long()
         if self.fabric.world_size > 1:
@@ -101,6 +99,7 @@ class Setup:
         )
         for name in self.method.facts:
             self.trainer.reveal(name, torch.from_numpy(self._known(name).values).long())
+        fill(self.trainer.memory, self._known)
         # Where no label is known, the kin that rules find are never counted as right or wrong.
         self.monitor_labels = None
         if (seen >= 0).any():
@@ -173,6 +172,7 @@ class Setup:
         loader.sampled = self._sampled(share)
         if any(view.subset != "all" for view in self.method.views):
             loader.labelled = self._known(LABEL).values >= 0
+        loader.adapt = adapter(self.trainer, self.settings.accumulate)
         loader.placed = self.method.places
         loader.pinned = self.fabric.device.type == "cuda"
         return loader

@@ -4,6 +4,7 @@ A run that was given weights keeps the network that it began with, as ``start.sa
 large as its encoder. It goes on and is compared with from there, wherever the given file went.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,31 @@ def kept(settings: Settings, directory: Path) -> Encoder | None:
             f"put it back"
         )
     return load_encoder(directory / START)
+
+
+def kept_weights(settings: Settings, places: Sequence[Path]) -> Settings:
+    """Settings whose given weights are those that a stage kept: no record makes us fetch any.
+
+    Args:
+        settings: as they were recorded.
+        places: directories of the stages of a run.
+
+    Raises:
+        UserError: none has begun, and the weights are published ones.
+    """
+    options = dict(settings.backbone_options)
+    published = options.pop(PRETRAINED, False) or (settings.weights or "").startswith("timm:")
+    if settings.weights is None and not published:
+        return settings
+    kept = [place / START for place in places if (place / START).is_file()]
+    if kept:
+        return replace(settings, weights=str(kept[0]), backbone_options=options)
+    if published:
+        raise UserError(
+            f"resume: {places[0]} must hold {START}, the published weights that the run began "
+            "with, got none; remove the run and repeat the command that began it"
+        )
+    return settings
 
 
 def check_teacher(method: Method, directory: Path) -> None:

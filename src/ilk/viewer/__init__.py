@@ -27,6 +27,7 @@ from ilk.viewer.report import (
     ScoreRow,
 )
 from ilk.viewer.study import study_report
+from ilk.viewer.training import training_report
 from ilk.viewer.views import view_rows
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "reconstruction_chapters",
     "run_facts",
     "study_report",
+    "training_report",
     "view_rows",
     "write_report",
 ]

@@ -17,6 +17,7 @@ from ilk.viewer.learning import learning_curves
 from ilk.viewer.names import fitting_words, measure_name
 from ilk.viewer.report import MISSING, Chapter, Facts, Grid, Report, Results, Score, ScoreRow
 from ilk.viewer.seeds import Group, groups, over_seeds
+from ilk.viewer.staged import staged
 from ilk.viewer.training import trained
 
 FILE = "evaluation.json"
@@ -131,6 +132,7 @@ def evaluations_report(
     chapters = [
         *trained(runs),
         *guarded(runs),
+        *staged(runs),
         *_other_measures(found, rest, some),
         *differences(results, rows),
         *classes(results),

@@ -5,8 +5,34 @@ from pathlib import Path
 from typing import Any
 
 from ilk.train.records.legs import in_words
-from ilk.train.records.record import FINISHED, run_state
-from ilk.viewer.report import MISSING, Chapter, Grid
+from ilk.train.records.metrics import METRICS
+from ilk.train.records.record import FINISHED, read_record, run_state
+from ilk.viewer.facts import run_facts
+from ilk.viewer.guarded import guarded
+from ilk.viewer.learning import learning_curves
+from ilk.viewer.report import MISSING, Chapter, Grid, Report
+from ilk.viewer.staged import staged
+
+
+def training_report(places: Sequence[Path]) -> Report:
+    """How runs learned, for those that were not evaluated: no label is needed for it.
+
+    Args:
+        places: directories of runs; curves and facts are of the first.
+
+    Raises:
+        UserError: one holds no run.
+    """
+    runs = {str(place): (place, read_record(place)) for place in places}
+    first, record = runs[str(places[0])]
+    return Report(
+        title=f"Training of {first}",
+        verdict="This page shows how the encoder was trained. It was not evaluated: accuracy on"
+        " test images needs labels and ilk evaluate.",
+        chapters=(*trained(runs), *guarded(runs), *staged(runs)),
+        figures=learning_curves(first / METRICS),
+        facts=run_facts(record),
+    )
 
 
 def trained(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> list[Chapter]:

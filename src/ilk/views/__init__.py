@@ -3,6 +3,7 @@
 from ilk.views.adversarial import AdversarialView
 from ilk.views.background import MATCHED, Background, Scenery
 from ilk.views.clip import ClipView, PlainClip
+from ilk.views.ctaugment import BINS, CTAugment
 from ilk.views.derived import (
     TURNS,
     Chance,
@@ -36,7 +37,7 @@ from ilk.views.normalise import (
     moments,
     normalise,
 )
-from ilk.views.operations import HUE_CHANGING, Policy
+from ilk.views.operations import HUE_CHANGING, NAMES, Policy
 from ilk.views.pixels import apply
 from ilk.views.plain import Plain
 from ilk.views.randaugment import RandAugment, RandomMagnitudes
@@ -57,22 +58,25 @@ from ilk.views.recipes import (
     swav_multicrop,
     weak,
 )
-from ilk.views.rendering import needed, plain_view, render
+from ilk.views.rendering import needed, plain_view, render, tasks_of
 from ilk.views.union import UnionMix
 from ilk.views.view import View
 from ilk.views.window import PlainWindow, WindowView
 
 __all__ = [
+    "BINS",
     "CIFAR_MEAN",
     "CIFAR_STD",
     "HUE_CHANGING",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "MATCHED",
+    "NAMES",
     "TURNS",
     "AdversarialView",
     "Background",
     "BlockCells",
+    "CTAugment",
     "Chance",
     "ClipView",
     "DerivedView",
@@ -130,5 +134,6 @@ __all__ = [
     "simclr_pair",
     "strong",
     "swav_multicrop",
+    "tasks_of",
     "weak",
 ]  # fmt: skip

@@ -54,7 +54,7 @@ class RandAugment:
     operations: tuple[str, ...] = ALL
 
     def __post_init__(self) -> None:
-        _check(self.count, self.operations, self)
+        check_operations(self.count, self.operations, self)
         require(self, "magnitude", 0 <= self.magnitude < BINS, f"0 to {BINS - 1}")
 
     @property
@@ -91,7 +91,7 @@ class RandomMagnitudes:
     operations: tuple[str, ...] = ALL
 
     def __post_init__(self) -> None:
-        _check(self.count, self.operations, self)
+        check_operations(self.count, self.operations, self)
 
     @property
     def draws(self) -> int:
@@ -108,7 +108,8 @@ class RandomMagnitudes:
         )
 
 
-def _check(count: int, operations: tuple[str, ...], policy: object) -> None:
+def check_operations(count: int, operations: tuple[str, ...], policy: object) -> None:
+    """Refuse a policy without operations, or with others than there are."""
     require(policy, "count", count >= 1, "at least 1")
     known = bool(operations) and set(operations) <= set(ALL)
     require(policy, "operations", known, f"some of {', '.join(ALL)}")

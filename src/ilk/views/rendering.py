@@ -8,8 +8,10 @@ from torch import Tensor
 
 from ilk.core.items import ItemKind
 from ilk.core.min_pixels import MinPixels
+from ilk.core.seeding import uniforms
 from ilk.views.background import Scenery
 from ilk.views.clip import PlainClip
+from ilk.views.ctaugment import CTAugment
 from ilk.views.image_view import ImageView, render_images
 from ilk.views.plain import Plain
 from ilk.views.view import View
@@ -39,6 +41,29 @@ def render(
         if view.name not in made:
             made[view.name] = view.render(images, items, epoch, seed, scenery)
     return {view.name: made[view.name] for view in views}
+
+
+def tasks_of(
+    views: Sequence[View], items: Int[np.ndarray, " B"], when: int, seed: int
+) -> dict[str, Int[np.ndarray, " B"]]:
+    """Which operations were applied to each item, for views with which strengths are learned.
+
+    Args:
+        views: of the step.
+        items: of the rows.
+        when: step or epoch, as the views were rendered.
+        seed: of the run.
+    """
+    learning = {
+        view.name: view.policy
+        for view in views
+        if isinstance(view, ImageView) and isinstance(view.policy, CTAugment)
+    }
+    return {
+        name: policy.tasks(uniforms(seed, when, items, f"view/{name}/policy", policy.draws))
+        for name, policy in learning.items()
+        if not policy.memory
+    }
 
 
 def needed(views: Sequence[View]) -> MinPixels | None:

@@ -37,7 +37,8 @@ class HeadStart:
         resting = step < self.until
         if resting != self._resting:
             self._student.resting = self._resting = resting
-            followers = [] if self._teacher is None else [self._teacher.network]
+            teacher = self._teacher
+            followers = [] if teacher is None or teacher.evaluated else [teacher.network]
             for network in (self._student, *followers):
                 set_modes(network.backbone, tuning, resting=resting)
         if step == self.until > 0:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -19,9 +19,10 @@ from ilk.core.prefetch import prefetched
 from ilk.data import MEMORY, Reader
 from ilk.method import StepItems
 from ilk.train.loop.profile import Clock, no_clock
-from ilk.views import ImageView, Scenery, View, draw, render
+from ilk.views import ImageView, Scenery, View, draw, render, tasks_of
 
 AHEAD = 3  # batches prepared before they are asked for
+Shown = dict[ItemSubset, list[View]]
 HELD = 8 * 2**20  # bytes of decoded images that a thread keeps before it makes their views
 
 
@@ -35,6 +36,8 @@ class Batch:
         places: by name of a view, where in its image a row lies, as in `ilk.core.RowFacts`;
             empty where nothing asks for it.
         subsets: by name of a view that is made of some of the items alone, these items.
+        tasks: by name of a view, what was done to each row, as in `ilk.core.RowFacts`; of views
+            whose policy says so.
         waited: seconds that the step waited for this batch.
     """
 
@@ -42,6 +45,7 @@ class Batch:
     views: dict[str, Shaped[Tensor, "_ C *_"]]
     places: dict[str, Float[Tensor, "_ 4"]] = field(default_factory=dict)
     subsets: dict[str, Int[np.ndarray, " _"]] = field(default_factory=dict)
+    tasks: dict[str, Int[np.ndarray, " _"]] = field(default_factory=dict)
     waited: float = field(default=0.0, compare=False)
 
 
@@ -62,6 +66,8 @@ class Loader:
         sampled: gives the items of a step over all ranks, all different; None takes the next of
             a random order of all, of which each epoch has its own.
         labelled: of which items the method may know the label, for views of some items alone.
+        adapt: gives the views of a step, where they change as training goes on; None is always
+            the same.
         placed: whether batches tell where in its image each row lies.
         pinned: whether views lie in pages that a GPU copies while the host goes on.
     """
@@ -80,9 +86,6 @@ class Loader:
     ) -> None:
         self.reader = reader
         self.views = tuple(views)
-        self._by_subset: dict[ItemSubset, list[View]] = {}
-        for view in views:
-            self._by_subset.setdefault(view.subset, []).append(view)
         self.batch_size = batch_size
         self.seed = seed
         self.rank = rank
@@ -91,6 +94,7 @@ class Loader:
         self.workers = workers
         self.sampled: StepItems | None = None
         self.labelled: Bool[np.ndarray, " N"] | None = None
+        self.adapt: Callable[[Sequence[View], int], Sequence[View]] | None = None
         self.placed = False
         self.clock: Clock = no_clock
         self.pinned = False
@@ -127,7 +131,8 @@ class Loader:
         chunks = np.array_split(chosen, min(self.workers, len(chosen)))
         # An item that comes again in an epoch must be seen in another way.
         when = step if self.sampled else step // self.steps_per_epoch
-        parts = [pool.submit(self._render, chunk, when) for chunk in chunks]
+        views = _by_subset(self.views if self.adapt is None else self.adapt(self.views, step))
+        parts = [pool.submit(self._render, chunk, when, views) for chunk in chunks]
         # Started after all parts were, so that it waits for threads that are at work.
         return pool.submit(lambda: self._whole([part.result() for part in parts]))
 
@@ -149,11 +154,11 @@ class Loader:
         first = (place * self.world + self.rank) * self.batch_size
         return self._order[1][first : first + self.batch_size]
 
-    def _render(self, chosen: Int[np.ndarray, " b"], when: int) -> Batch:
+    def _render(self, chosen: Int[np.ndarray, " b"], when: int, shown: Shown) -> Batch:
         parts: list[Batch] = []
         for images, items in self._pieces(chosen):
             part = Batch(items, {})
-            for subset, views in self._by_subset.items():
+            for subset, views in shown.items():
                 self._render_some(part, views, images, self._rows(items, subset), when)
             parts.append(part)
         return _joined(parts)
@@ -177,6 +182,7 @@ class Loader:
         with self.clock("views"):
             made = render(views, images, items, when, self.seed, self.scenery)
         part.views.update({name: rendered[:count] for name, rendered in made.items()})
+        part.tasks.update(tasks_of(views, items[:count], when, self.seed))
         if self.placed:
             places = self._places(views, images, items, when)
             part.places.update({name: edges[:count] for name, edges in places.items()})
@@ -241,8 +247,19 @@ def _joined(parts: list[Batch]) -> Batch:
         np.concatenate([part.items for part in parts]),
         {name: torch.cat([part.views[name] for part in parts]) for name in parts[0].views},
         {name: torch.cat([part.places[name] for part in parts]) for name in parts[0].places},
-        {
-            name: np.concatenate([part.subsets[name] for part in parts])
-            for name in parts[0].subsets
-        },
+        subsets=_joined_numbers([part.subsets for part in parts]),
+        tasks=_joined_numbers([part.tasks for part in parts]),
     )
+
+
+def _joined_numbers(
+    parts: list[dict[str, Int[np.ndarray, " _"]]],
+) -> dict[str, Int[np.ndarray, " _"]]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _by_subset(views: Sequence[View]) -> Shown:
+    out: Shown = {}
+    for view in views:
+        out.setdefault(view.subset, []).append(view)
+    return out

@@ -1,11 +1,12 @@
 """Memories before and after a step."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
 from torch import nn
 
 from ilk.core import Progress, Rows
+from ilk.core.facts import Fact
 from ilk.core.kinds import require_kind
 from ilk.method import Method
 from ilk.train.loop.step import Step
@@ -17,12 +18,33 @@ class _Memory(Protocol):
 
 
 @runtime_checkable
+class _FromData(Protocol):
+    """A memory that keeps what the data say of items."""
+
+    fact: str
+
+    def read(self, known: Fact) -> None: ...
+
+
+@runtime_checkable
 class _Refreshing(Protocol):
     """A memory that is put in order at times, such as by clustering."""
 
     def refresh(
         self, memories: Mapping[str, nn.Module], progress: Progress, seed: int
     ) -> None: ...
+
+
+def fill(memory: nn.ModuleDict, known: Callable[[str], Fact]) -> None:
+    """Let those memories be filled that keep what the data say.
+
+    Args:
+        memory: the memories of the method, by name.
+        known: a fact of the data by its name.
+    """
+    for part in memory.values():
+        if isinstance(part, _FromData):
+            part.read(known(part.fact))
 
 
 def refresh(memory: nn.ModuleDict, progress: Progress, seed: int) -> None:

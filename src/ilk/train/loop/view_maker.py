@@ -55,11 +55,17 @@ class ViewMaker:
                 for name, pixels in batch.views.items()
             }
         whole, places = self._made_of(batch.items), self._places(batch)
+        tasks = {
+            name: torch.from_numpy(done).to(self.device, non_blocking=True)
+            for name, done in batch.tasks.items()
+        }
         made_of = {name: self._made_of(items) for name, items in batch.subsets.items()}
         rows = {
             name: ViewRows(
                 images,
-                RowFacts(made_of.get(name, whole), place=places.get(name)),
+                RowFacts(
+                    made_of.get(name, whole), task=tasks.get(name), place=places.get(name)
+                ),
                 self.statistics,
             )
             for name, images in views.items()

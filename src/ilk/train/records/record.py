@@ -42,9 +42,12 @@ PACKAGES = (
     "lightning-fabric",
 )
 RECORD, FINISHED = "run.json", "finished"
+DONE = (FINISHED, "stopped")  # of which there is no more to do
 ENDED = ("interrupted", "collapsed", "failed", "stopped", FINISHED)
 # What may lie in the directory of a run that has not begun.
-BEFORE = frozenset({"demo.json", "start.safetensors", METRICS, "tensorboard"})
+BEFORE = frozenset(
+    {"demo.json", "start.safetensors", METRICS, "tensorboard", "stages", "stages.json"}
+)
 FIELDS: Mapping[str, Kind] = {
     "status": one_of(
         "started", "running", "interrupted", "collapsed", "failed", "stopped", FINISHED

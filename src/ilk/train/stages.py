@@ -1,0 +1,297 @@
+"""Runs that follow one another: each begins with what the ones before it left.
+
+The last stage is the run itself. Those before it are runs in folders below, ``stages/NAME``,
+where the predictions that a stage leaves are a table, ``pseudo-labels.parquet``. What was asked
+for, and what became of the predictions, stands in ``stages.json``. What is finished is never
+done again: a run that was stopped in any stage goes on there.
+"""
+
+import contextlib
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ilk.core import UserError, lock
+from ilk.data import Source, default_workers
+from ilk.embedding import predict_to_table
+from ilk.method import Stage, Staged, largest
+from ilk.methods import recipe
+from ilk.networks import load_classifier, load_encoder
+from ilk.train import fit
+from ilk.train.assemble import method_without_weights
+from ilk.train.guard.guard import Worsened
+from ilk.train.images import beside, check_places, label_counts, shared_images, unlabelled
+from ilk.train.planning.plan import Say
+from ilk.train.processes.ranks import from_first, launched_processes, processes
+from ilk.train.records.legs import check_not_stopped, check_unfinished
+from ilk.train.records.record import DONE, RECORD, check_free, read_record, write_json
+from ilk.train.records.stages import STAGES, read_stages
+from ilk.train.run import Watcher
+from ilk.train.settings import Settings, absolute_places, placed
+from ilk.train.start import kept_weights
+
+FOLDER, TABLE = "stages", "pseudo-labels.parquet"
+
+
+def train(
+    settings: Settings,
+    data: Any,
+    directory: Path,
+    watcher: Watcher,
+    say: Say | None = None,
+    *,
+    began: float | None = None,
+) -> None:
+    """Train from the beginning, in as many stages as the method has.
+
+    Args:
+        settings: of the run, and of each of its stages but for what the method says. Epochs and
+            steps are those of each stage; minutes are shared out among them.
+        data: anything that `ilk.data.open_source` takes.
+        directory: made if need be; must not hold a run.
+        watcher: sees the run go by.
+        say: is given the plan before the first step, line by line.
+        began: ``time.monotonic()`` at which the minutes of the settings begin; None is now.
+
+    Raises:
+        UserError: the directory holds a run, or something cannot be done as asked.
+        Interrupted: by SIGTERM or Ctrl-C, after a checkpoint.
+        Collapsed: when the settings say so.
+        Worsened: the encoder became worse than the weights that it began with, twice.
+    """
+    if (directory / STAGES).exists():
+        raise UserError(
+            f"directory: {directory} must not hold a run, but there is one; choose another "
+            f"directory, or continue that run: ilk train --resume {directory}"
+        )
+    stages = stages_of(settings)
+    if not stages:
+        fit.train(settings, data, directory, watcher, say, began=began)
+        return
+    began = time.monotonic() if began is None else began
+    with processes(), _held(directory):
+        from_first(lambda: check_free(directory))
+        job = _Job(placed(settings), stages, data, directory, watcher, say, began)
+        job.finish({})
+
+
+def resume(
+    directory: Path,
+    watcher: Watcher,
+    data: Any = None,
+    *,
+    workers: int | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] | None = None,
+    epochs: float | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+) -> None:
+    """Go on with a run in whichever stage it stands; see `ilk.train.fit.resume`.
+
+    Raises:
+        UserError: as there, or another length is asked for a run of several stages.
+    """
+    if not (directory / STAGES).exists():
+        fit.resume(
+            directory, watcher, data, workers=workers, device=device,
+            epochs=epochs, steps=steps, minutes=minutes,
+        )  # fmt: skip
+        return
+    if any(length is not None for length in (epochs, steps, minutes)):
+        raise UserError(
+            f"resume: {directory} must keep its length, for it has several stages; begin a new "
+            "run, or continue one of the stages by itself"
+        )
+    given = {"workers": workers, "device": device}
+    moved = {name: value for name, value in given.items() if value is not None}
+    with processes(), _held(directory):
+        found = from_first(lambda: read_stages(directory))
+        settings = replace(Settings(**found["settings"]), **moved)
+        if (directory / RECORD).exists():
+            last = from_first(lambda: read_record(directory))
+            check_not_stopped(last, directory)
+            check_unfinished(last, directory)
+        stages = stages_of(settings)
+        if not stages:
+            raise UserError(
+                f"resume: {directory / STAGES} must be of a method of several stages, got "
+                f"{settings.method}"
+            )
+        places = [directory / FOLDER / stage.name for stage in stages]
+        began = time.monotonic() - sum(map(_seconds, places))
+        settings, spec = kept_weights(settings, places), _spec(found, settings, data)
+        _Job(settings, stages, spec, directory, watcher, None, began, moved).finish(found)
+
+
+def stages_of(settings: Settings) -> tuple[Stage, ...]:
+    """The stages of a method, none where it is trained in one go."""
+    made = recipe(settings.method, settings.method_options)
+    if not isinstance(made, Staged) or settings.method_options.get("pseudo_labels"):
+        return ()
+    stages = made.stages()
+    if len(stages) < 2:
+        raise UserError(
+            f"{settings.method}: must have two stages at least, got {len(stages)}; set "
+            "rounds=1 or more"
+        )
+    return stages
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    settings: Settings
+    stages: tuple[Stage, ...]
+    data: Any
+    directory: Path
+    watcher: Watcher
+    say: Say | None
+    began: float
+    moved: Mapping[str, Any] | None = None  # where to compute now, of a run that goes on
+
+    def tell(self, line: str) -> None:
+        """Say which stage begins, as a line of the plan, or to who sees a run go on."""
+        if self.say is not None:
+            self.say(line)
+        elif self.moved is not None:
+            self.watcher.on_message(line)
+
+    def finish(self, before: Mapping[str, Any]) -> None:
+        """Every stage that is not finished, one after the other.
+
+        Args:
+            before: what ``stages.json`` holds.
+        """
+        images = shared_images(self.settings, self.data)
+        self._check_data(images, before)
+        data = {"spec": absolute_places(self.data), "fingerprint": images.fingerprint}
+        entries: list[dict[str, Any]] = [{"name": stage.name} for stage in self.stages]
+        asked = before.get("settings", self.settings.as_record())
+        record = {"settings": asked, "data": data, "stages": entries}
+        for number, stage in enumerate(self.stages):
+            if stage.labels:
+                entries[number]["labels"] = self._label(stage, images)
+            from_first(lambda: write_json(self.directory / STAGES, record))
+            if from_first(lambda stage=stage: _done(self._place(stage.name))):
+                continue
+            place = f"{'stage':<7} {stage.name}, {number + 1} of {len(self.stages)}"
+            self.tell(place + _words(entries[number].get("labels")))
+            with contextlib.ExitStack() as kept:
+                if number < len(self.stages) - 1:  # what it leaves is no worse than its start
+                    kept.enter_context(contextlib.suppress(Worsened))
+                self._train(stage, len(self.stages) - number, images)
+
+    def _train(self, stage: Stage, left: int, images: Source) -> None:
+        place = self._place(stage.name)
+        if from_first((place / RECORD).exists):
+            fit.resume(place, self.watcher, self.data, **(self.moved or {}))
+            return
+        settings, now = self._settings(stage), time.monotonic()
+        if settings.batch_size is not None:
+            rule = method_without_weights(settings).sampling
+            most = largest(rule, len(images) - len(unlabelled(images)), len(images))
+            parts = launched_processes()[0] * settings.accumulate
+            fits = max(min(settings.batch_size, most) // parts, 1) * parts
+            settings = replace(settings, batch_size=fits)
+        if settings.minutes is not None:
+            rest = settings.minutes - (now - self.began) / 60
+            settings = replace(settings, minutes=max(rest / left, 1 / 60))
+        fit.train(settings, self.data, place, self.watcher, self.say, began=now)
+
+    def _settings(self, stage: Stage) -> Settings:
+        """Those of one stage: what the method says, and what earlier stages left."""
+        options = {**self.settings.method_options, **stage.options}
+        changes = dict(stage.settings)
+        if stage.labels:
+            options["pseudo_labels"] = str(self._place(stage.labels) / TABLE)
+        if stage.weights:
+            changes["weights"] = str(self._place(stage.weights))
+        if self.settings.lr is not None:
+            changes["lr"] = self.settings.lr * stage.lr_share
+        return replace(self.settings, **changes, method_options=options)
+
+    def _place(self, name: str) -> Path:
+        last = name == self.stages[-1].name
+        return self.directory if last else self.directory / FOLDER / name
+
+    def _label(self, stage: Stage, images: Source) -> dict[str, Any]:
+        """Predict the classes of all images without a label; what is there is kept.
+
+        Returns:
+            What became of them, for the record.
+        """
+        rule = method_without_weights(self._settings(stage)).pseudo
+        assert rule is not None, "a stage that is labelled takes predictions"
+        others, by = unlabelled(images), self._place(stage.labels)
+        if not len(others):
+            raise UserError(
+                f"{self.settings.method}: must have images without a label, to be labelled by "
+                f"{stage.labels}, got {len(images)} that all have one"
+            )
+
+        def work() -> dict[str, Any]:
+            encoder = load_encoder(str(by))
+            predict_to_table(
+                encoder, load_classifier(by, encoder), others, Path(rule.table),
+                shard_rows=len(others), whole=rule.soft, device=self.settings.device,
+                workers=self.settings.workers or default_workers(),
+                progress=lambda done, of: self.watcher.on_step(done, of, {}),
+            )  # fmt: skip
+            return {"by": stage.labels, **label_counts(images, rule, self.settings.seed)}
+
+        return from_first(work)
+
+    def _check_data(self, images: Source, before: Mapping[str, Any]) -> None:
+        known = before.get("data", {}).get("fingerprint", images.fingerprint)
+        if known != images.fingerprint:
+            raise UserError(
+                f"resume: {images.name} must hold what it held when the run began, got another "
+                "fingerprint; put the old files back or start a new run"
+            )
+
+
+def _words(labels: Mapping[str, Any] | None) -> str:
+    if labels is None:
+        return ""
+    out = (
+        f": {labels['by']} labels {labels['different']:,} of {labels['images']:,} images, "
+        f"{labels['taken']:,} with repetitions"
+    )
+    if "accuracy_reached" in labels:
+        out += f"; {labels['accuracy_reached']:.1%} of those sure enough are right"
+    return out
+
+
+def _spec(found: Mapping[str, Any], settings: Settings, data: Any) -> Any:
+    """Where the images are, by whoever goes on with a run or by its record."""
+    if data is not None:
+        return data
+    spec = found["data"].get("spec")
+    if not (isinstance(spec, str | list) and spec):
+        raise UserError("resume: the run's data was given in memory and must be given again")
+    check_places([spec] if isinstance(spec, str) else spec)
+    check_places(beside(settings))
+    return spec
+
+
+def _done(place: Path) -> bool:
+    return (place / RECORD).exists() and read_record(place)["status"] in DONE
+
+
+def _seconds(place: Path) -> float:
+    return read_record(place).get("seconds", 0.0) if (place / RECORD).exists() else 0.0
+
+
+@contextlib.contextmanager
+def _held(directory: Path) -> Generator[None]:
+    """The directory for these stages alone; left as it was where nothing comes of it."""
+    new = not directory.exists()
+    try:
+        with contextlib.ExitStack() as held:
+            from_first(lambda: held.enter_context(lock(directory / STAGES, "directory")))
+            yield
+    finally:
+        if new:
+            with contextlib.suppress(OSError):
+                directory.rmdir()  # goes through where it is empty
