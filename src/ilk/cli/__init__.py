@@ -33,6 +33,8 @@ VERBS = {
     "evaluate": "Score an encoder on labelled images.",
     "compare": "Train several methods over several seeds, and compare them.",
     "view": "Look at the images of an index on a page, on this machine.",
+    "duplicates": "Find copies among images, and list which of them stay.",
+    "leaks": "Find test images that are copies of train images.",
     "report": "Make one page from the results of ilk evaluate.",
     "kin": "Show positives, negatives and ignored images of a run.",
     "methods": "List all methods, mixes and kin rules, or describe one.",

@@ -1,29 +1,22 @@
 """Images that two sets share: refused where they are the same, counted where they look it."""
 
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow.compute as pc
 import torch
-from jaxtyping import Bool, Float32, Int64, UInt8
-from torch import Tensor
+from jaxtyping import Float32, Int64
 
-from ilk.core import MinPixels, UserError
-from ilk.core.prefetch import mapped_ahead
-from ilk.data import BadItem, Source, decode, default_workers, read_item
+from ilk.core import UserError
+from ilk.curate import Appearances, Copy, agreement_threshold, copies_among, look_at
+from ilk.data import Source, Subset, default_workers
 from ilk.data.source import spread
 from ilk.embedding import Embeddings, nearest
 
 SAME = 1e-3  # share of the spread of train that the same image may differ by in another batch
 CLOSE = 0.8  # cosine of standardised features of a candidate, where there are no pixels
-AGREE = 0.98  # correlation of pixels; measured by benchmarks/near_duplicates.py
-SIDE = 16  # pixels of the small images that are compared
-FLAT = 2.0  # of 255
 MOST = 10_000  # images of a set that are compared, evenly spread
-DETAIL = MinPixels((4 * SIDE) ** 2, 4 * SIDE)  # of a large JPEG, before it is made small
 
 
 def disjoint(part: Embeddings, test: Embeddings, name: str) -> None:
@@ -74,6 +67,7 @@ class NearDuplicates:
         compared: images of test and of train whose pixels were compared; None where there are
             only vectors.
         known: train images there are.
+        agreement: of pixels from which on images count as copies; None without pixels.
     """
 
     count: int
@@ -81,6 +75,7 @@ class NearDuplicates:
     examples: tuple[tuple[str, str], ...]
     compared: tuple[int, int] | None
     known: int
+    agreement: float | None = None
 
     @property
     def warning(self) -> str:
@@ -99,13 +94,13 @@ class NearDuplicates:
         if known < self.known:
             part = f" (compared with {known:,} of {self.known:,})"
         return (
-            f"{self.count} of {asked} test images have nearly the pixels of a train image"
-            f"{part}, first {ours} as {theirs}; scores may be too good"
+            f"{self.count} of {asked} test images are copies of a train image{part}, first"
+            f" {ours} of {theirs}; scores may be too good, ilk leaks shows them all"
         )
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, as JSON can hold it."""
-        return asdict(self) | {"cosine": CLOSE, "agreement": AGREE, "side": SIDE}
+        return asdict(self) | {"cosine": CLOSE}
 
 
 def near_duplicates(
@@ -116,8 +111,9 @@ def near_duplicates(
 ) -> NearDuplicates:
     """Count test images that are near-copies of a train image: the same for every encoder.
 
-    A test image counts where the `agreement` of its pixels with those of a train image is 0.98
-    or more. At most 10,000 images of each set are compared, evenly spread. Without the sources,
+    A test image counts where `ilk.curate.copies_among` finds it by pixels and hashes: what
+    ``ilk leaks`` does without vectors. At most 10,000 images of each set are compared, evenly
+    spread. Without the sources,
     or where rows were taken out of the embeddings, there are only candidates: test images whose
     nearest train image has a cosine of 0.8 or more, of features standardised by train.
 
@@ -127,109 +123,65 @@ def near_duplicates(
         sources: where the images of train and test come from.
         shown: examples at most, those that agree most first.
     """
-    compared = None
     if sources and all(map(_row_by_row, (train, test), sources)):
-        known, asked = map(_small_images, (train, test), sources)
-        compared = len(asked), len(known)
-        nearest_rows, agreed = most_agreeing(known.images, asked.images)
-        rows, scores, least = known.rows[nearest_rows], agreed, AGREE
-        at = asked.rows
-    else:
-        (rows, scores), least = most_similar(train, test), CLOSE
-        at = np.arange(len(test))
-    found = np.flatnonzero(scores >= least)
+        return _by_pixels(train, test, sources, shown)
+    rows, scores = most_similar(train, test)
+    found = np.flatnonzero(scores >= CLOSE)
     found = found[np.argsort(-scores[found].round(4), kind="stable")]
     return NearDuplicates(
         count=len(found),
         of=len(test),
-        examples=tuple(
-            (str(test.keys[int(at[row])]), str(train.keys[int(rows[row])]))
-            for row in found[:shown]
-        ),
-        compared=compared,
+        examples=_examples(train, test, rows[found], found, shown),
+        compared=None,
         known=len(train),
     )
 
 
-def thumbnail(item: bytes | np.ndarray) -> UInt8[np.ndarray, "S S 3"]:
-    """The whole image, upright, in 16 x 16 pixels of which each is a mean.
+def _by_pixels(
+    train: Embeddings, test: Embeddings, sources: tuple[Source, Source], shown: int
+) -> NearDuplicates:
+    (known, among), (asked, at) = map(_looked_at, (train, test), sources)
+    copies, limit = compared_copies(known, asked, default_workers())
+    copies = sorted(copies, key=lambda copy: (-round(copy.agreement, 4), copy.row))
+    ours, theirs = (np.array([getattr(c, n) for c in copies], np.int64) for n in ("row", "of"))
+    return NearDuplicates(
+        count=len(copies),
+        of=len(test),
+        examples=_examples(train, test, among[theirs], at[ours], shown),
+        compared=(len(asked), len(known)),
+        known=len(train),
+        agreement=limit,
+    )
 
-    Raises:
-        BadItem: it cannot be decoded.
+
+def _examples(
+    train: Embeddings, test: Embeddings, rows: np.ndarray, at: np.ndarray, shown: int
+) -> tuple[tuple[str, str], ...]:
+    """Keys of test and train of the first pairs."""
+    some = zip(at[:shown].tolist(), rows[:shown].tolist(), strict=True)
+    return tuple((str(test.keys[ours]), str(train.keys[theirs])) for ours, theirs in some)
+
+
+def compared_copies(
+    known: Appearances, asked: Appearances, workers: int = 1
+) -> tuple[list[Copy], float]:
+    """Images that are copies of known ones, and the agreement from which on they are.
+
+    Args:
+        known: how the images look that are looked among.
+        asked: how those look that are asked for.
+        workers: threads.
     """
-    pixels = decode(item, channels=3, detail=DETAIL)
-    return cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    limit = agreement_threshold(known, workers=workers).value
+    return copies_among(known, asked, threshold=limit, workers=workers), limit
 
 
-def agreement(ours: UInt8[np.ndarray, "S S 3"], theirs: UInt8[np.ndarray, "S S 3"]) -> float:
-    """Normalised correlation of two small images over pixels and channels, -1 to 1.
-
-    It is free of brightness and contrast. Images that are nearly of one colour have none to
-    speak of: they agree, by 1, if no value differs by more than 2 of 255, else by 0.
-    """
-    a, b = (image.astype(np.float64).ravel() for image in (ours, theirs))
-    if min(a.std(), b.std()) < FLAT:
-        return float(np.abs(a - b).max() <= FLAT)
-    return float(np.corrcoef(a, b)[0, 1])
-
-
-def most_agreeing(
-    known: UInt8[np.ndarray, "M S S 3"], asked: UInt8[np.ndarray, "N S S 3"]
-) -> tuple[Int64[np.ndarray, " N"], Float32[np.ndarray, " N"]]:
-    """For each small image the one of ``known`` that agrees most, and their `agreement`."""
-    if not len(known) or not len(asked):
-        return np.zeros(len(asked), np.int64), np.zeros(len(asked), np.float32)
-    (theirs, flat), (ours, even) = map(_standardised, (known, asked))
-    rows, agreed = (found[:, 0].numpy() for found in nearest(ours, theirs, 1))
-    rows, agreed = rows.copy(), agreed.copy()
-    plain = np.flatnonzero(flat)
-    colours = known[plain].mean((1, 2))
-    for row in np.flatnonzero(even):
-        agreed[row] = 0.0
-        if len(plain):
-            apart = np.abs(colours - asked[row].mean((0, 1))).max(1)
-            rows[row] = plain[int(apart.argmin())]
-            agreed[row] = agreement(asked[row], known[rows[row]])
-    return rows, agreed
-
-
-def _standardised(
-    images: UInt8[np.ndarray, "N S S 3"],
-) -> tuple[Float32[Tensor, "N F"], Bool[np.ndarray, " N"]]:
-    """Values without mean, whose cosine is the correlation, and which images are flat."""
-    values = torch.from_numpy(images.reshape(len(images), -1)).float()
-    flat = values.std(1, correction=0) < FLAT
-    return (values - values.mean(1, keepdim=True)).masked_fill(flat[:, None], 0), flat.numpy()
-
-
-@dataclass(frozen=True, slots=True)
-class _Small:
-    """Small images, and which row of a set each one is."""
-
-    images: UInt8[np.ndarray, "N S S 3"]
-    rows: Int64[np.ndarray, " N"]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-
-def _small_images(part: Embeddings, source: Source) -> _Small:
-    """The small images of at most so many rows, without those that cannot be read."""
+def _looked_at(part: Embeddings, source: Source) -> tuple[Appearances, Int64[np.ndarray, " N"]]:
+    """How at most so many rows look, and which row of the embeddings each one is."""
     items = np.delete(np.arange(len(source)), [bad.index for bad in part.bad])
     rows = spread(len(part), MOST)
-
-    def made(row: int) -> UInt8[np.ndarray, "S S 3"] | None:
-        with suppress(BadItem):
-            return thumbnail(read_item(source, int(items[row])))
-        return None
-
-    found = list(
-        mapped_ahead(made, rows.tolist(), workers=default_workers(), name="ilk-compare")
-    )
-    good = [number for number, image in enumerate(found) if image is not None]
-    images = [image for image in found if image is not None]
-    empty = np.zeros((0, SIDE, SIDE, 3), np.uint8)
-    return _Small(np.stack(images) if images else empty, rows[good])
+    looks = look_at(Subset(source, items[rows]), workers=default_workers())
+    return looks, rows[looks.items]
 
 
 def _row_by_row(part: Embeddings, source: Source) -> bool:

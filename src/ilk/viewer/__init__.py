@@ -1,6 +1,7 @@
 """Pages over what the other parts wrote."""
 
 from ilk.viewer.comparison import Rival, comparison
+from ilk.viewer.duplicates import copies_report, groups_report
 from ilk.viewer.evaluations import EvaluatedEncoder, evaluations_report, read_evaluations
 from ilk.viewer.facts import run_facts
 from ilk.viewer.learning import learning_curves
@@ -49,7 +50,9 @@ __all__ = [
     "Score",
     "ScoreRow",
     "comparison",
+    "copies_report",
     "evaluations_report",
+    "groups_report",
     "learning_curves",
     "lookups",
     "loss_sections",

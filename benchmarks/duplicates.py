@@ -1,0 +1,319 @@
+"""How many planted copies are found, at which precision, and beside whom?
+
+    make bench-duplicates                                  all stages, each kept once done
+    python -m benchmarks.duplicates --peers PYTHON         beside imagededup and cleanvision
+    python -m benchmarks.duplicates --self-join            200,000 synthetic vectors alone
+
+20,000 real images: the 4,000 of Imagenette's training part at 96 px, and 16,000 of CIFAR-10's
+at 32 px. 2,000 of them, half of each, get one copy of twelve kinds; see `benchmarks.planted`.
+What ilk does was chosen on other images: Imagenette's validation part and 2,000 of CIFAR-10's
+test set, with copies drawn from another seed.
+
+Pairs are counted. A pair is right if both are the same image or copies of it. The data have
+copies by themselves: pairs that were not planted are drawn on sheets (``--sheets``) and judged
+by eye, without the name of who found them, in ``judged.json``: all pairs of ilk and a random
+sample of those of each other tool. Those judged to be copies count as right.
+Processor seconds of one process are reported: other work ran on the machine.
+"""
+
+import argparse
+import json
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.continued import lite0
+from benchmarks.grid import RESULTS, RUNS, facts, opened, write
+from benchmarks.mini import DATA as CIFAR
+from benchmarks.planted import KINDS, write_folder
+from ilk.core import seeding
+from ilk.curate import (
+    agreement_threshold,
+    duplicate_groups,
+    look_at,
+    nearest_in_cells,
+)
+from ilk.curate.groups import groups
+from ilk.data import open_source
+from ilk.embedding import embed_to_table, nearest
+from ilk.networks import save_encoder
+from ilk.search import Index, build_index
+
+SEED = 0
+PLACE = RUNS / "duplicates"
+IMAGES = PLACE / "images"
+COSINES = (0.8, 0.85, 0.9, 0.92, 0.95)  # imagededup's default is 0.9
+BITS = range(0, 13)  # imagededup's default is 10
+SAMPLED = 60  # pairs of each other tool that are judged
+JUDGED = Path(__file__).parent / "results" / "duplicates" / "judged.json"
+Pair = tuple[str, str]
+
+
+def images() -> dict[str, tuple[str, str]]:
+    """The files, and of each copy its original and kind."""
+    nette = opened(CIFAR.parent / "imagenette96-5k.parquet", "train")
+    cifar = opened(CIFAR, "train")
+    parts = [
+        ("nette", nette, np.arange(4000), 1000),
+        ("cifar", cifar, np.sort(seeding.permutation(SEED, 0, 20_000)[:16_000]), 1000),
+    ]
+    return write_folder(IMAGES, parts, SEED)
+
+
+def timed(name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What a stage found, with its seconds; done once."""
+    path = PLACE / f"{name}.json"
+    if not path.exists():
+        wall, own = time.perf_counter(), time.process_time()
+        found = work()
+        seconds = {
+            "processor_seconds": round(time.process_time() - own, 1),
+            "seconds": round(time.perf_counter() - wall, 1),
+        }
+        write(path, seconds | found)
+    return json.loads(path.read_text())
+
+
+def index() -> Index:
+    """Vectors of all files by the package's weights, at 96 px."""
+    folder = PLACE / "photos.index"
+    if (folder / "index.json").exists():
+        return Index.open(folder)
+    weights = PLACE / "lite0-96"
+    if not weights.exists():
+        save_encoder(lite0(96), weights)
+
+    def embedded() -> dict[str, Any]:
+        embed_to_table(
+            lite0(96), open_source(str(IMAGES)), PLACE / "photos.parquet", device="cpu",
+            workers=1, batch_size=128,
+        )  # fmt: skip
+        return {}
+
+    timed("embed", embedded)
+    return build_index(PLACE / "photos.parquet", folder)
+
+
+def name_of(key: str) -> str:
+    return key.rsplit("/", maxsplit=1)[-1]
+
+
+def by_ilk(vectors: Index | None) -> dict[str, Any]:
+    """All of ``ilk duplicates``, but for the page."""
+    source = open_source(str(IMAGES))
+    began = time.process_time()
+    looks = look_at(source)
+    looked = time.process_time() - began
+    limit = agreement_threshold(looks, source=source)
+    rows = None
+    if vectors is not None:  # by key: an index has its own order
+        order = {
+            name_of(k): n for n, k in enumerate(vectors.columns(["key"])["key"].to_pylist())
+        }
+        rows = vectors.vectors[
+            np.array([order[name_of(source.key(n))] for n in range(len(source))])
+        ]
+    found = duplicate_groups(looks, rows, threshold=limit.value)
+    names = [name_of(source.key(int(item))) for item in looks.items]
+    return {
+        "threshold": round(limit.value, 4),
+        "false_alarms": limit.rate,
+        "found_of_altered": limit.found,
+        "look_processor_seconds": round(looked, 1),
+        "groups": [[names[row] for row in group.rows] for group in found],
+        "agreements": {
+            f"{names[c.row]} {names[g.medoid]}": [c.level, round(c.agreement, 3)]
+            for g in found
+            for c in g.copies
+        },
+    }
+
+
+def by_cosine(vectors: Index) -> dict[str, Any]:
+    """What imagededup's CNN gives for the same vectors: all pairs from a cosine on."""
+    import torch
+
+    names = [name_of(key) for key in vectors.columns(["key"])["key"].to_pylist()]
+    rows = torch.from_numpy(vectors.vectors[:].astype(np.float32))
+    places, cosines = (part.numpy() for part in nearest(rows, rows, 50))
+    at, column = np.nonzero(cosines >= min(COSINES))
+    pairs = [
+        (names[a], names[b], round(float(cosines[a, c]), 4))
+        for a, c in zip(at, column, strict=True) if a < (b := places[a, c])
+    ]  # fmt: skip
+    return {"pairs": pairs}
+
+
+def by_peer(python: str, tool: str) -> dict[str, Any]:
+    out = PLACE / f"{tool}-found.json"
+    script = Path(__file__).parent / "duplicates_peers.py"
+    subprocess.run([python, str(script), tool, str(IMAGES), str(out)], check=True)
+    return json.loads(out.read_text())
+
+
+def self_join() -> dict[str, Any]:
+    """200,000 vectors of 128 features, a tenth of which have a near twin."""
+    rng = np.random.default_rng(SEED)
+    base = rng.normal(size=(180_000, 128)).astype(np.float32)
+    twins = base[:20_000] + 0.2 * rng.normal(size=(20_000, 128)).astype(np.float32)
+    seconds = {}
+    for count in (50_000, 100_000, 200_000):
+        share = count // 10
+        rows = np.concatenate([base[: count - share], twins[:share]]).astype(np.float16)
+        began = time.process_time()
+        places, cosines = nearest_in_cells(rows, rows, 5)
+        pairs = np.stack([np.repeat(np.arange(count), 5), places.ravel()], 1)
+        pairs = pairs[(cosines.ravel() >= 0.9) & (pairs[:, 0] < pairs[:, 1])]
+        found = groups(pairs, lambda medoid, others: np.zeros(len(others), bool))
+        seconds[str(count)] = round(time.process_time() - began, 1)
+        planted = {(row, count - share + row) for row in range(share)}
+        recall = len(planted & set(map(tuple, pairs.tolist()))) / share
+    return {
+        "dim": 128,
+        "processor_seconds_by_count": seconds,
+        "groups": len(found),
+        "recall": round(recall, 4),
+    }
+
+
+def pairs_of(groups: Iterable[Iterable[str]]) -> set[Pair]:
+    return {in_order(*pair) for group in groups for pair in combinations(group, 2)}
+
+
+def scores(
+    found: set[Pair], planted: dict[str, tuple[str, str]], judged: dict[str, bool]
+) -> dict[str, Any]:
+    """Recall by kind and part, and precision; others count by the share of judged pairs."""
+    by_kind: dict[str, list[bool]] = defaultdict(list)
+    for copy, (original, kind) in planted.items():
+        hit = in_order(copy, original) in found
+        for key in (kind, f"{kind}, {original[:5]}", "all", f"all, {original[:5]}"):
+            by_kind[key].append(hit)
+    family = {copy: original for copy, (original, _) in planted.items()}
+    others = [
+        pair for pair in found if family.get(pair[0], pair[0]) != family.get(pair[1], pair[1])
+    ]
+    known = [judged[" ".join(pair)] for pair in others if " ".join(pair) in judged]
+    real = len(others) * float(np.mean(known)) if known else 0.0
+    return {
+        "recall": {kind: round(float(np.mean(hits)), 4) for kind, hits in by_kind.items()},
+        "pairs": len(found),
+        "pairs_not_planted": len(others),
+        "of_which_judged": len(known),
+        "of_which_copies": int(np.sum(known)),
+        "precision": round((len(found) - len(others) + real) / max(len(found), 1), 4),
+    }
+
+
+def unplanted(found: set[Pair], planted: dict[str, tuple[str, str]]) -> list[Pair]:
+    family = {copy: original for copy, (original, _) in planted.items()}
+    return sorted(p for p in found if family.get(p[0], p[0]) != family.get(p[1], p[1]))
+
+
+def tools(peers: str | None, alone: bool) -> dict[str, tuple[dict[str, Any], set[Pair]]]:
+    """All settings of all tools: what is known of each, and its pairs."""
+    out: dict[str, tuple[dict[str, Any], set[Pair]]] = {}
+    found = timed("ilk-images", lambda: by_ilk(None))
+    out["ilk, images alone"] = found, pairs_of(found["groups"])
+    if not alone:
+        place = index()
+        found = timed("ilk-index", lambda: by_ilk(place))
+        out["ilk, with an index"] = found, pairs_of(found["groups"])
+        found = timed("cosine", lambda: by_cosine(place))
+        for least in COSINES:
+            pairs = {in_order(*p[:2]) for p in found["pairs"] if p[2] >= least}
+            out[f"imagededup CNN's rule, cosine {least:g}"] = found, pairs
+    if peers is None:
+        return out
+    found = timed("imagededup", lambda: by_peer(peers, "imagededup"))
+    for bits in BITS:
+        pairs = {in_order(*p[:2]) for p in found["pairs"] if p[2] <= bits}
+        out[f"imagededup PHash, {bits} bits"] = found, pairs
+    found = timed("cleanvision", lambda: by_peer(peers, "cleanvision"))
+    out["cleanvision"] = found, pairs_of(found["groups"])
+    return out
+
+
+def in_order(first: str, second: str) -> Pair:
+    return min(first, second), max(first, second)
+
+
+def sheets(
+    found: dict[str, tuple[dict[str, Any], set[Pair]]], planted: dict[str, tuple[str, str]]
+) -> list[Pair]:
+    """Pairs that are to be judged, in an order that says nothing of who found them."""
+    asked: set[Pair] = set()
+    for name, (_, pairs) in found.items():
+        some = unplanted(pairs, planted)
+        if not name.startswith("ilk"):
+            some = [some[n] for n in seeding.permutation(SEED, len(some), len(some))[:SAMPLED]]
+        asked |= set(some)
+    ordered = sorted(asked)
+    return [ordered[n] for n in seeding.permutation(SEED, 1, len(ordered))]
+
+
+def draw(pairs: list[Pair]) -> None:
+    from PIL import Image, ImageDraw
+
+    for start in range(0, len(pairs), 80):
+        sheet = Image.new("RGB", (8 * 210, 10 * 116), "white")
+        pen = ImageDraw.Draw(sheet)
+        for n, pair in enumerate(pairs[start : start + 80]):
+            left, top = n % 8 * 210, n // 8 * 116
+            pen.text((left + 2, top), str(start + n), "black")
+            for side, name in enumerate(pair):
+                image = Image.open(IMAGES / name).convert("RGB").resize((98, 98))
+                sheet.paste(image, (left + 102 * side + 2, top + 14))
+        sheet.save(PLACE / f"sheet-{start // 80}.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--peers", help="interpreter of an environment with the peers")
+    parser.add_argument("--images-alone", action="store_true", help="leave vectors out")
+    parser.add_argument("--sheets", action="store_true", help="draw the pairs to be judged")
+    parser.add_argument("--self-join", action="store_true", help="synthetic vectors alone")
+    asked = parser.parse_args()
+    command = "python -m benchmarks.duplicates"
+    command += " --peers PYTHON" if asked.peers else ""
+    command += " --images-alone" if asked.images_alone else ""
+    if asked.self_join:
+        command = "python -m benchmarks.duplicates --self-join"
+        write(RESULTS / "duplicates" / "self-join.json", facts(command) | self_join())
+        return
+    planted = images()
+    found = tools(asked.peers, asked.images_alone)
+    if asked.sheets:
+        draw(sheets(found, planted))
+        (PLACE / "asked.json").write_text(json.dumps(sheets(found, planted)))
+        return
+    judged = json.loads(JUDGED.read_text()) if JUDGED.exists() else {}
+    keep = (
+        "processor_seconds",
+        "seconds",
+        "threshold",
+        "false_alarms",
+        "found_of_altered",
+        "look_processor_seconds",
+        "versions",
+    )
+    seconds = {} if asked.images_alone else timed("embed", dict)
+    content = {
+        "images": 20_000, "copies": len(planted), "seed": SEED, "kinds": KINDS,
+        "embed_processor_seconds": seconds.get("processor_seconds"),
+        "tools": {
+            name: {k: kept[k] for k in keep if k in kept} | scores(pairs, planted, judged)
+            for name, (kept, pairs) in found.items()
+        },
+    }  # fmt: skip
+    write(RESULTS / "duplicates" / "planted.json", facts(command) | content)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""Copies of an image within a collection, and in another one.
+
+Four levels: the same file, the same pixels, nearly the same perceptual hash, near vectors. What
+the last two propose is brought into line and must agree. Axes: N images, P pairs.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Int64, UInt64
+
+from ilk.curate.aligned import agreements
+from ilk.curate.appearances import Appearances
+from ilk.curate.candidates import Chosen, by_hash, by_vector, same
+from ilk.curate.cells import Rows
+from ilk.curate.groups import groups
+
+Level = Literal["same file", "same pixels", "hash", "embedding", "same group"]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Copy:
+    """An image that is a copy of another one.
+
+    Args:
+        row: of the image.
+        of: row of the other one.
+        level: how it was found; ``same group`` by another copy of the same image.
+        agreement: of the pixels, 1 for the same.
+    """
+
+    row: int
+    of: int
+    level: Level
+    agreement: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """Images that are copies of one another.
+
+    Args:
+        medoid: row of the image that all others are copies of.
+        copies: the others, in order.
+    """
+
+    medoid: int
+    copies: tuple[Copy, ...]
+
+    @property
+    def rows(self) -> list[int]:
+        """All rows, the medoid first."""
+        return [self.medoid, *(copy.row for copy in self.copies)]
+
+    @property
+    def agreement(self) -> float:
+        """The least of its copies."""
+        return min(copy.agreement for copy in self.copies)
+
+
+def duplicate_groups(
+    looks: Appearances,
+    vectors: Rows | None = None,
+    *,
+    threshold: float,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> list[Group]:
+    """The groups of copies of a collection, largest first.
+
+    Args:
+        looks: how its images look.
+        vectors: of the items of its source; None leaves the embedding out.
+        threshold: agreement from which on images are copies, see
+            `ilk.curate.thresholds.agreement_threshold`.
+        workers: threads.
+        progress: called with the pairs compared and their number.
+    """
+    pixels = looks.column("pixels")
+    first = same(pixels, pixels)
+    once = np.flatnonzero(first == np.arange(len(looks)))
+    rows = None if vectors is None else Chosen(vectors, looks.items)
+    pairs, hashed = _candidates(looks, looks, rows, rows, once, once)
+    agreed = agreements(looks.small, pairs, workers=workers, progress=progress)
+    fits = agreed >= threshold
+    known: dict[tuple[int, int], tuple[Level, float]] = {
+        (int(pairs[at, 0]), int(pairs[at, 1])): (_level(bool(hashed[at])), float(agreed[at]))
+        for at in np.flatnonzero(fits)
+    }
+
+    def close(medoid: int, others: Sequence[int]) -> np.ndarray:
+        asked = np.array([sorted((medoid, other)) for other in others])
+        found = agreements(looks.small, asked, workers=workers)
+        for (a, b), agreement in zip(asked.tolist(), found.tolist(), strict=True):
+            known[a, b] = ("same group", agreement)
+        return found >= threshold
+
+    united = groups(pairs[fits], close)
+    return _expanded(united, known, looks.column("content"), first)
+
+
+def copies_among(
+    known: Appearances,
+    asked: Appearances,
+    vectors: tuple[Rows, Rows] | None = None,
+    *,
+    threshold: float,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> list[Copy]:
+    """The images of a collection that are copies of one of another, such as test in train.
+
+    Args:
+        known: how the images look that are looked among.
+        asked: how those look that are asked for.
+        vectors: of the items of both sources; None leaves the embedding out.
+        threshold: agreement from which on images are copies.
+        workers: threads.
+        progress: called with the pairs compared and their number.
+
+    Returns:
+        Each copy once, with the image of ``known`` that agrees most with it; in order.
+    """
+    found: dict[int, Copy] = {}
+    exact: dict[Level, str] = {"same file": "content", "same pixels": "pixels"}
+    for level, column in exact.items():
+        places = same(known.column(column), asked.column(column))
+        for row in np.flatnonzero(places >= 0).tolist():
+            found.setdefault(row, Copy(row=row, of=int(places[row]), level=level))
+    rest = np.setdiff1d(np.arange(len(asked)), np.fromiter(found, np.int64, len(found)))
+    both = (None, None)
+    if vectors is not None:
+        both = Chosen(vectors[0], known.items), Chosen(vectors[1], asked.items)
+    pairs, hashed = _candidates(known, asked, *both, np.arange(len(known)), rest)
+    shifted = pairs + np.array([len(known), 0])
+    agreed = agreements(
+        lambda n: known.small(n) if n < len(known) else asked.small(n - len(known)),
+        shifted, workers=workers, progress=progress,
+    )  # fmt: skip
+    for place in np.argsort(-agreed, kind="stable"):
+        if agreed[place] < threshold:
+            break
+        row, of = pairs[place].tolist()
+        level, agreement = _level(bool(hashed[place])), float(agreed[place])
+        found.setdefault(row, Copy(row=row, of=of, level=level, agreement=agreement))
+    return [found[row] for row in sorted(found)]
+
+
+def _level(hashed: bool) -> Level:
+    return "hash" if hashed else "embedding"
+
+
+def _candidates(
+    known: Appearances, asked: Appearances, theirs: Rows | None, ours: Rows | None,
+    among: np.ndarray, of: np.ndarray,
+) -> tuple[Int64[np.ndarray, "P 2"], Bool[np.ndarray, " P"]]:  # fmt: skip
+    """Pairs to be compared, in ascending order within a collection; which of them by hash."""
+    pairs = [by_hash(known, asked, among, of)]
+    if theirs is not None and ours is not None:
+        pairs.append(by_vector(theirs, ours, among, of))
+    every = np.concatenate(pairs)
+    hashed = np.arange(len(every)) < len(pairs[0])
+    if known is asked:
+        every = np.sort(every, axis=1)
+        apart = every[:, 0] != every[:, 1]
+        every, hashed = every[apart], hashed[apart]
+    once = np.unique(every, axis=0, return_index=True)[1]  # a hash comes before a vector
+    return every[once], hashed[once]
+
+
+def _expanded(
+    united: list[list[int]],
+    known: Mapping[tuple[int, int], tuple[Level, float]],
+    contents: UInt64[np.ndarray, " N"],
+    first: Int64[np.ndarray, " N"],
+) -> list[Group]:
+    """Groups of images with the same pixels put back; those of nothing else join in."""
+    twins: dict[int, list[int]] = {}
+    for row in np.flatnonzero(first != np.arange(len(first))).tolist():
+        twins.setdefault(int(first[row]), []).append(row)
+    seen = {row for members in united for row in members}
+    alone = [[row] for row in twins if row not in seen]
+    found: list[Group] = []
+    for medoid, *others in [*united, *alone]:
+        copies: list[Copy] = []
+        for row in (medoid, *others):
+            if row != medoid:
+                level, agreement = known[min(row, medoid), max(row, medoid)]
+                copies.append(Copy(row=row, of=medoid, level=level, agreement=agreement))
+            for twin in twins.get(row, []):
+                level = "same file" if contents[twin] == contents[row] else "same pixels"
+                copies.append(Copy(row=twin, of=row, level=level))
+        found.append(Group(medoid=medoid, copies=tuple(sorted(copies, key=lambda c: c.row))))
+    return sorted(found, key=lambda group: (-len(group.copies), group.medoid))

@@ -1,0 +1,162 @@
+"""Which image of a group of copies stays. Nothing is deleted: the list of decisions says so."""
+
+# pyarrow has no types
+# pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ilk.core import UserError
+from ilk.curate.appearances import Appearances
+from ilk.curate.collection import Collection
+from ilk.curate.decisions import (
+    HAND,
+    Decision,
+    decided,
+    keep_decisions,
+    read_decisions,
+    undo_decisions,
+)
+from ilk.curate.duplicates import Copy, Group
+from ilk.data import Source, roots
+
+RULES = ("largest", "oldest", "typical", "folder:PATH")
+Choose = Callable[[Group], int]
+
+
+def keep_rule(rule: str, looks: Appearances, source: Source) -> Choose:
+    """A function from a group to the row that stays.
+
+    Args:
+        rule: ``largest`` keeps the image with most pixels, ``oldest`` the file that was
+            changed first, ``typical`` the medoid, ``folder:PATH`` one whose key begins so, and
+            of several, as in all rules, the one that is typical, else the first.
+        looks: how the images look.
+        source: that they come from.
+
+    Raises:
+        UserError: there is no such rule, or images are no files that have a date.
+    """
+    name, _, path = rule.partition(":")
+    if name == "largest" and not path:
+        sizes = looks.column("size").astype("int64").prod(1)
+        return _by(lambda row: -int(sizes[row]))
+    if name == "oldest" and not path:
+        return _by(lambda row: _changed(source, int(looks.items[row])))
+    if name == "typical" and not path:
+        return lambda group: group.medoid
+    if name == "folder" and path:
+        return _by(lambda row: not source.key(int(looks.items[row])).startswith(path))
+    raise UserError(f"--keep: must be {', '.join(RULES[:-1])} or {RULES[-1]}, got {rule!r}")
+
+
+def _by(cost: Callable[[int], float]) -> Choose:
+    """The row that costs least; the medoid goes before equal ones."""
+    return lambda group: min(group.rows, key=lambda row: (cost(row), row != group.medoid, row))
+
+
+def _changed(source: Source, item: int) -> float:
+    key = source.key(item)
+    for prefix, root in sorted(roots(source).items(), key=lambda pair: -len(pair[0])):
+        if key.startswith(prefix) and Path(root).is_dir():
+            path = Path(root) / key[len(prefix) :]
+            if not Path(os.path.normpath(path)).is_relative_to(root):
+                continue
+            try:
+                return path.stat().st_mtime
+            except OSError:
+                return float("inf")
+    raise UserError(
+        f"--keep oldest: images must be files in a folder, {key} is none; choose another rule"
+    )
+
+
+def group_decisions(
+    groups: Sequence[Group], choose: Choose, looks: Appearances, source: Source, by: str
+) -> pa.Table:
+    """The list for groups of copies: one of each stays, the others are dropped.
+
+    Args:
+        groups: of copies.
+        choose: which row stays, see `keep_rule`.
+        looks: how the images look.
+        source: that they come from.
+        by: the rule, in words.
+    """
+    stay = [choose(group) for group in groups]
+    leave = [
+        (row, kept)
+        for group, kept in zip(groups, stay, strict=True)
+        for row in group.rows
+        if row != kept
+    ]
+    return pa.concat_tables(
+        [
+            _rows(looks, source, stay, "keep", "duplicate", by),
+            _rows(
+                looks, source, [row for row, _ in leave], "drop", "duplicate", by,
+                [source.key(int(looks.items[kept])) for _, kept in leave],
+            ),
+        ]
+    )  # fmt: skip
+
+
+def copy_decisions(
+    copies: Sequence[Copy], known: Collection, asked: Collection, *, reason: str, by: str
+) -> pa.Table:
+    """The list for copies of images of another collection: they are dropped.
+
+    Args:
+        copies: of images of ``known``.
+        known: where they come from.
+        asked: where they were found.
+        reason: ``duplicate`` or ``leak``.
+        by: the rule, in words.
+    """
+    rows = [copy.row for copy in copies]
+    others = [known.key(copy.of) for copy in copies]
+    return _rows(asked.looks, asked.source, rows, "drop", reason, by, others)
+
+
+def _rows(
+    looks: Appearances, source: Source, rows: list[int], decision: Decision, reason: str,
+    by: str, others: list[str] | None = None,
+) -> pa.Table:  # fmt: skip
+    keys = [source.key(int(looks.items[row])) for row in rows]
+    contents = looks.column("content")[np.array(rows, np.int64)]
+    return decided(keys, contents, decision, reason=reason, by=by, others=others)
+
+
+def replace_decisions(path: Path, new: pa.Table, reason: str) -> None:
+    """Write a list of decisions for a reason in the place of the last one; those by hand stay.
+
+    Args:
+        path: of the list.
+        new: decisions.
+        reason: all of them have.
+
+    Raises:
+        UserError: something else stands there, or it cannot be written.
+    """
+    undo_rule_decisions(path, reason)
+    left = read_decisions(path) if path.exists() else new.slice(0, 0)
+    by_hand = left.filter(pc.equal(left["reason"], reason))["key"]  # what is left of a reason
+    keep_decisions(path, new.filter(pc.invert(pc.is_in(new["key"], by_hand))))
+
+
+def undo_rule_decisions(path: Path, reason: str) -> int:
+    """Take back all that rules decided for a reason, and return how many rows that were.
+
+    Raises:
+        UserError: something else stands there, or it cannot be written.
+    """
+    if not path.exists():
+        return 0
+    rows = read_decisions(path).to_pylist()
+    rules = {row["by"] for row in rows if row["reason"] == reason and row["by"] != HAND}
+    return sum(undo_decisions(path, reason=reason, by=rule) for rule in rules)
