@@ -11,7 +11,8 @@ from ilk.viewer.report import CaptionedImage, Chapter
 LEAD = (
     "Each row shows an image, what the network saw of it, and what it drew. Hidden parts are "
     "grey; where only these were to be found, everything else of the drawing is the image "
-    "itself. Colours are those of the data: what was normalised for training is undone."
+    "itself. What was normalised for training is undone; where targets were normalised patch "
+    "by patch, the mean and contrast of each drawn patch are those of the image."
 )
 
 
@@ -28,8 +29,8 @@ def reconstruction_chapters(found: Sequence[Reconstruction]) -> tuple[Chapter, .
             "",
             (
                 _captioned(one, "original", one.original),
-                _captioned(one, "what the network saw", one.seen),
-                _captioned(one, "what it drew", one.drawn),
+                _captioned(one, "seen", one.seen),
+                _captioned(one, "drawn", one.drawn),
             ),
         )
         for one in found
