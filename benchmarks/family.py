@@ -77,7 +77,7 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "revisiting": HEAD | TEACHER | QUEUE | CROPS,
     "rotation": {},
     "diet": {},
-    "mae": {"decoder_dim": 64, "decoder_depth": 2, "decoder_heads": 4},
+    "mae": {"decoder_dim": 32, "decoder_depth": 1, "decoder_heads": 4},
     "simmim": {"drop_path": 0.0},
     "denoising": {},
     "variational": {},

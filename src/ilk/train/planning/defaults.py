@@ -257,7 +257,7 @@ SMALL_METHODS: Mapping[str, Mapping[str, Any]] = {
     "vicreg": {"dim": 1024},
     "simsiam": {"dim": 1024, "predictor_hidden": 256},
     "w-mse": {"dim": 32, "sub_batch": 64},
-    "mae": {"decoder_dim": 64, "decoder_depth": 2, "decoder_heads": 4},
+    "mae": {"decoder_dim": 32, "decoder_depth": 1, "decoder_heads": 4},
 }  # fmt: skip
 SMALL_OPTIMISER: Mapping[str, Any] = {
     "name": "adamw",
