@@ -168,10 +168,14 @@ def copy_in_words(copy: "Copy") -> str:
 
 
 def tell_limit(console: Console, limit: "Threshold") -> None:
-    """From what agreement on images are copies, and what share of altered ones that finds."""
+    """From what agreement on images are copies, and what share of altered ones agrees."""
     shares = ", ".join(f"{what} {share:.0%}" for what, share in limit.found.items())
     say(
         console,
         f"Images are copies from an agreement of {limit.value:.2f} on"
-        + (f"; of altered copies of these images it finds: {shares}" if shares else ""),
+        + (
+            f"; so many altered copies of these images agree once compared: {shares}"
+            if shares
+            else ""
+        ),
     )

@@ -50,7 +50,7 @@ class Threshold:
 
     @property
     def found(self) -> dict[str, float]:
-        """Share of the altered copies that count as copies, by what was done."""
+        """Share of altered copies that agree well enough once compared, by what was done."""
         return {
             what: float((some >= self.value).mean())
             for what, some in self.copies.items()
