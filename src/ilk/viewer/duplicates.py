@@ -156,7 +156,8 @@ def _threshold(limit: Threshold) -> Chapter:
         title="From what agreement on images are copies",
         lead=f"Pairs of other images that are similar agree by {limit.value:.2f} in"
         f" {limit.rate:.2g} of all cases; from there on images are copies. Of altered copies"
-        f" that were made of these images, so many agree once they are compared: {kinds or 'not measured'}.",
+        f" that were made of these images, so many agree once compared:"
+        f" {kinds or 'not measured'}.",
         figures=(
             Figure(
                 title="Share of pairs", lines=tuple(lines), form="", x="agreement", y="share",
