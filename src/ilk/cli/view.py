@@ -102,6 +102,7 @@ def _serve(page: "Page", port: int, *, browser: bool) -> None:
     page.begin()
     serve(app, bound, ready)
     say(console, "The page is closed.")
+    page.jobs.leave()
 
 
 def _export(page: "Page", path: Path) -> None:

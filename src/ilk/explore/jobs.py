@@ -115,6 +115,17 @@ class Jobs:
                 for name, job in self._jobs.items()
             ]
 
+    def leave(self) -> None:
+        """End the process now if a job is under way.
+
+        Python would take the ground from under its thread, and libraries such as OpenMP crash
+        on that.
+        """
+        if any(job.state == "working" for job in list(self._jobs.values())):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
+
     def _do(self, job: Job, make: Make, patient: bool = False) -> None:
         def tell(done: int, of: int | None) -> None:
             job.done, job.of = done, of
