@@ -1,6 +1,7 @@
 """Groups, issues and copies of a page."""
 
 import numpy as np
+import pytest
 from starlette.testclient import TestClient
 
 from ilk.explore import Page
@@ -51,3 +52,19 @@ def test_issues_are_listed_the_worst_first(client: TestClient, page: Page) -> No
     page.maps.graph(0)
     after = {entry["kind"] for entry in client.get("api/issues").json()}
     assert before <= after
+
+
+def test_copies_are_grouped_with_the_one_that_stays(client: TestClient) -> None:
+    first, last = row_of(client, "cat/00.png"), row_of(client, "cat/18.png")
+    answer = client.get("api/duplicates").json()
+    assert "groups" in answer, answer
+    group = next(group for group in answer["groups"] if first in group["rows"])
+    assert set(group["rows"]) == {first, last}
+    assert group["keep"] in group["rows"]
+    assert (group["reason"], group["similarity"]) == ("same file", pytest.approx(1.0))
+    assert "agreement" in answer["words"]
+    stays = client.get("api/duplicates?rule=folder:cat/18").json()["groups"]
+    assert next(g for g in stays if first in g["rows"])["keep"] == last
+    assert client.get("api/duplicates?rule=nicest").status_code == 409
+    near = client.get(f"api/neighbours/0/{first}?k=1").json()
+    assert near[0]["reason"] == "same file"
