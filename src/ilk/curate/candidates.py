@@ -117,5 +117,5 @@ def _spread(ours: np.ndarray, theirs: np.ndarray) -> Int64[np.ndarray, "P 2"]:
     return np.stack([np.repeat(ours, each), theirs[places.ravel()]], 1)
 
 
-def _once(pairs: Int64[np.ndarray, "P 2"]) -> Int64[np.ndarray, "P 2"]:
+def _once(pairs: Int64[np.ndarray, "P 2"]) -> Int64[np.ndarray, "U 2"]:
     return np.unique(pairs, axis=0) if len(pairs) else pairs
