@@ -2,7 +2,7 @@
 
 Paper: Vincent et al., JMLR 2010, https://jmlr.org/papers/v11/vincent10a.html
 Idea: a code from which an image can be drawn must hold what is in it; noise keeps it from being
-    a copy of pixels, since what is to be drawn must be told from what was added.
+    a copy of pixels, since what is to be drawn must be kept apart from what was added.
 Against MAE: everything is decoded from one vector, pixels are disturbed and not hidden, and the
     loss is over the whole image. Against VAE: codes have no distribution.
 Departures: the encoder is any backbone and the decoder convolutional, trained at once; the
