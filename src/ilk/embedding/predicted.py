@@ -26,7 +26,7 @@ COLUMNS = {"class": (pa.string(), pa.large_string()), "probability": (pa.float32
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Predicted:
-    """What a network said of the items of a source.
+    """The classes that a network predicts for the items of a source.
 
     Args:
         items: those that could be read, ascending.
