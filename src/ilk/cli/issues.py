@@ -170,7 +170,8 @@ def _write_page(path: Path, source: "Source", table: Any, found: Sequence["Found
         worst = items[np.argsort(-entry.badness[items], kind="stable")][:_SHOWN].tolist()
         if worst:
             rows.append(Row(
-                title=entry.kind, says=f"{entry.says}; the worst come first.",
+                title=entry.kind,
+                says=f"{entry.says[0].upper()}{entry.says[1:]}; the worst come first.",
                 count=len(items), items=worst, notes=[_note(entry, table, i) for i in worst],
             ))  # fmt: skip
     bad = int(np.logical_or.reduce([entry.mask for entry in found]).sum())

@@ -57,7 +57,8 @@ def open_collection(
         table,
         spaces,
         images=images,
-        encoder=lambda: index.encoder(encoder),
+        # ilk embed warns of weights that had to be fitted.
+        encoder=lambda: index.encoder(encoder, tell=lambda _: None),
         folder=folder if unlinked(folder) else None,
         roots=sorted({root for part in index.header.parts for root in part["roots"].values()}),
     )
