@@ -104,6 +104,10 @@ def test_an_index_of_lists_says_its_recall(ilk, made):
         (["search", "nowhere", "--key", "a"], "must be a folder that ilk index wrote"),
         (["search", "photos.index", "--key", "a", "-k", "0"], "-k: must be 1"),
         (["search", "photos.index", "--key", "a", "-o", "x.pdf"], "must end in .html"),
+        (
+            ["search", "photos.index", "photos", "-o", "photos.parquet"],
+            "photos.parquet must be free",
+        ),
         (["search", "photos.index", "--key", "a"], "must be of an image in photos.index"),
         (
             ["search", "photos.index", "photos", "--encoder", "random:resnet_mini@x"],

@@ -148,6 +148,13 @@ def test_a_list_from_a_stranger_is_refused_in_one_line(tmp_path: Path, change, s
     assert "\n" not in str(caught.value)
 
 
+def test_a_list_with_a_column_twice_is_refused(tmp_path: Path):
+    table = pa.table(GOOD)
+    pq.write_table(table.append_column("key", table["key"]), tmp_path / "list.parquet")
+    with pytest.raises(UserError, match="must be parquet with the columns"):
+        read_decisions(tmp_path / "list.parquet")
+
+
 def test_a_list_of_another_hand_may_lack_what_may_be_null(tmp_path: Path):
     path = tmp_path / "list.parquet"
     pq.write_table(pa.table(GOOD | {"note": [object.__name__]}), path)

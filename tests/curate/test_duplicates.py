@@ -22,9 +22,13 @@ from ilk.curate import (
 )
 from ilk.curate import appearances as kept_appearances
 from ilk.curate.appearances import Shelf
+from ilk.curate.collection import open_collection
 from ilk.curate.decisions import decided, keep_decisions, read_decisions
 from ilk.curate.hashes import turn_pixels
 from ilk.data import open_source
+from ilk.embedding import embed_to_table
+from ilk.networks import load_encoder
+from ilk.search import build_index
 from tests.curate.images import coded, photo
 
 
@@ -280,6 +284,32 @@ def test_damaged_results_are_computed_again(shelf):
     file.unlink()
     np.save(file, np.arange(3))
     assert look_at(source, shelf=place).column("whole").tolist() == wanted
+    file.unlink()
+    with file.open("wb") as packed:
+        np.savez(packed, a=np.arange(3))
+    assert look_at(source, shelf=place).column("whole").tolist() == wanted
+
+
+def test_a_link_in_an_index_leads_to_nothing_that_is_swept(tmp_path):
+    photos, mine, index = tmp_path / "photos", tmp_path / "mine", tmp_path / "i"
+    for folder in (photos, mine):
+        folder.mkdir()
+    (photos / "a.png").write_bytes(coded(photo(0, 32)))
+    np.save(mine / "precious.npy", np.arange(3))
+    encoder = load_encoder("random:resnet_mini")
+    build_index(embed_to_table(encoder, open_source(photos), tmp_path / "t.parquet"), index)
+    for link, target in (("appearances", mine), ("", tmp_path)):
+        place = index / "derived" / link
+        place.parent.mkdir(exist_ok=True)
+        place.symlink_to(target)
+        (tmp_path / "appearances").mkdir(exist_ok=True)
+        np.save(tmp_path / "appearances" / "precious.npy", np.arange(3))
+        assert len(open_collection(str(index)).looks) == 1
+        assert [file.name for file in mine.iterdir()] == ["precious.npy"]
+        assert [f.name for f in (tmp_path / "appearances").iterdir()] == ["precious.npy"]
+        place.unlink()
+        if link:
+            place.parent.rmdir()
 
 
 def test_rules_say_which_image_stays(tmp_path):

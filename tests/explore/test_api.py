@@ -116,6 +116,24 @@ def test_a_sheet_holds_thumbnails_in_their_squares(client: TestClient) -> None:
     first = cv2.resize(photo(0), (32, 21), interpolation=cv2.INTER_AREA).astype(int)
     assert np.abs(pixels[5:26, 32:64, :3] - first).mean() < 20
     assert client.get("api/sheet?rows=1,x").status_code == 422
+
+
+def test_a_damaged_thumbnail_leaves_its_square_empty(
+    client: TestClient, page: Page, folder: Path
+) -> None:
+    row = row_of(client, "cat/00.png")
+    client.get(f"api/thumbnail/{row}")
+    (kept,) = (folder / "photos.index" / "derived").rglob("*.webp")
+    kept.write_bytes(kept.read_bytes()[:30])
+    page.images.thumbnail.cache_clear()
+    answer = client.get(f"api/sheet?side=32&rows={row},{row + 1}")
+    assert answer.status_code == 200
+    with Image.open(io.BytesIO(answer.content)) as sheet:
+        pixels = np.asarray(sheet.convert("RGBA"))
+    assert (pixels[16, 16, 3], pixels[16, 48, 3]) == (0, 255)
+
+
+def test_too_many_rows_are_refused(client: TestClient) -> None:
     assert client.get("api/rows?rows=" + ",".join("1" * 201)).status_code == 422
 
 

@@ -136,8 +136,16 @@ def test_what_is_kept_is_of_one_state(tmp_path: Path) -> None:
     longer = like | {"points": np.zeros((4, 2), np.float32)}
     assert derived(tmp_path, "map", "one", longer) is None
     path = tmp_path / "map.npz"
-    path.write_bytes(path.read_bytes()[:-50])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-50])
     assert derived(tmp_path, "map", "one", like) is None
+    central = whole.index(
+        b"PK\x01\x02"
+    )  # the first entry: encrypted, or packed by what is none
+    for place, byte in ((8, b"\x01"), (10, b"\x63")):
+        at = central + place
+        path.write_bytes(whole[:at] + byte + whole[at + 1 :])
+        assert derived(tmp_path, "map", "one", like) is None
 
 
 def test_what_unpacks_to_too_much_is_not_read(tmp_path: Path) -> None:

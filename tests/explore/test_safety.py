@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 from ilk.explore import Jobs, Page, open_collection
+from ilk.explore.copies import copies
 from ilk.explore.safety import POLICY, Guarded
 from ilk.search import Index
 from tests.explore.conftest import NASTY, ORIGIN, PORT, SCRIPT, TOKEN
@@ -150,3 +152,13 @@ def test_links_in_an_index_lead_nothing_elsewhere(folder: Path, made: Path) -> N
     small.unlink()
     small.symlink_to("/dev/zero")
     look()
+
+
+def test_a_link_in_an_index_is_not_swept_by_its_page(folder: Path, page: Page) -> None:
+    target = folder / "elsewhere"
+    target.mkdir()
+    np.save(target / "precious.npy", np.arange(3))
+    (folder / "photos.index" / "derived").mkdir(exist_ok=True)
+    (folder / "photos.index" / "derived" / "appearances").symlink_to(target)
+    copies(page)
+    assert [file.name for file in target.iterdir()] == ["precious.npy"]

@@ -166,6 +166,16 @@ def _shorter(file):
     file.write_bytes(file.read_bytes()[:-4])
 
 
+def _packed(file):
+    with file.open("wb") as into:
+        np.savez(into, a=np.zeros(3))
+
+
+def _rows(folder, change):
+    file = folder / "rows-00000.parquet"
+    pq.write_table(change(pq.read_table(file)), file)
+
+
 TORN = {
     "vectors end early": lambda folder: _shorter(folder / "vectors-00001.npy"),
     "rows end early": lambda folder: _shorter(folder / "rows-00000.parquet"),
@@ -185,6 +195,11 @@ TORN = {
     "ids beyond": lambda folder: np.save(folder / "deleted.npy", np.array([3, 99])),
     "ids twice": lambda folder: np.save(folder / "deleted.npy", np.array([3, 3])),
     "ids of text": lambda folder: (folder / "deleted.npy").write_text("1, 2"),
+    "packed vectors": lambda folder: _packed(folder / "vectors-00000.npy"),
+    "packed ids": lambda folder: _packed(folder / "deleted.npy"),
+    "a column twice": lambda folder: _rows(
+        folder, lambda rows: rows.append_column("key", rows["key"])
+    ),
     "other columns": lambda folder: pq.write_table(
         pa.table({"key": list("abcdef")}), folder / "rows-00000.parquet"
     ),
@@ -197,6 +212,21 @@ def test_a_torn_index_is_refused_with_a_reason(table, vectors, tmp_path, kind):
     TORN[kind](tmp_path / "i")
     with pytest.raises(UserError, match=r"index: .*(must|torn)"):
         Index.open(tmp_path / "i")
+
+
+@pytest.mark.parametrize("name", ["id", "key", "content"])
+def test_rows_without_what_they_need_are_refused(table, vectors, tmp_path, name):
+    def without(rows):
+        values = [None, *rows[name].to_pylist()[1:]]
+        field = rows.schema.field(name)
+        return rows.set_column(
+            rows.schema.names.index(name), name, pa.array(values, field.type)
+        )
+
+    build_index(table(tmp_path / "t", vectors(6)), tmp_path / "i")
+    _rows(tmp_path / "i", without)
+    with pytest.raises(UserError, match=f"rows without {name}"):
+        Index.open(tmp_path / "i").columns([name])
 
 
 @pytest.mark.parametrize(

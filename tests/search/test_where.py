@@ -159,6 +159,7 @@ def test_a_filter_means_these_rows(text, rows):
         ("lable=cat", "must name a column, got 'lable'; did you mean label"),
         ("zz=1", "choose from key, label, label_name"),
         ("content>many", "content must be compared with a number, got 'many'"),
+        (f"content>{'9' * 400}", "content must be compared with a number"),
         ("taken>may", "a date such as 2024, 2024-05 or 2024-05-31, got 'may'"),
         ("taken>2024-02-31", "must be compared with a date"),
         ("content~5", "must be text for ~, got a column of uint64"),

@@ -15,11 +15,13 @@ import pyarrow.parquet as pq
 from ilk.core import UserError, replacing, stored
 from ilk.core.counts import count
 from ilk.core.names import did_you_mean
+from ilk.curate.grouped import check_ours
 from ilk.data import BadItem, Source, decode, open_source, read_item
 from ilk.embedding import embed
 from ilk.search import Index, in_words
 from ilk.viewer import CaptionedImage, Chapter, Lookup, Neighbour, Report, write_report
 
+MARK = b"ilk_search"  # in the metadata of a table of what was found
 _GONE = 64  # pixels of what stands where an image is gone
 _NEAR = 10_000  # keys that are looked through for one that is nearly the same
 
@@ -178,8 +180,9 @@ def write_table(found: Found, path: Path) -> None:
             "label_name": pa.array([row.label for _, _, row in rows], pa.string()),
         }
     )
+    check_ours(path, MARK, "-o")  # the table of vectors ends so too
     with replacing(path, "-o") as beside:
-        pq.write_table(table, beside)
+        pq.write_table(table.replace_schema_metadata({MARK: b"{}"}), beside)
 
 
 def write_page(found: Found, path: Path) -> None:

@@ -86,14 +86,31 @@ class Shelf:
     ids: Int64[np.ndarray, " M"]
     contents: UInt64[np.ndarray, " M"]
 
+    @classmethod
+    def beside(
+        cls, derived: Path, ids: Int64[np.ndarray, " M"], contents: UInt64[np.ndarray, " M"]
+    ) -> "Shelf | None":
+        """That of an index; None where a link leads elsewhere, for what lies there is not ours.
+
+        Args:
+            derived: folder of what is derived from the index, whose path was resolved.
+            ids: as above.
+            contents: as above.
+        """
+        place = derived / "appearances"
+        return cls(place, ids, contents) if place.resolve() == place else None
+
     def read(self, part: Int64[np.ndarray, " m"]) -> np.ndarray:
         """What is kept of some items; what is damaged or of other images is not."""
         try:
+            if not self._file(part).is_file():  # a pipe would never end
+                return np.zeros(0, KEPT)
             kept = np.load(self._file(part), mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return np.zeros(0, KEPT)
         if (
-            kept.dtype != KEPT
+            not isinstance(kept, np.ndarray)  # a packed file of several
+            or kept.dtype != KEPT
             or kept.ndim != 1
             or not np.isin(kept["id"], self.ids[part]).all()
         ):

@@ -64,7 +64,7 @@ def open_collection(
         source = index.images()
     except UserError as error:
         return Collection(_Gone(index), _by_content(contents), gone=str(error))
-    shelf = Shelf(folder / DERIVED / "appearances", index.ids, contents)
+    shelf = Shelf.beside(folder.resolve() / DERIVED, index.ids, contents)
     looks = look_at(source, workers=workers, shelf=shelf, progress=progress)
     return Collection(source, looks, index.vectors, index.header.encoder)
 

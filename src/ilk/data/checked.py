@@ -41,7 +41,7 @@ def checked_table(path: Path, schema: Any, longest: Mapping[str, int], what: str
             found = set(file.schema_arrow.names)
             table = file.read(columns=[name for name in schema.names if name in found])
         return pa.table([_column(table, field, longest) for field in schema], schema=schema)
-    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
         columns = ", ".join(schema.names)
         raise UserError(
             f"{what}: {path} must be parquet with the columns {columns}, got: {one_line(error)}"

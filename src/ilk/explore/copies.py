@@ -109,8 +109,8 @@ def copies(page: Page) -> Copies:
         folder = collection.folder
         shelf = None
         if folder is not None:
-            place = folder.parent / "appearances"  # where ilk duplicates keeps them
-            shelf = Shelf(place, collection.ids, collection.contents)
+            # where ilk duplicates keeps them
+            shelf = Shelf.beside(folder.parent, collection.ids, collection.contents)
         workers = default_workers()
         looks = look_at(source, workers=workers, shelf=shelf, progress=tell)
         limit = agreement_threshold(looks, source=source, workers=workers)

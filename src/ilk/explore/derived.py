@@ -6,6 +6,7 @@ Whatever cannot be read, is of another index or of another shape is as good as m
 import contextlib
 import io
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,6 +18,10 @@ Arrays = Mapping[str, np.ndarray]
 LAYOUT = 1  # raise it when arrays change their meaning
 OF = "of"  # the name of the array that says what the others are of
 ROOM = 2**16  # bytes beside the numbers
+_USELESS = (  # damaged, too large, or packed in other ways
+    OSError, ValueError, KeyError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile,
+    zlib.error,
+)  # fmt: skip
 
 
 def derived(folder: Path | None, name: str, of: str, like: Arrays) -> Arrays | None:
@@ -42,7 +47,7 @@ def derived(folder: Path | None, name: str, of: str, like: Arrays) -> Arrays | N
             if str(found[OF]) != _stamp(of):
                 return None
             arrays = {key: found[key] for key in like}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
+    except _USELESS:
         return None
     return arrays if all(_alike(arrays[key], like[key]) for key in like) else None
 

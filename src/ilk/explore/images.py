@@ -107,7 +107,10 @@ class Images:
         down = -(-len(rows) // ACROSS)
         canvas = np.zeros((max(down, 1) * side, ACROSS * side, 4), np.uint8)
         for number, row in enumerate(rows):
-            with contextlib.suppress(BadItem):
+            # what is kept may be damaged, or larger than it may be
+            with contextlib.suppress(
+                BadItem, OSError, ValueError, Image.DecompressionBombError
+            ):
                 with Image.open(io.BytesIO(self.thumbnail(row))) as kept:
                     kept.thumbnail((side, side))
                     pixels = np.asarray(kept.convert("RGB"))

@@ -253,6 +253,8 @@ def _plain(file: Path) -> Float32[np.ndarray, "*shape"]:
         raise OSError(f"no {file.name}")
     found = np.load(file, mmap_mode=None if file.stat().st_size < 200 else "r",
                     allow_pickle=False)  # fmt: skip
+    if not isinstance(found, np.ndarray):
+        raise ValueError(f"{file.name} that is no array")
     if found.dtype != np.float32 or not np.isfinite(found).all():
         raise ValueError(f"{found.dtype} or numbers that are not finite")
     return np.array(found)

@@ -127,6 +127,8 @@ def read_segment(place: tuple[Path, Path], code: int, lists: int) -> Segment:
             if not file.is_file():
                 raise OSError(f"no {file.name}")
         sizes = np.load(place[1], mmap_mode="r", allow_pickle=False)
+        if not isinstance(sizes, np.ndarray):
+            raise ValueError(f"{place[1].name} that is no array")
         if sizes.dtype != np.int64 or sizes.shape != (lists,):
             raise ValueError(f"sizes of {sizes.shape} lists instead of {lists}")
         sizes = np.array(sizes)

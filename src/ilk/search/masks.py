@@ -156,7 +156,9 @@ def _numbers(column: Any, test: Compare) -> Bool[np.ndarray, " N"]:
 def _number(text: str) -> int | float | None:
     """A finite number; whole ones are exact."""
     try:
-        return int(text)
+        value = int(text)
+        if abs(value) <= 2**64:  # a larger one may not even fit a float
+            return value
     except ValueError:
         pass
     try:

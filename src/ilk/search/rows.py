@@ -37,6 +37,8 @@ def count_rows(file: Path) -> int:
             schema, rows = table.schema_arrow, table.metadata.num_rows
     except (pa.ArrowException, OSError) as error:
         raise torn(file, error) from error
+    if len(set(schema.names)) < len(schema.names):
+        raise torn(file, ValueError("two columns of one name"))
     for name, kind in TYPES.items():
         if name in schema.names and schema.field(name).type != kind:
             raise torn(file, ValueError(f"a column {name} of {schema.field(name).type}"))
@@ -68,7 +70,11 @@ def read_rows(
                 wanted = None
                 if columns is not None:
                     wanted = [name for name in columns if name in table.schema_arrow.names]
-                tables.append(table.read(wanted, use_threads=False))
+                found = table.read(wanted, use_threads=False)
+                for name in NEEDED:
+                    if name in found.column_names and found[name].null_count:
+                        raise ValueError(f"rows without {name}")
+                tables.append(found)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise torn(file, error) from error
     try:
@@ -93,6 +99,8 @@ def read_deleted(folder: Path, rows: int) -> Int64[np.ndarray, " M"]:
         if not file.is_file():
             raise OSError("not a plain file")
         found = np.load(file, allow_pickle=False)
+        if not isinstance(found, np.ndarray):
+            raise ValueError("no array")
         if found.dtype != np.int64 or found.ndim != 1 or (np.diff(found) <= 0).any():
             raise ValueError("no ascending list of ids")
         if len(found) and not 0 <= found[0] <= found[-1] < rows:

@@ -123,8 +123,9 @@ def opened(file: Path) -> np.memmap:
         part = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise _torn(file, str(error) or "less than its first line says") from error
-    fits = isinstance(part, np.memmap) and part.ndim == 2 and part.dtype == np.float16
-    if not fits or not part.flags.c_contiguous:
+    if not isinstance(part, np.memmap):
+        raise _torn(file, "no array")
+    if part.ndim != 2 or part.dtype != np.float16 or not part.flags.c_contiguous:
         raise _torn(file, f"{part.dtype} of shape {part.shape}")
     some = np.unique(np.linspace(0, max(len(part) - 1, 0), LOOKED_AT).astype(np.int64))
     lengths = np.linalg.norm(part[some[: len(part)]].astype(np.float32), axis=1)
