@@ -140,7 +140,7 @@ def column(name: str, values: Any) -> Column | None:
     if pa.types.is_boolean(kind):
         return category(name, pc.if_else(values, "true", "false"))
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        days = values.cast(pa.timestamp("s")).cast(pa.int64())
+        days = values.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
         return number(
             name, pc.add(pc.divide(pc.cast(days, pa.float64()), 31_556_952.0), 1970.0)
         )
@@ -182,7 +182,7 @@ def category(name: str, values: Any, *, derived: bool = False) -> Category | Non
 def number(name: str, values: Any, *, derived: bool = False) -> Number | None:
     """Numbers, None where there are none."""
     whole = pa.types.is_integer(values.type)
-    found = pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False)
+    found = pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     if not np.isfinite(found).any():
         return None
     with np.errstate(over="ignore"):
