@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from ilk.core import UserError, shown
 from ilk.core.version import VERSION
 from ilk.explore.collection import Collection
-from ilk.explore.columns import Column, columns
+from ilk.explore.columns import Category, Column, columns
 from ilk.explore.curation import Curation
 from ilk.explore.images import Images
 from ilk.explore.jobs import Jobs
@@ -182,11 +182,21 @@ class Page:
     def _facts(self, row: int) -> dict[str, Any]:
         shown_above = {"label", "width", "height"}
         found = {
-            shown(column.name): _said(column, row)
+            shown(column.name): self._exact(column, row)
             for column in self.columns
             if column.name not in shown_above
         }
         return {name: value for name, value in found.items() if value is not None}
+
+    def _exact(self, column: Column, row: int) -> Any:
+        """A whole number as the index has it, for what is drawn is rounded."""
+        table = self.collection.table
+        drawn = isinstance(column, Category) or column.derived or not column.whole
+        if drawn or column.name not in table.column_names:
+            return _said(column, row)
+        value = table[column.name][row].as_py()
+        # a browser rounds numbers that are larger
+        return value if value is None or abs(value) < 2**53 else str(value)
 
     def _column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
