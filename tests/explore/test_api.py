@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from ilk.curate import read_decisions, verdicts
+from ilk.curate import decided, read_decisions, verdicts, write_decisions
 from ilk.data.pairs import read_pairs
 from ilk.explore import Page, open_collection
 from ilk.explore.app import application
@@ -320,3 +320,14 @@ def test_large_whole_numbers_are_told_exactly(folder: Path) -> None:
     (row,) = page.rows([1])
     assert row["facts"]["photo_id"] == 123_456_790
     assert row["facts"]["huge"] == str(2**60 + 2)
+
+
+def test_a_decision_is_about_the_image_with_its_content(page: Page) -> None:
+    keys, contents = page.collection.keys.to_pylist(), page.collection.contents
+    path = page.curation.decisions
+    write_decisions(path, decided([keys[3]], [int(contents[3])], "drop", reason="r", by="x"))
+    assert list(page.curation.made()) == [3]
+    write_decisions(path, decided([keys[3]], [7], "drop", reason="r", by="x"))
+    assert page.curation.made() == {}  # it has changed since
+    write_decisions(path, decided([keys[3]], None, "drop", reason="r", by="x"))
+    assert list(page.curation.made()) == [3]

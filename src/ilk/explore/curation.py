@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -65,11 +66,21 @@ class Curation:
         rows = {(entry["key"], entry["reason"]): entry for entry in table.to_pylist()}
         held = verdicts(table)
         out: dict[int, dict[str, Any]] = {}
-        for place, entry in zip(self._places(held["key"]), held.to_pylist(), strict=True):
+        for first, entry in zip(self._places(held["key"]), held.to_pylist(), strict=True):
+            place = self._same(first, entry["key"], entry["content"])
             if place != NONE:
                 row = rows[entry["key"], entry["reason"]]
                 out[place] = {name: row[name] for name in ("decision", "reason", "by", "other")}
         return out
+
+    def _same(self, place: int, key: str, content: int | None) -> int:
+        """The row of a key that has a content: below other roots a key may be there again."""
+        contents = self._collection.contents
+        if place == NONE or content is None or contents[place] in (0, content):
+            return place
+        rows = np.flatnonzero(contents == np.uint64(content)).tolist()
+        keys = self._keys(rows)
+        return next((row for row, one in zip(rows, keys, strict=True) if one == key), NONE)
 
     def decide(self, choices: Sequence[Choice]) -> int:
         """Write decisions; return the number of images in the list.
