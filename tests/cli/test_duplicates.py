@@ -89,6 +89,18 @@ def test_what_a_person_can_put_right_is_one_line(ilk, photos, words, line):
     assert "Traceback" not in found.err
 
 
+@pytest.mark.parametrize(
+    "words", [("duplicates", "."), ("leaks", "--train", ".", "--test", "."), ("report", ".")]
+)
+def test_a_page_never_takes_the_place_of_an_image(ilk, photos, words):
+    image = next(photos.rglob("*.jpg"), None) or next(photos.rglob("*.png"))
+    before = image.read_bytes()
+    verb, *rest = (str(photos) if word == "." else word for word in words)
+    said = ilk(verb, *rest, "-o", image)
+    assert (said.code, said.err.strip()) == (2, f"ilk: -o: must end in .html, got {image}")
+    assert image.read_bytes() == before
+
+
 def test_an_index_finds_crops_keeps_what_it_derived_and_says_what_is_gone(
     ilk, photos, tmp_path
 ):

@@ -63,7 +63,7 @@ def cluster(
     for level in found:
         sizes = f"of {level.sizes.min():,} to {level.sizes.max():,} images"
         say(console, f"{count(len(level.sizes), 'group')} {sizes}: {plain(level.why)}")
-    page = path if path.suffix == ".html" and _write_page(path, opened, found) else None
+    page = path if path.suffix.lower() == ".html" and _write_page(path, opened, found) else None
     say(console, f"The groups are in {plain(path.with_suffix('.parquet'))}" + (
         f", the page is {plain(page)}" if page else ""))  # fmt: skip
     answer({

@@ -22,6 +22,7 @@ from ilk.cli.copies import (
 )  # fmt: skip
 from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.counts import count
+from ilk.core.endings import check_page
 from ilk.core.errors import UserError
 from ilk.progress import TrainDisplay
 
@@ -77,6 +78,8 @@ def duplicates(
         _undo(console, decisions, "duplicate")
         return
     check_range(false_alarms, threshold)
+    if output is not None:
+        check_page(output)
     check_paths([data] if against is None else [data, against])
     if against is not None:
         tell_copies(

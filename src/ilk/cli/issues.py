@@ -110,7 +110,7 @@ def _outputs(data: tuple[str, ...], output: Path | None) -> tuple[Path, Path | N
         output = Path(f"{Path(data[0].partition(':')[0]).resolve().stem}-issues.html")
     if output.suffix.lower() not in {".html", ".parquet"}:
         raise UserError(f"-o: must end in .html or .parquet, got {output}")
-    return output.with_suffix(".parquet"), output if output.suffix == ".html" else None
+    return output.with_suffix(".parquet"), output if output.suffix.lower() == ".html" else None
 
 
 def _check_kinds(drop: Sequence[str], index: Path | None) -> None:

@@ -34,6 +34,7 @@ def kin(
         Show so many queries for each loss.
     """
     from ilk.core import check_writable
+    from ilk.core.endings import check_page
     from ilk.train import images_like, losses_seen, preview_step, reconstructions
     from ilk.train.records.record import read_record, recorded_settings, run_state
     from ilk.viewer import (
@@ -49,6 +50,7 @@ def kin(
         raise UserError(f"--queries: must be at least 1, got {queries}")
     record = read_record(directory)
     place = output or directory / "kin.html"
+    check_page(place)
     check_writable(place, "-o")
     settings = recorded_settings(record)
     source = images_like(record, data[0] if len(data) == 1 else list(data))

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from ilk.cli.arguments import check_paths
 from ilk.cli.copies import check_range, tell_copies
 from ilk.cli.terminal import terminal
+from ilk.core.endings import check_page
 
 
 def leaks(
@@ -44,6 +45,8 @@ def leaks(
         Read and compare in so many threads; there is one per core when not given.
     """
     check_range(false_alarms, threshold)
+    if output is not None:
+        check_page(output)
     check_paths([train, test])
     tell_copies(
         terminal(),

@@ -52,6 +52,7 @@ def report(
         Read and decode in so many threads; there is one per core when not given.
     """
     from ilk.core import check_writable
+    from ilk.core.endings import check_page
     from ilk.data import default_workers
     from ilk.viewer import evaluations_report, read_evaluations, training_report, write_report
 
@@ -59,6 +60,7 @@ def report(
         raise UserError(
             "report: a run or an evaluation must be given, got none; name one or several"
         )
+    check_page(output)
     check_writable(output, "-o")
     console = terminal()
     if all((place / RECORD).is_file() and not (place / FILE).exists() for place in evaluations):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ilk.cli.terminal import answer, plain, say, terminal
+from ilk.core.endings import check_page
 from ilk.core.errors import UserError
 from ilk.progress import TrainDisplay
 
@@ -50,6 +51,8 @@ def view(
     """
     if export is None:
         _check_installed()
+    else:
+        check_page(export, "--export")
     page = _opened(index, others, encoder, (decisions, pairs), at_once=export is not None)
     if export is not None:
         _export(page, export)

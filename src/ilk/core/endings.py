@@ -1,4 +1,4 @@
-"""What a table of vectors is written as, by the ending of its file."""
+"""What is written by the ending of a file: tables of vectors, and pages."""
 
 import re
 from pathlib import Path
@@ -14,6 +14,20 @@ TABLES: dict[str, Format] = {
     ".npz": "npz",
 }
 _OTHER = re.compile(r"\.[a-z]\w*")  # a version in a name, such as run-v1.2, is no ending
+
+
+def check_page(path: Path, option: str = "-o") -> None:
+    """Refuse to write a page under a name of anything else, such as of an image.
+
+    Args:
+        path: of the page.
+        option: that names it; what the message of an error begins with.
+
+    Raises:
+        UserError: the name does not end in .html.
+    """
+    if path.suffix.lower() != ".html":
+        raise UserError(f"{option}: must end in .html, got {path}")
 
 
 def table_format(path: Path, subject: str = "embed") -> Format:
