@@ -112,7 +112,16 @@ def small_method_heads(width: int):
     return dict(made.heads)
 
 
-@pytest.mark.parametrize("case", CASES, ids=label)
+FILLED_IN = ("simmim", "inpainting")
+
+
+@pytest.mark.parametrize("name", FILLED_IN)
+def test_a_start_cannot_see_what_the_student_fills_in(name):
+    with pytest.raises(UserError, match="anchor: must be off for a method whose student fills"):
+        with_anchor(small_method(name), "cosine", places=False)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c[0] not in FILLED_IN], ids=label)
 def test_every_method_takes_an_anchor_which_is_zero_at_the_start(fabric: Fabric, case):
     anchored = with_anchor(small_method(*case), "cosine", places=False)
     (terms,) = stepped(small_trainer(fabric, anchored), 1)

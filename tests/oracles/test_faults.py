@@ -21,7 +21,8 @@ LEARNS_FROM_ITSELF = {
     "simclr", "simsiam", "barlow-twins", "vicreg", "swav", "nnclr", "supcon", "deepcluster-v2",
     "iic", "imsat", "dac", "uic", "deepcluster", "rekd", "rotation", "w-mse", "diet",
     "distill", "s4l-rotation", "s4l-exemplar", "pseudo-label", "pi-model",
-    "temporal-ensembling", "vat", "vat-entmin",
+    "temporal-ensembling", "vat", "vat-entmin", "mae", "simmim", "denoising", "variational",
+    "inpainting", "colorization",
 }  # fmt: skip
 TEACHERS = tuple(name for name in ALL if name not in LEARNS_FROM_ITSELF)
 
@@ -226,7 +227,7 @@ class Halved(OwnTask):
 FAULTS: dict[Callable[[Method], Method], Sequence[str]] = {
     temperature: [n for n in ALL if n not in (
         "byol", "simsiam", "barlow-twins", "vicreg", "msf", "cmsf", "iic", "dac", "w-mse",
-        "distill",
+        "distill", "mae", "simmim", "denoising", "variational", "inpainting",
     )],
     weight_of_a_term: ALL,
     teacher_momentum: TEACHERS,

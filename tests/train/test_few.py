@@ -91,7 +91,7 @@ def test_classes_of_every_image_are_written(few, run, tmp_path, monkeypatch):
         )
         found = pq.read_table(out)
         assert found.column_names == [
-            "key", "content", "width", "height", "class", "probability", "margin"
+            "key", "content", "width", "height", "folder", "class", "probability", "margin"
         ]  # fmt: skip
         vectors = torch.from_numpy(embed(encoder, source).vectors).double()
         scores = vectors @ classifier.weight.double().T + classifier.bias.double()

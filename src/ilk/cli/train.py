@@ -115,9 +115,9 @@ def train(
         or timm:NAME. --method distill makes a small network of it, see also rekd; it is the
         same as --set teacher=NAME.
     rounds
-        Let so many students follow one another, of which each labels the images for the next,
-        with --method noisy-student; it is the same as --set rounds=NUMBER. The last one is the
-        run, the others are kept in stages/ below it.
+        Train so many students one after the other, of which each labels the images for the
+        next, with --method noisy-student; it is the same as --set rounds=NUMBER. The last one
+        is the run, the others are kept in stages/ below it.
     labelled
         Take the labels of these images and of no others: a folder with a folder for each
         class, or any other images with labels. Methods that learn from few labels have these

@@ -52,7 +52,7 @@ def keep_rule(rule: str, looks: Appearances, source: Source) -> Choose:
         return lambda group: group.medoid
     if name == "folder" and path:
         return _by(lambda row: not source.key(int(looks.items[row])).startswith(path))
-    raise UserError(f"--keep: must be {', '.join(RULES[:-1])} or {RULES[-1]}, got {rule!r}")
+    raise UserError(f"keep: must be {', '.join(RULES[:-1])} or {RULES[-1]}, got {rule!r}")
 
 
 def _by(cost: Callable[[int], float]) -> Choose:
@@ -72,7 +72,7 @@ def _changed(source: Source, item: int) -> float:
             except OSError:
                 return float("inf")
     raise UserError(
-        f"--keep oldest: images must be files in a folder, {key} is none; choose another rule"
+        f"keep oldest: images must be files in a folder, {key} is none; choose another rule"
     )
 
 

@@ -42,12 +42,12 @@ def export_page(page: Page, path: Path, tell: Callable[[int, int], None]) -> Non
     """
     if len(page) > MOST:
         raise UserError(
-            f"--export: must be of at most {MOST:,} images, got {len(page):,}; index fewer, "
-            "such as those that ilk select chooses, or open the page without --export"
+            f"export: must be of at most {MOST:,} images, got {len(page):,}; index fewer, "
+            "such as those that ilk select chooses, or open the page itself"
         )
-    check_writable(path, "--export")
+    check_writable(path, "export")
     files = {name: data.decode() for name, data in static_files().items()}
-    write_whole(path, one_file(files, _content(page, tell)), "--export")
+    write_whole(path, one_file(files, _content(page, tell)), "export")
 
 
 def one_file(files: dict[str, str], content: Any) -> str:
@@ -60,7 +60,7 @@ def one_file(files: dict[str, str], content: Any) -> str:
     html = files["index.html"]
     for part in (STYLE, SCRIPT, HEAD):
         if html.count(part) != 1:
-            raise UserError(f"--export: index.html must hold {part} once")
+            raise UserError(f"export: index.html must hold {part} once")
     style, script = files["page.css"], bundled(files, "main.js")
     policy = (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "

@@ -33,7 +33,7 @@ def listening(port: int) -> socket.socket:
         made.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(
-            f"--port: must be free on this machine, got {port}: {reason}; choose another or 0"
+            f"port: must be free on this machine, got {port}: {reason}; choose another or 0"
         ) from error
     return made
 

@@ -8,7 +8,7 @@ from ilk.kin import Counterpart
 from ilk.method.outputs import passes
 from ilk.method.record import Method
 from ilk.method.term import Term
-from ilk.networks import FEATURE, TOKENS, Head, PlaceSimilarities
+from ilk.networks import FEATURE, HIDDEN, TOKENS, Head, PlaceSimilarities
 from ilk.objectives import GramDifference, MeanShift, SquaredDistance
 
 KINDS = ("cosine", "gram")
@@ -39,7 +39,8 @@ def with_anchor(method: Method, spec: str, *, places: bool) -> Method:
         places: whether the backbone shows the places of images.
 
     Raises:
-        UserError: there is no such kind, or the weight is no number from 0 on.
+        UserError: there is no such kind, the weight is no number from 0 on, or the student
+            sees something else in the place of hidden patches.
 
     Example:
         >>> from ilk.method import Given
@@ -51,6 +52,11 @@ def with_anchor(method: Method, spec: str, *, places: bool) -> Method:
     kind, weight = _read(spec)
     if weight == 0:
         return method
+    if any(head.on == HIDDEN for head in method.heads.values()):
+        raise UserError(
+            "anchor: must be off for a method whose student fills in hidden patches, since the "
+            "start would see them"
+        )
     view = _view(method)
     if kind == "cosine":
         # Half of what BYOL's objective gives, which is 2 - 2 cos.
