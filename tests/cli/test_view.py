@@ -57,7 +57,7 @@ def test_a_taken_port_is_one_clear_line(index: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(UserError, match=rf"--port: .*{port}.*choose another or 0"):
+        with pytest.raises(UserError, match=rf"^port: .*{port}.*choose another or 0"):
             view(index, port=port, open=False)
 
 

@@ -136,7 +136,7 @@ class _Work:
         if not same or not named or found.rows != len(self._source):
             raise UserError(
                 f"index: {out} must be free or this index of {self._source.path}, got another;"
-                " choose another output, or --append"
+                " choose another output, or append to it"
             )
         return index
 

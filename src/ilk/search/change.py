@@ -116,7 +116,7 @@ def delete_from_index(folder: str | Path, keys: Sequence[str]) -> Index:
         missing = wanted.filter(pc.invert(pc.is_in(wanted, column)))
         if len(missing):
             raise UserError(
-                f"--delete: keys must be in {folder}, got {missing[0].as_py()!r:.200}"
+                f"delete: keys must be in {folder}, got {missing[0].as_py()!r:.200}"
                 + (f" and {len(missing) - 1} more that are not" if len(missing) > 1 else "")
             )
         gone = pc.is_in(column, wanted).combine_chunks().to_numpy(zero_copy_only=False)

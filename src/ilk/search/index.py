@@ -231,12 +231,12 @@ class Index:
         if not named:
             raise UserError(
                 f"encoder: the table of {self.folder} does not say where its encoder "
-                f"({self.header.encoder_name}) lies; give it by --encoder"
+                f"({self.header.encoder_name}) lies; give the encoder"
             )
         if spec is None and _published(named):
             raise UserError(
                 f"encoder: {self.folder} was made with published weights, {named}, which an "
-                f"index never fetches of itself; give --encoder {named}"
+                f"index never fetches of itself; give {named} as the encoder"
             )
         found = load_encoder(named, tell=tell)
         if found.fingerprint != self.header.encoder:

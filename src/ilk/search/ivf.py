@@ -87,7 +87,7 @@ class Coarse:
         """
         if codes == "pq" and len(sample) < _SHORTEST:
             raise UserError(
-                f"--codes: pq must have {_SHORTEST} rows to learn from, got {len(sample)}; "
+                f"codes: pq must have {_SHORTEST} rows to learn from, got {len(sample)}; "
                 "use sq8"
             )
         library, dim = faiss(), sample.shape[1]

@@ -32,7 +32,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         if not 0 < self.recall <= 1:
-            raise UserError(f"--recall: must be above 0 and at most 1, got {self.recall}")
+            raise UserError(f"recall: must be above 0 and at most 1, got {self.recall}")
         if self.part_rows < 1 or (self.lists is not None and self.lists < 1):
             raise UserError("index: lists and rows of a part must be 1 or more")
 

@@ -94,9 +94,9 @@ def measured(index: "Index", wanted: float, first: int = 1) -> tuple[int, dict[s
     probed, value = fewest_lists(truth.recall, lists, wanted, first)
     if value < wanted:
         raise UserError(
-            f"--recall: recall@{truth.at} must reach {wanted:g}, got {value:.4f} on "
+            f"recall: recall@{truth.at} must reach {wanted:g}, got {value:.4f} on "
             f"{truth.queries} queries with all {lists} lists looked into; codes "
-            f"{index.header.ivf['codes']} are too coarse for it: use --codes sq8 or none, or "
+            f"{index.header.ivf['codes']} are too coarse for it: use codes sq8 or none, or "
             "ask for less"
         )
     return probed, {
