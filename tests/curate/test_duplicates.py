@@ -340,7 +340,7 @@ def test_rules_say_which_image_stays(tmp_path):
     assert stays(f"folder:{prefix}") == "c.png"
     assert keep_rule("typical", looks, source)(group) == group.medoid
     for wrong in ("newest", "folder:", "largest:x"):
-        with pytest.raises(UserError, match="--keep: must be largest"):
+        with pytest.raises(UserError, match="keep: must be largest"):
             keep_rule(wrong, looks, source)
     loose = open_source([coded(image), coded(image[::-1])])
     seen = look_at(loose)
