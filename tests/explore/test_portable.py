@@ -17,9 +17,9 @@ from tests.explore.conftest import NASTY
 
 @pytest.fixture
 def html(page: Page, tmp_path: Path) -> str:
-    told: list[tuple[int, int]] = []
-    export_page(page, tmp_path / "page.html", lambda done, of: told.append((done, of)))
-    assert told[-1] == (42, 42)
+    steps: list[tuple[int, int]] = []
+    export_page(page, tmp_path / "page.html", lambda done, of: steps.append((done, of)))
+    assert steps[-1] == (42, 42)
     return (tmp_path / "page.html").read_text()
 
 

@@ -120,7 +120,7 @@ def test_text_from_images_is_text_in_json(client: TestClient) -> None:
 def test_what_is_too_large_is_refused(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ilk.explore.asked.UPLOAD", 1000)
+    monkeypatch.setattr("ilk.explore.posts.UPLOAD", 1000)
     assert client.post("api/search", content=bytes(1001)).status_code == 413
     assert client.post("api/where", content=b"x" * 50_000).status_code == 413
     assert client.post("api/similar", content=bytes(7)).status_code == 413

@@ -18,12 +18,12 @@ from starlette.exceptions import HTTPException as NoSuch  # also of addresses th
 from ilk.core import UserError
 from ilk.data import BadItem
 from ilk.explore.answers import said
-from ilk.explore.asked import add_questions
 from ilk.explore.bundle import static_files
+from ilk.explore.gets import add_answers
 from ilk.explore.jobs import Working
 from ilk.explore.page import Page
+from ilk.explore.posts import add_questions
 from ilk.explore.safety import Guarded
-from ilk.explore.told import add_answers
 
 TYPES: Mapping[str, str] = {
     "html": "text/html; charset=utf-8",

@@ -118,7 +118,7 @@ class Collection:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the images and the first encoder."""
+        """A digest of the images and the first encoder."""
         return digest([self.ids, self.contents, self.spaces[0].encoder.encode()])
 
 
@@ -136,7 +136,7 @@ def further_space(name: str, table: Embeddings, keys: pa.Array, contents: np.nda
     Args:
         name: for a person.
         table: vectors, in any order and of any images.
-        keys: of the images of a collection.
+        keys: the key of each image of a collection.
         contents: digests of their bytes.
 
     Raises:

@@ -26,7 +26,7 @@ class Category:
     """Texts by their number.
 
     Args:
-        name: of the column.
+        name: what the column is called.
         codes: position in ``values``; 65535 where there is none.
         values: the commonest first.
         counts: how often each is there.
@@ -51,7 +51,7 @@ class Category:
         return pc.take(pa.array(self.values, pa.string()), known)
 
     def value(self, row: int) -> str | None:
-        """Of one image."""
+        """The value of one image, None where there is none."""
         code = int(self.codes[row])
         return None if code == MISSING else self.values[code]
 
@@ -72,7 +72,7 @@ class Number:
     """Numbers, NaN where there is none.
 
     Args:
-        name: of the column.
+        name: what the column is called.
         values: one an image.
         whole: all are whole numbers.
         derived: as for a category.
@@ -94,7 +94,7 @@ class Number:
         return pa.array(self.values.astype(np.float64), from_pandas=True)
 
     def value(self, row: int) -> float | int | None:
-        """Of one image."""
+        """The value of one image, None where there is none."""
         value = float(self.values[row])
         if not np.isfinite(value):
             return None

@@ -26,9 +26,9 @@ class Copies:
     """Groups of copies, and which of each stays by a rule.
 
     Args:
-        groups: of rows of ``looks``, the largest first.
+        groups: copies as rows of ``looks``, the largest group first.
         looks: how the images look.
-        source: of the images.
+        source: gives the images by row.
         limit: from what agreement on images are copies.
     """
 

@@ -32,7 +32,7 @@ class Choice:
     """What was decided about one image.
 
     Args:
-        row: of the image.
+        row: the image's place in the collection.
         decision: ``keep``, ``drop``, or None to take back what was decided by hand.
         reason: a word.
         other: row of the image that it was compared with.
@@ -48,7 +48,7 @@ class Curation:
     """Decisions about the images of a collection, and pairs of them.
 
     Args:
-        collection: of the images.
+        collection: the images that decisions are about.
         decisions: file of the list; it need not exist.
         pairs: file of the pairs; it need not exist.
     """
@@ -63,13 +63,16 @@ class Curation:
         if not self.decisions.exists():
             return {}
         table = read_decisions(self.decisions)
-        rows = {(entry["key"], entry["reason"]): entry for entry in table.to_pylist()}
+        entries = table.to_pylist()
+        rows = {(entry["key"], entry["reason"]): entry for entry in entries}
+        by_hand = {entry["key"]: entry for entry in entries if entry["by"] == HAND}
         held = verdicts(table)
         out: dict[int, dict[str, Any]] = {}
         for first, entry in zip(self._places(held["key"]), held.to_pylist(), strict=True):
             place = self._same(first, entry["key"], entry["content"])
             if place != NONE:
-                row = rows[entry["key"], entry["reason"]]
+                # one that is selected too stays kept by hand
+                row = by_hand.get(entry["key"]) or rows[entry["key"], entry["reason"]]
                 out[place] = {name: row[name] for name in ("decision", "reason", "by", "other")}
         return out
 

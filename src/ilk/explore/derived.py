@@ -28,8 +28,8 @@ def derived(folder: Path | None, name: str, of: str, like: Arrays) -> Arrays | N
     """Arrays that were kept, None where there are none to be used.
 
     Args:
-        folder: of what is derived from an index; None where nothing is kept.
-        name: of the file without its ending.
+        folder: where what is derived from an index is kept; None where nothing is kept.
+        name: the file's name without its ending.
         of: fingerprint of what they were made from.
         like: by name an array of the same type and shape; of texts only the type counts.
     """
@@ -49,7 +49,7 @@ def derived(folder: Path | None, name: str, of: str, like: Arrays) -> Arrays | N
             arrays = {key: found[key] for key in like}
     except _USELESS:
         return None
-    return arrays if all(_alike(arrays[key], like[key]) for key in like) else None
+    return arrays if all(_fits(arrays[key], like[key]) for key in like) else None
 
 
 def keep(folder: Path | None, name: str, of: str, arrays: Arrays) -> None:
@@ -87,7 +87,7 @@ def _stamp(of: str) -> str:
     return f"{LAYOUT} {of}"
 
 
-def _alike(found: np.ndarray, like: np.ndarray) -> bool:
+def _fits(found: np.ndarray, like: np.ndarray) -> bool:
     if like.dtype.kind == "U":
         return found.dtype.kind == "U" and found.shape == like.shape
     return found.dtype == like.dtype and found.shape == like.shape

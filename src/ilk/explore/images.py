@@ -38,7 +38,7 @@ class Images:
     """The images of a page by their row.
 
     Args:
-        source: of the images, row by row; or why there is none.
+        source: gives the images row by row; or why there is none.
         contents: a digest of the bytes of each, 0 where it is not known.
         folder: below it thumbnails are kept, named by these digests; None where none is.
     """
@@ -101,8 +101,8 @@ class Images:
         A square stays empty where an image cannot be read.
 
         Args:
-            rows: of the images.
-            side: of a square, in pixels.
+            rows: the images to show, in this order.
+            side: width and height of a square, in pixels.
         """
         down = -(-len(rows) // ACROSS)
         canvas = np.zeros((max(down, 1) * side, ACROSS * side, 4), np.uint8)

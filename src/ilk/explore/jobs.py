@@ -29,7 +29,7 @@ class Job:
 
     Args:
         title: for a person.
-        state: of it.
+        state: whether it works, is done or failed.
         done: steps.
         of: how many steps there are; None where that is not known.
         words: what came of it, or why it failed.
@@ -61,7 +61,7 @@ class Jobs:
         """What a job made; the first call starts it.
 
         Args:
-            name: of the job.
+            name: what the job is known by.
             title: for a person.
             make: is given a function that takes steps done and their number, and returns the
                 result.
@@ -91,7 +91,7 @@ class Jobs:
         return job.result if job is not None and job.state == "done" else None
 
     def state(self, name: str) -> State | None:
-        """Of a job; None where it was never asked for."""
+        """How far a job is; None where it was never asked for."""
         job = self._jobs.get(name)
         return None if job is None else job.state
 

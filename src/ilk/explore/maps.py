@@ -25,7 +25,7 @@ class Maps:
     """Points, and neighbours of all images, in every space of a collection.
 
     Args:
-        collection: of the images.
+        collection: the images and their vectors.
         jobs: what takes long.
         add_column: takes what is learned of each image.
     """

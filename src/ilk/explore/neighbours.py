@@ -27,7 +27,7 @@ class Graph:
 
     Args:
         rows: most similar first; 4294967295 where there is none.
-        cosines: of each.
+        cosines: similarity of each of these neighbours.
     """
 
     rows: UInt32[np.ndarray, "N k"]

@@ -31,7 +31,7 @@ def open_collection(
     """The images of an index, with maps of the index and of other encoders.
 
     Args:
-        index: of the images.
+        index: holds the images' keys and vectors.
         others: runs or further encoders, which embed the images now unless their vectors are
             still kept; tables that ilk embed wrote; or indexes.
         encoder: where the encoder of the index lies, if the index does not say.

@@ -32,7 +32,7 @@ class Page:
 
     Args:
         collection: what it is over.
-        images: of it, by row.
+        images: gives pixels and thumbnails by row.
         curation: where decisions go.
         jobs: what takes long.
         command: the beginning of the command line that takes the page's filters.
@@ -48,7 +48,7 @@ class Page:
         self.jobs = jobs
         self.command = command
         self.columns: list[Column] = list(columns(collection.table))
-        self.issues: Any = None  # `ilk.explore.flaws.Issues`, once they are known
+        self.issues: Any = None  # `ilk.explore.issues.Issues`, once they are known
         self.copies: Any = None  # and its `Copies`
         self.maps = Maps(collection, jobs, self.add_column)
         self._lock = threading.Lock()

@@ -34,7 +34,7 @@ def export_page(page: Page, path: Path, tell: Callable[[int, int], None]) -> Non
 
     Args:
         page: whose jobs are done when they are asked for.
-        path: of the file.
+        path: where the file is written.
         tell: is given the thumbnails made and their number.
 
     Raises:

@@ -81,9 +81,9 @@ class Principal:
     """Principal components.
 
     Args:
-        mean: of the vectors.
+        mean: the mean vector.
         axes: one column a component.
-        share: of the variance that two of them hold.
+        share: how much of the variance two of them hold, from 0 to 1.
         rows: that they were computed from.
     """
 

@@ -35,7 +35,7 @@ class Guarded:
     Args:
         app: is given the path behind the secret.
         token: the secret, the first part of every path.
-        port: of the server on this machine.
+        port: where the server listens on this machine.
     """
 
     def __init__(self, app: App, token: str, port: int) -> None:

@@ -62,7 +62,7 @@ def trustworthiness(
 
     Args:
         vectors: row-addressable, N x D, of unit length.
-        points: of the map, NaN where there is none.
+        points: places on the map, NaN where there is none.
         neighbours: k.
         sample: images whose neighbours are looked at.
 

@@ -40,13 +40,18 @@ def test_a_rectangle_is_kept_in_the_address(seen):
     seen.wait("document.querySelector('#images .chosen').innerText.includes('chosen')")
     left = seen.chosen()
     seen.wait("location.hash.includes('chosen=')")
-    address = page.url
+    address, many = page.url, int(left.split()[0])
+    assert left == f"{many} of 42 chosen"
+    assert 0 < many < 42
     page.goto("about:blank")
     seen.open(address)
     seen.until(left)
-    seen.wait(f"document.querySelectorAll('#tiles .tile').length === {left.split()[0]}")
+    seen.wait(f"document.querySelectorAll('#tiles .tile').length === {many}")
+    assert page.url == address
     page.keyboard.press("Escape")
     seen.until("42 images")
+    seen.wait("!location.hash.includes('chosen=')")
+    assert "chosen=" not in page.url
 
 
 def test_a_filter_is_facet_text_and_address_at_once(seen):
@@ -140,17 +145,38 @@ def _able(route: Any) -> None:
     route.fulfill(json=about | {"search": None, "duplicates": None, "clusters": "no"})
 
 
+def _copies(seen: Seen, address: str) -> None:
+    """Open the room of duplicates with three groups."""
+    groups = [{"rows": rows, "keep": rows[-1], "reason": "hash", "similarity": 0.9}
+              for rows in ([3, 5, 8], [20, 21], [30, 33])]  # fmt: skip
+    seen.page.route("**/api/duplicates?*", lambda route: route.fulfill(
+        json={"groups": groups, "words": "Hashes that differ in 4 of 64 bits."}))  # fmt: skip
+    seen.open(address)
+    seen.page.keyboard.press("d")
+    seen.page.wait_for_selector(".member")
+
+
+def test_a_group_whose_images_were_selected_is_open(browser, served):
+    seen, words = Seen(browser), ("select", "keep", "drop")
+    seen.page.route("**/api/about", _able)
+    made = [(3, 0), (5, 0), (8, 0), (20, 1), (21, 2), (30, 2), (33, 0)]
+    decisions = [{"row": row, "decision": words[word], "reason": "r", "by": "x"}
+                 for row, word in made]  # fmt: skip
+    seen.page.route("**/api/decisions", lambda route: route.fulfill(json=decisions))
+    _copies(seen, served[0])
+    assert seen.page.locator(".member.open").count() == 3
+    done = "[...document.querySelectorAll('.groups button')].map((one) => one.className)"
+    assert seen.ask(done) == ["", "done", ""]
+    everything = seen.page.get_by_role("button", name="Apply the rule to all")
+    assert everything.inner_text().endswith("2 open groups: keep 2, drop 2")
+    seen.close()
+
+
 def test_duplicates_are_decided_by_keys_and_taken_back(browser, served):
     seen, written = Seen(browser), served[1] / "curation.parquet"
     page = seen.page
     page.route("**/api/about", _able)
-    groups = [{"rows": rows, "keep": rows[-1], "reason": "hash", "similarity": 0.9}
-              for rows in ([3, 5, 8], [20, 21], [30, 33])]  # fmt: skip
-    page.route("**/api/duplicates?*", lambda route: route.fulfill(
-        json={"groups": groups, "words": "Hashes that differ in 4 of 64 bits."}))  # fmt: skip
-    seen.open(served[0])
-    page.keyboard.press("d")
-    page.wait_for_selector(".member")
+    _copies(seen, served[0])
     page.keyboard.press("x")
     page.wait_for_selector(".member.drop")
     page.keyboard.press("u")

@@ -39,8 +39,14 @@ export class Duplicates {
     return this.groups[this.at];
   }
 
-  /** Whether all images of a group have a decision. */
-  done = (group) => group.rows.every((row) => this.store.decisions.has(row));
+  /** Whether all images of a group are kept or dropped. */
+  done = (group) => group.rows.every((row) => this.#verdict(row));
+
+  /** What was decided of an image as a copy: that rows were selected says nothing of copies. */
+  #verdict(row) {
+    const decision = this.store.decisions.get(row)?.decision;
+    return decision === "select" ? undefined : decision;
+  }
 
   draw() {
     const scroll = this.host.querySelector(".list")?.scrollTop ?? 0;
@@ -85,7 +91,7 @@ export class Duplicates {
 
   #member(row, place, one) {
     const { group } = this;
-    const decided = this.store.decisions.get(row)?.decision;
+    const decided = this.#verdict(row);
     const planned = row === group.keep ? "keep" : "drop";
     const view = el("div.view", {}, shownImage(this.data, row, { large: true, name: one?.key ?? "" }));
     if (this.differ && row !== group.keep) view.append(shownImage(this.data, group.keep, { large: true }));
@@ -99,19 +105,20 @@ export class Duplicates {
     const { group } = this;
     const off = this.store.about.write;
     const open = this.groups.filter((one) => !this.done(one));
-    const [keeps, drops] = [open.length, open.reduce((sum, one) => sum + one.rows.length - 1, 0)];
+    const planned = open.flatMap((one) => this.#planned(one));
+    const [keeps, drops] = ["keep", "drop"].map((kind) => planned.filter(({ decision }) => decision === kind).length);
     return el("div.foot", {},
       button("Keep (k)", () => this.decide("keep"), { disabled: !!off, title: off ?? "" }), button("Drop (x)", () => this.decide("drop"), { disabled: !!off, title: off ?? "" }),
       button("Take back (u)", () => this.undo(), { disabled: !this.decisions.any }),
       button(this.done(group) ? "Next group (enter)" : "As the rule says, then next (enter)", () => this.next(), { class: "main", disabled: !!off && !this.done(group) }),
       el("span.push.row", {}, open.length > 0
-        ? button(`Apply the rule to all ${whole(open.length)} open groups: keep ${whole(keeps)}, drop ${whole(drops)}`, () => this.applyAll(open), { disabled: !!off })
+        ? button(`Apply the rule to all ${whole(open.length)} open groups: keep ${whole(keeps)}, drop ${whole(drops)}`, () => this.applyAll(planned), { disabled: !!off })
         : el("span.soft", {}, "All groups are decided.")));
   }
 
-  /** What the rule says of a group, for images that have no decision yet. */
+  /** What the rule says of a group, for images that are neither kept nor dropped yet. */
   #planned(group) {
-    return group.rows.filter((row) => !this.store.decisions.has(row)).map((row) => (row === group.keep
+    return group.rows.filter((row) => !this.#verdict(row)).map((row) => (row === group.keep
       ? { row, decision: "keep", reason: "duplicate" }
       : { row, decision: "drop", reason: "duplicate", other: group.keep }));
   }
@@ -132,7 +139,7 @@ export class Duplicates {
     this.go(later >= 0 ? later : Math.min(this.at + 1, this.groups.length - 1));
   }
 
-  applyAll = (open) => this.decisions.decide(open.flatMap((group) => this.#planned(group))).catch(this.warn);
+  applyAll = (planned) => this.decisions.decide(planned).catch(this.warn);
 
   undo = () => this.decisions.undo().catch(this.warn);
 

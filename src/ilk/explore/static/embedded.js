@@ -1,7 +1,7 @@
 // Data inside an exported page: no server is asked, and nothing can be written.
 
 import { Fault, placed } from "./fault.js";
-import { maskOf, rowsOf } from "./masks.js";
+import { rowsOf } from "./masks.js";
 import { meant } from "./where.js";
 
 const NONE = 4294967295; // in the place of a neighbour that there is not
@@ -10,8 +10,6 @@ export class Embedded {
   constructor(inside) {
     this.inside = inside;
     this.count = inside.about.count;
-    this.onJobs = () => {};
-    this.onRevision = () => {};
     this.read = new Map();
   }
 
@@ -72,7 +70,7 @@ export class Embedded {
     for (const row of rowsOf(mask)) {
       for (const other of rows.subarray(row * k, row * k + Math.min(n, k))) if (other !== NONE) grown[other] = 1;
     }
-    return maskOf(rowsOf(grown), this.count);
+    return grown;
   }
 
   async exported(kind, mask) {

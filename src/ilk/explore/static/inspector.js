@@ -4,8 +4,6 @@ import { button, el, fill, icon, ICONS } from "./dom.js";
 import { shownImage } from "./tiles.js";
 import { similarity, shown, tail, readable } from "./words.js";
 
-const SIDES = { width: 1, height: 1 };
-
 export class Inspector {
   /** @param {Element} host  is shown while an image is looked at */
   constructor(host, { data, store, decisions, preview, say, warn }) {
@@ -125,7 +123,6 @@ const pair = (name, value) => [el("dt", {}, readable(name)), el("dd", {}, shown(
 export function facts(one) {
   const size = one.width ? pair("size", `${one.width} × ${one.height}`) : [];
   const label = one.label === null ? [] : pair("label", one.label);
-  const others = Object.entries(one.facts).filter(([name]) => !(name in SIDES) && name !== "label_name");
   const issues = one.issues.length ? [el("dt", {}, "issues"), el("dd", {}, ...one.issues.flatMap((issue) => [el("span.tag.bad", {}, issue), " "]))] : [];
-  return el("dl.facts", {}, ...label, ...size, ...others.flatMap(([name, value]) => pair(name, value)), ...issues, ...pair("key", one.key));
+  return el("dl.facts", {}, ...label, ...size, ...Object.entries(one.facts).flatMap(([name, value]) => pair(name, value)), ...issues, ...pair("key", one.key));
 }

@@ -2,6 +2,7 @@
 
 import { middle } from "./colours.js";
 import { countOf, rowsOf } from "./masks.js";
+import { readable } from "./words.js";
 
 const KEPT = 4; // rankings of all rows that are kept
 
@@ -16,7 +17,7 @@ export class Order {
   ways() {
     const { about, found } = this.store;
     const derived = { typicality: "how typical they are", outlier: "outlier score" };
-    const columns = about.columns.map(({ name }) => [`column:${name}`, derived[name] ?? name.replaceAll("_", " ")]);
+    const columns = about.columns.map(({ name }) => [`column:${name}`, derived[name] ?? readable(name)]);
     return [
       ...(found ? [["found", "likeness to your image"]] : []),
       ["key", "file name"],

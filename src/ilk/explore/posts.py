@@ -56,7 +56,7 @@ def _add_searches(app: FastAPI, page: Page) -> None:
         return numbers(packed(made))
 
     @app.post("/api/similar")
-    async def alike(request: Request, map: int = 0) -> Response:
+    async def near(request: Request, map: int = 0) -> Response:
         chosen = await mask(request, len(page))
         made = await run_in_threadpool(similar, page.maps.space(map), chosen)
         return numbers(made.astype("<f4").tobytes())
