@@ -229,6 +229,43 @@ def test_rows_without_what_they_need_are_refused(table, vectors, tmp_path, name)
         Index.open(tmp_path / "i").columns([name])
 
 
+@pytest.mark.parametrize("ids", [[0, 1, 2, 2, 4, 5], [0, 1, 3, 2, 4, 5], [1, 2, 3, 4, 5, 6],
+                                  [0, 1, 2, 3, 4, -5]])  # fmt: skip
+@pytest.mark.parametrize("part", [0, 1])
+def test_ids_that_are_not_those_of_the_rows_are_refused(table, vectors, tmp_path, ids, part):
+    build_index(table(tmp_path / "t", vectors(12)), tmp_path / "i", Plan(part_rows=6))
+    file = tmp_path / "i" / f"rows-{part:05d}.parquet"
+    rows = pq.read_table(file)
+    pq.write_table(rows.set_column(0, "id", pa.array(np.array(ids) + 6 * part)), file)
+    index = delete_from_index(tmp_path / "i", ["4.png"])
+    for read in (lambda: index.table, lambda: index.columns(["key", "id"])):
+        with pytest.raises(UserError, match=rf"ids other than {6 * part} to {6 * part + 5}"):
+            read()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_vector_that_is_not_finite_is_refused_where_it_is_read(
+    table, vectors, tmp_path, value
+):
+    build_index(table(tmp_path / "t", vectors(900)), tmp_path / "i", Plan(part_rows=450))
+    file = tmp_path / "i/vectors-00001.npy"
+    rows = np.load(file)
+    rows[2, 3] = value  # its length is not looked at when the index is opened
+    np.save(file, rows)
+    index = Index.open(tmp_path / "i")
+    every = np.ones(900, bool)
+    for read in (
+        lambda: index.search(vectors(1)), lambda: index.search(vectors(1), within=every),
+        lambda: index.vectors[:], lambda: index.vectors[[7, 452]], lambda: index.vectors[452],
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=r"vectors-00001\.npy .*not finite, of id 452"):
+            read()
+    every[452] = False
+    assert np.isfinite(index.search(vectors(1), within=every)[1]).all()
+    index = delete_from_index(tmp_path / "i", ["452.png"])
+    assert np.isfinite(index.search(vectors(1), 899)[1]).all()
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -75,7 +75,7 @@ def test_a_recall_that_cannot_be_had_fails_and_says_so(table, tmp_path):
     rng = np.random.default_rng(0)
     path = table(tmp_path / "t", rng.normal(size=(3000, 16)).astype(np.float32))
     with pytest.raises(
-        UserError, match=r"recall@10 must reach 1, got 0\.\d+ .* with all 6 lists"
+        UserError, match=r"recall@10 must reach 1, got 0\.\d+ .* with all 6 lists .*sq8 or none"
     ):
         build_index(path, tmp_path / "i", ivf(codes="pq", recall=1.0, lists=6))
     assert not (tmp_path / "i").exists()
@@ -96,6 +96,30 @@ def test_appending_is_building_again_within_the_recall(table, tmp_path):
     true = index.search(asked, 10, exact=True)[0]
     assert overlap(index.search(asked, 10)[0], true) >= 0.93
     assert overlap(index.search(asked, 10)[0], whole.search(asked, 10)[0]) >= 0.9
+
+
+def test_a_recall_that_appending_loses_is_said_as_it_is(table, tmp_path):
+    rng = np.random.default_rng(0)
+    first = np.repeat(rng.normal(size=(12, 1, 16)), 30, 1) + rng.normal(size=(12, 30, 16)) / 9
+    path = table(tmp_path / "a", first.reshape(-1, 16).astype(np.float32))
+    index = build_index(path, tmp_path / "i", ivf(codes="pq", recall=0.98))
+    assert index.header.recall["value"] >= 0.98
+    more = table(
+        tmp_path / "b", rng.normal(size=(3000, 16)).astype(np.float32),
+        keys=[f"more/{row}.png" for row in range(3000)],
+    )  # fmt: skip
+    for _ in range(2):  # nothing is added twice
+        with pytest.raises(
+            UserError, match=r"recall@10 must reach 0\.98.*build it again"
+        ) as no:
+            append_to_index(tmp_path / "i", more)
+        assert "use codes" not in str(no.value)
+        index = Index.open(tmp_path / "i")
+        assert len(index) == 3360
+        assert index.header.ivf["probed"] == index.header.ivf["lists"]
+        said = index.header.recall
+        assert (said["wanted"], said["value"]) == (0.98, Truth(index).recall(12))
+        assert said["value"] < 0.98
 
 
 def test_masks_and_deletions_hold(table, tmp_path, monkeypatch):
@@ -129,11 +153,11 @@ def test_a_build_killed_at_any_stage_goes_on(table, tmp_path, monkeypatch, stop)
         with pytest.raises(KeyboardInterrupt):
             build_index(path, tmp_path / "i", ivf(part_rows=60))
     assert not (tmp_path / "i").exists()
-    told = []
+    shown = []
     index = build_index(
-        path, tmp_path / "i", ivf(part_rows=60), progress=lambda *n: told.append(n)
+        path, tmp_path / "i", ivf(part_rows=60), progress=lambda *n: shown.append(n)
     )
-    assert told == [], "the vectors were written before"
+    assert shown == [], "the vectors were written before"
     same = {f.name: f.read_bytes() for f in (tmp_path / "i/ivf").iterdir()}
     assert same == {f.name: f.read_bytes() for f in (tmp_path / "whole/ivf").iterdir()}
     assert index.header.recall == whole.header.recall

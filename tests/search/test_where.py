@@ -153,6 +153,30 @@ def test_a_filter_means_these_rows(text, rows):
     assert np.flatnonzero(rows_where(TABLE, text)).tolist() == rows
 
 
+MOMENTS = (
+    datetime(1, 1, 1), datetime(1899, 12, 31, 23, 59, 59, 999_999), datetime(1900, 1, 1),
+    datetime(1969, 12, 31, 23, 59, 59, 500_000), datetime(1970, 1, 1),
+    datetime(1970, 1, 1, 0, 0, 0, 1), datetime(1970, 12, 31, 23, 59, 59, 999_999),
+)  # fmt: skip
+KINDS = [pa.timestamp("us"), pa.timestamp("us", "Europe/Zurich"), pa.timestamp("ms"),
+         pa.timestamp("s"), pa.timestamp("ns"), pa.date32(), pa.date64()]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("sign", SIGNS)
+def test_moments_before_1970_lie_in_their_year_and_day(kind, sign):
+    moments = MOMENTS[kind == pa.timestamp("ns") :]  # these begin in 1677
+    column = pa.array([m.date() for m in moments] if pa.types.is_date(kind) else moments)
+    if pa.types.is_timestamp(kind):  # a file keeps the moment rounded downwards
+        width = {"s": 10**6, "ms": 10**3, "us": 1, "ns": 1}[kind.unit]
+        ticks = column.cast(pa.int64()).to_numpy() // width
+        column = pa.array(ticks * 1000 if kind.unit == "ns" else ticks).cast(kind)
+    table = pa.table({"ts": column.cast(kind)})
+    for value in ("1969", "1969-12", "1969-12-31", "1970", "1970-01-01", "1899", "1900-01-01"):
+        wanted = [SIGNS[sign](m.isoformat()[: len(value)], value) for m in moments]
+        assert rows_where(table, f"ts{sign}{value}").tolist() == wanted, value
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

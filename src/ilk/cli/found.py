@@ -31,11 +31,11 @@ class Row:
     """One image that was found.
 
     Args:
-        id: of the index.
+        id: its id in the index.
         key: where it lies.
         similarity: the cosine.
         label: its class, if it is known.
-        place: of the row in the index.
+        place: its row in the index.
     """
 
     id: int
@@ -50,9 +50,9 @@ class Query:
     """One image that was looked for.
 
     Args:
-        name: of the image.
-        vector: of it.
-        source: that holds it.
+        name: its key.
+        vector: what the encoder makes of it.
+        source: what holds it.
         item: its number there.
         own: its id, if it is of the index, so that it is not found itself.
         label: its class, if it is known.
@@ -71,10 +71,10 @@ class Found:
     """The nearest images of some images.
 
     Args:
-        index: in which they lie.
+        index: where they lie.
         queries: the images that were looked for.
         lists: for each its nearest, most similar first.
-        images: of the index; None where they are gone.
+        images: those of the index; None where they are gone.
     """
 
     index: Index

@@ -24,7 +24,7 @@ def checked_table(path: Path, schema: Any, longest: Mapping[str, int], what: str
     """The columns of a schema from a parquet file; what else the file holds stays unread.
 
     Args:
-        path: of the file.
+        path: the file.
         schema: names, types and which columns are never null; a column that may be null may
             also be missing.
         longest: characters of a value, by the name of a column of text.

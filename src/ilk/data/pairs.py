@@ -63,7 +63,7 @@ def keep_pairs(path: str | Path, new: pa.Table) -> pa.Table:
     """Add rows to the table in a file, which is made if need be; of a pair the latest holds.
 
     Args:
-        path: of the table.
+        path: the table.
         new: what ``marked`` gave.
 
     Returns:
@@ -79,7 +79,7 @@ def forget_pairs(path: str | Path, pairs: Sequence[tuple[str, str]]) -> pa.Table
     """Take pairs out of the table in a file, whichever key comes first.
 
     Args:
-        path: of the table.
+        path: the table.
         pairs: two keys each.
 
     Returns:

@@ -40,7 +40,7 @@ class Job:
     """A table that is to be written.
 
     Args:
-        encoder: of the images.
+        encoder: what encodes the images.
         source: the images.
         columns: the last ones.
         shard_rows: items of a shard.
@@ -150,7 +150,7 @@ class Known:
         (DataType(int64), [2024, None])
 
     Args:
-        fact: by position in its names.
+        fact: values as positions in its names.
     """
 
     def __init__(self, fact: Fact) -> None:

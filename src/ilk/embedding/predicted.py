@@ -47,9 +47,9 @@ def read_predictions(
     """Read the parquet file that ``predict_to_table`` wrote for a source, into memory.
 
     Args:
-        path: of the file.
-        source: whose items were predicted.
-        classes: that must have been predicted, by name.
+        path: the file.
+        source: the items that were predicted.
+        classes: names of those that must have been predicted.
         whole: whether the probabilities of all classes are read.
 
     Raises:

@@ -14,10 +14,9 @@ import numpy as np
 from jaxtyping import Float32, Int64
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.exceptions import NotFittedError
 
 from ilk.core import UserError, shown
-from ilk.learner.work import framed, labelled, probabilities, trained, warn_of
+from ilk.learner.work import NotFitted, framed, labelled, probabilities, trained, warn_of
 from ilk.progress import TrainDisplay, error_console
 from ilk.train import Settings, checked_settings
 
@@ -27,10 +26,6 @@ if TYPE_CHECKING:
     from ilk.networks import Encoder
 
 BATCH = 256  # images that are embedded at once
-
-
-class NotFitted(UserError, NotFittedError):
-    """A learner was asked for vectors before ``fit``."""
 
 
 @dataclass(eq=False, repr=False)

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 
 from ilk.core import UserError
 from ilk.embedding import nearest_in_blocks
-from ilk.learner.learner import NotFitted
+from ilk.learner.work import NotFitted
 from ilk.search import Index, unit
 
 BLOCK = 16_384  # rows that are compared at once

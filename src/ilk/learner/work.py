@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
+from sklearn.exceptions import NotFittedError
 
 from ilk.core import UserError, shown
 from ilk.core.counts import count
@@ -16,6 +17,10 @@ from ilk.train import Settings
 
 if TYPE_CHECKING:
     from ilk.networks import Classifier
+
+
+class NotFitted(UserError, NotFittedError):
+    """A learner or a search was asked before ``fit``."""
 
 
 def trained(settings: Settings, X: Any, directory: Path, *, verbose: bool) -> None:

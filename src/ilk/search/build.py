@@ -24,8 +24,8 @@ from ilk.search.index import Index
 from ilk.search.ivf import FOLDER, MOST_SAMPLE, SAMPLE, SEED, Coarse, faiss, lists_for
 from ilk.search.lists import names, read_segment, write_segment
 from ilk.search.parts import Batch, read_part, rows_file, vectors_file, write_part
-from ilk.search.plan import Plan
-from ilk.search.recall import measured
+from ilk.search.plan import FINER, Plan
+from ilk.search.recall import check_recall, measured
 from ilk.search.tables import Table
 from ilk.search.vectors import Vectors
 
@@ -50,7 +50,7 @@ def build_index(
 
     Args:
         table: parquet, a file or shards.
-        folder: of the index.
+        folder: the index.
         plan: how; None for the defaults.
         progress: called with the rows done and their number.
 
@@ -78,7 +78,7 @@ def build_share(
     finished puts them together, measures recall and gives the folder its name.
 
     Args:
-        table: that all read.
+        table: what all read.
         folder: where all write.
         plan: the same for all.
         progress: called with the rows done and their number.
@@ -229,6 +229,7 @@ class _Work:
         header = replace(header, engine="ivf", ivf=setup)
         write_header(self._half, header)
         probed, recall = measured(Index(self._half), self._plan.recall)
+        check_recall(recall, self._lists, FINER[self._plan.codes])
         (folder / MAKING).unlink()
         return replace(header, ivf={**setup, "probed": probed}, recall=recall)
 

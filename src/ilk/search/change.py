@@ -20,7 +20,7 @@ from ilk.search.index import Index
 from ilk.search.ivf import FOLDER, Coarse
 from ilk.search.lists import names
 from ilk.search.parts import PART_ROWS, Batch, vectors_file, write_part
-from ilk.search.recall import measured
+from ilk.search.recall import check_recall, measured
 from ilk.search.rows import write_deleted
 from ilk.search.tables import Table
 from ilk.search.vectors import Vectors
@@ -41,14 +41,15 @@ def append_to_index(
     recall is measured again, over as many lists as it takes.
 
     Args:
-        folder: of the index.
-        table: under the same encoder.
+        folder: the index.
+        table: vectors of the same encoder.
         part_rows: rows of a part at most.
         progress: called with the rows done and their number.
 
     Raises:
         UserError: another encoder made the table; or the recall cannot be had any more, then
-            the rows are there, and the index should be built again.
+            the rows are there, all lists are searched, the header says the recall that was
+            measured, and the index should be built again.
     """
     source, out = Table(Path(table)), Path(folder)
     with lock(out, "index"):
@@ -82,6 +83,11 @@ def append_to_index(
             write_header(
                 out, replace(header, ivf={**header.ivf, "probed": probed}, recall=found)
             )
+            check_recall(
+                found, header.ivf["lists"],
+                "all rows of the table are in the index, whose lists and codes were made for "
+                "the earlier ones; build it again from a table of all images",
+            )  # fmt: skip
     return Index(out)
 
 
@@ -102,7 +108,7 @@ def delete_from_index(folder: str | Path, keys: Sequence[str]) -> Index:
     """Take rows out of an index by the keys of their images; no image is touched.
 
     Args:
-        folder: of the index.
+        folder: the index.
         keys: as they stand in its table.
 
     Raises:

@@ -85,8 +85,8 @@ class Header:
             it was measured on, and what was asked for; None for exact search.
         ivf: the number of lists, how many a search looks into (``probed``), their codes, in
             how many segments they lie, and on how many vectors they were trained.
-        layout: of the folder.
-        version: of ilk.
+        layout: number of the folder's layout.
+        version: version of ilk.
     """
 
     engine: str

@@ -31,10 +31,10 @@ class IndexedImages:
     Args:
         table: key, content and, where there are classes, label of each row.
         parts: number of the part of each row.
-        roots: of each part, where keys lead back to.
+        roots: for each part, where keys lead back to.
         classes: names of the labels.
         name: what messages call the source.
-        fingerprint: of the rows.
+        fingerprint: a digest of the rows.
 
     Raises:
         UserError: nothing is left of what holds the images, or the table did not name it.

@@ -52,7 +52,7 @@ class Coarse:
     """Centroids and codes, trained once for an index: all of its segments share them.
 
     Args:
-        centroids: of unit length.
+        centroids: vectors of unit length.
         trained: what the codes learned.
         codes: ``none`` keeps half precision, ``sq8`` a byte a number, ``pq`` a byte for four.
     """
@@ -129,7 +129,7 @@ class Coarse:
         """Sort rows into lists and write them as a segment.
 
         Args:
-            place: of its files.
+            place: the segment's two files.
             blocks: id of the first row, and vectors.
         """
         library = faiss()
@@ -162,7 +162,7 @@ class Lists:
     Args:
         folder: ``ivf`` of the index.
         dim: D.
-        rows: of the index, the deleted ones too.
+        rows: number of rows of the index, the deleted ones too.
         setup: ``ivf`` of the header.
 
     Raises:
@@ -197,7 +197,7 @@ class Lists:
         """Ids by the codes, the nearest first; -1 where the lists have no more.
 
         Args:
-            queries: of unit length.
+            queries: vectors of unit length.
             count: ids of each.
             probed: lists that are looked into.
             alive: the rows that count, by id; all when None.

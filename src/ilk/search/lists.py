@@ -28,8 +28,8 @@ class Segment:
     """Some rows, sorted into lists.
 
     Args:
-        file: of codes and ids.
-        sizes: of each list.
+        file: codes and ids.
+        sizes: rows of each list.
         code: C.
     """
 
@@ -80,9 +80,9 @@ def write_segment(
     """Write a segment list by list, each from all sources in their order; the sizes come last.
 
     Args:
-        place: of its files.
+        place: its two files.
         code: C.
-        sizes: of each list, all sources together.
+        sizes: rows of each list, all sources together.
         sources: give codes and ids of a range of lists.
     """
     made = Segment(place[0], sizes.astype(np.int64), code)

@@ -27,6 +27,7 @@ _NAMES = {"label": "label_name"}  # a label is asked for by its name where it ha
 _SHOWN = 20  # names of columns
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
 _TRUTH = {"true": True, "false": False}
+_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def rows_where(table: pa.Table, text: str) -> Bool[np.ndarray, " N"]:
@@ -42,8 +43,8 @@ def rows_where(table: pa.Table, text: str) -> Bool[np.ndarray, " N"]:
         [True, False, True]
 
     Args:
-        table: of plain columns: text, numbers, dates, true and false.
-        text: of the filter, see `ilk.search.where`.
+        table: plain columns: text, numbers, dates, true and false.
+        text: the filter, see `ilk.search.where`.
 
     Raises:
         UserError: it is no filter, names no column, or a value does not fit its column.
@@ -175,8 +176,10 @@ def _dates(column: Any, test: Compare) -> Bool[np.ndarray, " N"]:
             f"where: {test.column} must be compared with a date such as 2024, 2024-05 or "
             f"2024-05-31, got {test.value!r:.60}"
         )
-    seconds = column.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
-    values: np.ndarray = seconds.fill_null(0).to_numpy(zero_copy_only=False)
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("ms"))
+    ticks: np.ndarray = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    values = ticks // _A_SECOND[column.type.unit]  # downwards, before 1970 as well
     first, after = span
     parts: Mapping[str, Callable[[], Any]] = {
         "=": lambda: (values >= first) & (values < after),

@@ -43,8 +43,8 @@ def write_part(
     """Write one part, whole or not at all; its file of rows comes last.
 
     Args:
-        folder: of the index.
-        number: of the part.
+        folder: the index.
+        number: which part.
         first: id of its first row.
         batches: columns and vectors of its rows; at least one.
         beside: ``data`` and ``roots`` of the part.

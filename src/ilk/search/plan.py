@@ -1,5 +1,6 @@
 """What a person wants of an index."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,12 @@ from ilk.search.parts import PART_ROWS
 MOST_EXACT = 5_000_000  # rows that engine auto searches exactly
 Engine = Literal["auto", "exact", "ivf"]
 Codes = Literal["none", "sq8", "pq"]
+# what to do where the recall asked for cannot be had with these codes
+FINER: Mapping[Codes, str] = {
+    "pq": "use codes sq8 or none, or ask for less",
+    "sq8": "use codes none, or ask for less",
+    "none": "ask for less, or use engine exact",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,9 +25,9 @@ class Plan:
     Args:
         engine: ``auto`` is exact up to five million rows, ``ivf`` above.
         recall: measured share of the true ten nearest that engine ivf must find.
-        codes: of engine ivf: ``none`` keeps half precision, ``sq8`` a byte a number, ``pq`` a
-            byte for four numbers.
-        lists: of engine ivf; None for twice the square root of the rows.
+        codes: what the lists of engine ivf keep: ``none`` half precision, ``sq8`` a byte a
+            number, ``pq`` a byte for four numbers.
+        lists: number of lists of engine ivf; None for twice the square root of the rows.
         part_rows: rows of a part at most.
     """
 

@@ -1,6 +1,6 @@
 """How many of the true nearest a search finds. Axes: Q queries, N rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,19 +86,30 @@ def fewest_lists(
 def measured(index: "Index", wanted: float, first: int = 1) -> tuple[int, dict[str, Any]]:
     """How many lists a search must look into, and what the header says of its recall.
 
-    Raises:
-        UserError: the recall that is wanted cannot be had.
+    All lists where even these do not reach the recall that is wanted; see `check_recall`.
     """
     assert index.header.ivf is not None
     truth, lists = Truth(index), index.header.ivf["lists"]
     probed, value = fewest_lists(truth.recall, lists, wanted, first)
-    if value < wanted:
-        raise UserError(
-            f"recall: recall@{truth.at} must reach {wanted:g}, got {value:.4f} on "
-            f"{truth.queries} queries with all {lists} lists looked into; codes "
-            f"{index.header.ivf['codes']} are too coarse for it: use codes sq8 or none, or "
-            "ask for less"
-        )
     return probed, {
         "at": truth.at, "queries": truth.queries, "value": value, "wanted": wanted
     }  # fmt: skip
+
+
+def check_recall(recall: Mapping[str, Any], lists: int, advice: str) -> None:
+    """Refuse a recall that is lower than what is wanted.
+
+    Args:
+        recall: as `measured` found it.
+        lists: number of all lists.
+        advice: what to do.
+
+    Raises:
+        UserError: it is lower.
+    """
+    if recall["value"] < recall["wanted"]:
+        raise UserError(
+            f"recall: recall@{recall['at']} must reach {recall['wanted']:g}, got "
+            f"{recall['value']:.4f} on {recall['queries']} queries with all {lists} lists "
+            f"looked into; {advice}"
+        )

@@ -63,20 +63,14 @@ def read_rows(
     Raises:
         UserError: a file is damaged.
     """
-    tables = []
+    tables: list[pa.Table] = []
+    first = 0
     for file in files:
         try:
-            with pq.ParquetFile(file) as table:
-                wanted = None
-                if columns is not None:
-                    wanted = [name for name in columns if name in table.schema_arrow.names]
-                found = table.read(wanted, use_threads=False)
-                for name in NEEDED:
-                    if name in found.column_names and found[name].null_count:
-                        raise ValueError(f"rows without {name}")
-                tables.append(found)
+            tables.append(_of_part(file, first, columns))
         except (pa.ArrowException, OSError, ValueError) as error:
             raise torn(file, error) from error
+        first += len(tables[-1])
     try:
         # A fact that one part has and another has not is null where it is not known.
         joined = pa.concat_tables(tables, promote_options="default")
@@ -84,6 +78,22 @@ def read_rows(
         raise torn(files[0].parent, error) from error
     joined = joined.replace_schema_metadata(None)
     return joined if kept is None else joined.take(pa.array(kept))
+
+
+def _of_part(file: Path, first: int, columns: Sequence[str] | None) -> pa.Table:
+    """The rows of one file, of which the first has this id."""
+    with pq.ParquetFile(file) as table:
+        wanted = None
+        if columns is not None:
+            wanted = [name for name in columns if name in table.schema_arrow.names]
+        found = table.read(wanted, use_threads=False)
+    for name in NEEDED:
+        if name in found.column_names and found[name].null_count:
+            raise ValueError(f"rows without {name}")
+    after = first + len(found)
+    if "id" in found.column_names and not np.array_equal(found["id"], np.arange(first, after)):
+        raise ValueError(f"ids other than {first} to {after - 1} in their order")
+    return found
 
 
 def read_deleted(folder: Path, rows: int) -> Int64[np.ndarray, " M"]:

@@ -13,6 +13,7 @@ from ilk.core import UserError
 BLOCK = 16_384  # rows that are in memory at once
 LOOKED_AT = 256  # vectors of a part whose length is looked at when it is opened
 OFF = 0.02  # by which the length of a vector in half precision may miss one
+_ENDLESS = 0b11111 << 11  # the bits of a half that is infinite, without its sign, moved by one
 
 
 class Vectors:
@@ -65,6 +66,7 @@ class Vectors:
             mine = part == number
             start = self._ends[number] - len(self._parts[number])
             found[mine] = self._parts[number][rows[mine] - start]
+        self._check_finite(found, rows)
         return found
 
     def blocks(self, rows: int = BLOCK) -> Iterator[tuple[int, Float32[np.ndarray, "B D"]]]:
@@ -89,9 +91,10 @@ class Vectors:
             if not len(numbers):
                 continue
             block = self._read(start, stop)
+            stored = numbers if self._kept is None else self._kept[numbers]
             if len(numbers) < len(block):
-                stored = numbers if self._kept is None else self._kept[numbers]
                 block = block[stored - start]
+            self._check_finite(block, stored)
             # torch widens halves several times as fast as NumPy
             yield numbers, torch.from_numpy(block).float().numpy()
 
@@ -111,6 +114,16 @@ class Vectors:
                     raise UserError(f"index: {file} must stay whole while it is open")
                 pieces.append(found.reshape(-1, width))
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _check_finite(
+        self, rows: Float16[np.ndarray, "n D"], stored: Int64[np.ndarray, " n"]
+    ) -> None:
+        # all bits of the exponent are set; several times as fast as isfinite
+        if not rows.size or (rows.view(np.uint16) << 1).max() < _ENDLESS:
+            return
+        wrong = int(stored[np.argmin(np.isfinite(rows).all(1))])
+        part = int(np.searchsorted(self._ends, wrong, side="right"))
+        raise _torn(self._files[part], f"a row that is not finite, of id {wrong}")
 
 
 def opened(file: Path) -> np.memmap:
