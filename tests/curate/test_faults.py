@@ -180,6 +180,17 @@ def test_outliers_and_tiny_groups_and_wrong_labels_are_found(vectors):
     assert np.flatnonzero(tiny.mask).tolist() == [90, 91]
     wrong = mislabelled(graph, labels)
     assert np.flatnonzero(wrong.mask).tolist() == [4, 40]
+    assert "encoder" not in wrong.says
+
+
+def test_an_encoder_that_knows_nothing_of_the_classes_is_blamed_before_the_labels(vectors):
+    rows, labels = vectors
+    graph = neighbour_graph(rows, 10, exact(rows))
+    drawn = mislabelled(graph, np.random.default_rng(0).permutation(labels))
+    assert drawn.mask.sum() > 0.2 * (labels >= 0).sum()
+    assert drawn.says.endswith(
+        f"{drawn.mask.sum() / (labels >= 0).sum():.0%} of them, look at the encoder first"
+    )
 
 
 def test_votes_equal_a_plain_loop(vectors):

@@ -19,6 +19,7 @@ _FINEST = 0.01  # of a cosine
 _TEMPERATURE = 0.07  # of the vote, as in `ilk.embedding.knn_accuracy`
 _BLOCK = 8192  # images whose votes are counted at once
 _ENOUGH = 3  # images of a class, below which its neighbours say nothing
+_DOUBTFUL = 0.2  # of the labels; where more seem wrong, neighbours are poor judges
 
 
 def apart(graph: Graph) -> list[Found]:
@@ -53,6 +54,10 @@ def mislabelled(graph: Graph, labels: Int64[np.ndarray, " N"]) -> Found:
         graph: of all images.
         labels: class of each; -1 where it is not known, and such images neither vote nor are
             meant.
+
+    Returns:
+        What was found. Where more than a fifth of the labels seem wrong, its words say that
+        the encoder may be to blame.
     """
     count = len(labels)
     own, best = np.ones(count), np.zeros(count)
@@ -69,7 +74,10 @@ def mislabelled(graph: Graph, labels: Int64[np.ndarray, " N"]) -> Found:
         others = (voters >= 0) & (voters != labels[rows, None]) & (share >= usual[voters])
         best[rows] = np.where(others, share, 0.0).max(1)
     says = "neighbours speak for another class as clearly as they do for its own images"
-    return Found("label", says, known & (best > own), best - own)
+    mask = known & (best > own)
+    if mask.sum() > _DOUBTFUL * known.sum():
+        says += f"; with {mask.sum() / known.sum():.0%} of them, look at the encoder first"
+    return Found("label", says, mask, best - own)
 
 
 def _votes(
