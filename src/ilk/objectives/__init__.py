@@ -2,10 +2,10 @@
 
 from ilk.objectives.average import mean_with_kin, rows_in_all, rows_with_kin
 from ilk.objectives.cross_entropy import SoftCrossEntropy, soft_cross_entropy_rows
-from ilk.objectives.distances import SmoothDistance
+from ilk.objectives.distances import SmoothDistance, SquaredDistance
 from ilk.objectives.divergence import Divergence, ForwardDivergence, divergence_rows
 from ilk.objectives.entropy import Entropy
-from ilk.objectives.gram import GramDifference, SquaredDistance
+from ilk.objectives.gram import GramDifference
 from ilk.objectives.information import ClassInformation, PairInformation
 from ilk.objectives.margin import Margin
 from ilk.objectives.mean_shift import MeanShift

@@ -8,54 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ilk.core import AlignedKin, Kin, Progress, full, similarities
-from ilk.objectives.average import mean_with_kin
 from ilk.objectives.blocks import rows_at
-
-
-@dataclass(frozen=True, slots=True)
-class SquaredDistance:
-    """The mean square of the differences between a row and its kin, entry by entry.
-
-    On rows of similarities, as `ilk.networks.PlaceSimilarities` makes them, it is the Gram
-    anchoring of DINOv3, Simeoni et al., 2025, https://arxiv.org/abs/2508.10104, section 4,
-    divided by the number of pairs.
-
-    Example:
-        >>> import torch
-        >>> from ilk.core import AlignedKin, Progress
-        >>> kin = AlignedKin(torch.arange(2), torch.ones(2))
-        >>> rows, objective = torch.eye(2), SquaredDistance()
-        >>> float(objective.aligned(rows, (torch.ones(2, 2),), kin, Progress(0, 1, 1.0)))
-        0.5
-    """
-
-    unmixable: ClassVar[str] = ""
-    joint: ClassVar[bool] = False
-    contrasts: ClassVar[bool] = False
-
-    def __call__(
-        self,
-        queries: Float[Tensor, "Q D"],
-        candidates: tuple[Tensor, ...],
-        kin: Kin,
-        progress: Progress,
-    ) -> Float[Tensor, ""]:
-        """The mean over rows with kin of the squares that T weighs."""
-        rows = full(queries)[:, None]
-        blocks = [block if block.ndim == 3 else block[None] for block in map(full, candidates)]
-        squares = torch.cat([(rows - block).square().mean(dim=2) for block in blocks], dim=1)
-        return mean_with_kin((kin.weights * squares).sum(dim=1), kin)
-
-    def aligned(
-        self,
-        queries: Float[Tensor, "Q D"],
-        candidates: tuple[Tensor, ...],
-        kin: AlignedKin,
-        progress: Progress,
-    ) -> Float[Tensor, ""]:
-        """The same without a table of all pairs."""
-        squares = (full(queries) - rows_at(candidates, kin)).square().mean(dim=1)
-        return mean_with_kin(kin.weights * squares, kin)
 
 
 @dataclass(frozen=True, slots=True)
