@@ -103,18 +103,35 @@ class Grid:
         )
 
     def run(self, seeds: int, only: str | None = None) -> None:
-        """Finish every cell that is not finished yet, first all cells of the first seed."""
-        console, whole = Console(), self.study(seeds)
+        """Finish every cell that is not finished yet, first all cells of the first seed.
+
+        A cell that fails leaves its reason beside the results, as ``NAME.failed``, and the
+        others go on. It is tried again by the next call.
+
+        Raises:
+            UserError: at the end, where cells failed.
+        """
+        console, whole, failed = Console(), self.study(seeds), list[str]()
         for cell, seed, _ in whole.places():
             path = RESULTS / self.name / f"{cell.name}-seed{seed}.json"
             if path.exists() or only not in (None, cell.name):
                 continue
+            reason = path.with_suffix(".failed")
             try:
                 content = self._finished(whole, cell, seed, console)
             except Busy as busy:
                 console.print(str(busy), markup=False)
+            except UserError as error:
+                console.print(f"{cell.name} failed: {error}", markup=False)
+                failed.append(cell.name)
+                write(reason, {"cell": cell.name, "seed": seed, "reason": str(error)})
             else:
                 write(path, content)
+                reason.unlink(missing_ok=True)
+        if failed:
+            raise UserError(
+                f"{self.name}: {', '.join(failed)} failed; see {RESULTS / self.name}/*.failed"
+            )
 
     def _finished(
         self, whole: Study, cell: StudyCell, seed: int, console: Console

@@ -178,7 +178,11 @@ def run(asked: argparse.Namespace) -> None:
     """Finish every cell that is asked for, split by split.
 
     While another process trains the encoder, cells that need it are left out.
+
+    Raises:
+        UserError: at the end, where cells failed.
     """
+    failed = list[str]()
     console, checked = Console(), mini.grid(asked.data).study(1)
     source = next(one for one in checked.cells if one.name == "moco-v3")
     encoder, here = checked.place(source, 0), Path.cwd()
@@ -193,7 +197,12 @@ def run(asked: argparse.Namespace) -> None:
             except Busy as busy:
                 console.print(str(busy), markup=False)
                 cells = tuple(filter(_from_scratch, cells))
-            replace(grid, cells=cells).run(1)
+            try:
+                replace(grid, cells=cells).run(1)
+            except UserError as error:
+                failed.append(str(error))
+    if failed:
+        raise UserError("\n".join(failed))
 
 
 def _from_scratch(cell: Cell) -> bool:

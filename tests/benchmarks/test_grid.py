@@ -1,6 +1,7 @@
 """A grid of the benchmarks is a study, and its JSON is what it always was."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from benchmarks import grid as grids
 from benchmarks import mini, paper
 from benchmarks.grid import CORRUPTED, Cell, Grid
+from ilk.core import UserError
 from ilk.data import Arrays, Subset
 from ilk.rendered import Rendered
 
@@ -69,6 +71,28 @@ def test_every_cell_leaves_what_the_tables_read(grid, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in place.glob("*.json")}
     grid.run(1)
     assert {path: path.stat().st_mtime_ns for path in place.glob("*.json")} == before
+
+
+def test_a_cell_that_fails_says_why_and_the_others_go_on(grid, tmp_path):
+    """Labels are missing at first; cells are trained as soon as they can be."""
+    asks = Cell(name="asks", settings={"method": "supervised", "method_options": {}})
+    blank = Arrays(np.zeros((8, 32, 32, 3), np.uint8), np.full(8, -1), name="blank")
+    other = replace(grid.cells[2], settings={"method": "moco-v3", "knn_every": 0})
+    some = replace(
+        grid, cells=(replace(asks, images=blank), other), corrupted=None, protocols=("knn@1",)
+    )
+    with pytest.raises(UserError, match="tiny: asks failed; see"):
+        some.run(1)
+    place = tmp_path / "results" / "tiny"
+    assert {path.name for path in place.iterdir()} == {
+        "asks-seed0.failed", "moco-v3-seed0.json"
+    }  # fmt: skip
+    kept = json.loads((place / "asks-seed0.failed").read_text())
+    assert (kept["cell"], kept["seed"]) == ("asks", 0)
+    assert kept["reason"].startswith("labels: supervised must have labelled images")
+    assert grids.kept_cells(place, "asks") == []
+    replace(some, cells=(replace(asks, images=grid.train),)).run(1)
+    assert {path.suffix for path in place.iterdir()} == {".json"}
 
 
 def test_the_paper_scores_what_the_grid_has_trained(grid, tmp_path, monkeypatch):
