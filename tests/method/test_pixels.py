@@ -1,5 +1,7 @@
 """Pixels as targets: what a term compares, what is refused, what is drawn of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -159,7 +161,7 @@ def test_a_perfect_prediction_is_drawn_as_the_original(standard, rows):
     record = KinRecord(term, queries, queries, kin)
     seen = StepPreview(
         (record,), np.array([7, 2, 5]), 0, {"a": originals, "m": originals},
-        torch.full((9,), -1), STATISTICS,
+        torch.full((9,), -1), STATISTICS, {},
     )  # fmt: skip
     found = reconstructions(seen, most=2)
     assert [one.item for one in found] == [7, 2]
@@ -169,5 +171,5 @@ def test_a_perfect_prediction_is_drawn_as_the_original(standard, rows):
         assert (one.seen[4:, 4:] == GREY).all()
         assert (one.seen[:4, 4:] == original[:4, 4:]).all()
     no_pixels = KinRecord(small_method("simclr").terms[0], queries, queries, kin)
-    other = StepPreview((no_pixels,), seen.items, 0, seen.views, seen.labels, STATISTICS)
+    other = replace(seen, kin_records=(no_pixels,))
     assert reconstructions(other) == ()

@@ -1,6 +1,7 @@
 """The inspector draws exactly what the rules of a run decide."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,26 @@ import pytest
 import torch
 from PIL import Image
 
-from ilk.core import UserError
+from ilk.core import Composition, Kin, Output, Rows, UserError
 from ilk.data import Arrays, Source, open_source
-from ilk.train import Settings, preview_losses, preview_step, preview_views, train
+from ilk.kin import Counterpart
+from ilk.method import Term
+from ilk.objectives import SquaredDistance
+from ilk.train import (
+    Settings,
+    losses_seen,
+    preview_losses,
+    preview_step,
+    preview_views,
+    train,
+)
+from ilk.train.loop.step import KinRecord
+from ilk.train.previews.step import StepPreview
 from ilk.viewer import LossSection, Report, loss_sections, page, view_rows
 from tests.viewer.reading import kind, text, tree
 
 PLACE = {"hidden": 16, "dim": 8}
+STATISTICS = ((0.5,) * 3, (0.25,) * 3)
 
 
 class Deaf:
@@ -142,6 +156,34 @@ def test_kin_that_are_classes_are_shown_by_what_they_have_in_common(tmp_path):
         assert float(found[0].image.caption.split()[0]) == pytest.approx(
             common.max().item(), abs=0.006
         )
+
+
+def test_each_place_of_an_image_is_shown_by_that_image():
+    """Candidates are four places of each image, then the images; queries alone are whole."""
+    whole, places = Output("student", "a", "head"), Output("student", "a", "places")
+    term = Term(
+        name="x", queries=(whole,), candidates=(places, whole), kin=Counterpart(),
+        objective=SquaredDistance(),
+    )  # fmt: skip
+    images = pictures(3)
+    items, vectors = torch.arange(3), torch.randn(15, 2)
+    shown = torch.cat([items.repeat_interleave(4), items])
+    asking = Rows(vectors[12:], Composition.plain(items), items)
+    answering = Rows(vectors, Composition.plain(shown), torch.arange(15))
+    kin = Kin(torch.eye(15)[[1, 7, 14]])  # places of images 0 and 1, and the third image
+    seen = StepPreview(
+        (KinRecord(term, asking, answering, kin),), items.numpy(), 0,
+        {"a": np.stack([images.item(n) for n in range(3)])}, torch.tensor([0, 1, 2]),
+        STATISTICS, {whole: 3, places: 12},
+    )  # fmt: skip
+    (found,) = losses_seen(seen, Path(), images)
+    for number, query in enumerate(found.queries):
+        (group,) = query.groups
+        (best,) = group.best
+        assert (best.image.pixels == 5 * number).all()
+        assert (query.image.pixels == 5 * number).all()
+    asked = KinRecord(replace(term, queries=(places,)), answering, answering, kin)
+    assert losses_seen(replace(seen, kin_records=(asked,)), Path(), images) == ()
 
 
 def test_images_that_are_classes_are_shown_of_the_own_data_alone(tmp_path):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ilk.core import UNKNOWN, Composition, Output, Rows, UserError, overlap, similarities
 from ilk.data import Reader, Source
-from ilk.method import FromMemory, NearestNeighbour, Patches, RowSource
+from ilk.method import NearestNeighbour, Patches, RowSource
 from ilk.train.images import images_like
 from ilk.train.loop.step import KinRecord
 from ilk.train.previews.records import (
@@ -114,30 +114,27 @@ class _Album:
         asked = query or kin_record.term.classes is not None
         at = row
         for entry in kin_record.term.queries if asked else kin_record.term.row_sources:
-            length = self._length(entry, len(rows))
-            if at < length:
+            if at < self.seen.counts[entry]:
                 return self._image(entry, at, rows, row)
-            at -= length
+            at -= self.seen.counts[entry]
         raise IndexError(row)
 
     def shows(self, kin_record: KinRecord) -> bool:
-        """Whether the rows of a term are whole images."""
-        images = sum(self._length(entry, 0) for entry in kin_record.term.queries)
-        pixels = any(isinstance(entry, Patches) for entry in kin_record.term.candidates)
-        return images == len(kin_record.queries) and not pixels
-
-    def _length(self, entry: RowSource, rest: int) -> int:
-        if isinstance(entry, FromMemory):
-            return rest
-        view = entry.of.view if isinstance(entry, NearestNeighbour) else entry.view
-        return len(self.seen.views[view])
+        """Whether the queries of a term are whole images, and its candidates no pixels."""
+        for entry in kin_record.term.queries:
+            view = entry.of.view if isinstance(entry, NearestNeighbour) else entry.view
+            if self.seen.counts[entry] != len(self.seen.views[view]):
+                return False
+        return not any(isinstance(entry, Patches) for entry in kin_record.term.candidates)
 
     def _image(self, entry: RowSource, at: int, rows: Rows, row: int) -> RowImage:
         made_of = tuple(
             (self._name(source), share) for source, share in _shares(rows.shown, row)
         )
         if isinstance(entry, Output | Patches):
-            pixels, kind = self.seen.views[entry.view][at], f"view {entry.view}"
+            shown = self.seen.views[entry.view]  # image after image, each with all its rows
+            pixels = shown[at * len(shown) // self.seen.counts[entry]]
+            kind = f"view {entry.view}"
         else:
             pixels, kind = self._item(int(rows.shown.sources[row, 0])), "past key"
         return RowImage(pixels=pixels, kind=kind, made_of=made_of)

@@ -1,5 +1,6 @@
 """One step of a run previewed without taking it: which pairs its terms treat as positives."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -11,12 +12,13 @@ from torch import Tensor
 
 from ilk.core import UserError
 from ilk.data import Source
+from ilk.method import RowSource
 from ilk.method.items import image_views
 from ilk.method.references import parts_in
 from ilk.networks.weights import check_shapes
 from ilk.train.guard.guard import turns_in
 from ilk.train.images import with_marks
-from ilk.train.loop.step import KinRecord
+from ilk.train.loop.step import KinRecord, Step
 from ilk.train.records.legs import length_in
 from ilk.train.records.record import read_record, recorded_settings
 from ilk.train.records.seal import read_checkpoint
@@ -40,6 +42,8 @@ class StepPreview:
             or of unlabelled images alone, of these.
         labels: of all items, -1 where unknown.
         statistics: mean and deviation of each channel that pixels were normalised by.
+        counts: how many rows each entry of a term has: one for an image, or one for each of its
+            places.
     """
 
     kin_records: tuple[KinRecord, ...]
@@ -48,6 +52,7 @@ class StepPreview:
     views: dict[str, UInt8[np.ndarray, "_ _ _ C"]]
     labels: Int[Tensor, " N"]
     statistics: tuple[tuple[float, ...], tuple[float, ...]]
+    counts: Mapping[RowSource, int]
 
 
 @runtime_checkable
@@ -96,20 +101,28 @@ def preview_step(directory: Path, images: Source) -> StepPreview:
     progress = length.progress(min(step, length.steps - 1))
     trainer.settle(step)
     with torch.no_grad():
-        pictures, _ = trainer._view_maker(
+        shown, _ = trainer._view_maker(
             batch, epoch=int(progress.epoch), step=trainer.step, clock=trainer.clock
         )
         context = trainer._look(batch, progress, first=False)
         for term in trainer.method.terms:
             context.loss(term)
+        counts = _counts(context)
     return StepPreview(
         tuple(context.kin_records),
         batch.items,
         first,
-        {name: _pixels(images, setup.statistics) for name, images in pictures.items()},
+        {name: _pixels(images, setup.statistics) for name, images in shown.items()},
         labels,
         setup.statistics,
+        counts,
     )
+
+
+def _counts(context: Step) -> dict[RowSource, int]:
+    terms = [record.term for record in context.kin_records]
+    entries = {entry for term in terms for entry in (*term.queries, *term.row_sources)}
+    return {entry: len(context.source_rows(entry)) for entry in entries}
 
 
 def _restored(setup: Setup, directory: Path, record: dict[str, Any]) -> int:
