@@ -2,11 +2,15 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ilk.train import read_record
+from ilk.cli.resume import check_same
+from ilk.core import UserError
+from ilk.train import Settings, read_record
+from ilk.train.settings import placed
 from tests.cli.conftest import TINY
 
 
@@ -83,6 +87,34 @@ def test_a_finished_run_is_lengthened(ilk, run, tmp_path):
     assert (record["status"], record["step"], record["settings"]["steps"]) == ("finished", 5, 5)
     said = ilk("train", "--resume", place, "--steps", "5")
     assert (said.code, "is complete" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "word", "other"),
+    [
+        ({"labels": "labels.csv"}, {}, "labels", "others.csv"),
+        ({"labelled": "known"}, {"labelled": 0.5}, "labels", "others.csv"),
+        ({"subset": "~/kept.jsonl"}, {}, "subset", "kept.jsonl"),
+        ({"masks": "masks", "background": "random"}, {}, "masks", "saliency"),
+        ({"masks": "saliency", "background": "random"}, {}, "masks", "masks"),
+        ({"kin": "table:pairs.csv"}, {}, "kin", "table:others.csv"),
+        ({"kin": "neighbours:5"}, {}, "kin", "neighbours:6"),
+        ({}, {"pseudo_labels": "table.parquet"}, "set", "pseudo_labels=others.parquet"),
+        ({}, {"labelled": 0.5}, "set", "labelled=0.6"),
+    ],
+)
+def test_a_path_given_again_is_the_place_that_it_names(
+    cut, monkeypatch, given, options, word, other
+):
+    monkeypatch.chdir(cut.parent)
+    record = json.loads((cut / "run.json").read_text())
+    began = Settings(**record["settings"] | {"mix": None, "mix_options": {}} | given)
+    began = placed(replace(began, method_options=options))
+    (cut / "run.json").write_text(json.dumps(record | {"settings": began.as_record()}))
+    again = {"set": tuple(f"{k}={v}" for k, v in options.items())} if options else given
+    check_same(cut, again)
+    with pytest.raises(UserError, match="must keep the settings that it began with"):
+        check_same(cut, {word: (other,) if word == "set" else other})
 
 
 def test_a_mix_that_was_left_to_the_rule_may_be_left_to_it_again(ilk, cut, folder):

@@ -62,22 +62,16 @@ def check_same(directory: Path, given: dict[str, Any]) -> None:
 
 def _asked(flag: str, value: Any) -> list[tuple[str, object]]:
     """What an argument sets, by the names of ``_by_words`` and of the settings."""
+    from ilk.train.settings import placed_options, placed_setting
+
     named = {
         "resume": lambda: {},
-        "set": lambda: _placed(pairs(value)),
-        "teacher": lambda: _placed({flag: value}),
-        "rounds": lambda: {flag: value},
+        "set": lambda: placed_options(pairs(value)),
+        "teacher": lambda: placed_options({flag: value}),
         "backbone_set": lambda: {f"backbone {k}": v for k, v in literals(value).items()},
         "output": lambda: {flag: Path(value).absolute()},
     }
-    return list(named.get(flag, lambda: {flag: value})().items())
-
-
-def _placed(options: dict[str, str]) -> dict[str, str]:
-    """Fields of a method as a record has them: the path of a teacher holds from anywhere."""
-    from ilk.train.settings import absolute_encoder
-
-    return {k: absolute_encoder(v) if k == "teacher" else v for k, v in options.items()}
+    return list(named.get(flag, lambda: {flag: placed_setting(flag, value)})().items())
 
 
 def _by_words(settings: dict[str, Any]) -> dict[str, object]:

@@ -11,6 +11,7 @@ from ilk.core import UserError
 
 AUTO = "auto"  # in place of the name of a mix
 PAIRS = "table"  # the kin rule that goes by a table of pairs
+PLACES = ("labelled", "labels", "masks", "subset")  # settings that are paths
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -237,22 +238,27 @@ def _words(kind: Any) -> str:
 
 def placed(settings: Settings) -> Settings:
     """Settings whose paths hold from any directory."""
-    masks, options = settings.masks, dict(settings.method_options)
-    if masks is not None and masks != "saliency":
-        masks = absolute(masks)
-    teacher = options.get("teacher")
-    if isinstance(teacher, str):
-        options["teacher"] = absolute_encoder(teacher)
-    if options.get("pseudo_labels"):
-        options["pseudo_labels"] = absolute(options["pseudo_labels"])
-    tables = {
-        name: None if (path := getattr(settings, name)) is None else absolute(path)
-        for name in ("labelled", "labels", "subset")
-    }
     pairs = pairs_of(settings)
     if pairs is not None:
-        settings = replace(settings, kin=f"{PAIRS}:{absolute(pairs)}", kin_options={})
-    return replace(settings, masks=masks, method_options=options, **tables)
+        settings = replace(settings, kin=f"{PAIRS}:{pairs}", kin_options={})
+    named = {name: placed_setting(name, getattr(settings, name)) for name in ("kin", *PLACES)}
+    return replace(settings, method_options=placed_options(settings.method_options), **named)
+
+
+def placed_setting(name: str, value: Any) -> Any:
+    """The value of a setting; where it names a path, one that holds from any directory."""
+    rule, colon, pairs = str(value).partition(":")
+    if name == "kin":
+        return f"{PAIRS}:{absolute(pairs)}" if (rule, colon) == (PAIRS, ":") else value
+    if value is None or name not in PLACES or (name, value) == ("masks", "saliency"):
+        return value
+    return absolute(value)
+
+
+def placed_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a method whose paths hold from any directory."""
+    places = {"teacher": absolute_encoder, "pseudo_labels": absolute}
+    return {k: places[k](str(v)) if k in places and v else v for k, v in options.items()}
 
 
 def pairs_of(settings: Settings) -> str | None:
