@@ -78,6 +78,32 @@ def test_search_across_blocks_is_search_at_once(table, vectors, tmp_path, monkey
     assert index.search(rows[:40], 5)[0].tolist() == whole.tolist()
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        3, -1, np.uint8(7), slice(None), slice(2, 9, 3), slice(20, 2, -4), slice(-3, None),
+        slice(5, 5), [], [4, -2, 4], np.array([[0, 8], [-9, 1]], np.int32),
+        np.arange(9) % 2 == 0, np.array([3, 1], np.uint64), np.zeros((0, 2), np.int64),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_rows_are_taken_as_from_an_array(table, vectors, tmp_path, rows):
+    build_index(table(tmp_path / "t", vectors(11)), tmp_path / "i", Plan(part_rows=4))
+    index = delete_from_index(tmp_path / "i", ["0.png", "5.png"])
+    stored = [np.load(tmp_path / f"i/vectors-{part:05d}.npy") for part in range(3)]
+    every = np.delete(np.concatenate(stored), [0, 5], 0)
+    found = index.vectors[rows]
+    assert found.shape == every[rows].shape
+    assert np.array_equal(found, every[rows])
+
+
+@pytest.mark.parametrize("rows", [9, -10, [0, 9], [1.5], np.ones(8, bool)], ids=str)
+def test_rows_beyond_the_last_are_refused(table, vectors, tmp_path, rows):
+    index = build_index(table(tmp_path / "t", vectors(9)), tmp_path / "i")
+    with pytest.raises(IndexError):
+        index.vectors[rows]
+
+
 def test_ids_survive_deletions_and_are_never_used_again(table, vectors, tmp_path):
     rows = vectors(10)
     build_index(table(tmp_path / "t", rows), tmp_path / "i")

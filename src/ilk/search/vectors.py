@@ -53,7 +53,7 @@ class Vectors:
 
     def __getitem__(self, rows: Any) -> Float16[np.ndarray, "*n D"]:
         """Some rows: a number, a slice, an array of numbers or a mask [N]."""
-        asked = np.arange(len(self))[rows]
+        asked = _numbers(rows, len(self))
         flat = asked.reshape(-1)
         found = self.stored(flat if self._kept is None else self._kept[flat])
         return found.reshape(*asked.shape, self.shape[1])
@@ -156,6 +156,19 @@ def unit(
     # of the largest first: the squares of large numbers would be infinite
     rows /= np.maximum(np.abs(rows).max(1, keepdims=True, initial=0), 1e-30)
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def _numbers(rows: Any, size: int) -> Int64[np.ndarray, "*n"]:
+    """The numbers of rows as NumPy counts them; few cost little, however many there are."""
+    if isinstance(rows, slice):
+        return np.arange(*rows.indices(size))
+    found = np.asarray(rows)
+    if found.dtype.kind not in "iu":  # a mask, an empty list, or what NumPy refuses
+        return np.arange(size)[rows]
+    if found.size and not -size <= found.min() <= found.max() < size:
+        raise IndexError(f"rows must be below {size}, got {found.min()} to {found.max()}")
+    found = found.astype(np.int64)
+    return np.where(found < 0, found + size, found)
 
 
 def _torn(file: Path, got: str) -> UserError:
