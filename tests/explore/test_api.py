@@ -255,14 +255,16 @@ def test_a_slow_answer_comes_later(folder: Path, files: dict[str, bytes]) -> Non
     assert len(values(client, "api/points/0/pca", "<f4")) == 2 * COUNT
 
 
-def test_large_whole_numbers_are_shown_exactly(folder: Path) -> None:
+def test_large_whole_numbers_and_dates_are_shown_exactly(folder: Path) -> None:
     file = folder / "photos.index" / "rows-00000.parquet"
     table, count = pq.read_table(file), COUNT
     for name, first in (("photo_id", 123_456_789), ("huge", 2**60 + 1)):
         table = table.append_column(name, [np.arange(first, first + count)])
+    table = table.append_column("taken", [np.arange(COUNT).astype("datetime64[D]")])
     pq.write_table(table, file)
     collection = open_collection(Index.open(folder / "photos.index"))
     page = Page.of(collection, folder / "c.parquet", folder / "p.parquet")
     (row,) = page.rows([1])
     assert row["facts"]["photo_id"] == 123_456_790
     assert row["facts"]["huge"] == str(2**60 + 2)
+    assert row["facts"]["taken"] == "1970-01-02"

@@ -76,12 +76,14 @@ class Number:
         values: one an image.
         whole: all are whole numbers.
         derived: as for a category.
+        date: they are days since 1970, in UTC.
     """
 
     name: str
     values: Float32[np.ndarray, " N"]
     whole: bool = False
     derived: bool = False
+    date: bool = False
 
     @property
     def data(self) -> bytes:
@@ -109,6 +111,7 @@ class Number:
             "min": float(known.min()) if len(known) else None,
             "max": float(known.max()) if len(known) else None,
             "whole": self.whole,
+            "date": self.date,
             "missing": len(self.values) - len(known),
             "derived": self.derived,
         }
@@ -140,10 +143,7 @@ def column(name: str, values: Any) -> Column | None:
     if pa.types.is_boolean(kind):
         return category(name, pc.if_else(values, "true", "false"))
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        days = values.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
-        return number(
-            name, pc.add(pc.divide(pc.cast(days, pa.float64()), 31_556_952.0), 1970.0)
-        )
+        return dates(name, values)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return number(name, values)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
@@ -187,6 +187,39 @@ def number(name: str, values: Any, *, derived: bool = False) -> Number | None:
         return None
     with np.errstate(over="ignore"):
         return Number(name, found.astype(np.float32), whole, derived)
+
+
+def dates(name: str, values: Any) -> Number | None:
+    """Dates and times as days since 1970, None where there are none.
+
+    Whole days are exact. A time is rounded down, by less than three minutes until 2059, so that
+    it stays on its day.
+    """
+    seconds = values.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
+    days = pc.divide(seconds.cast(pa.float64(), safe=False), 86_400.0)
+    found = days.to_numpy(zero_copy_only=False)
+    if not np.isfinite(found).any():
+        return None
+    drawn = found.astype(np.float32)
+    late = drawn > found
+    drawn[late] = np.nextafter(drawn[late], np.float32(-np.inf))
+    return Number(name, drawn, date=True)
+
+
+def date_text(value: Any) -> str | None:
+    """An Arrow date or time in UTC as text, such as 2024-05-31 or 2024-05-31 12:30:00.
+
+    Example:
+        >>> date_text(pa.scalar(86_400_500, pa.timestamp("ms", "UTC")))
+        '1970-01-02 00:00:00.5'
+    """
+    if pa.types.is_timestamp(value.type):  # without its zone, which may have no known name
+        value = value.cast(pa.timestamp(value.type.unit))
+    text = value.cast(pa.string()).as_py()
+    if text is None:
+        return None
+    seconds = text.rstrip("0").rstrip(".") if "." in text else text
+    return seconds.removesuffix(" 00:00:00")
 
 
 def folders(keys: Any) -> Any:

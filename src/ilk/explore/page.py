@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from ilk.core import UserError, shown
 from ilk.core.version import VERSION
 from ilk.explore.collection import Collection
-from ilk.explore.columns import Category, Column, columns
+from ilk.explore.columns import Category, Column, columns, date_text
 from ilk.explore.curation import Curation
 from ilk.explore.images import Images
 from ilk.explore.jobs import Jobs
@@ -189,10 +189,14 @@ class Page:
         return {name: value for name, value in found.items() if value is not None}
 
     def _exact(self, column: Column, row: int) -> Any:
-        """A whole number as the index has it, for what is drawn is rounded."""
+        """A whole number or a date as the index has it, for what is drawn is rounded."""
         table = self.collection.table
-        drawn = isinstance(column, Category) or column.derived or not column.whole
+        drawn = isinstance(column, Category) or column.derived
         if drawn or column.name not in table.column_names:
+            return _said(column, row)
+        if column.date:
+            return date_text(table[column.name][row])
+        if not column.whole:
             return _said(column, row)
         value = table[column.name][row].as_py()
         # a browser rounds numbers that are larger

@@ -2,14 +2,22 @@
 
 import json
 import re
+from datetime import datetime
 from importlib import resources
 
 import numpy as np
+import pyarrow as pa
 import pytest
+
+from ilk.search import rows_where
+
+SPANS = ("2023", "2024", "2023-12", "2024-01", "2023-12-31", "2024-01-01")
+DATES = [f"taken{sign}{span}" for sign in ("=", "!=", "<", "<=", ">", ">=") for span in SPANS]
 
 
 def test_the_parts_of_the_page_compute_what_slow_references_do(seen):
-    found = seen.ask("""async () => {
+    found = seen.ask(
+        """async (dates) => {
       const { Bins } = await import("./bins.js");
       const { packed, unpacked, idsToText, textToIds } = await import("./masks.js");
       const { parsed, written, meant } = await import("./where.js");
@@ -24,7 +32,8 @@ def test_the_parts_of_the_page_compute_what_slow_references_do(seen):
       const text = 'a~"x*" and not (b>=2 or c is not missing) and "d e"="q\\\\"r"';
       const column = { kind: "category", values: ["cat", "dog"], data: [0, 1, 65535] };
       const size = { kind: "number", data: Float32Array.of(1, NaN, 3) };
-      const columns = new Map([["kind", column], ["size", size]]);
+      const taken = { kind: "number", date: true, data: Float32Array.of(19722.5, 19723, NaN) };
+      const columns = new Map([["kind", column], ["size", size], ["taken", taken]]);
       const table = { count: 3, columns, key: String };
       const filters = ["kind=cat", "kind!=cat", "size>1", "not size>1", "size is missing",
         "kind=dog or size>=3", "key~?", "key=1", "kind~c*t and size<2"];
@@ -36,9 +45,20 @@ def test_the_parts_of_the_page_compute_what_slow_references_do(seen):
         mask: [...mask], bytes: [...packed(mask)], back: [...unpacked(packed(mask), 77)],
         ids, textual: textToIds(idsToText(ids)), broken: textToIds("%%%"),
         written: written(parsed(text)), again: written(parsed(written(parsed(text)))),
+        dates: Object.fromEntries(dates.map((one) => [one, [...meant(one, table)]])),
+        wrong: ["taken=2024-02-31", "taken>19723", "taken~2024*",
+          "taken=unknown", "taken=''"].filter((one) => {
+          try {
+            return meant(one, table);
+          } catch (fault) {
+            return !fault.message.includes("a date such as");
+          }
+        }),
         meant: Object.fromEntries(filters.map((one) => [one, [...meant(one, table)]])),
       };
-    }""")
+    }""",
+        DATES,
+    )
     points = np.float32(found["points"]).reshape(-1, 2).astype(float)
     corners = np.array(found["polygon"]).reshape(-1, 2)
     assert [bool(one) for one in found["inside"]] == [_inside(x, y, corners) for x, y in points]
@@ -56,6 +76,11 @@ def test_the_parts_of_the_page_compute_what_slow_references_do(seen):
     assert found["broken"] == []
     assert found["written"] == 'a~x* and not (b>=2 or not c is missing) and "d e"="q\\"r"'
     assert found["again"] == found["written"]
+    days = pa.array([datetime(2023, 12, 31, 12), datetime(2024, 1, 1), None])
+    table = pa.table({"taken": days})
+    expected = {text: rows_where(table, text).astype(int).tolist() for text in DATES}
+    assert found["dates"] == expected
+    assert found["wrong"] == []
     assert found["meant"] == {
         "kind=cat": [1, 0, 0], "kind!=cat": [0, 1, 1], "size>1": [0, 0, 1],
         "not size>1": [1, 1, 0], "size is missing": [0, 1, 0], "kind=dog or size>=3": [0, 1, 1],

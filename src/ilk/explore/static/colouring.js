@@ -3,7 +3,7 @@
 import { byCategory, byNumber, NO_CODE, plain, rampAt } from "./colours.js";
 import { button, el, fill } from "./dom.js";
 import { anyOf } from "./facets.js";
-import { measured, readable, whole } from "./words.js";
+import { dated, measured, readable, whole } from "./words.js";
 
 const DECISIONS = ["keep", "drop", "select"];
 
@@ -81,14 +81,15 @@ function categories(host, legend, { data, store, filtering }) {
   return fill(host, el("summary", {}, readable(legend.name)), el("ul", {}, ...entries, ...more));
 }
 
-function ramp(host, { name, low, high, missing }) {
-  const strip = el("canvas", { width: 64, height: 1, role: "img", "aria-label": `A ramp from ${measured(low)} to ${measured(high)}` });
+function ramp(host, { name, date, low, high, missing }) {
+  const [least, most] = [low, high].map((end) => (date ? dated(end) : measured(Number(end.toPrecision(3)))));
+  const strip = el("canvas", { width: 64, height: 1, role: "img", "aria-label": `A ramp from ${least} to ${most}` });
   const context = strip.getContext("2d");
   for (let at = 0; at < 64; at++) {
     context.fillStyle = `rgb(${rampAt(at / 63).join(" ")})`;
     context.fillRect(at, 0, 1, 1);
   }
   fill(host, el("summary", {}, readable(name)), strip,
-    el("div.ends", {}, el("span", {}, measured(Number(low.toPrecision(3)))), el("span", {}, measured(Number(high.toPrecision(3))))),
+    el("div.ends", {}, el("span", {}, least), el("span", {}, most)),
     missing > 0 && el("p.soft", {}, `unknown: pale, ${whole(missing)}`));
 }

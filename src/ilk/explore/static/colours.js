@@ -68,7 +68,7 @@ export function byNumber(column, values) {
     const share = Math.max(0, Math.min(1, (values[row] - low) / span));
     indices[row] = Number.isNaN(values[row]) ? MISSING : 1 + Math.round(share * (OTHERS - 2));
   }
-  return { indices, palette, legend: { kind: "number", name: column.name, low, high, missing: column.missing ?? 0 } };
+  return { indices, palette, legend: { kind: "number", name: column.name, date: column.date, low, high, missing: column.missing ?? 0 } };
 }
 
 /** The 2nd and 98th hundredth of those numbers that are known, from at most 20,000 of them. */

@@ -1,7 +1,8 @@
 // The panel of filters: what values there are, how many of each, and which are shown.
 
 import { button, el, fill, settled } from "./dom.js";
-import { measured, readable, whole } from "./words.js";
+import { daysOf } from "./where.js";
+import { dated, measured, readable, whole } from "./words.js";
 
 const LISTED = 200; // values of a column, by count; the rest is found by its name
 const BARS = 28;
@@ -40,7 +41,7 @@ export class Facets {
   }
 
   #facet(column, index) {
-    const bare = column.kind === "category" ? column.values.length < 2 && !column.missing : column.min === column.max;
+    const bare = column.kind === "category" ? column.values.length < 2 && !column.missing : endsOf(column)[0] === endsOf(column)[1];
     const parts = this.filtering.parts(column.name);
     if (bare && !parts.length) return null; // what all images share divides nothing
     const open = this.opened.has(column.name);
@@ -88,20 +89,27 @@ export class Facets {
   }
 
   async #range(body, column, parts, index) {
-    const limit = (signs, other) => Number(parts.find(({ sign }) => signs.includes(sign))?.value ?? other);
-    const now = [limit([">=", ">"], column.min), limit(["<=", "<"], column.max)];
+    const { date } = column;
+    const [least, most] = endsOf(column);
+    const limit = (signs, other) => {
+      const part = parts.find(({ sign }) => signs.includes(sign));
+      return part ? limitOf(part, date) : other;
+    };
+    const now = [limit([">=", ">"], least), limit(["<=", "<"], most)];
     const bars = el("div", { "aria-hidden": "true" });
-    const span = column.max - column.min;
-    const tidy = (value) => (column.whole ? Math.round(value) : Number(value.toPrecision(4)));
+    const span = most - least;
+    const tidy = (value) => (date ? dated(value) : column.whole ? Math.round(value) : Number(value.toPrecision(4)));
+    const read = ({ value }) => (date ? Date.parse(value) / 864e5 : Number(value));
+    const text = date ? dated : String;
     const set = (low, high) => this.filtering.replace(column.name, [
-      ...(low > column.min ? [{ kind: "compare", column: column.name, sign: ">=", value: String(low) }] : []),
-      ...(high < column.max ? [{ kind: "compare", column: column.name, sign: "<=", value: String(high) }] : []),
+      ...(low > least ? [{ kind: "compare", column: column.name, sign: ">=", value: text(low) }] : []),
+      ...(high < most ? [{ kind: "compare", column: column.name, sign: "<=", value: text(high) }] : []),
     ]);
-    const slider = (at, words) => el("input", { type: "range", id: `facet-${index}-${at}`, min: 0, max: 200, value: Math.round((200 * (now[at] - column.min)) / span), "aria-label": `${words} ${readable(column.name)}`, on: {
-      input: (event) => moved(at, column.min + (span * event.target.value) / 200),
-      change: () => set(...ends.map((end) => Number(end.value))),
+    const slider = (at, words) => el("input", { type: "range", id: `facet-${index}-${at}`, min: 0, max: 200, value: Math.round((200 * (now[at] - least)) / span), "aria-label": `${words} ${readable(column.name)}`, on: {
+      input: (event) => moved(at, least + (span * event.target.value) / 200),
+      change: () => set(...ends.map(read)),
     } });
-    const end = (at, words) => el("input", { type: "number", step: "any", value: tidy(now[at]), "aria-label": `${words} ${readable(column.name)}`, on: { change: () => set(...ends.map((one) => Number(one.value))) } });
+    const end = (at, words) => el("input", { type: date ? "date" : "number", step: "any", value: tidy(now[at]), "aria-label": `${words} ${readable(column.name)}`, on: { change: () => set(...ends.map(read)) } });
     const ends = [end(0, "Least"), end(1, "Most")];
     const moved = (at, value) => {
       ends[at].value = tidy(value);
@@ -110,10 +118,20 @@ export class Facets {
     fill(body, el("div.range", {}, bars, el("div.sliders", {}, slider(0, "Least"), slider(1, "Most")), el("div.ends", {}, ...ends)),
       column.missing > 0 && this.#unknown(column, parts, index));
     const heights = histogram(await this.data.column(index), column);
-    const paint = settled(16, () => fill(bars, drawn(heights, ends.map((one) => (Number(one.value) - column.min) / span))));
+    const paint = settled(16, () => fill(bars, drawn(heights, ends.map((one) => (read(one) - least) / span))));
     paint();
-    bars.title = `${measured(column.min)} to ${measured(column.max)}`;
+    bars.title = [least, most].map(date ? dated : measured).join(" to ");
   }
+}
+
+/** The least and the most value of a column of numbers; of dates, in whole days. */
+const endsOf = ({ min, max, date }) => (date ? [Math.floor(min), Math.floor(max)] : [min, max]);
+
+/** The number that a part sets as a limit; of dates, the first or the last day that it allows. */
+function limitOf({ sign, value }, date) {
+  if (!date) return Number(value);
+  const [first, after] = daysOf(value) ?? [NaN, NaN];
+  return { ">=": first, ">": after, "<=": after - 1, "<": first - 1 }[sign];
 }
 
 /** The values that a part allows, where it is of the kind that the checkboxes write. */

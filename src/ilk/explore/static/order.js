@@ -38,7 +38,7 @@ export class Order {
     if (by === "near" && store.chosenCount) return scored(mask, await this.data.similar(store.working, store.map), falling);
     const rows = only(await this.#ranking(by, falling), mask);
     const column = store.about.columns.find(({ name }) => `column:${name}` === by);
-    if (column?.kind !== "number" || column.whole) return { rows, scores: null };
+    if (column?.kind !== "number" || column.whole || column.date) return { rows, scores: null };
     const values = await this.data.column(store.about.columns.indexOf(column));
     const [low, high] = middle(values);
     return { rows, scores: low >= -1 && high <= 1 ? Array.from(rows, (row) => values[row]) : null }; // only shares read well on a tile

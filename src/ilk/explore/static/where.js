@@ -2,6 +2,7 @@
 // that the facets show what the text says, and so that an exported page can filter without a server.
 
 import { Fault } from "./fault.js";
+import { dated } from "./words.js";
 
 const TOKENS = /\s*(?:(?<sign>!=|<=|>=|[=<>~])|(?<bracket>[()])|(?<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<word>[^\s()=!<>~"']+)|(?<other>\S))/gsy;
 const WORDS = new Set(["and", "or", "not", "is", "missing"]);
@@ -120,6 +121,7 @@ function test(tree, table) {
   if (!column && tree.column !== "key") throw new Fault(`The filter names ${tree.column}, which is no column; there are key, ${[...table.columns.keys()].join(", ")}.`);
   if (tree.kind === "missing") return column ? (row) => unknown(column, row) : () => false;
   if (tree.sign === "!=") return test({ kind: "not", inner: { ...tree, sign: "=" } }, table);
+  if (column?.date) return onDays(column, tree);
   if (column?.kind === "number") return ordered(column, tree);
   const fits = tree.sign === "~" ? globbed(tree.value) : compared(tree);
   if (!column) return (row) => fits(table.key(row));
@@ -133,6 +135,26 @@ function ordered({ name, data }, { sign, value }) {
   const limit = Math.fround(Number(value));
   if (sign === "~" || Number.isNaN(limit)) throw new Fault(`The filter must compare ${name} with a number, got ${value}.`);
   return (row) => signs[sign](data[row], limit);
+}
+
+function onDays({ name, data }, { sign, value }) {
+  const span = daysOf(value);
+  if (sign === "~" || !span) throw new Fault(`The filter must compare ${name} with a date such as 2024, 2024-05 or 2024-05-31, got ${value}.`);
+  const [first, after] = span;
+  const holds = { "=": (day) => day >= first && day < after, "<": (day) => day < first, "<=": (day) => day < after, ">": (day) => day >= after, ">=": (day) => day >= first };
+  return (row) => holds[sign](data[row]);
+}
+
+/** The first day of a year, a month or a day, and that after its last, in days since 1970; null for other text. */
+export function daysOf(text) {
+  if (!/^\d{4}(-\d\d){0,2}$/.test(text)) return null;
+  const first = Date.parse(text) / 864e5;
+  if (!dated(first).startsWith(text)) return null; // such as a 31st of February
+  const after = new Date(first * 864e5);
+  if (text.length === 10) after.setUTCDate(after.getUTCDate() + 1);
+  else if (text.length === 7) after.setUTCMonth(after.getUTCMonth() + 1);
+  else after.setUTCFullYear(after.getUTCFullYear() + 1);
+  return [first, after / 864e5];
 }
 
 const signs = { "=": (a, b) => a === b, "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b };

@@ -16,6 +16,9 @@ export function measured(number) {
   return SHORT.format(number);
 }
 
+/** Days since 1970 as a date: 19723 -> "2024-01-01" */
+export const dated = (days) => (Math.abs(days) < 1e8 ? new Date(days * 864e5).toISOString().split("T")[0] : "unknown");
+
 /** 0.9371 -> "0.94": similarities always have two places, so that they line up. */
 export const similarity = (number) => number.toFixed(2);
 
