@@ -43,6 +43,9 @@ def test_issues_are_listed_the_worst_first(client: TestClient, page: Page) -> No
     assert client.get("api/issues/unreadable").json()["rows"] == [gone]
     assert listed["unreadable"]["count"] == 1
     assert listed["unreadable"]["words"]
+    assert set(listed) == {found.kind for found in page.issues.kinds}
+    none = next(kind for kind, entry in listed.items() if not entry["count"])
+    assert client.get(f"api/issues/{none}").json()["rows"] == []
     assert "unreadable" in rows_of(client)[gone]["issues"]
     large = row_of(client, "large.png")
     assert client.get("api/issues/odd-size").json()["rows"][0] == large

@@ -31,11 +31,10 @@ class Issues:
     kinds: Sequence[Found]
 
     def said(self) -> list[dict[str, Any]]:
-        """Each kind that some image has."""
+        """Each kind that was looked for, and how many images have it."""
         return [
             {"kind": found.kind, "count": int(found.mask.sum()), "words": found.says}
             for found in self.kinds
-            if found.mask.any()
         ]
 
     def found(self, kind: str) -> dict[str, Any]:
@@ -48,7 +47,7 @@ class Issues:
             if known.kind == kind:
                 rows = np.flatnonzero(known.mask)
                 rows = rows[np.argsort(-known.badness[rows], kind="stable")]
-                return {"rows": rows.tolist(), "scores": None}
+                return {"rows": rows.tolist()}
         names = ", ".join(known.kind for known in self.kinds)
         raise UserError(f"issues: must be one of {names}, got {shown(kind)!r:.40}")
 

@@ -260,3 +260,14 @@ def test_nothing_is_asked_of_another_place_and_a_lost_server_is_said(browser, se
     page.page.wait_for_selector("#where .fault:not([hidden])")
     assert "does not answer" in page.page.locator("#where .fault").inner_text()
     page.close()
+
+
+def test_issues_that_no_image_has_are_named(browser, served):
+    seen = Seen(browser)
+    none = [{"kind": kind, "count": 0, "words": ""} for kind in ("dark", "gray")]
+    seen.page.route("**/api/issues", lambda route: route.fulfill(json=none))
+    seen.open(served[0])
+    seen.page.keyboard.press("i")
+    seen.wait("document.querySelector('#issues .empty')?.innerText.includes('No issue')")
+    assert "looked at for dark, gray." in seen.page.locator("#issues .empty").inner_text()
+    seen.close()

@@ -40,10 +40,10 @@ export class Issues {
       el("li", {}, button("", () => this.show(one.kind), { "aria-current": one.kind === kind, disabled: !one.count })))));
     this.list.querySelectorAll("li button").forEach((tab, at) => tab.append(el("span", {}, this.kinds[at].kind), el("span.soft.numbers", {}, whole(this.kinds[at].count))));
     try {
-      const { rows, scores } = await this.data.issue(kind);
+      const { rows } = await this.data.issue(kind);
       if (this.kind !== kind) return;
       this.#head(this.kinds.find((one) => one.kind === kind), rows);
-      this.tiles.show(rows, scores);
+      this.tiles.show(rows);
       this.say(`${kind}: ${count(rows.length, "image")}.`);
     } catch (fault) {
       this.warn(fault);
