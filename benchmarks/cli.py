@@ -100,10 +100,10 @@ def mixed_jpegs(target: Path) -> None:
         if number % 4 == 0:
             file.write_bytes(row["image"])
             continue
-        picture = Image.open(io.BytesIO(row["image"])).convert("RGB")
+        image = Image.open(io.BytesIO(row["image"])).convert("RGB")
         scale, aspect = chance.uniform(0.7, 2.2), chance.uniform(0.75, 1.35)
-        sides = int(picture.width * scale * aspect), int(picture.height * scale)
-        picture.resize(sides).save(file, quality=int(chance.integers(70, 95)))
+        sides = int(image.width * scale * aspect), int(image.height * scale)
+        image.resize(sides).save(file, quality=int(chance.integers(70, 95)))
     (next((target / "train").iterdir()) / "broken.jpg").write_bytes(b"not an image")
 
 

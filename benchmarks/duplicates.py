@@ -1,4 +1,4 @@
-"""How many planted copies are found, at which precision, and beside whom?
+"""How many planted copies are found, at which precision, and by which tools?
 
     make bench-duplicates                                  all stages, each kept once done
     python -m benchmarks.duplicates --peers PYTHON         beside imagededup and cleanvision
@@ -12,8 +12,8 @@ test set, with copies drawn from another seed.
 Pairs are counted. A pair is right if both are the same image or copies of it. The data have
 copies by themselves: pairs that were not planted are drawn on sheets (``--sheets``) and judged
 by eye, without the name of who found them, in ``judged.json``: all pairs of ilk and a random
-sample of those of each other tool. So far a random sample of
-ilk's was judged. Those judged to be copies count as right.
+sample of those of each other tool. So far a random sample of ilk's was judged. Those judged
+to be copies count as right.
 Processor seconds of one process are reported: other work ran on the machine.
 """
 

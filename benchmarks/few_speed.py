@@ -66,11 +66,11 @@ def rows(runs: int) -> list[dict[str, Any]]:
             "predict": table(Path(folder), "predict"),
             "embed": table(Path(folder), "embed"),
         }
-        told = interleaved(works, max(runs // 5, 2))
+        tables = interleaved(works, max(runs // 5, 2))
     small, large = (memory(count) for count in (FEW, MANY))
     return [
         compared("FixMatch step", spent["step"], "its bare passes", spent["bare"], at_most=1.1),
-        compared("ilk predict", told["predict"], "ilk embed", told["embed"], at_most=1.05),
+        compared("ilk predict", tables["predict"], "ilk embed", tables["embed"], at_most=1.05),
         {
             "work": f"memory of ilk predict on {MANY:,} images",
             "against": f"{FEW:,} images", "at_most": 1.1,

@@ -75,7 +75,7 @@ def main(folders: list[Path], minutes: float, only: str | None) -> None:
             for what in ("seconds", "memory"):
                 off = found[what]["off_by"]
                 verdict = "as wanted" if abs(off) <= WANTED else "not as wanted"
-                print(f"{folder.name} {name}: {what} foretold {off:+.0%}, {verdict}")
+                print(f"{folder.name} {name}: {what} predicted {off:+.0%}, {verdict}")
 
 
 if __name__ == "__main__":

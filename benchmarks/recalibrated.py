@@ -65,5 +65,5 @@ if __name__ == "__main__":
     )
     for name, rows in found.items():
         for row, results in rows.items():
-            told = ", ".join(f"{r['protocol']} {100 * r['value']:.1f} %" for r in results)
-            print(f"{name}, {row}: {told}")
+            shown = ", ".join(f"{r['protocol']} {100 * r['value']:.1f} %" for r in results)
+            print(f"{name}, {row}: {shown}")

@@ -232,7 +232,7 @@ PARTS: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all when none")
-    parser.add_argument("--rows", type=int, help="fewer rows than are told, to try it out")
+    parser.add_argument("--rows", type=int, help="fewer rows than the table has, to try it out")
     parser.add_argument("--again", action="store_true", help="measure what is there as well")
     chosen = parser.parse_args()
     if unknown := set(chosen.parts) - set(PARTS):

@@ -109,9 +109,9 @@ def measure(name: str, runs: int) -> None:
     for row in found:
         if name != "growth":
             ratio = row.get("ratio", row.get("seconds"))
-            told = row.get("skipped") or f"{ratio:.3g}"
+            shown = row.get("skipped") or f"{ratio:.3g}"
             beside = row.get("against") or ("its step" if name == "kin" else "nothing")
-            print(f"{row['work']} against {beside}: {told}", flush=True)
+            print(f"{row['work']} against {beside}: {shown}", flush=True)
     print(f"{name}: {seconds:.0f} s", flush=True)
 
 

@@ -65,6 +65,15 @@ def test_a_choice_is_a_list_that_training_takes(ilk, photos, folder):
     assert all(classes.count(name) == 2 for name in source.classes)
 
 
+def test_an_image_that_is_dropped_whatever_its_bytes_is_not_chosen(ilk, photos):
+    keys = Index.open(photos).columns(["key"])["key"].to_pylist()
+    keep_decisions("curation.parquet", decided(keys[:39], None, "drop", reason="x", by="hand"))
+    said = ilk("select", photos, "-n", "1", "--by", "random", "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["selected"] == keys[39:]
+    assert json.loads(said.out)["of"] == 1
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -14,7 +14,9 @@ from ilk.curate import (
     decided,
     keep_decisions,
     read_decisions,
+    rows_about,
     undo_decisions,
+    undo_rule_decisions,
     verdicts,
     write_decisions,
 )
@@ -23,7 +25,8 @@ from ilk.curate.decisions import SCHEMA
 WORDS = st.sampled_from(["drop", "keep", "select"])
 ROWS = st.lists(
     st.tuples(
-        st.sampled_from("abcd"),
+        st.sampled_from("abc"),
+        st.sampled_from([None, 1, 2]),
         WORDS,
         st.sampled_from(["dark", "twin", "x"]),
         st.sampled_from(["hand", "rule 1", "rule 2"]),
@@ -32,22 +35,25 @@ ROWS = st.lists(
 )
 
 
-def table_of(rows: list[tuple[str, str, str, str]]) -> pa.Table:
-    parts = [decided([k], [ord(k)], d, reason=r, by=b) for k, d, r, b in rows]
+def table_of(rows: list[tuple[str, int | None, str, str, str]]) -> pa.Table:
+    parts = [decided([k], [c], d, reason=r, by=b) for k, c, d, r, b in rows]
     return pa.concat_tables([SCHEMA.empty_table(), *parts])
 
 
 def slow_latest(rows):
     out = {}
     for row in rows:
-        out.pop((row[0], row[2]), None)
-        out[row[0], row[2]] = row
+        image = row[0], row[1], row[3]
+        if image in out and out[image][4] == "hand" != row[4]:
+            continue
+        out.pop(image, None)
+        out[image] = row
     return list(out.values())
 
 
 def slow_verdict(rows):
     """By plain rules: the last by hand says whether it is dropped, else any rule."""
-    words, hand = [row[1] for row in rows], [row[1] for row in rows if row[3] == "hand"]
+    words, hand = [row[2] for row in rows], [row[2] for row in rows if row[4] == "hand"]
     if (hand[-1] == "drop") if hand else ("drop" in words):
         return "drop"
     return "select" if "select" in words else "keep"
@@ -60,14 +66,21 @@ def test_merge_and_verdicts_equal_plain_loops(rows, more, tmp_path_factory):
     keep_decisions(path, table_of(rows))
     merged = keep_decisions(path, table_of(more))
     wanted = slow_latest(rows + more)
-    names = ["key", "decision", "reason", "by"]
+    names = ["key", "content", "decision", "reason", "by"]
     assert [tuple(r[n] for n in names) for r in merged.to_pylist()] == wanted
     assert read_decisions(path).equals(merged)
-    found = {row["key"]: row["verdict"] for row in verdicts(merged).to_pylist()}
+    held = verdicts(merged)
+    found = {(row["key"], row["content"]): row["verdict"] for row in held.to_pylist()}
     assert found == {
-        k: slow_verdict([r for r in wanted if r[0] == k]) for k in {r[0] for r in wanted}
+        (k, c): slow_verdict([r for r in wanted if r[0] == k and r[1] in (None, c)])
+        for k, c in {(r[0], r[1]) for r in wanted}
     }
-    assert len(verdicts(merged)) == len(found)
+    assert len(held) == len(found)
+    images = [(k, c) for k in "abcd" for c in (1, 2, 3)]
+    keys, contents = (pa.array(column) for column in zip(*images, strict=True))
+    about = [held["verdict"][row].as_py() if row >= 0 else None
+             for row in rows_about(held, keys, contents).tolist()]  # fmt: skip
+    assert about == [found.get((k, c), found.get((k, None))) for k, c in images]
 
 
 def test_undo_takes_one_reason_and_leaves_the_others(tmp_path: Path):
@@ -95,6 +108,43 @@ def test_undo_takes_one_reason_and_leaves_the_others(tmp_path: Path):
     assert found == {"a": ("drop", "duplicate"), "b": ("keep", "looked at")}
     with pytest.raises(UserError, match="a reason, a rule or keys, got none"):
         undo_decisions(path)
+
+
+def test_two_images_of_one_key_are_decided_and_undone_apart(tmp_path: Path):
+    path = tmp_path / "curation.parquet"
+    two = decided(["0.png", "0.png"], [1, 2], "drop", reason="dark", by="hand")
+    assert len(keep_decisions(path, two)) == 2
+    assert undo_decisions(path, by="hand", keys=["0.png"], contents=[2]) == 1
+    assert read_decisions(path)["content"].to_pylist() == [1]
+    keep_decisions(path, decided(["0.png"], None, "drop", reason="x", by="hand"))
+    assert undo_decisions(path, by="hand", keys=["0.png"], contents=[2]) == 1, "holds for all"
+    keep_decisions(path, two)
+    assert undo_decisions(path, by="hand", keys=["0.png"], contents=[None]) == 2
+
+
+def test_an_image_whose_content_is_not_known_has_the_rows_of_its_key():
+    held = verdicts(decided(["a", "b"], [1, None], "drop", reason="dark", by="x"))
+    keys = pa.chunked_array([["a", "b"], ["c"]])
+    assert rows_about(held, keys, pa.nulls(3, pa.uint64())).tolist() == [0, 1, -1]
+    assert rows_about(held, keys, pa.array([2, 2, 2])).tolist() == [-1, 1, -1]
+
+
+def test_a_rule_makes_room_and_decides_in_one_write(tmp_path: Path, monkeypatch):
+    path = tmp_path / "curation.parquet"
+    keep_decisions(path, decided(["a", "b"], [1, 2], "drop", reason="leak", by="rule 1"))
+    keep_decisions(path, decided(["c"], [3], "keep", reason="leak", by="hand"))
+    writes: list[int] = []
+    monkeypatch.setattr(
+        "ilk.curate.decisions.write_decisions",
+        lambda path, table: (writes.append(len(table)), write_decisions(path, table)),
+    )
+    new = decided(["b", "c"], [2, 3], "drop", reason="leak", by="rule 2")
+    keep_decisions(path, new, instead="leak")
+    assert writes == [2]
+    rows = [(r["key"], r["by"]) for r in read_decisions(path).to_pylist()]
+    assert rows == [("c", "hand"), ("b", "rule 2")]
+    assert undo_rule_decisions(path, "leak") == 1
+    assert read_decisions(path)["by"].to_pylist() == ["hand"]
 
 
 def test_writers_at_once_lose_nothing(tmp_path: Path):

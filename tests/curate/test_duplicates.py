@@ -15,7 +15,6 @@ from ilk.curate import (
     keep_rule,
     look_at,
     nearest_in_cells,
-    replace_decisions,
     tail,
     undo_rule_decisions,
     verdicts,
@@ -357,7 +356,7 @@ def test_decisions_are_written_replaced_and_taken_back_and_those_by_hand_stay(al
     dark = decided(["7"], [None], "drop", reason="dark", by="issues")
     choose = keep_rule("typical", looks, album)
     table = group_decisions(found, choose, looks, album, "typical")
-    replace_decisions(path, table, "duplicate")
+    keep_decisions(path, table, instead="duplicate")
     dropped = {
         row["key"]: row["other"]
         for row in read_decisions(path).to_pylist()
@@ -368,9 +367,8 @@ def test_decisions_are_written_replaced_and_taken_back_and_those_by_hand_stay(al
     assert kept == {"0", "1", "3"}
     keep_decisions(path, hand)
     keep_decisions(path, dark)
-    replace_decisions(
-        path, group_decisions(found[:1], choose, looks, album, "other"), "duplicate"
-    )
+    other = group_decisions(found[:1], choose, looks, album, "other")
+    keep_decisions(path, other, instead="duplicate")
     words = {row["key"]: row["verdict"] for row in verdicts(read_decisions(path)).to_pylist()}
     assert words["24"] == "keep", "a hand beats rules"
     assert words["7"] == "drop"

@@ -83,6 +83,27 @@ def test_a_decision_about_other_bytes_does_not_hold(photos, tmp_path):
     )
 
 
+def test_images_of_one_key_are_left_out_each_by_its_own_content(tmp_path):
+    """One index has images of two folders with the same names."""
+    for name, gray in (("imgs", 10), ("im2", 200)):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (8, 8), (gray,) * 3).save(tmp_path / name / "0.png")
+        Image.new("RGB", (8, 8), (gray, 0, 0)).save(tmp_path / name / "1.png")
+    path = tmp_path / "curation.parquet"
+    sources = [open_source(str(tmp_path / name)) for name in ("imgs", "im2")]
+    both = [content_of(read_item(source, 0)) for source in sources]
+    keep_decisions(path, decided(["0.png"] * 2, both, "drop", reason="dark", by="hand"))
+    for source in sources:
+        left = curated(source, path)
+        assert [left.key(index) for index in range(len(left))] == ["1.png"]
+        assert [str(entry) for entry in left_out(left)] == [
+            "dropped as dark: 1 (such as 0.png)"
+        ]
+    undo_decisions(path, by="hand", keys=["0.png"], contents=both[:1])
+    keep_decisions(path, decided(["1.png"], None, "drop", reason="dark", by="x"))
+    assert [curated(sources[0], path).key(0)] == ["0.png"]
+
+
 @pytest.mark.parametrize(
     ("keys", "decision", "says"),
     [

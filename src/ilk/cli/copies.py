@@ -70,12 +70,15 @@ def tell_bad(console: Console, found: "Collection") -> None:
         say(console, f"  and {len(bad) - SHOWN:,} more, which --json names")
 
 
-def tell_files(console: Console, page: Path | None, decisions: Path | None) -> None:
-    """Where results were written."""
+def tell_files(
+    console: Console, page: Path | None, decisions: Path | None, reason: str
+) -> None:
+    """Where results were written, and how decisions are undone if a command can."""
     if page is not None:
         say(console, f"The page is in {plain(page)}")
     if decisions is not None:
-        say(console, f"The list of decisions is in {plain(decisions)}; --undo takes it back")
+        back = "; --undo takes it back" if reason == "duplicate" else ""
+        say(console, f"The list of decisions is in {plain(decisions)}{back}")
 
 
 def tell_copies(
@@ -94,7 +97,7 @@ def tell_copies(
         limits: share of false alarms, and the agreement in its place.
         workers: threads.
     """
-    from ilk.curate import copies_among, copy_decisions, replace_decisions
+    from ilk.curate import copies_among, copy_decisions, keep_decisions
 
     reason, decisions, output = wanted
     with TrainDisplay(console, reason) as display:
@@ -122,8 +125,8 @@ def tell_copies(
             copies, known, asked, reason=reason,
             by=f"agreement {limit.value:.2f} or more with {known.source.name}",
         )  # fmt: skip
-        replace_decisions(decisions, table, reason)
-    tell_files(console, output, decisions)
+        keep_decisions(decisions, table, instead=reason)
+    tell_files(console, output, decisions, reason)
     answer(
         {
             "images": len(asked.source),

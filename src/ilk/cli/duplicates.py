@@ -87,7 +87,7 @@ def duplicates(
             (false_alarms, threshold), workers,
         )  # fmt: skip
         return
-    from ilk.curate import duplicate_groups, group_decisions, keep_rule, replace_decisions
+    from ilk.curate import duplicate_groups, group_decisions, keep_decisions, keep_rule
 
     with TrainDisplay(console, "duplicates") as display:
         found = opened(display, data, workers)
@@ -103,8 +103,8 @@ def duplicates(
     if decisions is not None:
         by = f"ilk duplicates --keep {keep}, agreement {limit.value:.2f} or more"
         table = group_decisions(groups, choose, found.looks, found.source, by)
-        replace_decisions(decisions, table, "duplicate")
-    tell_files(console, written, decisions)
+        keep_decisions(decisions, table, instead="duplicate")
+    tell_files(console, written, decisions, "duplicate")
     answer(_answer(found, groups, limit, choose))
 
 

@@ -91,20 +91,16 @@ def select(
 def _candidates(index: "Index", output: Path, where: str | None) -> Any:
     """The places of the images that may be chosen."""
     import numpy as np
-    import pyarrow as pa
 
-    from ilk.curate import read_decisions, verdicts
-    from ilk.curate.measured import rows_of
+    from ilk.curate import read_decisions, rows_about, verdicts
     from ilk.search import rows_where
 
     mask = np.ones(len(index), np.bool_) if where is None else rows_where(index.table, where)
     if output.exists():
-        known = verdicts(read_decisions(output))
-        dropped = known.filter(
-            pa.array([word == "drop" for word in known["verdict"].to_pylist()])
-        )
-        rows = rows_of(index.columns(["key", "content"]), dropped)
-        mask[rows[rows >= 0]] = False
+        held, known = verdicts(read_decisions(output)), index.columns(["key", "content"])
+        rows = rows_about(held, known["key"], known["content"])
+        words = np.array([*held["verdict"].to_pylist(), ""])  # the last for those without a row
+        mask &= words[rows] != "drop"
     if not mask.any():
         raise UserError(
             f"select: {index.folder} must have an image to choose, got {len(index):,} of which"

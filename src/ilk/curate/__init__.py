@@ -11,20 +11,14 @@ from ilk.curate.decisions import (
     keep_decisions,
     read_decisions,
     undo_decisions,
-    verdicts,
+    undo_rule_decisions,
     write_decisions,
 )
 from ilk.curate.duplicates import Copy, Group, copies_among, duplicate_groups
 from ilk.curate.groups import groups
 from ilk.curate.hashes import DETAIL, appearance, perceptual_hash
-from ilk.curate.keep import (
-    Choose,
-    copy_decisions,
-    group_decisions,
-    keep_rule,
-    replace_decisions,
-    undo_rule_decisions,
-)
+from ilk.curate.held import rows_about, verdicts
+from ilk.curate.keep import Choose, copy_decisions, group_decisions, keep_rule
 from ilk.curate.subset import curated
 from ilk.curate.thresholds import Threshold, agreement_threshold, tail
 
@@ -33,6 +27,6 @@ __all__ = [
     "Shelf", "Threshold", "agreement", "agreement_threshold", "agreements", "appearance",
     "copies_among", "copy_decisions", "curated", "decided", "duplicate_groups",
     "group_decisions", "groups", "keep_decisions", "keep_rule", "look_at", "nearest_in_cells",
-    "open_collection", "perceptual_hash", "read_decisions", "replace_decisions", "tail",
+    "open_collection", "perceptual_hash", "read_decisions", "rows_about", "tail",
     "undo_decisions", "undo_rule_decisions", "verdicts", "write_decisions",
 ]  # fmt: skip

@@ -51,7 +51,7 @@ def mislabelled(graph: Graph, labels: Int64[np.ndarray, " N"]) -> Found:
     where another class is spoken for that has the larger probability.
 
     Args:
-        graph: of all images.
+        graph: the neighbours of all images.
         labels: class of each; -1 where it is not known, and such images neither vote nor are
             meant.
 

@@ -77,8 +77,8 @@ class Shelf:
     """Where the appearances of the images of an index are kept.
 
     Args:
-        folder: of ours alone.
-        ids: of the items of the source, ascending; an id never gets another image.
+        folder: a folder that holds nothing else.
+        ids: the ids of the items of the source, ascending; an id never gets another image.
         contents: digest of each image, as it was embedded.
     """
 
@@ -146,7 +146,7 @@ def look_at(
     """Read every image of a source once.
 
     Args:
-        source: of images; those that cannot be read are listed as bad.
+        source: the images; those that cannot be read are listed as bad.
         workers: threads that read and decode.
         shelf: where results are kept; what it holds is not computed again, but for bad images,
             which are tried each time. Memory then holds a piece of 4,096 images at most.

@@ -43,7 +43,7 @@ def nearest_in_cells(
     a sample, and each is compared with those of the four cells nearest to it.
 
     Args:
-        known: of images to look among.
+        known: the vectors to look among.
         asked: may be the known ones themselves; each is then its own nearest.
         k: at least 1.
 

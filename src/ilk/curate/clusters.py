@@ -28,7 +28,7 @@ class Clusters:
     Args:
         of: group of each vector.
         similarity: cosine of each vector with the centre of its group.
-        centres: of unit length.
+        centres: vectors of unit length.
         medoids: position of the vector in each group that is nearest to its centre.
         sizes: vectors in each group; none is empty.
         why: how the number of groups came about, in words.
@@ -52,7 +52,7 @@ def clustered(vectors: Any, k: int | None = None, *, seed: int = 0) -> Clusters:
         vectors: rows [N, D] of unit length that can be indexed, such as an array or those of
             an index; no more than a block is in memory beside those that are fitted on.
         k: number of groups; None chooses it, see `chosen_k`.
-        seed: of what is drawn.
+        seed: decides what is drawn.
 
     Raises:
         UserError: ``k`` is not between 1 and N.
@@ -82,7 +82,7 @@ def levels(vectors: Any, ks: Sequence[int | None], *, seed: int = 0) -> list[Clu
     Args:
         vectors: as in `clustered`.
         ks: number of groups at each level, falling.
-        seed: of what is drawn.
+        seed: decides what is drawn.
 
     Returns:
         For each level the groups of the N vectors; one below lies in one above as a whole.

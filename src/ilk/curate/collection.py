@@ -20,9 +20,9 @@ class Collection:
     """A set of images.
 
     Args:
-        source: of the images.
+        source: where the images come from.
         looks: how they look.
-        vectors: of all items of the source; None where there are none.
+        vectors: one for each item of the source; None where there are none.
         encoder: fingerprint of what made the vectors; empty where there are none.
         gone: why only files can be compared, and not what they show; empty if they can.
     """
@@ -34,7 +34,7 @@ class Collection:
     gone: str = ""
 
     def key(self, row: int) -> str:
-        """Of the image in a row of ``looks``."""
+        """The key of the image in a row of ``looks``."""
         return self.source.key(int(self.looks.items[row]))
 
 
@@ -70,7 +70,7 @@ def open_collection(
 
 
 def _by_content(contents: np.ndarray) -> Appearances:
-    """Of images of which no more is known."""
+    """The appearances of images of which no more is known."""
     rows = np.zeros(len(contents), KEPT)
     rows["id"] = np.arange(len(contents))
     rows["content"] = rows["pixels"] = contents

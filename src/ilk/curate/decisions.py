@@ -4,7 +4,9 @@ A row says of one image, by its ``key`` (string) and ``content`` (uint64, a dige
 null where it is not known), the ``decision``, the ``reason`` in a word, ``by`` which rule or
 hand, the key of an ``other`` image (null without one) and the ``date``. No image is deleted:
 only the list changes.
-An image has one row for each reason, so that each can be undone and the others stay.
+An image has one row for each reason, so that each can be undone and the others stay. Images
+below several roots may have one key: content tells them apart, and a row without content
+holds for all images of its key.
 The list may come from anybody: it is data, and its content is checked first.
 """
 
@@ -62,7 +64,7 @@ def decided(
         [{'key': 'a.jpg', 'decision': 'drop', 'reason': 'dark'}]
 
     Args:
-        keys: of the images.
+        keys: the keys of the images.
         contents: digest of the bytes of each; None where it is not known.
         decision: ``drop`` leaves an image out of training; ``keep`` lets it stay, by hand even
             where rules drop it; ``select`` chooses it, and then what no row selects is left
@@ -116,8 +118,10 @@ def write_decisions(path: str | Path, table: pa.Table) -> None:
 def keep_decisions(path: str | Path, new: pa.Table, *, instead: str = "") -> pa.Table:
     """Add rows to the list in a file, which is made if need be; they replace older ones.
 
+    A row by hand is replaced by another one by hand alone.
+
     Args:
-        path: of the list.
+        path: where the list is.
         new: what ``decided`` gave.
         instead: a reason whose rows, but for those by hand, make room for the new ones.
 
@@ -129,8 +133,7 @@ def keep_decisions(path: str | Path, new: pa.Table, *, instead: str = "") -> pa.
     """
 
     def merged(old: pa.Table) -> pa.Table:
-        stays = pc.or_(pc.not_equal(old["reason"], instead), pc.equal(old["by"], HAND))
-        return _latest([old.filter(stays), new])
+        return _latest([old.filter(pc.invert(_by_rules(old, instead))), new])
 
     return _changed(Path(path), merged)
 
@@ -141,14 +144,17 @@ def undo_decisions(
     reason: str | None = None,
     by: str | None = None,
     keys: Iterable[str] | None = None,
+    contents: Iterable[int | None] | None = None,
 ) -> int:
     """Take rows out of the list in a file: those that fit all that is given.
 
     Args:
-        path: of the list.
-        reason: of the rows.
+        path: where the list is.
+        reason: the reason of the rows.
         by: the rule of the rows, or ``hand``.
-        keys: of their images.
+        keys: the keys of their images.
+        contents: digest of the bytes of each of ``keys``, None where it is not known; rows
+            about other bytes stay.
 
     Returns:
         The number of rows that were taken out.
@@ -156,45 +162,67 @@ def undo_decisions(
     Raises:
         UserError: nothing is given, or there is no such list.
     """
-    wanted = {"reason": reason, "by": by, "key": keys if keys is None else map(stored, keys)}
-    given = {name: value for name, value in wanted.items() if value is not None}
-    if not given:
+    if reason is None and by is None and keys is None:
         raise UserError(f"{_WORD}: undo must be given a reason, a rule or keys, got none")
+    named = None if keys is None else pa.array(map(stored, keys), pa.string())
+    bytes_of = None if contents is None else pa.array(contents, pa.uint64())
+
+    def gone(old: pa.Table) -> Any:
+        fits = pa.array(np.ones(len(old), bool))
+        for name, value in (("reason", reason), ("by", by)):
+            if value is not None:
+                fits = pc.and_(fits, pc.equal(old[name], value))
+        if named is not None:
+            fits = pc.and_(fits, _about(old, named, bytes_of))
+        return fits
+
     read_decisions(path)  # nothing is made where there is none
+    return _without(Path(path), gone)
+
+
+def undo_rule_decisions(path: str | Path, reason: str) -> int:
+    """Take back all that rules decided for a reason, and return how many rows that were.
+
+    Raises:
+        UserError: something else stands there, or it cannot be written.
+    """
+    if not Path(path).exists():
+        return 0
+    return _without(Path(path), lambda old: _by_rules(old, reason))
+
+
+def _by_rules(table: pa.Table, reason: str) -> Any:
+    """Which rows have a reason and are not by hand."""
+    return pc.and_(pc.equal(table["reason"], reason), pc.not_equal(table["by"], HAND))
+
+
+def _about(table: pa.Table, keys: pa.Array, contents: pa.Array | None) -> Any:
+    """Which rows are about one of some images."""
+    named = pc.is_in(table["key"], keys)
+    if contents is None:
+        return named
+    images = set(zip(keys.to_pylist(), contents.to_pylist(), strict=True))
+    whole = {key for key, content in images if content is None}
+    rows = zip(
+        named.to_pylist(), table["key"].to_pylist(), table["content"].to_pylist(), strict=True
+    )
+    return pa.array(
+        [fits and (c is None or k in whole or (k, c) in images) for fits, k, c in rows],
+        pa.bool_(),
+    )
+
+
+def _without(path: Path, gone: Callable[[pa.Table], Any]) -> int:
+    """Take out of the list in a file the rows that a function marks, and count them."""
     counted: list[int] = []
 
     def rest(old: pa.Table) -> pa.Table:
-        gone = pa.array(np.ones(len(old), bool))
-        for name, value in given.items():
-            one_of = pa.array([value] if isinstance(value, str) else list(value), pa.string())
-            gone = pc.and_(gone, pc.is_in(old[name], one_of))
-        counted.append(pc.sum(gone).as_py() or 0)
-        return old.filter(pc.invert(gone))
+        marks = gone(old)
+        counted.append(pc.sum(marks).as_py() or 0)
+        return old.filter(pc.invert(marks))
 
-    _changed(Path(path), rest)
+    _changed(path, rest)
     return counted[0]
-
-
-def verdicts(table: pa.Table) -> pa.Table:
-    """What follows for each image from all its rows, in the order of the rows that decide.
-
-    An image is dropped if a rule drops it, but where rows are by hand the latest of these says
-    whether it is. Otherwise it is selected if any row selects it, and kept if none does.
-
-    Returns:
-        ``key``, ``content``, ``verdict`` and the ``reason`` of the row that decides, one row an
-        image.
-    """
-    by_hand = table.filter(pc.equal(table["by"], HAND))
-    last = _heaviest(by_hand, ["key"], np.zeros(len(by_hand), np.int64))
-    stays = last.filter(pc.not_equal(last["decision"], "drop"))["key"]
-    ranks = pc.index_in(table["decision"], pa.array(["keep", "select", "drop"]))
-    overruled = pc.and_(pc.equal(table["decision"], "drop"), pc.is_in(table["key"], stays))
-    weights = pc.if_else(overruled, -1, ranks).to_numpy().astype(np.int64)
-    chosen = _heaviest(table, ["key"], weights)
-    return chosen.select(["key", "content", "decision", "reason"]).rename_columns(
-        ["key", "content", "verdict", "reason"]
-    )
 
 
 def _changed(path: Path, change: Callable[[pa.Table], pa.Table]) -> pa.Table:
@@ -208,15 +236,19 @@ def _changed(path: Path, change: Callable[[pa.Table], pa.Table]) -> pa.Table:
 
 
 def _latest(parts: Sequence[pa.Table]) -> pa.Table:
-    """All rows, of each key and reason the last one, in the order in which they came."""
+    """All rows in the order in which they came, one of each key, content and reason.
+
+    It is the last one by hand, else the last.
+    """
     table = pa.concat_tables(parts)
-    return _heaviest(table, ["key", "reason"], np.zeros(len(table), np.int64))
+    by_hand = pc.equal(table["by"], HAND).to_numpy().astype(np.int64)
+    return heaviest(table, ["key", "content", "reason"], by_hand)
 
 
-def _heaviest(
-    table: pa.Table, columns: list[str], weights: Int64[np.ndarray, " N"]
+def heaviest(
+    table: pa.Table, columns: list[str], weights: Int64[np.ndarray, " rows"]
 ) -> pa.Table:
-    """Of rows that agree in some columns the heaviest, of equal ones the last; in order."""
+    """The heaviest of rows that agree in some columns, of equal ones the last; in order."""
     count = max(len(table), 1)
     scores = pa.array(weights * count + np.arange(len(table)))
     rows = table.select(columns).append_column("score", scores).group_by(columns)

@@ -26,10 +26,10 @@ class Copy:
     """An image that is a copy of another one.
 
     Args:
-        row: of the image.
+        row: the row of the image.
         of: row of the other one.
         level: how it was found; ``same group`` by another copy of the same image.
-        agreement: of the pixels, 1 for the same.
+        agreement: how well the pixels agree, 1 for the same.
     """
 
     row: int
@@ -73,7 +73,7 @@ def duplicate_groups(
 
     Args:
         looks: how its images look.
-        vectors: of the items of its source; None leaves the embedding out.
+        vectors: one for each item of its source; None leaves the embedding out.
         threshold: agreement from which on images are copies, see
             `ilk.curate.thresholds.agreement_threshold`.
         workers: threads.
@@ -116,7 +116,7 @@ def copies_among(
     Args:
         known: how the images look that are looked among.
         asked: how those look that are asked for.
-        vectors: of the items of both sources; None leaves the embedding out.
+        vectors: those of the items of both sources; None leaves the embedding out.
         threshold: agreement from which on images are copies.
         workers: threads.
         progress: called with the pairs compared and their number.

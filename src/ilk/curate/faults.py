@@ -27,7 +27,7 @@ class Found:
         kind: a word for it.
         says: what it means and where the limit lies, for people.
         mask: which images have it.
-        badness: of every image, larger is worse; it orders those that have it.
+        badness: a number for every image, larger is worse; it orders those that have it.
     """
 
     kind: str
@@ -78,7 +78,7 @@ def faults(table: pa.Table) -> list[Found]:
     """All faults that the pixels of images show, each with the images that have it.
 
     Args:
-        table: of `ilk.curate.measured`.
+        table: what `ilk.curate.measured` gave.
     """
     out = [_unreadable(table)]
     out += [_low(kind, low, _numbers(table, low.column)) for kind, low in LOW.items()]

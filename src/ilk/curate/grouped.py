@@ -41,8 +41,8 @@ def save_clusters(path: Path, table: pa.Table, state: str) -> None:
     """Write the table, whole or not at all.
 
     Args:
-        path: of the file.
-        table: of `cluster_table`.
+        path: where the file is to be.
+        table: what `cluster_table` gave.
         state: fingerprint of the index that the groups are of.
 
     Raises:

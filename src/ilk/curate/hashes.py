@@ -93,7 +93,7 @@ def turned(hashes: UInt64[np.ndarray, " N"], turn: int) -> UInt64[np.ndarray, " 
     """The hashes that images have once they are turned, see `turn_pixels`.
 
     Args:
-        hashes: of upright images.
+        hashes: those of upright images.
         turn: 0 to 7.
     """
     bits = np.unpackbits(hashes.view(np.uint8).reshape(-1, 8), axis=1).reshape(-1, BITS, BITS)

@@ -9,19 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ilk.core import UserError
 from ilk.curate.appearances import Appearances
 from ilk.curate.collection import Collection
-from ilk.curate.decisions import (
-    HAND,
-    Decision,
-    decided,
-    keep_decisions,
-    read_decisions,
-    undo_decisions,
-)
+from ilk.curate.decisions import Decision, decided
 from ilk.curate.duplicates import Copy, Group
 from ilk.data import Source, roots
 
@@ -82,7 +74,7 @@ def group_decisions(
     """The list for groups of copies: one of each stays, the others are dropped.
 
     Args:
-        groups: of copies.
+        groups: groups of copies.
         choose: which row stays, see `keep_rule`.
         looks: how the images look.
         source: that they come from.
@@ -112,7 +104,7 @@ def copy_decisions(
     """The list for copies of images of another collection: they are dropped.
 
     Args:
-        copies: of images of ``known``.
+        copies: images of ``asked`` that are copies of one of ``known``.
         known: where they come from.
         asked: where they were found.
         reason: ``duplicate`` or ``leak``.
@@ -130,33 +122,3 @@ def _rows(
     keys = [source.key(int(looks.items[row])) for row in rows]
     contents = looks.column("content")[np.array(rows, np.int64)]
     return decided(keys, contents, decision, reason=reason, by=by, others=others)
-
-
-def replace_decisions(path: Path, new: pa.Table, reason: str) -> None:
-    """Write a list of decisions for a reason in the place of the last one; those by hand stay.
-
-    Args:
-        path: of the list.
-        new: decisions.
-        reason: all of them have.
-
-    Raises:
-        UserError: something else stands there, or it cannot be written.
-    """
-    undo_rule_decisions(path, reason)
-    left = read_decisions(path) if path.exists() else new.slice(0, 0)
-    by_hand = left.filter(pc.equal(left["reason"], reason))["key"]  # what is left of a reason
-    keep_decisions(path, new.filter(pc.invert(pc.is_in(new["key"], by_hand))))
-
-
-def undo_rule_decisions(path: Path, reason: str) -> int:
-    """Take back all that rules decided for a reason, and return how many rows that were.
-
-    Raises:
-        UserError: something else stands there, or it cannot be written.
-    """
-    if not path.exists():
-        return 0
-    rows = read_decisions(path).to_pylist()
-    rules = {row["by"] for row in rows if row["reason"] == reason and row["by"] != HAND}
-    return sum(undo_decisions(path, reason=reason, by=rule) for rule in rules)

@@ -30,7 +30,7 @@ class Look:
         height: likewise.
         highlight: luma that 99 % of the pixels stay below, 0 to 1.
         shadow: luma that 5 % of the pixels stay below, 0 to 1.
-        entropy: of the histogram of luma, 0 to 8 bits.
+        entropy: entropy of the histogram of luma, 0 to 8 bits.
         sharpness: share of the gradients that a slight blur takes away, 0 to 1; NaN where there
             are none to speak of. The idea is that of Crete et al., Human Vision and Electronic
             Imaging 2007: blurring once more changes a blurred image little.
@@ -71,7 +71,7 @@ def look(item: bytes | np.ndarray) -> Look:
 
 
 def entropy(luma: UInt8[np.ndarray, "H W"]) -> float:
-    """Of the histogram of gray levels, in bits.
+    """The entropy of the histogram of gray levels, in bits.
 
     Example:
         >>> entropy(np.array([[0, 255]], np.uint8))

@@ -59,8 +59,8 @@ def measured(
     writer removes them. A whole table of the same images is read and not made again.
 
     Args:
-        source: of images.
-        path: of the table that is to come.
+        source: the images.
+        path: where the table is to come.
         workers: threads that read; None is one per core.
         progress: called with the items done and their number.
 

@@ -192,12 +192,12 @@ def select(
         3
 
     Args:
-        vectors: of unit length.
+        vectors: one of unit length for each image.
         n: number to choose, or of each group where there are groups; all where there are fewer.
         by: a name in ``WAYS``.
         per: a group of each image, -1 for none; then so many are chosen within each of them,
             and none of those without.
-        seed: of what is drawn.
+        seed: decides what is drawn.
 
     Returns:
         Positions, in the order in which they were chosen.

@@ -16,7 +16,7 @@ def lower_limit(values: Float[np.ndarray, " N"], finest: float) -> float:
     outliers nor a long tail on the other side widen it.
 
     Args:
-        values: of the collection; NaN is left out.
+        values: one for each image of the collection; NaN is left out.
         finest: the least deviation; smaller ones are taken for this.
 
     Returns:

@@ -1,15 +1,21 @@
 """The images of a source that a list of decisions leaves. Axes: N items, R rows of the list."""
 
+# pyarrow has no types
+# pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
+
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from jaxtyping import Bool, Int64
 
 from ilk.core import UserError, stored
 from ilk.core.prefetch import mapped_ahead
-from ilk.curate.decisions import read_decisions, verdicts
+from ilk.curate.decisions import read_decisions
+from ilk.curate.held import rows_about, verdicts
 from ilk.data import BadItem, LeftOut, Source, Subset, default_workers, read_item
 from ilk.data.account import Tally
 from ilk.embedding.batches import content_of
@@ -27,7 +33,7 @@ def curated(source: Source, path: str | Path, *, workers: int | None = None) -> 
 
     Args:
         source: the whole.
-        path: of the list, see `ilk.curate.decisions`.
+        path: where the list is, see `ilk.curate.decisions`.
         workers: threads that read; None is one per core.
 
     Returns:
@@ -44,51 +50,52 @@ def curated(source: Source, path: str | Path, *, workers: int | None = None) -> 
         raise UserError(
             f"{_WORD}: {path} must drop or select an image, got {len(table)} that are only kept"
         )
-    rows = _rows(source, table["key"].to_pylist())
-    if (rows < 0).all():
+    named = _named(source, set(table["key"].to_pylist()))
+    if not len(named):
         raise UserError(
             f"{_WORD}: {path} must be of images in {source.name}, got {len(table)} others, "
             f"first {table['key'][0].as_py()!r:.200}; give the DATA that it was written for"
         )
-    changed = _changed(source, rows, table["content"], workers or default_workers())
-    now = np.where(changed, -1, rows)
+    rows = np.full(len(source), -1, np.int64)
+    rows[named] = _rows(source, table, named, workers or default_workers())
     tally = Tally()
-    taken = _taken(source, now, words, table["reason"].to_pylist(), tally)
-    left = (*tally.result(), *_remarks(source, Path(path).name, table, rows, changed))
+    taken = _taken(source, rows, words, table["reason"].to_pylist(), tally)
+    changed = named[rows[named] < 0]
+    left = (*tally.result(), *_remarks(source, Path(path).name, table, named, changed))
     if not taken.any():
         raise UserError(f"{_WORD}: {path} must leave an image of {source.name}, it leaves none")
     return Subset(source, np.flatnonzero(taken), left)
 
 
-def _rows(source: Source, keys: list[str]) -> Int64[np.ndarray, " N"]:
-    """The row of the list that is about each item, -1 for none."""
-    place = {key: row for row, key in enumerate(keys)}
-    found = (place.get(stored(source.key(index)), -1) for index in range(len(source)))
-    return np.fromiter(found, np.int64, len(source))
+def _named(source: Source, keys: set[str]) -> Int64[np.ndarray, " n"]:
+    """The items that have one of some keys."""
+    found = (index for index in range(len(source)) if stored(source.key(index)) in keys)
+    return np.fromiter(found, np.int64)
 
 
-def _changed(
-    source: Source, rows: Int64[np.ndarray, " N"], contents: Any, workers: int
-) -> Bool[np.ndarray, " N"]:
-    """Which items are not the ones that the list is about."""
-    known = contents.is_valid().to_numpy()
-    digests = contents.fill_null(0).to_numpy()
-    items = np.flatnonzero((rows >= 0) & known[rows])
-    parts = (items[start : start + _PART] for start in range(0, len(items), _PART))
-    out = np.zeros(len(rows), np.bool_)
+def _keys(source: Source, items: Int64[np.ndarray, " n"]) -> pa.Array:
+    return pa.array([stored(source.key(index)) for index in items.tolist()], pa.string())
+
+
+def _rows(
+    source: Source, table: pa.Table, named: Int64[np.ndarray, " n"], workers: int
+) -> Int64[np.ndarray, " n"]:
+    """The row that is about each item whose key the list has; -1 where its bytes are others."""
+    keys = _keys(source, named)
+    known = table.filter(pc.is_valid(table["content"]))["key"]
+    items = named[pc.is_in(keys, known).to_numpy(zero_copy_only=False)]
+    parts = (items[start : start + _PART].tolist() for start in range(0, len(items), _PART))
+    digests: dict[int, int | None] = {}
     for part, now in mapped_ahead(
-        lambda part: (part, _digests(source, part.tolist())),
-        parts,
-        workers=workers,
-        name="ilk-subset",
+        lambda part: (part, _digests(source, part)), parts, workers=workers, name="ilk-subset"
     ):
-        wanted = digests[rows[part]]
-        out[part] = [a is not None and a != int(b) for a, b in zip(now, wanted, strict=True)]
-    return out
+        digests |= zip(part, now, strict=True)
+    contents = pa.array([digests.get(index) for index in named.tolist()], pa.uint64())
+    return rows_about(table, keys, contents)
 
 
 def _digests(source: Source, items: Iterable[int]) -> list[int | None]:
-    """Of each item; None where it cannot be read."""
+    """The digest of each item; None where it cannot be read."""
     out: list[int | None] = []
     for index in items:
         try:
@@ -117,17 +124,18 @@ def _taken(
 def _remarks(
     source: Source,
     name: str,
-    table: Any,
-    rows: Int64[np.ndarray, " N"],
-    changed: Bool[np.ndarray, " N"],
+    table: pa.Table,
+    named: Int64[np.ndarray, " n"],
+    changed: Int64[np.ndarray, " m"],
 ) -> Iterable[LeftOut]:
-    """Rows of the list that decide about nothing."""
-    unknown = np.setdiff1d(np.arange(len(table)), rows)
+    """Keys of the list, and items, about which it decides nothing."""
+    others = pc.invert(pc.is_in(table["key"], _keys(source, named)))
+    unknown = pc.unique(table["key"].filter(others))
     if len(unknown):
-        first = table["key"][int(unknown[0])].as_py()
-        yield LeftOut(f"rows of {name} about no image here", len(unknown), first)
-    if changed.any():
-        first = stored(source.key(int(np.flatnonzero(changed)[0])))
+        reason = f"rows of {name} about no image here"
+        yield LeftOut(reason, len(unknown), unknown[0].as_py())
+    if len(changed):
+        first = stored(source.key(int(changed[0])))
         yield LeftOut(
-            f"rows of {name} about images that have changed since", int(changed.sum()), first
+            f"rows of {name} about images that have changed since", len(changed), first
         )

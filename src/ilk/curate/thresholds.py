@@ -103,7 +103,7 @@ def agreement_threshold(
         source: that the images come from; altered copies are made of 200 of them, to see how
             many count as copies. None makes none.
         workers: threads.
-        seed: of the images that are drawn.
+        seed: decides which images are drawn.
     """
     drawn = np.sort(seeding.permutation(seed, 0, len(looks))[:OTHERS])
     others = agreements(looks.small, _similar(looks, drawn), workers=workers)

@@ -27,7 +27,7 @@ def disjoint(part: Embeddings, test: Embeddings, name: str) -> None:
 
     Args:
         part: train, or another set that must not hold test images.
-        test: of the same encoder.
+        test: embeddings by the same encoder.
         name: what ``part`` is called.
 
     Raises:
@@ -67,7 +67,7 @@ class NearDuplicates:
         compared: images of test and of train whose pixels were compared; None where there are
             only vectors.
         known: train images there are.
-        agreement: of pixels from which on images count as copies; None without pixels.
+        agreement: how well pixels of copies agree at least; None without pixels.
     """
 
     count: int
@@ -113,12 +113,12 @@ def near_duplicates(
 
     A test image counts where `ilk.curate.copies_among` finds it by pixels and hashes: what
     ``ilk leaks`` does without vectors. At most 10,000 images of each set are compared, evenly
-    spread. Without the sources,
-    or where rows were taken out of the embeddings, there are only candidates: test images whose
-    nearest train image has a cosine of 0.8 or more, of features standardised by train.
+    spread. Without the sources, or where rows were taken out of the embeddings, there are only
+    candidates: test images whose nearest train image has a cosine of 0.8 or more, of features
+    standardised by train.
 
     Args:
-        train: of the same encoder; finite.
+        train: embeddings by the same encoder as ``test``; finite.
         test: finite.
         sources: where the images of train and test come from.
         shown: examples at most, those that agree most first.

@@ -18,7 +18,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ilk.core import UserError
-from ilk.curate import HAND, decided, keep_decisions, read_decisions, undo_decisions, verdicts
+from ilk.curate import (
+    HAND,
+    decided,
+    keep_decisions,
+    read_decisions,
+    rows_about,
+    undo_decisions,
+    verdicts,
+)
 from ilk.data.pairs import forget_pairs, keep_pairs, marked, read_pairs
 from ilk.explore.collection import NONE, Collection
 
@@ -63,27 +71,21 @@ class Curation:
         if not self.decisions.exists():
             return {}
         table = read_decisions(self.decisions)
-        entries = table.to_pylist()
-        rows = {(entry["key"], entry["reason"]): entry for entry in entries}
-        by_hand = {entry["key"]: entry for entry in entries if entry["by"] == HAND}
-        held = verdicts(table)
-        out: dict[int, dict[str, Any]] = {}
-        for first, entry in zip(self._places(held["key"]), held.to_pylist(), strict=True):
-            place = self._same(first, entry["key"], entry["content"])
-            if place != NONE:
-                # one that is selected too stays kept by hand
-                row = by_hand.get(entry["key"]) or rows[entry["key"], entry["reason"]]
-                out[place] = {name: row[name] for name in ("decision", "reason", "by", "other")}
-        return out
+        by_hand = table.filter(pc.equal(table["by"], HAND))
+        return self._held(table) | self._held(by_hand)  # one that is selected too stays kept
 
-    def _same(self, place: int, key: str, content: int | None) -> int:
-        """The row of a key that has a content: below other roots a key may be there again."""
+    def _held(self, table: pa.Table) -> dict[int, dict[str, Any]]:
+        """By row, the row of a list that decides about each image."""
+        held = verdicts(table)
         contents = self._collection.contents
-        if place == NONE or content is None or contents[place] in (0, content):
-            return place
-        rows = np.flatnonzero(contents == np.uint64(content)).tolist()
-        keys = self._keys(rows)
-        return next((row for row, one in zip(rows, keys, strict=True) if one == key), NONE)
+        known = pa.array(contents, mask=contents == 0)
+        about = rows_about(held, self._collection.keys, known)
+        places = np.flatnonzero(about >= 0)
+        entries = held.select(["verdict", "reason", "by", "other"]).take(
+            pa.array(about[places])
+        )
+        entries = entries.rename_columns(["decision", "reason", "by", "other"]).to_pylist()
+        return dict(zip(places.tolist(), entries, strict=True))
 
     def decide(self, choices: Sequence[Choice]) -> int:
         """Write decisions; return the number of images in the list.
@@ -100,25 +102,35 @@ class Curation:
                 together[choice.decision, choice.reason[:LONGEST] or REASON].append(choice)
         with self._lock:
             if back and self.decisions.exists():
-                undo_decisions(self.decisions, by=HAND, keys=self._keys(back))
+                undo_decisions(
+                    self.decisions,
+                    by=HAND,
+                    keys=self._keys(back),
+                    contents=self._contents(back),
+                )
             for (decision, reason), entries in together.items():
                 self._keep(cast("Literal['keep', 'drop']", decision), reason, entries)
         if not self.decisions.exists():
             return 0
-        return pc.count_distinct(read_decisions(self.decisions)["key"]).as_py()
+        images = read_decisions(self.decisions).group_by(["key", "content"])
+        return len(images.aggregate([]))
 
     def _keep(
         self, decision: Literal["keep", "drop"], reason: str, entries: Sequence[Choice]
     ) -> None:
         rows = [entry.row for entry in entries]
-        contents = [int(content) or None for content in self._collection.contents[rows]]
         others = [
             None if entry.other is None else self._keys([entry.other])[0] for entry in entries
         ]
         keep_decisions(
             self.decisions,
             decided(
-                self._keys(rows), contents, decision, reason=reason, by=HAND, others=others
+                self._keys(rows),
+                self._contents(rows),
+                decision,
+                reason=reason,
+                by=HAND,
+                others=others,
             ),
         )
 
@@ -151,6 +163,9 @@ class Curation:
 
     def _keys(self, rows: Sequence[int]) -> list[str]:
         return self._collection.keys.take(pa.array(rows, pa.int64())).to_pylist()
+
+    def _contents(self, rows: Sequence[int]) -> list[int | None]:
+        return [int(content) or None for content in self._collection.contents[rows]]
 
     def _places(self, keys: Any) -> list[int]:
         """Rows of keys, -1 where there is none."""

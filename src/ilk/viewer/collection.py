@@ -18,7 +18,7 @@ class Row:
     """Some images, and why they are shown.
 
     Args:
-        title: of the row.
+        title: what stands above the row.
         says: what they have in common.
         count: how many such images there are.
         items: the ones shown, by their index in the source.
@@ -42,9 +42,9 @@ def collection_report(
     """A report with a chapter for each row.
 
     Args:
-        title: of the page.
+        title: what stands above the page.
         verdict: what was found.
-        source: of the images.
+        source: where the images come from.
         rows: in the order in which they are shown.
         facts: names and values at the end.
     """

@@ -64,7 +64,7 @@ def copies_report(
     Args:
         known: where the copies come from.
         asked: where they were found.
-        copies: of images of ``known`` in ``asked``.
+        copies: images of ``asked`` that are copies of one of ``known``.
         limit: from which agreement on images are copies.
     """
     lookups = tuple(
