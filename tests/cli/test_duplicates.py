@@ -61,6 +61,7 @@ def test_test_images_that_are_copies_of_train_images_are_leaks(ilk, photos, tmp_
     )
     assert found.code == 0, found.err
     assert "2 of 3 images of" in found.out
+    assert "--undo" not in found.out, "leaks has no such parameter"
     rows = read_decisions("d.parquet").to_pylist()
     assert [(row["key"][-5:], row["other"][-5:], row["reason"]) for row in rows] == [
         ("a.png", "3.jpg", "leak"), ("c.png", "4.jpg", "leak"),
