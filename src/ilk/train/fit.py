@@ -3,10 +3,10 @@
 import contextlib
 import re
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ilk.core import UserError, check_writable, lock, sweep
 from ilk.data import Source, left_out, unlabelled_because
@@ -97,47 +97,34 @@ def train(
 def resume(
     directory: Path,
     watcher: Watcher,
-    data: Any = None,
-    *,
-    workers: int | None = None,
-    device: Literal["auto", "cpu", "cuda", "mps"] | None = None,
-    epochs: float | None = None,
-    steps: int | None = None,
-    minutes: float | None = None,
+    data: Any,
+    moved: Mapping[str, Any],
+    asked: Mapping[str, Any],
 ) -> None:
-    """Go on with a run, bit for bit as if it had never stopped, or lengthen it.
-
-    Sums depend on how many threads and processes compute them, and on the device. Where these
-    are others than before, the run goes on, and a message and the record say so.
+    """Go on with one run; see `ilk.train.resume`.
 
     Args:
         directory: of the run.
         watcher: sees the run go by.
-        data: needed when the run's data was not named by a path, or has moved.
-        workers: threads that make views; the result is the same with any number.
-        device: where to train; None is where the settings say.
-        epochs: that the whole run is to have, finished or not: a new schedule runs from the
-            present step to there, see `ilk.train.records.legs`. None of these three leaves
-            the length.
-        steps: that the whole run is to have, in place of epochs.
-        minutes: that the whole run is to take, at its pace so far, in place of epochs.
-
-    Raises:
-        UserError: there is no run, it has ended, its data has changed, or the new length is
-            not more than what is done.
+        data: None where it is what the record names.
+        moved: settings of where to compute, as far as they are given now.
+        asked: settings of length, as far as they are given now.
     """
-    moved = {"workers": workers, "device": device}
-    asked = {"epochs": epochs, "steps": steps, "minutes": minutes}
     with processes(), _held(directory, "resume"):
-        _resume(directory, watcher, data, _given(moved), _given(asked))
+        _resume(directory, watcher, data, moved, asked)
 
 
-def _given(options: dict[str, Any]) -> dict[str, Any]:
+def given(**options: Any) -> dict[str, Any]:
+    """The settings that are given now."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 def _resume(
-    directory: Path, watcher: Watcher, data: Any, moved: dict[str, Any], asked: dict[str, Any]
+    directory: Path,
+    watcher: Watcher,
+    data: Any,
+    moved: Mapping[str, Any],
+    asked: Mapping[str, Any],
 ) -> None:
     record = from_first(lambda: read_record(directory))
     check_not_stopped(record, directory)
@@ -241,13 +228,22 @@ def dry_run(
         return _record(setup, data) | {"plan": planned.record()}
 
 
+def _held(directory: Path, option: str) -> contextlib.AbstractContextManager[None]:
+    return alone(directory, lambda kept: _hold(directory, option, kept))
+
+
 @contextlib.contextmanager
-def _held(directory: Path, option: str) -> Generator[None]:
-    """The directory for this run alone; left as it was where nothing comes of it."""
+def alone(directory: Path, take: Callable[[contextlib.ExitStack], object]) -> Generator[None]:
+    """The directory for this run alone; left as it was where nothing comes of it.
+
+    Args:
+        directory: of the run.
+        take: enters what keeps others out, in the first process.
+    """
     new = not directory.exists()
     try:
-        with contextlib.ExitStack() as held:
-            from_first(lambda: _hold(directory, option, held))
+        with contextlib.ExitStack() as kept:
+            from_first(lambda: take(kept))
             yield
     finally:
         if new:

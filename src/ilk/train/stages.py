@@ -8,7 +8,7 @@ done again: a run that was stopped in any stage goes on there.
 
 import contextlib
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -73,8 +73,7 @@ def train(
     began = time.monotonic() if began is None else began
     with processes(), _held(directory):
         from_first(lambda: check_free(directory))
-        job = _Job(placed(settings), stages, data, directory, watcher, say, began)
-        job.finish({})
+        _Job(placed(settings), stages, data, directory, watcher, say, began).finish({})
 
 
 def resume(
@@ -88,24 +87,37 @@ def resume(
     steps: int | None = None,
     minutes: float | None = None,
 ) -> None:
-    """Go on with a run in whichever stage it stands; see `ilk.train.fit.resume`.
+    """Go on with a run, bit for bit as if it had never stopped, or lengthen it.
+
+    Sums depend on how many threads and processes compute them, and on the device. Where these
+    are others than before, the run goes on, and a message and the record say so. A run of
+    several stages goes on in whichever it stands.
+
+    Args:
+        directory: of the run.
+        watcher: sees the run go by.
+        data: needed when the run's data was not named by a path, or has moved.
+        workers: threads that make views; the result is the same with any number.
+        device: where to train; None is where the settings say.
+        epochs: that the whole run is to have, finished or not: a new schedule runs from the
+            present step to there, see `ilk.train.records.legs`.
+        steps: that the whole run is to have, in place of epochs.
+        minutes: that the whole run is to take, at its pace so far, in place of epochs.
 
     Raises:
-        UserError: as there, or another length is asked for a run of several stages.
+        UserError: there is no run, it has ended, its data has changed, or the new length is
+            not more than what is done, or is asked of a run of several stages.
     """
+    moved = fit.given(workers=workers, device=device)
+    asked = fit.given(epochs=epochs, steps=steps, minutes=minutes)
     if not (directory / STAGES).exists():
-        fit.resume(
-            directory, watcher, data, workers=workers, device=device,
-            epochs=epochs, steps=steps, minutes=minutes,
-        )  # fmt: skip
+        fit.resume(directory, watcher, data, moved, asked)
         return
-    if any(length is not None for length in (epochs, steps, minutes)):
+    if asked:
         raise UserError(
             f"resume: {directory} must keep its length, for it has several stages; begin a new "
             "run, or continue one of the stages by itself"
         )
-    given = {"workers": workers, "device": device}
-    moved = {name: value for name, value in given.items() if value is not None}
     with processes(), _held(directory):
         found = from_first(lambda: read_stages(directory))
         settings = replace(Settings(**found["settings"]), **moved)
@@ -185,7 +197,7 @@ class _Job:
     def _train(self, stage: Stage, left: int, images: Source) -> None:
         place = self._place(stage.name)
         if from_first((place / RECORD).exists):
-            fit.resume(place, self.watcher, self.data, **(self.moved or {}))
+            fit.resume(place, self.watcher, self.data, self.moved or {}, {})
             return
         settings, now = self._settings(stage), time.monotonic()
         if settings.batch_size is not None:
@@ -283,15 +295,6 @@ def _seconds(place: Path) -> float:
     return read_record(place).get("seconds", 0.0) if (place / RECORD).exists() else 0.0
 
 
-@contextlib.contextmanager
-def _held(directory: Path) -> Generator[None]:
-    """The directory for these stages alone; left as it was where nothing comes of it."""
-    new = not directory.exists()
-    try:
-        with contextlib.ExitStack() as held:
-            from_first(lambda: held.enter_context(lock(directory / STAGES, "directory")))
-            yield
-    finally:
-        if new:
-            with contextlib.suppress(OSError):
-                directory.rmdir()  # goes through where it is empty
+def _held(directory: Path) -> contextlib.AbstractContextManager[None]:
+    held = lock(directory / STAGES, "directory")
+    return fit.alone(directory, lambda kept: kept.enter_context(held))
