@@ -28,7 +28,7 @@ class OperationRates(nn.Module):
 
     Args:
         operations: how many there are.
-        strengths: of each.
+        strengths: how many each of them has.
         count: operations that follow one another in a row.
         decay: a, share of the old rate that is kept.
         every: steps of a period; more than views are made ahead.

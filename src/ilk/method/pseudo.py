@@ -43,7 +43,7 @@ class PseudoLabels:
         Args:
             classes: the most probable class of each.
             sure: its probability.
-            seed: of what is left to chance, a function of it and the item.
+            seed: the seed of what is left to chance, a function of it and the item.
 
         Example:
             >>> import numpy as np

@@ -18,7 +18,7 @@ class Stage:
     """One training of several that a method consists of; a run as any other.
 
     Args:
-        name: of the stage, by which later ones refer to it; a name of a folder.
+        name: the name of the stage, by which later ones refer to it; a name of a folder.
         options: fields of the method in this stage.
         settings: settings of the run that are others than those of the whole, by name.
         labels: stage whose network labels the images that have no label, before this one

@@ -60,7 +60,7 @@ class Patches:
 
     Args:
         view: whose pixels.
-        side: of a patch in pixels; that of the view gives one row an image.
+        side: the side of a patch in pixels; that of the view gives one row an image.
         standard: whether each patch is brought to mean 0 and variance 1 (MAE, He et al., CVPR
             2022, section 3: "normalized pixel values").
     """

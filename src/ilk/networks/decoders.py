@@ -23,11 +23,11 @@ class TokenDecoder(nn.Module):
     norm, a linear layer. Tokens of no place stand first and are dropped at the end.
 
     Args:
-        width: of the tokens that it is given.
+        width: the width of the tokens that it is given.
         values: P, of a patch.
         dim: width of the decoder, a multiple of 4 and of its heads.
         depth: blocks.
-        heads: of each block.
+        heads: the number of heads of each block.
     """
 
     def __init__(self, width: int, values: int, *, dim: int, depth: int, heads: int) -> None:
@@ -52,7 +52,7 @@ class TokenDecoder(nn.Module):
 
         Args:
             sequence: tokens of no place, then those of visible patches.
-            mask: of the grid of patches; it must hide something.
+            mask: the mask of the grid of patches; it must hide something.
         """
         assert mask is not None, "a decoder needs a mask"
         rows, columns = mask.grid
@@ -77,8 +77,8 @@ class Enlarge(nn.Module):
     SimMIM, Xie et al., CVPR 2022: a 1x1 convolution and a shuffle.
 
     Args:
-        width: of a place.
-        channels: of a place that comes out.
+        width: the width of a place.
+        channels: the number of channels of a place that comes out.
         times: side of the square.
     """
 
@@ -98,8 +98,8 @@ class ImageDecoder(nn.Module):
     """From one vector to an image: a small map, then convolutions that double it.
 
     Args:
-        width: of the vector.
-        channels: of the image.
+        width: the width of the vector.
+        channels: the number of channels of the image.
         size: its side in pixels.
         hidden: width between the layers.
     """
@@ -132,7 +132,7 @@ class CutPatches(nn.Module):
     """Patches of a decoded image, as `ilk.method.Patches` are cut; has no weights.
 
     Args:
-        side: of a patch in pixels.
+        side: the side of a patch in pixels.
     """
 
     def __init__(self, side: int) -> None:
@@ -151,7 +151,7 @@ class Critic(nn.Module):
     CVPR 2016, Eq. 2. Place 0 is the image, place 1 the image with what was drawn.
 
     Args:
-        channels: of images.
+        channels: the number of channels of images.
         hidden: width of the first of three convolutions, doubled by each of the others.
     """
 

@@ -53,7 +53,7 @@ def hiding(
     Args:
         backbone: that is to be called within the context.
         images: normalised.
-        mask: of each image.
+        mask: the mask of each image.
         token: a `MaskToken` or nothing.
 
     Yields:
@@ -119,8 +119,8 @@ def visible_tokens(
     """The tokens that are of no place, and those of visible patches in raster order.
 
     Args:
-        tokens: of whole images.
-        mask: of the grid of patches.
+        tokens: the tokens of whole images.
+        mask: the mask of the grid of patches.
         prefix: how many tokens are of no place.
     """
     seen = mask.shown_cells()

@@ -57,7 +57,7 @@ def map_stride(backbone: nn.Module, image_size: int, channels: int) -> int:
     Args:
         backbone: in any mode, which it keeps.
         image_size: side of the image that is tried, in pixels.
-        channels: of it.
+        channels: the number of channels of that image.
     """
     mode = backbone.training
     place = next(backbone.parameters()).device

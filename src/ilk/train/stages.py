@@ -94,7 +94,7 @@ def resume(
     several stages goes on in whichever it stands.
 
     Args:
-        directory: of the run.
+        directory: the directory of the run.
         watcher: sees the run go by.
         data: needed when the run's data was not named by a path, or has moved.
         workers: threads that make views; the result is the same with any number.

@@ -19,7 +19,7 @@ class MaskedView:
     on the image's number and not on its pixels, so a mix has that of its first image.
 
     Args:
-        name: of the masked view, on which it depends where masks lie.
+        name: the name of the masked view, on which it depends where masks lie.
         view: that is masked.
         cell: side of a cell of the grid, in pixels.
         masks: how they are drawn.

@@ -25,10 +25,10 @@ class MaskChance:
     """What the masks of a batch depend on.
 
     Args:
-        items: of the batch.
+        items: the numbers of the images of the batch.
         epoch: or any other counter.
         step: for what all images of a step have in common.
-        seed: of the run.
+        seed: the seed of the run.
         stream: name of the view.
     """
 
@@ -65,7 +65,7 @@ class RandomCells:
     Xie et al., CVPR 2022, https://arxiv.org/abs/2111.09886, squares of 32 px.
 
     Args:
-        share: of the cells that is hidden, in (0, 1); rounded up to whole units.
+        share: the share of the cells that is hidden, in (0, 1); rounded up to whole units.
         unit: side of the squares that are hidden as one, in cells; it must divide the grid.
 
     Raises:
@@ -107,7 +107,7 @@ class BlockCells:
     fits is hidden cell by cell, so that the share is what was drawn.
 
     Args:
-        share: of the cells that is hidden, least and largest; uniform between them.
+        share: the share of the cells that is hidden, least and largest; uniform between them.
         masked: share of the images that have a mask at all.
         least: cells of a rectangle.
         aspect: smallest height over width; the largest is its inverse.
@@ -239,7 +239,7 @@ def mask_unit(size: int, patch: int) -> int:
     It divides the grid of patches and leaves at least two units along each side.
 
     Args:
-        size: of the image, in pixels.
+        size: the side of the image, in pixels.
         patch: side of a patch, in pixels.
 
     Example:

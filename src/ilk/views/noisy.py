@@ -24,7 +24,7 @@ class NoisyView:
     the place alone, so it is the same in whichever rank or row.
 
     Args:
-        name: of the noisy view.
+        name: the name of the noisy view.
         view: that is corrupted.
         noise: standard deviation, in those of the data's channels.
         erased: share of the pixels, all channels of which become the data's mean.
@@ -77,7 +77,7 @@ class GreyView:
     """A view without its colours: the brightness of each pixel in all three channels.
 
     Args:
-        name: of the grey view.
+        name: the name of the grey view.
         view: whose colours are lost.
     """
 

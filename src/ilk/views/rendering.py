@@ -49,10 +49,10 @@ def tasks_of(
     """Which operations were applied to each item, for views with which strengths are learned.
 
     Args:
-        views: of the step.
-        items: of the rows.
+        views: the views of the step.
+        items: the numbers of the rows.
         when: step or epoch, as the views were rendered.
-        seed: of the run.
+        seed: the seed of the run.
     """
     learning = {
         view.name: view.policy

@@ -215,7 +215,7 @@ def images_embedded(images: int, labelled: int) -> int:
     """How many vectors one score needs, for a plan.
 
     Args:
-        images: of the run.
+        images: the images of the run.
         labelled: how many of them have a label.
     """
     right = min(labelled, GALLERY + QUERIES)

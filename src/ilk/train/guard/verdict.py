@@ -145,7 +145,7 @@ def why_worse(now: Scores, start: Scores, looks: int, name: str) -> str | None:
         now: scores of the encoder.
         start: scores of the given weights, of the same images.
         looks: how often a run looks.
-        name: of the first score.
+        name: the name of the first score.
     """
     ranked = now.ranks is not None and start.ranks is not None
     scores = [(name, now.each, start.each, SPARE * start.value if ranked else 0.0)]

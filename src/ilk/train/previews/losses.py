@@ -42,7 +42,7 @@ def preview_losses(
     """As `losses_seen`, of the next batch.
 
     Args:
-        directory: of a run that has a checkpoint.
+        directory: the directory of a run that has a checkpoint.
         images: of which a batch is taken.
         queries: how many are kept at most.
         best: candidates of each group that are kept at most.
@@ -63,7 +63,7 @@ def losses_seen(
 
     Args:
         seen: the batch.
-        directory: of the run.
+        directory: the directory of the run.
         images: of which the batch was taken; past keys have pixels when they are of these or of
             the run's own data.
         queries: how many are kept at most.

@@ -45,7 +45,7 @@ def preview_reconstructions(
     """What a run draws of the next batch; none where its targets are not pixels.
 
     Args:
-        directory: of a run that has a checkpoint.
+        directory: the directory of a run that has a checkpoint.
         images: of which a batch is taken.
         most: images, at most.
 

@@ -14,7 +14,7 @@ class RowImage:
     """The image behind a row of queries or candidates.
 
     Args:
-        pixels: of a view, or of the whole image for a past key.
+        pixels: the pixels of a view, or of the whole image for a past key.
         kind: ``view NAME`` or ``past key``.
         made_of: files or numbers of the images in it and their shares, which sum to one.
     """
@@ -60,7 +60,7 @@ class QueryPreview:
     """A query and its candidates.
 
     Args:
-        image: of the query.
+        image: the image of the query.
         groups: those that have a member.
     """
 
@@ -73,7 +73,7 @@ class LossPreview:
     """Some queries of one loss.
 
     Args:
-        name: of the loss.
+        name: the name of the loss.
         candidates: what queries are compared with.
         negatives: whether the loss has any.
         queries: of a batch, the first ones.
