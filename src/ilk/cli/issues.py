@@ -18,12 +18,8 @@ from ilk.core.names import did_you_mean
 from ilk.progress import TrainDisplay
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ilk.curate.faults import Found
-    from ilk.curate.graph import Search
     from ilk.data import Source
-    from ilk.search import Index
 
 KINDS = (
     "unreadable", "dark", "bright", "blurry", "low-information", "odd-size", "odd-aspect",
@@ -126,7 +122,7 @@ def _by_neighbours(folder: Path, table: Any, tell: Any) -> list["Found"]:
     """What an index of the same images says."""
     from ilk.curate.apart import apart, mislabelled
     from ilk.curate.faults import expanded
-    from ilk.curate.graph import neighbour_graph
+    from ilk.curate.graph import index_search, neighbour_graph
     from ilk.curate.measured import rows_of
     from ilk.search import Index
 
@@ -146,16 +142,6 @@ def _by_neighbours(folder: Path, table: Any, tell: Any) -> list["Found"]:
     if "label" in known.column_names:
         found.append(mislabelled(graph, known["label"].fill_null(-1).to_numpy()))
     return [expanded(entry, rows, len(table)) for entry in found]
-
-
-def index_search(index: "Index") -> "Search":
-    """The search of an index, with positions in the place of ids."""
-
-    def search(queries: "np.ndarray", k: int) -> "tuple[np.ndarray, np.ndarray]":
-        ids, similarities = index.search(queries, k)
-        return index.places(ids.ravel()).reshape(ids.shape), similarities
-
-    return search
 
 
 def _write_page(path: Path, source: "Source", table: Any, found: Sequence["Found"]) -> None:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float32, Int64
 
 from ilk.embedding import nearest
+from ilk.search import Index
 
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 BLOCK = 4096  # queries at once
@@ -34,6 +35,16 @@ def exact(vectors: Float32[np.ndarray, "N D"]) -> Search:
     def search(queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         places, cosines = nearest(torch.from_numpy(queries), gallery, k)
         return places.numpy(), cosines.numpy()
+
+    return search
+
+
+def index_search(index: Index) -> Search:
+    """The search of an index, with positions in the place of ids."""
+
+    def search(queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        ids, cosines = index.search(queries, k)
+        return index.places(ids.ravel()).reshape(ids.shape), cosines
 
     return search
 

@@ -5,12 +5,11 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
 
 from ilk.core import UserError
+from ilk.curate.graph import index_search
 from ilk.data import Source, default_workers
 from ilk.embedding import Embeddings, cached, read_embeddings
 from ilk.explore.collection import Collection, further_space, whole_space
@@ -46,7 +45,7 @@ def open_collection(
     except UserError as error:
         images = str(error)
     keys, contents = table["key"].combine_chunks(), table["content"].to_numpy()
-    spaces = [whole_space(index.folder.name, _named(index), index.vectors, _search(index))]
+    spaces = [whole_space(index.folder.name, _named(index), index.vectors, index_search(index))]
     for other in others:
         found = _embeddings(other, images, progress)
         spaces.append(further_space(other, found, keys, contents))
@@ -66,16 +65,6 @@ def open_collection(
 
 def _named(index: Index) -> str:
     return f"{index.header.encoder_name} {index.header.encoder[:12]}"
-
-
-def _search(index: Index) -> Any:
-    """Search of the index that answers with rows."""
-
-    def search(queries: Float32[np.ndarray, "Q D"], k: int) -> tuple[np.ndarray, np.ndarray]:
-        ids, cosines = index.search(queries, k)
-        return index.places(ids.ravel()).reshape(ids.shape), cosines
-
-    return search
 
 
 def _embeddings(

@@ -7,7 +7,7 @@ import numpy as np
 
 from ilk.data import BadItem, Source, decode, read_item
 from ilk.viewer.names import shortened
-from ilk.viewer.report import CaptionedImage, Chapter, Facts, Grid, Report
+from ilk.viewer.report import CaptionedImage, Chapter, Grid, Report
 
 _CAPTION = 40  # characters
 _LISTED = 50  # images without pixels that are named
@@ -37,7 +37,6 @@ def collection_report(
     verdict: str,
     source: Source,
     rows: Iterable[Row],
-    facts: Sequence[tuple[str, str]] = (),
 ) -> Report:
     """A report with a chapter for each row.
 
@@ -46,11 +45,9 @@ def collection_report(
         verdict: what was found.
         source: where the images come from.
         rows: in the order in which they are shown.
-        facts: names and values at the end.
     """
     chapters = tuple(_chapter(source, row) for row in rows)
-    details = (Facts(title="How it was found", rows=tuple(facts)),) if facts else ()
-    return Report(title=title, verdict=verdict, chapters=chapters, facts=details)
+    return Report(title=title, verdict=verdict, chapters=chapters)
 
 
 def _chapter(source: Source, row: Row) -> Chapter:
