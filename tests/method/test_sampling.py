@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ilk.core import UserError
 from ilk.core.facts import Fact
-from ilk.method import Grouped, KnownShare, Sampling
+from ilk.method import Grouped, KnownShare, Sampling, largest
 
 SEEDS = st.integers(0, 2**40)
 STEPS = st.integers(0, 10**7)
@@ -47,6 +47,23 @@ def test_a_share_is_known(seed, step, share, ranks, own, labelled, others) -> No
     assert (values[items] >= 0).sum() == count
     each = (values[items.reshape(ranks, own)] >= 0).sum(axis=1)
     assert each.max() - each.min() <= 1
+
+
+@given(share=st.floats(0.02, 0.98), labelled=st.integers(1, 60), others=st.integers(1, 60))
+@settings(max_examples=200, deadline=None)
+def test_the_largest_batch_can_be_drawn_and_one_more_cannot(share, labelled, others) -> None:
+    rule, fact = KnownShare(share=share), known([0] * labelled + [-1] * others)
+
+    def drawn(batch: int) -> bool:
+        try:
+            items = rule.draw(fact, batch=batch, seed=0)(3)
+        except UserError:
+            return False
+        return len(set(items.tolist())) == batch
+
+    batch = largest(rule, labelled, labelled + others)
+    assert not drawn(batch + 1)
+    assert drawn(batch) or not any(drawn(smaller) for smaller in range(1, batch))
 
 
 def test_shares_of_ranks_are_exact_where_they_are_whole() -> None:

@@ -17,6 +17,7 @@ from ilk.networks import load_classifier, load_encoder
 from ilk.train import Interrupted, open_images, read_record, resume, settings_asked, train
 from ilk.train import stages as module
 from ilk.train.records.record import recorded_settings
+from tests.processes import ranks
 from tests.train.conftest import TINY, Witness
 from tests.train.test_resume import StopAt, same
 
@@ -25,6 +26,7 @@ GIVEN = {
     "method_options": {"rounds": "2", "threshold": "0.2", "min_scale": "0.5", "momentum": "0.5",
                        "ratio": "1"},
 }  # fmt: skip
+FEW_STEPS = {**TINY, **GIVEN, "method_options": {**GIVEN["method_options"], "rounds": "1"}}
 LAST, TABLE = Path("stages"), "pseudo-labels.parquet"
 
 
@@ -254,7 +256,7 @@ def test_a_table_of_other_images_or_classes_is_refused(few, settings, run, tmp_p
             open_images(taught, str(few / "photos"))
         assert "\n" not in str(caught.value)
     table.unlink()
-    with pytest.raises(UserError, match="must be a parquet file"):
+    with pytest.raises(UserError, match="must be a file or directory"):
         open_images(taught, str(few / "photos"))
 
 
@@ -338,3 +340,49 @@ def test_each_image_comes_as_often_as_its_class_needs():
     every = replace(rule, balanced=False)
     assert every.choose(classes, sure, 0).tolist() == np.flatnonzero(sure >= 0.3).tolist()
     assert len(rule.choose(classes, sure * 0, 0)) == 0
+
+
+@pytest.mark.xdist_group("ranks")
+def test_two_processes_share_the_predictions_of_a_teacher(few, tmp_path):
+    done = ranks("tests.train.stage_ranks", few, tmp_path)
+    assert [rank.returncode for rank in done] == [0, 0], "".join(r.stderr[-3000:] for r in done)
+    parts = sorted((tmp_path / "whole" / LAST / "teacher" / TABLE).iterdir())
+    assert [part.name for part in parts] == [
+        f"part-{number:05d}.parquet" for number in range(4)
+    ]
+    assert same(tmp_path / "stopped", tmp_path / "whole")
+    source = open_images(
+        recorded_settings(read_record(tmp_path / "whole")), str(few / "photos")
+    )
+    rows = [row for part in parts for row in pq.read_table(part).to_pylist()]
+    by_key = {row["key"]: row["class"] for row in rows}
+    known = source.fact("pseudo-label")
+    assert len(by_key) == 20
+    for index in range(4, len(source)):
+        assert source.classes[known.values[index]] == by_key[source.key(index)]
+    assert read_record(tmp_path / "whole")["processes"] == 2
+
+
+def test_a_student_of_a_teacher_that_is_sure_of_little_has_a_small_batch(
+    few, settings, tmp_path
+):
+    options = {**settings.method_options, "rounds": "1", "ratio": "3"}
+    photos, first = str(few / "photos"), tmp_path / "teacher"
+    train(
+        replace(settings, method_options={**options, "threshold": "0"}),
+        photos,
+        first,
+        Witness(),
+    )
+    sure = sorted(
+        pq.read_table(first / LAST / "teacher" / TABLE).column("probability").to_pylist()
+    )
+    weak = {**options, "threshold": str(sure[-3]), "balanced": "False"}
+    said: list[str] = []
+    train(replace(settings, method_options=weak, batch_size=16), photos, tmp_path / "run",
+          Witness(), said.append)  # fmt: skip
+    record = read_record(tmp_path / "run")
+    assert (record["status"], record["settings"]["batch_size"]) == ("finished", 4)
+    assert "stage   student-1, 2 of 2: teacher labels 3 of 20 images, 3 with repetitions; " in (
+        "\n".join(said)
+    )

@@ -6,7 +6,7 @@ A table may be damaged or a stranger's: it is data, and its content is checked f
 # pyarrow has no types
 # pyright: reportUnknownParameterType=false
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from jaxtyping import Float16, Float32, Int32, Int64
 from ilk.core import UserError
 from ilk.data import Source
 from ilk.data.source import one_line
-from ilk.embedding.stored import ROWS, facts_of
+from ilk.embedding.stored import ROWS, bad_of, shards
 
 COLUMNS = {"class": (pa.string(), pa.large_string()), "probability": (pa.float32(),)}
 
@@ -44,10 +44,10 @@ class Predicted:
 def read_predictions(
     path: Path, source: Source, classes: Sequence[str], *, whole: bool
 ) -> Predicted:
-    """Read the parquet file that ``predict_to_table`` wrote for a source, into memory.
+    """Read the parquet that ``predict_to_table`` wrote for a source into memory.
 
     Args:
-        path: the file.
+        path: a file, or a directory of shards.
         source: the items that were predicted.
         classes: names of those that must have been predicted.
         whole: whether the probabilities of all classes are read.
@@ -55,8 +55,7 @@ def read_predictions(
     Raises:
         UserError: there is no such table, it is of other images or classes, or damaged.
     """
-    facts = facts_of(path)
-    made = facts["made"]
+    files, made = shards(path)
     other = [
         what
         for what, there, wanted in (
@@ -70,10 +69,10 @@ def read_predictions(
             f"pseudo-labels: {path} must hold predictions for these images, of these classes, "
             f"got other {' and '.join(other)}; predict again"
         )
-    bad = {int(entry["index"]) for entry in facts["bad"]}
-    items = np.setdiff1d(np.arange(len(source)), np.fromiter(bad, np.int64, len(bad)))
+    bad = [skipped.index for file in files for skipped in bad_of(file)]
+    items = np.setdiff1d(np.arange(len(source)), np.array(bad, np.int64))
     try:
-        return _read(path, items, list(classes), whole)
+        return _read(files, items, list(classes), whole)
     except (pa.ArrowException, OSError, MemoryError, ValueError, KeyError) as error:
         raise UserError(
             f"pseudo-labels: {path} must hold a whole table of predictions, got "
@@ -82,29 +81,39 @@ def read_predictions(
 
 
 def _read(
-    path: Path, items: Int64[np.ndarray, " R"], names: list[str], whole: bool
+    files: Sequence[Path], items: Int64[np.ndarray, " R"], names: list[str], whole: bool
 ) -> Predicted:
     place = {name: number for number, name in enumerate(names)}
     rows, width = len(items), len(names)
     classes, sure = np.zeros(rows, np.int32), np.zeros(rows, np.float32)
     shares = np.zeros((rows, width), np.float16) if whole else None
-    with pq.ParquetFile(path) as file:
-        if file.metadata.num_rows != rows:
-            raise ValueError(f"{file.metadata.num_rows} rows for {rows} images")
-        lists = {"probabilities": (pa.list_(pa.float16(), width),)} if whole else {}
-        _check_types(file.schema_arrow, {**COLUMNS, **lists})
-        row = 0
-        for batch in file.iter_batches(ROWS, columns=[*COLUMNS, *lists]):
-            mine = slice(row, row := row + len(batch))
-            classes[mine] = [place[name] for name in batch.column("class").to_pylist()]
-            sure[mine] = batch.column("probability").to_numpy()
-            if shares is not None:
-                flat = batch.column("probabilities").flatten().to_numpy(zero_copy_only=False)
-                shares[mine] = flat.reshape(-1, width)
+    row = 0
+    for batch in _batches(files, rows, width if whole else None):
+        mine = slice(row, row := row + len(batch))
+        classes[mine] = [place[name] for name in batch.column("class").to_pylist()]
+        sure[mine] = batch.column("probability").to_numpy()
+        if shares is not None:
+            flat = batch.column("probabilities").flatten().to_numpy(zero_copy_only=False)
+            shares[mine] = flat.reshape(-1, width)
     for numbers in (sure, *([] if shares is None else [shares])):
         if not ((numbers >= 0) & (numbers <= 1)).all():
             raise ValueError("probabilities outside of 0 to 1")
     return Predicted(items=items, classes=classes, sure=sure, shares=shares)
+
+
+def _batches(files: Sequence[Path], rows: int, width: int | None) -> Generator[pa.RecordBatch]:
+    """Some rows at a time, once all files are seen to have as many rows as are wanted."""
+    lists = {"probabilities": (pa.list_(pa.float16(), width),)} if width is not None else {}
+    found = 0
+    for path in files:
+        with pq.ParquetFile(path) as file:
+            _check_types(file.schema_arrow, {**COLUMNS, **lists})
+            found += file.metadata.num_rows
+    if found != rows:
+        raise ValueError(f"{found} rows for {rows} images")
+    for path in files:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(ROWS, columns=[*COLUMNS, *lists])
 
 
 def _check_types(schema: Any, wanted: Mapping[str, tuple[Any, ...]]) -> None:

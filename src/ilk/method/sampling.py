@@ -4,6 +4,7 @@ Batches are pure functions of seed and step, so that a run resumes exactly; the 
 differ, so that ranks share none. Axes: N items, B of a batch over all ranks, K taken at once.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -101,12 +102,19 @@ class KnownShare:
 
         return items
 
-    def _counts(self, known: Fact, batch: int) -> tuple[int, int]:
-        """How many known items and others; known ones come at most once in a batch."""
+    def known_of(self, batch: int, known: int) -> int:
+        """How many known items a batch has; they come at most once in it.
+
+        Args:
+            batch: items at once.
+            known: items of the data whose fact is known.
+        """
         wanted = round(self.share * batch)
-        if self.share < 1:
-            wanted = min(wanted, int((known.values >= 0).sum()))
-        return wanted, batch - wanted
+        return wanted if self.share == 1 else min(wanted, known)
+
+    def _counts(self, known: Fact, batch: int) -> tuple[int, int]:
+        mine = self.known_of(batch, int((known.values >= 0).sum()))
+        return mine, batch - mine
 
 
 def largest(rule: Sampling | None, known: int, items: int) -> int:
@@ -116,9 +124,18 @@ def largest(rule: Sampling | None, known: int, items: int) -> int:
         rule: by which they are drawn.
         known: items whose fact is known.
         items: of the data set.
+
+    Example:
+        >>> largest(KnownShare(share=0.25), known=61, items=72)  # 4 known and 11 others
+        15
     """
-    alone = isinstance(rule, KnownShare) and rule.share == 1
-    return max(known // 2 * 2, 1) if alone else items
+    if not isinstance(rule, KnownShare):
+        return items
+    if rule.share == 1:
+        return max(known // 2 * 2, 1)
+    others = items - known
+    most = min(items, math.ceil((others + 1) / (1 - rule.share)))
+    return next((n for n in range(most, 1, -1) if n - rule.known_of(n, known) <= others), 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,9 +1,10 @@
 """Runs that follow one another: each begins with what the ones before it left.
 
 The last stage is the run itself. Those before it are runs in folders below, ``stages/NAME``,
-where the predictions that a stage leaves are a table, ``pseudo-labels.parquet``. What was asked
-for, and what became of the predictions, stands in ``stages.json``. What is finished is never
-done again: a run that was stopped in any stage goes on there.
+where the predictions that a stage leaves are a table, ``pseudo-labels.parquet``: a file, or a
+folder of shards. What was asked for, and what became of the predictions, stands in
+``stages.json``. What is finished is never done again: a run that was stopped in any stage goes
+on there.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ from ilk.train.assemble import method_without_weights
 from ilk.train.guard.guard import Worsened
 from ilk.train.images import beside, check_places, label_counts, shared_images, unlabelled
 from ilk.train.planning.plan import Say
-from ilk.train.processes.ranks import from_first, launched_processes, processes
+from ilk.train.processes.ranks import from_first, launched_processes, processes, together
 from ilk.train.records.legs import check_not_stopped, check_unfinished
 from ilk.train.records.record import DONE, RECORD, check_free, read_record, write_json
 from ilk.train.records.stages import STAGES, read_stages
@@ -170,20 +171,19 @@ class _Job:
             self.watcher.on_message(line)
 
     def finish(self, before: Mapping[str, Any]) -> None:
-        """Every stage that is not finished, one after the other.
-
-        Args:
-            before: what ``stages.json`` holds.
-        """
+        """Every stage that is not finished, one after the other; ``stages.json`` before it."""
         images = shared_images(self.settings, self.data)
         self._check_data(images, before)
         data = {"spec": absolute_places(self.data), "fingerprint": images.fingerprint}
         entries: list[dict[str, Any]] = [{"name": stage.name} for stage in self.stages]
         asked = before.get("settings", self.settings.as_record())
         record = {"settings": asked, "data": data, "stages": entries}
+        others = len(unlabelled(images))
         for number, stage in enumerate(self.stages):
+            shown = others  # images without a label that the stage sees
             if stage.labels:
                 entries[number]["labels"] = self._label(stage, images)
+                shown = entries[number]["labels"]["taken"]
             from_first(lambda: write_json(self.directory / STAGES, record))
             if from_first(lambda stage=stage: _done(self._place(stage.name))):
                 continue
@@ -192,9 +192,9 @@ class _Job:
             with contextlib.ExitStack() as kept:
                 if number < len(self.stages) - 1:  # what it leaves is no worse than its start
                     kept.enter_context(contextlib.suppress(Worsened))
-                self._train(stage, len(self.stages) - number, images)
+                self._train(stage, len(self.stages) - number, len(images) - others, shown)
 
-    def _train(self, stage: Stage, left: int, images: Source) -> None:
+    def _train(self, stage: Stage, left: int, known: int, others: int) -> None:
         place = self._place(stage.name)
         if from_first((place / RECORD).exists):
             fit.resume(place, self.watcher, self.data, self.moved or {}, {})
@@ -202,7 +202,7 @@ class _Job:
         settings, now = self._settings(stage), time.monotonic()
         if settings.batch_size is not None:
             rule = method_without_weights(settings).sampling
-            most = largest(rule, len(images) - len(unlabelled(images)), len(images))
+            most = largest(rule, known, known + others)
             parts = launched_processes()[0] * settings.accumulate
             fits = max(min(settings.batch_size, most) // parts, 1) * parts
             settings = replace(settings, batch_size=fits)
@@ -228,11 +228,7 @@ class _Job:
         return self.directory if last else self.directory / FOLDER / name
 
     def _label(self, stage: Stage, images: Source) -> dict[str, Any]:
-        """Predict the classes of all images without a label; what is there is kept.
-
-        Returns:
-            What became of them, for the record.
-        """
+        """Predict the classes of all images without a label, and say what became of them."""
         rule = method_without_weights(self._settings(stage)).pseudo
         assert rule is not None, "a stage that is labelled takes predictions"
         others, by = unlabelled(images), self._place(stage.labels)
@@ -242,17 +238,18 @@ class _Job:
                 f"{stage.labels}, got {len(images)} that all have one"
             )
 
-        def work() -> dict[str, Any]:
+        def predict() -> None:  # each process the shards that are its own
             encoder = load_encoder(str(by))
             predict_to_table(
                 encoder, load_classifier(by, encoder), others, Path(rule.table),
-                shard_rows=len(others), whole=rule.soft, device=self.settings.device,
+                whole=rule.soft, device=self.settings.device,
                 workers=self.settings.workers or default_workers(),
                 progress=lambda done, of: self.watcher.on_step(done, of, {}),
             )  # fmt: skip
-            return {"by": stage.labels, **label_counts(images, rule, self.settings.seed)}
 
-        return from_first(work)
+        together(predict)
+        counts = from_first(lambda: label_counts(images, rule, self.settings.seed))
+        return {"by": stage.labels, **counts}
 
     def _check_data(self, images: Source, before: Mapping[str, Any]) -> None:
         known = before.get("data", {}).get("fingerprint", images.fingerprint)
@@ -270,6 +267,8 @@ def _words(labels: Mapping[str, Any] | None) -> str:
         f": {labels['by']} labels {labels['different']:,} of {labels['images']:,} images, "
         f"{labels['taken']:,} with repetitions"
     )
+    if labels["reached"] < labels["images"] / 10:
+        out += " (few: a lower threshold takes more)"
     if "accuracy_reached" in labels:
         out += f"; {labels['accuracy_reached']:.1%} of those sure enough are right"
     return out
