@@ -49,6 +49,13 @@ def views(runs: int) -> list[dict[str, Any]]:
     return [row for work in grouped(rows(runs)).items() for row in against_peers(*work)]
 
 
+def shares(runs: int) -> list[dict[str, Any]]:
+    """Where the time of two views goes; in no table."""
+    from benchmarks.view_speed import shares
+
+    return shares(runs)
+
+
 def grouped(found: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
     """What was measured, by work and engine."""
     works: dict[str, dict[str, dict[str, Any]]] = {}
@@ -74,6 +81,7 @@ def against_peers(work: str, engines: dict[str, dict[str, Any]]) -> list[dict[st
 
 PARTS: dict[str, Part] = {
     "views": views,
+    "shares": shares,
     "steps": step_speed.rows,
     "data": data_speed.rows,
     "few": few_speed.rows,

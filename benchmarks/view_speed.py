@@ -52,6 +52,31 @@ def rows(runs: int = 15) -> list[dict[str, object]]:
         torch.set_num_threads(threads)
 
 
+def shares(runs: int = 15) -> list[dict[str, object]]:
+    """What each part of two BYOL views takes, in milliseconds an image, and its share."""
+    files, pair = jpegs(), views.byol_pair(interpolation="bilinear")
+    images = [decode(file) for file in files]
+    items, (mean, std) = np.arange(len(files)), views.moments(3)
+    made = views.render(pair, images, items, 0, 0).values()
+    parts: dict[str, Engine] = {
+        "libjpeg-turbo alone": lambda: [simplejpeg.decode_jpeg(file) for file in files],
+        "decoding": lambda: [decode(file) for file in files],
+        "rendering": lambda: views.render(pair, images, items, 0, 0),
+        "normalising": lambda: [normalise(pixels, mean, std) for pixels in made],
+    }
+    cv2.setNumThreads(0)
+    found = _compared({"ilk": lambda: _ours(files, pair)} | parts, len(files), runs)
+    return [
+        {
+            "work": str(row["engine"]),
+            "against": "decode + 2 x 224 BYOL",
+            "ratio": row["times_slower_than_ilk"],
+            "milliseconds": 1000 / row["images_per_second"],
+        }
+        for row in found
+    ]
+
+
 def works() -> dict[str, tuple[list, list, Sequence[ImageView], str]]:
     """Images, the same as ilk is given them, its views and those of peers, by name."""
     byol, dino = views.byol_pair(interpolation="bilinear"), views.dino_multicrop()

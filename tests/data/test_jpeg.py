@@ -6,9 +6,12 @@ import struct
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from ilk.data import BadItem, decode
+from ilk.data.jpeg import _starts_of_scans
 from tests.data.zoo import encoded, exif, smooth
 
 IMAGE = Image.fromarray(smooth(1, 120, 160))
@@ -102,6 +105,12 @@ def test_samplings_without_a_name_are_read() -> None:
         assert decode(bytes(data)).shape == expected.shape
     except BadItem as reason:
         assert "damaged" in str(reason)  # noqa: PT017
+
+
+@given(st.lists(st.sampled_from([0, 0xD9, 0xDA, 0xFF]), max_size=40))
+def test_starts_of_scans_are_counted(codes: list[int]) -> None:
+    data = bytes(codes)
+    assert _starts_of_scans(data) == data.count(b"\xff\xda")
 
 
 def test_a_great_many_scans_are_refused_at_once() -> None:
