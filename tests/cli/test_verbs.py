@@ -90,6 +90,25 @@ def test_embed_writes_what_the_ending_says(ilk, run, folder):
     assert "t.csv must be parquet" in refused.err
 
 
+def test_embed_keeps_tokens_and_maps_which_are_no_vectors(ilk, run, folder):
+    said = ilk("embed", run, folder / "test", "--field", "tokens")
+    assert said.code == 0, said.err
+    assert "The tokens are in test-tokens.parquet" in said.out
+    assert ilk("embed", run, folder / "test", "--field", "map", "-o", "m.npz").code == 0
+    with np.load("m.npz", allow_pickle=False) as arrays:
+        assert arrays["map"].ndim == 4
+    for words in (
+        ("evaluate", "vectors", "--test", "test-tokens.parquet", "--protocols", "quality"),
+        ("index", "test-tokens.parquet", "-o", "i"),
+    ):
+        refused = ilk(*words)
+        assert refused.code == 2
+        assert "one vector an image, got the tokens" in refused.err
+    refused = ilk("export", run, "--to", "timm", "--field", "map")
+    assert refused.code == 2
+    assert "--field" in refused.err
+
+
 def test_embed_names_its_output_after_the_data(ilk, folder):
     size = ("--batch-size", "4")
     said = ilk("embed", "random:resnet_mini", folder / "test", *size, "--shard-rows", "9")

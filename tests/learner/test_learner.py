@@ -342,6 +342,14 @@ def test_fit_treats_an_image_that_cannot_be_read_as_the_parameter_says(files):
         Learner(**small, bad="error").fit(files)
 
 
+def test_places_are_those_that_the_vectors_are_pooled_from(images):
+    learner = Learner("moco-v3", **PARAMS).fit(images)
+    grid, tokens = learner.places(images, "map"), learner.places(images)
+    assert learner.kept_.tolist() == list(range(COUNT))
+    assert np.array_equal(grid.reshape(*grid.shape[:2], -1).swapaxes(1, 2), tokens)
+    np.testing.assert_allclose(tokens.mean(1), learner.transform(images), atol=1e-5)
+
+
 def test_progress_goes_to_standard_error_where_it_is_asked_for(images, capsys, monkeypatch):
     Learner("moco-v3", **PARAMS).fit(images).transform(images)
     out, err = capsys.readouterr()
@@ -354,7 +362,7 @@ def test_progress_goes_to_standard_error_where_it_is_asked_for(images, capsys, m
     assert "--" not in err
     learner.transform(images)
     assert capsys.readouterr().err == "", "one batch"
-    monkeypatch.setattr("ilk.learner.learner.BATCH", 16)
+    monkeypatch.setattr("ilk.learner.work.BATCH", 16)
     learner.transform(images)
     assert "transform 24/24" in capsys.readouterr().err
     monkeypatch.setattr("sys.stderr", None)

@@ -34,7 +34,7 @@ def test_onnx_agrees_with_torch(encoder_of, tmp_path, name, options, capsys):
 def test_onnx_that_disagrees_is_not_kept(encoder_of, tmp_path, monkeypatch):
     encoder = encoder_of("resnet_mini", MINI)
     monkeypatch.setattr(
-        "ilk.networks.export.encode", lambda e, images: 1.01 * encode(e, images)
+        "ilk.networks.export.encode", lambda e, images, field: 1.01 * encode(e, images, field)
     )
     with pytest.raises(UserError, match="must agree with torch"):
         export_onnx(encoder, tmp_path / "encoder.onnx")
@@ -131,3 +131,24 @@ def test_a_network_of_other_features_is_not_kept(encoder_of, tmp_path, monkeypat
         export_timm(encoder, tmp_path / "weights.safetensors")
     assert (tmp_path / "weights.safetensors").read_bytes() == b"kept"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("field", ["tokens", "map"])
+@pytest.mark.parametrize(
+    ("name", "options"), [("resnet_mini", MINI), ("vit_tiny_patch16_224", VIT)]
+)
+def test_onnx_of_places_agrees_with_torch(encoder_of, tmp_path, name, options, field):
+    encoder = encoder_of(name, options)
+    assert 0 <= export_onnx(encoder, tmp_path / "e.onnx", field) < 1e-4
+    session = onnxruntime.InferenceSession(tmp_path / "e.onnx")
+    images = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
+    (places,) = session.run([field], {"images": images.numpy()})
+    np.testing.assert_allclose(places, encode(encoder, images, field), atol=1e-4)
+
+
+def test_onnx_of_what_a_network_does_not_show_is_refused(encoder_of, tmp_path):
+    encoder = encoder_of("resnet_mini", MINI)
+    encoder.module.forward_features = None
+    with pytest.raises(UserError, match="must show its map"):
+        export_onnx(encoder, tmp_path / "e.onnx", "map")
+    assert not list(tmp_path.iterdir())

@@ -15,6 +15,7 @@ def embed(
     *,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     dtype: Literal["float16", "float32"] = "float16",
+    field: Literal["feature", "map", "tokens"] = "feature",
     batch_size: int = 256,
     shard_rows: int | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
@@ -40,6 +41,9 @@ def embed(
         and what was left out.
     dtype
         Keep the numbers of a vector in this type.
+    field
+        Keep this of each image: feature for one vector, map for the feature map that is pooled
+        into it, tokens for the same as a list of places; .csv takes feature alone.
     batch_size
         Send so many images through the encoder at once.
     shard_rows
@@ -54,13 +58,14 @@ def embed(
     from ilk.embedding import embed_to_table
     from ilk.networks import lasting, load_encoder
 
+    what = {"feature": "vectors", "map": "maps", "tokens": "tokens"}[field]
     written = write_rows(
-        "embed", data, output, "vectors",
+        "embed", data, output, what,
         lambda source, path, display: embed_to_table(
             load_encoder(encoder, tell=display.on_message), source, path,
-            shard_rows=shard_rows, dtype=dtype, encoder_spec=lasting(encoder),
+            shard_rows=shard_rows, dtype=dtype, field=field, encoder_spec=lasting(encoder),
             progress=lambda done, of: display.on_step(done, of, {}),
             batch_size=batch_size, device=device, workers=workers or default_workers(),
         ),
     )  # fmt: skip
-    answer({"vectors": str(written), "encoder": encoder, "data": data})
+    answer({what: str(written), "encoder": encoder, "data": data})

@@ -21,6 +21,7 @@ def export(
     *,
     to: Format | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    field: Literal["feature", "map", "tokens"] = "feature",
 ) -> None:
     """Write an encoder for other programs, read it back, and compare the features.
 
@@ -34,7 +35,10 @@ def export(
         of timm, onnx for others.
     output
         Write to this file, .safetensors for timm and .onnx; it is encoder.safetensors or
-        encoder.onnx in an `export` folder of the run when not given.
+        encoder.onnx in an `export` folder of the run when not given, encoder-map.onnx for maps.
+    field
+        Let the onnx graph give this of each image: feature for one vector, map for the feature
+        map that is pooled into it, tokens for the same as a list of places.
     """
     to = to if output is None else _format(to, output)
     from ilk.core import check_writable
@@ -43,12 +47,17 @@ def export(
     console = terminal()
     result: dict[str, object] = {}
     loaded = load_encoder(encoder)
-    to = to or ("onnx" if loaded.name in OWN else "timm")
-    path = output or _beside(encoder) / f"encoder{ENDINGS[to]}"
+    to = to or ("onnx" if loaded.name in OWN or field != "feature" else "timm")
+    if to == "timm" and field != "feature":
+        raise UserError(
+            f"--field: must be feature for timm, whose weights give all, got {field}"
+        )
+    name = "encoder" if field == "feature" else f"encoder-{field}"
+    path = output or _beside(encoder) / f"{name}{ENDINGS[to]}"
     with _folder(path.parent):
         check_writable(path, "export")
         if to == "onnx":
-            difference = export_onnx(loaded, path)
+            difference = export_onnx(loaded, path, field)
         else:
             expression, difference = export_timm(loaded, path)
             result["network"] = expression
@@ -58,7 +67,8 @@ def export(
                 f'network.load_state_dict(safetensors.torch.load_file("{path}"))',
             )
             _print(console, f"pixels / 255, less {loaded.mean}, over {loaded.std}")
-    _print(console, f"{path}: features differ from ilk's by {difference:.1e} at most")
+    what = "tokens" if field == "tokens" else f"{field}s"
+    _print(console, f"{path}: {what} differ from ilk's by {difference:.1e} at most")
     answer({"file": str(path), "format": to, "mean": loaded.mean, "std": loaded.std, **result,
             "largest difference": difference})  # fmt: skip
 

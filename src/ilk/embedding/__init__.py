@@ -12,6 +12,7 @@ from ilk.embedding.neighbours import (
     nearest_others,
     vote,
 )
+from ilk.embedding.places import PlaceEmbeddings, read_places
 from ilk.embedding.predicted import Predicted, read_predictions
 from ilk.embedding.quality import alignment, feature_std, lidar, rankme, rankme_without
 from ilk.embedding.readable import OnBad, embed_readable
@@ -20,9 +21,9 @@ from ilk.embedding.stored import left_behind, read_embeddings
 from ilk.embedding.table import embed_to_table, predict_to_table
 
 __all__ = [
-    "Batch", "Embeddings", "Looked", "OnBad", "Predicted", "alignment", "cached", "embed",
-    "embed_batches", "embed_readable", "embed_to_table", "feature_std", "knn_accuracy",
-    "largest", "leave_one_out", "left_behind", "lidar", "moved", "nearest",
-    "nearest_in_blocks", "nearest_others", "predict_to_table", "rankme", "rankme_without",
-    "read_embeddings", "read_predictions", "vote",
+    "Batch", "Embeddings", "Looked", "OnBad", "PlaceEmbeddings", "Predicted",
+    "alignment", "cached", "embed", "embed_batches", "embed_readable", "embed_to_table",
+    "feature_std", "knn_accuracy", "largest", "leave_one_out", "left_behind", "lidar", "moved",
+    "nearest", "nearest_in_blocks", "nearest_others", "predict_to_table", "rankme",
+    "rankme_without", "read_embeddings", "read_places", "read_predictions", "vote",
 ]  # fmt: skip

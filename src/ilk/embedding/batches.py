@@ -15,8 +15,7 @@ import torch
 from jaxtyping import Float32, Int64, Shaped, UInt64
 from torch import Tensor, nn
 
-from ilk.core import UserError, stored
-from ilk.core.counts import count
+from ilk.core import stored
 from ilk.core.items import ItemKind
 from ilk.core.prefetch import mapped_ahead
 from ilk.data import (
@@ -28,8 +27,9 @@ from ilk.data import (
     read_item,
     unlabelled_because,
 )
+from ilk.embedding.checks import all_finite, nothing_readable
 from ilk.embedding.record import Embeddings
-from ilk.networks import Encoder
+from ilk.networks import FEATURE, Encoder, Field, field_shape, showing
 from ilk.views import View, normalise, plain_view
 
 # Pixels that go through a network at once on a processor, where more of them are no faster: 41
@@ -44,7 +44,8 @@ class Batch:
 
     Args:
         items: which were asked for.
-        vectors: one row for each item that could be read.
+        vectors: one row for each item that could be read; of other fields than ``feature``,
+            one map [D, H, W] or the tokens [N, D] of each.
         labels: of those; -1 when not known.
         keys: of those.
         bad: the items without a row.
@@ -53,7 +54,7 @@ class Batch:
     """
 
     items: range
-    vectors: Float32[np.ndarray, "B D"]
+    vectors: Float32[np.ndarray, "B ..."]
     labels: Int64[np.ndarray, " B"]
     keys: list[str]
     bad: tuple[Bad, ...]
@@ -127,6 +128,7 @@ def embed_batches(
     batch_size: int = 256,
     device: str = "auto",
     workers: int = 2,
+    field: Field = FEATURE,
 ) -> Iterator[Batch]:
     """Vectors in order, batch after batch; no more than ``workers`` + 1 batches wait in memory.
 
@@ -137,6 +139,7 @@ def embed_batches(
         batch_size: items in a batch; the last has the rest.
         device: as for ``embed``.
         workers: as for ``embed``.
+        field: what of the images, as in `ilk.networks.showing`.
     """
     items = range(len(source)) if items is None else items
     view = plain_view(encoder.kind, encoder.image_size, encoder.frames)
@@ -147,45 +150,7 @@ def embed_batches(
     )  # fmt: skip
     with closing(batches), moved(encoder.module, device) as place:
         for batch in batches:
-            yield _encoded(encoder, batch, place)
-
-
-def nothing_readable(source: Source, bad: list[Bad], verb: str = "embed") -> UserError:
-    """The error for a source without a single readable item."""
-    first = f"; first {bad[0].key}: {bad[0].reason}" if bad else ""
-    return UserError(
-        f"{verb}: {source.name} must hold images that can be read, got"
-        f" {count(len(bad), 'bad item')} and no good one{first}"
-    )
-
-
-def all_finite(
-    encoder: Encoder,
-    vectors: Float32[np.ndarray, "N D"],
-    key: Callable[[int], str],
-    verb: str = "embed",
-) -> None:
-    """Refuse vectors that no distance can be taken of.
-
-    Args:
-        encoder: that they come from.
-        vectors: of images.
-        key: of the image in a row.
-        verb: what the message of an error begins with.
-
-    Raises:
-        UserError: one of them has NaN or infinity.
-    """
-    broken = np.flatnonzero(~np.isfinite(vectors).all(1))
-    if not len(broken):
-        return
-    rows = len(vectors)
-    of = f"all {rows}" if len(broken) == rows else f"{len(broken)} of {rows}"
-    raise UserError(
-        f"{verb}: vectors must be finite, {of} images have NaN or infinity, first"
-        f" {key(int(broken[0]))}; the weights of {encoder.name} may be broken, take an"
-        f" earlier encoder"
-    )
+            yield _encoded(encoder, field, batch, place)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -245,12 +210,14 @@ def content_of(item: bytes | np.ndarray) -> int:
     return int.from_bytes(digest.digest(), "little")
 
 
-def _encoded(encoder: Encoder, read: _Read, device: torch.device) -> Batch:
-    vectors = np.empty((0, encoder.feature_dim), np.float32)
-    if read.views:
+def _encoded(encoder: Encoder, field: Field, read: _Read, device: torch.device) -> Batch:
+    if not read.views:
+        vectors = np.empty((0, *field_shape(encoder, field)), np.float32)
+    else:
+        network = showing(encoder, field)
         with torch.inference_mode():
             passes = [
-                encoder.module(normalise(part.to(device), encoder.mean, encoder.std))
+                network(normalise(part.to(device), encoder.mean, encoder.std))
                 for part in _parts(torch.cat(read.views), device)
             ]
             vectors = torch.cat(passes).float().cpu().numpy()

@@ -1,4 +1,4 @@
-"""What a table holds of each image beside its key: its vector, or what a classifier says.
+"""What a table holds of each image beside its key: its vector, its places, or a class.
 
 Axes: N rows, D features, K classes.
 """
@@ -6,6 +6,8 @@ Axes: N rows, D features, K classes.
 # pyarrow has no types
 # pyright: reportUnknownParameterType=false
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -15,12 +17,17 @@ import torch
 
 from ilk.core import UserError
 from ilk.embedding.batches import Batch
-from ilk.networks import Classifier, Encoder
+from ilk.networks import FEATURE, Classifier, Encoder, Field
 
 
 @runtime_checkable
 class Columns(Protocol):
     """The last columns of a table."""
+
+    @property
+    def field(self) -> Field:
+        """What of the images they are made of."""
+        ...
 
     @property
     def made(self) -> dict[str, Any]:
@@ -50,6 +57,11 @@ class VectorColumn:
     dtype: Literal["float16", "float32"]
 
     @property
+    def field(self) -> Field:
+        """The feature."""
+        return FEATURE
+
+    @property
     def made(self) -> dict[str, Any]:
         """The type of the numbers."""
         return {"dtype": self.dtype}
@@ -66,15 +78,42 @@ class VectorColumn:
         Raises:
             UserError: a number does not fit float16.
         """
-        with np.errstate(over="ignore"):
-            vectors = batch.vectors.astype(self.dtype)
-        if np.isinf(vectors).any():
-            row = int(np.abs(batch.vectors).max(1).argmax())
-            raise UserError(
-                f"embed: vectors must stay below 65504 to fit float16, {batch.keys[row]} has"
-                f" {np.abs(batch.vectors[row]).max():.4g}; use float32"
-            )
-        return {"vector": _lists(vectors.ravel(), self.encoder.feature_dim)}
+        return {"vector": _lists(_narrowed(batch, self.dtype), self.encoder.feature_dim)}
+
+
+@dataclass(frozen=True, slots=True)
+class PlacesColumn:
+    """The map or the tokens of each image, in a column of that name.
+
+    Args:
+        field: which of both.
+        shape: of one image, [D, H, W] or [N, D].
+        dtype: type of the numbers.
+    """
+
+    field: Field
+    shape: tuple[int, ...]
+    dtype: Literal["float16", "float32"]
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """The field, its shape and the type of the numbers."""
+        return {"dtype": self.dtype, "field": self.field, "shape": list(self.shape)}
+
+    @property
+    def fields(self) -> list[pa.Field]:
+        """One list of fixed size, which Arrow knows to be a tensor of fixed shape."""
+        return [pa.field(self.field, tensor_type(self.dtype, self.shape))]
+
+    def arrays(self, batch: Batch) -> dict[str, pa.Array]:
+        """The maps or tokens.
+
+        Raises:
+            UserError: a number does not fit float16.
+        """
+        lists = _lists(_narrowed(batch, self.dtype), math.prod(self.shape))
+        kind = tensor_type(self.dtype, self.shape)
+        return {self.field: pa.ExtensionArray.from_storage(kind, lists)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +127,11 @@ class ClassColumns:
 
     classifier: Classifier
     whole: bool = False
+
+    @property
+    def field(self) -> Field:
+        """The feature."""
+        return FEATURE
 
     @property
     def made(self) -> dict[str, Any]:
@@ -122,6 +166,25 @@ class ClassColumns:
             "probability": pa.array(best.values[:, 0].numpy(), pa.float32()),
             "margin": pa.array(margin.numpy(), pa.float32()),
         }
+
+
+def tensor_type(dtype: str, shape: Sequence[int]) -> pa.DataType:
+    """Lists of fixed size that are tensors of a shape: Arrow's ``fixed_shape_tensor``."""
+    return pa.fixed_shape_tensor(pa.from_numpy_dtype(np.dtype(dtype)), tuple(shape))
+
+
+def _narrowed(batch: Batch, dtype: str) -> np.ndarray:
+    """All numbers of the vectors of a batch, one after the other."""
+    with np.errstate(over="ignore"):
+        numbers = batch.vectors.astype(dtype)
+    if np.isinf(numbers).any():
+        largest = np.abs(batch.vectors).reshape(len(batch.keys), -1).max(1)
+        row = int(largest.argmax())
+        raise UserError(
+            f"embed: vectors must stay below 65504 to fit float16, {batch.keys[row]} has"
+            f" {largest[row]:.4g}; use float32"
+        )
+    return numbers.ravel()
 
 
 def _lists(numbers: np.ndarray, width: int) -> pa.Array:

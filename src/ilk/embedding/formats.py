@@ -133,6 +133,9 @@ def _array_of(
     if field.name == "vector":
         shape = (rows, field.type.list_size)
         return shape, np.dtype(field.type.value_type.to_pandas_dtype())
+    if isinstance(field.type, pa.FixedShapeTensorType):
+        kind = np.dtype(field.type.value_type.to_pandas_dtype())
+        return (rows, *field.type.shape), kind
     if pa.types.is_string(field.type):
         longest = 1
         for batch in _batches(pieces, [field.name]):
@@ -144,6 +147,8 @@ def _array_of(
 
 def _numbers(column: pa.Array, kind: np.dtype[Any]) -> np.ndarray:
     """A column as NumPy has it: -1 and empty text where nothing is known."""
+    if isinstance(column, pa.ExtensionArray):
+        return column.storage.flatten().to_numpy()
     if pa.types.is_fixed_size_list(column.type):
         return column.flatten().to_numpy()
     if kind.kind == "U":

@@ -126,7 +126,11 @@ class Job:
     def verify(self, file: Path) -> None:
         """Refuse to go on with a file that was not made like this."""
         facts, wanted = facts_of(file), self.made
-        other = [name for name in wanted if facts["made"].get(name) != wanted[name]]
+        other = [
+            name
+            for name in dict.fromkeys((*wanted, "field", "shape"))  # which vectors lack
+            if facts["made"].get(name) != wanted.get(name)
+        ]
         if self.times and facts.get("file times") != self.times:
             other.append("time at which a file was changed")
         if other:
@@ -163,18 +167,23 @@ class Known:
         return self._names.take(pa.array(self._values[items] % len(self._names)))
 
 
-def known(source: Source) -> dict[str, Known]:
+def known(source: Source, column: str = "vector") -> dict[str, Known]:
     """What a source knows of its items beside their label, by the name of the column.
 
     A fact whose name is that of another column has ``fact.`` before it. What cannot be a fact,
     such as a column of lists, is left out.
+
+    Args:
+        source: of the items.
+        column: name of a further column.
     """
     out: dict[str, Known] = {}
     for name in fact_names(source):
         if name == LABEL or (name == "label_name" and source.classes):
             continue
+        taken = name in OWN or name == column
         try:
-            out[stored(f"fact.{name}" if name in OWN else name)] = Known(fact(source, name))
+            out[stored(f"fact.{name}" if taken else name)] = Known(fact(source, name))
         except UserError:
             continue
     return out

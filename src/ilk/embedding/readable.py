@@ -9,8 +9,9 @@ from jaxtyping import Float32, Int64
 
 from ilk.core import UserError
 from ilk.data import Bad, Source
-from ilk.embedding.batches import all_finite, embed_batches
-from ilk.networks import Encoder
+from ilk.embedding.batches import embed_batches
+from ilk.embedding.checks import all_finite
+from ilk.networks import FEATURE, Encoder, Field, field_shape
 
 OnBad = Literal["skip", "nan", "error"]
 
@@ -23,7 +24,8 @@ def embed_readable(
     title: str,
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[Float32[np.ndarray, "rows D"], Int64[np.ndarray, " kept"]]:
+    field: Field = FEATURE,
+) -> tuple[Float32[np.ndarray, "rows ..."], Int64[np.ndarray, " kept"]]:
     """Vectors in order, and the positions of the images that could be read, none or more.
 
     A warning gives the number of those that could not.
@@ -36,15 +38,17 @@ def embed_readable(
         title: of what is done, in front of messages.
         device: as for ``embed``.
         progress: as for ``embed``.
+        field: what of the images, as in `ilk.networks.showing`.
 
     Raises:
         UserError: a vector has NaN or infinity, or an image cannot be read where ``bad`` is
             ``error``.
     """
-    vectors = [np.empty((0, encoder.feature_dim), np.float32)]
+    shape = field_shape(encoder, field)
+    vectors = [np.empty((0, *shape), np.float32)]
     keys: list[str] = []
     lost: list[Bad] = []
-    for batch in embed_batches(encoder, source, device=device):
+    for batch in embed_batches(encoder, source, device=device, field=field):
         vectors.append(batch.vectors)
         keys += batch.keys
         lost += batch.bad
@@ -57,7 +61,7 @@ def embed_readable(
         _tell(title, lost, len(source), bad)
     if not lost or bad == "skip":
         return rows, kept
-    filled = np.full((len(source), encoder.feature_dim), np.nan, np.float32)
+    filled = np.full((len(source), *shape), np.nan, np.float32)
     filled[kept] = rows
     return filled, kept
 

@@ -30,6 +30,7 @@ from ilk.core.fields import (
 from ilk.data import Bad
 from ilk.embedding.formats import sidecar
 from ilk.embedding.record import Embeddings
+from ilk.networks import FEATURE
 
 ROWS = 4096  # that are in memory twice while they are read
 FACTS: Mapping[str, Kind] = {
@@ -44,6 +45,7 @@ MADE: Mapping[str, Kind] = {
     "items": whole(0, 10**12),
     "classes": listed(text(10**5), 10**7),
     "shard_rows": whole(1, 10**12),
+    "field": text(),
 }
 BAD: Mapping[str, Kind] = {
     "index": whole(0, 10**12),
@@ -78,8 +80,23 @@ def shards(path: str | Path) -> tuple[list[Path], dict[str, Any]]:
     """The files of a table in parquet, all of them, and what made it.
 
     Raises:
-        UserError: nothing is there, it is CSV or npz, or shards are missing or do not belong
-            together.
+        UserError: nothing is there, it is CSV or npz, shards are missing or do not belong
+            together, or they hold maps or tokens.
+    """
+    files, made = all_shards(path)
+    if made.get("field", FEATURE) != FEATURE:
+        raise UserError(
+            f"embeddings: {path} must hold one vector an image, got the {made['field']} of"
+            " each; embed the images with field feature"
+        )
+    return files, made
+
+
+def all_shards(path: str | Path) -> tuple[list[Path], dict[str, Any]]:
+    """The same of any table of `embed_to_table`, of maps and tokens too.
+
+    Raises:
+        UserError: as in `shards`.
     """
     path = Path(path)
     if path.exists() and path.suffix.lower() in {".csv", ".npz"}:
@@ -112,7 +129,7 @@ def facts_of(file: Path) -> dict[str, Any]:
     facts = check_fields(
         parse_json(written, where), FACTS, where, optional=("unlabelled",), others=True
     )
-    check_fields(facts["made"], MADE, where, others=True)
+    check_fields(facts["made"], MADE, where, optional=("field",), others=True)
     for entry in facts["bad"]:
         check_fields(entry, BAD, f"{where}: bad")
     return facts
@@ -177,13 +194,13 @@ def _columns(
             check_schema(table.schema_arrow, made["dim"])
             for batch in table.iter_batches(batch_size=ROWS):
                 place = slice(row, row + len(batch))
-                flat = _full(batch, "vector").flatten().to_numpy(zero_copy_only=False)
+                flat = full(batch, "vector").flatten().to_numpy(zero_copy_only=False)
                 vectors[place] = flat.reshape(len(batch), -1)
                 if "label" in batch.schema.names:
-                    labels[place] = _labels(batch, len(made["classes"]))
+                    labels[place] = labels_of(batch, len(made["classes"]))
                 if contents is not None:
-                    contents[place] = _full(batch, "content").to_numpy()
-                keys.append(_full(batch, "key").cast(pa.large_string()))
+                    contents[place] = full(batch, "content").to_numpy()
+                keys.append(full(batch, "key").cast(pa.large_string()))
                 row = place.stop
     return vectors, labels, contents, pa.concat_arrays(keys)
 
@@ -221,16 +238,24 @@ def check_schema(schema: Any, dim: int) -> None:
             raise ValueError(f"a column {name} of {schema.field(name).type}, not {types[0]}")
 
 
-def _full(batch: Any, name: str) -> Any:
-    """A column that has a value in each row."""
+def full(batch: Any, name: str) -> Any:
+    """A column that has a value in each row.
+
+    Raises:
+        ValueError: one is missing.
+    """
     column = batch.column(name)
     if column.null_count:
         raise ValueError(f"{column.null_count} rows without {name}")
     return column
 
 
-def _labels(batch: Any, classes: int) -> np.ndarray:
-    """Class of each row, -1 where it is not known."""
+def labels_of(batch: Any, classes: int) -> np.ndarray:
+    """Class of each row, -1 where it is not known.
+
+    Raises:
+        ValueError: there is no such class.
+    """
     labels: np.ndarray = batch.column("label").fill_null(-1).to_numpy()
     if len(labels) and not -1 <= labels.min() <= labels.max() < classes:
         raise ValueError(f"labels {labels.min()} to {labels.max()} of {classes} classes")

@@ -4,7 +4,8 @@ A table holds ``key`` (string, a path below one of ``roots`` in the metadata), `
 (uint64, a digest of the bytes), ``width`` and ``height`` (int32, upright, in pixels), ``label``
 (int64, null when unknown) and ``label_name`` (string) when the source has classes, each fact
 of the items that the source knows by name (whole numbers, numbers or text), and ``vector``
-(fixed_size_list of float16 or float32).
+(fixed_size_list of float16 or float32), or ``map`` or ``tokens`` in its place
+(fixed_shape_tensor, which others see as a fixed_size_list).
 What made it stands as JSON under ``ilk`` in the schema's metadata; `ilk.embedding.formats` says
 what CSV and npz make of this. A table of predictions has ``class`` (string), ``probability``
 and ``margin`` (float32) in the place of ``vector``, and perhaps ``probabilities``
@@ -14,6 +15,7 @@ and ``margin`` (float32) in the place of ``vector``, and perhaps ``probabilities
 # pyarrow has no types
 # pyright: reportUnknownParameterType=false
 
+import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -31,14 +33,16 @@ from ilk.core.endings import Format, table_format
 from ilk.core.files import partial
 from ilk.core.ranks import Rank, rank
 from ilk.data import Source, file_times
-from ilk.embedding.batches import Batch, all_finite, embed_batches, nothing_readable
-from ilk.embedding.columns import ClassColumns, VectorColumn
+from ilk.embedding.batches import Batch, embed_batches
+from ilk.embedding.checks import all_finite, nothing_readable
+from ilk.embedding.columns import ClassColumns, Columns, PlacesColumn, VectorColumn
 from ilk.embedding.formats import save_csv, save_npz, save_parquet, sidecar
 from ilk.embedding.job import Job, Reading, known
 from ilk.embedding.stored import bad_of, facts_of
-from ilk.networks import Classifier, Encoder
+from ilk.networks import FEATURE, Classifier, Encoder, Field, field_shape
 
 PIECE = 4096  # items that an interruption can cost at most; a row group each
+NUMBERS = 2**25  # of the maps or tokens of a piece: 128 MB
 SHARD = 100_000  # items of a shard of parquet
 
 
@@ -49,6 +53,7 @@ def embed_to_table(
     *,
     shard_rows: int | None = None,
     dtype: Literal["float16", "float32"] = "float16",
+    field: Field = FEATURE,
     encoder_spec: str = "",
     progress: Callable[[int, int], None] | None = None,
     **reading: Unpack[Reading],
@@ -70,6 +75,8 @@ def embed_to_table(
             on, which is made when the items do not fit one shard.
         shard_rows: items in a shard of parquet, 100,000 when None. CSV and npz are one file.
         dtype: of the vectors.
+        field: what of the images is kept, as in `ilk.networks.showing`: one vector, or the map
+            or the tokens, which CSV does not take. Pieces then have fewer items.
         encoder_spec: where the encoder lies, kept in the table for those who ask with it.
         progress: called with the items done and their number; what was kept counts as done.
         reading: ``batch_size``, ``device`` and ``workers`` of ``embed``.
@@ -78,14 +85,19 @@ def embed_to_table(
         The file or directory.
 
     Raises:
-        UserError: the name ends as another kind of file does, ``shard_rows`` does not fit,
-            another encoder, other data or older files were embedded there, a vector has NaN or
-            infinity or does not fit float16, nothing could be read, or the disk is full.
+        UserError: the name ends as another kind of file does, ``shard_rows`` or ``field`` does
+            not fit, another encoder, other data or older files were embedded there, a vector
+            has NaN or infinity or does not fit float16, nothing could be read, or the disk is
+            full.
     """
     columns = VectorColumn(encoder, dtype)
+    if field != FEATURE:
+        if table_format(Path(path)) == "csv":
+            raise UserError(f"embed: {field} must go to parquet or npz, got {path}")
+        columns = PlacesColumn(field, field_shape(encoder, field), dtype)
     job = Job(
         encoder, source, columns, shard_rows or SHARD, reading, progress, "embed",
-        known(source), encoder_spec,
+        known(source, field), encoder_spec,
     )  # fmt: skip
     return _written(job, Path(path), shard_rows)
 
@@ -191,8 +203,9 @@ def _write_shard(job: Job, target: Path, items: range) -> None:
         return
     folder = partial(target, job.verb)
     pieces: list[Path] = []
-    for start in range(0, max(len(items), 1), PIECE):
-        part = items[start : start + PIECE]
+    size = _piece(job.columns)
+    for start in range(0, max(len(items), 1), size):
+        part = items[start : start + size]
         pieces.append(folder / f"{part.start:012d}.parquet")
         if pieces[-1].exists():
             job.verify(pieces[-1])
@@ -206,9 +219,18 @@ def _write_shard(job: Job, target: Path, items: range) -> None:
     shutil.rmtree(folder)
 
 
+def _piece(columns: Columns) -> int:
+    """Items of a piece: no more than a piece of places may hold in memory."""
+    if isinstance(columns, PlacesColumn):
+        return max(1, min(PIECE, NUMBERS // math.prod(columns.shape)))
+    return PIECE
+
+
 def _write_piece(job: Job, target: Path, items: range) -> None:
     batches: list[Batch] = []
-    for batch in embed_batches(job.encoder, job.source, items=items, **job.reading):
+    for batch in embed_batches(
+        job.encoder, job.source, items=items, field=job.columns.field, **job.reading
+    ):
         batches.append(batch)
         job.tell(batch.items.stop)
     keys = [key for batch in batches for key in batch.keys]

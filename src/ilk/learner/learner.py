@@ -11,21 +11,16 @@ from re import sub
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from ilk.core import UserError, shown
-from ilk.learner.work import NotFitted, framed, labelled, probabilities, trained, warn_of
-from ilk.progress import TrainDisplay, error_console
+from ilk.learner.work import embedded, framed, labelled, probabilities, trained, warn_of
 from ilk.train import Settings, checked_settings
 
 if TYPE_CHECKING:
-    from ilk.data import Source
-    from ilk.embedding import OnBad
     from ilk.networks import Encoder
-
-BATCH = 256  # images that are embedded at once
 
 
 @dataclass(eq=False, repr=False)
@@ -186,12 +181,30 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
         source = open_source(X)
         self._check_bad()
-        rows, self.kept_ = self._embed(source, self.bad, "transform")
+        rows, self.kept_ = embedded(self, source, "transform", self.bad)
         everywhere = get_config()["transform_output"]
         asked = getattr(self, "_sklearn_output_config", {}).get("transform", everywhere)
         if len(rows) == len(source) or asked != "pandas":
             return rows
         return framed(rows, self.kept_, X, len(source))
+
+    def places(
+        self, X: Any, field: Literal["tokens", "map"] = "tokens"
+    ) -> Float32[np.ndarray, "N D *rest"]:
+        """The places of each image in the place of one vector, in memory; as ``transform``.
+
+        Args:
+            X: images.
+            field: ``tokens`` [N, T, D], or ``map`` [N, D, H, W], which is pooled into a vector.
+
+        Raises:
+            UserError: as in ``transform``, or the backbone shows no places.
+        """
+        from ilk.data import open_source
+
+        self._check_bad()
+        rows, self.kept_ = embedded(self, open_source(X), "places", self.bad, field)
+        return rows
 
     def predict_proba(self, X: Any) -> Float32[np.ndarray, "N K"]:
         """The probability of each of ``classes_``, for every image that can be read, in order.
@@ -203,7 +216,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
         self._check_bad()
         bad = "error" if self.bad == "error" else "skip"
-        rows, self.kept_ = self._embed(open_source(X), bad, "predict")
+        rows, self.kept_ = embedded(self, open_source(X), "predict", bad)
         return probabilities(getattr(self, "classifier_", None), rows, self.method)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -230,7 +243,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise UserError(f"score: every image must have a label, in the data or in y: {why}")
         self._check_bad()
         bad = "error" if self.bad == "error" else "skip"
-        rows, kept = self._embed(source, bad, "score")
+        rows, kept = embedded(self, source, "score", bad)
         return leave_one_out(rows, known[kept], k=20, temperature=0.07)
 
     def __sklearn_tags__(self) -> Any:
@@ -273,22 +286,6 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self.classes_ = names if classes is None else classes
         else:
             vars(self).pop("classifier_", None)
-
-    def _embed(
-        self, source: "Source", bad: "OnBad", title: str
-    ) -> tuple[Float32[np.ndarray, "rows D"], Int64[np.ndarray, " kept"]]:
-        """Vectors, and the positions of the images that could be read."""
-        from ilk.embedding import embed_readable
-
-        if not hasattr(self, "encoder_"):
-            raise NotFitted(f"{title}: the learner must be fitted first; call fit(images)")
-        # One batch alone is over before there is something to show.
-        console = error_console(quiet=not self.verbose or len(source) <= BATCH)
-        with TrainDisplay(console, title) as display:
-            return embed_readable(
-                self.encoder_, source, bad, title=title, device=self.device,
-                progress=lambda done, of: display.on_step(done, of, {}),
-            )  # fmt: skip
 
 
 if Learner.__doc__ and Settings.__doc__:  # python -OO leaves them out

@@ -16,7 +16,12 @@ from ilk.progress import TrainDisplay, error_console
 from ilk.train import Settings
 
 if TYPE_CHECKING:
-    from ilk.networks import Classifier
+    from ilk.data import Source
+    from ilk.embedding import OnBad
+    from ilk.learner.learner import Learner
+    from ilk.networks import Classifier, Field
+
+BATCH = 256  # images that are embedded at once
 
 
 class NotFitted(UserError, NotFittedError):
@@ -144,6 +149,34 @@ def probabilities(
     from torch import from_numpy
 
     return classifier.probabilities(from_numpy(vectors)).numpy()
+
+
+def embedded(
+    learner: "Learner", source: "Source", title: str, bad: "OnBad", field: "Field" = "feature"
+) -> tuple[Float32[np.ndarray, "rows ..."], Int64[np.ndarray, " kept"]]:
+    """What an encoder shows of images, and the positions of those that could be read.
+
+    Args:
+        learner: whose encoder, device and display.
+        source: of the images.
+        title: of what is done.
+        bad: what becomes of an image that cannot be read.
+        field: vectors, maps or tokens.
+
+    Raises:
+        UserError: the learner is not fitted, or as in `embed_readable`.
+    """
+    from ilk.embedding import embed_readable
+
+    if not hasattr(learner, "encoder_"):
+        raise NotFitted(f"{title}: the learner must be fitted first; call fit(images)")
+    # One batch alone is over before there is something to show.
+    console = error_console(quiet=not learner.verbose or len(source) <= BATCH)
+    with TrainDisplay(console, title) as display:
+        return embed_readable(
+            learner.encoder_, source, bad, title=title, device=learner.device, field=field,
+            progress=lambda done, of: display.on_step(done, of, {}),
+        )  # fmt: skip
 
 
 def framed(

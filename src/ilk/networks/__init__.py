@@ -11,7 +11,7 @@ from ilk.networks.decoders import (
     Posterior,
     TokenDecoder,
 )
-from ilk.networks.encoder import Encoder, encode
+from ilk.networks.encoder import Encoder, encode, field_shape, showing
 from ilk.networks.export import export_onnx, export_timm
 from ilk.networks.given import GivenWeights, read_given
 from ilk.networks.heads import (
@@ -36,7 +36,7 @@ from ilk.networks.masked import (
 from ilk.networks.network import Head, Network, check_heads, check_name
 from ilk.networks.own import OWN, VIT, frame_count, item_kind
 from ilk.networks.patches import check_patches, near_eighth, patch_of, patch_side
-from ilk.networks.places import FEATURE, SEQUENCE, SHOWN, TOKENS
+from ilk.networks.places import FEATURE, MAP, SEQUENCE, SHOWN, TOKENS, Field
 from ilk.networks.specs import (
     Start,
     feature_dim,
@@ -62,6 +62,7 @@ from ilk.networks.tuning import Tuning, parts_in_words, possible_parts, rates, s
 __all__ = [
     "FEATURE",
     "HIDDEN",
+    "MAP",
     "OWN",
     "SEQUENCE",
     "SHOWN",
@@ -73,6 +74,7 @@ __all__ = [
     "EachPlace",
     "Encoder",
     "Enlarge",
+    "Field",
     "GivenWeights",
     "Head",
     "ImageDecoder",
@@ -99,6 +101,7 @@ __all__ = [
     "export_timm",
     "fastest_layout",
     "feature_dim",
+    "field_shape",
     "fixed_sincos_positions",
     "frame_count",
     "frozen_patch_projection",
@@ -125,6 +128,7 @@ __all__ = [
     "save_encoder",
     "save_learned",
     "set_modes",
+    "showing",
     "spread",
     "start_from",
     "sync_batch_norm",

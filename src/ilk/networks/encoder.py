@@ -18,6 +18,7 @@ from ilk.core.items import ItemKind
 from ilk.networks.backbone import recorded_options
 from ilk.networks.layout import fastest_layout
 from ilk.networks.own import frame_count, item_kind
+from ilk.networks.places import FEATURE, Field, Places
 from ilk.networks.weights import fingerprint
 
 
@@ -106,18 +107,56 @@ class Encoder:
         return json.loads(json.dumps({name: getattr(self, name) for name in names}))
 
 
+def showing(encoder: Encoder, field: Field = FEATURE) -> nn.Module:
+    """The network from normalised images to their feature, map or tokens.
+
+    Args:
+        encoder: stays as it is.
+        field: ``feature`` [B, F], ``map`` [B, D, H, W] before pooling, or ``tokens`` [B, N, D],
+            the same in raster order, without those of no place such as the class token.
+    """
+    return encoder.module if field == FEATURE else Places(encoder.module, field)
+
+
 @torch.inference_mode()
-def encode(encoder: Encoder, images: UInt8[Tensor, "B C *pixels"]) -> Float32[Tensor, "B F"]:
-    """Features of images, on the encoder's device.
+def field_shape(encoder: Encoder, field: Field) -> tuple[int, ...]:
+    """The shape of what the encoder shows of one image of its size: [F], [D, H, W] or [N, D].
+
+    Raises:
+        UserError: the encoder shows no such field.
+    """
+    if field == FEATURE:
+        return (encoder.feature_dim,)
+    if encoder.kind != "image":
+        raise UserError(f"field: {field} must be of images, but {encoder.name} reads others")
+    device = next(encoder.module.parameters()).device
+    size = (encoder.image_size, encoder.image_size)
+    try:
+        shown = showing(encoder, field)(torch.zeros(1, encoder.channels, *size, device=device))
+    except (AttributeError, RuntimeError, TypeError, ValueError) as error:
+        raise UserError(
+            f"field: {encoder.name} must show its {field}, got '{' '.join(str(error).split())}'"
+            "; take field feature"
+        ) from error
+    return tuple(shown.shape[1:])
+
+
+@torch.inference_mode()
+def encode(
+    encoder: Encoder, images: UInt8[Tensor, "B C *pixels"], field: Field = FEATURE
+) -> Float32[Tensor, "B ..."]:
+    """Features of images, or their places, on the encoder's device.
 
     Args:
         encoder: stays as it is.
         images: already cut to the encoder's size; on any device.
+        field: as in `showing`.
 
     Raises:
         UserError: the number of channels is not the encoder's.
     """
-    return PixelsToFeatures(encoder)(images.to(next(encoder.module.parameters()).device))
+    network = PixelsToFeatures(encoder, field)
+    return network(images.to(next(encoder.module.parameters()).device))
 
 
 class PixelsToFeatures(nn.Module):
@@ -126,9 +165,9 @@ class PixelsToFeatures(nn.Module):
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, field: Field = FEATURE) -> None:
         super().__init__()
-        self.module = encoder.module
+        self.module = showing(encoder, field)
         self.layout = fastest_layout(encoder.module)
         device = next(encoder.module.parameters()).device
         std = 255 * torch.tensor(encoder.std, dtype=torch.float64)
@@ -137,7 +176,7 @@ class PixelsToFeatures(nn.Module):
         self.register_buffer("shift", (-mean / std).to(device, torch.float32))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pixels [B, C, H, W] of 0 to 255 to float32 features [B, F]."""
+        """Pixels [B, C, H, W] of 0 to 255 to float32 features [B, F], or another field."""
         if images.shape[1] != len(self.scale):
             raise UserError(
                 f"encoder: reads images of {len(self.scale)} channels, got {images.shape[1]}"

@@ -14,42 +14,52 @@ from jaxtyping import Float32, UInt8
 
 from ilk.core import UserError, replacing
 from ilk.networks.backbone import fits_stem, sizes_for, timm_network
-from ilk.networks.encoder import Encoder, PixelsToFeatures, encode
+from ilk.networks.encoder import Encoder, PixelsToFeatures, encode, field_shape
 from ilk.networks.own import OWN
+from ilk.networks.places import FEATURE, Field
 from ilk.networks.storage import write_weights
 
 TOLERANCE = 1e-3  # largest difference from torch, relative to the largest feature
 TRACED, CHECKED = 2, 5  # batch sizes; they differ, so that the check covers the free batch axis
 
 
-def export_onnx(encoder: Encoder, path: Path | str) -> float:
+def export_onnx(encoder: Encoder, path: Path | str, field: Field = FEATURE) -> float:
     """Write the encoder as ONNX, and compare it with torch on random images.
 
     The graph reads ``images``, uint8 [B, C, H, W] as `encode` does, of the encoder's size and
-    any B, normalises them and gives ``features``, float32 [B, F].
+    any B, normalises them and gives ``features``, float32 [B, F]; or ``map``, [B, D, H, W], or
+    ``tokens``, [B, N, D].
+
+    Args:
+        encoder: stays as it is.
+        path: of the file.
+        field: what of the images the graph gives.
 
     Returns:
         The largest absolute difference between the features of both.
 
     Raises:
-        UserError: onnx is not installed, the network cannot be expressed, or the features
-            differ by more than 0.1 % of the largest; no file is left then.
+        UserError: onnx is not installed, the network cannot be expressed or does not show the
+            field, or the features differ by more than 0.1 % of the largest; no file is left
+            then.
     """
     if encoder.kind != "image":
         raise UserError(f"export: ONNX must read images, but {encoder.name} reads another kind")
     runtime = _onnx_runtime()
+    field_shape(encoder, field)  # or an error
+    name = "features" if field == FEATURE else field
     images = _check_images(encoder)
     device = next(encoder.module.parameters()).device
     with replacing(Path(path), "export") as beside:
         traced = torch.zeros((TRACED, *images.shape[1:]), dtype=torch.uint8, device=device)
-        _trace(encoder, traced, beside)
+        _trace(encoder, PixelsToFeatures(encoder, field), traced, name, beside)
         session = runtime.InferenceSession(str(beside), providers=["CPUExecutionProvider"])
-        (theirs,) = session.run(["features"], {"images": images})
-        ours = encode(encoder, torch.from_numpy(images)).cpu().numpy()
+        (theirs,) = session.run([name], {"images": images})
+        ours = encode(encoder, torch.from_numpy(images), field).cpu().numpy()
         difference, alike = _compared(ours, theirs)
         if not alike:
             raise UserError(
-                f"export: ONNX must agree with torch, got features {difference:.2g} apart"
+                f"export: ONNX must agree with torch, got {name} {difference:.2g} apart"
             )
     return difference
 
@@ -166,17 +176,19 @@ def _onnx_runtime() -> Any:
     return onnxruntime
 
 
-def _trace(encoder: Encoder, images: torch.Tensor, path: Path) -> None:
+def _trace(
+    encoder: Encoder, network: torch.nn.Module, images: torch.Tensor, output: str, path: Path
+) -> None:
     quiet = contextlib.redirect_stdout(io.StringIO())  # the exporter reports its progress
     with warnings.catch_warnings(), quiet, torch.no_grad():
         warnings.simplefilter("ignore")
         try:
             torch.onnx.export(
-                PixelsToFeatures(encoder).eval(),
+                network.eval(),
                 (images,),
                 str(path),
                 input_names=["images"],
-                output_names=["features"],
+                output_names=[output],
                 dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
                 dynamo=True,
                 external_data=False,

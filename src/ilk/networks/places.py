@@ -4,12 +4,13 @@ Axes: B images, C channels, N places in raster order, F features.
 """
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 FEATURE, MAP, TOKENS, SEQUENCE = SHOWN = ("feature", "map", "tokens", "sequence")
+Field = Literal["feature", "map", "tokens"]  # what is kept of an image
 
 
 def feature_and_places(
@@ -35,6 +36,10 @@ def feature_and_places(
             "a feature alone"
         )
     shown = network.forward_features(images)
+    if not isinstance(shown, Tensor) or shown.ndim < 3:
+        raise ValueError(
+            f"map and tokens: must be in one tensor, but {type(network).__name__} has others"
+        )
     feature = network.forward_head(shown)
     if shown.ndim == 3:
         tokens = shown[:, int(getattr(network, "num_prefix_tokens", 0)) :]
@@ -69,6 +74,24 @@ def map_stride(backbone: nn.Module, image_size: int, channels: int) -> int:
     finally:
         backbone.train(mode)
     return max(image_size // shown.shape[-1], 1)
+
+
+class Places(nn.Module):
+    """A backbone that shows its map [B, C, H, W] or its tokens [B, N, C].
+
+    Args:
+        backbone: as in `feature_and_places`.
+        field: which of both.
+    """
+
+    def __init__(self, backbone: nn.Module, field: Field) -> None:
+        super().__init__()
+        self.backbone, self.field = backbone, field
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images to their places; tokens need not form a grid."""
+        shown = feature_and_places(self.backbone, images, whole=self.field == MAP)
+        return shown[self.field]
 
 
 def _grid(network: Any, images: Tensor, count: int) -> tuple[int, int]:
