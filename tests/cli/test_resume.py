@@ -117,6 +117,21 @@ def test_a_path_given_again_is_the_place_that_it_names(
         check_same(cut, {word: (other,) if word == "set" else other})
 
 
+def test_an_option_of_a_method_may_have_the_name_of_a_setting(cut):
+    record = json.loads((cut / "run.json").read_text())
+    began = Settings(
+        **record["settings"] | {"labelled": "known", "mix_options": {}, "mix": None}
+    )
+    began = placed(replace(began, method_options={"labelled": 0.5}))
+    (cut / "run.json").write_text(json.dumps(record | {"settings": began.as_record()}))
+    check_same(cut, {"labelled": began.labelled, "set": ("labelled=0.5",)})
+    for other in ({"labelled": "others"}, {"set": ("labelled=0.6",)}):
+        with pytest.raises(
+            UserError, match="must keep the settings that it began with, labelled"
+        ):
+            check_same(cut, other)
+
+
 def test_a_mix_that_was_left_to_the_rule_may_be_left_to_it_again(ilk, cut, folder):
     words = ("train", folder / "train", "--mix", "auto", *TINY, "-o", "chosen")
     said = ilk(*words, "--steps", "2", "--dry-run")

@@ -46,10 +46,12 @@ def check_same(directory: Path, given: dict[str, Any]) -> None:
     staged = begun(directory) and not (directory / RECORD).exists()
     record: dict[str, Any] = {} if staged else read_record(directory)
     settings = settings_asked(directory, record)
-    known = {**settings, "output": str(directory.absolute()), **_by_words(settings)}
+    own = {**settings, "output": str(directory.absolute())}
+    options = _by_words(settings)
     if "mixing" in record.get("plan", {}):  # the mix was chosen, not named
         given = dict(item for item in given.items() if item != AUTO)
     for flag, value in given.items():
+        known = own if flag in own else options  # a method may name an option as ilk a setting
         for name, asked in _asked(flag, value):
             shown = RENAMED.get(flag, flag).replace("_", "-")
             if str(asked) != str(known.get(name)):
