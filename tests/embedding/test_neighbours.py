@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from ilk.embedding import knn_accuracy, leave_one_out, nearest, vote
+from ilk.embedding import knn_accuracy, leave_one_out, nearest, nearest_others, vote
 
 
 def slow_nearest(queries, gallery, k):
@@ -109,6 +109,23 @@ def test_leave_one_out_never_asks_a_row_itself(seed):
             torch.from_numpy(vectors[[row]]), torch.from_numpy(labels[[row]]), k=4, classes=3,
         )  # fmt: skip
     assert leave_one_out(vectors, labels, k=4) == pytest.approx(right / 40)
+
+
+def test_nearest_others_never_name_the_row_itself_among_many_copies():
+    rows = torch.randn(30, 5, generator=torch.Generator().manual_seed(0))
+    rows[4:20] = rows[2]
+    found = nearest_others(rows, rows, torch.arange(30), 6)
+    for row, near in enumerate(found.tolist()):
+        others = slow_nearest(rows[row : row + 1], rows, 30)[0]
+        assert near == others[others != row][:6].tolist()
+
+
+def test_what_is_no_number_is_found_and_not_passed_over():
+    gallery = torch.eye(4).repeat(3, 1)
+    gallery[9] = torch.nan  # beyond the first block, whose rows are nearer than any other
+    found, cosines = nearest(torch.eye(4)[:1], gallery, 2, (1, 4))
+    assert 9 in found[0]
+    assert cosines.isnan().any()
 
 
 def test_leave_one_out_takes_read_only_vectors_and_few_rows():

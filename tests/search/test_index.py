@@ -74,7 +74,7 @@ def test_search_across_blocks_is_search_at_once(table, vectors, tmp_path, monkey
     index = build_index(table(tmp_path / "t", rows), tmp_path / "i", Plan(part_rows=250))
     whole = index.search(rows[:40], 5)[0]
     some = index.vectors.some
-    monkeypatch.setattr(index.vectors, "some", lambda within: some(within, 13))
+    monkeypatch.setattr(index.vectors, "some", lambda within, _: some(within, 13))
     assert index.search(rows[:40], 5)[0].tolist() == whole.tolist()
 
 

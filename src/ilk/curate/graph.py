@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
-from ilk.embedding import nearest
+from ilk.embedding import nearest, others
 from ilk.search import Index
 
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
@@ -66,13 +66,10 @@ def neighbour_graph(
     for rows in _blocks(count):
         queries = np.asarray(vectors[rows], np.float32)
         found, cosines = search(queries, min(k + 1, count))
-        itself = found == np.arange(rows.start, rows.start + len(queries))[:, None]
-        # Of copies the vector itself may be beyond the first k + 1: then the last one goes.
-        itself[~itself.any(1), -1] = True
-        if found.shape[1] > 1:
-            kept = found.shape[1] - 1
-            places[rows, :kept] = found[~itself].reshape(-1, kept)
-            similarities[rows, :kept] = cosines[~itself].reshape(-1, kept)
+        kept = others(found, np.arange(rows.start, rows.stop))
+        most = found.shape[1] - 1
+        places[rows, :most] = found[kept].reshape(len(found), most)
+        similarities[rows, :most] = cosines[kept].reshape(len(found), most)
         if progress:
             progress(rows.start + len(queries), count)
     return Graph(places, similarities)

@@ -10,6 +10,7 @@ from ilk.embedding.neighbours import (
     nearest,
     nearest_in_blocks,
     nearest_others,
+    others,
     vote,
 )
 from ilk.embedding.places import PlaceEmbeddings, read_places
@@ -24,6 +25,6 @@ __all__ = [
     "Batch", "Embeddings", "Looked", "OnBad", "PlaceEmbeddings", "Predicted",
     "alignment", "cached", "embed", "embed_batches", "embed_readable", "embed_to_table",
     "feature_std", "knn_accuracy", "largest", "leave_one_out", "left_behind", "lidar", "moved",
-    "nearest", "nearest_in_blocks", "nearest_others", "predict_to_table", "rankme",
-    "rankme_without", "read_embeddings", "read_places", "read_predictions", "vote",
+    "nearest", "nearest_in_blocks", "nearest_others", "others", "predict_to_table",
+    "rankme", "rankme_without", "read_embeddings", "read_places", "read_predictions", "vote",
 ]  # fmt: skip

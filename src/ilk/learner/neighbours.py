@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 
 from ilk.core import UserError
-from ilk.embedding import nearest_in_blocks
+from ilk.embedding import nearest_in_blocks, others
 from ilk.learner.work import NotFitted
 from ilk.search import Index, unit
 
@@ -103,9 +103,8 @@ class NearestNeighbors(BaseEstimator):
             )
         rows, cosines = self._nearest(queries, k + alone)
         if alone:
-            others = rows != np.arange(len(rows))[:, None]
-            others[others.all(1), -1] = False
-            rows, cosines = (found[others].reshape(-1, k) for found in (rows, cosines))
+            kept = others(rows, np.arange(len(rows)))
+            rows, cosines = (found[kept].reshape(-1, k) for found in (rows, cosines))
         return (1 - cosines, rows) if return_distance else rows
 
     def radius_neighbors(

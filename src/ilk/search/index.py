@@ -26,6 +26,7 @@ from ilk.search.parts import check_parts, rows_file, vectors_file
 from ilk.search.rows import read_deleted, read_rows
 from ilk.search.vectors import Vectors, unit
 
+ROWS, ASKED = 4096, 1024  # rows and queries that are compared at once
 FEW = 65_536  # rows of a mask that are compared one and all
 RANKED = 2**24  # numbers of vectors that are ranked at once
 
@@ -151,10 +152,10 @@ class Index:
         """By comparing all vectors."""
         blocks = (
             (torch.from_numpy(numbers), torch.from_numpy(block))
-            for numbers, block in self.vectors.some(within)
+            for numbers, block in self.vectors.some(within, ROWS)
         )
         with torch.inference_mode():
-            found, similarities = nearest_in_blocks(torch.from_numpy(queries), blocks, k)
+            found, similarities = nearest_in_blocks(torch.from_numpy(queries), blocks, k, ASKED)
         places = found.numpy()
         ids = np.where(places < 0, -1, self.ids[places]) if len(self) else places
         return ids, similarities.numpy()

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from ilk.core import UserError
+from ilk.embedding import others
 
 if TYPE_CHECKING:
     from ilk.search.index import Index
@@ -40,10 +41,8 @@ class Truth:
         return len(self._places)
 
     def _others(self, ids: Int64[np.ndarray, "Q more"]) -> Int64[np.ndarray, "Q at"]:
-        """Without the row that asks, or without the last."""
-        own = ids == self._index.ids[self._places][:, None]
-        own[~own.any(1), -1] = True
-        return ids[~own].reshape(len(ids), -1)
+        """Without the row that asks."""
+        return ids[others(ids, self._index.ids[self._places])].reshape(len(ids), -1)
 
     def recall(self, probed: int) -> float:
         """The share that a search finds which looks into so many lists."""

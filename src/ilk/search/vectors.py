@@ -11,9 +11,10 @@ from jaxtyping import Bool, Float16, Float32, Int64
 from ilk.core import UserError
 
 BLOCK = 16_384  # rows that are in memory at once
+_PIECE = 2**18  # halves that are read at once: they stay in the cache of a core
 LOOKED_AT = 256  # vectors of a part whose length is looked at when it is opened
 OFF = 0.02  # by which the length of a vector in half precision may miss one
-_ENDLESS = 0b11111 << 11  # the bits of a half that is infinite, without its sign, moved by one
+_ENDLESS, _BELOW = 0x7C00, 0xFC00  # the bits of a half that is infinite, and minus infinity
 
 
 class Vectors:
@@ -90,36 +91,49 @@ class Vectors:
                 numbers = numbers[within[numbers]]
             if not len(numbers):
                 continue
-            block = self._read(start, stop)
             stored = numbers if self._kept is None else self._kept[numbers]
-            if len(numbers) < len(block):
-                block = block[stored - start]
-            self._check_finite(block, stored)
-            # torch widens halves several times as fast as NumPy
-            yield numbers, torch.from_numpy(block).float().numpy()
+            yield numbers, self._read(start, stop, stored)
 
-    def _read(self, start: int, stop: int) -> Float16[np.ndarray, "B D"]:
-        """Rows of the files, read rather than mapped."""
-        pieces: list[np.ndarray] = []
-        first = 0
+    def _read(
+        self, start: int, stop: int, stored: Int64[np.ndarray, " B"]
+    ) -> Float32[np.ndarray, "B D"]:
+        """Some of the rows from start to stop, which are read rather than mapped."""
+        block = torch.empty(len(stored), self.shape[1])
+        for first, halves in self._pieces(start, stop):
+            low, high = np.searchsorted(stored, [first, first + len(halves)])
+            some = stored[low:high]
+            kept = halves if len(some) == len(halves) else halves[some - first]
+            self._check_finite(kept, some)
+            # torch widens halves several times as fast as NumPy
+            block[low:high] = torch.from_numpy(kept)
+        return block.numpy()
+
+    def _pieces(
+        self, start: int, stop: int
+    ) -> Iterator[tuple[int, Float16[np.ndarray, "n D"]]]:
+        """Rows of the files, and the number of the first; they hold until the next."""
+        width = self.shape[1]
+        piece = np.empty((max(_PIECE // width, 1), width), np.float16)
+        ends = 0
         for file, part in zip(self._files, self._parts, strict=True):
-            low, high = max(start - first, 0), min(stop - first, len(part))
-            first += len(part)
-            if low < high:
-                width = part.shape[1]
-                found = np.fromfile(
-                    file, np.float16, (high - low) * width, offset=part.offset + 2 * low * width
-                )
-                if len(found) < (high - low) * width:
-                    raise UserError(f"index: {file} must stay whole while it is open")
-                pieces.append(found.reshape(-1, width))
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+            low, high = max(start - ends, 0), min(stop - ends, len(part))
+            ends += len(part)
+            if low >= high:
+                continue
+            with file.open("rb", buffering=0) as opened:
+                opened.seek(part.offset + 2 * low * width)
+                for at in range(low, high, len(piece)):
+                    halves = piece[: high - at]
+                    if opened.readinto(memoryview(halves).cast("B")) < halves.nbytes:
+                        raise UserError(f"index: {file} must stay whole while it is open")
+                    yield ends - len(part) + at, halves
 
     def _check_finite(
         self, rows: Float16[np.ndarray, "n D"], stored: Int64[np.ndarray, " n"]
     ) -> None:
-        # all bits of the exponent are set; several times as fast as isfinite
-        if not rows.size or (rows.view(np.uint16) << 1).max() < _ENDLESS:
+        # by the bits: several times as fast as isfinite
+        signed, unsigned = rows.view(np.int16), rows.view(np.uint16)
+        if not rows.size or (signed.max() < _ENDLESS and unsigned.max() < _BELOW):
             return
         wrong = int(stored[np.argmin(np.isfinite(rows).all(1))])
         part = int(np.searchsorted(self._ends, wrong, side="right"))
