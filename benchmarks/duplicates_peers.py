@@ -4,10 +4,15 @@ python benchmarks/duplicates_peers.py imagededup|cleanvision FOLDER OUT.json
 """
 
 import json
+import os
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
+
+
+def spent() -> float:
+    """Processor seconds, with those of processes that were waited for."""
+    return sum(os.times()[:4])
 
 
 def imagededup(folder: str) -> dict:
@@ -15,7 +20,7 @@ def imagededup(folder: str) -> dict:
 
     method = PHash(verbose=False)
     codes = method.encode_images(folder, num_enc_workers=0)
-    coded = time.process_time()
+    coded = spent()
     found = method.find_duplicates(
         encoding_map=codes, max_distance_threshold=12, scores=True, num_dist_workers=0
     )
@@ -34,9 +39,9 @@ def cleanvision(folder: str) -> dict:
 
 if __name__ == "__main__":
     tool, folder, out = sys.argv[1:]
-    began = time.process_time()
+    began = spent()
     found = {"imagededup": imagededup, "cleanvision": cleanvision}[tool](folder)
-    found["processor_seconds"] = round(time.process_time() - began, 1)
+    found["processor_seconds"] = round(spent() - began, 1)
     if "coded" in found:
         found["look_processor_seconds"] = round(found.pop("coded") - began, 1)
     found["versions"] = {tool: version(tool)}

@@ -6,7 +6,7 @@ Axes: Q queries, G gallery, D features, C columns of scores.
 """
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -90,7 +90,7 @@ def others(found: Numbers, own: Numbers) -> Numbers:
         >>> found[others(found, np.array([0, 1, 2]))].reshape(3, 2).tolist()
         [[4, 2], [3, 5], [0, 4]]
     """
-    itself = found == own[:, None]
+    itself: Any = found == own[:, None]
     itself[~itself.any(1), -1] = True
     return ~itself
 

@@ -124,7 +124,7 @@ class Vectors:
                 opened.seek(part.offset + 2 * low * width)
                 for at in range(low, high, len(piece)):
                     halves = piece[: high - at]
-                    if opened.readinto(memoryview(halves).cast("B")) < halves.nbytes:
+                    if opened.readinto(halves.data.cast("B")) < halves.nbytes:
                         raise UserError(f"index: {file} must stay whole while it is open")
                     yield ends - len(part) + at, halves
 
