@@ -83,6 +83,8 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "variational": {},
     "inpainting": {},
     "colorization": {},
+    "densecl": HEAD | TEACHER | QUEUE,
+    "vicregl": {"hidden": 1024, "dim": 1024, "local_dim": 256},
     # Another cell teaches these two.
     "rekd": QUEUE | {"hidden": 1024, "teacher": "runs/family/moco-v3/seed0"},
     "distill": {"teacher": "runs/family/moco-v3/seed0"},
@@ -92,6 +94,9 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 # Methods that leave patches out need a transformer; its feature is the mean of its patches.
 BACKBONES: Mapping[str, Mapping[str, Any]] = {
     "mae": {"backbone": "vit_mini", "backbone_options": {"global_pool": "avg"}},
+    # Two by two places of the other network at 32 pixels leave little to match.
+    "densecl": {"backbone": "vit_mini"},
+    "vicregl": {"backbone": "vit_mini"},
 }
 
 

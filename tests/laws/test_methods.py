@@ -119,12 +119,13 @@ def target_entropy(trainer, shown) -> float:
             if not isinstance(term.objective, SoftCrossEntropy):
                 continue
             kin_record = context.kin_records[-1]
-            weights = kin_record.kin.weights
+            kin = kin_record.table(slice(0, len(kin_record.queries)))
+            weights = kin.weights
             if any(isinstance(entry, FromMemory) for entry in term.candidates):
                 best = weights @ torch.nn.functional.normalize(
                     kin_record.candidates.vectors, dim=1
                 )
-                given, kin = (kin_record.candidates.vectors,), kin_record.kin
+                given = (kin_record.candidates.vectors,)
                 if term.negatives is not None:  # mixes with the query are hard for any query
                     asking = replace(kin_record.queries, vectors=best)
                     made, none = term.negatives(asking, kin_record.candidates, kin, context)

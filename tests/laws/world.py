@@ -95,11 +95,14 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "variational": {"dim": 8, "hidden": 8},
     "inpainting": {"hidden": 8},
     "colorization": {"hidden": 8},
+    "densecl": {"hidden": 16, "dim": 32, "queue_size": 32},
+    "vicregl": {"hidden": 16, "dim": 16, "local_dim": 8, "matches": 6},
 }
 # Methods that take no mixed images.
 ONE_HOT = {
     "barlow-twins", "vicreg", "imsat", "dac", "mixmatch", "s4l-exemplar", "s4l-moam", "vat",
     "vat-entmin", "mae", "simmim", "denoising", "variational", "inpainting", "colorization",
+    "densecl", "vicregl",
 }  # fmt: skip
 # Methods whose labelled and unlabelled images share a view.
 SHARED = {"pi-model", "temporal-ensembling", "mean-teacher", "fast-swa"}
@@ -129,7 +132,7 @@ class Trunk(nn.Module):
 
 
 # Methods that ask for places or hide patches: they have a small transformer.
-VITS = {"mae", "simmim", "inpainting", "colorization"}
+VITS = {"mae", "simmim", "inpainting", "colorization", "densecl", "vicregl"}
 GIVEN_VIT = Given(
     width=16, size=32, place_width=16, stride=8, patch=8, patch_width=16, items=ITEMS, classes=4
 )
@@ -265,8 +268,23 @@ def batch(views: tuple[View, ...], step: int, *, size: int = 8, world: int = 1,
         for n, view in enumerate(views)
     }  # fmt: skip
     return Batch(
-        own, pixels, subsets={v.name: shown[v.name] for v in views if v.subset != "all"}
+        own,
+        pixels,
+        {view.name: places(shown[view.name], [step, n]) for n, view in enumerate(views)},
+        subsets={v.name: shown[v.name] for v in views if v.subset != "all"},
     )
+
+
+def places(items: np.ndarray, seed: list[int]) -> torch.Tensor:
+    """Where views lie in their images: a half to all of each side; some are mirrored."""
+    edges = []
+    for item in items:
+        top, left, high, wide, mirrored = np.random.default_rng([int(item), *seed, 7]).random(5)
+        high, wide = (1 + high) / 2, (1 + wide) / 2
+        top, left = top * (1 - high), left * (1 - wide)
+        sides = (left, left + wide) if mirrored < 0.5 else (left + wide, left)
+        edges.append((top, sides[0], top + high, sides[1]))
+    return torch.tensor(edges, dtype=torch.float32).reshape(-1, 4)
 
 
 def subset_of(items: np.ndarray, view: View, labels: torch.Tensor) -> np.ndarray:

@@ -16,7 +16,7 @@ from tests.laws.world import SMALL, batch, progress, small_method, small_trainer
 
 OPPOSED = {
     "simclr", "moco-v2", "moco-v3", "supcon", "fnc", "ifnd", "relic-v2", "interclr", "rekd",
-    "revisiting",
+    "revisiting", "densecl",
 }  # fmt: skip
 
 

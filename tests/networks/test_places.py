@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ilk.networks import EachPlace, Head, Network, backbone, check_heads, mlp
+from ilk.networks import EachPlace, Head, MeanOfPlaces, Network, backbone, check_heads, mlp
 
 SIZES = {
     "resnet_mini": ({"widths": (8, 16), "depths": (1, 1)}, 16, (4, 4)),
@@ -107,3 +107,10 @@ def test_a_reversed_gradient_is_the_other_way_round_and_scaled(conv):
         torch.testing.assert_close(back, -0.5 * there)
     for there, same in zip(*(g[below:] for g in grads), strict=True):
         torch.testing.assert_close(same, there)
+
+
+def test_the_mean_of_places_is_that_of_a_map_and_of_its_tokens():
+    grid = torch.arange(24.0).view(2, 3, 2, 2)
+    means = MeanOfPlaces()(grid)
+    assert means.tolist() == [[1.5, 5.5, 9.5], [13.5, 17.5, 21.5]]
+    assert torch.equal(MeanOfPlaces()(grid.flatten(2).transpose(1, 2)), means)

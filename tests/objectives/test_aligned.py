@@ -124,6 +124,51 @@ class Largest(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("objective", ROWS, ids=lambda o: type(o).__name__)
+def test_where_only_its_kin_counts_of_some_columns_the_others_are_ignored(
+    few_entries, objective
+):
+    asked, given, kin = world()
+    kin = AlignedKin(kin.columns % 4, kin.weights, kin.importance, own=4)
+    parts = (given[:3], given[3:4], given[4:])
+    if isinstance(objective, WhitenedMeanShift):
+        return  # its blocks are whitened whole
+    found = objective.aligned(asked, parts, kin, NOW)
+    weights = table_of(kin, 6).weights
+    ignored = (weights == 0) & (torch.arange(6) < 4)
+    expected = objective(asked, parts, Kin(weights, ignored, kin.importance), NOW)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    ours, theirs = (torch.autograd.grad(loss, (asked,)) for loss in (found, expected))
+    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+    assert torch.equal(kin.as_table(6).weights, weights)
+    assert torch.equal(kin.part(slice(1, 3)).as_table(6).ignored, ignored[1:3])
+
+
+def test_own_columns_are_whole_blocks():
+    asked, given, kin = world()
+    with pytest.raises(ValueError, match="rows of some first candidates, got 3"):
+        SoftCrossEntropy(temperature=1.0).aligned(
+            asked, (given,), AlignedKin(kin.columns, kin.weights, own=3), NOW
+        )
+
+
+def test_variances_and_covariances_are_those_of_groups():
+    asked, given, kin = world(queries=9)
+    group = torch.tensor([0, 1, 2, 1, 0, 1, 0, 1, 3])
+    kin = AlignedKin(kin.columns, kin.weights, group=group)
+    found = VarianceCovariance(invariance=0.0).aligned(asked, (given,), kin, NOW)
+    parts = []
+    for number in (0, 1):  # two rows at least; the query without kin does not count
+        rows = (group == number) & (kin.weights > 0)
+        alone = AlignedKin(kin.columns[rows], kin.weights[rows])
+        objective = VarianceCovariance(invariance=0.0)
+        parts.append(objective.aligned(asked[rows], (given,), alone, NOW))
+    torch.testing.assert_close(found, torch.stack(parts).mean(), rtol=1e-12, atol=1e-12)
+    whole = VarianceCovariance(variance=0.0, covariance=0.0)
+    mine = (asked[kin.weights > 0] - given[kin.columns[kin.weights > 0]]).square().mean()
+    torch.testing.assert_close(whole.aligned(asked, (given,), kin, NOW), 25 * mine)
+
+
+@pytest.mark.parametrize("objective", ROWS, ids=lambda o: type(o).__name__)
 def test_memory_grows_with_rows_and_not_with_pairs(monkeypatch, objective):
     monkeypatch.setattr(blocks, "ENTRIES", 2**16)
     seen = {}

@@ -251,6 +251,7 @@ class Step:
         labels: of all items, -1 where none is known.
         seed: of all draws.
         hidden: whether each cell of each row of a view is hidden, of masked views by name.
+        places: top, left, bottom and right edge of each row of a view, in shares of its image.
     """
 
     number: int
@@ -262,6 +263,7 @@ class Step:
     labels: Sequence[int]
     seed: int
     hidden: Mapping[str, list[list[bool]]] = field(default_factory=dict)
+    places: Mapping[str, list[list[float]]] = field(default_factory=dict)
 
     @property
     def share(self) -> float:

@@ -12,6 +12,7 @@ from tests.oracles import (
     mixes,
     negatives,
     pixels,
+    places,
     pull,
     statistics,
 )
@@ -71,6 +72,8 @@ ORACLES: Mapping[str, Oracle] = {
     "variational": pixels.variational,
     "inpainting": pixels.inpainting,
     "colorization": pixels.colorization,
+    "densecl": places.densecl,
+    "vicregl": places.vicregl,
 }
 # By method and mix, and after a colon by which strategy alone.
 MIXED: Mapping[tuple[str, str], Oracle] = {
@@ -88,4 +91,7 @@ MIXED: Mapping[tuple[str, str], Oracle] = {
 }
 
 # Weights that never move, since the loss does not depend on them.
-STILL: Mapping[str, set[str]] = {"vicreg": {"student.projector.6.bias"}}
+STILL: Mapping[str, set[str]] = {
+    "vicreg": {"student.projector.6.bias"},
+    "vicregl": {"student.projector.6.bias", "student.local_projector.head.6.bias"},
+}

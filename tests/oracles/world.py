@@ -26,6 +26,7 @@ from tests.laws.world import (
     SMALL,
     VITS,
     in_float64,
+    places,
     predictions,
     small_mix,
     subset_of,
@@ -196,6 +197,11 @@ def _step(trainer: Trainer, number: int) -> Step:
             for name, known in facts.items()
             if known.mask is not None
         },
+        places={
+            name: known.place.tolist()
+            for name, known in facts.items()
+            if known.place is not None
+        },
     )  # fmt: skip
 
 
@@ -216,7 +222,10 @@ def batch(trainer: Trainer, number: int) -> Batch:
         for n, view in enumerate(views)
     }
     return Batch(
-        items, pixels, subsets={v.name: shown[v.name] for v in views if v.subset != "all"}
+        items,
+        pixels,
+        {view.name: places(shown[view.name], [number, n]) for n, view in enumerate(views)},
+        subsets={v.name: shown[v.name] for v in views if v.subset != "all"},
     )
 
 

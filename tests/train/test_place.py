@@ -11,7 +11,7 @@ from ilk.core import Output
 from ilk.data import Arrays, Reader
 from ilk.train.loop.loader import Batch, Loader
 from ilk.train.setup import Setup
-from ilk.views import Background, ImageView
+from ilk.views import MATCHED, Background, ImageView
 from tests.laws.world import progress, small_method, small_trainer
 from tests.method.test_ground import settings
 
@@ -63,12 +63,16 @@ def test_places_do_not_depend_on_threads_and_are_made_where_they_are_asked_for()
     assert served(views, placed=False).places == {}
 
 
-def test_a_view_before_another_background_has_no_place():
-    view = ImageView(name="a", size=SIDE, background=Background(kind="remove", p=0.5))
-    loader = Loader(maps(), (view, replace(view, name="b", background=None)),
-                    batch_size=COUNT, seed=5)  # fmt: skip
+def test_a_view_has_a_place_before_any_background_but_not_of_another_image():
+    view = ImageView(name="a", size=SIDE)
+    grounds = {"a": None, "b": "remove", "c": "random", "d": MATCHED}
+    views = [
+        replace(view, name=name, background=kind and Background(kind=kind, p=1.0))
+        for name, kind in grounds.items()
+    ]
+    loader = Loader(maps(), tuple(views), batch_size=COUNT, seed=5)
     images = [loader.reader.source.item(0)]
-    assert set(loader._places([*loader.views], images, np.array([0]), 0)) == {"b"}
+    assert set(loader._places(views, images, np.array([0]), 0)) == {"a", "b", "c"}
 
 
 def test_rows_of_a_step_have_the_places_of_the_batch(fabric):

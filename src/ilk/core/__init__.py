@@ -30,13 +30,12 @@ from ilk.core.unknown import UNKNOWN
 if TYPE_CHECKING:
     from ilk.core.composition import Composition, overlap
     from ilk.core.hashing import hash_uniform, paired
+    from ilk.core.kin import AlignedKin, Kin
     from ilk.core.masks import Mask
     from ilk.core.rows import (
-        AlignedKin,
         AlignedObjective,
         AlignedRule,
         HeadName,
-        Kin,
         KinRule,
         MemoryName,
         Mixability,
@@ -55,8 +54,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "composition": "Composition overlap",
     "hashing": "hash_uniform paired",
+    "kin": "AlignedKin Kin",
     "masks": "Mask",
-    "rows": "AlignedKin AlignedObjective AlignedRule HeadName Kin KinRule MemoryName "
+    "rows": "AlignedObjective AlignedRule HeadName KinRule MemoryName "
     "Mixability NegativeSynthesis Objective Output Role RowFacts Rows StepContext ViewName",
     "scores": "full row_similarities similarities",
 }

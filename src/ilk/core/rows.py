@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ilk.core.composition import Composition
+from ilk.core.kin import AlignedKin, Kin
 from ilk.core.masks import Mask
 from ilk.core.schedules import Progress
 
@@ -96,59 +97,6 @@ class Rows:
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.vectors)
-
-
-@dataclass(frozen=True, slots=True)
-class Kin:
-    """Which candidates are kin and which are ignored; all others are negatives.
-
-    Args:
-        weights: T, non-negative; a row sums to one, or to zero when it has no kin. Ignored
-            pairs have no weight.
-        ignored: M, pairs that count nowhere, not even in the denominator; None ignores none.
-        importance: how much a row counts in a mean of losses, one on average over the data;
-            None is one each.
-    """
-
-    weights: Float[Tensor, "Q K"]
-    ignored: Bool[Tensor, "Q K"] | None = None
-    importance: Float[Tensor, " Q"] | None = None
-
-    @property
-    def related(self) -> Bool[Tensor, " Q"]:
-        """Which queries have kin."""
-        return self.weights.sum(dim=1) > 0
-
-
-@dataclass(frozen=True, slots=True)
-class AlignedKin:
-    """At most one kin of each query, without a table; every other candidate is negative.
-
-    Args:
-        columns: of the kin; any column for a query that has none.
-        weights: how much a query counts: one, less, or zero where it has no kin.
-        importance: as in `Kin`.
-    """
-
-    columns: Int[Tensor, " Q"]
-    weights: Float[Tensor, " Q"]
-    importance: Float[Tensor, " Q"] | None = None
-
-    @property
-    def related(self) -> Bool[Tensor, " Q"]:
-        """Which queries have kin."""
-        return self.weights > 0
-
-    def part(self, queries: slice) -> "AlignedKin":
-        """The same for some of the queries."""
-        importance = None if self.importance is None else self.importance[queries]
-        return AlignedKin(self.columns[queries], self.weights[queries], importance)
-
-    def as_table(self, columns: int) -> Kin:
-        """The same as a table of so many columns."""
-        table = self.weights.new_zeros(len(self.weights), columns)
-        weights = table.scatter(1, self.columns[:, None], self.weights[:, None])
-        return Kin(weights, importance=self.importance)
 
 
 @runtime_checkable

@@ -24,6 +24,7 @@ from ilk.kin.curriculum import PredictedByCurriculum
 from ilk.kin.marked import MarkedDifferent
 from ilk.kin.memories import HasRows, memory_of
 from ilk.kin.negatives import HardMixes, RowByRow, Sampled
+from ilk.kin.places import AgainstMemory, NearestByFeature, NearestByPlace
 from ilk.kin.predictions import PastPrediction
 from ilk.kin.resemblance import (
     FormerNeighbours,
@@ -47,6 +48,7 @@ from ilk.kin.task import OwnPlace, OwnTask
 __all__ = [
     "Added",
     "AddedFromMemory",
+    "AgainstMemory",
     "Assigned",
     "Batchmates",
     "Clustermates",
@@ -63,6 +65,8 @@ __all__ = [
     "LargestSource",
     "LeaveOut",
     "MarkedDifferent",
+    "NearestByFeature",
+    "NearestByPlace",
     "Neighbours",
     "OrElse",
     "OwnClass",

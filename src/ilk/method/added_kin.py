@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import nn
 
-from ilk.core import KinRule, Output, UserError
+from ilk.core import AlignedRule, KinRule, Output, UserError
 from ilk.kin import Added, AddedFromMemory, LeaveOut, Past, Union, Without
 from ilk.memory import Queue
 from ilk.method.record import Method, Remember
@@ -113,6 +113,9 @@ def _check_candidates(name: str, method: Method, asked: list[Term]) -> None:
 
 
 def _takes(term: Term) -> bool:
+    """Whether its kin may become more: those found for images are none of places."""
+    if isinstance(term.kin, AlignedRule):
+        return False
     return bool(_keys(term)) and isinstance(term.queries[0], Output)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ilk.core import Output, UserError
+from ilk.core import AlignedRule, Output, UserError
 from ilk.kin import RowByRow
 from ilk.method.items import image_views
 from ilk.method.record import Method
@@ -83,7 +83,7 @@ def _opposed(term: Term) -> Term:
 
 def _key(term: Term) -> Output | None:
     """What a query is compared with, where that is an image of the batch with negatives."""
-    if not isinstance(term.objective, SoftCrossEntropy):
+    if not isinstance(term.objective, SoftCrossEntropy) or isinstance(term.kin, AlignedRule):
         return None
     if not all(isinstance(query, Output) for query in term.queries):
         return None

@@ -14,6 +14,7 @@ from ilk.methods.dac import DAC
 from ilk.methods.deepcluster import DeepCluster
 from ilk.methods.deepcluster_v2 import DeepClusterV2
 from ilk.methods.denoising import DenoisingAutoencoder
+from ilk.methods.densecl import DenseCL
 from ilk.methods.diet import DIET
 from ilk.methods.dino import DINO
 from ilk.methods.distill import Distill
@@ -59,6 +60,7 @@ from ilk.methods.variational import VariationalAutoencoder
 from ilk.methods.vat import VAT
 from ilk.methods.vat_entmin import VATEntMin
 from ilk.methods.vicreg import VICReg
+from ilk.methods.vicregl import VICRegL
 from ilk.methods.w_mse import WMSE
 
 
@@ -125,6 +127,8 @@ METHODS: Mapping[str, type[Recipe]] = {
     "variational": VariationalAutoencoder,
     "inpainting": Inpainting,
     "colorization": Colorization,
+    "densecl": DenseCL,
+    "vicregl": VICRegL,
 }
 
 

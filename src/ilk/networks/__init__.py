@@ -16,6 +16,7 @@ from ilk.networks.export import export_onnx, export_timm
 from ilk.networks.given import GivenWeights, read_given
 from ilk.networks.heads import (
     EachPlace,
+    MeanOfPlaces,
     PlaceSimilarities,
     Prototypes,
     classifier,
@@ -79,6 +80,7 @@ __all__ = [
     "Head",
     "ImageDecoder",
     "MaskToken",
+    "MeanOfPlaces",
     "Network",
     "PlaceSimilarities",
     "Posterior",

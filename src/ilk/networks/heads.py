@@ -145,6 +145,14 @@ class EachPlace(nn.Module):
         return self.head(tokens.flatten(0, 1)).unflatten(0, tokens.shape[:2])
 
 
+class MeanOfPlaces(nn.Module):
+    """The mean over all places of a map [B, C, H, W] or of tokens [B, N, C]; has no weights."""
+
+    def forward(self, shown: Float[Tensor, "B ..."]) -> Float[Tensor, "B C"]:
+        """One row for each image."""
+        return shown.flatten(2).mean(2) if shown.ndim == 4 else shown.mean(1)
+
+
 class PlaceSimilarities(nn.Module):
     """Cosines of every place of an image with all places of it; has no weights."""
 

@@ -1,6 +1,7 @@
 """Losses of aligned kin, without a table of all pairs. Axes: Q queries, K candidates."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -33,16 +34,26 @@ def rows_in_blocks(
         kin: of all queries.
         progress: where the run stands.
     """
-    columns = sum(map(len, candidates)) if candidates else queries.shape[1]
+    apart: tuple[Tensor, ...] = ()
+    if kin.own:
+        own, candidates = _divided(candidates, kin.own)
+        apart = (rows_at(own, kin)[:, None],)
+        kin = replace(kin, columns=torch.zeros_like(kin.columns), own=0)
+    columns = len(apart) + sum(map(len, candidates)) if candidates else queries.shape[1]
 
-    def block(rows: Tensor, part: AlignedKin) -> Tensor:
-        return losses(rows, candidates, part.as_table(columns), progress)
+    def block(rows: Tensor, part: AlignedKin, *beside: Tensor) -> Tensor:
+        return losses(rows, (*beside, *candidates), part.as_table(columns), progress)
 
     size = max(1, ENTRIES // columns)
     parts = [slice(start, start + size) for start in range(0, len(queries), size)]
     found = [
         checkpoint(
-            block, queries[part], kin.part(part), use_reentrant=False, preserve_rng_state=False
+            block,
+            queries[part],
+            kin.part(part),
+            *(rows[part] for rows in apart),
+            use_reentrant=False,
+            preserve_rng_state=False,
         )
         for part in parts
     ]
@@ -55,3 +66,13 @@ def rows_at(candidates: tuple[Tensor, ...], kin: AlignedKin) -> Float[Tensor, "Q
         full(candidates[0]) if len(candidates) == 1 else torch.cat(list(map(full, candidates)))
     )
     return rows[kin.columns]
+
+
+def _divided(
+    candidates: tuple[Tensor, ...], own: int
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """The first blocks, of so many rows, and the others."""
+    for count in range(len(candidates) + 1):
+        if sum(map(len, candidates[:count])) == own:
+            return candidates[:count], candidates[count:]
+    raise ValueError(f"AlignedKin.own must be the rows of some first candidates, got {own}")

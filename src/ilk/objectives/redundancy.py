@@ -1,10 +1,11 @@
 """Statistics over the batch; kin only choose partners. Axes: Q queries, D features."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ilk.core import AlignedKin, Kin, Progress, full
@@ -69,7 +70,9 @@ class VarianceCovariance:
 
     VICReg, Bardes et al., ICLR 2022, https://arxiv.org/abs/2105.04906, Eq. 1 to 6 with the
     averages of the authors' code: the squared error is a mean over dimensions too, and the
-    variance term is the mean of the branches, the covariance term their sum.
+    variance term is the mean of the branches, the covariance term their sum. Where kin have
+    groups, variances and covariances are those of each group, averaged (VICRegL, Bardes et al.,
+    NeurIPS 2022, https://arxiv.org/abs/2210.01571).
 
     Args:
         invariance: lambda.
@@ -110,8 +113,9 @@ class VarianceCovariance:
         with torch.autocast(queries.device.type, enabled=False):
             a, b = partners(queries, candidates, kin)
             apart = (a - b).square().mean()
-            narrow = (self._narrow(a) + self._narrow(b)) / 2
-            shared = _covariance(a) + _covariance(b)
+            groups = [(a, b)] if kin.group is None else _in_groups(a, b, kin.group[kin.related])
+            narrow = _mean((self._narrow(a) + self._narrow(b)) / 2 for a, b in groups)
+            shared = _mean(_covariance(a) + _covariance(b) for a, b in groups)
         return self.invariance * apart + self.variance * narrow + self.covariance * shared
 
     def _narrow(self, rows: Float[Tensor, "Q D"]) -> Float[Tensor, ""]:
@@ -123,6 +127,21 @@ def partners(
 ) -> tuple[Float[Tensor, "R D"], Float[Tensor, "R D"]]:
     """Queries that have kin, each beside its kin among shared candidates."""
     return full(queries)[kin.related], rows_at(candidates, kin)[kin.related]
+
+
+def _in_groups(
+    a: Float[Tensor, "R D"], b: Float[Tensor, "R D"], group: Int[Tensor, " R"]
+) -> list[tuple[Tensor, Tensor]]:
+    """Both sides of each group that has a variance: of two rows at least."""
+    order = group.argsort(stable=True)
+    counts: list[int] = torch.bincount(group).tolist()
+    parts = zip(a[order].split(counts), b[order].split(counts), strict=True)
+    return [pair for pair in parts if len(pair[0]) > 1]
+
+
+def _mean(losses: Iterable[Float[Tensor, ""]]) -> Float[Tensor, ""]:
+    found = list(losses)
+    return torch.stack(found).mean() if found else torch.zeros(())
 
 
 def closest(kin: Kin) -> AlignedKin:

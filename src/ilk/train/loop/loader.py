@@ -19,7 +19,7 @@ from ilk.core.prefetch import prefetched
 from ilk.data import MEMORY, Reader
 from ilk.method import StepItems
 from ilk.train.loop.profile import Clock, no_clock
-from ilk.views import ImageView, Scenery, View, draw, render, tasks_of
+from ilk.views import MATCHED, ImageView, Scenery, View, draw, render, tasks_of
 
 AHEAD = 3  # batches prepared before they are asked for
 Shown = dict[ItemSubset, list[View]]
@@ -203,12 +203,12 @@ class Loader:
         items: Int[np.ndarray, " p"],
         when: int,
     ) -> dict[str, Float[Tensor, "p 4"]]:
-        """Of views whose image stays as it is; another background has an image of its own."""
+        """Of views that show the image of their row, be it before another background."""
         heights, widths = np.array([image.shape[:2] for image in images]).T
         drawn = {
             view.name: draw(view, heights, widths, items, when, self.seed)
             for view in views
-            if isinstance(view, ImageView) and view.background is None
+            if isinstance(view, ImageView) and _shows_its_row(view)
         }
         return {
             name: torch.from_numpy(draws.edges(heights, widths).astype(np.float32))
@@ -238,6 +238,10 @@ class Loader:
             items.append(item)
             held += pixels.nbytes
         return images, np.array(items, dtype=np.int64)
+
+
+def _shows_its_row(view: ImageView) -> bool:
+    return view.background is None or view.background.kind != MATCHED
 
 
 def _joined(parts: list[Batch]) -> Batch:

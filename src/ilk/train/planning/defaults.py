@@ -255,6 +255,7 @@ SMALL_METHODS: Mapping[str, Mapping[str, Any]] = {
     "swav": {"queue_size": 1024, "min_local_scale": 0.2},
     "barlow-twins": {"dim": 1024},
     "vicreg": {"dim": 1024},
+    "vicregl": {"dim": 1024, "local_dim": 256},
     "simsiam": {"dim": 1024, "predictor_hidden": 256},
     "w-mse": {"dim": 32, "sub_batch": 64},
     "mae": {"decoder_dim": 32, "decoder_depth": 1, "decoder_heads": 4},

@@ -1,0 +1,74 @@
+"""Which candidates are kin of which queries, as a table or one each.
+
+Axes: Q queries, K candidates.
+"""
+
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """Which candidates are kin and which are ignored; all others are negatives.
+
+    Args:
+        weights: T, non-negative; a row sums to one, or to zero when it has no kin. Ignored
+            pairs have no weight.
+        ignored: M, pairs that count nowhere, not even in the denominator; None ignores none.
+        importance: how much a row counts in a mean of losses, one on average over the data;
+            None is one each.
+    """
+
+    weights: Float[Tensor, "Q K"]
+    ignored: Bool[Tensor, "Q K"] | None = None
+    importance: Float[Tensor, " Q"] | None = None
+
+    @property
+    def related(self) -> Bool[Tensor, " Q"]:
+        """Which queries have kin."""
+        return self.weights.sum(dim=1) > 0
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedKin:
+    """At most one kin of each query, without a table; every other candidate is negative.
+
+    Args:
+        columns: of the kin; any column for a query that has none.
+        weights: how much a query counts: one, less, or zero where it has no kin.
+        importance: as in `Kin`.
+        group: of each query, from 0 on: statistics are taken of queries of one group at a time,
+            such as the places of one number of all images; None is one group.
+        own: of so many first columns only its kin counts for a query, and the others are
+            ignored.
+    """
+
+    columns: Int[Tensor, " Q"]
+    weights: Float[Tensor, " Q"]
+    importance: Float[Tensor, " Q"] | None = None
+    group: Int[Tensor, " Q"] | None = None
+    own: int = 0
+
+    @property
+    def related(self) -> Bool[Tensor, " Q"]:
+        """Which queries have kin."""
+        return self.weights > 0
+
+    def part(self, queries: slice) -> "AlignedKin":
+        """The same for some of the queries."""
+        importance = None if self.importance is None else self.importance[queries]
+        group = None if self.group is None else self.group[queries]
+        weights = self.weights[queries]
+        return AlignedKin(self.columns[queries], weights, importance, group, self.own)
+
+    def as_table(self, columns: int) -> Kin:
+        """The same as a table of so many columns."""
+        table = self.weights.new_zeros(len(self.weights), columns)
+        weights = table.scatter(1, self.columns[:, None], self.weights[:, None])
+        ignored = None
+        if self.own:
+            ignored = weights == 0
+            ignored[:, self.own :] = False
+        return Kin(weights, ignored, self.importance)
