@@ -10,27 +10,26 @@ What ilk does was chosen on other images: Imagenette's validation part and 2,000
 test set, with copies drawn from another seed.
 
 Pairs are counted. A pair is right if both are the same image or copies of it. The data have
-copies by themselves: pairs that were not planted are drawn on sheets (``--sheets``) and judged
-by eye, without the name of who found them, in ``judged.json``: all pairs of ilk and a random
-sample of those of each other tool. So far a random sample of ilk's was judged. Those judged
-to be copies count as right.
-Processor seconds of one process are reported: other work ran on the machine.
+copies by themselves: of the pairs that were not planted a random sample of each tool's is drawn
+on sheets (``--sheets``) and judged by eye, without the name of who found them, in
+``judged.json``; see `benchmarks.judged`.
+Processor seconds are reported, those of started processes too: other work ran on the machine.
 """
 
 import argparse
 import json
 import subprocess
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from itertools import combinations
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.continued import lite0
+from benchmarks.duplicates_peers import spent
 from benchmarks.grid import RESULTS, RUNS, facts, opened, write
+from benchmarks.judged import Pair, draw, in_order, pairs_of, scores, to_judge
 from benchmarks.mini import DATA as CIFAR
 from benchmarks.planted import KINDS, write_folder
 from ilk.core import seeding
@@ -51,9 +50,7 @@ PLACE = RUNS / "duplicates"
 IMAGES = PLACE / "images"
 COSINES = (0.8, 0.85, 0.9, 0.92, 0.95)  # imagededup's default is 0.9
 BITS = range(0, 13)  # imagededup's default is 10
-SAMPLED = 60  # pairs of each other tool that are judged
 JUDGED = Path(__file__).parent / "results" / "duplicates" / "judged.json"
-Pair = tuple[str, str]
 
 
 def images() -> dict[str, tuple[str, str]]:
@@ -71,10 +68,10 @@ def timed(name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What a stage found, with its seconds; done once."""
     path = PLACE / f"{name}.json"
     if not path.exists():
-        wall, own = time.perf_counter(), time.process_time()
+        wall, own = time.perf_counter(), spent()
         found = work()
         seconds = {
-            "processor_seconds": round(time.process_time() - own, 1),
+            "processor_seconds": round(spent() - own, 1),
             "seconds": round(time.perf_counter() - wall, 1),
         }
         write(path, seconds | found)
@@ -108,9 +105,9 @@ def name_of(key: str) -> str:
 def by_ilk(vectors: Index | None) -> dict[str, Any]:
     """All of ``ilk duplicates``, but for the page."""
     source = open_source(str(IMAGES))
-    began = time.process_time()
+    began = spent()
     looks = look_at(source)
-    looked = time.process_time() - began
+    looked = spent() - began
     limit = agreement_threshold(looks, source=source)
     rows = None
     if vectors is not None:  # by key: an index has its own order
@@ -167,12 +164,12 @@ def self_join() -> dict[str, Any]:
     for count in (50_000, 100_000, 200_000):
         share = count // 10
         rows = np.concatenate([base[: count - share], twins[:share]]).astype(np.float16)
-        began = time.process_time()
+        began = spent()
         places, cosines = nearest_in_cells(rows, rows, 5)
         pairs = np.stack([np.repeat(np.arange(count), 5), places.ravel()], 1)
         pairs = pairs[(cosines.ravel() >= 0.9) & (pairs[:, 0] < pairs[:, 1])]
         found = groups(pairs, lambda medoid, others: np.zeros(len(others), bool))
-        seconds[str(count)] = round(time.process_time() - began, 1)
+        seconds[str(count)] = round(spent() - began, 1)
         planted = {(row, count - share + row) for row in range(share)}
         recall = len(planted & set(map(tuple, pairs.tolist()))) / share
     return {
@@ -181,40 +178,6 @@ def self_join() -> dict[str, Any]:
         "groups": len(found),
         "recall": round(recall, 4),
     }
-
-
-def pairs_of(groups: Iterable[Iterable[str]]) -> set[Pair]:
-    return {in_order(*pair) for group in groups for pair in combinations(group, 2)}
-
-
-def scores(
-    found: set[Pair], planted: dict[str, tuple[str, str]], judged: dict[str, bool]
-) -> dict[str, Any]:
-    """Recall by kind and part, and precision; others count by the share of judged pairs."""
-    by_kind: dict[str, list[bool]] = defaultdict(list)
-    for copy, (original, kind) in planted.items():
-        hit = in_order(copy, original) in found
-        for key in (kind, f"{kind}, {original[:5]}", "all", f"all, {original[:5]}"):
-            by_kind[key].append(hit)
-    family = {copy: original for copy, (original, _) in planted.items()}
-    others = [
-        pair for pair in found if family.get(pair[0], pair[0]) != family.get(pair[1], pair[1])
-    ]
-    known = [judged[" ".join(pair)] for pair in others if " ".join(pair) in judged]
-    real = len(others) * float(np.mean(known)) if known else 0.0
-    return {
-        "recall": {kind: round(float(np.mean(hits)), 4) for kind, hits in by_kind.items()},
-        "pairs": len(found),
-        "pairs_not_planted": len(others),
-        "of_which_judged": len(known),
-        "of_which_copies": int(np.sum(known)),
-        "precision": round((len(found) - len(others) + real) / max(len(found), 1), 4),
-    }
-
-
-def unplanted(found: set[Pair], planted: dict[str, tuple[str, str]]) -> list[Pair]:
-    family = {copy: original for copy, (original, _) in planted.items()}
-    return sorted(p for p in found if family.get(p[0], p[0]) != family.get(p[1], p[1]))
 
 
 def tools(peers: str | None, alone: bool) -> dict[str, tuple[dict[str, Any], set[Pair]]]:
@@ -241,39 +204,6 @@ def tools(peers: str | None, alone: bool) -> dict[str, tuple[dict[str, Any], set
     return out
 
 
-def in_order(first: str, second: str) -> Pair:
-    return min(first, second), max(first, second)
-
-
-def sheets(
-    found: dict[str, tuple[dict[str, Any], set[Pair]]], planted: dict[str, tuple[str, str]]
-) -> list[Pair]:
-    """Pairs that are to be judged, in an order that says nothing of who found them."""
-    asked: set[Pair] = set()
-    for name, (_, pairs) in found.items():
-        some = unplanted(pairs, planted)
-        if not name.startswith("ilk"):
-            some = [some[n] for n in seeding.permutation(SEED, len(some), len(some))[:SAMPLED]]
-        asked |= set(some)
-    ordered = sorted(asked)
-    return [ordered[n] for n in seeding.permutation(SEED, 1, len(ordered))]
-
-
-def draw(pairs: list[Pair]) -> None:
-    from PIL import Image, ImageDraw
-
-    for start in range(0, len(pairs), 80):
-        sheet = Image.new("RGB", (8 * 210, 10 * 116), "white")
-        pen = ImageDraw.Draw(sheet)
-        for n, pair in enumerate(pairs[start : start + 80]):
-            left, top = n % 8 * 210, n // 8 * 116
-            pen.text((left + 2, top), str(start + n), "black")
-            for side, name in enumerate(pair):
-                image = Image.open(IMAGES / name).convert("RGB").resize((98, 98))
-                sheet.paste(image, (left + 102 * side + 2, top + 14))
-        sheet.save(PLACE / f"sheet-{start // 80}.png")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--peers", help="interpreter of an environment with the peers")
@@ -291,13 +221,13 @@ def main() -> None:
     planted = images()
     found = tools(asked.peers, asked.images_alone)
     if asked.sheets:
-        draw(sheets(found, planted))
-        (PLACE / "asked.json").write_text(json.dumps(sheets(found, planted)))
+        asked_of = to_judge((pairs for _, pairs in found.values()), planted)
+        draw(asked_of, IMAGES, PLACE)
+        (PLACE / "asked.json").write_text(json.dumps(asked_of))
         return
     judged = json.loads(JUDGED.read_text()) if JUDGED.exists() else {}
     keep = (
         "processor_seconds",
-        "seconds",
         "threshold",
         "false_alarms",
         "found_of_altered",

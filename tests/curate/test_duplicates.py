@@ -23,6 +23,7 @@ from ilk.curate import appearances as kept_appearances
 from ilk.curate.appearances import Shelf
 from ilk.curate.collection import open_collection
 from ilk.curate.decisions import decided, keep_decisions, read_decisions
+from ilk.curate.duplicates import near_threshold
 from ilk.curate.hashes import turn_pixels
 from ilk.data import open_source
 from ilk.embedding import embed_to_table
@@ -207,6 +208,18 @@ def test_copies_in_another_collection_are_found_once_each(album):
         3: (2, "same file"), 26: (2, "hash"), 27: (2, "hash"), 1: (3, "same file"),
         25: (3, "same pixels"),
     }  # fmt: skip
+
+
+def test_pairs_that_vectors_alone_propose_are_measured_by_themselves():
+    rng = np.random.default_rng(0)
+    others = np.tanh(rng.exponential(0.15, 40_000)).astype(np.float32)
+    # of 4 pairs an image one in 4,000 may agree so well: the exponential law is known
+    wanted = np.tanh(0.15 * np.log(4000))
+    assert near_threshold(others, 0.5, 1e-3) == pytest.approx(wanted, abs=0.02)
+    assert near_threshold(others, 0.95, 1e-3) == 0.95, "never below that of other pairs"
+    copies = np.concatenate([others[:1000], np.full(1000, 0.97, np.float32)])
+    assert near_threshold(copies, 0.5, 1e-3) == 0.9, "copies everywhere are no measure"
+    assert near_threshold(others, 0.5, None) == near_threshold(others[:99], 0.5, 1e-3) == 0.5
 
 
 def test_thousands_of_one_hash_stay_linear():

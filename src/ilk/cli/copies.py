@@ -110,7 +110,8 @@ def tell_copies(
             vectors = None
             display.on_message("The two have no vectors of one encoder: hashes alone compare.")
         copies = copies_among(
-            known.looks, asked.looks, vectors, threshold=limit.value, workers=threads(workers),
+            known.looks, asked.looks, vectors, threshold=limit.value,
+            false_alarms=None if limits[1] else limits[0], workers=threads(workers),
             progress=lambda done, of: display.on_step(done, of, {}),
         )  # fmt: skip
     for found in (known, asked):
@@ -175,7 +176,8 @@ def tell_limit(console: Console, limit: "Threshold") -> None:
     shares = ", ".join(f"{what} {share:.0%}" for what, share in limit.found.items())
     say(
         console,
-        f"Images are copies from an agreement of {limit.value:.2f} on"
+        f"Images are copies from an agreement of {limit.value:.2f} on, or above where vectors"
+        " alone propose them"
         + (
             f"; so many altered copies of these images agree once compared: {shares}"
             if shares

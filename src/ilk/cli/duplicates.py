@@ -94,7 +94,8 @@ def duplicates(
         choose = keep_rule(keep, found.looks, found.source)
         limit = limit_of(found, false_alarms, threshold, workers)
         groups = duplicate_groups(
-            found.looks, found.vectors, threshold=limit.value, workers=threads(workers),
+            found.looks, found.vectors, threshold=limit.value,
+            false_alarms=None if threshold else false_alarms, workers=threads(workers),
             progress=lambda done, of: display.on_step(done, of, {}),
         )  # fmt: skip
     tell_bad(console, found)

@@ -38,11 +38,12 @@ def hashes_within(
     table, flips = _Table(known), _flips(2 if len(known) < MANY else 1)
     found: list[np.ndarray] = []
     for turn in range(TURNS):
-        bands = _bands(turned(asked, turn))
+        seen = turned(asked, turn)
+        bands = _bands(seen)
         for band in range(BANDS):
             for flip in flips:
                 for rows, places in table.meet(band, bands[:, band] ^ flip):
-                    apart = distance(turned(asked[rows], turn), known[places])
+                    apart = distance(seen[rows], known[places])
                     near = apart <= radius
                     found.append(np.stack([rows[near], places[near], apart[near]]))
     every = np.concatenate(found, 1) if found else np.zeros((3, 0), np.int64)

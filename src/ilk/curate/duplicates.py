@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Int64, UInt64
+from jaxtyping import Bool, Float32, Int64, UInt64
 
 from ilk.curate.aligned import agreements
 from ilk.curate.appearances import Appearances
-from ilk.curate.candidates import Chosen, by_hash, by_vector, same
+from ilk.curate.candidates import NEIGHBOURS, Chosen, by_hash, by_vector, same
 from ilk.curate.cells import Rows
 from ilk.curate.groups import groups
+from ilk.curate.thresholds import FEW, RATE, tail
+
+SURE = 0.9  # agreement that copies of photographs reach, by benchmarks/duplicates.py
 
 Level = Literal["same file", "same pixels", "hash", "embedding", "same group"]
 Progress = Callable[[int, int], None]
@@ -66,6 +69,7 @@ def duplicate_groups(
     vectors: Rows | None = None,
     *,
     threshold: float,
+    false_alarms: float | None = RATE,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> list[Group]:
@@ -76,6 +80,8 @@ def duplicate_groups(
         vectors: one for each item of its source; None leaves the embedding out.
         threshold: agreement from which on images are copies, see
             `ilk.curate.thresholds.agreement_threshold`.
+        false_alarms: share of images that may get a wrong copy where vectors alone propose it,
+            see `near_threshold`; None for the threshold of all others.
         workers: threads.
         progress: called with the pairs compared and their number.
     """
@@ -85,7 +91,8 @@ def duplicate_groups(
     rows = None if vectors is None else Chosen(vectors, looks.items)
     pairs, hashed = _candidates(looks, looks, rows, rows, once, once)
     agreed = agreements(looks.small, pairs, workers=workers, progress=progress)
-    fits = agreed >= threshold
+    near = near_threshold(agreed[~hashed], threshold, false_alarms)
+    fits = agreed >= np.where(hashed, threshold, near)
     known: dict[tuple[int, int], tuple[Level, float]] = {
         (int(pairs[at, 0]), int(pairs[at, 1])): (_level(bool(hashed[at])), float(agreed[at]))
         for at in np.flatnonzero(fits)
@@ -96,7 +103,7 @@ def duplicate_groups(
         found = agreements(looks.small, asked, workers=workers)
         for (a, b), agreement in zip(asked.tolist(), found.tolist(), strict=True):
             known[a, b] = ("same group", agreement)
-        return found >= threshold
+        return found >= near
 
     united = groups(pairs[fits], close)
     return _expanded(united, known, looks.column("content"), first)
@@ -108,6 +115,7 @@ def copies_among(
     vectors: tuple[Rows, Rows] | None = None,
     *,
     threshold: float,
+    false_alarms: float | None = RATE,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> list[Copy]:
@@ -118,6 +126,7 @@ def copies_among(
         asked: how those look that are asked for.
         vectors: those of the items of both sources; None leaves the embedding out.
         threshold: agreement from which on images are copies.
+        false_alarms: as for `duplicate_groups`.
         workers: threads.
         progress: called with the pairs compared and their number.
 
@@ -140,13 +149,35 @@ def copies_among(
         lambda n: known.small(n) if n < len(known) else asked.small(n - len(known)),
         shifted, workers=workers, progress=progress,
     )  # fmt: skip
-    for place in np.argsort(-agreed, kind="stable"):
-        if agreed[place] < threshold:
-            break
+    near = near_threshold(agreed[~hashed], threshold, false_alarms)
+    fits = agreed >= np.where(hashed, threshold, near)
+    order = np.argsort(-agreed, kind="stable")
+    for place in order[fits[order]]:
         row, of = pairs[place].tolist()
         level, agreement = _level(bool(hashed[place])), float(agreed[place])
         found.setdefault(row, Copy(row=row, of=of, level=level, agreement=agreement))
     return [found[row] for row in sorted(found)]
+
+
+def near_threshold(
+    found: Float32[np.ndarray, " P"], threshold: float, false_alarms: float | None
+) -> float:
+    """The agreement from which on pairs are copies that vectors alone propose.
+
+    These pairs are chosen because they are alike, so other images agree better among them than
+    among those that the threshold was measured on. Of each image they hold four.
+
+    Args:
+        found: agreements of such pairs.
+        threshold: for all others; it is the least.
+        false_alarms: share of images that may get a wrong copy; None for the threshold itself.
+
+    Returns:
+        At most 0.9 or the threshold: where most images have copies, these are no measure.
+    """
+    if false_alarms is None or len(found) < FEW:
+        return threshold
+    return max(threshold, min(tail(found, false_alarms / NEIGHBOURS), SURE))
 
 
 def _level(hashed: bool) -> Level:
