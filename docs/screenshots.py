@@ -1,6 +1,7 @@
-"""Screenshots of the page for docs/view.md: ``python docs/screenshots.py ADDRESS``.
+"""Screenshots for the docs: ``python docs/screenshots.py ADDRESS`` or ``... PAGE.html``.
 
-The address is what ``ilk view`` prints; the page should have its map by then.
+For docs/view.md the address is what ``ilk view`` prints; the page should have its map by then.
+For docs/look.md it is a page of ``ilk look``.
 """
 
 import io
@@ -40,8 +41,19 @@ def issues(page: Any) -> None:
     page.wait_for_selector("#issue-tiles .tile", timeout=300_000)
 
 
+def look(place: Path) -> None:
+    """The top of a page of ``ilk look``."""
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1040, "height": 1180})
+        page.goto(place.resolve().as_uri())
+        shot = Image.open(io.BytesIO(page.screenshot()))
+        shot.save(FOLDER / "look.webp", quality=82, method=6)
+        browser.close()
+
+
 def main(address: str) -> None:
-    """Write all images that the guide shows."""
+    """Write all images that the guide of ``ilk view`` shows."""
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -56,4 +68,5 @@ def main(address: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    given = sys.argv[1]
+    look(Path(given)) if given.endswith(".html") else main(given)

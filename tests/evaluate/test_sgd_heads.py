@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ilk.evaluate.protocols.sgd_heads import epochs_of, fit_heads
+from ilk.evaluate.protocols.sgd_heads import epochs_of, fit_heads, linear
 
 RATES = (0.01, 0.1, 1.0)
 
@@ -21,11 +21,11 @@ def stream(steps: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 def test_side_by_side_is_one_by_one() -> None:
     together = fit_heads(
-        stream(20), lrs=RATES, classes=3, momentum=0.9, steps=20, tell=lambda _: None
+        stream(20), linear(0.9), lrs=RATES, classes=3, steps=20, tell=lambda _: None
     )
     for rate, head in zip(RATES, together, strict=True):
         (alone,) = fit_heads(
-            stream(20), lrs=(rate,), classes=3, momentum=0.9, steps=20, tell=lambda _: None
+            stream(20), linear(0.9), lrs=(rate,), classes=3, steps=20, tell=lambda _: None
         )
         torch.testing.assert_close(head.weight, alone.weight, rtol=0, atol=0)
         torch.testing.assert_close(head.bias, alone.bias, rtol=0, atol=0)
@@ -33,7 +33,7 @@ def test_side_by_side_is_one_by_one() -> None:
 
 def test_against_momentum_written_out() -> None:
     (head,) = fit_heads(
-        stream(7), lrs=(0.3,), classes=3, momentum=0.9, steps=7, tell=lambda _: None
+        stream(7), linear(0.9), lrs=(0.3,), classes=3, steps=7, tell=lambda _: None
     )
     weight, speed = torch.zeros(3, 5), torch.zeros(3, 5)
     bias, drift = torch.zeros(3), torch.zeros(3)

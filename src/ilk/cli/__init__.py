@@ -32,6 +32,7 @@ VERBS = {
     "select": "Choose images of an index to label or to train on.",
     "evaluate": "Score an encoder on labelled images.",
     "compare": "Train several methods over several seeds, and compare them.",
+    "look": "See what an encoder looks at in images: attention, components, answers.",
     "view": "Look at the images of an index on a page, on this machine.",
     "duplicates": "Find copies among images, and list which of them stay.",
     "leaks": "Find test images that are copies of train images.",

@@ -33,6 +33,8 @@ def evaluate(
     protocols: str = "knn,linear",
     against: tuple[str, ...] = (),
     class_map: Path | None = None,
+    train_masks: str | None = None,
+    test_masks: str | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     seed: int = 0,
     batch_size: int = 256,
@@ -71,6 +73,13 @@ def evaluate(
         has other names for its classes or only some of them (ImageNet-A, -R, ObjectNet): JSON
         {"test class": ["train class"]}, or CSV rows of test class and train classes. The
         others are left out.
+    train_masks
+        Read from here what each pixel of train shows: a folder with a mask for each image, of
+        the same name but for its ending, or PARQUET:images=COLUMN. Masks of 0 and 255 are
+        background and foreground; in others a pixel is the number of its class, and 255 is not
+        counted.
+    test_masks
+        Read from here what each pixel of test shows, likewise.
     output
         Write results and all their settings to this JSON file; it is evaluation.json in the
         run directory when not given.
@@ -107,7 +116,9 @@ def evaluate(
         batch_size=batch_size, device=device, workers=workers or default_workers(),
         cache=cache, image_size=image_size, seed=seed,
     )  # fmt: skip
-    sides = open_sides(console, encoders, given, Asked(names, classes), reading)
+    named = {"train": train_masks, "test": test_masks}
+    masks = {name: spec for name, spec in named.items() if spec is not None}
+    sides = open_sides(console, encoders, given, Asked(names, classes, masks), reading)
     rows: dict[str, list[Result]] = {}
     for side in sides:
         ledger.names = {"encoder": side.name, **given}
@@ -165,11 +176,13 @@ def _applying(console: Console, side: Side, names: "Sequence[str]") -> "list[str
     from ilk.evaluate import PROTOCOLS
 
     fixed = side.images is not None and not side.images.has_weights
+    whole = side.images is not None and not side.images.has_places
     unlearned = side.images is not None and side.images.classifier is None
     left: list[str] = []
     for lacks, need, what in (
         (fixed, "weights", "weights to train"),
         (unlearned, "classifier", "classifier of its own"),
+        (whole, "places", "places"),
     ):
         without = [name for name in names if lacks and need in PROTOCOLS[name].needs]
         if without:

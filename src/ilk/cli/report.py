@@ -1,5 +1,6 @@
 """``ilk report``: evaluations in, one page out."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -43,7 +44,8 @@ def report(
     output
         Write the page to this file.
     gallery
-        Show mistakes; vectors that are no longer kept are computed again for that.
+        Show mistakes, and what a run drew of images; vectors that are no longer kept are
+        computed again for that.
     batch_size
         Send so many images through the encoder at once.
     device
@@ -64,7 +66,11 @@ def report(
     check_writable(output, "-o")
     console = terminal()
     if all((place / RECORD).is_file() and not (place / FILE).exists() for place in evaluations):
-        _tell(console, write_report(output, training_report(evaluations)), evaluations)
+        learned = training_report(evaluations)
+        if gallery:
+            drawn = _drawings(evaluations[0], _own_images(evaluations[0]))
+            learned = replace(learned, chapters=(*learned.chapters, *drawn))
+        _tell(console, write_report(output, learned), evaluations)
         return
     found = read_evaluations(evaluations)
     notes: list[str] = []
@@ -72,7 +78,9 @@ def report(
     if gallery:
         how = (batch_size, device, workers or default_workers())
         chapters, notes = _mistakes(console, found[0], how)
-        chapters += _drawings(found[0])
+        names = found[0].names
+        if "encoder" in names:
+            chapters += _drawings(Path(names["encoder"]), names.get("test"))
     path = write_report(output, evaluations_report(found, chapters, notes))
     _tell(console, path, evaluations)
 
@@ -103,18 +111,24 @@ def _mistakes(
     return [Chapter(title=title, lead=lead, lookups=lookups)], []
 
 
-def _drawings(evaluated: "EvaluatedEncoder") -> "tuple[Chapter, ...]":
-    """What a run that predicts pixels draws of the test images, where both are still there."""
+def _own_images(run: Path) -> "str | list[str] | None":
+    """What a run learned from, as the person called it."""
+    from ilk.train import read_record
+
+    return read_record(run)["data"].get("spec")
+
+
+def _drawings(run: Path, spec: "str | list[str] | None") -> "tuple[Chapter, ...]":
+    """What a run that predicts pixels draws of some images, where both are still there."""
     from ilk.data import open_source
     from ilk.train import preview_reconstructions
     from ilk.viewer import reconstruction_chapters
 
-    names = evaluated.names
-    if not {"encoder", "test"} <= names.keys() or not Path(names["encoder"]).is_dir():
+    if spec is None or not run.is_dir():
         return ()
     try:
-        images = open_source(names["test"])
-        found = preview_reconstructions(Path(names["encoder"]), images)
+        images = open_source(spec)
+        found = preview_reconstructions(run, images)
     except UserError:  # a run without checkpoint, or images that are gone
         return ()
     return reconstruction_chapters(found)

@@ -13,7 +13,7 @@ from ilk.core.errors import UserError
 from ilk.progress import TrainDisplay
 
 if TYPE_CHECKING:
-    from ilk.data import Source
+    from ilk.data import LabelMaps, Source
     from ilk.embedding import Embeddings
     from ilk.evaluate import ClassMap, Images
     from ilk.networks import Classifier, Encoder
@@ -49,10 +49,12 @@ class Asked:
     Args:
         protocols: names with their versions.
         classes: which classes of train each class of test stands for; None for the same.
+        masks: what the person called the masks of ``train`` and of ``test``.
     """
 
     protocols: Sequence[str]
     classes: "ClassMap | None"
+    masks: "Mapping[str, str]"
 
 
 def open_sides(
@@ -108,6 +110,7 @@ def _of_images(
     from ilk.evaluate import Images, check_encoder, protocol
 
     ours: Encoder | None = None
+    masks = _masks(sources, asked)
     for spec in encoders:
         encoder = named_encoder(
             console, spec, encoders[0], ours, reading.image_size, reading.seed
@@ -115,7 +118,7 @@ def _of_images(
         images = Images(
             encoder=encoder, train=sources.get("train"), test=sources["test"],
             batch_size=reading.batch_size, device=reading.device, workers=reading.workers,
-            classifier=_classifier(spec, encoder, asked, needed=ours is None),
+            classifier=_classifier(spec, encoder, asked, needed=ours is None), **masks,
         )  # fmt: skip
         for name in asked.protocols if ours is None else ():
             check_encoder(images, protocol(name))
@@ -126,6 +129,22 @@ def _of_images(
             for name, source in sources.items()
         }
         yield Side(name=spec, parts=parts, images=images)
+
+
+def _masks(sources: "Mapping[str, Source]", asked: Asked) -> "dict[str, LabelMaps | None]":
+    """The masks of both sets, where a protocol asks for them."""
+    from ilk.data import open_label_maps, open_source
+    from ilk.evaluate import protocol
+
+    if not any("masks" in protocol(name).needs for name in asked.protocols):
+        return {}
+    return {
+        f"{name}_masks": open_label_maps(
+            open_source(asked.masks[name]) if name in asked.masks else None, sources[name]
+        )
+        for name in ("train", "test")
+        if name in sources
+    }
 
 
 def _classifier(

@@ -10,6 +10,7 @@ from ilk.data.facts import WithFacts, fact, fact_names
 from ilk.data.file_times import file_times
 from ilk.data.folder import Folder
 from ilk.data.joined import Joined
+from ilk.data.label_maps import LabelMaps, open_label_maps
 from ilk.data.labelled import monitor_labels, pooled, with_labelled, with_table
 from ilk.data.loose import Loose
 from ilk.data.map_style import MapStyle
@@ -34,6 +35,7 @@ __all__ = [
     "Folder",
     "HuggingFace",
     "Joined",
+    "LabelMaps",
     "LeftOut",
     "Loose",
     "MapStyle",
@@ -58,6 +60,7 @@ __all__ = [
     "labels",
     "left_out",
     "monitor_labels",
+    "open_label_maps",
     "open_masks",
     "open_source",
     "pack",

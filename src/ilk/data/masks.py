@@ -55,18 +55,43 @@ def open_masks(spec: str | None, source: Source) -> Masks:
         return Guessed()
     if spec is not None:
         return MaskFolder.beside(source, Path(spec))
-    if isinstance(source, Masked):
-        known = source
-        return lambda item, image: known.mask(item)
-    if isinstance(source, WithFacts | Hidden):
-        return open_masks(None, source.source)
-    if isinstance(source, Subset):
-        whole, chosen = open_masks(None, source.source), source.chosen
-        return lambda item, image: whole(int(chosen[item]), image)
+    known = known_masks(source)
+    if known is not None:
+        return lambda item, image: known(item)
     raise UserError(
         f"background: the foreground of every image must be known, but {source.name} has no "
         f'masks; give masks="FOLDER" with a mask for each, or masks="{SALIENCY}"'
     )
+
+
+def known_masks(source: Source) -> Callable[[int], Bool[np.ndarray, "H W"]] | None:
+    """The foreground of an item by its number, where a source knows it itself."""
+    if isinstance(source, Masked):
+        return source.mask
+    if isinstance(source, WithFacts | Hidden):
+        return known_masks(source.source)
+    if isinstance(source, Subset):
+        whole, chosen = known_masks(source.source), source.chosen
+        return None if whole is None else lambda item: whole(int(chosen[item]))
+    return None
+
+
+def mask_places(masks: Source, source: Source) -> tuple[int, ...]:
+    """The number of the mask of each image, whose key is the same but for its ending.
+
+    Raises:
+        UserError: an image has no mask.
+    """
+    found = {_stem(masks.key(place)): place for place in range(len(masks))}
+    keys = [source.key(index) for index in range(len(source))]
+    lost = [key for key in keys if _stem(key) not in found]
+    if lost:
+        raise UserError(
+            f"masks: {masks.name} must hold a mask for every image, none found for {len(lost)} "
+            f"of {len(keys)}, such as {', '.join(lost[:_SHOWN])}; masks lie in it as the "
+            "images do in their folder"
+        )
+    return tuple(found[_stem(key)] for key in keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +119,7 @@ class MaskFolder:
         if not root.is_dir():
             raise UserError(f"masks: must be a folder or {SALIENCY}, got {root}")
         folder = Folder(root)
-        found = {_stem(folder.key(place)): place for place in range(len(folder))}
-        keys = [source.key(index) for index in range(len(source))]
-        lost = [key for key in keys if _stem(key) not in found]
-        if lost:
-            raise UserError(
-                f"masks: {root} must hold a mask for every image, none found for {len(lost)} "
-                f"of {len(keys)}, such as {', '.join(lost[:_SHOWN])}; masks lie in it as the "
-                "images do in their folder"
-            )
-        return cls(folder, tuple(found[_stem(key)] for key in keys), source)
+        return cls(folder, mask_places(folder, source), source)
 
     def __call__(self, item: int, image: UInt8[np.ndarray, "H W C"]) -> Bool[np.ndarray, "H W"]:
         """The foreground of an item.
@@ -116,7 +132,7 @@ class MaskFolder:
             mask = decode(read_item(self.folder, place), channels=1)[..., 0]
         except BadItem as reason:
             raise BadItem(f"mask {self.folder.key(place)}: {reason}") from reason
-        if mask.shape == _sizes(self.source, item) != image.shape[:2]:
+        if mask.shape == size_before_packing(self.source, item) != image.shape[:2]:
             mask = cv2.resize(mask, image.shape[1::-1], interpolation=cv2.INTER_AREA)
         if mask.shape != image.shape[:2]:
             raise BadItem(
@@ -177,15 +193,15 @@ class Scenery:
         return image, self.foreground(index, image)
 
 
-def _sizes(source: Source, item: int) -> tuple[int, int] | None:
+def size_before_packing(source: Source, item: int) -> tuple[int, int] | None:
     """The size that an item had before it was packed; None where it is not packed."""
     if isinstance(source, Pack):
         return source.original_size(item)
     if isinstance(source, WithFacts | Hidden):
-        return _sizes(source.source, item)
+        return size_before_packing(source.source, item)
     if isinstance(source, Subset):
-        return _sizes(source.source, int(source.chosen[item]))
-    return _sizes(*source.origin(item)) if isinstance(source, Joined) else None
+        return size_before_packing(source.source, int(source.chosen[item]))
+    return size_before_packing(*source.origin(item)) if isinstance(source, Joined) else None
 
 
 def _stem(key: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Float32, Int, Int64
+from jaxtyping import Float, Float32, Float64, Int, Int64
 from torch import Tensor
 
 QUERY_BLOCK = 256
@@ -115,10 +115,28 @@ def vote(
         >>> vote(torch.tensor([[0, 1, 1]]), cosines, temperature=1.0, classes=2).tolist()
         [1]
     """
+    return votes(labels, cosines, temperature=temperature, classes=classes).argmax(1)
+
+
+def votes(
+    labels: Int64[Tensor, "Q k"],
+    cosines: Float[Tensor, "Q k"],
+    *,
+    temperature: float,
+    classes: int,
+) -> Float64[Tensor, "Q C"]:
+    """The sum of ``exp(cosine / temperature)`` for each class, in units of the largest one.
+
+    Args:
+        labels: class of every neighbour, in [0, classes).
+        cosines: of every neighbour, in [-1, 1].
+        temperature: tau, positive.
+        classes: C.
+    """
     # one factor for a whole row changes no winner and keeps exp finite at any temperature
     nearness = (cosines.double() - cosines.amax(1, keepdim=True).double()) / temperature
     totals = nearness.new_zeros(len(labels), classes)
-    return totals.scatter_add_(1, labels, nearness.exp()).argmax(1)
+    return totals.scatter_add_(1, labels, nearness.exp())
 
 
 def knn_accuracy(

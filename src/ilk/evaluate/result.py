@@ -28,7 +28,7 @@ _COUNTED, _SPAN = {"images": _COUNT}, {"value": _SCORE, "low": _SCORE, "high": _
 FIELDS: Mapping[str, Kind] = {
     **dict.fromkeys(("protocol", "protocol_hash", "metric", "unit", "interval_kind"), _NAME),
     **dict.fromkeys(("selected_on", "encoder", "train_data", "test_data"), _NAME),
-    **dict.fromkeys(("gallery_data", "date", "version"), _NAME),
+    **dict.fromkeys(("gallery_data", "masks_data", "date", "version"), _NAME),
     **dict.fromkeys(("n_train", "n_test", "classes"), _COUNT),
     "settings": keyed(ANYTHING),
     "value": _SCORE,
@@ -75,6 +75,7 @@ class Identity:
         gallery_data: fingerprint; empty where there is none.
         seed: of everything drawn.
         version: of ilk.
+        masks_data: fingerprint of the masks of train and test; empty where none take part.
     """
 
     protocol_hash: str
@@ -84,6 +85,7 @@ class Identity:
     gallery_data: str
     seed: int
     version: str
+    masks_data: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -113,6 +115,7 @@ class Result:
         seconds: wall clock, without embedding.
         date: when it ended, ISO 8601 in UTC.
         version: of ilk.
+        masks_data: fingerprint of the masks; empty where none take part.
         scores: for each test item, in order, what it contributes to ``value``, their mean.
     """
 
@@ -138,6 +141,7 @@ class Result:
     seconds: float
     date: str
     version: str
+    masks_data: str = ""
     scores: Float64[np.ndarray, " N"] | None
 
     @property
@@ -185,7 +189,7 @@ class Result:
         Raises:
             UserError: something is missing, too much, or not of its kind.
         """
-        check_fields(content, FIELDS, where)
+        check_fields(content, FIELDS, where, optional=("masks_data",))
         check_fields(
             content["details"], DETAILS, f"{where}: details", optional=DETAILS, others=True
         )
@@ -206,7 +210,7 @@ def identity(
 
     Args:
         protocol: what is measured.
-        data: fingerprints of ``train``, ``test`` and ``gallery``, of those that take part.
+        data: fingerprints of ``train``, ``test``, ``gallery`` and ``masks``, where they are.
         encoder: fingerprint.
         seed: of everything drawn.
         version: of ilk.
@@ -219,4 +223,5 @@ def identity(
         gallery_data=data.get("gallery", "") if protocol.takes_gallery else "",
         seed=seed,
         version=version,
+        masks_data=data.get("masks", "") if "masks" in protocol.needs else "",
     )

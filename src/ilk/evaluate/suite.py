@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from ilk.core import UserError
 from ilk.core.version import VERSION
+from ilk.data.source import digest
 from ilk.embedding import Embeddings
 from ilk.evaluate.ledger import Ledger
 from ilk.evaluate.protocols.named import PROTOCOLS
@@ -59,7 +60,7 @@ def evaluate(
     """
     chosen = [protocol(name) for name in protocols]
     parts = EmbeddedSets(train=train, test=test, gallery=gallery, images=images)
-    data = {name: part.data for name, part in parts.there.items()}
+    data = {name: part.data for name, part in parts.there.items()} | _masks(images)
     kept = Ledger(None) if ledger is None else ledger
     results: list[Result] = []
     for one in chosen:
@@ -70,6 +71,13 @@ def evaluate(
             kept.add(result)
         results.append(result)
     return results
+
+
+def _masks(images: Images | None) -> dict[str, str]:
+    """What the masks of both sets are known by."""
+    known = () if images is None else (images.train_masks, images.test_masks)
+    prints = [masks.fingerprint.encode() for masks in known if masks is not None]
+    return {"masks": digest(prints)} if prints else {}
 
 
 def _result(protocol: Protocol, task: Task, wanted: Identity) -> Result:

@@ -102,11 +102,12 @@ def check_labels(parts: EmbeddedSets, protocol: Protocol) -> EmbeddedSets:
 
 
 def check_encoder(images: Images, protocol: Protocol) -> None:
-    """Refuse an encoder that a protocol cannot train.
+    """Refuse an encoder that a protocol cannot be asked of.
 
     Raises:
         UserError: the protocol trains weights, and the encoder has none; or it looks at images,
-            and the encoder reads others; or it needs a classifier, and there is none.
+            and the encoder reads others; or it needs a classifier, places or masks, and there
+            are none.
     """
     if "images" in protocol.needs and images.encoder.kind != "image":
         raise UserError(
@@ -118,6 +119,19 @@ def check_encoder(images: Images, protocol: Protocol) -> None:
             f"evaluate: {protocol.name} needs a run that has learned classes, got"
             f" {images.encoder.name} without a classifier"
         )
+    if "places" in protocol.needs and not images.has_places:
+        raise UserError(
+            f"evaluate: {protocol.name} needs an encoder that shows images place by place, got"
+            f" {images.encoder.name}, which gives one vector; give a run, timm:NAME or"
+            " random:NAME"
+        )
+    for name, masks in (("train", images.train_masks), ("test", images.test_masks)):
+        if "masks" in protocol.needs and masks is None:
+            raise UserError(
+                f"{name}_masks: must be given for {protocol.name}, since the images know"
+                " none of their own; give a folder with a mask for"
+                " each, or PARQUET:images=COLUMN"
+            )
     if "weights" in protocol.needs and not images.has_weights:
         raise UserError(
             f"evaluate: {protocol.name} needs an encoder with weights to train, got"
@@ -189,14 +203,20 @@ def _pictures(parts: EmbeddedSets, used: dict[str, Bool[np.ndarray, " N"]]) -> I
     if parts.train is not None:
         if images.train is None:
             raise UserError("evaluate: this protocol needs the images of train, got vectors")
-        train = _aligned(images.train, parts.train, used["train"])
-    return replace(images, train=train, test=_aligned(images.test, parts.test, used["test"]))
+        rows = _items(images.train, parts.train, used["train"])
+        train, known = Subset(images.train, rows), images.train_masks
+        images = replace(images, train_masks=None if known is None else known.take(rows))
+    rows, known = _items(images.test, parts.test, used["test"]), images.test_masks
+    masks = None if known is None else known.take(rows)
+    return replace(images, train=train, test=Subset(images.test, rows), test_masks=masks)
 
 
-def _aligned(source: Source, part: Embeddings, used: Bool[np.ndarray, " N"]) -> Subset:
+def _items(
+    source: Source, part: Embeddings, used: Bool[np.ndarray, " N"]
+) -> Int64[np.ndarray, " M"]:
     """The items of a source that the used rows of its embeddings stand for."""
     readable = np.delete(np.arange(len(source)), [bad.index for bad in part.bad])
-    return Subset(source, readable[used])
+    return readable[used]
 
 
 def _usable(name: str, part: Embeddings, labelled: bool) -> None:

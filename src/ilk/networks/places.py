@@ -30,7 +30,7 @@ def feature_and_places(
         ValueError: the backbone has no places.
     """
     network: Any = backbone
-    if not hasattr(network, "forward_features"):
+    if not shows_places(network):
         raise ValueError(
             f"map and tokens: must be shown by the backbone, but {type(network).__name__} has "
             "a feature alone"
@@ -53,6 +53,11 @@ def feature_and_places(
     places = shown.permute(0, 3, 1, 2) if last else shown
     tokens = places.flatten(2).transpose(1, 2)
     return {FEATURE: feature, MAP: places, TOKENS: tokens, SEQUENCE: tokens}
+
+
+def shows_places(backbone: nn.Module) -> bool:
+    """Whether a backbone shows images place by place, and not a feature alone."""
+    return hasattr(backbone, "forward_features")
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ilk.train.images import images_like, open_images
     from ilk.train.loop.probe import online_probe
     from ilk.train.planning.plan import Plan
+    from ilk.train.previews.look import LookAnswers, look_answers
     from ilk.train.previews.losses import losses_seen, preview_losses
     from ilk.train.previews.reconstructions import (
         Reconstruction,
@@ -33,6 +34,7 @@ _HOMES = {
     "fit": "dry_run",
     "images": "images_like open_images",
     "planning.plan": "Plan",
+    "previews.look": "LookAnswers look_answers",
     "previews.losses": "losses_seen preview_losses",
     "previews.reconstructions": "Reconstruction preview_reconstructions reconstructions",
     "previews.records": "LossPreview RowImage",
@@ -53,6 +55,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 __all__ = [
     "Collapsed",
     "Interrupted",
+    "LookAnswers",
     "LossPreview",
     "Plan",
     "Reconstruction",
@@ -68,6 +71,7 @@ __all__ = [
     "dry_run",
     "images_like",
     "leave",
+    "look_answers",
     "losses_seen",
     "online_probe",
     "open_images",

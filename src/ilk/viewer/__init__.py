@@ -5,6 +5,7 @@ from ilk.viewer.duplicates import copies_report, groups_report
 from ilk.viewer.evaluations import EvaluatedEncoder, evaluations_report, read_evaluations
 from ilk.viewer.facts import run_facts
 from ilk.viewer.learning import learning_curves
+from ilk.viewer.looks import colour_chapters, look_chapters, pair_chapters, task_chapters
 from ilk.viewer.losses import loss_sections
 from ilk.viewer.mistakes import mistakes
 from ilk.viewer.neighbours import lookups
@@ -13,6 +14,7 @@ from ilk.viewer.reconstructions import reconstruction_chapters
 from ilk.viewer.report import (
     CaptionedImage,
     Chapter,
+    CropPair,
     Facts,
     Figure,
     Grid,
@@ -34,6 +36,7 @@ from ilk.viewer.views import view_rows
 __all__ = [
     "CaptionedImage",
     "Chapter",
+    "CropPair",
     "EvaluatedEncoder",
     "Facts",
     "Figure",
@@ -49,19 +52,23 @@ __all__ = [
     "Rival",
     "Score",
     "ScoreRow",
+    "colour_chapters",
     "comparison",
     "copies_report",
     "evaluations_report",
     "groups_report",
     "learning_curves",
+    "look_chapters",
     "lookups",
     "loss_sections",
     "mistakes",
     "page",
+    "pair_chapters",
     "read_evaluations",
     "reconstruction_chapters",
     "run_facts",
     "study_report",
+    "task_chapters",
     "training_report",
     "view_rows",
     "write_report",

@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ilk.viewer.markup import element
-from ilk.viewer.report import CaptionedImage
+from ilk.viewer.report import CaptionedImage, CropPair
 
 HELD = "\N{NO-BREAK SPACE}"
+SIDE, GAP = 100, 16  # of each of two joined images, and between them, in units of a drawing
 LARGEST = 160  # pixels of the longer side: sharp at the size pages show, on fine screens too
 
 
@@ -33,6 +34,30 @@ def figure(captioned: CaptionedImage, *extra: Element) -> Element:
     words = " + ".join(f"{share:.2f}{HELD}of{HELD}{name}" for name, share in captioned.shares)
     caption.append(element("span", {"class": "made"}, words))
     return element("figure", None, image, _bar(captioned.shares), caption)
+
+
+def joined(pair: CropPair) -> Element:
+    """Two images with lines between their places."""
+    step = SIDE + GAP
+    images = [
+        element(
+            "image",
+            {"href": data_uri(pixels), "x": x, "y": 0, "width": SIDE, "height": SIDE},
+        )
+        for x, pixels in ((0, pair.left), (step, pair.right))
+    ]
+    lines: list[Element] = []
+    for (x, y), (across, down) in pair.lines:
+        ends = {"x1": SIDE * x, "y1": SIDE * y, "x2": step + SIDE * across, "y2": SIDE * down}
+        lines.append(element("line", {"class": "under", **ends}))
+        lines.append(element("line", {"class": "link", **ends}))
+    drawing = element(
+        "svg",
+        {"viewBox": f"0 0 {step + SIDE} {SIDE}", "role": "img", "aria-label": pair.alt},
+        *images,
+        *lines,
+    )
+    return element("figure", None, drawing, element("figcaption", None, pair.caption))
 
 
 def data_uri(pixels: UInt8[np.ndarray, "H W C"]) -> str:

@@ -7,12 +7,13 @@ from string import Template
 from xml.etree.ElementTree import Element
 
 from ilk.core import write_whole
-from ilk.viewer.images import figure
+from ilk.viewer.images import figure, joined
 from ilk.viewer.markup import element, html
 from ilk.viewer.plots import crowded, curves, intervals, percent, sample, shown
 from ilk.viewer.report import (
     CaptionedImage,
     Chapter,
+    CropPair,
     Figure,
     ImageViews,
     Lookup,
@@ -121,6 +122,8 @@ def _chapter(chapter: Chapter) -> Element:
         *(element("p", {"class": "note"}, line) for line in chapter.lines),
         *_lookup_rows(chapter.lookups),
         *(part for name, images in chapter.images for part in _strip(name, images)),
+        *_look_grid(chapter.looks),
+        *_pair_grid(chapter.pairs),
         kind="long",
     )
 
@@ -128,6 +131,19 @@ def _chapter(chapter: Chapter) -> Element:
 def _strip(name: str, images: Sequence[CaptionedImage]) -> list[Element]:
     heads = [element("h3", None, name)] if name else []
     return [*heads, element("div", {"class": "strip"}, *map(figure, images))]
+
+
+def _look_grid(looks: Sequence[ImageViews]) -> list[Element]:
+    """Images and what was made of each, as many beside one another as there is room for."""
+    cells = [
+        element("div", {"class": "strip"}, *map(figure, (entry.image, *entry.made)))
+        for entry in looks
+    ]
+    return [element("div", {"class": "trios"}, *cells)] if cells else []
+
+
+def _pair_grid(pairs: Sequence[CropPair]) -> list[Element]:
+    return [element("div", {"class": "pairs"}, *map(joined, pairs))] if pairs else []
 
 
 def _figures(figures: Sequence[Figure]) -> Element:

@@ -211,6 +211,25 @@ class Matrix:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CropPair:
+    """Two views of an image with lines from one to the other.
+
+    Args:
+        left: the first view.
+        right: the second.
+        lines: ends in the first and in the second, across and down as shares of the sides.
+        caption: below both.
+        alt: the same in words.
+    """
+
+    left: UInt8[np.ndarray, "H W C"]
+    right: UInt8[np.ndarray, "_ _ C"]
+    lines: tuple[tuple[tuple[float, float], tuple[float, float]], ...]
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Chapter:
     """A section of its own; what is empty is left out.
 
@@ -223,6 +242,8 @@ class Chapter:
         lines: sentences.
         lookups: images and their neighbours.
         images: side by side, by the name of the row; an empty name is not shown.
+        looks: images and what was made of them.
+        pairs: views with lines between them.
     """
 
     title: str
@@ -233,6 +254,8 @@ class Chapter:
     lines: tuple[str, ...] = ()
     lookups: tuple[Lookup, ...] = ()
     images: tuple[tuple[str, tuple[CaptionedImage, ...]], ...] = ()
+    looks: tuple[ImageViews, ...] = ()
+    pairs: tuple[CropPair, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

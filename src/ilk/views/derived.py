@@ -194,6 +194,12 @@ class Rotations:
     view: str
 
     unmixable: ClassVar[str] = ""  # both images of a mix have the same rotation
+    answers: ClassVar[tuple[str, ...]] = (
+        "upright",
+        "quarter turn",
+        "half turn",
+        "three quarters",
+    )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Float64, Int, UInt8
 from torch import Tensor
 
 from ilk.core.items import ItemKind, ItemSubset
@@ -68,6 +68,28 @@ class Plain:
         for view, image in zip(views, images, strict=True):
             self._middle(image, view)
         return torch.from_numpy(views).permute(0, 3, 1, 2)
+
+    def under(
+        self, height: int, width: int
+    ) -> tuple[Float64[np.ndarray, " S"], Float64[np.ndarray, " S"]]:
+        """Which part of an image the centre of each pixel of its view shows.
+
+        Args:
+            height: of the image.
+            width: likewise.
+
+        Returns:
+            Rows and columns of the view as shares of height and width, in [0, 1].
+        """
+        shorter, target = min(height, width), math.floor(self.size / self.crop)
+        centres = np.arange(self.size) + 0.5
+        if shorter < target:
+            starts = (height - shorter) // 2, (width - shorter) // 2
+            rows, columns = (start + centres * shorter / self.size for start in starts)
+            return rows / height, columns / width
+        shape = target * height // shorter, target * width // shorter
+        rows, columns = ((round((side - self.size) / 2) + centres) / side for side in shape)
+        return rows, columns
 
     def _middle(self, image: np.ndarray, out: np.ndarray) -> None:
         height, width, channels = image.shape

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ilk.corruptions import COMMON, EXTRA, SEVERITIES
+from ilk.evaluate.protocols.attentive import Attentive
 from ilk.evaluate.protocols.classify import OwnClassifier
 from ilk.evaluate.protocols.clusters import Clusters, FreeClusters
 from ilk.evaluate.protocols.discovery import Discovery
@@ -16,10 +17,13 @@ from ilk.evaluate.protocols.protocol import Need, Protocol
 from ilk.evaluate.protocols.quality import Quality
 from ilk.evaluate.protocols.retrieval import Retrieval
 from ilk.evaluate.protocols.robustness import Robustness
+from ilk.evaluate.protocols.segmentation import PatchNeighbours, SegmentLinear
 from ilk.evaluate.protocols.views_quality import ViewsQuality
 
 IMAGES: frozenset[Need] = frozenset({"train", "labels", "images"})
 WEIGHTS: frozenset[Need] = frozenset({*IMAGES, "weights"})
+MASKED: frozenset[Need] = frozenset({"train", "images", "places", "masks"})
+PATCHES = 20_000  # of train, at most: 60 MB at 768 features
 PROBE = LogisticRegression(
     strengths=(10, 3, 1, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5),
     tolerance=1e-4,
@@ -127,6 +131,27 @@ PROTOCOLS = {
                 severities=(1, 3, 5),
             ),
             needs=IMAGES,
+        ),
+        Protocol(
+            name="attentive@1",
+            procedure=Attentive(
+                lrs=(1e-4, 3e-4, 1e-3, 3e-3, 0.01), weight_decay=0.05, epochs=10,
+                batch_size=256, min_scale=0.08, held_out=0.2,
+            ),
+            needs=frozenset({*IMAGES, "places"}),
+        ),
+        Protocol(
+            name="patch-knn@1",
+            procedure=PatchNeighbours(patches=PATCHES, neighbours=20, temperature=0.07),
+            needs=MASKED,
+        ),
+        Protocol(
+            name="segment-linear@1",
+            procedure=SegmentLinear(
+                patches=PATCHES, strengths=(1, 0.1, 0.01, 1e-3, 1e-4, 1e-5), tolerance=1e-4,
+                most_steps=300, held_out=0.2,
+            ),
+            needs=MASKED,
         ),
         Protocol(name="linear-aug@1", procedure=SWEEP, needs=IMAGES),
         Protocol(name="linear-aug-4@1", procedure=replace(SWEEP, blocks=4), needs=IMAGES),

@@ -10,11 +10,12 @@ from typing import Protocol as Interface
 from jaxtyping import Bool, Float32, Float64, Int64, Shaped
 from torch import Tensor
 
-from ilk.data import Source
+from ilk.data import LabelMaps, Source
 from ilk.evaluate.metrics.interval import clopper_pearson
 from ilk.networks import Classifier, Encoder
+from ilk.networks.places import shows_places
 
-Need = Literal["train", "labels", "images", "weights", "classifier"]
+Need = Literal["train", "labels", "images", "weights", "classifier", "places", "masks"]
 Tell = Callable[[int, int], None]  # steps done and their number
 
 
@@ -58,6 +59,8 @@ class Images:
         device: to compute on, see ``ilk.embedding.embed``.
         workers: threads that read and decode.
         classifier: that was learned with the encoder; None where there is none.
+        train_masks: what each pixel of train shows; None where that is not known.
+        test_masks: likewise.
     """
 
     encoder: Encoder
@@ -67,6 +70,13 @@ class Images:
     device: str = "auto"
     workers: int = 2
     classifier: Classifier | None = None
+    train_masks: LabelMaps | None = None
+    test_masks: LabelMaps | None = None
+
+    @property
+    def has_places(self) -> bool:
+        """Whether the encoder shows an image place by place."""
+        return shows_places(self.encoder.module)
 
     @property
     def has_weights(self) -> bool:
@@ -145,8 +155,9 @@ class Protocol:
         name: with its version, like ``knn@1``.
         procedure: a frozen dataclass.
         needs: what it cannot do without beside the vectors of test: ``train``, ``labels``,
-            ``images``, which stand for the encoder too, ``weights`` of it to be trained, and
-            the ``classifier`` that it was trained with.
+            ``images``, which stand for the encoder too, ``weights`` of it to be trained, the
+            ``classifier`` that it was trained with, ``places`` that it shows images by, and
+            ``masks`` of all images.
         takes_gallery: whether it looks for the test items in a gallery where one is given.
     """
 

@@ -1,0 +1,151 @@
+"""What an encoder sees of some images, and what a run answers, as pages. Axes: H W C pixels."""
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from ilk.embedding.looks import ImageLook, Looks
+from ilk.train.previews.answers import Coloured, TaskAnswer
+from ilk.train.previews.pairs import PlacePairs
+from ilk.viewer.names import shortened
+from ilk.viewer.report import CaptionedImage, Chapter, CropPair, ImageViews
+
+DRAWN = 160  # pixels of a side at least, so that each place is a square with sharp edges
+NAME = 40  # letters of a file's name that fit below an image
+FAINT = 0.25  # of an image where its weight is least
+
+
+def look_chapters(looks: Looks) -> tuple[Chapter, ...]:
+    """Images, what counts in them, and the components of their places.
+
+    Args:
+        looks: what `ilk.embedding.look` found.
+    """
+    shares = ", ".join(f"{share:.0%}".replace("%", " %") for share in looks.explained)
+    lead = (
+        f"Each image is shown as the encoder was given it. Beside it stands the {looks.kind}: "
+        "places that count little are dark. Then the first three principal components of the "
+        "features of all places, as red, green and blue: places of one colour are similar to "
+        "the encoder, on all images of this page alike. The components have "
+        f"{shares} of the variance."
+    )
+    rows = tuple(_views(look, looks.kind) for look in looks.images)
+    return (Chapter(title="Attention and components", lead=lead, looks=rows),)
+
+
+def task_chapters(found: Sequence[Sequence[TaskAnswer]]) -> tuple[Chapter, ...]:
+    """Images to which something was done, and the answers; none where there are none.
+
+    Args:
+        found: what `ilk.train.previews.answers.task_answers` found.
+    """
+    if not found:
+        return ()
+    every = [answer for row in found for answer in row]
+    right = sum(answer.true == answer.found for answer in every)
+    lead = (
+        "Each row shows an image to which something was done, and what the network takes that "
+        f"for: {right} of {len(every)} answers are right."
+    )
+    rows = tuple(("", tuple(_answer(answer) for answer in row)) for row in found)
+    return (Chapter(title="Tasks and answers", lead=lead, images=rows),)
+
+
+def colour_chapters(found: Sequence[Coloured]) -> tuple[Chapter, ...]:
+    """Images with the colours that were given to them; none where there are none.
+
+    Args:
+        found: what `ilk.train.previews.answers.colours_found` found.
+    """
+    if not found:
+        return ()
+    lead = (
+        "Each row shows an image, what the network saw of it, and its brightness with the "
+        "colours that the network gave to it."
+    )
+    rows = tuple(
+        (
+            "",
+            tuple(
+                CaptionedImage(pixels=pixels, caption=name, alt=f"{name}, item {one.item}")
+                for name, pixels in (
+                    ("original", one.original), ("seen", one.seen), ("coloured", one.drawn)
+                )
+            ),
+        )
+        for one in found
+    )  # fmt: skip
+    return (Chapter(title="Colours", lead=lead, images=rows),)
+
+
+def pair_chapters(found: Sequence[PlacePairs]) -> tuple[Chapter, ...]:
+    """Two views of each image with lines between places; none where there are none.
+
+    Args:
+        found: what `ilk.train.previews.pairs.place_pairs` found.
+    """
+    if not found:
+        return ()
+    lead = (
+        "Each pair shows two views of an image. Lines lead from places of the first to those "
+        "places of the second that the loss treats as their positives (kin)."
+    )
+    pairs = tuple(
+        CropPair(
+            left=one.left, right=one.right, lines=one.lines, caption=_lines(len(one.lines)),
+            alt=f"two views of item {one.item}, {_lines(len(one.lines))}",
+        )
+        for one in found
+    )  # fmt: skip
+    return (Chapter(title="Places that are kin", lead=lead, pairs=pairs),)
+
+
+def _lines(count: int) -> str:
+    return f"{count or 'no'} {'place' if count == 1 else 'places'} with kin"
+
+
+def _answer(answer: TaskAnswer) -> CaptionedImage:
+    right = answer.true == answer.found
+    caption = f"{answer.true}: found" if right else f"{answer.true}: taken for {answer.found}"
+    return CaptionedImage(
+        pixels=answer.pixels, caption=caption, alt=f"item {answer.item}, {caption}"
+    )
+
+
+def _views(look: ImageLook, kind: str) -> ImageViews:
+    name = look.key
+    return ImageViews(
+        image=CaptionedImage(
+            pixels=look.view, caption=shortened(PurePath(name).name or name, NAME), alt=name
+        ),
+        made=(
+            CaptionedImage(
+                pixels=_lit(look.view, look.weights),
+                caption="attention",
+                alt=f"{kind} in {name}",
+            ),
+            CaptionedImage(
+                pixels=_large(look.components, DRAWN),
+                caption="components",
+                alt=f"principal components of the places of {name} as colours",
+            ),
+        ),
+    )
+
+
+def _lit(
+    view: UInt8[np.ndarray, "S S C"], weights: Float32[np.ndarray, "H W"]
+) -> UInt8[np.ndarray, "_ _ _"]:
+    """The image, dark where its places count little."""
+    shown = _large(view if view.shape[2] >= 3 else view[..., :1], DRAWN)[..., :3]
+    light = cv2.resize(weights, shown.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    return (shown * (FAINT + (1 - FAINT) * light[..., None])).round().astype(np.uint8)
+
+
+def _large(pixels: UInt8[np.ndarray, "H W C"], side: int) -> UInt8[np.ndarray, "_ _ C"]:
+    """Each pixel as a square, so that the longer side is of so many pixels at least."""
+    times = max(-(-side // max(pixels.shape[:2])), 1)
+    return pixels.repeat(times, axis=0).repeat(times, axis=1)
