@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from ilk.core import AlignedKin, Composition, Kin, Output, Rows
-from ilk.kin import colour_bins
+from ilk.kin import OwnPlace, colour_bins
 from ilk.kin.colours import lab
-from ilk.method import Term
+from ilk.method import Classes, Given, Term
+from ilk.methods.simclr import SimCLR
 from ilk.objectives import SoftCrossEntropy
 from ilk.rendered import Rendered
 from ilk.train import Settings, look_answers, train
 from ilk.train.loop.step import KinRecord
-from ilk.train.previews.answers import _painted
+from ilk.train.previews.answers import _painted, task_answers
 from ilk.train.previews.pairs import place_pairs
 from ilk.train.previews.step import StepPreview
 from tests.train.conftest import Witness
@@ -34,11 +35,13 @@ def test_rotations_have_names_and_answers(tmp_path):
     assert len(found.tasks) == 3
     names = ("upright", "quarter turn", "half turn", "three quarters")
     for row in found.tasks:
-        assert tuple(answer.true for answer in row) == names
-        assert {answer.found for answer in row} <= set(names)
+        assert tuple(answer.words.partition(":")[0] for answer in row) == names
         for turns, answer in enumerate(row):
             np.testing.assert_array_equal(answer.pixels, np.rot90(row[0].pixels, turns))
             assert answer.item == row[0].item
+            taken = answer.words.partition(": taken for ")[2]
+            assert answer.right == (answer.words == f"{names[turns]}: found")
+            assert answer.right or taken in {*names} - {names[turns]}
     assert (found.drawings, found.colours, found.pairs) == ((), (), ())
 
 
@@ -97,3 +100,23 @@ def test_lines_join_places_that_are_kin(aligned):
                            (corner[2], corner[1]))  # fmt: skip
     assert second.lines == tuple((corner[a], corner[b]) for a, b in enumerate((0, 1, 3, 2)))
     assert len(place_pairs(seen, most=1)) == 1
+
+
+def test_places_that_are_to_be_found_are_counted():
+    query = Output("student", "a", "tokens")
+    term = Term(
+        name="clean", queries=(query,), candidates=(Classes(4),), kin=OwnPlace(classes=4),
+        objective=SoftCrossEntropy(temperature=1.0),
+    )  # fmt: skip
+    scores = torch.eye(4)[torch.tensor([0, 1, 2, 3, 0, 0, 2, 2])]
+    sources = torch.tensor([7, 9]).repeat_interleave(4)
+    rows = Rows(scores, Composition.plain(sources), torch.arange(8))
+    shown = np.zeros((2, 8, 8, 3), np.uint8)
+    seen = StepPreview(
+        (KinRecord(term, rows, rows, Kin(scores)),), np.array([7, 9]), 0, {"a": shown},
+        torch.zeros(10), ((0.0,) * 3, (1.0,) * 3), {query: 8},
+    )  # fmt: skip
+    method = SimCLR(hidden=8, dim=4).build(Given(width=8, size=32))
+    (first,), (second,) = task_answers(seen, method)
+    assert (first.item, first.right, first.asked) == (7, 4, 4)
+    assert (second.item, second.right, second.words) == (9, 2, "2 of 4 places found")

@@ -39,26 +39,30 @@ def test_each_image_stands_beside_what_was_made_of_it():
     assert "50 %, 25 %, 10 %" in text(root)
 
 
-def test_places_that_count_little_are_dark():
+def test_places_that_count_more_are_lighter():
     (chapter,) = look_chapters(looks())
     lit, components = chapter.looks[0].made
     assert lit.pixels.shape[0] >= 160
     half = lit.pixels.shape[0] // 2
-    corners = lit.pixels[::half, ::half, 0][:2, :2]
-    assert corners.tolist() == [[50, 200], [125, 88]]
+    light = lit.pixels[::half, ::half].sum(2)[:2, :2].astype(int)
+    assert light[0, 0] < light[1, 1] < light[1, 0] < light[0, 1]
     half = components.pixels.shape[0] // 2
     assert components.pixels[::half, ::half].tolist() == looks().images[0].components.tolist()
 
 
 def test_answers_are_in_words_and_counted():
-    rows = ((TaskAnswer(item=1, pixels=VIEW, true="upright", found="upright"),
-             TaskAnswer(item=1, pixels=VIEW, true="half turn", found="upright")),)  # fmt: skip
-    (chapter,) = task_chapters(rows)
+    words = ("upright: found", "half turn: taken for upright")
+    row = tuple(
+        TaskAnswer(item=1, pixels=VIEW, words=said, right=right)
+        for said, right in zip(words, (1, 0), strict=True)
+    )
+    (chapter,) = task_chapters((row,))
     assert "1 of 2 answers are right" in chapter.lead
     captions = [image.caption for image in chapter.images[0][1]]
-    assert captions == ["upright: found", "half turn: taken for upright"]
+    assert captions == list(words)
     (chapter,) = colour_chapters((Coloured(item=1, original=VIEW, seen=VIEW, drawn=VIEW),))
-    assert [i.caption for i in chapter.images[0][1]] == ["original", "seen", "coloured"]
+    made = (chapter.looks[0].image, *chapter.looks[0].made)
+    assert [image.caption for image in made] == ["original", "seen", "coloured"]
     assert task_chapters(()) == colour_chapters(()) == pair_chapters(()) == ()
 
 

@@ -77,11 +77,12 @@ def look(
         lost = count(len(seen.bad), "unreadable image")
         say(console, f"[yellow]note:[/] {lost} left out, the first is {plain(seen.bad[0].key)}")
     answers, notes = _answers(console, encoder, source, [one.item for one in seen.images])
+    rows, columns = seen.images[0].weights.shape
     shown = count(len(seen.images), "image")
     report = Report(
         title=f"What {encoder} sees",
         verdict=f"This page shows {shown} of {source.name} as {network.name} sees them at "
-        f"{network.image_size} px. {notes}".strip(),
+        f"{network.image_size} px, in {rows} x {columns} places. {notes}".strip(),
         chapters=(*look_chapters(seen), *answers),
     )
     place = write_report(output, report)

@@ -17,7 +17,7 @@ from ilk.embedding.batches import moved
 from ilk.embedding.job import Reading
 from ilk.networks import Encoder
 from ilk.networks.attention import looked_at
-from ilk.networks.places import shows_places
+from ilk.networks.encoder import has_places
 from ilk.views import Plain, normalise
 
 AT_ONCE = 16  # images that go through the encoder together
@@ -85,7 +85,7 @@ def look(encoder: Encoder, source: Source, items: list[int], reading: Reading) -
     Raises:
         UserError: the encoder has no places, or no image can be read.
     """
-    if encoder.kind != "image" or not shows_places(encoder.module):
+    if not has_places(encoder):
         raise UserError(
             f"look: the encoder must show images place by place, got {encoder.name}; give a "
             "run, timm:NAME or random:NAME"

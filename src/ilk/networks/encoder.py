@@ -18,7 +18,7 @@ from ilk.core.items import ItemKind
 from ilk.networks.backbone import recorded_options
 from ilk.networks.layout import fastest_layout
 from ilk.networks.own import frame_count, item_kind
-from ilk.networks.places import FEATURE, Field, Places
+from ilk.networks.places import FEATURE, MAP, Field, Places, shows_places
 from ilk.networks.weights import fingerprint
 
 
@@ -139,6 +139,16 @@ def field_shape(encoder: Encoder, field: Field) -> tuple[int, ...]:
             "; take field feature"
         ) from error
     return tuple(shown.shape[1:])
+
+
+def has_places(encoder: Encoder) -> bool:
+    """Whether an encoder shows an image place by place, and not as one vector alone."""
+    if not shows_places(encoder.module):
+        return False
+    try:
+        return len(field_shape(encoder, MAP)) == 3
+    except UserError:
+        return False
 
 
 @torch.inference_mode()

@@ -15,7 +15,7 @@ from ilk.viewer.report import CaptionedImage, Chapter, CropPair, ImageViews
 
 DRAWN = 160  # pixels of a side at least, so that each place is a square with sharp edges
 NAME = 40  # letters of a file's name that fit below an image
-FAINT = 0.25  # of an image where its weight is least
+IMAGE = 0.4  # share of the grey image below the colours of weights
 
 
 def look_chapters(looks: Looks) -> tuple[Chapter, ...]:
@@ -26,11 +26,11 @@ def look_chapters(looks: Looks) -> tuple[Chapter, ...]:
     """
     shares = ", ".join(f"{share:.0%}".replace("%", " %") for share in looks.explained)
     lead = (
-        f"Each image is shown as the encoder was given it. Beside it stands the {looks.kind}: "
-        "places that count little are dark. Then the first three principal components of the "
-        "features of all places, as red, green and blue: places of one colour are similar to "
-        "the encoder, on all images of this page alike. The components have "
-        f"{shares} of the variance."
+        f"Each image is shown as the encoder was given it. Beside it stands the {looks.kind}, "
+        "from violet for the places of an image that count least to yellow for those that "
+        "count most. Then the first three principal components of the features of all places, "
+        "as red, green and blue: places of one colour are similar to the encoder, on whichever "
+        f"image of this page they are. The components have {shares} of the variance."
     )
     rows = tuple(_views(look, looks.kind) for look in looks.images)
     return (Chapter(title="Attention and components", lead=lead, looks=rows),)
@@ -45,10 +45,10 @@ def task_chapters(found: Sequence[Sequence[TaskAnswer]]) -> tuple[Chapter, ...]:
     if not found:
         return ()
     every = [answer for row in found for answer in row]
-    right = sum(answer.true == answer.found for answer in every)
+    right, asked = (sum(getattr(one, name) for one in every) for name in ("right", "asked"))
     lead = (
         "Each row shows an image to which something was done, and what the network takes that "
-        f"for: {right} of {len(every)} answers are right."
+        f"for: {right} of {asked} answers are right."
     )
     rows = tuple(("", tuple(_answer(answer) for answer in row)) for row in found)
     return (Chapter(title="Tasks and answers", lead=lead, images=rows),)
@@ -63,22 +63,19 @@ def colour_chapters(found: Sequence[Coloured]) -> tuple[Chapter, ...]:
     if not found:
         return ()
     lead = (
-        "Each row shows an image, what the network saw of it, and its brightness with the "
-        "colours that the network gave to it."
+        "Each group of three shows an image, what the network saw of it, and its brightness "
+        "with the colours that the network gave to it."
     )
-    rows = tuple(
-        (
-            "",
-            tuple(
-                CaptionedImage(pixels=pixels, caption=name, alt=f"{name}, item {one.item}")
-                for name, pixels in (
-                    ("original", one.original), ("seen", one.seen), ("coloured", one.drawn)
-                )
-            ),
-        )
-        for one in found
-    )  # fmt: skip
-    return (Chapter(title="Colours", lead=lead, images=rows),)
+    rows: list[ImageViews] = []
+    for one in found:
+        original, *made = (
+            CaptionedImage(pixels=pixels, caption=name, alt=f"{name}, item {one.item}")
+            for name, pixels in (
+                ("original", one.original), ("seen", one.seen), ("coloured", one.drawn)
+            )
+        )  # fmt: skip
+        rows.append(ImageViews(image=original, made=tuple(made)))
+    return (Chapter(title="Colours", lead=lead, looks=tuple(rows)),)
 
 
 def pair_chapters(found: Sequence[PlacePairs]) -> tuple[Chapter, ...]:
@@ -108,11 +105,8 @@ def _lines(count: int) -> str:
 
 
 def _answer(answer: TaskAnswer) -> CaptionedImage:
-    right = answer.true == answer.found
-    caption = f"{answer.true}: found" if right else f"{answer.true}: taken for {answer.found}"
-    return CaptionedImage(
-        pixels=answer.pixels, caption=caption, alt=f"item {answer.item}, {caption}"
-    )
+    alt = f"item {answer.item}, {answer.words}"
+    return CaptionedImage(pixels=answer.pixels, caption=answer.words, alt=alt)
 
 
 def _views(look: ImageLook, kind: str) -> ImageViews:
@@ -123,8 +117,8 @@ def _views(look: ImageLook, kind: str) -> ImageViews:
         ),
         made=(
             CaptionedImage(
-                pixels=_lit(look.view, look.weights),
-                caption="attention",
+                pixels=_heat(look.view, look.weights),
+                caption=kind.partition(" ")[0],
                 alt=f"{kind} in {name}",
             ),
             CaptionedImage(
@@ -136,13 +130,16 @@ def _views(look: ImageLook, kind: str) -> ImageViews:
     )
 
 
-def _lit(
+def _heat(
     view: UInt8[np.ndarray, "S S C"], weights: Float32[np.ndarray, "H W"]
-) -> UInt8[np.ndarray, "_ _ _"]:
-    """The image, dark where its places count little."""
-    shown = _large(view if view.shape[2] >= 3 else view[..., :1], DRAWN)[..., :3]
-    light = cv2.resize(weights, shown.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-    return (shown * (FAINT + (1 - FAINT) * light[..., None])).round().astype(np.uint8)
+) -> UInt8[np.ndarray, "_ _ 3"]:
+    """The image in grey, in the colours of the weights of its places."""
+    shown = _large(view, DRAWN)
+    grey = shown[..., :3].mean(axis=2, keepdims=True)
+    levels = (255 * weights).round().astype(np.uint8)
+    large = cv2.resize(levels, shown.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    colours = cv2.applyColorMap(large, cv2.COLORMAP_VIRIDIS)[..., ::-1]
+    return (IMAGE * grey + (1 - IMAGE) * colours).round().astype(np.uint8)
 
 
 def _large(pixels: UInt8[np.ndarray, "H W C"], side: int) -> UInt8[np.ndarray, "_ _ C"]:

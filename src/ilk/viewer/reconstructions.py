@@ -6,13 +6,13 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ilk.train.previews.reconstructions import Reconstruction
-from ilk.viewer.report import CaptionedImage, Chapter
+from ilk.viewer.report import CaptionedImage, Chapter, ImageViews
 
 LEAD = (
-    "Each row shows an image, what the network saw of it, and what it drew. Hidden parts are "
-    "grey; where only these were to be found, everything else of the drawing is the image "
-    "itself. What was normalised for training is undone; where targets were normalised patch "
-    "by patch, the mean and contrast of each drawn patch are those of the image."
+    "Each group of three shows an image, what the network saw of it, and what it drew. Hidden "
+    "parts are grey; where only these were to be found, everything else of the drawing is the "
+    "image itself. What was normalised for training is undone; where targets were normalised "
+    "patch by patch, the mean and contrast of each drawn patch are those of the image."
 )
 
 
@@ -25,17 +25,13 @@ def reconstruction_chapters(found: Sequence[Reconstruction]) -> tuple[Chapter, .
     if not found:
         return ()
     rows = tuple(
-        (
-            "",
-            (
-                _captioned(one, "original", one.original),
-                _captioned(one, "seen", one.seen),
-                _captioned(one, "drawn", one.drawn),
-            ),
+        ImageViews(
+            image=_captioned(one, "original", one.original),
+            made=(_captioned(one, "seen", one.seen), _captioned(one, "drawn", one.drawn)),
         )
         for one in found
     )
-    return (Chapter(title="Reconstructions", lead=LEAD, images=rows),)
+    return (Chapter(title="Reconstructions", lead=LEAD, looks=rows),)
 
 
 def _captioned(

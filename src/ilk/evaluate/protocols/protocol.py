@@ -13,7 +13,7 @@ from torch import Tensor
 from ilk.data import LabelMaps, Source
 from ilk.evaluate.metrics.interval import clopper_pearson
 from ilk.networks import Classifier, Encoder
-from ilk.networks.places import shows_places
+from ilk.networks.encoder import has_places
 
 Need = Literal["train", "labels", "images", "weights", "classifier", "places", "masks"]
 Tell = Callable[[int, int], None]  # steps done and their number
@@ -76,7 +76,7 @@ class Images:
     @property
     def has_places(self) -> bool:
         """Whether the encoder shows an image place by place."""
-        return shows_places(self.encoder.module)
+        return has_places(self.encoder)
 
     @property
     def has_weights(self) -> bool:

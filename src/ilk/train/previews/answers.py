@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Float, UInt8
 
 from ilk.core import Output
-from ilk.kin import OwnColour, OwnTask, colour_bins
+from ilk.kin import OwnColour, OwnPlace, OwnTask, colour_bins
 from ilk.method import Method
 from ilk.train.loop.step import KinRecord
 from ilk.train.previews.step import StepPreview
@@ -22,15 +23,17 @@ class TaskAnswer:
 
     Args:
         item: number of the image.
-        pixels: the network was shown.
-        true: what was done, in words.
-        found: what the network takes it for.
+        pixels: what the network was shown.
+        words: what was done, and what the network takes it for.
+        right: answers of this image that are right.
+        asked: the number of all its answers.
     """
 
     item: int
     pixels: UInt8[np.ndarray, "H W C"]
-    true: str
-    found: str
+    words: str
+    right: int
+    asked: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,8 +58,9 @@ def task_answers(
 ) -> tuple[tuple[TaskAnswer, ...], ...]:
     """What was done to each of some images and what a network takes it for.
 
-    A row for each image, of all views of it that have a task. Derived views may have
-    ``answers``, what their tasks are called; numbers stand where they do not.
+    A row for each image, of all views of it that have a task, and of those whose places are to
+    be found by number. Derived views may have ``answers``, what their tasks are called; numbers
+    stand where they do not.
 
     Args:
         seen: a batch as the run's terms see it.
@@ -70,37 +74,69 @@ def task_answers(
     }
     rows: dict[int, list[TaskAnswer]] = {}
     for record in seen.kin_records:
+        query = record.term.queries[0]
+        if not isinstance(query, Output):
+            continue
         if isinstance(record.term.kin, OwnTask):
-            for query in record.term.queries:
-                if isinstance(query, Output):
-                    for one in _answered(seen, record, query, names.get(query.view, ())):
-                        rows.setdefault(one.item, []).append(one)
+            answers = _named(seen, record, query, names.get(query.view, ()))
+        elif isinstance(record.term.kin, OwnPlace) and not _reads_pixels(method, query):
+            answers = _placed(seen, record, query)
+        else:
+            continue
+        for one in answers:
+            rows.setdefault(one.item, []).append(one)
     return tuple(tuple(rows[item]) for item in list(rows)[:most])
 
 
-def _answered(
+def _reads_pixels(method: Method, query: Output) -> bool:
+    """Whether a head compares images with drawings, as an adversary does: no task of theirs."""
+    return query.head in method.heads and method.heads[query.head].pixels
+
+
+def _named(
     seen: StepPreview, record: KinRecord, query: Output, names: tuple[str, ...]
 ) -> list[TaskAnswer]:
-    """The rows of one query, which begin where those of the queries before it end."""
-    before = record.term.queries[: record.term.queries.index(query)]
-    first, count = sum(seen.counts[entry] for entry in before), seen.counts[query]
-    shown = seen.views[query.view]
+    """The task of each row of the first query, where a row is a whole image."""
+    shown, count = seen.views[query.view], seen.counts[query]
     if count != len(shown) or record.queries.task is None:
-        return []  # a row is no whole image
-    span = slice(first, first + count)
-    found = record.queries.vectors[span].argmax(1).tolist()
-    true = record.queries.task[span].tolist()
-    items = record.queries.composition.sources[span, 0].tolist()
+        return []
+    found = record.queries.vectors[:count].argmax(1).tolist()
+    true = record.queries.task[:count].tolist()
+    items = record.queries.composition.sources[:count, 0].tolist()
+    classes = record.queries.vectors.shape[1]
 
-    def named(number: int) -> str:
+    def called(number: int) -> str:
         return names[number] if number < len(names) else f"{number + 1} of {classes}"
 
-    classes = record.queries.vectors.shape[1]
+    def words(asked: int, answer: int) -> str:
+        right = asked == answer
+        return f"{called(asked)}: " + ("found" if right else f"taken for {called(answer)}")
+
     return [
-        TaskAnswer(item=int(items[row]), pixels=shown[row], true=named(true[row]),
-                   found=named(found[row]))
+        TaskAnswer(
+            item=int(items[row]), pixels=shown[row], words=words(true[row], found[row]),
+            right=int(true[row] == found[row]),
+        )
         for row in range(count)
         if true[row] >= 0
+    ]  # fmt: skip
+
+
+def _placed(seen: StepPreview, record: KinRecord, query: Output) -> list[TaskAnswer]:
+    """How many places of each image are found by number, where places are what is asked for."""
+    shown = seen.views[query.view]
+    found = record.queries.vectors[: seen.counts[query]].argmax(1)
+    places = len(found) // max(len(shown), 1)
+    if not places or len(found) != places * len(shown):
+        return []
+    right = (found.view(-1, places) == torch.arange(places, device=found.device)).sum(1)
+    items = record.queries.composition.sources[: len(found) : places, 0].tolist()
+    return [
+        TaskAnswer(
+            item=int(item), pixels=shown[row], words=f"{number} of {places} places found",
+            right=number, asked=places,
+        )
+        for row, (item, number) in enumerate(zip(items, right.tolist(), strict=True))
     ]  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ilk.data import Source
-from ilk.kin import OwnColour, OwnTask
+from ilk.kin import OwnColour, OwnPlace, OwnTask
 from ilk.method import Method, Patches
 from ilk.train.assemble import method_without_weights
 from ilk.train.previews.answers import Coloured, TaskAnswer, colours_found, task_answers
@@ -57,6 +57,7 @@ def look_answers(directory: Path, images: Source, *, most: int = 6) -> LookAnswe
 def _asks(method: Method) -> bool:
     """Whether a method predicts what a person can look at: pixels, colours or a task."""
     return any(
-        isinstance(term.kin, OwnTask | OwnColour) or isinstance(term.candidates[0], Patches)
+        isinstance(term.kin, OwnTask | OwnPlace | OwnColour)
+        or isinstance(term.candidates[0], Patches)
         for term in method.terms
     )
