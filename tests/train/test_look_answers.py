@@ -90,7 +90,7 @@ def test_lines_join_places_that_are_kin(aligned):
     )
     views = {name: np.zeros((images, 8, 8, 3), np.uint8) for name in "ab"}
     seen = StepPreview(
-        (KinRecord(term, rows, rows, kin),), np.array([7, 9]), 0, views, torch.zeros(10),
+        (KinRecord(term, rows, rows, kin),), np.array([7, 9]), 0, views, torch.zeros(10).long(),
         ((0.0,) * 3, (1.0,) * 3), {ours: 8, theirs: 8},
     )  # fmt: skip
     first, second = place_pairs(seen)
@@ -114,7 +114,7 @@ def test_places_that_are_to_be_found_are_counted():
     shown = np.zeros((2, 8, 8, 3), np.uint8)
     seen = StepPreview(
         (KinRecord(term, rows, rows, Kin(scores)),), np.array([7, 9]), 0, {"a": shown},
-        torch.zeros(10), ((0.0,) * 3, (1.0,) * 3), {query: 8},
+        torch.zeros(10).long(), ((0.0,) * 3, (1.0,) * 3), {query: 8},
     )  # fmt: skip
     method = SimCLR(hidden=8, dim=4).build(Given(width=8, size=32))
     (first,), (second,) = task_answers(seen, method)

@@ -1,6 +1,6 @@
 """Which places of an image a network looks at.
 
-Axes: B images, N tokens, P of them of no place, H W places, C channels, D of a head, h heads.
+Axes: B images, N tokens, H W places, C channels, D of a head, h heads.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class Looked(NamedTuple):
 
 
 @torch.no_grad()
-def looked_at(backbone: nn.Module, images: Float[Tensor, "B 3 S S"] | Tensor) -> Looked:
+def looked_at(backbone: nn.Module, images: Float[Tensor, "B _ S S"]) -> Looked:
     """The map of a backbone, and how much each place of it counts.
 
     Of a vision transformer the attention of the class token in the last block, as DINO shows it
@@ -63,10 +63,12 @@ def looked_at(backbone: nn.Module, images: Float[Tensor, "B 3 S S"] | Tensor) ->
     if module is None or not caught:
         return Looked(places, _likeness(places, shown[FEATURE].float()), LIKENESS)
     weights = query(module, caught[-1])
-    prefix = int(getattr(backbone, "num_prefix_tokens", 0))
     kind = CLASS_TOKEN if query is _of_class_token else POOLING
     height, width = places.shape[2:]
-    return Looked(places, weights[:, prefix:].float().unflatten(1, (height, width)), kind)
+    ours = weights[
+        :, weights.shape[1] - height * width :
+    ].float()  # tokens of no place are first
+    return Looked(places, ours.unflatten(1, (height, width)), kind)
 
 
 Query = Callable[[Any, Tensor], Tensor]

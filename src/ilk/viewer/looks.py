@@ -33,7 +33,8 @@ def look_chapters(looks: Looks) -> tuple[Chapter, ...]:
         f"image of this page they are. The components have {shares} of the variance."
     )
     rows = tuple(_views(look, looks.kind) for look in looks.images)
-    return (Chapter(title="Attention and components", lead=lead, looks=rows),)
+    title = f"{looks.kind.partition(' ')[0].capitalize()} and components"
+    return (Chapter(title=title, lead=lead, looks=rows),)
 
 
 def task_chapters(found: Sequence[Sequence[TaskAnswer]]) -> tuple[Chapter, ...]:
