@@ -102,6 +102,15 @@ def test_lines_join_places_that_are_kin(aligned):
     assert len(place_pairs(seen, most=1)) == 1
 
 
+def test_places_of_a_run_have_lines(tmp_path):
+    found = look_answers(trained("densecl", tmp_path / "run"), Rendered(5, size=32), most=2)
+    assert len(found.pairs) == 2
+    for pair in found.pairs:
+        assert len({start for start, _ in pair.lines}) == len(pair.lines) == 16
+        ends = np.array(pair.lines)
+        np.testing.assert_array_equal(8 * ends, np.rint(8 * ends), "middles of 4 x 4 places")
+
+
 def test_places_that_are_to_be_found_are_counted():
     query = Output("student", "a", "tokens")
     term = Term(
