@@ -137,6 +137,11 @@ def _masks(sources: "Mapping[str, Source]", asked: Asked) -> "dict[str, LabelMap
     from ilk.evaluate import protocol
 
     if not any("masks" in protocol(name).needs for name in asked.protocols):
+        for name in asked.masks:
+            raise UserError(
+                f"{name}_masks: are for protocols of places, got {', '.join(asked.protocols)}; "
+                "give --protocols patch-knn,segment-linear, or leave them out"
+            )
         return {}
     return {
         f"{name}_masks": open_label_maps(
