@@ -21,7 +21,7 @@ from ilk.networks import Network, backbone
 from ilk.train.loop.loader import Batch
 from ilk.train.loop.memories import fill
 from ilk.train.loop.trainer import Trainer
-from ilk.views import MaskedView, View
+from ilk.views import MaskedView, Tiles, View
 
 # Small heads and memories; everything else is the paper's.
 SMALL: Mapping[str, Mapping[str, Any]] = {
@@ -97,12 +97,18 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "colorization": {"hidden": 8},
     "densecl": {"hidden": 16, "dim": 32, "queue_size": 32},
     "vicregl": {"hidden": 16, "dim": 16, "local_dim": 8, "matches": 6},
+    "context": {"dim": 8, "hidden": 16},
+    "jigsaw": {"dim": 8, "permutations": 5},
+    "exemplar": {"copies": 2, "dim": 8},
+    "dcl": {"hidden": 16, "dim": 8},
+    "tico": {"hidden": 16, "dim": 8},
 }
 # Methods that take no mixed images.
 ONE_HOT = {
     "barlow-twins", "vicreg", "imsat", "dac", "mixmatch", "s4l-exemplar", "s4l-moam", "vat",
     "vat-entmin", "mae", "simmim", "denoising", "variational", "inpainting", "colorization",
     "densecl", "vicregl",
+    "context", "jigsaw", "exemplar", "tico",
 }  # fmt: skip
 # Methods whose labelled and unlabelled images share a view.
 SHARED = {"pi-model", "temporal-ensembling", "mean-teacher", "fast-swa"}
@@ -209,6 +215,8 @@ def small_trainer(fabric: Fabric, method: Method, *, seed: int = 0, lr: float | 
 
 def trunk_for(method: Method) -> nn.Module:
     """Two convolutions, or a transformer where places are asked for or hidden."""
+    if any(isinstance(view, Tiles) for view in method.derived):
+        return Trunk()
     places = any(head.on not in ("feature", *method.heads) for head in method.heads.values())
     masked = any(isinstance(view, MaskedView) for view in method.derived)
     return vit() if places or masked else Trunk()

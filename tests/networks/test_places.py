@@ -6,6 +6,9 @@ from torch import nn
 
 from ilk.networks import EachPlace, Head, MeanOfPlaces, Network, backbone, check_heads, mlp
 
+
+from ilk.networks import CentrePairs, EachPlace, Head, Network, backbone, check_heads, mlp
+
 SIZES = {
     "resnet_mini": ({"widths": (8, 16), "depths": (1, 1)}, 16, (4, 4)),
     "resnet18": ({}, 512, (4, 4)),
@@ -114,3 +117,31 @@ def test_the_mean_of_places_is_that_of_a_map_and_of_its_tokens():
     means = MeanOfPlaces()(grid)
     assert means.tolist() == [[1.5, 5.5, 9.5], [13.5, 17.5, 21.5]]
     assert torch.equal(MeanOfPlaces()(grid.flatten(2).transpose(1, 2)), means)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_tiles_are_places_that_the_backbone_sees_alone(name):
+    options = SIZES[name][0]
+    trunk = backbone(name, image_size=32, options=options)
+    heads = {
+        "each": Head(EachPlace(nn.Linear(trunk.num_features, 5)), on="tokens"),
+        "pairs": Head(CentrePairs(), on="each"),
+    }
+    network = Network(trunk, heads).eval()
+    tiles = torch.randn(2, 9, 3, 32, 32)
+    out = network(tiles, {"feature", "map", "tokens", "pairs"})
+    alone = torch.stack([trunk(tiles[:, number]) for number in range(9)], dim=1)
+    torch.testing.assert_close(out["tokens"], alone)
+    torch.testing.assert_close(out["feature"], alone.mean(dim=1))
+    torch.testing.assert_close(out["map"][:, :, 2, 1], alone[:, 7])
+    each = heads["each"].module(alone)
+    for number, other in enumerate((0, 1, 2, 3, 5, 6, 7, 8)):
+        pair = torch.cat([each[:, 4], each[:, other]], dim=1)
+        torch.testing.assert_close(out["pairs"][:, number], pair)
+
+
+def test_a_clip_is_not_taken_for_tiles():
+    options = {"widths": (4, 8, 8), "frames": 4}
+    trunk = backbone("resnet_mini_3d", image_size=16, options=options)
+    out = Network(trunk)(torch.randn(2, 3, 4, 16, 16), {"feature"})
+    assert out["feature"].shape == (2, 8)

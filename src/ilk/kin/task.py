@@ -46,6 +46,6 @@ class OwnPlace:
     classes: int
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
-        """One class for each query."""
-        number = number_within(queries.composition.sources[:, 0].contiguous())
+        """One class for each query; an image that comes twice has all places twice."""
+        number = number_within(queries.composition.sources[:, 0].contiguous()) % self.classes
         return Kin(one_hot(number, self.classes).to(queries.composition.shares.dtype))

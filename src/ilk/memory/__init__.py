@@ -6,6 +6,7 @@ Every memory has ``remember(rows)``, to be called once a step after backward.
 from ilk.memory.bank import Bank
 from ilk.memory.centre import Centre
 from ilk.memory.clusters import Clusters
+from ilk.memory.covariance import Covariance
 from ilk.memory.given import GivenClasses
 from ilk.memory.history import History
 from ilk.memory.labels import Labels
@@ -20,6 +21,7 @@ __all__ = [
     "Bank",
     "Centre",
     "Clusters",
+    "Covariance",
     "GivenClasses",
     "History",
     "Labels",

@@ -10,7 +10,9 @@ from ilk.methods.barlow_twins import BarlowTwins
 from ilk.methods.byol import BYOL
 from ilk.methods.cmsf import CMSF
 from ilk.methods.colorization import Colorization
+from ilk.methods.context import Context
 from ilk.methods.dac import DAC
+from ilk.methods.dcl import DCL
 from ilk.methods.deepcluster import DeepCluster
 from ilk.methods.deepcluster_v2 import DeepClusterV2
 from ilk.methods.denoising import DenoisingAutoencoder
@@ -18,6 +20,7 @@ from ilk.methods.densecl import DenseCL
 from ilk.methods.diet import DIET
 from ilk.methods.dino import DINO
 from ilk.methods.distill import Distill
+from ilk.methods.exemplar import Exemplar
 from ilk.methods.fast_swa import FastSWA
 from ilk.methods.fixmatch import FixMatch
 from ilk.methods.flexmatch import FlexMatch
@@ -27,6 +30,7 @@ from ilk.methods.iic import IIC
 from ilk.methods.imsat import IMSAT
 from ilk.methods.inpainting import Inpainting
 from ilk.methods.interclr import InterCLR
+from ilk.methods.jigsaw import Jigsaw
 from ilk.methods.mae import MAE
 from ilk.methods.mean_teacher import MeanTeacher
 from ilk.methods.mixmatch import MixMatch
@@ -54,6 +58,7 @@ from ilk.methods.supcon import SupCon
 from ilk.methods.supervised import Supervised
 from ilk.methods.swav import SwAV
 from ilk.methods.temporal_ensembling import TemporalEnsembling
+from ilk.methods.tico import TiCo
 from ilk.methods.uda import UDA
 from ilk.methods.uic import UIC
 from ilk.methods.variational import VariationalAutoencoder
@@ -129,6 +134,11 @@ METHODS: Mapping[str, type[Recipe]] = {
     "colorization": Colorization,
     "densecl": DenseCL,
     "vicregl": VICRegL,
+    "context": Context,
+    "jigsaw": Jigsaw,
+    "exemplar": Exemplar,
+    "dcl": DCL,
+    "tico": TiCo,
 }
 
 

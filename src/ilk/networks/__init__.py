@@ -15,6 +15,7 @@ from ilk.networks.encoder import Encoder, encode, field_shape, showing
 from ilk.networks.export import export_onnx, export_timm
 from ilk.networks.given import GivenWeights, read_given
 from ilk.networks.heads import (
+    CentrePairs,
     EachPlace,
     MeanOfPlaces,
     PlaceSimilarities,
@@ -69,6 +70,7 @@ __all__ = [
     "SHOWN",
     "TOKENS",
     "VIT",
+    "CentrePairs",
     "Classifier",
     "Critic",
     "CutPatches",

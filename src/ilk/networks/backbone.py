@@ -36,10 +36,11 @@ def backbone(
     Networks of ``OWN`` for other items read clips [B, C, frames, image_size, image_size] or
     windows [B, C, image_size].
 
-    F is its attribute ``num_features``, ``place_width`` the channels of its feature map, and
-    ``stride`` the pixels between two places of it, see `ilk.networks.places`. Weights are
-    random unless asked otherwise, and nothing is then fetched. Vision transformers take images
-    of other sizes too: positions are interpolated, edges are padded to whole patches.
+    F is its attribute ``num_features``, ``place_width`` the channels of its feature map,
+    ``stride`` the pixels between two places of it, see `ilk.networks.places`, and ``reads`` the
+    kind of its items. Weights are random unless asked otherwise, and nothing is then fetched.
+    Vision transformers take images of other sizes too: positions are interpolated, edges are
+    padded to whole patches.
 
     A timm ResNet halves the image twice before its first block, which was made for 224 px. Up
     to 48 px its stem becomes a 3x3 convolution of stride 1 without max-pool, as is usual for
@@ -70,7 +71,8 @@ def backbone(
     network.place_width = network.num_features  # timm's: of what is pooled
     shape = input_shape(name, image_size, channels, settings)
     network.num_features = _width(network, name, shape)
-    images = item_kind(name) == "image"
+    network.reads = item_kind(name)
+    images = network.reads == "image"
     network.stride = map_stride(network, image_size, channels) if images else image_size
     return network
 

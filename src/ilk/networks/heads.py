@@ -153,6 +153,15 @@ class MeanOfPlaces(nn.Module):
         return shown.flatten(2).mean(2) if shown.ndim == 4 else shown.mean(1)
 
 
+class CentrePairs(nn.Module):
+    """The centre of a grid of nine joined to each of its neighbours; has no weights."""
+
+    def forward(self, tokens: Float[Tensor, "B 9 D"]) -> Float[Tensor, "B 8 2*D"]:
+        """Rows of centre and neighbour, neighbours in raster order."""
+        centre, others = tokens[:, 4:5], torch.cat([tokens[:, :4], tokens[:, 5:]], dim=1)
+        return torch.cat([centre.expand_as(others), others], dim=2)
+
+
 class PlaceSimilarities(nn.Module):
     """Cosines of every place of an image with all places of it; has no weights."""
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ilk.core import Mask, Scalar
 from ilk.core.names import did_you_mean
 from ilk.networks.masked import HIDDEN, hiding
-from ilk.networks.places import FEATURE, SHOWN, feature_and_places
+from ilk.networks.places import FEATURE, SHOWN, feature_and_places, is_tiled, of_tiles
 from ilk.networks.tuning import Tuning
 
 Shown = Mapping[str, Float[Tensor, "N ..."]]  # by name: feature, map, tokens
@@ -25,7 +25,8 @@ class Head:
             [B, D, H, W], each of which is a row then.
         on: ``feature`` of the backbone [B, F], its ``map`` [B, C, H, W] before pooling or the
             same as ``tokens`` [B, N, C], all its tokens as a ``sequence``, those that are of no
-            place first, or the name of a head that stands before this one. What stands on
+            place first, or the name of a head that stands before this one. Of a view of tiles
+            the places are the tiles, and their tokens have the width F. What stands on
             ``hidden`` replaces hidden patches before the backbone sees them, see `MaskToken`;
             without such a head they are left out.
         teacher: whether a teacher has it too.
@@ -125,6 +126,8 @@ class Network(nn.Module):
                 module = None if token is None else self.get_submodule(token)
                 with hiding(self.backbone, images, mask, module) as seen:
                     return feature_and_places(self.backbone, seen, whole=module is not None)
+            if is_tiled(self.backbone, images):
+                return of_tiles(self.backbone, images)
             if any(self.root(name) != FEATURE for name in wanted):
                 return feature_and_places(self.backbone, images)
             return {FEATURE: self.backbone(images)}

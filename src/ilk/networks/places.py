@@ -60,6 +60,26 @@ def shows_places(backbone: nn.Module) -> bool:
     return hasattr(backbone, "forward_features")
 
 
+def is_tiled(backbone: nn.Module, images: Tensor) -> bool:
+    """Whether these are tiles of images [B, P, C, S, S], and not clips."""
+    return images.ndim == 5 and getattr(backbone, "reads", "image") == "image"
+
+
+def of_tiles(backbone: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    """What is shown of images in tiles, which the backbone sees one by one: tiles are places.
+
+    Tokens are the features of the tiles, the feature is their mean, and the map is their grid.
+
+    Args:
+        backbone: images [N, C, S, S] to features [N, F].
+        images: tiles [B, P, C, S, S] of square grids.
+    """
+    tokens = backbone(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+    side = math.isqrt(tokens.shape[1])
+    places = tokens.transpose(1, 2).unflatten(2, (side, side))
+    return {FEATURE: tokens.mean(dim=1), MAP: places, TOKENS: tokens, SEQUENCE: tokens}
+
+
 @torch.no_grad()
 def map_stride(backbone: nn.Module, image_size: int, channels: int) -> int:
     """Pixels between two places of a backbone's map; the whole side where it has no map.

@@ -1,7 +1,9 @@
 """Losses from queries, candidates and their kin."""
 
 from ilk.objectives.average import mean_with_kin, rows_in_all, rows_with_kin
+from ilk.objectives.covariance import CovarianceContrast
 from ilk.objectives.cross_entropy import SoftCrossEntropy, soft_cross_entropy_rows
+from ilk.objectives.decoupled import DecoupledContrast
 from ilk.objectives.distances import SmoothDistance, SquaredDistance
 from ilk.objectives.divergence import Divergence, ForwardDivergence, divergence_rows
 from ilk.objectives.entropy import Entropy
@@ -18,6 +20,8 @@ from ilk.objectives.whitening import WhitenedMeanShift, whiten
 
 __all__ = [
     "ClassInformation",
+    "CovarianceContrast",
+    "DecoupledContrast",
     "Divergence",
     "Entropy",
     "ForwardDivergence",

@@ -38,3 +38,13 @@ def _per_rank(count: Num[Tensor, ""]) -> Num[Tensor, ""]:
         return count.clamp(min=1)
     dist.all_reduce(count)
     return count.clamp(min=1) / dist.get_world_size()
+
+
+@torch.no_grad()
+def mean_over_ranks(number: Float[Tensor, ""]) -> Float[Tensor, ""]:
+    """The mean of a number over all ranks, without gradient."""
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return number
+    total = number.clone()
+    dist.all_reduce(total)
+    return total / dist.get_world_size()

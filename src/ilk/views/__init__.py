@@ -38,6 +38,7 @@ from ilk.views.normalise import (
     normalise,
 )
 from ilk.views.operations import HUE_CHANGING, NAMES, Policy
+from ilk.views.orders import orders
 from ilk.views.pixels import apply
 from ilk.views.plain import Plain
 from ilk.views.randaugment import RandAugment, RandomMagnitudes
@@ -59,6 +60,7 @@ from ilk.views.recipes import (
     weak,
 )
 from ilk.views.rendering import needed, plain_view, render, tasks_of
+from ilk.views.tiles import Colours, Shuffled, Tiles, mosaic, nine_tiles
 from ilk.views.union import UnionMix
 from ilk.views.view import View
 from ilk.views.window import PlainWindow, WindowView
@@ -79,6 +81,7 @@ __all__ = [
     "CTAugment",
     "Chance",
     "ClipView",
+    "Colours",
     "DerivedView",
     "Draw",
     "Draws",
@@ -104,7 +107,9 @@ __all__ = [
     "RoleSwap",
     "Rotations",
     "Scenery",
+    "Shuffled",
     "Strategy",
+    "Tiles",
     "UnionMix",
     "View",
     "ViewRows",
@@ -125,8 +130,11 @@ __all__ = [
     "mix",
     "moco_v2_pair",
     "moments",
+    "mosaic",
     "needed",
+    "nine_tiles",
     "normalise",
+    "orders",
     "plain_view",
     "render",
     "revisited_multicrop",

@@ -25,6 +25,7 @@ from ilk.train.records.seal import read_checkpoint
 from ilk.train.run import CHECKPOINT
 from ilk.train.setup import Setup
 from ilk.train.start import kept
+from ilk.views import mosaic
 
 LARGEST_BATCH = 256  # candidates enough, and light on any machine
 
@@ -150,9 +151,10 @@ def _check_items(setup: Setup) -> None:
 
 
 def _pixels(
-    images: Float[Tensor, "B C H W"], statistics: tuple[tuple[float, ...], tuple[float, ...]]
+    images: Float[Tensor, "B C ..."], statistics: tuple[tuple[float, ...], tuple[float, ...]]
 ) -> UInt8[np.ndarray, "B H W C"]:
-    """Pixels as they were before they were normalised."""
+    """Pixels as they were before they were normalised; tiles side by side."""
+    images = mosaic(images) if images.ndim == 5 else images
     mean, std = (torch.tensor(s, device=images.device).view(1, -1, 1, 1) for s in statistics)
     shown = ((images * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
     return shown.permute(0, 2, 3, 1).cpu().numpy()

@@ -23,9 +23,11 @@ from ilk.views import (
     MixedView,
     RoleSwap,
     Strategy,
+    Tiles,
     ViewRows,
     derive,
     mix,
+    mosaic,
 )
 
 NAMES: dict[Strategy, str] = {
@@ -106,9 +108,17 @@ def _blocks(
     rows = {name: ViewRows(pixels.float(), plain) for name, pixels in rendered.items()}
     # An adversarial view is what a network makes of it.
     unseen = AdversarialView | MixedView | RoleSwap
-    others = [view for view in method.derived if not isinstance(view, unseen)]
+    others = [
+        replace(view, standard=False) if isinstance(view, Tiles) else view
+        for view in method.derived
+        if not isinstance(view, unseen)
+    ]
     made = derive(others, rows, method.all_views, Chance(items, epoch=0, step=0, seed=seed))
-    return {name: view.images.chunk(view.facts.blocks) for name, view in made.items()}
+    images = {
+        name: mosaic(view.images) if view.images.ndim == 5 else view.images
+        for name, view in made.items()
+    }
+    return {name: images[name].chunk(view.facts.blocks) for name, view in made.items()}
 
 
 def _mixes(
