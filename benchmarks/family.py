@@ -85,6 +85,11 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "colorization": {},
     "densecl": HEAD | TEACHER | QUEUE,
     "vicregl": {"hidden": 1024, "dim": 1024, "local_dim": 256},
+    "context": {"dim": 128, "hidden": 512},
+    "jigsaw": {"dim": 128},
+    "exemplar": {"copies": 4, "dim": 128},
+    "dcl": HEAD,
+    "tico": HEAD | TEACHER,
     # Another cell teaches these two.
     "rekd": QUEUE | {"hidden": 1024, "teacher": "runs/family/moco-v3/seed0"},
     "distill": {"teacher": "runs/family/moco-v3/seed0"},

@@ -4,10 +4,16 @@ import pytest
 import torch
 from torch import nn
 
-from ilk.networks import EachPlace, Head, MeanOfPlaces, Network, backbone, check_heads, mlp
-
-
-from ilk.networks import CentrePairs, EachPlace, Head, Network, backbone, check_heads, mlp
+from ilk.networks import (
+    CentrePairs,
+    EachPlace,
+    Head,
+    MeanOfPlaces,
+    Network,
+    backbone,
+    check_heads,
+    mlp,
+)
 
 SIZES = {
     "resnet_mini": ({"widths": (8, 16), "depths": (1, 1)}, 16, (4, 4)),

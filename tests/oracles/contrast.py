@@ -1,5 +1,6 @@
 """Oracles of methods that contrast a view with a batch or a queue. Axes: B images."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -38,6 +39,31 @@ def simclr(run: Run) -> Iterator[Tensor]:
         loss = mean(losses)
         moves(loss, warm_cosine(step, 0.3 * run.batch / 256, warmup=10))
         yield loss
+
+
+def dcl(run: Run, sigma: float | None = None) -> Iterator[Tensor]:
+    """Yeh et al., ECCV 2022, https://arxiv.org/abs/2110.06848, Eq. 6; with a sigma Eq. 8."""
+    moves = Moves(run.student, lars, decay=1e-6)
+    for step in run.steps:
+        z = torch.cat([*simclr_projection(run.student, step, ("a", "b")).values()])
+        count = len(step.items)
+        near = [float((z[i] @ z[i + count]).detach()) for i in range(count)]
+        heights = [math.exp(cosine / sigma) if sigma else 1.0 for cosine in near]
+        losses = []
+        for i in range(2 * count):
+            mate = (i + count) % (2 * count)
+            others = [j for j in range(2 * count) if j not in (i, mate)]
+            weight = 2 - heights[i % count] * count / sum(heights)
+            push = (z[others] @ z[i] / 0.1).exp().sum().log()
+            losses.append(push - weight * (z[mate] @ z[i]) / 0.1)
+        loss = mean(losses)
+        moves(loss, warm_cosine(step, 0.3 * run.batch / 256, warmup=10))
+        yield loss
+
+
+def dclw(run: Run) -> Iterator[Tensor]:
+    """The same with weights of positives."""
+    return dcl(run, sigma=0.5)
 
 
 def simclr_projection(net: Net, step: Step, views: Sequence[str]) -> dict[str, Tensor]:

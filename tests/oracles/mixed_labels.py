@@ -23,6 +23,7 @@ from tests.oracles.parts import (
     unit,
     warm_cosine,
 )
+from tests.oracles.tasks import hardest_triplets
 
 THREE = ("labelled", "weak", "strong")
 
@@ -202,23 +203,12 @@ def s4l_exemplar(run: Run) -> Iterator[Tensor]:
             for row, label in zip(classes, 3 * _known(step), strict=True)
         )
         pretext = [
-            _triplets(unit(part @ net["embedding.weight"].T + net["embedding.bias"]))
+            hardest_triplets(unit(part @ net["embedding.weight"].T + net["embedding.bias"]), 3)
             for part in (known, other)
         ]
         loss = supervised + mean(pretext)
         moves(loss, warm_cosine(step, 0.025 * run.batch / 256))
         yield loss
-
-
-def _triplets(rows: Tensor) -> Tensor:
-    """Of three crops of each image, all first ones first."""
-    count, losses = len(rows) // 3, []
-    for i, row in enumerate(rows):
-        apart = [(row - other).square().sum().sqrt() for other in rows]
-        mates = [apart[j] for j in range(len(rows)) if j != i and (j - i) % count == 0]
-        others = [apart[j] for j in range(len(rows)) if (j - i) % count]
-        losses.append((1 + (torch.stack(mates).max() - torch.stack(others).min()).exp()).log())
-    return mean(losses)
 
 
 TURNS = (

@@ -252,6 +252,7 @@ class Step:
         seed: of all draws.
         hidden: whether each cell of each row of a view is hidden, of masked views by name.
         places: top, left, bottom and right edge of each row of a view, in shares of its image.
+        tasks: what was done to each row, of views of which that has a class.
     """
 
     number: int
@@ -264,6 +265,7 @@ class Step:
     seed: int
     hidden: Mapping[str, list[list[bool]]] = field(default_factory=dict)
     places: Mapping[str, list[list[float]]] = field(default_factory=dict)
+    tasks: Mapping[str, list[int]] = field(default_factory=dict)
 
     @property
     def share(self) -> float:

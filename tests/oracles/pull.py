@@ -47,6 +47,21 @@ def byol(run: Run) -> Iterator[Tensor]:
         yield loss
 
 
+def tico(run: Run) -> Iterator[Tensor]:
+    """Zhu et al., 2022, https://arxiv.org/abs/2206.10698, algorithm 1, plus one."""
+    moves = Moves(run.student, lars, decay=1.5e-6)
+    for step in run.steps:
+        q = unit(_projected(run.student, step.views["a"]))
+        k = unit(_projected(run.teacher, step.views["b"]))
+        own = torch.stack([torch.outer(row, row) for row in q]).mean(dim=0)
+        c = 0.9 * run.memory["covariance.value"] + 0.1 * own
+        loss = 1 + mean(8 * (row @ c @ row) - row @ key for row, key in zip(q, k, strict=True))
+        moves(loss, warm_cosine(step, 0.2 * run.batch / 256, warmup=10))
+        run.memory["covariance.value"] = c.detach()
+        run.teacher.follow(run.student, 1 - (1 - 0.99) * half_cosine(step.share))
+        yield loss
+
+
 def simsiam(run: Run) -> Iterator[Tensor]:
     """Chen and He, CVPR 2021, https://arxiv.org/abs/2011.10566, Eq. 1 to 4, plus one."""
     moves = Moves(run.student, sgd, decay=1e-4)

@@ -15,6 +15,7 @@ from tests.oracles import (
     places,
     pull,
     statistics,
+    tasks,
 )
 from tests.oracles.world import Oracle
 
@@ -74,6 +75,11 @@ ORACLES: Mapping[str, Oracle] = {
     "colorization": pixels.colorization,
     "densecl": places.densecl,
     "vicregl": places.vicregl,
+    "context": tasks.context,
+    "jigsaw": tasks.jigsaw,
+    "exemplar": tasks.exemplar,
+    "dcl": contrast.dcl,
+    "tico": pull.tico,
 }
 # By method and mix, and after a colon by which strategy alone.
 MIXED: Mapping[tuple[str, str], Oracle] = {

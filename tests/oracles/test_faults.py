@@ -22,7 +22,7 @@ LEARNS_FROM_ITSELF = {
     "iic", "imsat", "dac", "uic", "deepcluster", "rekd", "rotation", "w-mse", "diet",
     "distill", "s4l-rotation", "s4l-exemplar", "pseudo-label", "pi-model",
     "temporal-ensembling", "vat", "vat-entmin", "mae", "simmim", "denoising", "variational",
-    "inpainting", "colorization",
+    "inpainting", "colorization", "context", "jigsaw", "exemplar", "dcl",
 }  # fmt: skip
 TEACHERS = tuple(name for name in ALL if name not in LEARNS_FROM_ITSELF)
 
@@ -228,6 +228,7 @@ FAULTS: dict[Callable[[Method], Method], Sequence[str]] = {
     temperature: [n for n in ALL if n not in (
         "byol", "simsiam", "barlow-twins", "vicreg", "msf", "cmsf", "iic", "dac", "w-mse",
         "distill", "mae", "simmim", "denoising", "variational", "inpainting",
+        "exemplar", "tico",
     )],
     weight_of_a_term: ALL,
     teacher_momentum: TEACHERS,
@@ -312,6 +313,9 @@ def test_a_fault_is_noticed(fabric, fault, name):
         ("diet", {"smoothing": 0.81}),
         ("diet", {"weight_decay": 0.06}),
         ("distill", {"base_lr": 0.051}),
+        ("tico", {"beta": 0.91}),
+        ("tico", {"rho": 8.1}),
+        ("dcl", {"sigma": 5.0}),
     ],
     ids=str,
 )

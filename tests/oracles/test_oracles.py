@@ -7,7 +7,7 @@ from lightning_fabric import Fabric
 
 from ilk.methods import METHODS
 from ilk.mixes import MIXES
-from tests.oracles.contrast import moco_v3_for_resnets
+from tests.oracles.contrast import dclw, moco_v3_for_resnets
 from tests.oracles.table import MIXED, ORACLES, STILL
 from tests.oracles.world import differences, trainer_of
 
@@ -31,6 +31,11 @@ def test_steps_agree(fabric, name):
 def test_steps_of_the_recipe_for_resnets_agree(fabric):
     trainer = trainer_of(fabric, "moco-v3", recipe="resnet", warmup_epochs=10)
     assert list(differences(trainer, moco_v3_for_resnets)) == []
+
+
+def test_steps_of_dcl_with_weights_agree(fabric):
+    trainer = trainer_of(fabric, "dcl", sigma=0.5)
+    assert list(differences(trainer, dclw)) == []
 
 
 @pytest.mark.parametrize("case", MIXED, ids="+".join)

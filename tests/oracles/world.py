@@ -54,6 +54,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "noisy-student": {"base_lr": 0.01, "momentum": 0.99},
     "mixmatch": {"ramp_epochs": 6},
     "s4l-exemplar": {"copies": 3},
+    "exemplar": {"copies": 3},
     "s4l-moam": {"momentum": 0.99},
     "pseudo-label": {"threshold": 0.31},
     "fast-swa": {"average_from": 2.0, "cycle_share": 0.75, "average_share": 4 / 9},
@@ -202,6 +203,9 @@ def _step(trainer: Trainer, number: int) -> Step:
             for name, known in facts.items()
             if known.place is not None
         },
+        tasks={
+            name: known.task.tolist() for name, known in facts.items() if known.task is not None
+        },
     )  # fmt: skip
 
 
@@ -232,7 +236,8 @@ def batch(trainer: Trainer, number: int) -> Batch:
 def _image(item: int, size: int, seed: list[int]) -> np.ndarray:
     coarse = np.random.default_rng(item).integers(0, 256, (3, 4, 4))
     noise = np.random.default_rng([item, *seed]).integers(-60, 61, (3, size, size))
-    pattern = coarse.repeat(size // 4, axis=1).repeat(size // 4, axis=2)
+    cell = -(-size // 4)
+    pattern = coarse.repeat(cell, axis=1).repeat(cell, axis=2)[:, :size, :size]
     return (pattern + noise).clip(0, 255).astype(np.uint8)
 
 

@@ -259,6 +259,9 @@ SMALL_METHODS: Mapping[str, Mapping[str, Any]] = {
     "simsiam": {"dim": 1024, "predictor_hidden": 256},
     "w-mse": {"dim": 32, "sub_batch": 64},
     "mae": {"decoder_dim": 32, "decoder_depth": 1, "decoder_heads": 4},
+    "context": {"dim": 128},
+    "jigsaw": {"dim": 128},
+    "exemplar": {"dim": 128},
 }  # fmt: skip
 SMALL_OPTIMISER: Mapping[str, Any] = {
     "name": "adamw",

@@ -151,7 +151,7 @@ def _check_items(setup: Setup) -> None:
 
 
 def _pixels(
-    images: Float[Tensor, "B C ..."], statistics: tuple[tuple[float, ...], tuple[float, ...]]
+    images: Float[Tensor, "B ..."], statistics: tuple[tuple[float, ...], tuple[float, ...]]
 ) -> UInt8[np.ndarray, "B H W C"]:
     """Pixels as they were before they were normalised; tiles side by side."""
     images = mosaic(images) if images.ndim == 5 else images
