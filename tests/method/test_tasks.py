@@ -74,7 +74,8 @@ def test_an_anchor_holds_the_tokens_of_tiles(fabric, name):
     trainer = small_trainer(fabric, with_anchor(small_method(name), "gram:2", places=True))
     first = trainer.take_step([batch(trainer.method.views, 0)], progress(0)).terms
     assert first["anchor"] == 0
-    later = trainer.take_step([batch(trainer.method.views, 1)], progress(7)).terms
+    for step in (6, 7):  # the first of which is the first of a warm-up that moves weights
+        later = trainer.take_step([batch(trainer.method.views, step)], progress(step)).terms
     assert later["anchor"] > 0
 
 

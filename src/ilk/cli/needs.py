@@ -15,6 +15,7 @@ _MEMORIES: Mapping[str, Callable[[int, Any], str]] = {
     "Bank": lambda n, _: _several(n, "memory bank"),
     "Centre": lambda n, _: _several(n, "running mean of scores", "running means of scores"),
     "Clusters": lambda n, memory: _clusterings(n, len(memory.centroids)),
+    "Covariance": lambda n, _: _several(n, "running covariance"),
     "GivenClasses": lambda n, _: "the class that an earlier stage gave each image",
     "History": lambda n, _: "the last 2 embeddings of each image",
     "LearningStatus": lambda n, _: "the class in which each image was last found",
