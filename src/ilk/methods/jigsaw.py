@@ -30,7 +30,7 @@ TILES = 9
 class Jigsaw:
     """Settings of Jigsaw; defaults are those of Goyal et al. for ImageNet."""
 
-    permutations: int = 100  # orders that are told apart
+    permutations: int = 100  # orders, the classes
     dim: int = 1000  # of each tile's embedding
     min_scale: float = 0.76  # smallest area of a crop
     apart: float = 4 / 3  # from one tile to the next, in sides of a tile
