@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.grid import in_percent, kept_cells
+import numpy as np
+
+from benchmarks.grid import in_percent, kept_cells, unpacked
 
 PARTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "cifar": (
@@ -41,6 +43,7 @@ PARTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     ),
 }
 PROTOCOLS = {"knn@1": "k-NN", "linear@1": "linear"}
+Cells = Mapping[int, Mapping[str, Any]]  # by seed
 
 
 def table(results: Path) -> str:
@@ -56,6 +59,8 @@ def table(results: Path) -> str:
         if not seeds:
             continue
         heads = [f"{short}, seed {seed}" for seed in seeds for short in PROTOCOLS.values()]
+        heads += [f"points of {short} gained" for short in PROTOCOLS.values()]
+        frozen = cells[next(iter(rows))]
         lines += [what, "", "| |" + "".join(f" {head} |" for head in heads)]
         lines += ["|---|" + "---|" * len(heads)]
         for name, words in rows.items():
@@ -64,12 +69,13 @@ def table(results: Path) -> str:
                 for seed in seeds
                 for protocol in PROTOCOLS
             ]
+            scores += [_gain(cells[name], frozen, protocol) for protocol in PROTOCOLS]
             lines.append(f"| {words} |" + "".join(f" {score} |" for score in scores))
         lines.append("")
     return "\n".join(lines or ["Not measured yet.", ""])
 
 
-def _seeds(results: Path, cell: str) -> dict[int, dict[str, Any]]:
+def _seeds(results: Path, cell: str) -> Cells:
     return {content["seed"]: content for content in kept_cells(results, cell)}
 
 
@@ -77,4 +83,26 @@ def _score(cell: Mapping[str, Any] | None, protocol: str) -> str:
     """A score with its 95 % interval; empty where there is none yet."""
     if cell is None:
         return ""
-    return in_percent(next(one for one in cell["results"] if one["protocol"] == protocol))
+    return in_percent(_result(cell, protocol))
+
+
+def _gain(cells: Cells, frozen: Cells, protocol: str) -> str:
+    """Points gained on the frozen network, paired by seed and test image; empty for itself.
+
+    The interval, of 95 %, is over test images: that of the mean of the seeds there are.
+    """
+    seeds = sorted(cells.keys() & frozen.keys())
+    if cells is frozen or not seeds:
+        return ""
+    ours, theirs = (
+        np.mean([unpacked(_result(side[seed], protocol)) for seed in seeds], axis=0)
+        for side in (cells, frozen)
+    )
+    gains = 100 * (ours - theirs)
+    half = 1.96 * gains.std(ddof=1) / len(gains) ** 0.5
+    mean = gains.mean()
+    return f"{mean:.1f} ({mean - half:.1f} to {mean + half:.1f})"
+
+
+def _result(cell: Mapping[str, Any], protocol: str) -> Mapping[str, Any]:
+    return next(one for one in cell["results"] if one["protocol"] == protocol)

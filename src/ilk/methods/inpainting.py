@@ -1,6 +1,6 @@
 """Inpainting: what was cut out of an image is drawn from one vector of what is left.
 
-Paper: Pathak et al., CVPR 2016, https://arxiv.org/abs/1604.07379 (context encoders)
+Paper: Pathak et al. (context encoders), CVPR 2016, https://arxiv.org/abs/1604.07379
 Idea: to fill a hole one must understand what stands around it. Blocks with a quarter of the
     image are replaced by the mean colour, and the squared error is lowered there alone.
 Against MAE: everything passes through one vector, and blocks are cut out of pixels, so that any
