@@ -1,6 +1,7 @@
 """Continuing: what is learned from and scored is disjoint, and the package's weights fit."""
 
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from benchmarks import continued, continued_page
 from benchmarks.continued import LITE0_BATCH, OWN, PACKAGE, halves, imagenet, lite0
-from benchmarks.grid import write
+from benchmarks.grid import packed, write
 from ilk.core import UserError
 from ilk.data import labels
 from ilk.train import Settings
@@ -80,19 +81,32 @@ def test_without_the_package_one_line_says_what_to_do(monkeypatch):
 
 def test_the_table_has_a_column_for_each_seed_and_says_what_is_missing(tmp_path):
     assert continued_page.table(tmp_path) == "Not measured yet.\n"
-    for seed, value in ((0, 0.5), (1, 0.25)):
-        results = [
-            {"protocol": name, "value": value, "interval": [value - 0.01, value + 0.02]}
-            for name in ("knn@1", "linear@1")
-        ]
-        content = {"seed": seed, "results": results}
-        write(tmp_path / f"omniglot-frozen-seed{seed}.json", content)
+    for cell, values in (("frozen", (0.5, 0.25)), ("diet", (0.75, 0.5))):
+        for seed, value in enumerate(values):
+            own = {"value": value, "interval": [value - 0.01, value + 0.02]}
+            right = packed(SimpleNamespace(scores=(np.arange(8) < 8 * value).astype(float)))
+            results = [
+                {"protocol": name, **own, **right, "n_test": 8}
+                for name in ("knn@1", "linear@1")
+            ]
+            content = {"seed": seed, "results": results}
+            write(tmp_path / f"omniglot-{cell}-seed{seed}.json", content)
     made = continued_page.table(tmp_path).splitlines()
-    assert made[2] == "| | k-NN, seed 0 | linear, seed 0 | k-NN, seed 1 | linear, seed 1 |"
-    assert made[4] == "| frozen |" + " 50.0 % (49.0 to 52.0) |" * 2 + (
-        " 25.0 % (24.0 to 27.0) |" * 2
+    assert made[2] == (
+        "| | k-NN, seed 0 | linear, seed 0 | k-NN, seed 1 | linear, seed 1 "
+        "| points of k-NN gained | points of linear gained |"
     )
-    assert made[5].endswith(" |  |  |  |  |")
+    assert (
+        made[4]
+        == "| frozen |"
+        + " 50.0 % (49.0 to 52.0) |" * 2
+        + (" 25.0 % (24.0 to 27.0) |" * 2)
+        + "  |" * 2
+    )
+    # Half of the eight images become right in one of two seeds, the others in none.
+    half = 1.96 * np.std([0.5] * 4 + [0.0] * 4, ddof=1) / np.sqrt(8) * 100
+    assert made[5].endswith(f"| 25.0 ({25 - half:.1f} to {25 + half:.1f}) " * 2 + "|")
+    assert made[6].endswith(" |" + "  |" * 6)
 
 
 def test_every_cell_has_a_row(shared_data):

@@ -164,8 +164,8 @@ def near_threshold(
 ) -> float:
     """The agreement from which on pairs are copies that vectors alone propose.
 
-    These pairs are chosen because they are alike, so other images agree better among them than
-    among those that the threshold was measured on. Of each image they hold four.
+    These pairs are chosen because they look the same, so other images agree better among them
+    than among those that the threshold was measured on. Of each image they hold four.
 
     Args:
         found: agreements of such pairs.

@@ -1,6 +1,6 @@
 """Distillation: a small network learns to predict the feature of a trained, frozen one.
 
-Paper: Navaneet et al., BMVC 2021, https://arxiv.org/abs/2201.05131 (SimReg)
+Paper: Navaneet et al. (SimReg), BMVC 2021, https://arxiv.org/abs/2201.05131
 Idea: teacher and student see the same weakly augmented view, and the student regresses the
     teacher's feature. A deep head does it and is thrown away, so that the student's own feature
     need not resemble the teacher's. The loss is the squared distance of unit vectors.
