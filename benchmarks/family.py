@@ -99,9 +99,6 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 # Methods that leave patches out need a transformer; its feature is the mean of its patches.
 BACKBONES: Mapping[str, Mapping[str, Any]] = {
     "mae": {"backbone": "vit_mini", "backbone_options": {"global_pool": "avg"}},
-    # Two by two places of the other network at 32 pixels leave little to match.
-    "densecl": {"backbone": "vit_mini"},
-    "vicregl": {"backbone": "vit_mini"},
 }
 
 
