@@ -38,10 +38,10 @@ def test_masks_are_given_by_folder_and_kept_with_the_result(ilk, masked):
     assert refused.code == 2
     assert "train_masks: must be given for patch-knn@1" in refused.err
     given = [word for part in PARTS for word in (f"--{part}-masks", masked / part / "masks")]
-    unused = ilk(*(word.replace("patch-knn,segment-linear", "knn") if isinstance(word, str)
+    unused = ilk(*(word.replace("patch-knn,segment-linear", "quality") if isinstance(word, str)
                    else word for word in words), *given)  # fmt: skip
     assert unused.code == 2
-    assert "are for protocols of places, got knn@1" in unused.err
+    assert "are for protocols of places, got quality@1" in unused.err
     said = ilk(*words, *given)
     assert said.code == 0, said.err
     assert (
