@@ -1,12 +1,22 @@
 """Teacher's classes and balanced codes, against loops and worked examples."""
 
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given
 
 from ilk.core import Output, Progress, Ramp
-from ilk.kin import Assigned, CommonSource, Evenly, Sinkhorn, sinkhorn, with_even_weights
+from ilk.kin import (
+    Assigned,
+    CommonSource,
+    Counterpart,
+    Evenly,
+    Sinkhorn,
+    sinkhorn,
+    with_even_weights,
+)
 from ilk.memory import Centre, Queue
 from ilk.objectives import soft_cross_entropy_rows
 from tests.kin.context import FakeLook, mixed_rows, plain, stale
@@ -170,3 +180,33 @@ def test_no_gradient_reaches_a_target(rule):
     scores = torch.randn(3, 4, requires_grad=True)
     kin = rule(plain(scores), plain(scores), FakeLook({TEACHER: plain(scores)}))
     assert not kin.weights.requires_grad
+
+
+def test_an_aligned_share_gives_each_query_the_code_of_its_counterpart():
+    torch.manual_seed(0)
+    items = [3, 3, 1, 1, 1, 7]  # places of three images
+    scores = torch.randn(6, 4).double()
+    context = FakeLook({TEACHER: plain(scores, items)})
+    query = plain(torch.zeros(6, 4), [1, 3, 1, 3, 7, 2])
+    for rule in (Assigned(by=TEACHER, temperature=0.1), Sinkhorn(by=TEACHER, epsilon=0.1)):
+        codes = rule(plain(scores, range(6)), query, FakeLook({TEACHER: plain(scores)})).weights
+        found = replace(rule, shares=Counterpart())(query, query, context).weights
+        torch.testing.assert_close(found[:5], codes[[2, 0, 3, 1, 5]])
+        assert (found[5] == 0).all()  # an image that the teacher has not seen
+
+
+def test_scores_beside_are_balanced_along_and_no_kin():
+    torch.manual_seed(0)
+    other, scores = Output("teacher", "g2", "prototypes"), torch.randn(8, 3).double()
+    one, two = plain(scores[:4]), plain(scores[4:])
+    rule = Sinkhorn(by=TEACHER, beside=(other,), epsilon=Ramp(0.04, 0.07, 30))
+    found = rule(one, one, FakeLook({TEACHER: one, other: two}))
+    whole = sinkhorn(scores, torch.ones(8).double(), epsilon=0.04, iterations=3)
+    torch.testing.assert_close(found.weights, whole[:4])
+
+
+def test_no_place_at_all_is_no_kin():
+    none = plain(torch.zeros(0, 3), torch.zeros(0, dtype=torch.long))
+    for rule in (Assigned(by=TEACHER, temperature=0.1), Sinkhorn(by=TEACHER)):
+        aligned = replace(rule, shares=Counterpart())
+        assert aligned(none, none, FakeLook({TEACHER: none})).weights.shape == (0, 3)

@@ -6,6 +6,7 @@ items, so that all of them have been seen by then.
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ from ilk.train.devices import data_parallel, fully_sharded
 from ilk.train.loop.memories import fill
 from ilk.train.loop.trainer import Trainer
 from ilk.train.processes.sharding import whole
-from ilk.views import MixedView
+from ilk.views import BlockCells, DerivedView, MaskedView, MixedView
 from tests.laws.world import (
     CASES,
     LABELS,
@@ -58,16 +59,9 @@ COMPARED = [
 
 
 def prepared(case, fabric: Fabric, groups: int) -> Trainer:
-    from dataclasses import replace
-
     torch.manual_seed(1)
     method: Method = small_method(*case[:3])
-    derived = tuple(
-        replace(view, mixing=replace(view.mixing, groups=groups))
-        if isinstance(view, MixedView)
-        else view
-        for view in method.derived
-    )
+    derived = tuple(in_groups(view, groups) for view in method.derived)
     method = replace(method, derived=derived)
     if len(case) > 3:
         method = with_anchor(method, case[3], places=False)
@@ -81,6 +75,15 @@ def prepared(case, fabric: Fabric, groups: int) -> Trainer:
     trainer.reveal("label", LABELS)
     fill(trainer.memory, lambda _: predictions(LABELS))
     return trainer
+
+
+def in_groups(view: DerivedView, groups: int) -> DerivedView:
+    """A view that is laid out over the images of a rank, for several ranks in one process."""
+    if isinstance(view, MixedView):
+        return replace(view, mixing=replace(view.mixing, groups=groups))
+    if isinstance(view, MaskedView) and isinstance(view.masks, BlockCells):
+        return replace(view, masks=replace(view.masks, groups=groups))
+    return view
 
 
 def two_steps(trainer: Trainer, world: int, rank: int) -> dict[str, torch.Tensor]:

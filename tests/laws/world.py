@@ -102,6 +102,21 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "exemplar": {"copies": 2, "dim": 8},
     "dcl": {"hidden": 16, "dim": 8},
     "tico": {"hidden": 16, "dim": 8},
+    "ibot": {"hidden": 16, "dim": 8, "prototypes": 12, "local_views": 4, "drop_path": 0.0},
+    "dinov2": {
+        "hidden": 16,
+        "dim": 8,
+        "patch_dim": 8,
+        "prototypes": 12,
+        "local_views": 4,
+        "drop_path": 0.0,
+    },
+    "i-jepa": {
+        "predictor_dim": 16,
+        "predictor_depth": 1,
+        "predictor_heads": 2,
+        "warmup_epochs": 1,
+    },
 }
 # Methods that take no mixed images.
 ONE_HOT = {
@@ -109,7 +124,10 @@ ONE_HOT = {
     "vat-entmin", "mae", "simmim", "denoising", "variational", "inpainting", "colorization",
     "densecl", "vicregl",
     "context", "jigsaw", "exemplar", "tico",
+    "i-jepa",
 }  # fmt: skip
+# Methods of crops with a part hidden, which have targets place by place.
+TOKENS = {"ibot", "dinov2"}
 # Methods whose labelled and unlabelled images share a view.
 SHARED = {"pi-model", "temporal-ensembling", "mean-teacher", "fast-swa"}
 ITEMS = 64
@@ -138,7 +156,10 @@ class Trunk(nn.Module):
 
 
 # Methods that ask for places or hide patches: they have a small transformer.
-VITS = {"mae", "simmim", "inpainting", "colorization", "densecl", "vicregl"}
+VITS = {
+    "mae", "simmim", "inpainting", "colorization", "densecl", "vicregl", "ibot", "dinov2",
+    "i-jepa",
+}  # fmt: skip
 GIVEN_VIT = Given(
     width=16, size=32, place_width=16, stride=8, patch=8, patch_width=16, items=ITEMS, classes=4
 )

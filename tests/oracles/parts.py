@@ -253,6 +253,7 @@ class Step:
         hidden: whether each cell of each row of a view is hidden, of masked views by name.
         places: top, left, bottom and right edge of each row of a view, in shares of its image.
         tasks: what was done to each row, of views of which that has a class.
+        asked: whether each cell is in each set that is asked for, likewise.
     """
 
     number: int
@@ -266,6 +267,7 @@ class Step:
     hidden: Mapping[str, list[list[bool]]] = field(default_factory=dict)
     places: Mapping[str, list[list[float]]] = field(default_factory=dict)
     tasks: Mapping[str, list[int]] = field(default_factory=dict)
+    asked: Mapping[str, list[list[list[bool]]]] = field(default_factory=dict)
 
     @property
     def share(self) -> float:

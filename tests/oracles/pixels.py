@@ -47,12 +47,12 @@ def _decoded(net: Net, tokens: Tensor, kept: list[int]) -> Tensor:
     rows = [shown[0]]
     for n in range(16):
         token = shown[1 + kept.index(n)] if n in kept else net["decoder.mask_token"]
-        rows.append(token + _sincos(n // 4, n % 4, 16).to(token))
-    rows = _block(net, "decoder.blocks.0", torch.stack(rows))
+        rows.append(token + sincos(n // 4, n % 4, 16).to(token))
+    rows = block(net, "decoder.blocks.0", torch.stack(rows))
     return affine(net, "decoder.predict", normed(net, "decoder.norm", rows))[1:]
 
 
-def _sincos(row: int, column: int, dim: int) -> Tensor:
+def sincos(row: int, column: int, dim: int) -> Tensor:
     """In single precision, in which fixed positions are."""
     slow = 10_000.0 ** -(torch.arange(dim // 4) / (dim // 4))
     return torch.cat([wave(p * slow) for p in (row, column) for wave in (torch.sin, torch.cos)])
@@ -182,11 +182,11 @@ def _ab(pixels: Tensor) -> Tensor:
 
 def patches(image: Tensor) -> list[Tensor]:
     """Values of each patch by row, column and channel."""
+    side = image.shape[1] // 8
     return [
-        image[:, 8 * (n // 4) : 8 * (n // 4) + 8, 8 * (n % 4) : 8 * (n % 4) + 8]
-        .permute(1, 2, 0)
-        .flatten()
-        for n in range(16)
+        image[:, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8].permute(1, 2, 0).flatten()
+        for row in range(side)
+        for column in range(side)
     ]
 
 
@@ -196,18 +196,18 @@ def embedded(net: Net, image: Tensor) -> Tensor:
     return torch.stack(patches(image)) @ weight.T + net["backbone.patch_embed.proj.bias"]
 
 
-def transformer(net: Net, rows: Tensor, kept) -> Tensor:
+def transformer(net: Net, rows: Tensor, kept, positions: Tensor | None = None) -> Tensor:
     """Dosovitskiy et al., ICLR 2021, Eq. 1 to 4, of the class token and some patches."""
-    positions = net["backbone.pos_embed"][0]
+    positions = net["backbone.pos_embed"][0] if positions is None else positions
     tokens = [net["backbone.cls_token"][0, 0] + positions[0]]
     tokens += [rows[n] + positions[1 + n] for n in kept]
     shown = torch.stack(tokens)
     for number in range(DEPTH):
-        shown = _block(net, f"backbone.blocks.{number}", shown)
+        shown = block(net, f"backbone.blocks.{number}", shown)
     return normed(net, "backbone.norm", shown)
 
 
-def _block(net: Net, name: str, rows: Tensor) -> Tensor:
+def block(net: Net, name: str, rows: Tensor) -> Tensor:
     given = affine(net, f"{name}.attn.qkv", normed(net, f"{name}.norm1", rows))
     heads = []
     for head in range(HEADS):

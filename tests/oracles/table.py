@@ -16,6 +16,7 @@ from tests.oracles import (
     pull,
     statistics,
     tasks,
+    tokens,
 )
 from tests.oracles.world import Oracle
 
@@ -80,6 +81,9 @@ ORACLES: Mapping[str, Oracle] = {
     "exemplar": tasks.exemplar,
     "dcl": contrast.dcl,
     "tico": pull.tico,
+    "ibot": tokens.ibot,
+    "dinov2": tokens.dinov2,
+    "i-jepa": tokens.i_jepa,
 }
 # By method and mix, and after a colon by which strategy alone.
 MIXED: Mapping[tuple[str, str], Oracle] = {
@@ -94,6 +98,7 @@ MIXED: Mapping[tuple[str, str], Oracle] = {
     ("simclr", "dacl"): mixes.dacl,
     ("w-mse", "sdmp"): statistics.sdmp_on_w_mse,
     ("diet", "sdmp"): classes.sdmp_on_diet,
+    ("ibot", "sdmp"): tokens.sdmp_on_ibot,
 }
 
 # Weights that never move, since the loss does not depend on them.

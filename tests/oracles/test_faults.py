@@ -8,7 +8,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from ilk.core import Cosine, MeanMomentum, Rows, WarmMomentum
+from ilk.core import Cosine, Line, MeanMomentum, Rows, WarmMomentum
 from ilk.kin import OwnTask
 from ilk.memory import Queue
 from ilk.method import EMA, Method, substituted
@@ -54,7 +54,7 @@ def teacher_momentum(method: Method) -> Method:
     teacher = method.teacher
     assert isinstance(teacher, EMA)
     momentum = teacher.momentum
-    if isinstance(momentum, Cosine):
+    if isinstance(momentum, Cosine | Line):
         changed: Any = replace(momentum, start=momentum.start - 0.001)
     elif isinstance(momentum, WarmMomentum):
         changed = replace(momentum, end=momentum.end - 0.001)
@@ -228,7 +228,7 @@ FAULTS: dict[Callable[[Method], Method], Sequence[str]] = {
     temperature: [n for n in ALL if n not in (
         "byol", "simsiam", "barlow-twins", "vicreg", "msf", "cmsf", "iic", "dac", "w-mse",
         "distill", "mae", "simmim", "denoising", "variational", "inpainting",
-        "exemplar", "tico",
+        "exemplar", "tico", "i-jepa",
     )],
     weight_of_a_term: ALL,
     teacher_momentum: TEACHERS,

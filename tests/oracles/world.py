@@ -127,7 +127,8 @@ def trainer_of(
 
 def _shared(student: Network) -> Iterator[nn.Parameter]:
     """What a teacher has too."""
-    return (w for n, w in student.named_parameters() if not n.startswith("predictor."))
+    alone = tuple(f"{name}." for name, head in student.heads.items() if not head.teacher)
+    return (w for n, w in student.named_parameters() if not n.startswith(alone))
 
 
 @torch.no_grad()
@@ -205,6 +206,11 @@ def _step(trainer: Trainer, number: int) -> Step:
         },
         tasks={
             name: known.task.tolist() for name, known in facts.items() if known.task is not None
+        },
+        asked={
+            name: known.mask.sets.flatten(2).tolist()
+            for name, known in facts.items()
+            if known.mask is not None
         },
     )  # fmt: skip
 

@@ -88,6 +88,45 @@ def test_the_share_of_blocks_is_exact():
     assert len(counts.unique()) > 25
 
 
+def test_stratified_shares_are_exact_in_number_and_even_in_each_group():
+    masks = BlockCells(share=(0.1, 0.5), masked=0.5, least=4, stratified=True, groups=2)
+    for step in range(5):
+        items = np.random.default_rng(step).permutation(1000)[:20]
+        hidden = masks.draw((14, 14), chance(items, step=step)).hidden
+        for group in hidden.flatten(1).sum(1).view(2, 10):
+            shares = (group[group > 0] / 196).sort().values.tolist()
+            assert len(shares) == 5
+            for number, share in enumerate(shares):  # one in each fifth of 0.1 to 0.5
+                assert abs(share - (0.14 + 0.08 * number)) < 0.04 + 0.5 / 196
+    # A group is drawn as it would be alone, and every image has a mask at times.
+    alone = masks.draw((14, 14), chance(items, step=4)).hidden[:10]
+    one = BlockCells(share=(0.1, 0.5), masked=0.5, least=4, stratified=True)
+    assert torch.equal(one.draw((14, 14), chance(items[:10], step=4)).hidden, alone)
+    times = [
+        one.draw((14, 14), chance(range(8), epoch=e)).hidden.any(2).any(1) for e in range(40)
+    ]
+    share = torch.stack(times).double().mean(0)
+    assert (share - 0.5).abs().max() < 0.3
+
+
+def test_published_blocks_are_as_the_authors_draw_them():
+    masks, sizes = MultiBlock(compat=True, keep=0.2), set()
+    for step in range(40):
+        mask = masks.draw((14, 14), chance(range(64), step=step))
+        asked = mask.asked.flatten(0, 1)
+        assert not asked[:, -1].any()  # the last position is never used
+        assert not asked[:, :, -1].any()
+        size = int(asked[0].any(1).sum()), int(asked[0].any(0).sum())
+        sizes.add(size)
+        assert ((~mask.hidden).flatten(1).sum(1) == mask.visible).all()
+    # Of what is left the first cells by raster are seen, so the bottom seldom is.
+    hidden = masks.draw((14, 14), chance(range(500))).hidden.float().mean(dim=(0, 2))
+    assert hidden[-4:].mean() > hidden[:4].mean() + 0.2
+    # One number sets both: a larger block is never flatter.
+    aspects = [h / w for h, w in sorted(sizes, key=lambda s: s[0] * s[1])]
+    assert aspects[0] < 1 < aspects[-1]
+
+
 def test_blocks_hang_together_more_than_cells_do():
     def alike(hidden):
         return (hidden[:, 1:] == hidden[:, :-1]).double().mean()

@@ -29,8 +29,9 @@ class Output:
     Args:
         network: whose output.
         view: the view's name.
-        head: by its name in ``Method.heads``, or what the backbone shows: ``feature``, ``map``
-            or ``tokens``. Where there are M places in an image, it has M rows.
+        head: by its name in ``Method.heads``, or what the backbone shows: ``feature``, ``map``,
+            ``tokens`` or ``asked``. Where there are M places in an image, it has M rows, and of
+            ``asked`` ones a row for each place that its mask asks for.
         stopped: no gradient flows through it; always so for teacher and start.
     """
 

@@ -11,7 +11,18 @@ import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor
 
-from ilk.core import Kin, KinRule, MemoryName, Output, Rows, Scalar, StepContext, full, value
+from ilk.core import (
+    AlignedRule,
+    Kin,
+    KinRule,
+    MemoryName,
+    Output,
+    Rows,
+    Scalar,
+    StepContext,
+    full,
+    value,
+)
 from ilk.kin.algebra import Evenly, decides_kin
 from ilk.kin.memories import Centred, Written, memory_of
 from ilk.kin.source import CommonSource
@@ -29,7 +40,8 @@ class Assigned:
         by: scores of the network that decides.
         temperature: positive; smaller is sharper.
         centre: name of the memory with the running mean of those scores; None is zero.
-        shares: how much each of the deciding rows counts for a query.
+        shares: how much each of the deciding rows counts for a query; an aligned rule, such as
+            ``Counterpart``, makes no table of all places against all places.
     """
 
     by: Output
@@ -44,7 +56,7 @@ class Assigned:
         if self.centre is not None:
             scores = scores - memory_of(context, self.centre, Centred).value
         codes = torch.softmax(scores / value(self.temperature, context.progress), dim=1)
-        return _spread(self.shares(queries, teacher, context), codes)
+        return _spread(self.shares, queries, teacher, context, codes)
 
 
 @decides_kin
@@ -56,16 +68,19 @@ class Sinkhorn:
 
     Args:
         by: scores over prototypes of the view that decides.
+        beside: further scores that are balanced along with these, as those of the other large
+            crop in DINOv2.
         epsilon: entropy of the assignment; smaller is sharper.
         iterations: rounds of balancing, at least one.
         pool: name of a memory of projections that are balanced along with the batch, once all
             of its entries have been written.
         pool_from: epoch at which the pool is first used.
-        shares: how much each of the deciding rows counts for a query.
+        shares: how much each of the deciding rows counts for a query, as in `Assigned`.
     """
 
     by: Output
-    epsilon: float = 0.05
+    beside: tuple[Output, ...] = ()
+    epsilon: Scalar = 0.05
     iterations: int = 3
     pool: MemoryName | None = None
     pool_from: float = 0.0
@@ -74,8 +89,9 @@ class Sinkhorn:
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Codes over prototypes."""
         deciding = context.rows(self.by)
-        scores = full(deciding.vectors)
-        counts = scores.new_ones(len(deciding))
+        further = [full(context.rows(output).vectors) for output in self.beside]
+        scores = torch.cat([full(deciding.vectors), *further])
+        counts = scores.new_ones(len(scores))
         if self.pool is not None and context.progress.epoch >= self.pool_from:
             pool = memory_of(context, self.pool, Written)
             past = context.scores(self.by.head, pool.rows().vectors)
@@ -83,8 +99,9 @@ class Sinkhorn:
             # Every rank adds the same pool; divided by their number it counts once in all.
             full_yet = pool.written().all().to(counts).expand(len(pool.written()))
             counts = torch.cat([counts, full_yet / _ranks()])
-        codes = sinkhorn(scores, counts, epsilon=self.epsilon, iterations=self.iterations)
-        return _spread(self.shares(queries, deciding, context), codes[: len(deciding)])
+        epsilon = value(self.epsilon, context.progress)
+        codes = sinkhorn(scores, counts, epsilon=epsilon, iterations=self.iterations)
+        return _spread(self.shares, queries, deciding, context, codes[: len(deciding)])
 
 
 def with_even_weights(rule: KinRule) -> KinRule:
@@ -137,5 +154,15 @@ def _ranks() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-def _spread(shares: Kin, codes: Float[Tensor, "N K"]) -> Kin:
-    return Kin(shares.weights.to(codes.dtype) @ codes)
+def _spread(
+    shares: KinRule,
+    queries: Rows,
+    deciding: Rows,
+    context: StepContext,
+    codes: Float[Tensor, "N K"],
+) -> Kin:
+    """The codes of the deciding rows, as far as they count for each query."""
+    if isinstance(shares, AlignedRule):
+        kin = shares.align(queries, deciding, context)
+        return Kin(codes[kin.columns] * kin.weights.to(codes.dtype)[:, None])
+    return Kin(shares(queries, deciding, context).weights.to(codes.dtype) @ codes)

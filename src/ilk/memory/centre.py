@@ -1,5 +1,7 @@
 """A running mean of scores. Axes: N rows, K classes."""
 
+from typing import ClassVar
+
 import torch
 import torch.distributed as dist
 from jaxtyping import Float
@@ -18,6 +20,8 @@ class Centre(nn.Module):
         momentum: share of the old centre that is kept, in [0, 1).
     """
 
+    own_rows: ClassVar[bool] = True  # adds up what all ranks have seen by itself
+
     value: Float[Tensor, " K"]
 
     def __init__(self, dim: int, *, momentum: float = 0.9) -> None:
@@ -27,9 +31,13 @@ class Centre(nn.Module):
 
     @torch.no_grad()
     def remember(self, rows: Rows) -> None:
-        """Move towards the mean of these rows and those of the other ranks, in one step."""
+        """Move towards the mean of these rows and those of the other ranks, in one step.
+
+        It stays where it is where there are none.
+        """
         scores = full(rows.vectors).to(self.value)
         total = torch.cat([scores.sum(0), scores.new_full((1,), len(scores))])
         if dist.is_available() and dist.is_initialized():
             dist.all_reduce(total)
-        self.value.lerp_(total[:-1] / total[-1], 1 - self.momentum)
+        mean = torch.where(total[-1] > 0, total[:-1] / total[-1], self.value)
+        self.value.lerp_(mean, 1 - self.momentum)

@@ -3,12 +3,14 @@
 from ilk.method.added_kin import AddedKin, with_added_kin
 from ilk.method.anchor import with_anchor
 from ilk.method.augment import AUGMENT, Augment, with_augmentation
+from ilk.method.crops import crop_and_patch_terms, kept_apart, large_crops
 from ilk.method.ground import with_background
 from ilk.method.items import with_item_kind
 from ilk.method.learned import Policy, with_policy
 from ilk.method.options import typed_changes, typed_options
 from ilk.method.outputs import (
     Pass,
+    asks_for_places,
     drops_patches,
     label_head,
     passes,
@@ -75,8 +77,12 @@ __all__ = [
     "Together",
     "Weighting",
     "as_taught",
+    "asks_for_places",
+    "crop_and_patch_terms",
     "drops_patches",
+    "kept_apart",
     "label_head",
+    "large_crops",
     "largest",
     "mixed_totals",
     "outputs_in",

@@ -9,10 +9,11 @@ from torch import nn
 from ilk.core import AlignedRule, KinRule, Output, UserError
 from ilk.kin import Added, AddedFromMemory, LeaveOut, Past, Union, Without
 from ilk.memory import Queue
+from ilk.method.outputs import places_read
 from ilk.method.record import Method, Remember
 from ilk.method.references import parts_in
 from ilk.method.term import Classes, FromMemory, NearestNeighbour, Patches, Source, Term
-from ilk.objectives import MeanShift
+from ilk.objectives import KoLeo, MeanShift
 
 QUEUE = "kin"  # name of the memory that a rule brings along
 
@@ -100,10 +101,15 @@ def _check_candidates(name: str, method: Method, asked: list[Term]) -> None:
             f"{name}: the positives of the method must be images, but they are the pixels of "
             "the image itself"
         )
-    if all(term.classes for term in method.terms):
+    if all(term.classes or isinstance(term.objective, KoLeo) for term in method.terms):
         raise UserError(
             f"{name}: the positives of the method must be images, but they are classes, to "
             "which an image cannot be added"
+        )
+    if all(_of_places(method, term) for term in method.terms):
+        raise UserError(
+            f"{name}: the positives of the method must be images, but they are places of the "
+            "image itself"
         )
     if not asked:
         raise UserError(
@@ -113,10 +119,18 @@ def _check_candidates(name: str, method: Method, asked: list[Term]) -> None:
 
 
 def _takes(term: Term) -> bool:
-    """Whether its kin may become more: those found for images are none of places."""
-    if isinstance(term.kin, AlignedRule):
+    """Whether its kin may become more: those found for images are none of places.
+
+    KoLeo is of rows alone, whatever their kin.
+    """
+    if isinstance(term.kin, AlignedRule) or isinstance(term.objective, KoLeo):
         return False
     return bool(_keys(term)) and isinstance(term.queries[0], Output)
+
+
+def _of_places(method: Method, term: Term) -> bool:
+    outputs = [query for query in term.queries if isinstance(query, Output)]
+    return bool(places_read(method.heads, outputs))
 
 
 def _keys(term: Term) -> tuple[Output, ...]:

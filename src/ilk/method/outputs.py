@@ -1,6 +1,6 @@
 """Which passes through which networks a method needs: read off its terms."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ilk.core import Mixability, Output, Role
@@ -9,7 +9,7 @@ from ilk.kin import KnownClass, KnownOrPredicted
 from ilk.method.record import Method
 from ilk.method.references import outputs_in, parts_in
 from ilk.method.term import Patches, Term
-from ilk.networks import FEATURE, HIDDEN, SHOWN, Head
+from ilk.networks import ASKED, FEATURE, HIDDEN, SHOWN, Head
 from ilk.views import MaskedView
 
 _FEATURE = frozenset(("feature",))
@@ -32,14 +32,32 @@ class Pass:
     gradient: bool
 
 
-def refusals(method: Method) -> tuple[str, ...]:
-    """Why a method cannot be mixed: what its parts say of themselves, each reason once."""
+def refusals(method: Method, views: Collection[str] | None = None) -> tuple[str, ...]:
+    """Why a method cannot be mixed: what its parts say of themselves, each reason once.
+
+    Args:
+        method: not mixed yet.
+        views: whose queries are mixed; None is those that the method names. Terms whose queries
+            are places of other views stay as they are and need not take mixes.
+    """
+    mixed = method.mixable.queries if views is None else views
     asked = parts_in(
-        [(term.objective, term.kin, term.negatives, term.candidates) for term in method.terms]
+        [
+            (term.objective, term.kin, term.negatives, term.candidates)
+            for term in method.terms
+            if not _stays(method, term, mixed)
+        ]
     )
     said = [part.unmixable for part in asked if isinstance(part, Mixability)]
     said += [view.unmixable for view in method.derived]
     return tuple(dict.fromkeys(reason for reason in said if reason))
+
+
+def _stays(method: Method, term: Term, mixed: Collection[str]) -> bool:
+    """Whether a mix of some views leaves a term of places as it is."""
+    shown = [query for query in term.queries if isinstance(query, Output)]
+    asked = places_read(method.heads, shown)
+    return bool(asked) and not any(query.view in mixed for query in shown)
 
 
 def passes(method: Method) -> tuple[Pass, ...]:
@@ -67,6 +85,11 @@ def drops_patches(method: Method) -> bool:
     """Whether its networks are shown images without patches that are hidden."""
     masked = any(isinstance(view, MaskedView) for view in method.derived)
     return masked and all(head.on != HIDDEN for head in method.heads.values())
+
+
+def asks_for_places(method: Method) -> bool:
+    """Whether it has rows of the places that masks ask for, of which images have any number."""
+    return any(head.asked or head.on == ASKED for head in method.heads.values())
 
 
 def places_read(heads: Mapping[str, Head], outputs: Iterable[Output]) -> tuple[str, ...]:

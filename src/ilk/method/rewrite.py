@@ -114,7 +114,7 @@ def with_mixed_queries(method: Method, rewriting: Rewriting) -> Method:
 
 
 def _check(method: Method, rewriting: Rewriting) -> None:
-    if reasons := refusals(method):
+    if reasons := refusals(method, rewriting.queries):
         raise UserError(
             f"mix {rewriting.name}: the method must take mixed images, but {'; '.join(reasons)}"
         )

@@ -92,7 +92,9 @@ class Term:
         weight: factor of the summand, a number, so that mixes can share it out.
         schedule: what the weight is multiplied by as training goes on.
         rows: over which the loss is a mean: those with kin; all, where a row without kin costs
-            nothing (FixMatch); or those with kin that are places which the network did not see.
+            nothing (FixMatch); those with kin that are places which the network did not see; or
+            all images, each with the mean over its own places, where one without any with kin
+            costs nothing (iBOT).
 
     Raises:
         UserError: the parts do not fit one another.
@@ -106,7 +108,7 @@ class Term:
     negatives: NegativeSynthesis | None = None
     weight: float = 1.0
     schedule: Scalar = 1.0
-    rows: Literal["with kin", "all", "hidden"] = "with kin"
+    rows: Literal["with kin", "all", "hidden", "images"] = "with kin"
 
     def __post_init__(self) -> None:
         reason = self._misfit()
@@ -137,8 +139,11 @@ class Term:
                 f"weight must be a number, got {type(weight).__name__}; a schedule goes beside "
                 "it, as schedule"
             )
-        if self.rows == "all" and self.objective.joint:
-            return "rows may be all where the loss is a mean over rows, but it is a statistic"
+        if self.rows in ("all", "images") and self.objective.joint:
+            return (
+                f"rows may be {self.rows} where the loss is a mean over rows, but it is a "
+                "statistic"
+            )
         return self._misalignment()
 
     def _misalignment(self) -> str:

@@ -19,12 +19,15 @@ from ilk.methods.denoising import DenoisingAutoencoder
 from ilk.methods.densecl import DenseCL
 from ilk.methods.diet import DIET
 from ilk.methods.dino import DINO
+from ilk.methods.dinov2 import DINOv2
 from ilk.methods.distill import Distill
 from ilk.methods.exemplar import Exemplar
 from ilk.methods.fast_swa import FastSWA
 from ilk.methods.fixmatch import FixMatch
 from ilk.methods.flexmatch import FlexMatch
 from ilk.methods.fnc import FNC
+from ilk.methods.i_jepa import IJEPA
+from ilk.methods.ibot import IBOT
 from ilk.methods.ifnd import IFND
 from ilk.methods.iic import IIC
 from ilk.methods.imsat import IMSAT
@@ -139,6 +142,9 @@ METHODS: Mapping[str, type[Recipe]] = {
     "exemplar": Exemplar,
     "dcl": DCL,
     "tico": TiCo,
+    "ibot": IBOT,
+    "dinov2": DINOv2,
+    "i-jepa": IJEPA,
 }
 
 

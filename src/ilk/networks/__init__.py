@@ -1,6 +1,7 @@
 """Backbones, heads, teachers, surgery and encoders."""
 
 from ilk.networks.backbone import backbone, recorded_options
+from ilk.networks.class_heads import crop_and_patch_heads
 from ilk.networks.classifier import Classifier, load_classifier, save_learned
 from ilk.networks.cost import multiply_adds
 from ilk.networks.decoders import (
@@ -35,10 +36,11 @@ from ilk.networks.masked import (
     spread,
     visible_tokens,
 )
-from ilk.networks.network import Head, Network, check_heads, check_name
+from ilk.networks.network import Head, Network, SameAs, check_heads, check_name
 from ilk.networks.own import OWN, VIT, frame_count, item_kind
 from ilk.networks.patches import check_patches, near_eighth, patch_of, patch_side
-from ilk.networks.places import FEATURE, MAP, SEQUENCE, SHOWN, TOKENS, Field
+from ilk.networks.places import ASKED, FEATURE, MAP, SEQUENCE, SHOWN, TOKENS, Field
+from ilk.networks.predictors import PlacePredictor
 from ilk.networks.specs import (
     Start,
     feature_dim,
@@ -62,6 +64,7 @@ from ilk.networks.teacher import PretrainedTeacher, Teacher
 from ilk.networks.tuning import Tuning, parts_in_words, possible_parts, rates, set_modes, tune
 
 __all__ = [
+    "ASKED",
     "FEATURE",
     "HIDDEN",
     "MAP",
@@ -84,10 +87,12 @@ __all__ = [
     "MaskToken",
     "MeanOfPlaces",
     "Network",
+    "PlacePredictor",
     "PlaceSimilarities",
     "Posterior",
     "PretrainedTeacher",
     "Prototypes",
+    "SameAs",
     "Start",
     "Teacher",
     "TokenDecoder",
@@ -98,6 +103,7 @@ __all__ = [
     "check_name",
     "check_patches",
     "classifier",
+    "crop_and_patch_heads",
     "dino_class_token",
     "dino_head",
     "encode",

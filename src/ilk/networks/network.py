@@ -10,10 +10,19 @@ from torch import Tensor, nn
 from ilk.core import Mask, Scalar
 from ilk.core.names import did_you_mean
 from ilk.networks.masked import HIDDEN, hiding
-from ilk.networks.places import FEATURE, SHOWN, feature_and_places, is_tiled, of_tiles
+from ilk.networks.places import (
+    ASKED,
+    FEATURE,
+    SHOWN,
+    TOKENS,
+    asked_tokens,
+    feature_and_places,
+    is_tiled,
+    of_tiles,
+)
 from ilk.networks.tuning import Tuning
 
-Shown = Mapping[str, Float[Tensor, "N ..."]]  # by name: feature, map, tokens
+Shown = Mapping[str, Float[Tensor, "_ ..."]]  # by name: feature, map, tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +34,11 @@ class Head:
             [B, D, H, W], each of which is a row then.
         on: ``feature`` of the backbone [B, F], its ``map`` [B, C, H, W] before pooling or the
             same as ``tokens`` [B, N, C], all its tokens as a ``sequence``, those that are of no
-            place first, or the name of a head that stands before this one. Of a view of tiles
-            the places are the tiles, and their tokens have the width F. What stands on
-            ``hidden`` replaces hidden patches before the backbone sees them, see `MaskToken`;
-            without such a head they are left out.
+            place first, the tokens of the places that the masks ask for, ``asked`` [A, C], or
+            the name of a head that stands before this one. Of a view of tiles the places are the
+            tiles, and their tokens have the width F. What stands on ``hidden`` replaces hidden
+            patches before the backbone sees them, see `MaskToken`; without such a head they are
+            left out.
         teacher: whether a teacher has it too.
         renew: makes a module whose weights replace its own at the beginning of every epoch but
             the first.
@@ -40,6 +50,7 @@ class Head:
             https://arxiv.org/abs/1409.7495). None reverses nothing.
         mask: whether the module is called with the `Mask` of its images too.
         pixels: whether it is called with the images as well, of which nothing is hidden then.
+        asked: whether it puts out a row for each place that the masks ask for [A, D].
     """
 
     module: nn.Module
@@ -52,6 +63,19 @@ class Head:
     reverse: Scalar | None = None
     mask: bool = False
     pixels: bool = False
+    asked: bool = False
+
+
+class SameAs(nn.Module):
+    """Stands for another head of the network on something else: both have the same weights.
+
+    Args:
+        head: its name; it stands before this one.
+    """
+
+    def __init__(self, head: str) -> None:
+        super().__init__()
+        self.head = head
 
 
 class Network(nn.Module):
@@ -97,12 +121,12 @@ class Network(nn.Module):
         wanted: Collection[str],
         scales: Mapping[str, float] | None = None,
         mask: Mask | None = None,
-    ) -> dict[str, Float[Tensor, "B ..."]]:
+    ) -> dict[str, Float[Tensor, "_ ..."]]:
         """The wanted outputs, each computed once, and nothing that they do not need.
 
         Args:
             images: normalised.
-            wanted: names of heads, ``feature``, ``map``, ``tokens`` or ``sequence``.
+            wanted: names of heads, or what the backbone shows, see `Head`.
             scales: of the reversed gradients now, by head.
             mask: what is hidden of the images; None is nothing.
 
@@ -117,20 +141,28 @@ class Network(nn.Module):
         images: Float[Tensor, "B C *pixels"],
         wanted: Collection[str],
         mask: Mask | None = None,
-    ) -> dict[str, Float[Tensor, "B ..."]]:
+    ) -> dict[str, Float[Tensor, "_ ..."]]:
         """What the backbone shows, as far as the wanted outputs need it; always the feature."""
         learns = not self.resting or images.requires_grad  # of views made by a gradient
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
-            if mask is not None:  # hooks within a compiled network would not be called
-                token = next((n for n, head in self._heads.items() if head.on == HIDDEN), None)
-                module = None if token is None else self.get_submodule(token)
-                with hiding(self.backbone, images, mask, module) as seen:
-                    return feature_and_places(self.backbone, seen, whole=module is not None)
-            if is_tiled(self.backbone, images):
+            if mask is not None and mask.hides:
+                out = self._with_hidden(images, mask)
+            elif is_tiled(self.backbone, images):
                 return of_tiles(self.backbone, images)
-            if any(self.root(name) != FEATURE for name in wanted):
-                return feature_and_places(self.backbone, images)
-            return {FEATURE: self.backbone(images)}
+            elif any(self.root(name) != FEATURE for name in wanted):
+                out = feature_and_places(self.backbone, images)
+            else:
+                return {FEATURE: self.backbone(images)}
+            if mask is not None and ASKED in self._needed(wanted):
+                out[ASKED] = asked_tokens(out[TOKENS], mask)
+            return out
+
+    def _with_hidden(self, images: Tensor, mask: Mask) -> dict[str, Tensor]:
+        """All that the backbone shows; hooks within a compiled one would not be called."""
+        token = next((n for n, head in self._heads.items() if head.on == HIDDEN), None)
+        module = None if token is None else self.get_submodule(token)
+        with hiding(self.backbone, images, mask, module) as seen:
+            return feature_and_places(self.backbone, seen, whole=module is not None)
 
     def above(
         self,
@@ -140,7 +172,7 @@ class Network(nn.Module):
         *,
         mask: Mask | None = None,
         images: Float[Tensor, "N C *pixels"] | None = None,
-    ) -> dict[str, Float[Tensor, "N ..."]]:
+    ) -> dict[str, Float[Tensor, "_ ..."]]:
         """The wanted outputs of rows for which the backbone's part is there."""
         out = dict(shown)
         needed = self._needed(wanted)
@@ -151,17 +183,19 @@ class Network(nn.Module):
                     below = reverse_gradient(below, (scales or {})[name])
                 further = ((head.mask, mask), (head.pixels, images))
                 given = (entry for asked, entry in further if asked)
-                out[name] = self.get_submodule(name)(below, *given)
+                out[name] = self._module(name)(below, *given)
         return {name: out[name] for name in out if name in wanted}
 
     def root(self, name: str) -> str:
-        """What of the backbone an output rests on: ``feature``, ``map`` or ``tokens``.
+        """What of the backbone an output rests on; ``asked`` where it has a row for each.
 
         Raises:
             ValueError: there is no such head.
         """
         check_name(name, [*SHOWN, *self._heads], "Network: an output must be a head's")
-        return name if name in SHOWN else self.root(self._heads[name].on)
+        if name in SHOWN:
+            return name
+        return ASKED if self._heads[name].asked else self.root(self._heads[name].on)
 
     def scores(self, head: str, vectors: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
         """What one head makes of vectors such as those it sits on.
@@ -170,11 +204,16 @@ class Network(nn.Module):
             ValueError: there is no such head.
         """
         check_name(head, self._heads, "Network: what scores must be a head")
-        return self.get_submodule(head)(vectors)
+        return self._module(head)(vectors)
 
     def parts(self) -> dict[str, nn.Module]:
         """The backbone and the heads there are, by name."""
         return dict(self.named_children())
+
+    def _module(self, name: str) -> nn.Module:
+        """What a head computes with: its own weights, or those that it shares."""
+        module = self.get_submodule(name)
+        return self.get_submodule(module.head) if isinstance(module, SameAs) else module
 
     def _needed(self, wanted: Collection[str]) -> set[str]:
         """The wanted heads and all that they sit on."""
@@ -221,6 +260,8 @@ def check_heads(heads: Mapping[str, Head]) -> None:
                 f"heads: {name} sits on {head.on}, which a teacher must have too, but it has "
                 f"not; give {name} teacher=False"
             )
+        if isinstance(head.module, SameAs):
+            check_name(head.module.head, before, f"heads: {name} must share those of a head")
         if head.on != HIDDEN:  # it has no output
             before.append(name)
 

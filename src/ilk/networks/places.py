@@ -1,15 +1,24 @@
 """What a backbone shows besides its feature: the same image place by place.
 
-Axes: B images, C channels, N places in raster order, F features.
+Axes: B images, C channels, N places in raster order, A asked places of all images, F features.
 """
 
 import math
 from typing import Any, Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
-FEATURE, MAP, TOKENS, SEQUENCE = SHOWN = ("feature", "map", "tokens", "sequence")
+from ilk.core import Mask, UserError
+
+FEATURE, MAP, TOKENS, SEQUENCE, ASKED = SHOWN = (
+    "feature",
+    "map",
+    "tokens",
+    "sequence",
+    "asked",
+)
 Field = Literal["feature", "map", "tokens"]  # what is kept of an image
 
 
@@ -78,6 +87,22 @@ def of_tiles(backbone: nn.Module, images: Tensor) -> dict[str, Tensor]:
     side = math.isqrt(tokens.shape[1])
     places = tokens.transpose(1, 2).unflatten(2, (side, side))
     return {FEATURE: tokens.mean(dim=1), MAP: places, TOKENS: tokens, SEQUENCE: tokens}
+
+
+def asked_tokens(tokens: Float[Tensor, "B N C"], mask: Mask) -> Float[Tensor, "A C"]:
+    """The tokens of the places that a mask asks for, see `ilk.core.Mask.asked_cells`.
+
+    Raises:
+        UserError: the backbone does not show a place for each cell of the mask.
+    """
+    rows, columns = mask.grid
+    if tokens.shape[1] != rows * columns:
+        raise UserError(
+            f"backbone: must show one place for each patch that may be hidden, {rows} x "
+            f"{columns} of them, got {tokens.shape[1]} places; take a vision transformer such "
+            f"as vit_mini"
+        )
+    return tokens[mask.asked_cells()]
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """Losses from queries, candidates and their kin."""
 
-from ilk.objectives.average import mean_with_kin, rows_in_all, rows_with_kin
+from ilk.objectives.average import mean_with_kin, per_rank, rows_in_all, rows_with_kin
 from ilk.objectives.covariance import CovarianceContrast
 from ilk.objectives.cross_entropy import SoftCrossEntropy, soft_cross_entropy_rows
 from ilk.objectives.decoupled import DecoupledContrast
@@ -14,6 +14,7 @@ from ilk.objectives.mean_shift import MeanShift
 from ilk.objectives.normal import StandardNormal
 from ilk.objectives.pairs import PairClassification
 from ilk.objectives.redundancy import RedundancyReduction, VarianceCovariance
+from ilk.objectives.spread import KoLeo
 from ilk.objectives.squared_error import SquaredError
 from ilk.objectives.triplet import HardestTriplet
 from ilk.objectives.whitening import WhitenedMeanShift, whiten
@@ -27,6 +28,7 @@ __all__ = [
     "ForwardDivergence",
     "GramDifference",
     "HardestTriplet",
+    "KoLeo",
     "Margin",
     "MeanShift",
     "PairClassification",
@@ -41,6 +43,7 @@ __all__ = [
     "WhitenedMeanShift",
     "divergence_rows",
     "mean_with_kin",
+    "per_rank",
     "rows_in_all",
     "rows_with_kin",
     "soft_cross_entropy_rows",

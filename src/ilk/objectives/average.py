@@ -23,17 +23,18 @@ def mean_with_kin(rows: Float[Tensor, " Q"], kin: Kin | AlignedKin) -> Float[Ten
 
 def rows_with_kin(kin: Kin | AlignedKin) -> Num[Tensor, ""]:
     """How many rows of a rank have kin: on average over ranks, and at least one in all."""
-    return _per_rank(kin.related.sum())
+    return per_rank(kin.related.sum())
 
 
 def rows_in_all(kin: Kin | AlignedKin) -> Num[Tensor, ""]:
     """How many rows a rank has, with kin or without: likewise; ranks need not have as many."""
     related = kin.related
-    return _per_rank(torch.tensor(len(related), device=related.device))
+    return per_rank(torch.tensor(len(related), device=related.device))
 
 
 @torch.no_grad()
-def _per_rank(count: Num[Tensor, ""]) -> Num[Tensor, ""]:
+def per_rank(count: Num[Tensor, ""]) -> Num[Tensor, ""]:
+    """The mean of a count over ranks; at least one in all."""
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return count.clamp(min=1)
     dist.all_reduce(count)

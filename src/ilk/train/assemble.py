@@ -13,6 +13,7 @@ from ilk.method import (
     Given,
     Method,
     Pretrained,
+    asks_for_places,
     drops_patches,
     typed_changes,
     typed_options,
@@ -75,8 +76,8 @@ def assemble(
         kept = recorded_options(settings.backbone_options, image_size)
         settings = replace(settings, backbone_options=kept)
     trunk = _trunk(settings, image_size, drop_path=0.0)
-    method = _method(settings, _given(settings, trunk, image_size, items, classes))
-    method = _anchored(_checked(method, trunk), settings, trunk)
+    given = _given(settings, trunk, image_size, items, classes)
+    method = _anchored(_checked(_method(settings, given), given, trunk), settings, trunk)
     if method.drop_path > 0:
         trunk = _trunk(settings, image_size, drop_path=method.drop_path)
     if restored and isinstance(method.teacher, Pretrained):
@@ -110,14 +111,21 @@ def tuning_of(settings: Settings) -> Tuning | None:
     return typed_options(Tuning, "tune", {"parts": parts, **settings.tune_options})
 
 
-def _checked(method: Method, trunk: nn.Module) -> Method:
+def _checked(method: Method, given: Given, trunk: nn.Module) -> Method:
     """The method, once its backbone can do what it asks for.
 
     Raises:
-        UserError: hidden patches are left out, and the backbone has none.
+        UserError: hidden patches are left out, and the backbone has none; or they are asked
+            for, and it does not show one place for each.
     """
     if drops_patches(method):
         check_drops_patches(trunk)
+    if asks_for_places(method) and given.stride != given.patch:
+        raise UserError(
+            f"backbone: must show one place for each patch that may be hidden, every "
+            f"{given.patch} px, got {type(trunk).__name__} with one every {given.stride} px; "
+            f"take a vision transformer such as vit_mini"
+        )
     return method
 
 

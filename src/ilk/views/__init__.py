@@ -16,17 +16,18 @@ from ilk.views.derived import (
 )
 from ilk.views.draws import Draws, Interpolation
 from ilk.views.image_view import ImageView, draw
-from ilk.views.masked import MaskedView
+from ilk.views.masked import MaskedView, masked_crops
 from ilk.views.masks import (
     BlockCells,
     MaskChance,
     MaskSampler,
-    MultiBlock,
     RandomCells,
+    least_block,
     mask_unit,
 )
 from ilk.views.mixed import Mixed, mix
 from ilk.views.mixing import Draw, Mixing, Strategy, common_snap
+from ilk.views.multi_block import MultiBlock
 from ilk.views.noisy import GreyView, NoisyView
 from ilk.views.normalise import (
     CIFAR_MEAN,
@@ -125,8 +126,10 @@ __all__ = [
     "draw",
     "fitted",
     "fixmatch_views",
+    "least_block",
     "local_size",
     "mask_unit",
+    "masked_crops",
     "mix",
     "moco_v2_pair",
     "moments",

@@ -23,19 +23,22 @@ class MaskedView:
         view: that is masked.
         cell: side of a cell of the grid, in pixels.
         masks: how they are drawn.
+        whole: name of a second view of the same rows, of which nothing is hidden and the same
+            cells are asked for: what a teacher is shown. Empty makes none.
     """
 
     name: str
     view: str
     cell: int
     masks: MaskSampler
+    whole: str = ""
 
     unmixable: ClassVar[str] = ""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The one view."""
-        return (self.name,)
+        """The masked view, and the whole one where it is asked for."""
+        return (self.name, self.whole) if self.whole else (self.name,)
 
     @property
     def of(self) -> tuple[str, ...]:
@@ -60,8 +63,12 @@ class MaskedView:
             self.masks.draw(grid, self._chance(chance, block))
             for block in range(shown.facts.blocks)
         ]
-        mask = Mask.cat(drawn).to(shown.images.device)
-        return {self.name: replace(shown, facts=replace(shown.facts, mask=mask))}
+        mask = Mask.cat(drawn).counted().to(shown.images.device)
+        made = {self.name: mask, self.whole: mask.uncovered()}
+        return {
+            name: replace(shown, facts=replace(shown.facts, mask=made[name]))
+            for name in self.names
+        }
 
     def _chance(self, chance: Chance, block: int) -> MaskChance:
         return MaskChance(
@@ -71,3 +78,14 @@ class MaskedView:
             seed=chance.seed,
             stream=f"{self.name}/{block}" if block else self.name,
         )
+
+
+def masked_crops(masks: MaskSampler, cell: int) -> tuple[MaskedView, MaskedView]:
+    """Large crops g1 and g2 as m1 and m2 with a part hidden, and as t1 and t2 whole.
+
+    Args:
+        masks: how they are drawn.
+        cell: side of a cell of the grid, in pixels.
+    """
+    one = MaskedView(name="m1", view="g1", whole="t1", cell=cell, masks=masks)
+    return one, replace(one, name="m2", view="g2", whole="t2")

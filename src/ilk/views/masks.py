@@ -76,7 +76,7 @@ class RandomCells:
     unit: int = 1
 
     def __post_init__(self) -> None:
-        _check("share", 0 < self.share < 1, "between 0 and 1", self.share)
+        check_mask("share", 0 < self.share < 1, "between 0 and 1", self.share)
 
     def draw(self, grid: Grid, chance: MaskChance) -> Mask:
         """The first units of an order drawn for each image.
@@ -86,10 +86,12 @@ class RandomCells:
         """
         rows, columns = (side // self.unit for side in grid)
         fits = (rows * self.unit, columns * self.unit) == tuple(grid)
-        _check("unit", fits, f"a divisor of the grid of {grid[0]} x {grid[1]}", self.unit)
+        check_mask("unit", fits, f"a divisor of the grid of {grid[0]} x {grid[1]}", self.unit)
         units = rows * columns
         count = math.ceil(self.share * units - 1e-9)  # 0.6 of 5 is 3, whatever its rounding
-        _check("share", 0 < count < units, f"such that of {units} some are left", self.share)
+        check_mask(
+            "share", 0 < count < units, f"such that of {units} some are left", self.share
+        )
         order = chance.draws(units).argsort(axis=1, kind="stable")
         hidden = np.zeros((len(order), units), bool)
         np.put_along_axis(hidden, order[:, :count], values=True, axis=1)
@@ -111,6 +113,11 @@ class BlockCells:
         masked: share of the images that have a mask at all.
         least: cells of a rectangle.
         aspect: smallest height over width; the largest is its inverse.
+        stratified: whether a batch is laid out together, as in DINOv2 (Oquab et al., 2023,
+            https://arxiv.org/abs/2304.07193): the share of its images with a mask is exact, and
+            theirs lie one in each of as many equal parts of the range. A mask then depends on
+            the other images that a process sees in the step.
+        groups: that a batch is laid out in, one after the other.
 
     Raises:
         UserError: a value is out of its range.
@@ -120,20 +127,22 @@ class BlockCells:
     masked: float = 1.0
     least: int = 16
     aspect: float = 0.3
+    stratified: bool = False
+    groups: int = 1
 
     def __post_init__(self) -> None:
         low, high = self.share
-        _check("share", 0 <= low <= high < 1, "0 <= least <= largest < 1", self.share)
-        _check("masked", 0 <= self.masked <= 1, "in [0, 1]", self.masked)
-        _check("least", self.least >= 1, "at least 1", self.least)
-        _check("aspect", 0 < self.aspect <= 1, "in (0, 1]", self.aspect)
+        check_mask("share", 0 <= low <= high < 1, "0 <= least <= largest < 1", self.share)
+        check_mask("masked", 0 <= self.masked <= 1, "in [0, 1]", self.masked)
+        check_mask("least", self.least >= 1, "at least 1", self.least)
+        check_mask("aspect", 0 < self.aspect <= 1, "in (0, 1]", self.aspect)
 
     def draw(self, grid: Grid, chance: MaskChance) -> Mask:
         """Image by image, for what fits depends on what is there."""
         cells, (low, high) = grid[0] * grid[1], self.share
-        first = chance.draws(2)
-        counts = np.rint((low + (high - low) * first[:, 0]) * cells).astype(np.int64)
-        counts[first[:, 1] >= self.masked] = 0
+        within, masked = self._drawn(chance.draws(2))
+        counts = np.rint((low + (high - low) * within) * cells).astype(np.int64)
+        counts[~masked] = 0
         blocks = chance.draws(4 * TRIES, "/blocks").reshape(-1, TRIES, 4)
         orders = chance.draws(cells, "/rest").argsort(axis=1, kind="stable")
         hidden = np.stack(
@@ -141,6 +150,20 @@ class BlockCells:
         )
         same = low == high and self.masked == 1
         return Mask(torch.from_numpy(hidden), cells - int(counts[0]) if same else None)
+
+    def _drawn(
+        self, u: Float64[np.ndarray, "B 2"]
+    ) -> tuple[Float64[np.ndarray, " B"], Bool[np.ndarray, " B"]]:
+        """Where in its range the share of each image lies, and which have a mask."""
+        if not self.stratified:
+            return u[:, 0], u[:, 1] < self.masked
+        parts = []
+        for group in np.array_split(u, self.groups):
+            place = group[:, 1].argsort(kind="stable").argsort(kind="stable")
+            many = int(self.masked * len(group))
+            parts.append(((place + group[:, 0]) / max(many, 1), place < many))
+        within, masked = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return within.clip(max=1.0), masked
 
     def _one(
         self, grid: Grid, count: int, blocks: np.ndarray, order: np.ndarray
@@ -152,10 +175,10 @@ class BlockCells:
                 break
             area = self.least + (left - self.least) * u[0]
             bound = math.log(self.aspect)
-            height, width = _sides(area, math.exp(bound - 2 * bound * u[1]))
+            height, width = sides_of(area, math.exp(bound - 2 * bound * u[1]))
             if height > grid[0] or width > grid[1]:
                 continue
-            block = _block(grid, (height, width), u[2:])
+            block = block_at(grid, (height, width), u[2:])
             if int((block & ~hidden).sum()) <= left:
                 hidden |= block
         flat = hidden.reshape(-1)
@@ -163,74 +186,18 @@ class BlockCells:
         return hidden
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MultiBlock:
-    """Some rectangles to predict, and a part of a large square without them to predict from.
-
-    I-JEPA, Assran et al., CVPR 2023, https://arxiv.org/abs/2301.08243. Scale and aspect are
-    drawn independently, and every position at which a rectangle lies inside is equally likely.
-    Sizes are drawn once a step, positions for each image. All images show equally many cells:
-    a random part of what is left of their square. Where less is left, positions are drawn
-    again, at most `TRIES` times, after which all rectangles lie on one another.
+def least_block(size: int, patch: int) -> int:
+    """Cells of iBOT's smallest rectangle: a third of the grid of patches, squared.
 
     Args:
-        context: share of the cells in the square, least and largest.
-        target: share of the cells in each rectangle, least and largest.
-        aspect: height over width of the rectangles, least and largest.
-        targets: k, how many.
-        keep: share of the square's cells that is seen.
+        size: the side of the image, in pixels.
+        patch: side of a patch, in pixels.
 
-    Raises:
-        UserError: a value is out of its range.
+    Example:
+        >>> least_block(224, 16), least_block(32, 4)
+        (16, 4)
     """
-
-    context: tuple[float, float] = (0.85, 1.0)
-    target: tuple[float, float] = (0.15, 0.2)
-    aspect: tuple[float, float] = (0.75, 1.5)
-    targets: int = 4
-    keep: float = 0.25
-
-    def __post_init__(self) -> None:
-        for name in ("context", "target"):
-            low, high = getattr(self, name)
-            _check(name, 0 < low <= high <= 1, "0 < least <= largest <= 1", (low, high))
-        _check(
-            "aspect", 0 < self.aspect[0] <= self.aspect[1], "0 < least <= largest", self.aspect
-        )
-        _check("targets", self.targets >= 1, "at least 1", self.targets)
-        most = 1 - self.target[1] / self.context[0]
-        _check("keep", 0 < self.keep < most, f"above 0 and below {most:g}", self.keep)
-
-    def draw(self, grid: Grid, chance: MaskChance) -> Mask:
-        """What the network sees is not hidden; the rectangles are asked for."""
-        u, cells = chance.common(3), grid[0] * grid[1]
-        square = _inside(_sides(_between(self.context, u[0]) * cells, 1.0), grid)
-        size = _sides(_between(self.target, u[1]) * cells, _between(self.aspect, u[2]))
-        size = _inside(size, grid)
-        left = square[0] * square[1] - size[0] * size[1]
-        seen = max(min(int(self.keep * square[0] * square[1]), left), 1)
-        draws = chance.draws(2 + 2 * TRIES * self.targets, "/places")
-        orders = chance.draws(cells, "/seen").argsort(axis=1, kind="stable")
-        hidden, asked = [], []
-        for mine, order in zip(draws, orders, strict=True):
-            around = _block(grid, square, mine[:2])
-            places = mine[2:].reshape(TRIES, self.targets, 2)
-            blocks = self._targets(grid, size, places, around, seen)
-            free = (around & ~blocks.any(axis=0)).reshape(-1)
-            kept = np.ones(cells, bool)
-            kept[order[free[order]][:seen]] = False
-            hidden.append(kept.reshape(grid))
-            asked.append(blocks)
-        return Mask(torch.from_numpy(np.stack(hidden)), seen, torch.from_numpy(np.stack(asked)))
-
-    def _targets(
-        self, grid: Grid, size: Grid, places: np.ndarray, around: np.ndarray, seen: int
-    ) -> Bool[np.ndarray, "k h w"]:
-        for tried in places:
-            blocks = np.stack([_block(grid, size, place) for place in tried])
-            if int((around & ~blocks.any(axis=0)).sum()) >= seen:
-                return blocks
-        return np.repeat(_block(grid, size, places[0, 0])[None], self.targets, axis=0)
+    return max(size // patch // 3, 1) ** 2
 
 
 def mask_unit(size: int, patch: int) -> int:
@@ -251,27 +218,29 @@ def mask_unit(size: int, patch: int) -> int:
     return min(units or [1], key=lambda unit: abs(unit - side / WIDTH))
 
 
-def _between(bounds: tuple[float, float], u: float) -> float:
-    return bounds[0] + (bounds[1] - bounds[0]) * u
-
-
-def _sides(area: float, aspect: float) -> Grid:
+def sides_of(area: float, aspect: float) -> Grid:
     """Height and width of a rectangle in whole cells."""
     return max(round(math.sqrt(area * aspect)), 1), max(round(math.sqrt(area / aspect)), 1)
 
 
-def _inside(size: Grid, grid: Grid) -> Grid:
-    return min(size[0], grid[0]), min(size[1], grid[1])
+def block_at(
+    grid: Grid, size: Grid, u: np.ndarray, *, last: bool = True
+) -> Bool[np.ndarray, "h w"]:
+    """A rectangle at a place; each one at which it lies inside is equally likely.
 
-
-def _block(grid: Grid, size: Grid, u: np.ndarray) -> Bool[np.ndarray, "h w"]:
-    """A rectangle at a place; each one at which it lies inside is equally likely."""
-    top, left = (int(u[axis] * (grid[axis] - size[axis] + 1)) for axis in range(2))
+    Without ``last`` the last row and column at which it could begin are left out.
+    """
+    top, left = (int(u[axis] * (grid[axis] - size[axis] + last)) for axis in range(2))
     block = np.zeros(grid, bool)
     block[top : top + size[0], left : left + size[1]] = True
     return block
 
 
-def _check(name: str, holds: bool, what: str, got: object) -> None:
+def check_mask(name: str, holds: bool, what: str, got: object) -> None:
+    """Refuse a setting of a mask.
+
+    Raises:
+        UserError: it does not hold.
+    """
     if not holds:
         raise UserError(f"mask: {name} must be {what}, got {got}")

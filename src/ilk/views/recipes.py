@@ -82,10 +82,11 @@ def dino_multicrop(
     local_size: int = 96,
     local_views: int = 8,
     local_scale: tuple[float, float] = (0.05, 0.4),
+    global_scale: tuple[float, float] = (0.4, 1.0),
 ) -> tuple[ImageView, ...]:
     """Views g1, g2, l1, l2, ... of DINO, Caron et al., 2021, https://arxiv.org/abs/2104.14294."""
     g1 = replace(
-        _byol("g1", global_size, (0.4, 1.0), blur_p=1.0),
+        _byol("g1", global_size, global_scale, blur_p=1.0),
         interpolation="bicubic",
         blur_kernel=None,
     )

@@ -71,4 +71,6 @@ def remember(method: Method, memory: nn.ModuleDict, context: Step) -> None:
     """
     for entry in method.remember:
         part = require_kind(memory[entry.memory], _Memory, f"memory {entry.memory}")
-        part.remember(context.joined_rows(entry.outputs))
+        own = getattr(part, "own_rows", False)
+        rows = context.own_rows if own else context.joined_rows
+        part.remember(rows(entry.outputs))

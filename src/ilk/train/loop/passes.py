@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ilk.core import Mask
 from ilk.method import Method, Pass, Together
-from ilk.networks import FEATURE, Network, keep_statistics
+from ilk.networks import ASKED, FEATURE, Network, keep_statistics
 from ilk.views import AdversarialView
 
 Outputs = dict[str, dict[str, Tensor]]  # by view, then by head
@@ -105,21 +105,28 @@ class Runner(nn.Module):
     ) -> Outputs:
         """Heads see all views of the group at once; those on places, all of one size."""
         network = self.network
-        wanted = frozenset[str]().union(*(entry.heads for entry in group))
+        wanted = _heads(group)
         whole = {name for name in wanted if network.root(name) == FEATURE}
         sizes = _grouped(group, lambda entry: (_size(entry, views), _kind(entry, masks)))
         hidden = [_mask(same, masks) for same in sizes]
         images = [_joined([views[entry.view] for entry in same]) for same in sizes]
         shown = [
-            network.shown(own, wanted, mask) for own, mask in zip(images, hidden, strict=True)
+            network.shown(own, _heads(same), mask)
+            for same, own, mask in zip(sizes, images, hidden, strict=True)
         ]
         features = _joined([places[FEATURE] for places in shown])
         mask, own = (hidden[0], images[0]) if len(sizes) == 1 else (None, None)
         rows = network.above({FEATURE: features}, whole, scales, mask=mask, images=own)
-        out = _split(rows, [entry for same in sizes for entry in same], views)
+        every = [entry for same in sizes for entry in same]
+        out = _split(rows, every, [len(views[entry.view]) for entry in every])
         for same, places, mask, own in zip(sizes, shown, hidden, images, strict=True):
-            rows = network.above(places, wanted - whole, scales, mask=mask, images=own)
-            for view, found in _split(rows, same, views).items():
+            rows = network.above(places, _heads(same) - whole, scales, mask=mask, images=own)
+            asked = {name: rows.pop(name) for name in [*rows] if network.root(name) == ASKED}
+            parts = [_split(rows, same, [len(views[entry.view]) for entry in same])]
+            if asked:
+                counts = [masks[entry.view].counted().wanted or 0 for entry in same]
+                parts.append(_split(asked, same, counts))
+            for view, found in (entry for part in parts for entry in part.items()):
                 out[view] |= found
         return out
 
@@ -165,11 +172,13 @@ def runner_of(network: Network, asked: Sequence[Pass], method: Method, role: str
     )
 
 
-def _split(
-    rows: Mapping[str, Tensor], order: Sequence[Pass], views: Mapping[str, Tensor]
-) -> Outputs:
-    """To each view its own part of the rows, as far as it wants them."""
-    counts = [len(views[entry.view]) for entry in order]
+def _heads(group: Sequence[Pass]) -> frozenset[str]:
+    """What is wanted of any of some views."""
+    return frozenset[str]().union(*(entry.heads for entry in group))
+
+
+def _split(rows: Mapping[str, Tensor], order: Sequence[Pass], counts: Sequence[int]) -> Outputs:
+    """To each view its own part of the rows, which has so many, as far as it wants them."""
     parts = {name: tensor.split(counts) for name, tensor in rows.items()}
     return {
         entry.view: {name: parts[name][i] for name in parts if name in entry.heads}

@@ -1,17 +1,21 @@
 """Rows of the places of images: cells of a feature map, or tokens.
 
-Axes: B images, D features, M places.
+Axes: B images, D features, M places, A asked places of all images, N rows.
 """
 
 import math
+from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ilk.core import Composition, RowFacts, Rows, full
+from ilk.core import AlignedKin, Composition, Kin, RowFacts, Rows, full
 from ilk.core.patches import cut_patches
-from ilk.method import Patches
+from ilk.method import Patches, Term
+
+K = TypeVar("K", Kin, AlignedKin)
 
 SMALLEST = 1e-6  # variance of a patch, which may be of one colour
 _PLACE_BITS = 40  # numbers of images in a step stay below 2 to this
@@ -49,6 +53,63 @@ def place_by_place(
         place=boxes,
         hidden=_hidden(facts, count),
     )
+
+
+def asked_places(
+    vectors: Float[Tensor, "A D"], facts: RowFacts, slots: Int[Tensor, " B"]
+) -> Rows:
+    """The rows of the places that the masks of some images ask for.
+
+    A place has the slot that it has among all places of its image.
+
+    Args:
+        vectors: one for each of `ilk.core.Mask.asked_cells`.
+        facts: facts of the images, with their mask.
+        slots: slots of the images.
+    """
+    mask = facts.mask
+    if mask is None:
+        raise ValueError("asked: rows must be of a view that has a mask, its has none")
+    image, cell = mask.asked_cells()
+    made, boxes = facts.composition, None
+    if facts.place is not None:
+        boxes = parts_of(facts.place, *mask.grid).unflatten(0, (len(slots), -1))[image, cell]
+    return Rows(
+        vectors,
+        Composition(made.sources[image], made.shares[image]),
+        slots[image] + ((cell + 1) << _PLACE_BITS),
+        task=None if facts.task is None else facts.task[image],
+        place=boxes,
+        hidden=mask.hidden.flatten(1)[image, cell],
+    )
+
+
+def as_counted(term: Term, kin: K, queries: Rows) -> K:
+    """The kin of a term with the rows over which its loss is a mean.
+
+    Those of hidden places alone, or those of each image together as one.
+    """
+    if term.rows == "images":
+        many = rows_of_its_image(queries.slots, kin.related).clamp(min=1)
+        own = torch.ones_like(many) if kin.importance is None else kin.importance
+        return replace(kin, importance=own / many)
+    if term.rows != "hidden":
+        return kin
+    if queries.hidden is None:
+        raise ValueError(f"term {term.name}: queries must be cells of a mask, they are not")
+    kept = queries.hidden if isinstance(kin, AlignedKin) else queries.hidden[:, None]
+    return replace(kin, weights=kin.weights * kept)
+
+
+def rows_of_its_image(
+    slots: Int[Tensor, " N"], counted: Bool[Tensor, " N"]
+) -> Int[Tensor, " N"]:
+    """How many of the counted rows are places of the same image, for each row."""
+    images = slots & ((1 << _PLACE_BITS) - 1)
+    # What is not counted is put behind all images, so that a sorted list has the others.
+    ordered = images.masked_fill(~counted, 1 << _PLACE_BITS).sort().values
+    ends = (torch.searchsorted(ordered, images, right=right) for right in (True, False))
+    return next(ends) - next(ends)
 
 
 def _hidden(facts: RowFacts, count: int) -> Bool[Tensor, " places"] | None:

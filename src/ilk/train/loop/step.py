@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor, nn
 
 from ilk.core import (
@@ -22,18 +21,21 @@ from ilk.core import (
     UserError,
     full,
 )
-from ilk.kin import HasRows, memory_of
+from ilk.kin import Counterpart, HasRows, memory_of
 from ilk.method import FromMemory, NearestNeighbour, Patches, RowSource, Source, Term
-from ilk.networks import Network
-from ilk.objectives import rows_in_all, rows_with_kin
+from ilk.networks import ASKED, Network
+from ilk.objectives import per_rank, rows_in_all, rows_with_kin
 from ilk.train.loop.joining import concatenated, still
 from ilk.train.loop.kin_counts import kin_counts
 from ilk.train.loop.passes import Outputs
-from ilk.train.loop.places import patch_rows, place_by_place
+from ilk.train.loop.places import (
+    as_counted,
+    asked_places,
+    patch_rows,
+    place_by_place,
+)
 from ilk.train.processes.distributed import gather_rows
 from ilk.views import ViewRows
-
-K = TypeVar("K", Kin, AlignedKin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +133,19 @@ class Step:
     def learning_rows(self, output: Output) -> Rows:
         """The rows of an output on this rank, with gradient unless it is stopped."""
         vectors = self._outputs[output.network][output.view][output.head]
-        return self._as_rows(output.view, vectors.detach() if output.stopped else vectors)
+        asked = self._student.root(output.head) == ASKED
+        vectors = vectors.detach() if output.stopped else vectors
+        return self._as_rows(output.view, vectors, asked=asked)
 
-    def _as_rows(self, view: str, vectors: Tensor) -> Rows:
+    def _as_rows(self, view: str, vectors: Tensor, *, asked: bool = False) -> Rows:
         facts = self._views[view].facts
         made = facts.composition
         # The first source of a row is the item it shows: (item, view, block) names one image.
         slots = made.sources[:, 0] * len(self._numbers) + self._numbers[view]
         block = torch.arange(facts.blocks, device=slots.device)
         slots = slots * self._blocks + block.repeat_interleave(len(slots) // facts.blocks)
+        if asked:
+            return asked_places(vectors, facts, slots)
         if vectors.ndim > 2:
             return place_by_place(vectors, facts, slots)
         return Rows(vectors, made, slots, task=facts.task, place=facts.place)
@@ -171,6 +177,10 @@ class Step:
         kin = decide()
         self._decided.append((rule, made, candidates, kin))
         return kin
+
+    def own_rows(self, outputs: Sequence[Output]) -> Rows:
+        """The rows of some outputs on this rank, without gradient."""
+        return concatenated([self.rows(output) for output in outputs])
 
     def joined_rows(self, outputs: Sequence[Output]) -> Rows:
         """The rows of some outputs on all ranks, without gradient."""
@@ -214,7 +224,7 @@ class Step:
         vectors = tuple(full(block.vectors) for block in blocks)
         asked = full(queries.vectors)
         if isinstance(term.kin, AlignedRule) and isinstance(term.objective, AlignedObjective):
-            kin = _asked(term, term.kin.align(asking, answering, self), asking)
+            kin = as_counted(term, term.kin.align(asking, answering, self), asking)
             self.kin_records.append(KinRecord(term, asking, answering, kin))
             loss = term.objective.aligned(asked, vectors, kin, self._progress)
         else:
@@ -223,7 +233,15 @@ class Step:
             loss = term.objective(asked, vectors, kin, self._progress)
         if term.rows == "all":
             return loss * (rows_with_kin(kin).to(loss) / rows_in_all(kin))
+        if term.rows == "images":
+            return loss * (rows_with_kin(kin).to(loss) / self._images(term))
         return loss
+
+    def _images(self, term: Term) -> Num[Tensor, ""]:
+        """How many images of a rank the queries are places of, on average over ranks."""
+        shown = [query.view for query in term.queries if isinstance(query, Output)]
+        made = [self._views[view].facts.composition for view in shown]
+        return per_rank(torch.tensor(sum(map(len, made)), device=made[0].sources.device))
 
     @torch.no_grad()
     def _decide(
@@ -236,7 +254,7 @@ class Step:
                 f"term {term.name}: kin must be decided among {columns} candidates, got "
                 f"{kin.weights.shape[1]}"
             )
-        kin = _asked(term, kin, asking)
+        kin = as_counted(term, kin, asking)
         self.kin_records.append(KinRecord(term, asking, answering, kin))
         if self.monitor_labels is not None and term.classes is None:
             found = kin_counts(term.kin, asking, answering, kin, self.monitor_labels, self)
@@ -245,7 +263,13 @@ class Step:
         return (kin, None) if made is None else (add_columns(kin, made[1]), made[0])
 
     def _candidates(self, term: Term) -> list[Rows]:
-        """The rows of the candidates of all ranks; none where they are classes."""
+        """The rows of the candidates of all ranks; none where they are classes.
+
+        Where the one candidate that counts is of the query's own image, this rank's are enough.
+        """
+        alone = not (term.objective.joint or term.objective.contrasts)
+        if alone and isinstance(term.kin, Counterpart):
+            return [self.source_rows(entry) for entry in term.row_sources]
         return [
             self.source_rows(entry)
             if isinstance(entry, FromMemory)
@@ -258,16 +282,6 @@ class Step:
         if term.candidates not in self._answering:
             self._answering[term.candidates] = concatenated([still(block) for block in blocks])
         return self._answering[term.candidates]
-
-
-def _asked(term: Term, kin: K, queries: Rows) -> K:
-    """The kin of hidden places alone, where a term is of these."""
-    if term.rows != "hidden":
-        return kin
-    if queries.hidden is None:
-        raise ValueError(f"term {term.name}: queries must be cells of a mask, they are not")
-    kept = queries.hidden if isinstance(kin, AlignedKin) else queries.hidden[:, None]
-    return replace(kin, weights=kin.weights * kept)
 
 
 def add_columns(kin: Kin, ignored: Bool[Tensor, "Q m"]) -> Kin:

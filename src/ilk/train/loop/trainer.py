@@ -12,7 +12,7 @@ from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
 from ilk.core import UNKNOWN, Progress, seeding, value
-from ilk.method import EMA, Method, passes, shown_views
+from ilk.method import EMA, Method, asks_for_places, passes, shown_views
 from ilk.networks import Network, Teacher, fastest_layout, merged
 from ilk.train.loop.head_start import HeadStart
 from ilk.train.loop.loader import Batch
@@ -190,7 +190,8 @@ class Trainer:
             seed=self.seed,
             monitor_labels=monitor_labels,
         )
-        context.uneven = any(view.subset != "all" for view in self.method.views)
+        some = any(view.subset != "all" for view in self.method.views)
+        context.uneven = some or asks_for_places(self.method)
         return context
 
     def _losses(self, context: Step) -> dict[str, Float[Tensor, ""]]:
