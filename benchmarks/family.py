@@ -41,6 +41,12 @@ TEACHER = {"momentum": 0.99}
 QUEUE = {"queue_size": 4096}
 CROPS = {"local_views": 2, "min_local_scale": 0.2}  # 5 % of 32 pixels is a patch of 7
 
+TOKENS = {
+    name: value
+    for name, value in DINO["method_options"].items()
+    if name not in ("batch_norm", "base_lr", "warmup_epochs")
+}
+
 # A new method needs a line here; a test says which one has none.
 METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "simclr": HEAD,
@@ -90,15 +96,23 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "exemplar": {"copies": 4, "dim": 128},
     "dcl": HEAD,
     "tico": HEAD | TEACHER,
+    "ibot": TOKENS,
+    "dinov2": TOKENS | {"patch_dim": 128},
+    "i-jepa": {"predictor_dim": 32, "predictor_depth": 2, "predictor_heads": 4,
+               "momentum": 0.99},
     # Another cell teaches these two.
     "rekd": QUEUE | {"hidden": 1024, "teacher": "runs/family/moco-v3/seed0"},
     "distill": {"teacher": "runs/family/moco-v3/seed0"},
 }  # fmt: skip
 
 
-# Methods that leave patches out need a transformer; its feature is the mean of its patches.
+# Methods that leave patches out or ask for them need a transformer; where nothing asks anything
+# of its class token, its feature is the mean of its patches.
 BACKBONES: Mapping[str, Mapping[str, Any]] = {
     "mae": {"backbone": "vit_mini", "backbone_options": {"global_pool": "avg"}},
+    "ibot": {"backbone": "vit_mini"},
+    "dinov2": {"backbone": "vit_mini"},
+    "i-jepa": {"backbone": "vit_mini", "backbone_options": {"global_pool": "avg"}},
 }
 
 

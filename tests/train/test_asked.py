@@ -164,9 +164,9 @@ def test_sdmp_mixes_small_crops_and_leaves_patches_as_they_are(fabric, name):
     assert sum(term.weight for term in mixed.terms) == pytest.approx(total)
     asked = {q.view for t in mixed.terms if t.name in ("source", "mix") for q in t.queries}
     assert asked == {"l3~", "l4~"}
+    few = small_method(name, local_views=1)  # the crop that it would mix has a mask
     with pytest.raises(UserError, match="must take mixed images, but its queries have one kin"):
-        small = recipe(name, {**SMALL[name], "local_views": 1}).build(GIVEN_VIT)
-        mixture("sdmp", {}).apply(small)  # the crop that it would mix has a mask
+        mixture("sdmp", {}).apply(few)
 
 
 @pytest.mark.parametrize("name", PLACES)

@@ -245,6 +245,10 @@ LIMITS: Sequence[Limit] = (
     ),
 )
 
+SMALL_TOKENS: Mapping[str, Any] = {
+    "hidden": 512, "dim": 128, "teacher_temperature": 0.04, "drop_path": 0.0,
+    "norm_last_layer": True, "min_local_scale": 0.2,
+}  # fmt: skip
 # What a small network is trained with, by method: other values than a limit gives.
 SMALL_METHODS: Mapping[str, Mapping[str, Any]] = {
     "moco-v3": {"dim": 128, "momentum": 0.95, "min_scale": 0.2},
@@ -262,6 +266,9 @@ SMALL_METHODS: Mapping[str, Mapping[str, Any]] = {
     "context": {"dim": 128},
     "jigsaw": {"dim": 128},
     "exemplar": {"dim": 128},
+    "ibot": SMALL_TOKENS,
+    "dinov2": SMALL_TOKENS | {"patch_dim": 128},
+    "i-jepa": {"predictor_dim": 32, "predictor_depth": 2, "predictor_heads": 4},
 }  # fmt: skip
 SMALL_OPTIMISER: Mapping[str, Any] = {
     "name": "adamw",
