@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ilk.core import Mask
+from ilk.core import Mask, UserError
 from ilk.networks import Head, Network, PlacePredictor, SameAs, backbone, check_heads
 from ilk.networks.surgery import sincos_positions
 
@@ -96,6 +96,15 @@ def test_a_shared_head_has_the_weights_of_the_other_and_none_of_its_own():
     assert network.root("patch_projector") == "asked"
     (out["projector"].sum() + out["patch_projector"].sum()).backward()
     assert (own.bias.grad == 2 + 8).all()
+
+
+def test_places_are_asked_for_by_a_mask_of_their_grid():
+    network, images = shared(), torch.randn(2, 3, 24, 24)
+    with pytest.raises(ValueError, match="must have a mask"):
+        network(images, {"patch_projector"})
+    other = Mask(torch.zeros(2, 2, 2, dtype=torch.bool), 4)
+    with pytest.raises(UserError, match="one place for each patch .*, 2 x 2 of them, got 9"):
+        network(images, {"patch_projector"}, mask=other)
 
 
 def test_a_head_shares_those_of_one_before_it():

@@ -7,11 +7,13 @@ import torch
 from lightning_fabric import Fabric
 
 from ilk.core import Output, UserError
+from ilk.kin import Itself
 from ilk.kin_rules import kin_rule
 from ilk.memory import Centre
-from ilk.method import asks_for_places, with_background
+from ilk.method import Term, asks_for_places, with_background
 from ilk.methods import recipe
 from ilk.mixes import mixture
+from ilk.objectives import KoLeo
 from ilk.train.assemble import assemble
 from ilk.train.loop.places import place_by_place, rows_of_its_image
 from ilk.train.planning.choices import with_network
@@ -79,6 +81,21 @@ def test_an_image_counts_as_one_however_many_places_it_has(fabric):
         means = [rows[images == i].mean() if (images == i).any() else 0.0 for i in range(8)]
         assert len(set(images.tolist())) < 8  # some have no mask
         assert loss.item() == pytest.approx(float(sum(means)) / 8, rel=1e-5)
+
+
+def test_a_statistic_of_the_batch_is_no_mean_over_images():
+    own = (Output("student", "m1", "feature"),)
+    with pytest.raises(
+        UserError, match="rows may be images where the loss is a mean over rows"
+    ):
+        Term(
+            name="x",
+            queries=own,
+            candidates=own,
+            kin=Itself(),
+            objective=KoLeo(),
+            rows="images",
+        )
 
 
 def test_rows_of_an_image_are_counted_where_they_count():

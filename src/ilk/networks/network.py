@@ -35,10 +35,10 @@ class Head:
         on: ``feature`` of the backbone [B, F], its ``map`` [B, C, H, W] before pooling or the
             same as ``tokens`` [B, N, C], all its tokens as a ``sequence``, those that are of no
             place first, the tokens of the places that the masks ask for, ``asked`` [A, C], or
-            the name of a head that stands before this one. Of a view of tiles the places are the
-            tiles, and their tokens have the width F. What stands on ``hidden`` replaces hidden
-            patches before the backbone sees them, see `MaskToken`; without such a head they are
-            left out.
+            the name of a head that stands before this one. Of a view of tiles the places are
+            the tiles, and their tokens have the width F. What stands on ``hidden`` replaces
+            hidden patches before the backbone sees them, see `MaskToken`; without such a head
+            they are left out.
         teacher: whether a teacher has it too.
         renew: makes a module whose weights replace its own at the beginning of every epoch but
             the first.
@@ -153,7 +153,7 @@ class Network(nn.Module):
                 out = feature_and_places(self.backbone, images)
             else:
                 return {FEATURE: self.backbone(images)}
-            if mask is not None and ASKED in self._needed(wanted):
+            if ASKED in self._needed(wanted):
                 out[ASKED] = asked_tokens(out[TOKENS], mask)
             return out
 

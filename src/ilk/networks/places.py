@@ -89,12 +89,15 @@ def of_tiles(backbone: nn.Module, images: Tensor) -> dict[str, Tensor]:
     return {FEATURE: tokens.mean(dim=1), MAP: places, TOKENS: tokens, SEQUENCE: tokens}
 
 
-def asked_tokens(tokens: Float[Tensor, "B N C"], mask: Mask) -> Float[Tensor, "A C"]:
+def asked_tokens(tokens: Float[Tensor, "B N C"], mask: Mask | None) -> Float[Tensor, "A C"]:
     """The tokens of the places that a mask asks for, see `ilk.core.Mask.asked_cells`.
 
     Raises:
+        ValueError: there is no mask.
         UserError: the backbone does not show a place for each cell of the mask.
     """
+    if mask is None:
+        raise ValueError("asked: images must have a mask that asks for places, they have none")
     rows, columns = mask.grid
     if tokens.shape[1] != rows * columns:
         raise UserError(
