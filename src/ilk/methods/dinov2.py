@@ -9,7 +9,7 @@ Against iBOT: the three last; exactly half of the large crops have a mask, and t
 Departures: KoLeo looks for the nearest row of all processes, where the authors' code looks on
     each GPU alone. It sees the feature, which is the class token where the backbone pools so.
     Rates and EMA are those of the authors' long run, without its lower rate of the patch
-    embedding; LayerScale and the size of patches are the backbone's. As in the code, the loss
+    embedding, and prototypes as many as in their runs on ImageNet; LayerScale and the size of patches are the backbone's. As in the code, the loss
     of patches is divided by all large crops, with a mask or without; masks are laid out for
     each view. targets="mean" centres as DINO does, which is the code's short run.
 Checked: tests/views/test_masks.py, tests/train/test_asked.py, tests/objectives/test_spread.py,
@@ -43,7 +43,7 @@ class DINOv2:
     hidden: int = 2048
     dim: int = 384
     patch_dim: int = 256
-    prototypes: int = 131_072
+    prototypes: int = 65_536
     temperature: float = 0.1
     teacher_temperature: float = 0.07
     warmup_teacher_temperature: float = 0.04
