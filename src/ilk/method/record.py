@@ -139,20 +139,19 @@ class Mixable:
         SDMP, Ren et al., CVPR 2022, section 3.3. By its Table 10 mixing hurts DINO without
         small crops (67.8 to 64.1 %) and with two (71.5 to 70.9 %), and helps with six.
 
-        Args:
-            names: of all crops.
-            share: of the method's summed term weights that the terms of crops have. Where there
-                are others, mixed crops weigh what their clean ones did.
+        ``share`` is that of the summed term weights that the terms of crops have. Where there
+        are others, mixed crops weigh what their clean ones did.
         """
         small = len(names) - 2
         few = small < 2
         queries = (names[1],) if few else tuple(names[2 + (len(names) - 1) // 2 :])
         mixed = share * len(queries) / (len(names) - 1)
+        clean, each = (1.0, 1.0) if share == 1 else (1 - mixed, mixed / 2)
         return Mixable(
             queries=queries,
-            clean=1.0 if share == 1 else 1 - mixed,
-            source=1.0 if share == 1 else mixed / 2,
-            mix=1.0 if share == 1 else mixed / 2,
+            clean=clean,
+            source=each,
+            mix=each,
             caution=""
             if small >= HELPED
             else f"with {small} small crops mixing lowered the paper's accuracy (Table 10); "
