@@ -147,16 +147,15 @@ class Mixable:
         queries = (names[1],) if few else tuple(names[2 + (len(names) - 1) // 2 :])
         mixed = share * len(queries) / (len(names) - 1)
         clean, each = (1.0, 1.0) if share == 1 else (1 - mixed, mixed / 2)
-        return Mixable(
-            queries=queries,
-            clean=clean,
-            source=each,
-            mix=each,
-            caution=""
+        caution = (
+            ""
             if small >= HELPED
-            else f"with {small} small crops mixing lowered the paper's accuracy (Table 10); "
-            f"set local_views={HELPED} or more",
+            else (
+                f"with {small} small crops mixing lowered the paper's accuracy (Table 10); "
+                f"set local_views={HELPED} or more"
+            )
         )
+        return Mixable(queries=queries, clean=clean, source=each, mix=each, caution=caution)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
