@@ -137,14 +137,11 @@ class Mixable:
         """Multi-crop with two large crops first: the last half of the small ones is mixed.
 
         SDMP, Ren et al., CVPR 2022, section 3.3. By its Table 10 mixing hurts DINO without
-        small crops (67.8 to 64.1 %) and with two (71.5 to 70.9 %), and helps with six.
-
-        ``share`` is that of the summed term weights that the terms of crops have. Where there
-        are others, mixed crops weigh what their clean ones did.
+        small crops (67.8 to 64.1 %) and with two (71.5 to 70.9 %), and helps with six. Where
+        crops have but a share of the terms' weights, mixed ones weigh what clean ones did.
         """
         small = len(names) - 2
-        few = small < 2
-        queries = (names[1],) if few else tuple(names[2 + (len(names) - 1) // 2 :])
+        queries = (names[1],) if small < 2 else tuple(names[2 + (len(names) - 1) // 2 :])
         mixed = share * len(queries) / (len(names) - 1)
         clean, each = (1.0, 1.0) if share == 1 else (1 - mixed, mixed / 2)
         caution = (
