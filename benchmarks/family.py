@@ -130,7 +130,8 @@ def cells() -> tuple[Cell, ...]:
         )
         for name, options in METHOD_OPTIONS.items()
     )
-    return (Cell(name="pixels"), Cell(name="untrained"), *runs)
+    transformer = Cell(name="untrained-vit", encoder="random:vit_mini")
+    return (Cell(name="pixels"), Cell(name="untrained"), transformer, *runs)
 
 
 def family(path: Path, epochs: float = EPOCHS) -> Grid:

@@ -7,15 +7,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import continued_page, learning, mixing_page, selection_page, semi_page
+from benchmarks import (
+    continued_page,
+    family_page,
+    learning,
+    mixing_page,
+    selection_page,
+    semi_page,
+)
 from benchmarks.gains import regimes
 from benchmarks.grid import in_percent
+from benchmarks.pixels import CELLS, EPOCHS
 from benchmarks.speed_tables import kin, speed
-from ilk.cli.methods import header
-from ilk.cli.needs import needs
-from ilk.kin_rules import KIN_RULES
-from ilk.methods import METHODS
-from ilk.mixes import MIXES
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -43,7 +46,8 @@ def results_page(text: str) -> str:
         "semi": semi_page.page(),
         "learning": learned(),
         "speed": "\n".join([*speed(), *engines()]) + "\n",
-        "methods": methods(),
+        "methods": family_page.methods(),
+        "pixels": pixels(),
     }
     for mark, content in made.items():
         text = between(text, mark, content.replace("](benchmarks/", "](../benchmarks/"))
@@ -213,63 +217,24 @@ def table(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
     return lines
 
 
-def methods() -> str:
-    """What each method, mix and kin rule is, and what each method learned in `make family`."""
-    cells = family()
-    rules = {f"kin.{name}": kind for name, kind in KIN_RULES.items()}
-    heads, lines = ["name", "what it is", "paper", "needs"], list[str]()
-    if cells:
-        heads += ["k-NN", "minutes"]
-        lines += [caption(cells), ""]
-    lines += [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-    for name, kind in {**METHODS, **MIXES, **rules}.items():
-        head = header(kind)
-        what = head["title"].partition(": ")[2]
-        paper, _, address = head["Paper"].rpartition(", ")
-        row = [f"`{name}`", what, f"[{paper}]({address})", needs(name)]
-        if cells:
-            found = cells.get(name, []) if name in METHODS else []
-            row.append(", ".join(in_percent(cell["results"][0]) for cell in found))
-            row.append(", ".join(minutes(cell) for cell in found))
-        lines.append(f"| {' | '.join(row)} |")
-    return "\n".join(lines) + "\n"
-
-
-def family() -> dict[str, list[dict[str, Any]]]:
-    """The cells of the family benchmark by name, seed by seed."""
-    cells: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted((RESULTS / "family").glob("*.json")):
-        cell = json.loads(path.read_text())
-        cells.setdefault(cell["cell"], []).append(cell)
-    return cells
-
-
-def minutes(cell: dict[str, Any]) -> str:
-    """What training took of a processor, where it is known."""
-    seconds = cell.get("train_processor_seconds")
-    return "" if seconds is None else f"{seconds / 60:.0f}"
-
-
-def caption(cells: dict[str, list[dict[str, Any]]]) -> str:
-    """What the last columns are, and what has to be beaten."""
-    lengths = {
-        c["settings"]["epochs"] for found in cells.values() for c in found if c["settings"]
+def pixels() -> str:
+    """What methods whose targets are pixels learned, of `python -m benchmarks.pixels`."""
+    found = [json.loads(path.read_text()) for path in (RESULTS / "pixels").glob("*.json")]
+    if not found:
+        return "Not measured yet.\n"
+    order = [cell.name for cell in CELLS]
+    rows = {
+        cell["cell"]: cell["results"]
+        for cell in sorted(found, key=lambda cell: order.index(cell["cell"]))
     }
-    beaten = (
-        f"{in_percent(cells[name][0]['results'][0])} by {what}"
-        for name, what in (("untrained", "the untrained network"), ("pixels", "raw pixels"))
-        if name in cells
-    )
-    return (
-        "k-NN and minutes are of `make family`: CIFAR-10, 10,000 images, `resnet_mini`, 32 px, "
-        f"{' or '.join(f'{length:g}' for length in sorted(lengths))} epochs, one seed, small "
-        "heads and one optimiser for all, minutes of a processor. Settings were not chosen by "
-        "these scores, but where a method did not beat the untrained network (`swav`, `uic`, "
-        "`dac`): this is what learns at once, not a ranking. `supcon` sees the labels, `rekd` "
-        "is taught by the run of `moco-v3`. "
-        f"To be beaten: {' and '.join(beaten)} "
-        "([JSON](benchmarks/results/family))."
-    )
+    lines = [
+        f"4,000 images of CIFAR-10 at 32 px, {EPOCHS} epochs, one seed, scored on 2,000: this "
+        "tells learning from chance and ranks nothing ([JSON](benchmarks/results/pixels)). "
+        "`mae`, `simmim` and `untrained` have `vit_mini`, the others `resnet_mini`.",
+        "",
+        *table(rows),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def short(command: str) -> str:

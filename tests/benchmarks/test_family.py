@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import family, semi, tables
+from benchmarks import family, family_page, semi
 from benchmarks.grid import Grid, write
 from ilk.data import Arrays
 from ilk.methods import METHODS
@@ -18,7 +18,7 @@ CELLS = {cell.name: cell for cell in family.cells()}
 def test_every_method_has_a_cell_and_every_cell_a_method():
     assert {*family.METHOD_OPTIONS, *semi.METHODS} == {*METHODS}
     assert not {*family.METHOD_OPTIONS} & {*semi.METHODS}
-    assert [*CELLS] == ["pixels", "untrained", *family.METHOD_OPTIONS]
+    assert [*CELLS] == ["pixels", "untrained", "untrained-vit", *family.METHOD_OPTIONS]
 
 
 @pytest.fixture(scope="module")
@@ -59,18 +59,19 @@ def test_a_try_is_kept_apart_from_the_results(monkeypatch: pytest.MonkeyPatch, n
 def test_the_table_of_methods_has_scores_where_there_are_runs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    monkeypatch.setattr(tables, "RESULTS", tmp_path)
-    assert "| name | what it is | paper | needs |\n" in tables.methods()
+    monkeypatch.setattr(family_page, "RESULTS", tmp_path)
+    assert "| name | what it is | paper | needs |\n" in family_page.methods()
     score = {"protocol": "knn@1", "value": 0.5, "interval": [0.45, 0.55]}
     for name, seconds in (("simclr", 600.0), ("pixels", None)):
         settings = {"epochs": 30} if seconds else None
         content = {"cell": name, "seed": 0, "train_processor_seconds": seconds,
                    "results": [score], "settings": settings}  # fmt: skip
         write(tmp_path / "family" / f"{name}-seed0.json", content)
-    made = tables.methods()
+    made = family_page.methods()
     assert "30 epochs" in made
     assert "To be beaten: 50.0 % (45.0 to 55.0) by raw pixels" in made
     rows = {line.split("|")[1].strip(): line for line in made.splitlines() if "|" in line}
     assert rows["`simclr`"].endswith("| 50.0 % (45.0 to 55.0) | 10 |")
     assert rows["`byol`"].endswith("|  |  |")
+    assert "(https://arxiv.org/abs/1505.05192); [in the grid" in rows["`context`"]
     assert rows["`i-mix`"].endswith("|  |  |")
