@@ -38,6 +38,13 @@ def test_groups_are_written_as_table_page_and_into_the_index(ilk, photos):
     kept = kept_clusters(index.folder / "derived" / "clusters.parquet", index.fingerprint)
     assert kept is not None
     assert kept["key"].to_pylist() == index.columns(["key"])["key"].to_pylist()
+    inside = {row["key"] for row in kept.to_pylist() if row["cluster"] == 3}
+    key = next(row["key"] for row in kept.to_pylist() if row["cluster"] != 3)
+    said = ilk("search", photos, "--key", key, "-k", "40", "--where", "cluster=3", "--json")
+    (found,) = json.loads(said.out)["found"]
+    assert {row["key"] for row in found["nearest"]} == inside
+    said = ilk("select", photos, "-n", "1", "--where", "cluster=3", "--json")
+    assert json.loads(said.out)["of"] == len(inside)
     delete_from_index(photos, [index.columns(["key"])["key"][0].as_py()])
     now = Index.open(photos).fingerprint
     assert kept_clusters(index.folder / "derived" / "clusters.parquet", now) is None

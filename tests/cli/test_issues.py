@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from ilk.curate import read_decisions
+from ilk.curate import decided, keep_decisions, read_decisions
 from ilk.data import open_source
 from ilk.embedding import embed_to_table
 from ilk.networks import load_encoder
@@ -68,6 +68,29 @@ def test_a_table_a_page_and_decisions(ilk, photos, tmp_path):
     assert rows["unreadable"]["key"] == "dog/damaged.png"
     assert rows["dark"]["content"] == row["content"]
     assert rows["dark"]["by"].startswith("issues: ")
+
+
+def test_a_repeated_search_replaces_its_own_rows_alone(ilk, photos):
+    ilk("issues", "photos", "--drop", "dark")
+    (dark,) = read_decisions("curation.parquet").to_pylist()
+    elsewhere = decided(["other.png"], [1], "drop", reason="dark", by="issues: of others")
+    by_hand = decided(["dog/damaged.png"], None, "drop", reason="dark", by="hand")
+    another = decided(["x"], [2], "drop", reason="blurry", by="issues: of another kind")
+    for rows in (elsewhere, by_hand, another):
+        keep_decisions("curation.parquet", rows)
+    table = pq.read_table("photos-issues.parquet")
+    at = next(n for n, k in enumerate(table["key"].to_pylist()) if k != dark["key"])
+    fine, content = table["key"][at].as_py(), table["content"][at].as_py()
+    older = decided([fine], [content], "drop", reason="dark", by="issues: a limit of before")
+    keep_decisions("curation.parquet", older)
+    assert ilk("issues", "photos", "--drop", "dark").code == 0
+    left = {
+        (row["key"], row["reason"]) for row in read_decisions("curation.parquet").to_pylist()
+    }
+    assert left == {
+        (dark["key"], "dark"), ("other.png", "dark"), ("dog/damaged.png", "dark"),
+        ("x", "blurry"),
+    }  # fmt: skip
 
 
 def test_neighbours_in_an_index_find_more(ilk, photos):

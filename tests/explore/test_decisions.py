@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from ilk.curate import decided, read_decisions, verdicts, write_decisions
+from ilk.curate import decided, keep_decisions, read_decisions, verdicts, write_decisions
 from ilk.data.pairs import read_pairs
 from ilk.explore import Page
 from ilk.explore.curation import Choice
@@ -36,6 +36,17 @@ def test_decisions_are_written_and_taken_back(client: TestClient, folder: Path) 
     left = verdicts(read_decisions(folder / "curation.parquet"))["key"].to_pylist()
     assert "cat/18.png" not in left
     assert len(left) == 2
+
+
+def test_a_list_that_a_command_changes_is_read_again(page: Page, folder: Path) -> None:
+    path = folder / "curation.parquet"
+    assert page.curation.made() == {}
+    keys = page.collection.keys.to_pylist()
+    page.curation.decide([Choice(4, "drop")])
+    made = page.curation.made()
+    assert page.curation.made() is made, "and not for every question"
+    keep_decisions(path, decided(keys[6:7], None, "keep", reason="dark", by="a rule"))
+    assert set(page.curation.made()) == {4, 6}
 
 
 @pytest.mark.parametrize(

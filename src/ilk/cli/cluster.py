@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.counts import count
+from ilk.core.endings import table_and_page
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,30 +45,28 @@ def cluster(
         Draw the first centres from this seed.
     """
     ks = _numbers(k)
-    path = output or Path(f"{index.resolve().stem}-clusters.html")
-    if path.suffix.lower() not in {".html", ".parquet"}:
-        raise UserError(f"-o: must end in .html or .parquet, got {path}")
+    place, page = table_and_page(output or Path(f"{index.resolve().stem}-clusters.html"))
     from ilk.curate.clusters import levels
     from ilk.curate.grouped import MARK, check_ours, cluster_table, save_clusters
     from ilk.search import DERIVED, Index
 
     opened = Index.open(index)
-    check_ours(path.with_suffix(".parquet"), MARK, "-o")
+    check_ours(place, MARK, "-o")
     if not len(opened):
         raise UserError(f"cluster: {index} must hold an image, got none")
     found = levels(opened.vectors, ks, seed=seed)
     table = cluster_table(opened.columns(["id", "key", "content"]), found)
     console = terminal()
-    for place in (path.with_suffix(".parquet"), index / DERIVED / "clusters.parquet"):
-        save_clusters(place, table, opened.fingerprint)
+    for copy in (place, index / DERIVED / "clusters.parquet"):
+        save_clusters(copy, table, opened.fingerprint)
     for level in found:
         sizes = f"of {level.sizes.min():,} to {level.sizes.max():,} images"
         say(console, f"{count(len(level.sizes), 'group')} {sizes}: {plain(level.why)}")
-    page = path if path.suffix.lower() == ".html" and _write_page(path, opened, found) else None
-    say(console, f"The groups are in {plain(path.with_suffix('.parquet'))}" + (
+    page = page if page and _write_page(page, opened, found) else None
+    say(console, f"The groups are in {plain(place)}" + (
         f", the page is {plain(page)}" if page else ""))  # fmt: skip
     answer({
-        "table": str(path.with_suffix(".parquet")), "page": page and str(page),
+        "table": str(place), "page": page and str(page),
         "groups": [len(level.sizes) for level in found], "why": [level.why for level in found],
     })  # fmt: skip
 

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from ilk.cli.arguments import check_paths
 from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.counts import count
+from ilk.core.endings import table_and_page
 from ilk.core.errors import UserError
 from ilk.core.names import did_you_mean
 from ilk.progress import TrainDisplay
@@ -104,9 +105,7 @@ def _outputs(data: tuple[str, ...], output: Path | None) -> tuple[Path, Path | N
     check_paths(data)
     if output is None:
         output = Path(f"{Path(data[0].partition(':')[0]).resolve().stem}-issues.html")
-    if output.suffix.lower() not in {".html", ".parquet"}:
-        raise UserError(f"-o: must end in .html or .parquet, got {output}")
-    return output.with_suffix(".parquet"), output if output.suffix.lower() == ".html" else None
+    return table_and_page(output)
 
 
 def _check_kinds(drop: Sequence[str], index: Path | None) -> None:
@@ -184,4 +183,5 @@ def _decide(path: Path, table: Any, found: Sequence["Found"]) -> None:
             path,
             decided(rows["key"], rows["content"], "drop", reason=entry.kind,
                     by=f"issues: {entry.says}"),
+            instead=entry.kind, among=table,
         )  # fmt: skip

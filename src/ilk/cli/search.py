@@ -13,13 +13,13 @@ from rich.table import Table
 from ilk.cli.arguments import check_paths
 from ilk.cli.tables import print_table
 from ilk.cli.terminal import answer, plain, say, terminal
+from ilk.core.endings import table_and_page
 from ilk.core.errors import UserError
 
 if TYPE_CHECKING:
     from ilk.cli.found import Found
 
 _SHOWN = 20  # rows of a table on the terminal
-_ENDINGS = (".html", ".parquet")
 
 
 def search(
@@ -62,15 +62,15 @@ def search(
         raise UserError("search: needs images or --key KEY to look for, got neither")
     if k < 1:
         raise UserError(f"-k: must be 1 or more, got {k}")
-    if output is not None and output.suffix.lower() not in _ENDINGS:
-        raise UserError(f"-o: must end in .html or .parquet, got {output}")
+    page = None if output is None else table_and_page(output)[1]
     check_paths(images)
     from ilk.cli.found import find
+    from ilk.curate.grouped import with_clusters
     from ilk.search import Index, rows_where
 
     console = terminal()
     opened = Index.open(index)
-    within = None if where is None else rows_where(opened.table, where)
+    within = None if where is None else rows_where(with_clusters(opened), where)
     found = find(
         opened, images, key, k, within, encoder=encoder, exact=exact, device=device,
         tell=lambda words: say(console, plain(words)),
@@ -79,8 +79,7 @@ def search(
     if output is not None:
         from ilk.cli.found import write_page, write_table
 
-        write = write_page if output.suffix.lower() == ".html" else write_table
-        write(found, output)
+        (write_table if page is None else write_page)(found, output)
         say(console, f"The images found are in {plain(output)}")
     answer({"index": str(index), "output": output and str(output), "found": found.as_json()})
 

@@ -93,9 +93,12 @@ def _candidates(index: "Index", output: Path, where: str | None) -> Any:
     import numpy as np
 
     from ilk.curate import read_decisions, rows_about, verdicts
+    from ilk.curate.grouped import with_clusters
     from ilk.search import rows_where
 
-    mask = np.ones(len(index), np.bool_) if where is None else rows_where(index.table, where)
+    mask = np.ones(len(index), np.bool_)
+    if where is not None:
+        mask = rows_where(with_clusters(index), where)
     if output.exists():
         held, known = verdicts(read_decisions(output)), index.columns(["key", "content"])
         rows = rows_about(held, known["key"], known["content"])

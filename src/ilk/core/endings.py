@@ -30,6 +30,22 @@ def check_page(path: Path, option: str = "-o") -> None:
         raise UserError(f"{option}: must end in .html, got {path}")
 
 
+def table_and_page(path: Path, option: str = "-o") -> tuple[Path, Path | None]:
+    """Where a table is written, and beside it a page where the name asks for one.
+
+    Args:
+        path: FILE.parquet for the table alone, FILE.html for both.
+        option: that names it; what the message of an error begins with.
+
+    Raises:
+        UserError: the name ends otherwise.
+    """
+    ending = path.suffix.lower()
+    if ending not in {".html", ".parquet"}:
+        raise UserError(f"{option}: must end in .html or .parquet, got {path}")
+    return path.with_suffix(".parquet"), path if ending == ".html" else None
+
+
 def table_format(path: Path, subject: str = "embed") -> Format:
     """The format that the name of a table asks for.
 

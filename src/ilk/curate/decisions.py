@@ -115,7 +115,9 @@ def write_decisions(path: str | Path, table: pa.Table) -> None:
         pq.write_table(table.select(SCHEMA.names).cast(SCHEMA), beside, compression="zstd")
 
 
-def keep_decisions(path: str | Path, new: pa.Table, *, instead: str = "") -> pa.Table:
+def keep_decisions(
+    path: str | Path, new: pa.Table, *, instead: str = "", among: pa.Table | None = None
+) -> pa.Table:
     """Add rows to the list in a file, which is made if need be; they replace older ones.
 
     A row by hand is replaced by another one by hand alone.
@@ -124,6 +126,7 @@ def keep_decisions(path: str | Path, new: pa.Table, *, instead: str = "") -> pa.
         path: where the list is.
         new: what ``decided`` gave.
         instead: a reason whose rows, but for those by hand, make room for the new ones.
+        among: key and content of the images whose rows make room; all when None.
 
     Returns:
         The whole list.
@@ -133,7 +136,11 @@ def keep_decisions(path: str | Path, new: pa.Table, *, instead: str = "") -> pa.
     """
 
     def merged(old: pa.Table) -> pa.Table:
-        return _latest([old.filter(pc.invert(_by_rules(old, instead))), new])
+        gone = _by_rules(old, instead)
+        if among is not None:
+            keys = pa.array(map(stored, among["key"].to_pylist()), pa.string())
+            gone = pc.and_(gone, _about(old, keys, among["content"]))
+        return _latest([old.filter(pc.invert(gone)), new])
 
     return _changed(Path(path), merged)
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from ilk.core import UserError, replacing
 from ilk.curate.clusters import Clusters
+from ilk.search import DERIVED, Index
 
 MARK = b"ilk_clusters"
 
@@ -87,3 +88,16 @@ def kept_clusters(path: Path, state: str) -> pa.Table | None:
         return pq.read_table(path) if json.loads(mark).get("index") == state else None
     except (pa.ArrowException, OSError, ValueError, AttributeError):
         return None
+
+
+def with_clusters(index: Index) -> pa.Table:
+    """The columns of an index, with the groups that ``ilk cluster`` found in its state."""
+    table = index.table
+    kept = kept_clusters(index.folder / DERIVED / "clusters.parquet", index.fingerprint)
+    if kept is None or len(kept) != len(table):
+        return table
+    for field in kept.schema:
+        fits = field.name.startswith("cluster") and pa.types.is_integer(field.type)
+        if fits and field.name not in table.column_names:
+            table = table.append_column(field.name, kept[field.name])
+    return table

@@ -65,14 +65,21 @@ class Curation:
         self._collection = collection
         self._lock = threading.Lock()
         self.decisions, self.pairs = decisions, pairs
+        self._read: tuple[Any, dict[int, dict[str, Any]]] = None, {}
 
     def made(self) -> dict[int, dict[str, Any]]:
         """By row, what holds for each image that something was decided about."""
         if not self.decisions.exists():
             return {}
-        table = read_decisions(self.decisions)
-        by_hand = table.filter(pc.equal(table["by"], HAND))
-        return self._held(table) | self._held(by_hand)  # one that is selected too stays kept
+        seen = self.decisions.stat()
+        version = seen.st_ino, seen.st_mtime_ns, seen.st_size
+        known, made = self._read
+        if known != version:
+            table = read_decisions(self.decisions)
+            by_hand = table.filter(pc.equal(table["by"], HAND))
+            made = self._held(table) | self._held(by_hand)  # one that is selected stays kept
+            self._read = version, made
+        return made
 
     def _held(self, table: pa.Table) -> dict[int, dict[str, Any]]:
         """By row, the row of a list that decides about each image."""

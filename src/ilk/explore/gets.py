@@ -48,7 +48,7 @@ def _add_columns(app: FastAPI, page: Page) -> None:
 
     @app.get("/api/order/key")
     def order() -> Response:
-        return numbers(page.order())
+        return numbers(page.order)
 
     @app.get("/api/points/{space}/{name}")
     def points(space: int, name: str) -> Response:

@@ -5,11 +5,14 @@ without anything else that the file says. Axes: N images, H W C pixels.
 """
 
 import contextlib
+import hmac
 import io
 import os
+import secrets
 import threading
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from hashlib import blake2b
 from pathlib import Path
 
 import cv2
@@ -20,13 +23,14 @@ from PIL import Image
 from ilk.core import MinPixels, shown
 from ilk.core.errors import UserError
 from ilk.core.fields import read_plain
-from ilk.data import MEMORY, BadItem, Source, decode, read_item
+from ilk.data import MEMORY, BadItem, Source, cache_folder, decode, read_item
 from ilk.explore.derived import unlinked
 
 THUMBNAIL = 128  # pixels of the longer side
 SCREEN = 1600
 ACROSS = 16  # thumbnails in a row of a sheet
 LARGEST = 2**20  # bytes of a thumbnail
+SEAL = 16  # bytes behind a thumbnail that is kept
 SMALL = 256  # an image below is sent without loss
 HELD = 4096  # thumbnails in memory
 EXIF = 40  # facts that are shown
@@ -138,11 +142,37 @@ class Images:
         path = self._folder / "thumbnails" / name[:2] / f"{name}.webp"
         with contextlib.suppress(UserError):
             kept = read_plain(path, "thumbnail", LARGEST)
-            if kept[:4] == b"RIFF":
-                return kept
+            data, seal = kept[:-SEAL], kept[-SEAL:]
+            if hmac.compare_digest(seal, _seal(name, data)):
+                return data
         made = self.small(row, THUMBNAIL)
-        _keep(path, made)
+        _keep(path, made + _seal(name, made))
         return made
+
+
+def _seal(name: str, data: bytes) -> bytes:
+    """What shows that a thumbnail was made here: an index may come with those of a stranger."""
+    return blake2b(name.encode() + data, key=_secret(), digest_size=SEAL).digest()
+
+
+@cache
+def _secret() -> bytes:
+    """Drawn once for each user; where it cannot be kept, thumbnails hold for this process."""
+    drawn = secrets.token_bytes(32)
+    with contextlib.suppress(OSError, RuntimeError):
+        path = cache_folder() / "thumbnails.key"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{os.getpid():x}.tmp")
+        try:
+            beside.write_bytes(drawn)
+            beside.chmod(0o600)
+            os.link(beside, path)  # the first of several processes wins
+        except FileExistsError:
+            known = path.read_bytes()
+            return known if len(known) == len(drawn) else drawn
+        finally:
+            beside.unlink(missing_ok=True)
+    return drawn
 
 
 def _keep(path: Path, data: bytes) -> None:

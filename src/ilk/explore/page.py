@@ -8,6 +8,7 @@ Axes: N images.
 
 import threading
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,7 @@ class Page:
             raise UserError(f"column: must be a number below {len(self.columns)}, got {number}")
         return self.columns[number].data
 
+    @cached_property
     def order(self) -> bytes:
         """Rows by their key."""
         order = pc.sort_indices(self.collection.keys).to_numpy(zero_copy_only=False)

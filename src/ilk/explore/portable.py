@@ -95,7 +95,7 @@ def _content(page: Page, tell: Callable[[int, int], None]) -> dict[str, Any]:
         "ids": _text(page.collection.ids, "<f8"),
         "points": points,
         "columns": [_coded(column.data) for column in page.columns],
-        "order": _coded(page.order()),
+        "order": _coded(page.order),
         "thumbnails": _thumbnails(page, tell),
         "rows": page.rows(range(len(page))),
         "neighbours": [_neighbours(graph) for graph in graphs],

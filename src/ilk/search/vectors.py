@@ -1,5 +1,6 @@
 """The vectors of an index on disk. Axes: N living rows, B rows of a block, D features."""
 
+import mmap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Float16, Float32, Int64
 from ilk.core import UserError
 
 BLOCK = 16_384  # rows that are in memory at once
+_FEW = 4096  # rows from anywhere that are read before what was mapped is given back
 _PIECE = 2**18  # halves that are read at once: they stay in the cache of a core
 LOOKED_AT = 256  # vectors of a part whose length is looked at when it is opened
 OFF = 0.02  # by which the length of a vector in half precision may miss one
@@ -64,9 +66,12 @@ class Vectors:
         found = np.empty((len(rows), self.shape[1]), np.float16)
         part = np.searchsorted(self._ends, rows, side="right")
         for number in np.unique(part):
-            mine = part == number
-            start = self._ends[number] - len(self._parts[number])
-            found[mine] = self._parts[number][rows[mine] - start]
+            mine, whole = np.flatnonzero(part == number), self._parts[number]
+            start = self._ends[number] - len(whole)
+            for at in range(0, len(mine), _FEW):
+                some = mine[at : at + _FEW]
+                found[some] = whole[rows[some] - start]
+                _released(whole)
         self._check_finite(found, rows)
         return found
 
@@ -160,6 +165,13 @@ def opened(file: Path) -> np.memmap:
     if wrong.any():
         raise _torn(file, f"vectors of length {lengths[wrong][0]:.3g}")
     return part
+
+
+def _released(part: np.memmap) -> None:
+    """Give back what is mapped: around each row that is read the system maps its neighbours."""
+    mapped = part.base
+    if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def unit(

@@ -7,8 +7,9 @@ export class Decisions {
     Object.assign(this, { data, store, say, past: [] });
   }
 
-  async load() {
-    for (const { row, ...one } of await this.data.decisions()) this.store.decisions.set(row, one);
+  /** @param {Promise} asked  for what was decided so far */
+  async load(asked) {
+    for (const { row, ...one } of await asked) this.store.decisions.set(row, one);
     this.store.tell("decisions");
   }
 

@@ -34,7 +34,9 @@ function warn(fault) {
 
 async function start() {
   const data = openData();
-  const [about, ids] = await Promise.all([data.about(), data.ids()]);
+  const asked = [data.about(), data.ids(), data.decisions()];
+  asked[2].catch(() => {}); // it is met where it is waited for
+  const [about, ids] = await Promise.all(asked.slice(0, 2));
   const store = new Store(about, ids);
   document.title = `${about.name} – ilk`;
   at("name").textContent = about.name;
@@ -47,7 +49,7 @@ async function start() {
   const preview = (row) => large(row, given);
   const inspector = new Inspector(at("inspector"), { ...given, decisions, preview });
   const maps = new Maps(at("maps"), { ...given, filtering });
-  await decisions.load();
+  await decisions.load(asked[2]);
   const images = new Images(at("images"), { ...given, decisions, inspector });
   new Facets(at("filters"), { ...given, filtering });
   hints(at("hint"), given);

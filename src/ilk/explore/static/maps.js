@@ -34,13 +34,15 @@ export class Maps {
 
   /** Load the points and draw the maps that are asked for. */
   async open() {
-    if (!this.store.colouring) await this.colour(firstWay(this.store.about));
     const which = this.shown === "pair" ? this.store.about.pair : [Number(this.shown)];
+    const points = which.map((map) => this.projections[map] && this.data.points(map, this.projections[map]));
+    for (const asked of points) asked?.catch?.(() => {}); // it is met where it is waited for
+    if (!this.store.colouring) await this.colour(firstWay(this.store.about));
     this.store.map = which[0];
     this.#bar();
     fill(this.body, ...which.map((map) => this.#place(map)), this.#tools(), this.legend);
     this.views = [];
-    await Promise.all(which.map((map, at) => this.#load(map, this.body.children[at])));
+    await Promise.all(which.map((map, at) => this.#load(map, this.body.children[at], points[at])));
     drawLegend(this.legend, this);
   }
 
@@ -53,12 +55,12 @@ export class Maps {
     return el("div.map", {}, el("div.draw"), el("p.map-name", { title }, maps[map].name, words && el("span.soft.small", {}, words)));
   }
 
-  async #load(map, place) {
+  async #load(map, place, asked) {
     const { about } = this.store;
-    if (!this.projections[map]) {
+    if (!asked) {
       return place.firstChild.replaceWith(el("div.empty", {}, el("h3", {}, "The map is being made"), el("p", {}, "It appears here when it is done. Images, filters, duplicates and issues work meanwhile.")));
     }
-    const points = await this.data.points(map, this.projections[map]);
+    const points = await asked;
     const view = new MapView(place.firstChild, {
       store: this.store, points, groups: [], address: this.data.thumbnail, flat: this.flat, tool: () => this.tool,
       name: `Map of ${count(about.count, "image")} by ${about.maps[map].name}`,

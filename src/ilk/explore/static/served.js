@@ -92,8 +92,8 @@ export class Served {
   }
 
   async #finished(name) {
-    for (;;) {
-      await new Promise((done) => setTimeout(done, 700));
+    for (let wait = 50; ; wait = Math.min(2 * wait, 700)) {
+      await new Promise((done) => setTimeout(done, wait));
       const { jobs } = await this.jobs();
       const own = jobs.find(({ job }) => job === name);
       if (!own || own.state === "done") return;

@@ -1,12 +1,12 @@
 // The language of filters, as `--where` takes it: `label=cat and not width<64`. Here it is read so
 // that the facets show what the text says, and so that an exported page can filter without a server.
 
+import { NO_CODE } from "./colours.js";
 import { Fault } from "./fault.js";
 import { dated } from "./words.js";
 
 const TOKENS = /\s*(?:(?<sign>!=|<=|>=|[=<>~])|(?<bracket>[()])|(?<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<word>[^\s()=!<>~"']+)|(?<other>\S))/gsy;
 const WORDS = new Set(["and", "or", "not", "is", "missing"]);
-const MISSING_CODE = 65535;
 
 /** A name or a value as it stands in a filter. */
 function quoted(text) {
@@ -129,7 +129,7 @@ function test(tree, table) {
   return (row) => codes[column.data[row]] ?? false;
 }
 
-const unknown = ({ kind, data }, row) => (kind === "number" ? Number.isNaN(data[row]) : data[row] === MISSING_CODE);
+const unknown = ({ kind, data }, row) => (kind === "number" ? Number.isNaN(data[row]) : data[row] === NO_CODE);
 
 function ordered({ name, data }, { sign, value }) {
   const limit = Math.fround(Number(value));
