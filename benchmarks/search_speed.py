@@ -3,7 +3,7 @@
     make bench-search      or python -m benchmarks.search_speed [exact] [lists] [memory]
 
 Each row is kept as a JSON file under ``results/search/`` and is not measured again while that
-is there. One thread; vectors at random: points of 12 dimensions around 2,000 centres, lifted
+is there. One thread, and processor seconds, for other work may run; vectors at random: points of 12 dimensions around 2,000 centres, lifted
 to D dimensions, with noise, so that they lie as those of images do, near a surface of fewer
 dimensions. Each side runs in a process of its own.
 
@@ -97,15 +97,15 @@ def save_table(folder: Path, count: int, dim: int) -> None:
 
 
 def timed(search: Callable[[np.ndarray], Any], asked: np.ndarray) -> dict[str, float]:
-    """Seconds for a query, of many at once and of one; the shortest of three of each."""
+    """Processor seconds for a query, of many at once and of one; the least of three of each."""
     search(asked[:1])
 
     def shortest(work: Callable[[], Any], of: int) -> float:
         times: list[float] = []
         for _ in range(3):
-            began = time.perf_counter()
+            began = time.process_time()
             work()
-            times.append(time.perf_counter() - began)
+            times.append(time.process_time() - began)
         return min(times) / of
 
     many = shortest(lambda: search(asked), len(asked))
