@@ -3,9 +3,10 @@
     make bench-search      or python -m benchmarks.search_speed [exact] [lists] [memory]
 
 Each row is kept as a JSON file under ``results/search/`` and is not measured again while that
-is there. One thread, and processor seconds, for other work may run; vectors at random: points of 12 dimensions around 2,000 centres, lifted
-to D dimensions, with noise, so that they lie as those of images do, near a surface of fewer
-dimensions. Each side runs in a process of its own.
+is there. One thread, and processor seconds where two are compared, for other work may run.
+Vectors at random: points of 12 dimensions around 2,000 centres, lifted to D dimensions, with
+noise, so that they lie as those of images do, near a surface of fewer dimensions. Each side
+runs in a process of its own.
 
 * exact: 1,000,000 x 384, 1,000 queries at once and one by one, the ten nearest.
 * lists: the same vectors, engine ivf at recall@10 of 0.95.
