@@ -139,7 +139,7 @@ def keep_decisions(
         gone = _by_rules(old, instead)
         if among is not None:
             keys = pa.array(map(stored, among["key"].to_pylist()), pa.string())
-            gone = pc.and_(gone, _about(old, keys, among["content"]))
+            gone = pc.and_(gone, _about(old, keys, among["content"].combine_chunks()))
         return _latest([old.filter(pc.invert(gone)), new])
 
     return _changed(Path(path), merged)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float16, Float32, Int64, UInt32
 
+from ilk import embedding
 from ilk.explore.collection import NONE, Space
 from ilk.explore.derived import remembered
 from ilk.explore.jobs import Tell
@@ -77,10 +78,8 @@ def others(
 ) -> tuple[Int64[np.ndarray, "Q k"], Float32[np.ndarray, "Q k"]]:
     """The nearest of some images but for themselves, -1 for none."""
     found, cosines = space.search(as_floats(space.vectors, asked), k + 1)
-    itself = (found == asked[:, None]).astype(np.int8)
-    itself[~itself.any(1), -1] = 1  # among many copies it may not be found
-    columns = itself.argsort(axis=1, kind="stable")[:, :-1]
-    return np.take_along_axis(found, columns, 1), np.take_along_axis(cosines, columns, 1)
+    kept, shape = embedding.others(found, asked), (len(found), found.shape[1] - 1)
+    return found[kept].reshape(shape), cosines[kept].reshape(shape)
 
 
 def ranks_back(space: Space, row: int, found: Int64[np.ndarray, " k"]) -> list[int | None]:
