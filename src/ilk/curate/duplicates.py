@@ -163,8 +163,8 @@ def near_threshold(
     found: Float32[np.ndarray, " P"], threshold: float, false_alarms: float | None
 ) -> float:
     """The agreement from which on pairs are copies that vectors alone propose.
-    These pairs are chosen because they are similar, so other images agree better among them
 
+    These pairs are chosen because they are similar, so other images agree better among them
     than among those that the threshold was measured on. Of each image they hold four.
 
     Args:
