@@ -48,10 +48,11 @@ def task_chapters(found: Sequence[Sequence[TaskAnswer]]) -> tuple[Chapter, ...]:
     every = [answer for row in found for answer in row]
     right, asked = (sum(getattr(one, name) for one in every) for name in ("right", "asked"))
     lead = (
-        "Each row shows an image to which something was done, and what the network takes that "
+        "Here are images to which something was done, and what the network takes that "
         f"for: {right} of {asked} answers are right."
     )
-    rows = tuple(("", tuple(_answer(answer) for answer in row)) for row in found)
+    single = len(every) == len(found)  # answers of one image each stand side by side
+    rows = tuple(("", tuple(map(_answer, row))) for row in ([every] if single else found))
     return (Chapter(title="Tasks and answers", lead=lead, images=rows),)
 
 
@@ -102,7 +103,7 @@ def pair_chapters(found: Sequence[PlacePairs]) -> tuple[Chapter, ...]:
 
 
 def _lines(count: int) -> str:
-    return f"{count or 'no'} {'place' if count == 1 else 'places'} with kin"
+    return f"{count or 'no'} {'line' if count == 1 else 'lines'}"
 
 
 def _answer(answer: TaskAnswer) -> CaptionedImage:
