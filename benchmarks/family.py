@@ -100,6 +100,10 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "dinov2": TOKENS | {"patch_dim": 128},
     "i-jepa": {"predictor_dim": 32, "predictor_depth": 2, "predictor_heads": 4,
                "momentum": 0.99},
+    "dim": {"units": 256},
+    "amdim": {"dim": 256},
+    # Seven by seven patches of 8 pixels would cost six times an image, these a little over two.
+    "cpc": {"side": 3, "furthest": 2, "hidden": 64, "depth": 3},
     # Another cell teaches these two.
     "rekd": QUEUE | {"hidden": 1024, "teacher": "runs/family/moco-v3/seed0"},
     "distill": {"teacher": "runs/family/moco-v3/seed0"},
@@ -108,11 +112,13 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 
 # Methods that leave patches out or ask for them need a transformer; where nothing asks anything
 # of its class token, its feature is the mean of its patches.
+# Patches of CPC must not see one another through a batch norm.
 BACKBONES: Mapping[str, Mapping[str, Any]] = {
     "mae": {"backbone": "vit_mini", "backbone_options": {"global_pool": "avg"}},
     "ibot": {"backbone": "vit_mini"},
     "dinov2": {"backbone": "vit_mini"},
     "i-jepa": {"backbone": "vit_mini", "backbone_options": {"global_pool": "avg"}},
+    "cpc": {"backbone_options": {"norm_layer": "groupnorm1"}},
 }
 
 

@@ -41,8 +41,11 @@ UNEQUAL = {
     ("moco-v3", "mixco"),
     ("fnc", "mixco"),
     ("mixmatch", None),
-    ("variational", None),  # what networks draw is a rank's own
+    ("amdim", None),  # what networks draw is a rank's own
+    ("amdim", "sdmp:mixup"),
 }
+# Settings with which networks draw nothing.
+WITHOUT_DRAWS = {"variational": {"noise": 0.0}, "dim": {"prior": 0.0, "whole": 0.5}}
 
 
 def _of_some_items(case) -> bool:
@@ -60,7 +63,7 @@ COMPARED = [
 
 def prepared(case, fabric: Fabric, groups: int) -> Trainer:
     torch.manual_seed(1)
-    method: Method = small_method(*case[:3])
+    method: Method = small_method(*case[:3], **WITHOUT_DRAWS.get(case[0], {}))
     derived = tuple(in_groups(view, groups) for view in method.derived)
     method = replace(method, derived=derived)
     if len(case) > 3:

@@ -13,12 +13,13 @@ from ilk.core import UserError
 from ilk.kin_rules import KIN_RULES
 from ilk.method import FromMemory, passes
 from ilk.methods import METHODS
-from ilk.mixes import MIXES, mixture
+from ilk.mixes import MIXES
 from ilk.objectives import SmoothDistance, SoftCrossEntropy, SquaredDistance
 from ilk.train.loop.loader import Batch
 from ilk.train.loop.step import add_columns
 from ilk.train.records.checkpoint import flattened_optimiser, restore_optimiser
 from tests.laws.world import (
+    BY_PLACE,
     CASES,
     LABELS,
     ONE_HOT,
@@ -30,6 +31,7 @@ from tests.laws.world import (
     label,
     progress,
     small_method,
+    small_mix,
 )
 
 FILLED_IN = SmoothDistance | SquaredDistance  # what a part that is hidden is compared by
@@ -73,10 +75,14 @@ def test_mix_fits_or_refuses_with_its_reason(name, mix):
         with pytest.raises(UserError, match="labels must stay known"):
             small_method(name, mix)
         return
+    if name in BY_PLACE and mix in ("sdmp", "un-mix"):  # which paste boxes too
+        with pytest.raises(UserError, match="must be mixed by mixup"):
+            small_method(name, mix)
+        mix = f"{mix}:mixup"
     method = small_method(name, mix)
     assert any(entry.view in method.mixes for entry in passes(method))
     with pytest.raises(UserError, match="mixed already"):
-        mixture(mix, {}).apply(method)
+        small_mix(mix).apply(method)
 
 
 @pytest.mark.parametrize("case", CASES, ids=label)

@@ -117,6 +117,9 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
         "predictor_heads": 2,
         "warmup_epochs": 1,
     },
+    "dim": {"dim": 8, "units": 16, "critic": 10, "side": 2},
+    "amdim": {"dim": 16, "side": 2},
+    "cpc": {"hidden": 8, "depth": 2, "side": 3, "furthest": 2, "negatives": 2},
 }
 # Methods that take no mixed images.
 ONE_HOT = {
@@ -125,6 +128,7 @@ ONE_HOT = {
     "densecl", "vicregl",
     "context", "jigsaw", "exemplar", "tico",
     "i-jepa",
+    "dim", "cpc",
 }  # fmt: skip
 # Methods of crops with a part hidden, which have targets place by place.
 TOKENS = {"ibot", "dinov2"}
@@ -158,11 +162,14 @@ class Trunk(nn.Module):
 # Methods that ask for places or hide patches: they have a small transformer.
 VITS = {
     "mae", "simmim", "inpainting", "colorization", "densecl", "vicregl", "ibot", "dinov2",
-    "i-jepa",
+    "i-jepa", "dim", "amdim",
 }  # fmt: skip
+# Methods that read mixed images place by place, which boxes do not fit.
+BY_PLACE = {"amdim"}
 GIVEN_VIT = Given(
-    width=16, size=32, place_width=16, stride=8, patch=8, patch_width=16, items=ITEMS, classes=4
-)
+    width=16, size=32, place_width=16, stride=8, early=(16, 4), patch=8,
+    patch_width=16, items=ITEMS, classes=4,
+)  # fmt: skip
 
 
 def vit() -> nn.Module:
@@ -173,7 +180,8 @@ def vit() -> nn.Module:
 
 CASES = [
     *((name, None) for name in SMALL),
-    *((name, "sdmp") for name in SMALL if name not in ONE_HOT),
+    *((name, "sdmp") for name in SMALL if name not in ONE_HOT | BY_PLACE),
+    *((name, "sdmp:mixup") for name in BY_PLACE),
     ("moco-v3", "i-mix"),
     ("moco-v3", "un-mix"),
     ("moco-v3", "mixco"),

@@ -300,6 +300,14 @@ class Step:
         """Which member of an item's cluster is drawn: a uniform number."""
         return self._uniform(paired(torch.tensor([item]), torch.arange(1)), "mate").item()
 
+    def patches(self, count: int, places: int) -> list[list[int]]:
+        """Two patches of each image that are negatives, one after the other by raster."""
+        first = [
+            int(places * self._uniform(torch.tensor([item]), "patches").item())
+            for item in self.items[:count]
+        ]
+        return [[number, (number + 1) % places] for number in first]
+
     def pool_lots(self, item: int, count: int) -> list[float]:
         """A uniform number for each place of an item's pool."""
         numbers = paired(torch.tensor([item]), torch.arange(count))

@@ -7,6 +7,7 @@ from tests.oracles import (
     consistency,
     contrast,
     crops,
+    information,
     labels,
     mixed_labels,
     mixes,
@@ -84,6 +85,9 @@ ORACLES: Mapping[str, Oracle] = {
     "ibot": tokens.ibot,
     "dinov2": tokens.dinov2,
     "i-jepa": tokens.i_jepa,
+    "dim": information.dim,
+    "amdim": information.amdim,
+    "cpc": information.cpc,
 }
 # By method and mix, and after a colon by which strategy alone.
 MIXED: Mapping[tuple[str, str], Oracle] = {

@@ -23,6 +23,7 @@ LEARNS_FROM_ITSELF = {
     "distill", "s4l-rotation", "s4l-exemplar", "pseudo-label", "pi-model",
     "temporal-ensembling", "vat", "vat-entmin", "mae", "simmim", "denoising", "variational",
     "inpainting", "colorization", "context", "jigsaw", "exemplar", "dcl",
+    "dim", "amdim", "cpc",
 }  # fmt: skip
 TEACHERS = tuple(name for name in ALL if name not in LEARNS_FROM_ITSELF)
 
@@ -316,6 +317,12 @@ def test_a_fault_is_noticed(fabric, fault, name):
         ("tico", {"beta": 0.91}),
         ("tico", {"rho": 8.1}),
         ("dcl", {"sigma": 5.0}),
+        ("dim", {"prior": 0.11}),
+        ("dim", {"bound": "dv"}),
+        ("amdim", {"clip": 19.0}),
+        ("amdim", {"penalty": 0.051}),
+        ("cpc", {"lr": 2.02e-4}),
+        ("cpc", {"negatives": 3}),
     ],
     ids=str,
 )

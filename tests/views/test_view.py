@@ -20,6 +20,7 @@ from ilk.views import (
     Background,
     ImageView,
     Plain,
+    amdim_pair,
     byol_pair,
     dino_multicrop,
     draw,
@@ -184,3 +185,14 @@ def test_the_most_demanding_view_decides():
     )
     assert needed([globe, local]) == MinPixels(area=math.ceil(224**2 / 0.5 * 4 / 3), side=224)
     assert needed([globe, replace(local, background=Background(kind="remove", p=0.5))]) is None
+
+
+def test_two_views_are_mirrored_together():
+    """AMDIM's: half of all items, the same ones in both; crops and colours stay apart."""
+    sizes, items = np.full(2000, 64), np.arange(2000)
+    a, b = (draw(view, sizes, sizes, items, 3, 0) for view in amdim_pair(32))
+    assert np.array_equal(a.flip, b.flip)
+    assert abs(a.flip.mean() - 0.5) < 0.05
+    assert (a.boxes != b.boxes).any(axis=1).mean() > 0.99
+    alone = replace(amdim_pair(32)[1], flip_as=None)
+    assert abs((draw(alone, sizes, sizes, items, 3, 0).flip == a.flip).mean() - 0.5) < 0.05

@@ -3,8 +3,9 @@
 Axes: Q queries, K candidates.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -43,6 +44,8 @@ class AlignedKin:
             such as the places of one number of all images; None is one group.
         own: of so many first columns only its kin counts for a query, and the others are
             ignored.
+        negatives: columns of the candidates that are negatives of all queries but those whose
+            kin they are, each once; all others are ignored. None is every candidate.
     """
 
     columns: Int[Tensor, " Q"]
@@ -50,6 +53,7 @@ class AlignedKin:
     importance: Float[Tensor, " Q"] | None = None
     group: Int[Tensor, " Q"] | None = None
     own: int = 0
+    negatives: Int[Tensor, " m"] | None = None
 
     @property
     def related(self) -> Bool[Tensor, " Q"]:
@@ -60,8 +64,13 @@ class AlignedKin:
         """The same for some of the queries."""
         importance = None if self.importance is None else self.importance[queries]
         group = None if self.group is None else self.group[queries]
-        weights = self.weights[queries]
-        return AlignedKin(self.columns[queries], weights, importance, group, self.own)
+        return replace(
+            self,
+            columns=self.columns[queries],
+            weights=self.weights[queries],
+            importance=importance,
+            group=group,
+        )
 
     def as_table(self, columns: int) -> Kin:
         """The same as a table of so many columns."""
@@ -71,4 +80,19 @@ class AlignedKin:
         if self.own:
             ignored = weights == 0
             ignored[:, self.own :] = False
+        elif self.negatives is not None:
+            ignored = torch.ones_like(weights, dtype=torch.bool)
+            ignored[:, self.negatives] = False
+            ignored.scatter_(1, self.columns[:, None], value=False)
         return Kin(weights, ignored, self.importance)
+
+    def drawn(self) -> Kin:
+        """As a table of the kin of each query, then of the columns in ``negatives``."""
+        assert self.negatives is not None, "all candidates are negatives"
+        twice = self.negatives[None, :] == self.columns[:, None]
+        own = self.weights[:, None]
+        return Kin(
+            torch.cat([own, own.new_zeros(twice.shape)], dim=1),
+            torch.cat([torch.zeros_like(twice[:, :1]), twice], dim=1),
+            self.importance,
+        )

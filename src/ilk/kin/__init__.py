@@ -14,7 +14,7 @@ from ilk.kin.algebra import (
     restrict,
     union,
 )
-from ilk.kin.aligned import Counterpart
+from ilk.kin.aligned import AtOffset, Counterpart
 from ilk.kin.annealed import Unlearned
 from ilk.kin.assignment import Assigned, Sinkhorn, sinkhorn, with_even_weights
 from ilk.kin.classes import KnownClass, KnownOrPredicted, Predicted, sharpen, spread_classes
@@ -50,6 +50,7 @@ __all__ = [
     "AddedFromMemory",
     "AgainstMemory",
     "Assigned",
+    "AtOffset",
     "Batchmates",
     "Clustermates",
     "CommonSource",

@@ -51,13 +51,14 @@ def with_added_kin(method: Method, added: AddedKin) -> Method:
     Only the kin of terms change, and where a rule looks among past keys that are no candidates
     of a term, these become candidates that are ignored unless they are found. What is found for
     the key of an image counts for every query that shares sources with it, so that the method
-    can be mixed afterwards. Terms whose queries are nearest neighbours keep their kin.
+    can be mixed afterwards. Terms whose queries are nearest neighbours, and terms of places of
+    images, keep their kin.
 
     Raises:
         UserError: the method cannot take the rule, or is mixed already.
     """
     _check(method, added)
-    changed = [_takes(term) for term in method.terms]
+    changed = [_takes(method, term) for term in method.terms]
     asked = [term for term, takes in zip(method.terms, changed, strict=True) if takes]
     keys = tuple(dict.fromkeys(key for term in asked for key in _keys(term)))
     method = _with_memory(method, added, keys)
@@ -72,7 +73,7 @@ def with_added_kin(method: Method, added: AddedKin) -> Method:
 def _check(method: Method, added: AddedKin) -> None:
     name = f"kin {added.name}"
     reasons = {term.objective.unmixable for term in method.terms} - {""}
-    asked = [term for term in method.terms if _takes(term)]
+    asked = [term for term in method.terms if _takes(method, term)]
     rules = list(parts_in([term.kin for term in method.terms]))
     if method.mixes:
         raise UserError(f"{name}: the method is mixed already, add kin before the mix")
@@ -106,7 +107,7 @@ def _check_candidates(name: str, method: Method, asked: list[Term]) -> None:
             f"{name}: the positives of the method must be images, but they are classes, to "
             "which an image cannot be added"
         )
-    if all(_of_places(method, term) for term in method.terms):
+    if not asked and any(_of_places(method, term) for term in method.terms):
         raise UserError(
             f"{name}: the positives of the method must be images, but they are places of the "
             "image itself"
@@ -118,19 +119,20 @@ def _check_candidates(name: str, method: Method, asked: list[Term]) -> None:
         )
 
 
-def _takes(term: Term) -> bool:
+def _takes(method: Method, term: Term) -> bool:
     """Whether its kin may become more: those found for images are none of places.
 
     KoLeo is of rows alone, whatever their kin.
     """
-    if isinstance(term.kin, AlignedRule) or isinstance(term.objective, KoLeo):
+    if isinstance(term.objective, KoLeo) or _of_places(method, term):
         return False
     return bool(_keys(term)) and isinstance(term.queries[0], Output)
 
 
 def _of_places(method: Method, term: Term) -> bool:
     outputs = [query for query in term.queries if isinstance(query, Output)]
-    return bool(places_read(method.heads, outputs))
+    by_place = places_read(method.heads, (*outputs, *_keys(term)))
+    return bool(by_place) or isinstance(term.kin, AlignedRule)
 
 
 def _keys(term: Term) -> tuple[Output, ...]:

@@ -12,6 +12,7 @@ from ilk.method.term import Patches, Term
 from ilk.networks import ASKED, FEATURE, HIDDEN, SHOWN, Head
 from ilk.views import MaskedView
 
+OWN_IMAGE = "it compares an image with what the same view of it shows elsewhere"
 _FEATURE = frozenset(("feature",))
 
 
@@ -50,6 +51,9 @@ def refusals(method: Method, views: Collection[str] | None = None) -> tuple[str,
     )
     said = [part.unmixable for part in asked if isinstance(part, Mixability)]
     said += [view.unmixable for view in method.derived]
+    mixed = method.mixable.queries
+    if not any(said) and any(_within_image(term, mixed) for term in method.terms):
+        return (OWN_IMAGE,)
     return tuple(dict.fromkeys(reason for reason in said if reason))
 
 
@@ -58,6 +62,15 @@ def _stays(method: Method, term: Term, mixed: Collection[str]) -> bool:
     shown = [query for query in term.queries if isinstance(query, Output)]
     asked = places_read(method.heads, shown)
     return bool(asked) and not any(query.view in mixed for query in shown)
+
+
+def _within_image(term: Term, mixed: tuple[str, ...]) -> bool:
+    """Whether queries of some views are compared with rows of their own view alone."""
+    shown = {query.view for query in term.queries if isinstance(query, Output)} & set(mixed)
+    rows = [e for e in term.row_sources if isinstance(e, Output) and e.network == "student"]
+    return bool(shown and rows) and all(
+        entry in rows and entry.view in shown for entry in term.row_sources
+    )
 
 
 def passes(method: Method) -> tuple[Pass, ...]:

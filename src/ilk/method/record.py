@@ -30,6 +30,7 @@ class Given:
         size: side of the large views, in pixels.
         place_width: channels of the backbone's map, and width of its tokens.
         stride: pixels between two places of the map.
+        early: channels and side of the map half-way through it; zeros where it shows none.
         patch: side in pixels of the patches that the backbone embeds; for one that embeds none,
             that of the squares which are hidden of an image, near an eighth of it.
         patch_width: width of an embedded patch; the channels of an image where there are none.
@@ -43,6 +44,7 @@ class Given:
     size: int
     place_width: int = 8
     stride: int = 16
+    early: tuple[int, int] = (8, 8)
     patch: int = 16
     patch_width: int = 8
     channels: int = 3

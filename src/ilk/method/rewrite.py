@@ -147,9 +147,10 @@ def _check_places(method: Method, rewriting: Rewriting) -> None:
     heads = places_read(method.heads, outputs_in(mixed))
     if pasted and heads:
         raise UserError(
-            f"mix {rewriting.name}: images must be mixed by mixup, because {', '.join(heads)} "
-            f"reads them place by place, and under a box a place does not have the shares of "
-            f"its image, got {', '.join(pasted)}; set mix.strategies=('mixup',)"
+            f"mix {rewriting.name}: images must be mixed by mixup where {', '.join(heads)} "
+            f"reads them place by place, but {', '.join(pasted)} puts boxes into them, under "
+            f"which a place does not have the shares of its image; set "
+            f"mix.strategies=('mixup',)"
         )
 
 

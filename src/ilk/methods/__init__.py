@@ -6,11 +6,13 @@ from typing import Any, Protocol, runtime_checkable
 from ilk.core import UserError
 from ilk.core.names import suggestion
 from ilk.method import Given, Method, Staged, typed_changes, typed_options
+from ilk.methods.amdim import AMDIM
 from ilk.methods.barlow_twins import BarlowTwins
 from ilk.methods.byol import BYOL
 from ilk.methods.cmsf import CMSF
 from ilk.methods.colorization import Colorization
 from ilk.methods.context import Context
+from ilk.methods.cpc import CPC
 from ilk.methods.dac import DAC
 from ilk.methods.dcl import DCL
 from ilk.methods.deepcluster import DeepCluster
@@ -18,6 +20,7 @@ from ilk.methods.deepcluster_v2 import DeepClusterV2
 from ilk.methods.denoising import DenoisingAutoencoder
 from ilk.methods.densecl import DenseCL
 from ilk.methods.diet import DIET
+from ilk.methods.dim import DIM
 from ilk.methods.dino import DINO
 from ilk.methods.dinov2 import DINOv2
 from ilk.methods.distill import Distill
@@ -145,6 +148,9 @@ METHODS: Mapping[str, type[Recipe]] = {
     "ibot": IBOT,
     "dinov2": DINOv2,
     "i-jepa": IJEPA,
+    "dim": DIM,
+    "amdim": AMDIM,
+    "cpc": CPC,
 }
 
 

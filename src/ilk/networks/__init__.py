@@ -26,6 +26,14 @@ from ilk.networks.heads import (
     item_classifier,
     mlp,
 )
+from ilk.networks.information import (
+    DrawnPlace,
+    FewerPlaces,
+    RowContext,
+    ShortcutHead,
+    UniformCritic,
+    check_rows_apart,
+)
 from ilk.networks.layout import fastest_layout
 from ilk.networks.lora import merged
 from ilk.networks.masked import (
@@ -39,7 +47,17 @@ from ilk.networks.masked import (
 from ilk.networks.network import Head, Network, SameAs, check_heads, check_name
 from ilk.networks.own import OWN, VIT, frame_count, item_kind
 from ilk.networks.patches import check_patches, near_eighth, patch_of, patch_side
-from ilk.networks.places import ASKED, FEATURE, MAP, SEQUENCE, SHOWN, TOKENS, Field
+from ilk.networks.places import (
+    ASKED,
+    EARLY,
+    FEATURE,
+    MAP,
+    SEQUENCE,
+    SHOWN,
+    TOKENS,
+    Field,
+    early_shape,
+)
 from ilk.networks.predictors import PlacePredictor
 from ilk.networks.specs import (
     Start,
@@ -65,6 +83,7 @@ from ilk.networks.tuning import Tuning, parts_in_words, possible_parts, rates, s
 
 __all__ = [
     "ASKED",
+    "EARLY",
     "FEATURE",
     "HIDDEN",
     "MAP",
@@ -77,9 +96,11 @@ __all__ = [
     "Classifier",
     "Critic",
     "CutPatches",
+    "DrawnPlace",
     "EachPlace",
     "Encoder",
     "Enlarge",
+    "FewerPlaces",
     "Field",
     "GivenWeights",
     "Head",
@@ -92,20 +113,25 @@ __all__ = [
     "Posterior",
     "PretrainedTeacher",
     "Prototypes",
+    "RowContext",
     "SameAs",
+    "ShortcutHead",
     "Start",
     "Teacher",
     "TokenDecoder",
     "Tuning",
+    "UniformCritic",
     "backbone",
     "check_drops_patches",
     "check_heads",
     "check_name",
     "check_patches",
+    "check_rows_apart",
     "classifier",
     "crop_and_patch_heads",
     "dino_class_token",
     "dino_head",
+    "early_shape",
     "encode",
     "export_onnx",
     "export_timm",

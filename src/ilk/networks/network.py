@@ -12,6 +12,7 @@ from ilk.core.names import did_you_mean
 from ilk.networks.masked import HIDDEN, hiding
 from ilk.networks.places import (
     ASKED,
+    EARLY,
     FEATURE,
     SHOWN,
     TOKENS,
@@ -34,11 +35,11 @@ class Head:
             [B, D, H, W], each of which is a row then.
         on: ``feature`` of the backbone [B, F], its ``map`` [B, C, H, W] before pooling or the
             same as ``tokens`` [B, N, C], all its tokens as a ``sequence``, those that are of no
-            place first, the tokens of the places that the masks ask for, ``asked`` [A, C], or
-            the name of a head that stands before this one. Of a view of tiles the places are
-            the tiles, and their tokens have the width F. What stands on ``hidden`` replaces
-            hidden patches before the backbone sees them, see `MaskToken`; without such a head
-            they are left out.
+            place first, the ``early`` map [B, c, h, w] half-way through it, the tokens of the
+            places that the masks ask for, ``asked`` [A, C], or the name of a head that stands
+            before this one. Of a view of tiles the places are the tiles, and their tokens have
+            the width F. What stands on ``hidden`` replaces hidden patches before the backbone
+            sees them, see `MaskToken`; without such a head they are left out.
         teacher: whether a teacher has it too.
         renew: makes a module whose weights replace its own at the beginning of every epoch but
             the first.
@@ -144,13 +145,16 @@ class Network(nn.Module):
     ) -> dict[str, Float[Tensor, "_ ..."]]:
         """What the backbone shows, as far as the wanted outputs need it; always the feature."""
         learns = not self.resting or images.requires_grad  # of views made by a gradient
+        roots = {self.root(name) for name in wanted}
+        if mask is not None and mask.hides and EARLY in roots:
+            raise ValueError("early: images must be seen whole, but a part of them is hidden")
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
             if mask is not None and mask.hides:
                 out = self._with_hidden(images, mask)
             elif is_tiled(self.backbone, images):
                 return of_tiles(self.backbone, images)
-            elif any(self.root(name) != FEATURE for name in wanted):
-                out = feature_and_places(self.backbone, images)
+            elif roots - {FEATURE}:
+                out = feature_and_places(self.backbone, images, early=EARLY in roots)
             else:
                 return {FEATURE: self.backbone(images)}
             if ASKED in self._needed(wanted):

@@ -17,7 +17,11 @@ OWN: Mapping[str, Mapping[str, Any]] = {
     # Basic residual blocks, for CPUs: 6.4 million multiply-adds at 32 px and 7.3 at 64, where
     # timm's resnet18 takes 555 and 561. Wide and shallow, since small images in many channels
     # keep a CPU busy, and large ones in few channels wait for memory.
-    "resnet_mini": {"widths": (48, 96, 192), "depths": (1, 1, 1)},
+    "resnet_mini": {
+        "widths": (48, 96, 192),
+        "depths": (1, 1, 1),
+        "norm_layer": "batchnorm",
+    },
     # A transformer of 10 million multiply-adds, whatever the size: 64 patches, an eighth of the
     # image each where none are named.
     "vit_mini": {
@@ -32,6 +36,7 @@ OWN: Mapping[str, Mapping[str, Any]] = {
     "resnet_mini_3d": {"widths": (24, 48, 96), "depths": (1, 1, 1), "frames": 8},
 }
 VIT = "vit_mini"
+NORMS = ("batchnorm", "groupnorm1")  # the second is of each image alone
 _KINDS: Mapping[str, ItemKind] = {"resnet_mini_1d": "window", "resnet_mini_3d": "clip"}
 
 
@@ -126,6 +131,11 @@ def own_network(
     if item_kind(name) != "image":
         axes = 1 if item_kind(name) == "window" else 3
         return ResidualNet(axes, channels, widths, depths, rate)
+    norm = settings.get("norm_layer", OWN[name]["norm_layer"])
+    if norm not in NORMS:
+        raise UserError(
+            f"backbone: norm_layer of {name} must be {' or '.join(NORMS)}, got {shown(norm)}"
+        )
     config = ByoModelCfg(
         blocks=tuple(
             ByoBlockCfg("basic", d=depth, c=width, s=2, gs=0, br=1.0)
@@ -133,6 +143,7 @@ def own_network(
         ),
         stem_chs=max(widths[0] // 2, 1),
         stem_pool="" if small else "maxpool",
+        norm_layer=norm,
     )
     return ByobNet(config, num_classes=0, in_chans=channels, drop_path_rate=rate)
 

@@ -12,18 +12,19 @@ from torch import Tensor, nn
 
 from ilk.core import Mask, UserError
 
-FEATURE, MAP, TOKENS, SEQUENCE, ASKED = SHOWN = (
+FEATURE, MAP, TOKENS, SEQUENCE, ASKED, EARLY = SHOWN = (
     "feature",
     "map",
     "tokens",
     "sequence",
     "asked",
+    "early",
 )
 Field = Literal["feature", "map", "tokens"]  # what is kept of an image
 
 
 def feature_and_places(
-    backbone: nn.Module, images: Tensor, *, whole: bool = True
+    backbone: nn.Module, images: Tensor, *, whole: bool = True, early: bool = False
 ) -> dict[str, Tensor]:
     """Feature [B, F], map [B, C, H, W] before pooling, and the same as tokens [B, N, C].
 
@@ -34,9 +35,12 @@ def feature_and_places(
         backbone: a timm model, or one of our own.
         images: normalised.
         whole: whether all patches are there; else there is no map.
+        early: whether the map half-way through the backbone is shown too: the output of the
+            middle one of its stages, or of a transformer's blocks, of an even number the
+            earlier of two.
 
     Raises:
-        ValueError: the backbone has no places.
+        ValueError: the backbone has no places, or none half-way.
     """
     network: Any = backbone
     if not shows_places(network):
@@ -44,7 +48,22 @@ def feature_and_places(
             f"map and tokens: must be shown by the backbone, but {type(network).__name__} has "
             "a feature alone"
         )
-    shown = network.forward_features(images)
+    if early:
+        shown, half_way = _with_half_way(network, images)
+        return _places(network, images, shown, whole) | {EARLY: half_way}
+    return _places(network, images, network.forward_features(images), whole)
+
+
+def _with_half_way(network: Any, images: Tensor) -> tuple[Tensor, Tensor]:
+    """What the backbone puts out before its head, and its middle map [B, C, h, w]."""
+    if not hasattr(network, "forward_intermediates"):
+        kind = type(network).__name__
+        raise ValueError(f"early: the backbone must show a map half-way, but {kind} shows none")
+    shown, stages = network.forward_intermediates(images)
+    return shown, stages[(len(stages) - 1) // 2]
+
+
+def _places(network: Any, images: Tensor, shown: Any, whole: bool) -> dict[str, Tensor]:
     if not isinstance(shown, Tensor) or shown.ndim < 3:
         raise ValueError(
             f"map and tokens: must be in one tensor, but {type(network).__name__} has others"
@@ -145,6 +164,35 @@ class Places(nn.Module):
         """Normalised images to their places; tokens need not form a grid."""
         shown = feature_and_places(self.backbone, images, whole=self.field == MAP)
         return shown[self.field]
+
+
+@torch.no_grad()
+def early_shape(backbone: nn.Module, image_size: int, channels: int) -> tuple[int, int]:
+    """Channels and side of the map half-way through a backbone; zeros where it has none.
+
+    Args:
+        backbone: in any mode, which it keeps.
+        image_size: side of the image that is tried, in pixels.
+        channels: the number of channels of that image.
+    """
+    mode = backbone.training
+    place = next(backbone.parameters()).device
+    try:
+        images = torch.zeros(1, channels, image_size, image_size, device=place)
+        shown = feature_and_places(backbone.eval(), images, early=True)[EARLY]
+        return shown.shape[1], shown.shape[2]
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ):  # it shows no grid
+        return 0, 0
+    finally:
+        backbone.train(mode)
 
 
 def _grid(network: Any, images: Tensor, count: int) -> tuple[int, int]:

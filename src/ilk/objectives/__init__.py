@@ -1,6 +1,7 @@
 """Losses from queries, candidates and their kin."""
 
 from ilk.objectives.average import mean_with_kin, per_rank, rows_in_all, rows_with_kin
+from ilk.objectives.bounds import DonskerVaradhan, EachPositive, JensenShannon
 from ilk.objectives.covariance import CovarianceContrast
 from ilk.objectives.cross_entropy import SoftCrossEntropy, soft_cross_entropy_rows
 from ilk.objectives.decoupled import DecoupledContrast
@@ -24,10 +25,13 @@ __all__ = [
     "CovarianceContrast",
     "DecoupledContrast",
     "Divergence",
+    "DonskerVaradhan",
+    "EachPositive",
     "Entropy",
     "ForwardDivergence",
     "GramDifference",
     "HardestTriplet",
+    "JensenShannon",
     "KoLeo",
     "Margin",
     "MeanShift",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
@@ -25,7 +25,8 @@ def rows_in_blocks(
     """The loss of every row, for a block of queries at a time.
 
     The table of a block is made once for the loss and once more for the gradient, so that
-    memory grows with Q + K and not with Q x K.
+    memory grows with Q + K and not with Q x K. Where negatives are drawn, a table has a column
+    for each of them, and one for the kin of a query.
 
     Args:
         losses: of the rows of a table.
@@ -39,10 +40,14 @@ def rows_in_blocks(
         own, candidates = _divided(candidates, kin.own)
         apart = (rows_at(own, kin)[:, None],)
         kin = replace(kin, columns=torch.zeros_like(kin.columns), own=0)
+    elif kin.negatives is not None:
+        apart = (rows_at(candidates, kin)[:, None],)
+        candidates = (_at(candidates, kin.negatives),)
     columns = len(apart) + sum(map(len, candidates)) if candidates else queries.shape[1]
 
     def block(rows: Tensor, part: AlignedKin, *beside: Tensor) -> Tensor:
-        return losses(rows, (*beside, *candidates), part.as_table(columns), progress)
+        table = part.as_table(columns) if part.negatives is None else part.drawn()
+        return losses(rows, (*beside, *candidates), table, progress)
 
     size = max(1, ENTRIES // columns)
     parts = [slice(start, start + size) for start in range(0, len(queries), size)]
@@ -62,10 +67,14 @@ def rows_in_blocks(
 
 def rows_at(candidates: tuple[Tensor, ...], kin: AlignedKin) -> Float[Tensor, "Q D"]:
     """The kin of each query, one row each, in float32 at least."""
+    return _at(candidates, kin.columns)
+
+
+def _at(candidates: tuple[Tensor, ...], columns: Int[Tensor, " m"]) -> Float[Tensor, "m D"]:
     rows = (
         full(candidates[0]) if len(candidates) == 1 else torch.cat(list(map(full, candidates)))
     )
-    return rows[kin.columns]
+    return rows[columns]
 
 
 def _divided(

@@ -30,6 +30,8 @@ from ilk.networks import (
     Tuning,
     backbone,
     check_drops_patches,
+    check_rows_apart,
+    early_shape,
     frame_count,
     item_kind,
     near_eighth,
@@ -41,6 +43,7 @@ from ilk.networks import (
 )
 from ilk.networks.options import PRETRAINED
 from ilk.train.settings import Settings
+from ilk.views import PatchGrid
 
 
 def assemble(
@@ -116,8 +119,11 @@ def _checked(method: Method, given: Given, trunk: nn.Module) -> Method:
 
     Raises:
         UserError: hidden patches are left out, and the backbone has none; or they are asked
-            for, and it does not show one place for each.
+            for, and it does not show one place for each; or patches of an image must not see
+            one another, and they do.
     """
+    if any(isinstance(view, PatchGrid) for view in method.derived):
+        check_rows_apart(trunk)
     if drops_patches(method):
         check_drops_patches(trunk)
     if asks_for_places(method) and given.stride != given.patch:
@@ -147,6 +153,7 @@ def _given(
         size=image_size,
         place_width=int(cast(int, trunk.place_width)),
         stride=int(cast(int, trunk.stride)),
+        early=early_shape(trunk, image_size, settings.channels),
         patch=patch if patch > 1 else near_eighth(image_size),
         patch_width=patch_width(trunk, settings.channels),
         channels=settings.channels,

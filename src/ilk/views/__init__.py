@@ -40,10 +40,12 @@ from ilk.views.normalise import (
 )
 from ilk.views.operations import HUE_CHANGING, NAMES, Policy
 from ilk.views.orders import orders
+from ilk.views.patch_grid import PatchGrid
 from ilk.views.pixels import apply
 from ilk.views.plain import Plain
 from ilk.views.randaugment import RandAugment, RandomMagnitudes
 from ilk.views.recipes import (
+    amdim_pair,
     bicubic_crop,
     byol_pair,
     cifar_pair,
@@ -98,6 +100,7 @@ __all__ = [
     "Moments",
     "MultiBlock",
     "NoisyView",
+    "PatchGrid",
     "Plain",
     "PlainClip",
     "PlainWindow",
@@ -115,6 +118,7 @@ __all__ = [
     "View",
     "ViewRows",
     "WindowView",
+    "amdim_pair",
     "apply",
     "bicubic_crop",
     "byol_pair",

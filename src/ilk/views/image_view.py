@@ -54,6 +54,8 @@ class ImageView:
         ratio: width over height of the crop, smallest and largest.
         interpolation: of the crop.
         flip: probability of mirroring.
+        flip_as: name of a view of the same probability that is mirrored where this one is; None
+            is none.
         jitter: strengths of brightness, contrast, saturation and hue. A strength x means a
             factor in [max(0, 1 - x), 1 + x]; for hue a shift in [-x, x] turns, x <= 1/2.
         jitter_p: probability of jittering at all.
@@ -88,6 +90,7 @@ class ImageView:
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     interpolation: Interpolation = "bilinear"
     flip: float = 0.5
+    flip_as: str | None = None
     jitter: Jitter = (0.0, 0.0, 0.0, 0.0)
     jitter_p: float = 0.0
     gray_p: float = 0.0
@@ -230,11 +233,14 @@ def draw(
     sigma = between(u[:, 34], *view.blur_sigma)
     learnt, chosen = _policies(view, items, epoch, seed)
     placed = uniforms(seed, epoch, items, f"view/{view.name}/placed", 4)
+    mirrored = (
+        u if view.flip_as is None else uniforms(seed, epoch, items, f"view/{view.flip_as}", 36)
+    )
     return Draws(
         size=view.size,
         interpolation=view.interpolation,
         boxes=_boxes(view, heights, widths, items, epoch, seed),
-        flip=u[:, 22] < view.flip,
+        flip=mirrored[:, 22] < view.flip,
         order=u[:, 24:28].argsort(1),
         jitter=np.where(~learnt[:, None] & (u[:, 23:24] < view.jitter_p), factors, NEUTRAL),
         gray=~learnt & (u[:, 32] < view.gray_p),

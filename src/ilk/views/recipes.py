@@ -148,6 +148,22 @@ def revisited_multicrop(
     return key, large, *(replace(small, name=f"s{n + 1}") for n in range(local_views))
 
 
+def amdim_pair(size: int = 128, min_scale: float = 0.3) -> tuple[ImageView, ImageView]:
+    """Views a and b of AMDIM, Bachman et al., https://arxiv.org/abs/1906.00910, section 4.
+
+    Both are mirrored together, so that left stays left of right.
+    """
+    a = ImageView(
+        name="a",
+        size=size,
+        scale=(min_scale, 1.0),
+        jitter=(0.4, 0.4, 0.4, 0.1),
+        jitter_p=0.8,
+        gray_p=0.25,
+    )
+    return a, replace(a, name="b", flip_as="a")
+
+
 def diet_view(size: int = 224, min_scale: float = 0.08) -> ImageView:
     """The view of DIET, Balestriero, 2023, https://arxiv.org/abs/2302.10260, not erased."""
     return ImageView(

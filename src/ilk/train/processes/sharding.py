@@ -14,6 +14,8 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+# Of a backbone, called by themselves.
+CALLED = ("forward_features", "forward_head", "forward_intermediates")
 SMALLEST_UNIT = 100_000  # parameters; smaller blocks travel with what they are part of
 
 
@@ -35,7 +37,7 @@ def shard(network: nn.Module, mesh: DeviceMesh) -> None:
             fully_shard(unit, mesh=mesh, reshard_after_forward=True)
         # Set explicitly: it is not the default for what is called first, a teacher's parts.
         fully_shard(part, mesh=mesh, reshard_after_forward=True)
-        for name in ("forward_features", "forward_head"):  # of a backbone, called by themselves
+        for name in CALLED:
             if hasattr(part, name):
                 register_fsdp_forward_method(part, name)
 
