@@ -31,13 +31,11 @@ class Given:
         place_width: channels of the backbone's map, and width of its tokens.
         stride: pixels between two places of the map.
         early: channels and side of the map half-way through it; zeros where it shows none.
-        patch: side in pixels of the patches that the backbone embeds; for one that embeds none,
-            that of the squares which are hidden of an image, near an eighth of it.
+        patch: side of the patches that it embeds, in pixels; else of the squares that are hidden.
         patch_width: width of an embedded patch; the channels of an image where there are none.
         channels: of an image.
         items: of the data set; 0 where the record is only read and the data not known yet.
-        classes: of the data set, by its labels; 0 where there are none, or where they are not
-            known yet.
+        classes: of the data set, by its labels; 0 where there are none or none are known yet.
     """
 
     width: int
