@@ -75,7 +75,7 @@ def test_a_backbone_without_a_map_half_way_is_refused():
 
 def test_the_early_map_asks_for_whole_images():
     trunk = backbone("vit_mini", image_size=32)
-    mask = Mask(torch.zeros(1, 8, 8, dtype=torch.bool), 64)
+    mask = Mask(torch.ones(1, 8, 8, dtype=torch.bool), 0)
     with pytest.raises(ValueError, match="must be seen whole"):
         Network(trunk)(torch.zeros(1, 3, 32, 32), {"early"}, mask=mask)
 

@@ -31,7 +31,7 @@ class Given:
         place_width: channels of the backbone's map, and width of its tokens.
         stride: pixels between two places of the map.
         early: channels and side of the map half-way through it; zeros where it shows none.
-        patch: side of the patches that it embeds, in pixels; else of the squares that are hidden.
+        patch: side of the patches that it embeds, in pixels; else of squares that are hidden.
         patch_width: width of an embedded patch; the channels of an image where there are none.
         channels: of an image.
         items: of the data set; 0 where the record is only read and the data not known yet.
