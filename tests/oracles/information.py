@@ -100,8 +100,8 @@ def _shown(net: Net, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     positions = net["backbone.pos_embed"][0]
     first = net["backbone.cls_token"][0, 0] + positions[0]
     tokens = torch.cat([first[None], embedded(net, image) + positions[1:]])
-    early = pixels._block(net, "backbone.blocks.0", tokens)
-    last = pixels._block(net, "backbone.blocks.1", early)
+    early = pixels.block(net, "backbone.blocks.0", tokens)
+    last = pixels.block(net, "backbone.blocks.1", early)
     last = pixels.normed(net, "backbone.norm", last)
     return last[0], last[1:], early[1:]
 
