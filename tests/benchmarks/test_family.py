@@ -40,7 +40,9 @@ def test_every_cell_takes_steps_by_the_common_optimiser(name: str, noise: Arrays
         }
     setup = Setup(Settings(**settings), noise)
     plan = setup.method.optimisation
-    assert {field: getattr(plan, field) for field in family.OPTIMISER} == family.OPTIMISER
+    wanted = family.optimiser(name)
+    assert {field: getattr(plan, field) for field in wanted} == wanted
+    assert wanted | {"lr": family.OPTIMISER["lr"]} == family.OPTIMISER
     before = [weights.clone() for weights in setup.trainer.student.backbone.parameters()]
     for batch in setup.loader.batches(0, 2):
         setup.trainer.take_step([batch], setup.length.progress(setup.trainer.step))
