@@ -112,7 +112,7 @@ def small_method_heads(width: int):
     return dict(made.heads)
 
 
-FILLED_IN = ("simmim", "inpainting")
+FILLED_IN = ("simmim", "inpainting", "ibot", "dinov2")
 
 
 @pytest.mark.parametrize("name", FILLED_IN)

@@ -219,7 +219,7 @@ def test_a_run_that_has_not_finished_says_so(images, tmp_path, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as patched:
-        patched.setattr("ilk.learner.learner.TrainDisplay.on_step", stop)
+        patched.setattr("ilk.learner.work.TrainDisplay.on_step", stop)
         with pytest.raises(KeyboardInterrupt, match="the run is kept in"):
             Learner("moco-v3", **PARAMS | {"steps": 1000}, directory=run).fit(images)
     with pytest.warns(UserWarning, match=r"has not finished, .* step [23] of 1000"):

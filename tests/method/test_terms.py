@@ -116,10 +116,10 @@ def test_a_rule_over_rows_does_not_decide_on_classes(fabric):
         losses(fabric, method)
 
 
-def test_a_mix_that_leaves_no_candidates_is_refused():
+def test_a_mix_that_would_leave_no_candidates_is_refused():
     """A query beside its own view alone: nothing clean stands against a mix of it."""
     method = built("simclr", candidates=(B,), queries=(B,), objective=MeanShift())
-    with pytest.raises(UserError, match="mix sdmp: .*those of the term clean have none"):
+    with pytest.raises(UserError, match="mix sdmp: .* what the same view of it shows"):
         mixture("sdmp", {}).apply(method)
 
 

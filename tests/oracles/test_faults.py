@@ -23,7 +23,7 @@ LEARNS_FROM_ITSELF = {
     "distill", "s4l-rotation", "s4l-exemplar", "pseudo-label", "pi-model",
     "temporal-ensembling", "vat", "vat-entmin", "mae", "simmim", "denoising", "variational",
     "inpainting", "colorization", "context", "jigsaw", "exemplar", "dcl",
-    "dim", "amdim", "cpc",
+    "dim", "amdim", "cpc", "vicregl",
 }  # fmt: skip
 TEACHERS = tuple(name for name in ALL if name not in LEARNS_FROM_ITSELF)
 
@@ -229,7 +229,7 @@ FAULTS: dict[Callable[[Method], Method], Sequence[str]] = {
     temperature: [n for n in ALL if n not in (
         "byol", "simsiam", "barlow-twins", "vicreg", "msf", "cmsf", "iic", "dac", "w-mse",
         "distill", "mae", "simmim", "denoising", "variational", "inpainting",
-        "exemplar", "tico", "i-jepa",
+        "exemplar", "tico", "i-jepa", "vicregl",
     )],
     weight_of_a_term: ALL,
     teacher_momentum: TEACHERS,

@@ -229,7 +229,9 @@ def test_places_of_an_image_with_a_box_are_refused(mix, strategy):
     if strategy == "mixup":
         assert chosen.apply(replace(method, terms=(both,))).mixes
         return
-    with pytest.raises(UserError, match=rf"because local reads .*got {strategy}; set mix"):
+    with pytest.raises(
+        UserError, match=rf"where local reads .* but {strategy} puts boxes .* set mix"
+    ):
         chosen.apply(replace(method, terms=(both,)))
 
 
@@ -241,5 +243,5 @@ def test_clean_places_beside_a_mixed_feature_take_any_mix(mix, fits):
     if fits:
         assert chosen.apply(method).mixes
         return
-    with pytest.raises(UserError, match="because local reads"):
+    with pytest.raises(UserError, match="where local reads them place by place"):
         chosen.apply(method)

@@ -37,7 +37,7 @@ def export(
         Write to this file, .safetensors for timm and .onnx; it is encoder.safetensors or
         encoder.onnx in an `export` folder of the run when not given, encoder-map.onnx for maps.
     field
-        Let the onnx graph give this of each image: feature for one vector, map for the feature
+        Set what the ONNX graph gives of each image: feature for one vector, map for the feature
         map that is pooled into it, tokens for the same as a list of places.
     """
     to = to if output is None else _format(to, output)

@@ -97,7 +97,7 @@ def with_mixed_queries(method: Method, rewriting: Rewriting) -> Method:
         "others": _with_queries(method.terms, lambda view: view not in rewriting.queries),
         "none": [],
     }[rewriting.clean]
-    source = [rewriting.source(_source_term(term, renamed, rewriting.name)) for term in asked]
+    source = [rewriting.source(_source_term(term, renamed)) for term in asked]
     mix = [rewriting.mix(_mix_term(term, renamed)) for term in asked]
     if rewriting.teachers is not None:
         allowed = {mix_name(view) for view in rewriting.teachers}
@@ -225,11 +225,11 @@ def mix_name(view: str) -> str:
     return f"{view}~"
 
 
-def _source_term(term: Term, renamed: dict[str, str], name: str) -> Term:
+def _source_term(term: Term, renamed: dict[str, str]) -> Term:
     """The mixed queries against the clean candidates.
 
     The student's own views among the candidates (SimCLR) are dropped: only mixes of them are
-    seen.
+    seen. A method with no others cannot be mixed, as ``refusals`` says.
     """
     own = _views_of(term.queries)
     others = tuple(
@@ -237,11 +237,6 @@ def _source_term(term: Term, renamed: dict[str, str], name: str) -> Term:
         for entry in term.candidates
         if not (isinstance(entry, Output) and entry.network == "student" and entry.view in own)
     )
-    if not others:
-        raise UserError(
-            f"mix {name}: queries must have candidates that are not the student's own rows of "
-            f"the same view, but those of the term {term.name} have none"
-        )
     queries = substituted(term.queries, {view: mix_name(renamed[view]) for view in own})
     return replace(term, name="source", queries=queries, candidates=others)
 
