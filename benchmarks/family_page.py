@@ -69,9 +69,10 @@ def caption(cells: dict[str, list[dict[str, Any]]]) -> str:
         )
         if name in cells
     )
+    transformers = [f"`{name}`" for name, own in BACKBONES.items() if "backbone" in own]
     return (
-        "k-NN and minutes are of `make family`: CIFAR-10, 10,000 images, `resnet_mini` or, for "
-        f"{words([f'`{name}`' for name in BACKBONES if name in cells])}, `vit_mini`, 32 px, "
+        "k-NN and minutes are of `make family`: CIFAR-10, 10,000 images, `resnet_mini` "
+        f"({words(transformers)}: `vit_mini`), 32 px, "
         f"{' or '.join(f'{length:g}' for length in sorted(lengths))} epochs, one seed, small "
         "heads and one optimiser for all, minutes of a processor. Settings were not chosen by "
         "these scores, but where a method did not beat the untrained network (`swav`, `uic`, "
