@@ -96,13 +96,13 @@ def task_of() -> Task:
 
 
 def test_it_learns_and_repeats():
-    told: list[tuple[int, int]] = []
-    task = replace(task_of(), tell=lambda done, of: told.append((done, of)))
+    seen: list[tuple[int, int]] = []
+    task = replace(task_of(), tell=lambda done, of: seen.append((done, of)))
     found = PROBE.measure(task)
     assert found.value > 0.9
     assert found.selected["lr"] in PROBE.lrs
     assert "15 held-out train items" in found.selected_on
-    assert told == [(step, 12 * 7) for step in range(1, 12 * 7 + 1)]
+    assert seen == [(step, 12 * 7) for step in range(1, 12 * 7 + 1)]
     assert torch.equal(PROBE.measure(task).scores, found.scores)
 
 

@@ -20,7 +20,7 @@ def check_page(path: Path, option: str = "-o") -> None:
     """Refuse to write a page under a name of anything else, such as of an image.
 
     Args:
-        path: of the page.
+        path: where the page is to be.
         option: that names it; what the message of an error begins with.
 
     Raises:

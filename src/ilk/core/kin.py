@@ -31,19 +31,25 @@ class Kin:
         """Which queries have kin."""
         return self.weights.sum(dim=1) > 0
 
+    @property
+    def negatives(self) -> Bool[Tensor, "Q K"]:
+        """Which pairs are neither kin nor ignored."""
+        apart = self.weights == 0
+        return apart if self.ignored is None else apart & ~self.ignored
+
 
 @dataclass(frozen=True, slots=True)
 class AlignedKin:
     """At most one kin of each query, without a table; every other candidate is negative.
 
     Args:
-        columns: of the kin; any column for a query that has none.
+        columns: where the kin is; any column for a query that has none.
         weights: how much a query counts: one, less, or zero where it has no kin.
         importance: as in `Kin`.
-        group: of each query, from 0 on: statistics are taken of queries of one group at a time,
-            such as the places of one number of all images; None is one group.
-        own: of so many first columns only its kin counts for a query, and the others are
-            ignored.
+        group: a number for each query, from 0 on: statistics are taken of queries of one group
+            at a time, such as the places of one number of all images; None is one group.
+        own: number of first columns of which only its kin counts for a query; the others of
+            them are ignored.
         negatives: columns of the candidates that are negatives of all queries but those whose
             kin they are, each once; all others are ignored. None is every candidate.
     """

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -62,6 +63,20 @@ class RowFacts:
     task: Int[Tensor, " N"] | None = None
     place: Float[Tensor, "N 4"] | None = None
     mask: Mask | None = None
+
+    def in_blocks(self, count: int) -> "RowFacts":
+        """The rows so many times, block after block; their task is the number of the block.
+
+        It is not known where they lie.
+        """
+        made = self.composition
+        numbers = torch.arange(count, device=made.sources.device)
+        return RowFacts(
+            Composition(made.sources.repeat(count, 1), made.shares.repeat(count, 1)),
+            count * self.blocks,
+            numbers.repeat_interleave(len(made.sources)),
+            mask=None if self.mask is None else Mask.cat([self.mask] * count),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class LabelMaps:
         read: gives the mask of an item as it is stored.
         items: the number that ``read`` knows each item by.
         sizes: gives the size that an item had before it was packed; None where it is not.
-        fingerprint: of all masks.
+        fingerprint: a digest of all masks.
     """
 
     read: Callable[[int], UInt8[np.ndarray, "_ _"]]

@@ -30,8 +30,8 @@ def all_finite(
 
     Args:
         encoder: that they come from.
-        vectors: of images.
-        key: of the image in a row.
+        vectors: one for each image.
+        key: gives the key of the image in a row.
         verb: what the message of an error begins with.
 
     Raises:

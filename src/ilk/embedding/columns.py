@@ -87,7 +87,7 @@ class PlacesColumn:
 
     Args:
         field: which of both.
-        shape: of one image, [D, H, W] or [N, D].
+        shape: what one image has, [D, H, W] or [N, D].
         dtype: type of the numbers.
     """
 

@@ -51,7 +51,6 @@ def refusals(method: Method, views: Collection[str] | None = None) -> tuple[str,
     )
     said = [part.unmixable for part in asked if isinstance(part, Mixability)]
     said += [view.unmixable for view in method.derived]
-    mixed = method.mixable.queries
     if not any(said) and any(_within_image(term, mixed) for term in method.terms):
         return (OWN_IMAGE,)
     return tuple(dict.fromkeys(reason for reason in said if reason))
@@ -64,7 +63,7 @@ def _stays(method: Method, term: Term, mixed: Collection[str]) -> bool:
     return bool(asked) and not any(query.view in mixed for query in shown)
 
 
-def _within_image(term: Term, mixed: tuple[str, ...]) -> bool:
+def _within_image(term: Term, mixed: Collection[str]) -> bool:
     """Whether queries of some views are compared with rows of their own view alone."""
     shown = {query.view for query in term.queries if isinstance(query, Output)} & set(mixed)
     rows = [e for e in term.row_sources if isinstance(e, Output) and e.network == "student"]

@@ -65,9 +65,7 @@ def looked_at(backbone: nn.Module, images: Float[Tensor, "B _ S S"]) -> Looked:
     weights = query(module, caught[-1])
     kind = CLASS_TOKEN if query is _of_class_token else POOLING
     height, width = places.shape[2:]
-    ours = weights[
-        :, weights.shape[1] - height * width :
-    ].float()  # tokens of no place are first
+    ours = weights[:, -height * width :].float()  # tokens of no place are first
     return Looked(places, ours.unflatten(1, (height, width)), kind)
 
 

@@ -32,7 +32,7 @@ def export_onnx(encoder: Encoder, path: Path | str, field: Field = FEATURE) -> f
 
     Args:
         encoder: stays as it is.
-        path: of the file.
+        path: where the graph is written.
         field: what of the images the graph gives.
 
     Returns:

@@ -127,7 +127,6 @@ def asked_tokens(tokens: Float[Tensor, "B N C"], mask: Mask | None) -> Float[Ten
     return tokens[mask.asked_cells()]
 
 
-@torch.no_grad()
 def map_stride(backbone: nn.Module, image_size: int, channels: int) -> int:
     """Pixels between two places of a backbone's map; the whole side where it has no map.
 
@@ -136,16 +135,8 @@ def map_stride(backbone: nn.Module, image_size: int, channels: int) -> int:
         image_size: side of the image that is tried, in pixels.
         channels: the number of channels of that image.
     """
-    mode = backbone.training
-    place = next(backbone.parameters()).device
-    try:
-        images = torch.zeros(1, channels, image_size, image_size, device=place)
-        shown = feature_and_places(backbone.eval(), images)[MAP]
-    except (AttributeError, RuntimeError, TypeError, ValueError):  # it shows no grid
-        return image_size
-    finally:
-        backbone.train(mode)
-    return max(image_size // shown.shape[-1], 1)
+    shape = _tried(backbone, image_size, channels, MAP)
+    return image_size if shape is None else max(image_size // shape[-1], 1)
 
 
 class Places(nn.Module):
@@ -166,7 +157,6 @@ class Places(nn.Module):
         return shown[self.field]
 
 
-@torch.no_grad()
 def early_shape(backbone: nn.Module, image_size: int, channels: int) -> tuple[int, int]:
     """Channels and side of the map half-way through a backbone; zeros where it has none.
 
@@ -175,22 +165,23 @@ def early_shape(backbone: nn.Module, image_size: int, channels: int) -> tuple[in
         image_size: side of the image that is tried, in pixels.
         channels: the number of channels of that image.
     """
+    shape = _tried(backbone, image_size, channels, EARLY)
+    return (0, 0) if shape is None else (shape[1], shape[2])
+
+
+@torch.no_grad()
+def _tried(backbone: nn.Module, image_size: int, channels: int, name: str) -> torch.Size | None:
+    """The shape of a map of one image; None where the backbone shows no grid."""
     mode = backbone.training
     place = next(backbone.parameters()).device
     try:
         images = torch.zeros(1, channels, image_size, image_size, device=place)
-        shown = feature_and_places(backbone.eval(), images, early=True)[EARLY]
-        return shown.shape[1], shown.shape[2]
+        return feature_and_places(backbone.eval(), images, early=name == EARLY)[name].shape
     except (
-        ArithmeticError,
-        AssertionError,
-        AttributeError,
-        LookupError,
-        RuntimeError,
-        TypeError,
+        ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError,
         ValueError,
-    ):  # it shows no grid
-        return 0, 0
+    ):  # fmt: skip
+        return None
     finally:
         backbone.train(mode)
 

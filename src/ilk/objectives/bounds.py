@@ -60,7 +60,7 @@ class EachPositive:
         scores = raw if self.clip is None else self.clip * (raw / self.clip).tanh()
         # Finite, for the gradient of a row without negatives.
         least = torch.finfo(scores.dtype).min / 2
-        others = scores.masked_fill(~_negatives(kin), least).logsumexp(dim=1, keepdim=True)
+        others = scores.masked_fill(~kin.negatives, least).logsumexp(dim=1, keepdim=True)
         rows = (kin.weights * (torch.logaddexp(scores, others) - scores)).sum(dim=1)
         if self.penalty:
             rows = rows + self.penalty * _mean(raw.square(), _counted(kin))
@@ -96,7 +96,7 @@ class JensenShannon:
     ) -> Float[Tensor, ""]:
         """The mean over rows with kin."""
         scores = similarities(queries, candidates, cosine=False)
-        apart = _mean(softplus(scores), _negatives(kin))
+        apart = _mean(softplus(scores), kin.negatives)
         rows = (kin.weights * softplus(-scores)).sum(dim=1) + apart - 2 * math.log(2)
         return mean_with_kin(rows, kin)
 
@@ -130,7 +130,7 @@ class DonskerVaradhan:
         """Of the rows with kin of all ranks; zero where there are no negatives."""
         scores = similarities(queries, candidates, cosine=False)
         together = mean_with_kin((kin.weights * scores).sum(dim=1), kin)
-        taken = _negatives(kin) & kin.related[:, None]
+        taken = kin.negatives & kin.related[:, None]
         least = torch.finfo(scores.dtype).min / 2
         apart = scores.masked_fill(~taken, least).flatten().logsumexp(dim=0)
         count = taken.sum()
@@ -143,10 +143,6 @@ def _counted(kin: Kin) -> Bool[Tensor, "Q K"]:
     if kin.ignored is None:
         return torch.ones_like(kin.weights, dtype=torch.bool)
     return ~kin.ignored
-
-
-def _negatives(kin: Kin) -> Bool[Tensor, "Q K"]:
-    return _counted(kin) & (kin.weights == 0)
 
 
 def _mean(values: Float[Tensor, "Q K"], chosen: Bool[Tensor, "Q K"]) -> Float[Tensor, " Q"]:

@@ -46,9 +46,7 @@ class DecoupledContrast:
         """The mean over rows with kin; without negatives only positives cost."""
         cosines = similarities(queries, candidates)
         near = (kin.weights * cosines).sum(dim=1)
-        out = kin.weights > 0
-        if kin.ignored is not None:
-            out = out | kin.ignored
+        out = ~kin.negatives
         lone = out.all(dim=1)
         scores = (cosines / self.temperature).masked_fill(out & ~lone[:, None], -torch.inf)
         push = scores.logsumexp(dim=1).masked_fill(lone, 0.0)

@@ -56,8 +56,5 @@ class Margin:
         progress: Progress,
     ) -> Float[Tensor, " Q"]:
         scores = similarities(queries, candidates)
-        negatives = kin.weights == 0
-        if kin.ignored is not None:
-            negatives = negatives & ~kin.ignored
-        push = (scores - self.margin).relu() * negatives
+        push = (scores - self.margin).relu() * kin.negatives
         return (kin.weights * (1 - scores) + push).sum(dim=1)

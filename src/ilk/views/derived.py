@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ilk.core import UNKNOWN, Composition, Mask, RowFacts, UserError
+from ilk.core import UNKNOWN, Composition, RowFacts, UserError
 from ilk.core.seeding import uniform
 from ilk.views.mixed import mix_pixels, send
 from ilk.views.mixing import Mixing
@@ -223,15 +223,8 @@ class Rotations:
                 f"view {self.name}: rotated items must be square images, got "
                 f"{' x '.join(map(str, images.shape[2:]))}"
             )
-        made, tasks = facts.composition, torch.arange(TURNS, device=images.device)
-        known = RowFacts(
-            Composition(made.sources.repeat(TURNS, 1), made.shares.repeat(TURNS, 1)),
-            TURNS * facts.blocks,
-            tasks.repeat_interleave(len(images)),
-            mask=None if facts.mask is None else Mask.cat([facts.mask] * TURNS),
-        )
         turned = torch.cat([images.rot90(turn, (-2, -1)) for turn in range(TURNS)])
-        return {self.name: ViewRows(turned, known)}
+        return {self.name: ViewRows(turned, facts.in_blocks(TURNS))}
 
 
 def derive(

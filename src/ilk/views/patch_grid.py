@@ -1,12 +1,10 @@
 """Images as grids of overlapping patches. Axes: R rows, C channels."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import torch
-
-from ilk.core import Composition, RowFacts, UserError
+from ilk.core import UserError
 from ilk.views.derived import Chance, ViewRows
 
 
@@ -55,10 +53,5 @@ class PatchGrid:
         step = sides[0] // (self.side + 1)
         cut = images.unfold(2, 2 * step, step).unfold(3, 2 * step, step)
         patches = cut.permute(2, 3, 0, 1, 4, 5).flatten(0, 2)
-        count, made = self.side**2, facts.composition
-        known = RowFacts(
-            Composition(made.sources.repeat(count, 1), made.shares.repeat(count, 1)),
-            count * facts.blocks,
-            torch.arange(count, device=images.device).repeat_interleave(len(images)),
-        )
+        known = replace(facts, mask=None).in_blocks(self.side**2)  # masks are of whole images
         return {self.name: ViewRows(patches, known, views[self.view].statistics)}

@@ -130,7 +130,7 @@ class Shuffled:
     Args:
         name: the name of the shuffled view, on which it depends which order is drawn.
         view: view of tiles.
-        count: of orders.
+        count: number of orders.
     """
 
     name: str
