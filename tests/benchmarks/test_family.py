@@ -13,6 +13,7 @@ from ilk.train import Settings
 from ilk.train.setup import Setup
 
 CELLS = {cell.name: cell for cell in family.cells()}
+TRANSFORMERS = {cell.name: cell for cell in family.transformers()}
 
 
 def test_every_method_has_a_cell_and_every_cell_a_method():
@@ -28,19 +29,30 @@ def noise() -> Arrays:
     return Arrays(images, np.arange(256) % 10)
 
 
-@pytest.mark.parametrize("name", family.METHOD_OPTIONS)
-def test_every_cell_takes_steps_by_the_common_optimiser(name: str, noise: Arrays):
+def test_every_method_meets_both_networks_where_it_can():
+    with_transformer = {name for name, own in family.BACKBONES.items() if "backbone" in own}
+    assert with_transformer == {"mae", "ibot", "dinov2", "i-jepa"}
+    assert {*TRANSFORMERS} == {*family.METHOD_OPTIONS} - with_transformer
+
+
+@pytest.mark.parametrize(
+    ("cells", "name"),
+    [("family", name) for name in CELLS if CELLS[name].settings]
+    + [("family-vit", name) for name in TRANSFORMERS],
+)
+def test_every_cell_takes_steps_by_the_common_optimiser(cells: str, name: str, noise: Arrays):
+    cell = (CELLS if cells == "family" else TRANSFORMERS)[name]
     # Whitening needs more images in a batch than an embedding has dimensions.
     size = 64 if name == "w-mse" else 16
     changes = {"epochs": None, "steps": 2, "batch_size": size, "knn_every": 0, "workers": 1}
-    settings = {**family.SHARED, **CELLS[name].settings, **changes}
+    settings = {**family.SHARED, **cell.settings, **changes}
     if "teacher" in family.METHOD_OPTIONS[name]:  # another cell is that
-        settings["method_options"] = family.METHOD_OPTIONS[name] | {
-            "teacher": "random:resnet_mini"
-        }
+        assert settings["method_options"]["teacher"] == f"runs/{cells}/moco-v3/seed0"
+        settings["method_options"] |= {"teacher": "random:resnet_mini"}
     setup = Setup(Settings(**settings), noise)
     plan = setup.method.optimisation
-    wanted = family.optimiser(name)
+    transformer = settings["backbone"] == "vit_mini"
+    wanted = family.TRANSFORMER if transformer else family.OPTIMISER
     assert {field: getattr(plan, field) for field in wanted} == wanted
     assert wanted | {"lr": family.OPTIMISER["lr"]} == family.OPTIMISER
     before = [weights.clone() for weights in setup.trainer.student.backbone.parameters()]

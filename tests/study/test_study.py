@@ -187,8 +187,10 @@ def test_what_another_process_works_on_is_left_to_it(tmp_path):
     assert len(summary(made).rows) == 4
 
 
-def test_pixels_are_left_out_of_what_trains_weights(tmp_path):
-    made = replace(study(tmp_path), protocols=("knn@1", "finetune-1@1"), cells=baselines())
+def test_pixels_are_left_out_of_what_trains_weights_or_asks_for_places(tmp_path):
+    made = replace(
+        study(tmp_path), protocols=("knn@1", "finetune-1@1", "attentive@1"), cells=baselines()
+    )
     *_, (pixels, seed, place) = replace(made, seeds=1).places()
     made.score(pixels, seed, Watcher())
     assert set(made.results(place)) == {"knn@1"}

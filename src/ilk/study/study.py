@@ -181,11 +181,12 @@ class Study:
     def _left(self, cell: Cell, place: Path) -> list[str]:
         """Protocols by which a cell was not measured, less those that it cannot be.
 
-        Pixels have no weights to train, and what was not trained here has no classifier.
+        Pixels have no weights to train and no places, and what was not trained here has no
+        classifier.
         """
         done = self.results(place)
         lacking = {"classifier"} if cell.settings is None else set[str]()
-        lacking |= {"weights"} if cell.name == PIXELS else set[str]()
+        lacking |= {"weights", "places"} if cell.name == PIXELS else set[str]()
         return [
             name
             for name in self.protocols
