@@ -1,9 +1,9 @@
 """Every method of the family on one small set of real images, with two networks and one budget.
 
-    make family                                            every method, one seed
-    .venv/bin/python -m benchmarks.family --network vit_mini    the same on a transformer
-    .venv/bin/python -m benchmarks.family --cell fnc       one of them
-    .venv/bin/python -m benchmarks.family --epochs 1       a try, kept apart from results
+    make family                                                 all of them, one seed
+    .venv/bin/python -m benchmarks.family --network vit_mini    one network
+    .venv/bin/python -m benchmarks.family --cell fnc            one method
+    .venv/bin/python -m benchmarks.family --epochs 1            a try, kept apart from results
 
 Data, backbone, image size and batch are those of `benchmarks.mini`, but for methods that need a
 transformer; on `vit_mini` all others are a grid of their own, `family-vit`. Every method is
@@ -134,8 +134,12 @@ PROTOCOLS = ("knn@1", "linear@1", "attentive@1")
 def cells() -> tuple[Cell, ...]:
     """What has to be beaten, then a run for each method."""
     runs = (run(name, BACKBONES.get(name, {})) for name in METHOD_OPTIONS)
-    transformer = Cell(name="untrained-vit", encoder="random:vit_mini")
-    return (Cell(name="pixels"), Cell(name="untrained"), transformer, *runs)
+    beaten = (
+        Cell(name="pixels"),
+        Cell(name="untrained", encoder="random:resnet_mini"),
+        Cell(name="untrained-vit", encoder="random:vit_mini"),
+    )
+    return (*beaten, *runs)
 
 
 def transformers() -> tuple[Cell, ...]:
@@ -186,7 +190,8 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, default=DATA, help="cifar10-20k.parquet")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=float, default=EPOCHS)
-    parser.add_argument("--network", choices=list(GRIDS), default="resnet_mini")
+    parser.add_argument("--network", choices=list(GRIDS), help="both where none is named")
     parser.add_argument("--cell", choices=[cell.name for cell in cells()])
     chosen = parser.parse_args()
-    family(chosen.data, chosen.epochs, chosen.network).run(chosen.seeds, chosen.cell)
+    for network in [chosen.network] if chosen.network else GRIDS:
+        family(chosen.data, chosen.epochs, network).run(chosen.seeds, chosen.cell)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import svg
 from benchmarks.gains import PROTOCOLS, Gain, Regime, gain, regimes
 from benchmarks.grid import RESULTS, kept_cells
 from benchmarks.regimes import ABLATIONS, AXES, cell_name
@@ -18,8 +19,7 @@ from ilk.train.planning.mixing import Regime as Planned
 PLOT = Path(__file__).parents[1] / "docs" / "images" / "mixing.svg"
 KNN, LINEAR, CORRUPTED = PROTOCOLS
 PANELS = {KNN: "k-NN", LINEAR: "linear probe"}
-# Okabe and Ito's blue and vermilion, which differ to every kind of sight; shapes differ too.
-COLOURS = {KNN: "#0072b2", LINEAR: "#d55e00"}
+COLOURS = {KNN: svg.BLUE, LINEAR: svg.VERMILION}
 WIDTH, LABELS, ROW, TOP, BOTTOM, GAP = 890.0, 360.0, 34.0, 44.0, 64.0, 44.0
 AUGMENTS = ("full", "no-hue", "crops")
 LEAST = 0.03  # share that an axis shows on either side of zero
@@ -162,49 +162,46 @@ def drawn(found: Sequence[Regime]) -> str:
         parts += _row(one, TOP + ROW * (number + 0.5), reach)
     below = height - BOTTOM
     parts += [
-        _text(WIDTH - (WIDTH - LABELS) / 2, below + 36, "gain in percentage points", "middle"),
-        _text(
+        svg.text(
+            WIDTH - (WIDTH - LABELS) / 2, below + 36, "gain in percentage points", "middle",
+        ),
+        svg.text(
             8, below + 56,
             "Bars: 95 %, over test images, and over seeds where there are several. Hollow: one "
             "seed, which another may reverse.",
         ),
     ]  # fmt: skip
     title = "Gain in accuracy by mixing, with intervals, by regime"
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {height:g}" '
-        f'font-family="sans-serif" font-size="12" fill="#27272a" role="img">\n'
-        f"<title>{title}</title>\n"
-        f'<rect width="{WIDTH:g}" height="{height:g}" fill="white"/>\n'
-        + "\n".join(parts)
-        + "\n</svg>\n"
-    )
+    return svg.page(WIDTH, height, title, parts)
 
 
 def _panels(rows: int, reach: float) -> Iterator[str]:
     bottom = TOP + ROW * rows
     for number, (protocol, name) in enumerate(PANELS.items()):
         middle = _place(number, 0.0, reach)
-        yield _text(middle, 20, name, "middle", COLOURS[protocol], "bold")
+        yield svg.text(middle, 20, name, "middle", COLOURS[protocol], "bold")
         step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2) if reach / s <= 4)
         for tick in range(-4, 5):
             if abs(tick * step) > reach:
                 continue
             x = _place(number, tick * step, reach)
-            dark = "#71717a" if tick == 0 else "#e4e4e7"
+            dark = svg.FAINT if tick == 0 else svg.LIGHT
             yield f'<path d="M{x:.1f} {TOP - 8:g}V{bottom:g}" stroke="{dark}"/>'
-            yield _text(x, bottom + 16, f"{100 * tick * step:+.0f}" if tick else "0", "middle")
+            yield svg.text(
+                x, bottom + 16, f"{100 * tick * step:+.0f}" if tick else "0", "middle"
+            )
 
 
 def _row(one: Regime, y: float, reach: float) -> Iterator[str]:
     what, how = names_of(one)
-    yield _text(8, y - 2, what)
-    yield _text(8, y + 12, how, fill="#71717a")
+    yield svg.text(8, y - 2, what)
+    yield svg.text(8, y + 12, how, fill=svg.FAINT)
     for number, protocol in enumerate(PANELS):
         each = one.gains.get(protocol)
         if each is None:
             x = _place(number, 0.0, reach)
             left = f"{len(one.missing)} of 2 cells" if one.missing else "protocol"
-            yield _text(x + 6, y + 4, f"{left} not run yet", fill="#71717a")
+            yield svg.text(x + 6, y + 4, f"{left} not run yet", fill=svg.FAINT)
             continue
         yield _marked(number, each, y, reach, COLOURS[protocol])
 
@@ -212,18 +209,9 @@ def _row(one: Regime, y: float, reach: float) -> Iterator[str]:
 def _marked(panel: int, each: Gain, y: float, reach: float, colour: str) -> str:
     """A bar, and a circle for k-NN or a square for the linear probe."""
     low, at, high = (_place(panel, v, reach) for v in (each.low, each.difference, each.high))
-    fill = "white" if each.seeds == 1 else colour
-    look = f'fill="{fill}" stroke="{colour}" stroke-width="2"'
-    shape = (
-        f'<circle cx="{at:.1f}" cy="{y:.1f}" r="5" {look}/>'
-        if panel == 0
-        else f'<rect x="{at - 4.5:.1f}" y="{y - 4.5:.1f}" width="9" height="9" {look}/>'
-    )
-    return (
-        f"<g><title>{points(each)}, {each.covers}</title>"
-        f'<path d="M{low:.1f} {y:.1f}H{high:.1f}" stroke="{colour}" stroke-width="2"/>'
-        f"{shape}</g>"
-    )
+    fill = "white" if each.seeds == 1 else ""
+    shape = svg.marked((low, at, high), y, panel == 1, colour, fill)
+    return f"<g><title>{points(each)}, {each.covers}</title>{shape}</g>"
 
 
 def _place(panel: int, share: float, reach: float) -> float:
@@ -231,14 +219,6 @@ def _place(panel: int, share: float, reach: float) -> float:
     width = (WIDTH - LABELS) / len(PANELS)
     left = LABELS + panel * width + GAP / 2
     return left + (share + reach) / (2 * reach) * (width - GAP)
-
-
-def _text(
-    x: float, y: float, text: str, anchor: str = "start", fill: str = "", weight: str = ""
-) -> str:
-    further = {"text-anchor": anchor, "fill": fill, "font-weight": weight}
-    named = "".join(f' {name}="{given}"' for name, given in further.items() if given)
-    return f'<text x="{x:.1f}" y="{y:.1f}"{named}>{text}</text>'
 
 
 def as_json(entries: Sequence[Mapping[str, Any]]) -> str:

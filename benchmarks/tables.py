@@ -46,6 +46,7 @@ def results_page(text: str) -> str:
         "semi": semi_page.page(),
         "learning": learned(),
         "speed": "\n".join([*speed(), *engines()]) + "\n",
+        "family": family_page.learned(),
         "methods": family_page.methods(),
         "pixels": pixels(),
     }
@@ -247,6 +248,7 @@ def short(command: str) -> str:
 
 if __name__ == "__main__":
     mixing_page.write()
+    family_page.PLOT.write_text(family_page.drawn())
     README.write_text(readme(README.read_text()))
     PAGE.write_text(results_page(PAGE.read_text()))
     SPEED.write_text(speed_page(SPEED.read_text()))

@@ -70,22 +70,42 @@ def test_a_try_is_kept_apart_from_the_results(monkeypatch: pytest.MonkeyPatch, n
     assert family.family(Path(), 2).shared == family.SHARED | {"epochs": 2}
 
 
-def test_the_table_of_methods_has_scores_where_there_are_runs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
-    monkeypatch.setattr(family_page, "RESULTS", tmp_path)
-    assert "| name | what it is | paper | needs |\n" in family_page.methods()
-    score = {"protocol": "knn@1", "value": 0.5, "interval": [0.45, 0.55]}
-    for name, seconds in (("simclr", 600.0), ("pixels", None)):
-        settings = {"epochs": 30} if seconds else None
-        content = {"cell": name, "seed": 0, "train_processor_seconds": seconds,
-                   "results": [score], "settings": settings}  # fmt: skip
-        write(tmp_path / "family" / f"{name}-seed0.json", content)
-    made = family_page.methods()
-    assert "30 epochs" in made
-    assert "To be beaten: 50.0 % (45.0 to 55.0) by raw pixels" in made
-    rows = {line.split("|")[1].strip(): line for line in made.splitlines() if "|" in line}
-    assert rows["`simclr`"].endswith("| 50.0 % (45.0 to 55.0) | 10 |")
-    assert rows["`byol`"].endswith("|  |  |")
+def test_the_table_of_methods_says_what_each_is():
+    rows = {line.split("|")[1].strip(): line for line in family_page.methods().splitlines()}
+    assert {*rows} >= {f"`{name}`" for name in METHODS}
     assert "(https://arxiv.org/abs/1505.05192); [in the grid" in rows["`context`"]
-    assert rows["`i-mix`"].endswith("|  |  |")
+
+
+def kept(place: Path, name: str, value: float, seconds: float | None = None) -> None:
+    score = {"value": value, "interval": [value - 0.05, value + 0.05]}
+    content = {
+        "cell": name, "seed": 0, "train_processor_seconds": seconds,
+        "results": [score | {"protocol": protocol} for protocol in ("knn@1", "linear@1")],
+        "settings": {"epochs": 30} if seconds else None,
+    }  # fmt: skip
+    write(place / f"{name}-seed0.json", content)
+
+
+def test_the_table_of_scores_has_a_column_for_each_network_and_marks_what_learned_nothing(
+    tmp_path: Path,
+):
+    assert family_page.learned(tmp_path) == "Not measured yet.\n"
+    kept(tmp_path / "family", "untrained", 0.3)
+    kept(tmp_path / "family", "untrained-vit", 0.5)
+    kept(tmp_path / "family", "simclr", 0.5, seconds=600.0)
+    kept(tmp_path / "family", "ibot", 0.7, seconds=60.0)  # needs a transformer
+    kept(tmp_path / "family-vit", "simclr", 0.59, seconds=120.0)
+    made = family_page.learned(tmp_path)
+    assert "30 epochs" in made
+    assert "±5.0 points" in made
+    assert "an untrained `resnet_mini` with 30.0 % (25.0 to 35.0)" in made
+    assert "Not measured yet on `resnet_mini`: `moco-v2`, " in made
+    rows = [line for line in made.splitlines() if line.startswith("| `")]
+    assert rows == [
+        "| `simclr` | 50.0 | 50.0 |  | *59.0* | *59.0* |  | 10, 2 |",
+        "| `ibot` |  |  |  | 70.0 | 70.0 |  | -, 1 |",
+    ]
+    plot = family_page.drawn(tmp_path)
+    assert plot.index(">ibot<") < plot.index(">simclr<")
+    assert plot.count("stroke-dasharray") == 2
+    assert "simclr, vit_mini: 59.0 % (54.0 to 64.0)" in plot
