@@ -58,14 +58,28 @@ def embedded_tiles(net: Net, tiles: Tensor, name: str = "projector.head.0") -> T
 
 
 def exemplar(run: Run) -> Iterator[Tensor]:
-    """Kolesnikov et al., CVPR 2019, with the triplets of https://arxiv.org/abs/1703.07737."""
+    """Kolesnikov et al., CVPR 2019, with the triplets of https://arxiv.org/abs/1503.03832."""
     moves, net = Moves(run.student, sgd_on_matrices, decay=1e-4), run.student
     for step in run.steps:
         feature = net.feature(torch.cat([step.views[f"v{copy}"] for copy in (1, 2, 3)]))
         rows = unit(feature @ net["embedding.weight"].T + net["embedding.bias"])
-        loss = hardest_triplets(rows, 3)
+        loss = semi_hard_triplets(rows, 3)
         moves(loss, warm_cosine(step, 0.1 * run.batch / 256, warmup=5))
         yield loss
+
+
+def semi_hard_triplets(rows: Tensor, copies: int) -> Tensor:
+    """Of some crops of each image, all first ones first; every pair of crops of one is kin."""
+    count, losses = len(rows) // copies, []
+    for i, row in enumerate(rows):
+        apart = [(row - other).square().sum() for other in rows]
+        others = [apart[j] for j in range(len(rows)) if (j - i) % count]
+        for j in range(len(rows)):
+            if j != i and (j - i) % count == 0:
+                beyond = [other for other in others if other > apart[j]]
+                chosen = min(beyond) if beyond else max(others)
+                losses.append((0.5 + apart[j] - chosen).clamp(min=0))
+    return mean(losses)
 
 
 def hardest_triplets(rows: Tensor, copies: int) -> Tensor:

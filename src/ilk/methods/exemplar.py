@@ -3,13 +3,15 @@
 Paper: Dosovitskiy et al., NeurIPS 2014, https://arxiv.org/abs/1406.6909, in the form with
     triplets of Kolesnikov, Zhai and Beyer, CVPR 2019, https://arxiv.org/abs/1901.09005
 Idea: every image is a class of its own, whose examples are its augmented crops. A classifier
-    with a row for each image does not scale, so triplets of the hardest crops in the batch take
-    its place. The form with a classifier is DIET with ``smoothing=0``.
+    with a row for each image does not scale, so triplets within the batch take its place. The
+    form with a classifier is DIET with ``smoothing=0``.
 Against DIET: no part of the method grows with the data. Against SimCLR: a triplet has one
-    positive and one negative, the hardest in the batch.
-Departures: the margin is soft, as the authors have it in S4L, where these have 0.5; colours are
-    jittered by hue, saturation and brightness, and images are not rotated. The learning rate
-    follows a cosine, where the authors have steps. No reproduction is claimed.
+    positive and one negative, the next one beyond it. Against S4L-Exemplar: that one takes the
+    hardest of both, which without labels makes all embeddings equal at once.
+Departures: embeddings have unit length, as triplets of this kind were proposed, where the
+    authors' code gives each column of the batch unit length. Colours are jittered by hue,
+    saturation and brightness, and images are not rotated. The learning rate follows a cosine,
+    where the authors have steps. No reproduction is claimed.
 Checked: tests/objectives/test_triplet.py, tests/oracles, tests/golden/losses.json
 """
 
@@ -19,7 +21,7 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.kin import CommonSource, Itself, leave_out
 from ilk.method import Given, Head, Method, Mixable, Optimisation, Term
-from ilk.objectives import HardestTriplet
+from ilk.objectives import SemiHardTriplet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +30,7 @@ class Exemplar:
 
     copies: int = 8  # crops of each image
     dim: int = 1000  # of the embedding
+    margin: float = 0.5  # how much further away a negative has to be, by squared distance
     min_scale: float = 0.08  # smallest area of a crop
     base_lr: float = 0.1  # for a batch of 256
     weight_decay: float = 1e-4
@@ -48,7 +51,7 @@ class Exemplar:
                     queries=rows,
                     candidates=rows,
                     kin=leave_out(CommonSource(), Itself()),
-                    objective=HardestTriplet(),
+                    objective=SemiHardTriplet(margin=self.margin),
                 ),
             ),
             together="all",

@@ -17,7 +17,7 @@ from ilk.objectives.pairs import PairClassification
 from ilk.objectives.redundancy import RedundancyReduction, VarianceCovariance
 from ilk.objectives.spread import KoLeo
 from ilk.objectives.squared_error import SquaredError
-from ilk.objectives.triplet import HardestTriplet
+from ilk.objectives.triplet import HardestTriplet, SemiHardTriplet
 from ilk.objectives.whitening import WhitenedMeanShift, whiten
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "PairClassification",
     "PairInformation",
     "RedundancyReduction",
+    "SemiHardTriplet",
     "SmoothDistance",
     "SoftCrossEntropy",
     "SquaredDistance",
