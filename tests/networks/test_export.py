@@ -13,6 +13,7 @@ from ilk.networks import encode, export_onnx, export_timm
 VIT = {"patch_size": 8, "embed_dim": 32, "depth": 1, "num_heads": 2}
 RESNET = {"layers": (1, 1, 1, 1), "channels": (8, 8, 8, 8)}
 MINI = {"widths": (8, 16), "depths": (1, 1)}
+AMDIM = {"base_width": 4, "depth": 1, "feature_dim": 16}
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,8 @@ def test_a_network_of_other_features_is_not_kept(encoder_of, tmp_path, monkeypat
 
 @pytest.mark.parametrize("field", ["tokens", "map"])
 @pytest.mark.parametrize(
-    ("name", "options"), [("resnet_mini", MINI), ("vit_tiny_patch16_224", VIT)]
+    ("name", "options"),
+    [("resnet_mini", MINI), ("vit_tiny_patch16_224", VIT), ("amdim_mini", AMDIM)],
 )
 def test_onnx_of_places_agrees_with_torch(encoder_of, tmp_path, name, options, field):
     encoder = encoder_of(name, options)

@@ -23,6 +23,7 @@ EARLY = {
     "resnet_mini": ({}, (48, 8)),
     "resnet18": ({}, (128, 16)),
     "vit_mini": ({}, (64, 8)),
+    "amdim_mini": ({"base_width": 4, "depth": 1, "feature_dim": 16}, (16, 7)),
     "convnext_atto": ({}, (80, 4)),
 }
 

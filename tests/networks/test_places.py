@@ -21,6 +21,7 @@ SIZES = {
     "vit_tiny_patch16_224": (
         {"patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 2}, 32, (4, 4),
     ),
+    "amdim_mini": ({"base_width": 4, "depth": 1, "feature_dim": 24}, 16, (5, 5)),
     "convnext_atto": ({}, 320, (1, 1)),
     "mobilenetv3_small_050": ({}, 288, (1, 1)),
 }  # fmt: skip

@@ -7,12 +7,14 @@ Idea: what two views of an image share is what both show, so that the informatio
 Against DIM: places are those of another view, and scores stay within bounds. Against SimCLR:
     places are positives beside whole images.
 Departures: the encoder is any backbone: the coarse map is its last and the fine one that
-    half-way through it, each with at most 8 places a side, where the authors' network has 5 and
-    7. Its places then see more of an image than theirs, which have almost no padding. Their
-    scores are clipped at 20 by the command's default and at 10 by the loss's; here at 20. The
-    rate follows a cosine and not steps, and the decay of weights stands outside Adam.
-Checked: tests/objectives/test_bounds.py, tests/networks/test_information.py, tests/oracles,
-    tests/golden/losses.json
+    half-way through it, each with at most 8 places a side. The authors' own is the backbone
+    ``amdim_mini``, of any width and depth, with 5 and 7 places a side; places of others see
+    more of an image, and its borders. Embeddings are not normalised over the batch, and that of
+    the whole image has a head too. Scores are clipped at 20, the default of the authors'
+    command, where that of their loss is 10. The rate follows a cosine and not steps, and the
+    decay of weights stands outside Adam.
+Checked: tests/objectives/test_bounds.py, tests/networks/test_information.py,
+    tests/networks/test_unpadded.py, tests/oracles, tests/golden/losses.json
 """
 
 import math
