@@ -117,6 +117,8 @@ def test_an_index_finds_crops_keeps_what_it_derived_and_says_what_is_gone(
     found = json.loads(ilk("--json", "duplicates", "photos.index").out)
     levels = sorted(c["level"] for g in found["groups"] for c in g["copies"])
     assert levels == ["embedding", "hash", "same file"]
+    copies = ilk("--json", "select", "photos.index", "-n", 1, "--where", "duplicates>=2")
+    assert json.loads(copies.out)["of"] == sum(1 + len(g["copies"]) for g in found["groups"])
     assert list((tmp_path / "photos.index" / "derived" / "appearances").glob("*.npy"))
     (photos / "5.jpg").write_bytes(coded(photo(77), "JPEG"))
     (photos / "old" / "1.jpg").unlink()

@@ -103,6 +103,8 @@ def test_neighbours_in_an_index_find_more(ilk, photos):
     answer = json.loads(said.out)
     assert answer["page"] is None
     assert {"outlier", "tiny-group", "label"} <= set(answer["issues"])
+    dark = ilk("select", "photos.index", "-n", 1, "--where", "issue~*dark*", "--json")
+    assert json.loads(dark.out)["of"] == answer["issues"]["dark"] == 1
     Path("other").mkdir()
     Image.new("RGB", (9, 9)).save("other/1.png")
     said = ilk("issues", "other", "--index", "photos.index")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ilk.core import UserError
+from ilk.core import UserError, shown
 from ilk.search import rows_where
 from ilk.search.masks import mask
 from ilk.search.where import Both, Compare, Either, Missing, Not, parse, written
@@ -151,6 +151,15 @@ TABLE = pa.table(
 )
 def test_a_filter_means_these_rows(text, rows):
     assert np.flatnonzero(rows_where(TABLE, text)).tolist() == rows
+
+
+@pytest.mark.parametrize("text", ["a\nb", "\x1b[31m", "\u202eb", "\u200b", "x\x00"])
+def test_text_is_meant_as_it_is_shown(text):
+    table = pa.table({"label": [text, "other", None]})
+    for value in (text, shown(text)):
+        for sign in ("=", "~"):
+            found = rows_where(table, written(Compare("label", sign, value)))
+            assert found.tolist() == [True, False, False]
 
 
 MOMENTS = (

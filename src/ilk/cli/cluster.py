@@ -47,8 +47,9 @@ def cluster(
     ks = _numbers(k)
     place, page = table_and_page(output or Path(f"{index.resolve().stem}-clusters.html"))
     from ilk.curate.clusters import levels
+    from ilk.curate.filters import Findings
     from ilk.curate.grouped import MARK, check_ours, cluster_table, save_clusters
-    from ilk.search import DERIVED, Index
+    from ilk.search import Index
 
     opened = Index.open(index)
     check_ours(place, MARK, "-o")
@@ -57,8 +58,8 @@ def cluster(
     found = levels(opened.vectors, ks, seed=seed)
     table = cluster_table(opened.columns(["id", "key", "content"]), found)
     console = terminal()
-    for copy in (place, index / DERIVED / "clusters.parquet"):
-        save_clusters(copy, table, opened.fingerprint)
+    save_clusters(place, table, opened.fingerprint)
+    Findings.of(opened).keep_clusters(table)
     for level in found:
         sizes = f"of {level.sizes.min():,} to {level.sizes.max():,} images"
         say(console, f"{count(len(level.sizes), 'group')} {sizes}: {plain(level.why)}")

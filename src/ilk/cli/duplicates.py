@@ -87,7 +87,13 @@ def duplicates(
             (false_alarms, threshold), workers,
         )  # fmt: skip
         return
-    from ilk.curate import duplicate_groups, group_decisions, keep_decisions, keep_rule
+    from ilk.curate import (
+        duplicate_groups,
+        group_decisions,
+        group_sizes,
+        keep_decisions,
+        keep_rule,
+    )
 
     with TrainDisplay(console, "duplicates") as display:
         found = opened(display, data, workers)
@@ -98,6 +104,9 @@ def duplicates(
             false_alarms=None if threshold else false_alarms, workers=threads(workers),
             progress=lambda done, of: display.on_step(done, of, {}),
         )  # fmt: skip
+    if found.findings is not None:
+        sizes = group_sizes(groups, found.looks, len(found.source))
+        found.findings.keep("duplicates", sizes)
     tell_bad(console, found)
     _tell_groups(console, found, groups, limit)
     written = _page(found, groups, limit, choose, output)

@@ -78,7 +78,7 @@ def issues(
         table = measured(source, table_path, workers=workers, progress=tell)
         found = faults(table)
         if index is not None:
-            found += _by_neighbours(index, table, tell)
+            found += _by_neighbours(index, table, found, tell)
     whole = table.append_column("issues", listed(found))
     save_parquet(table_path, [whole], whole.schema, "issues")
     shutil.rmtree(partial_of(table_path), ignore_errors=True)
@@ -117,10 +117,15 @@ def _check_kinds(drop: Sequence[str], index: Path | None) -> None:
             raise UserError(f"--drop: {kind} must have an index to go by; give --index FOLDER")
 
 
-def _by_neighbours(folder: Path, table: Any, tell: Any) -> list["Found"]:
-    """What an index of the same images says."""
+def _by_neighbours(
+    folder: Path, table: Any, before: Sequence["Found"], tell: Any
+) -> list["Found"]:
+    """What an index of the same images says, which keeps all issues for filters."""
+    import pyarrow as pa
+
     from ilk.curate.apart import apart, mislabelled
-    from ilk.curate.faults import expanded
+    from ilk.curate.faults import expanded, in_one
+    from ilk.curate.filters import Findings
     from ilk.curate.graph import index_search, neighbour_graph
     from ilk.curate.measured import rows_of
     from ilk.search import Index
@@ -140,7 +145,10 @@ def _by_neighbours(folder: Path, table: Any, tell: Any) -> list["Found"]:
     found = apart(graph)
     if "label" in known.column_names:
         found.append(mislabelled(graph, known["label"].fill_null(-1).to_numpy()))
-    return [expanded(entry, rows, len(table)) for entry in found]
+    more = [expanded(entry, rows, len(table)) for entry in found]
+    kinds = in_one([*before, *more]).take(pa.array(rows, mask=rows < 0))
+    Findings.of(index).keep("issue", kinds)
+    return more
 
 
 def _write_page(path: Path, source: "Source", table: Any, found: Sequence["Found"]) -> None:

@@ -65,12 +65,12 @@ def search(
     page = None if output is None else table_and_page(output)[1]
     check_paths(images)
     from ilk.cli.found import find
-    from ilk.curate.grouped import with_clusters
-    from ilk.search import Index, rows_where
+    from ilk.curate.filters import rows_of_index
+    from ilk.search import Index
 
     console = terminal()
     opened = Index.open(index)
-    within = None if where is None else rows_where(with_clusters(opened), where)
+    within = None if where is None else rows_of_index(opened, where)
     found = find(
         opened, images, key, k, within, encoder=encoder, exact=exact, device=device,
         tell=lambda words: say(console, plain(words)),

@@ -93,12 +93,11 @@ def _candidates(index: "Index", output: Path, where: str | None) -> Any:
     import numpy as np
 
     from ilk.curate import read_decisions, rows_about, verdicts
-    from ilk.curate.grouped import with_clusters
-    from ilk.search import rows_where
+    from ilk.curate.filters import rows_of_index
 
     mask = np.ones(len(index), np.bool_)
     if where is not None:
-        mask = rows_where(with_clusters(index), where)
+        mask = rows_of_index(index, where)
     if output.exists():
         held, known = verdicts(read_decisions(output)), index.columns(["key", "content"])
         rows = rows_about(held, known["key"], known["content"])
@@ -116,10 +115,13 @@ def _groups(index: "Index", column: str) -> Any:
     """The values of a column as numbers, -1 where there is none."""
     import numpy as np
 
-    names = index.table.column_names
+    from ilk.curate.filters import Findings, with_folder, with_found
+
+    table = with_found(with_folder(index.table), Findings.of(index).columns())
+    names = table.column_names
     name = "label_name" if column == "label" and "label_name" in names else column
     if name not in names:
         hint = did_you_mean(column, names, f"choose from {', '.join(names[:20])}")
         raise UserError(f"--per: must be a column, got {column!r:.60}; {hint}")
-    codes = index.table[name].combine_chunks().dictionary_encode().indices
+    codes = table[name].combine_chunks().dictionary_encode().indices
     return codes.fill_null(-1).to_numpy().astype(np.int64)

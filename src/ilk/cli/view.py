@@ -1,5 +1,6 @@
 """``ilk view``: the page of an index, on this machine."""
 
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,7 +82,7 @@ def _opened(
             Index.open(index), others, encoder=encoder,
             progress=lambda name, done, of: display.on_step(done, of, {}),
         )  # fmt: skip
-    command = f"ilk search {index} QUERY --where"
+    command = f"ilk search {shlex.quote(str(index))} QUERY"
     return Page.of(collection, *files, jobs=Jobs(at_once=at_once), command=command)
 
 

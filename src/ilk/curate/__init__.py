@@ -14,7 +14,7 @@ from ilk.curate.decisions import (
     undo_rule_decisions,
     write_decisions,
 )
-from ilk.curate.duplicates import Copy, Group, copies_among, duplicate_groups
+from ilk.curate.duplicates import Copy, Group, copies_among, duplicate_groups, group_sizes
 from ilk.curate.groups import groups
 from ilk.curate.hashes import DETAIL, appearance, perceptual_hash
 from ilk.curate.held import rows_about, verdicts
@@ -26,7 +26,7 @@ __all__ = [
     "DETAIL", "HAND", "Appearances", "Choose", "Collection", "Copy", "Decision", "Group",
     "Shelf", "Threshold", "agreement", "agreement_threshold", "agreements", "appearance",
     "copies_among", "copy_decisions", "curated", "decided", "duplicate_groups",
-    "group_decisions", "groups", "keep_decisions", "keep_rule", "look_at", "nearest_in_cells",
-    "open_collection", "perceptual_hash", "read_decisions", "rows_about", "tail",
-    "undo_decisions", "undo_rule_decisions", "verdicts", "write_decisions",
+    "group_decisions", "group_sizes", "groups", "keep_decisions", "keep_rule", "look_at",
+    "nearest_in_cells", "open_collection", "perceptual_hash", "read_decisions", "rows_about",
+    "tail", "undo_decisions", "undo_rule_decisions", "verdicts", "write_decisions",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 from ilk.core import UNKNOWN, UserError
 from ilk.curate.appearances import KEPT, Appearances, Shelf, look_at
 from ilk.curate.cells import Rows
+from ilk.curate.filters import Findings
 from ilk.data import BadItem, Source, open_source
 from ilk.search import DERIVED, Index
 
@@ -25,6 +26,7 @@ class Collection:
         vectors: one for each item of the source; None where there are none.
         encoder: fingerprint of what made the vectors; empty where there are none.
         gone: why only files can be compared, and not what they show; empty if they can.
+        findings: keeps what is found of the images of an index; None where there is none.
     """
 
     source: Source
@@ -32,6 +34,7 @@ class Collection:
     vectors: Rows | None = None
     encoder: str = ""
     gone: str = ""
+    findings: Findings | None = None
 
     def key(self, row: int) -> str:
         """The key of the image in a row of ``looks``."""
@@ -66,7 +69,8 @@ def open_collection(
         return Collection(_Gone(index), _by_content(contents), gone=str(error))
     shelf = Shelf.beside(folder.resolve() / DERIVED, index.ids, contents)
     looks = look_at(source, workers=workers, shelf=shelf, progress=progress)
-    return Collection(source, looks, index.vectors, index.header.encoder)
+    encoder, findings = index.header.encoder, Findings.of(index)
+    return Collection(source, looks, index.vectors, encoder, findings=findings)
 
 
 def _by_content(contents: np.ndarray) -> Appearances:

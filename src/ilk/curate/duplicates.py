@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Bool, Float32, Int64, UInt64
 
 from ilk.curate.aligned import agreements
@@ -62,6 +63,20 @@ class Group:
     def agreement(self) -> float:
         """The least of its copies."""
         return min(copy.agreement for copy in self.copies)
+
+
+def group_sizes(groups: Sequence[Group], looks: Appearances, count: int) -> pa.Array:
+    """How many images the group of each image has, null for an image that is in none.
+
+    Args:
+        groups: rows of ``looks``.
+        looks: the images that were compared.
+        count: N, of the source that they are of.
+    """
+    sizes = np.zeros(count, np.int32)
+    for group in groups:
+        sizes[looks.items[group.rows]] = len(group.rows)
+    return pa.array(sizes, mask=sizes == 0)
 
 
 def duplicate_groups(

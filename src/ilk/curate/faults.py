@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Float64, Int64
 
 from ilk.curate.spread import lower_limit, upper_limit
@@ -96,6 +97,15 @@ def listed(found: Sequence[Found]) -> pa.Array:
     offsets = np.concatenate([[0], np.cumsum(masks.sum(0))])
     names = pa.array([entry.kind for entry in found], pa.string())
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), names.take(pa.array(kinds)))
+
+
+def in_one(found: Sequence[Found]) -> pa.Array:
+    """The kinds of each image as a text such as ``dark, gray``, null without any.
+
+    So a filter can ask ``issue~*dark*``.
+    """
+    kinds = pc.binary_join(listed(found), ", ")
+    return pc.if_else(pc.equal(kinds, ""), None, kinds)
 
 
 def _numbers(table: pa.Table, name: str) -> Float64[np.ndarray, " N"]:

@@ -1,4 +1,4 @@
-"""Groups as a table, by key. Axes: N images."""
+"""Groups as a table, by key. Axes: N images, K groups."""
 
 # pyarrow has no types
 # pyright: reportUnknownParameterType=false
@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from jaxtyping import Int64
 
 from ilk.core import UserError, replacing
 from ilk.curate.clusters import Clusters
-from ilk.search import DERIVED, Index
 
 MARK = b"ilk_clusters"
 
@@ -39,19 +39,29 @@ def cluster_table(images: pa.Table, found: Sequence[Clusters]) -> pa.Table:
 
 
 def save_clusters(path: Path, table: pa.Table, state: str) -> None:
-    """Write the table, whole or not at all.
-
-    Args:
-        path: where the file is to be.
-        table: what `cluster_table` gave.
-        state: fingerprint of the index that the groups are of.
+    """Write what `cluster_table` gave for a state of an index, whole or not at all.
 
     Raises:
         UserError: something else stands there, or it cannot be written.
     """
     check_ours(path, MARK, "clusters")
-    marked = table.replace_schema_metadata({MARK: json.dumps({"index": state})})
-    with replacing(path, "clusters") as beside:
+    save_table(path, table, MARK, state)
+
+
+def save_table(path: Path, table: pa.Table, mark: bytes, state: str) -> None:
+    """Write a table over whatever file stands there, whole or not at all.
+
+    Args:
+        path: below what is derived from the index.
+        table: a row an image.
+        mark: what stands in the metadata of tables of the kind.
+        state: fingerprint of the index that the table is of.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    marked = table.replace_schema_metadata({mark: json.dumps({"index": state})})
+    with replacing(path, "index") as beside:
         pq.write_table(marked, beside, compression="zstd")
 
 
@@ -79,25 +89,31 @@ def check_ours(path: Path, mark: bytes, what: str) -> None:
         )
 
 
+def groups_of(table: pa.Table) -> tuple[Int64[np.ndarray, " N"], Int64[np.ndarray, " K"]]:
+    """The group of each image and the medoid of each group, of what `cluster_table` gave.
+
+    Raises:
+        ValueError: it is another table.
+    """
+    of = table["cluster"].to_numpy().astype(np.int64)
+    medoids = np.flatnonzero(table["medoid"].to_numpy())
+    medoids = medoids[np.argsort(of[medoids])]
+    if not np.array_equal(of[medoids], np.arange(of.max() + 1)):
+        raise ValueError("each group must have one medoid")
+    return of, medoids
+
+
 def kept_clusters(path: Path, state: str) -> pa.Table | None:
+    """The groups that were written for a state of an index; None where there are none."""
+    return kept_table(path, MARK, state)
+
+
+def kept_table(path: Path, mark: bytes, state: str) -> pa.Table | None:
     """The table that was written for a state of an index; None where there is none."""
     try:
         if not path.is_file():
             return None
-        mark = (pq.read_schema(path).metadata or {}).get(MARK, b"{}")
-        return pq.read_table(path) if json.loads(mark).get("index") == state else None
+        said = (pq.read_schema(path).metadata or {}).get(mark, b"{}")
+        return pq.read_table(path) if json.loads(said).get("index") == state else None
     except (pa.ArrowException, OSError, ValueError, AttributeError):
         return None
-
-
-def with_clusters(index: Index) -> pa.Table:
-    """The columns of an index, with the groups that ``ilk cluster`` found in its state."""
-    table = index.table
-    kept = kept_clusters(index.folder / DERIVED / "clusters.parquet", index.fingerprint)
-    if kept is None or len(kept) != len(table):
-        return table
-    for field in kept.schema:
-        fits = field.name.startswith("cluster") and pa.types.is_integer(field.type)
-        if fits and field.name not in table.column_names:
-            table = table.append_column(field.name, kept[field.name])
-    return table

@@ -9,7 +9,6 @@ Axes: N images, M of them that have a vector, D features, Q queries, k neighbour
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ import torch
 from jaxtyping import Float32, Int64
 
 from ilk.core import UserError
+from ilk.curate.filters import Findings
 from ilk.data import Source
 from ilk.data.source import digest
 from ilk.embedding import Embeddings, nearest
@@ -28,6 +28,7 @@ Search = Callable[
     tuple[Int64[np.ndarray, "Q k"], Float32[np.ndarray, "Q k"]],
 ]
 NONE = -1  # no row
+FOLDER = "page"  # below what is derived from an index
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,8 +65,8 @@ class Collection:
         spaces: the first has all images.
         images: a source of them, row by row; or why there is none.
         encoder: gives the encoder of the first space, or raises a UserError.
-        folder: for what is derived from them; None where nothing is kept.
         roots: where keys lead back to.
+        findings: what was found of them before, and where more is kept.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Collection:
         *,
         images: Source | str,
         encoder: Callable[[], Any],
-        folder: Path | None,
+        findings: Findings,
         roots: Sequence[str] = (),
     ) -> None:
         self.title = title
@@ -86,7 +87,8 @@ class Collection:
         self.spaces = tuple(spaces)
         self.images = images
         self.encoder = encoder
-        self.folder = folder
+        self.findings = findings
+        self.folder = findings.folder and findings.folder / FOLDER
         self.roots = tuple(roots)
 
     def __len__(self) -> int:

@@ -6,7 +6,7 @@ Axes: N images.
 # pyarrow has no types
 # pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from jaxtyping import Float32, UInt16
 
 from ilk.core import shown
+from ilk.curate.filters import folders
 
 MISSING = 65_535  # a code that stands for no value
 MOST = MISSING  # values of a category
@@ -43,12 +44,6 @@ class Category:
     def data(self) -> bytes:
         """Little endian."""
         return self.codes.astype("<u2").tobytes()
-
-    @property
-    def arrow(self) -> Any:
-        """As an Arrow array."""
-        known = pa.array(self.codes.astype(np.int32), mask=self.codes == MISSING)
-        return pc.take(pa.array(self.values, pa.string()), known)
 
     def value(self, row: int) -> str | None:
         """The value of one image, None where there is none."""
@@ -89,11 +84,6 @@ class Number:
     def data(self) -> bytes:
         """Little endian."""
         return self.values.astype("<f4").tobytes()
-
-    @property
-    def arrow(self) -> Any:
-        """As an Arrow array."""
-        return pa.array(self.values.astype(np.float64), from_pandas=True)
 
     def value(self, row: int) -> float | int | None:
         """The value of one image, None where there is none."""
@@ -151,7 +141,7 @@ def column(name: str, values: Any) -> Column | None:
     return None
 
 
-def category(name: str, values: Any, *, derived: bool = False) -> Category | None:
+def category(name: str, values: Any) -> Category | None:
     """Texts as a category, None where there are none or too many.
 
     Example:
@@ -175,18 +165,34 @@ def category(name: str, values: Any, *, derived: bool = False) -> Category | Non
         codes=place[found],
         values=tuple(texts[code] for code in order),
         counts=tuple(int(counts[code]) for code in order),
-        derived=derived,
     )
 
 
-def number(name: str, values: Any, *, derived: bool = False) -> Number | None:
+def derived(name: str, values: Any) -> Column | None:
+    """The same of what was computed of the images; the number of a group is a category."""
+    made = groups(name, values) if name.startswith("cluster") else column(name, values)
+    return None if made is None else replace(made, derived=True)
+
+
+def groups(name: str, values: Any) -> Category | None:
+    """Numbers of groups, the largest being 0, as texts; None where they are others."""
+    found = values.cast(pa.int64()).fill_null(MISSING).to_numpy(zero_copy_only=False)
+    known = found[found != MISSING]
+    if not len(known) or known.min() < 0 or known.max() >= MOST:
+        return None
+    counts = np.bincount(known)
+    names = tuple(str(number) for number in range(len(counts)))
+    return Category(name, found.astype(np.uint16), names, tuple(counts.tolist()))
+
+
+def number(name: str, values: Any) -> Number | None:
     """Numbers, None where there are none."""
     whole = pa.types.is_integer(values.type)
     found = pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     if not np.isfinite(found).any():
         return None
     with np.errstate(over="ignore"):
-        return Number(name, found.astype(np.float32), whole, derived)
+        return Number(name, found.astype(np.float32), whole)
 
 
 def dates(name: str, values: Any) -> Number | None:
@@ -220,9 +226,3 @@ def date_text(value: Any) -> str | None:
         return None
     seconds = text.rstrip("0").rstrip(".") if "." in text else text
     return seconds.removesuffix(" 00:00:00")
-
-
-def folders(keys: Any) -> Any:
-    """The folder of each key, null where it is in none."""
-    found = pc.replace_substring_regex(keys, r"/?[^/]*$", "")
-    return pc.if_else(pc.equal(found, ""), None, found)

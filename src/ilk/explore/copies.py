@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ilk.curate import (
     Appearances,
     Group,
@@ -12,11 +10,11 @@ from ilk.curate import (
     Threshold,
     agreement_threshold,
     duplicate_groups,
+    group_sizes,
     keep_rule,
     look_at,
 )
 from ilk.data import Source, default_workers
-from ilk.explore.columns import Number
 from ilk.explore.page import Page
 
 SAME_GROUP = "same group"
@@ -118,10 +116,7 @@ def copies(page: Page) -> Copies:
             looks, collection.spaces[0].vectors, threshold=limit.value, workers=workers
         )
         made = page.copies = Copies(found, looks, source, limit)
-        sizes = np.full(len(page), np.nan, np.float32)
-        for row, number in made.of.items():
-            sizes[row] = len(found[number].rows)
-        page.add_column(Number("duplicates", sizes, whole=True, derived=True))
+        page.keep("duplicates", group_sizes(found, looks, len(page)))
         return made
 
     return page.jobs.result("duplicates", "Duplicates among all images", make)

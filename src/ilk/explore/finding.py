@@ -14,12 +14,12 @@ import pyarrow as pa
 from jaxtyping import Bool, Float32
 
 from ilk.core import UserError
+from ilk.curate.filters import rows_meant
 from ilk.data import Arrays, BadItem, decode
 from ilk.embedding import embed
 from ilk.explore.collection import NONE
 from ilk.explore.neighbours import kept_share, others, ranks_back
 from ilk.explore.page import Page
-from ilk.search import rows_where
 
 MOST = 200  # neighbours and images found
 SAME_FILE, NEAR = "same file", "embedding"
@@ -93,7 +93,7 @@ def where(page: Page, text: str) -> Bool[np.ndarray, " N"]:
     """
     if not text.strip():
         return np.ones(len(page), bool)
-    return rows_where(page.where_table(), text)
+    return rows_meant(page.given, page.found, text)
 
 
 def kept(page: Page, before: int, after: int, k: int) -> Float32[np.ndarray, " N"]:

@@ -1,12 +1,19 @@
 """Groups of a page and what sets them apart. Axes: N images, K groups, V values of a column."""
 
+# pyarrow has no types
+# pyright: reportUnknownParameterType=false
+
+import contextlib
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Int64
 
 from ilk.core import shown
-from ilk.curate.clusters import Clusters, clustered
+from ilk.curate.clusters import clustered
+from ilk.curate.grouped import cluster_table, groups_of
+from ilk.explore.collection import Space
 from ilk.explore.columns import MISSING, Category
 from ilk.explore.page import Page
 
@@ -14,6 +21,7 @@ TERMS = 2  # of a group
 CELLS = 5_000_000  # of groups by values, at most
 COMMON = 1.5  # times as common in a group as elsewhere is a value that is named
 NAME = "cluster"
+Groups = tuple[Int64[np.ndarray, " N"], Int64[np.ndarray, " K"]]
 
 
 def clusters(page: Page, space: int) -> list[dict[str, Any]]:
@@ -26,28 +34,39 @@ def clusters(page: Page, space: int) -> list[dict[str, Any]]:
     among = page.maps.space(space)
 
     def make(tell: Any) -> list[dict[str, Any]]:
-        whole = len(among.rows) == len(page)
-        found = clustered(among.vectors if whole else among.vectors[among.rows])
-        of = np.full(len(page), -1)
-        of[among.rows] = found.of
-        words = terms(page.columns, of, len(found.sizes))
-        if space == 0:
-            page.add_column(_column(of, found))
+        of, medoids = _of_index(page) if space == 0 else _of_space(page, among)
+        sizes = np.bincount(of[of >= 0])
+        words = terms(page.columns, of, len(medoids))
         return [
-            {"row": int(among.rows[medoid]), "size": int(size), "words": term}
-            for medoid, size, term in zip(found.medoids, found.sizes, words, strict=True)
+            {"row": int(medoid), "size": int(size), "words": term}
+            for medoid, size, term in zip(medoids, sizes, words, strict=True)
         ]
 
     return page.jobs.result(f"clusters:{space}", f"Groups of {among.name}", make)
 
 
-def _column(of: Int64[np.ndarray, " N"], found: Clusters) -> Category:
-    """The number of each image's group, the largest being 0, as ``ilk cluster`` has it."""
-    most = min(len(found.sizes), MISSING)
-    codes = np.where((of < 0) | (of >= most), MISSING, of).astype(np.uint16)
-    names = tuple(str(number) for number in range(most))
-    counts = tuple(int(size) for size in found.sizes[:most])
-    return Category(NAME, codes, names, counts, derived=True)
+def _of_space(page: Page, among: Space) -> Groups:
+    """The group of each image, -1 for none, and the medoids."""
+    found = clustered(among.vectors[among.rows])
+    of = np.full(len(page), -1)
+    of[among.rows] = found.of
+    return of, among.rows[found.medoids]
+
+
+def _of_index(page: Page) -> Groups:
+    """The groups that ``ilk cluster`` found last; else they are found now and kept."""
+    collection = page.collection
+    table = collection.findings.clusters()
+    with contextlib.suppress(
+        ValueError, KeyError, TypeError, pa.ArrowException
+    ):  # a stranger's
+        if table is not None:
+            return groups_of(table)
+    found = clustered(collection.spaces[0].vectors)
+    table = cluster_table(collection.table.select(["id", "key", "content"]), [found])
+    collection.findings.keep_clusters(table)
+    page.add(NAME, table[NAME].combine_chunks())
+    return found.of, found.medoids
 
 
 def terms(columns: Any, of: Int64[np.ndarray, " N"], count: int) -> list[str]:

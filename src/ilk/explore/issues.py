@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from ilk.core import UserError, shown
 from ilk.curate import graph as neighbours
 from ilk.curate.apart import apart, mislabelled
-from ilk.curate.faults import Found, faults
+from ilk.curate.faults import Found, faults, in_one
 from ilk.curate.measured import measured
-from ilk.explore.columns import category
 from ilk.explore.neighbours import NOWHERE, Graph
 from ilk.explore.page import Page
 
@@ -84,13 +82,7 @@ def issues(page: Page) -> Issues:
 def _noted(page: Page, kinds: Sequence[Found]) -> Issues:
     """Issues, and a column with those of each image."""
     made = page.issues = Issues(kinds)
-    rows = np.flatnonzero(np.logical_or.reduce([found.mask for found in kinds]))
-    texts = np.full(len(page), None, object)
-    for row in rows.tolist():
-        texts[row] = ", ".join(made.of(row))
-    column = category("issue", pa.array(texts, pa.string()), derived=True)
-    if column is not None:
-        page.add_column(column)
+    page.keep("issue", in_one(kinds))
     return made
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from ilk.core import UserError, shown
 from ilk.data.source import digest
 from ilk.explore.collection import Collection, Space
-from ilk.explore.columns import Number
 from ilk.explore.derived import derived, keep
 from ilk.explore.jobs import Jobs, Working
 from ilk.explore.neighbours import Graph, graph
@@ -27,15 +27,15 @@ class Maps:
     Args:
         collection: the images and their vectors.
         jobs: what takes long.
-        add_column: takes what is learned of each image.
+        keep_column: takes what is learned of each image.
     """
 
     def __init__(
-        self, collection: Collection, jobs: Jobs, add_column: Callable[[Number], object]
+        self, collection: Collection, jobs: Jobs, keep_column: Callable[[str, pa.Array], object]
     ) -> None:
         self.collection = collection
         self.jobs = jobs
-        self._add_column = add_column
+        self._keep_column = keep_column
 
     def points(self, space: int, name: str) -> Projection:
         """A map; the first call starts to make it.
@@ -63,7 +63,7 @@ class Maps:
         def make(tell: Any) -> Graph:
             made = graph(found, folder, of, tell)
             if space == 0:
-                self._add_column(Number("typicality", made.typicality, derived=True))
+                self._keep_column("typicality", pa.array(made.typicality, from_pandas=True))
             return made
 
         title = f"Neighbours of all images in {found.name}"

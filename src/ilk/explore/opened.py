@@ -9,15 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from ilk.core import UserError
+from ilk.curate.filters import Findings
 from ilk.curate.graph import index_search
 from ilk.data import Source, default_workers
 from ilk.embedding import Embeddings, cached, read_embeddings
 from ilk.explore.collection import Collection, further_space, whole_space
-from ilk.explore.derived import unlinked
 from ilk.networks import load_encoder
-from ilk.search import DERIVED, Index
-
-FOLDER = "page"  # below what is derived from an index
+from ilk.search import Index
 
 
 def open_collection(
@@ -49,7 +47,6 @@ def open_collection(
     for other in others:
         found = _embeddings(other, images, progress)
         spaces.append(further_space(other, found, keys, contents))
-    folder = index.folder.resolve() / DERIVED / FOLDER
     return Collection(
         index.folder.name,
         index.ids,
@@ -58,8 +55,8 @@ def open_collection(
         images=images,
         # ilk embed warns of weights that had to be fitted.
         encoder=lambda: index.encoder(encoder, tell=lambda _: None),
-        folder=folder if unlinked(folder) else None,
         roots=sorted({root for part in index.header.parts for root in part["roots"].values()}),
+        findings=Findings.of(index),
     )
 
 

@@ -7,7 +7,7 @@ Axes: N images.
 # pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 
 from ilk.core import UserError, shown
 from ilk.core.version import VERSION
+from ilk.curate.filters import with_folder
 from ilk.explore.collection import Collection
-from ilk.explore.columns import Category, Column, columns, date_text
+from ilk.explore.columns import Category, Column, columns, date_text, derived
 from ilk.explore.curation import Curation
 from ilk.explore.images import Images
 from ilk.explore.jobs import Jobs
@@ -51,8 +52,14 @@ class Page:
         self.columns: list[Column] = list(columns(collection.table))
         self.issues: Any = None  # `ilk.explore.issues.Issues`, once they are known
         self.copies: Any = None  # and its `Copies`
-        self.maps = Maps(collection, jobs, self.add_column)
+        self.maps = Maps(collection, jobs, self.keep)
+        self.given = with_folder(collection.table)
+        self.found: Mapping[
+            str, pa.Array
+        ] = {}  # columns that filters may name beside the given
         self._lock = threading.Lock()
+        for name, values in collection.findings.columns().items():
+            self.add(name, values)
 
     @classmethod
     def of(
@@ -119,17 +126,27 @@ class Page:
         title = "Loading of the encoder"
         return self.jobs.result("encoder", title, lambda tell: self.collection.encoder())
 
-    def add_column(self, column: Column) -> int:
-        """Append a column, or replace the one of its name; return its position."""
+    def add(self, name: str, values: pa.Array) -> None:
+        """Show what was found of the images, unless a given column has its name.
+
+        Args:
+            name: the column, which appears after all others or in its old place.
+            values: one an image, null where there is none.
+        """
+        made = None if name in self.given.column_names else derived(name, values)
+        if made is None:
+            return
         with self._lock:
+            self.found = {**self.found, name: values}
             names = [known.name for known in self.columns]
-            if column.name in names:
-                place = names.index(column.name)
-                self.columns[place] = column
+            if name in names:
+                self.columns[names.index(name)] = made
             else:
-                place = len(names)
-                self.columns.append(column)
-            return place
+                self.columns.append(made)
+
+    def keep(self, name: str, values: pa.Array) -> None:
+        """Show what was found of the images, and keep it for the command line."""
+        self.add(name, self.collection.findings.keep(name, values))
 
     def column(self, number: int) -> bytes:
         """The values of a column.
@@ -172,14 +189,6 @@ class Page:
         """What was decided about images, by row."""
         made = self.curation.made()
         return [{"row": row, **(_plain(entry) or {})} for row, entry in made.items()]
-
-    def where_table(self) -> pa.Table:
-        """The columns that a filter may name: those of the index and those of the page."""
-        table = self.collection.table
-        for column in self.columns:
-            if column.name not in table.column_names and column.name != "label":
-                table = table.append_column(column.name, column.arrow)
-        return table
 
     def _facts(self, row: int) -> dict[str, Any]:
         shown_above = {"label", "width", "height"}

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool
 
-from ilk.core import UserError
+from ilk.core import UserError, shown
 from ilk.core.names import did_you_mean
 from ilk.search.where import Both, Compare, Either, Filter, Missing, Not, parse
 
@@ -25,6 +25,9 @@ _SIGNS: Mapping[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 _NAMES = {"label": "label_name"}  # a label is asked for by its name where it has one
 _SHOWN = 20  # names of columns
+_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?"
+_UNSEEN = r"[^\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}]"  # `shown` writes some of these as escapes
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
 _TRUTH = {"true": True, "false": False}
 _A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -33,9 +36,10 @@ _A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 def rows_where(table: pa.Table, text: str) -> Bool[np.ndarray, " N"]:
     """Which rows of a table a filter means.
 
-    Text is compared as text; where all of a column are numbers, or all are dates, less and more
-    go by these. A date is a day, a month or a year, and all of that is meant: ``date>2024``
-    begins with 2025. ``label`` is the name of a class where the table has such names.
+    Text is compared as text, and as it is shown: a control mark in it is meant by its escape.
+    Where all of a column are numbers, or all are dates, less and more go by these. A date is a
+    day, a month or a year, and all of that is meant: ``date>2024`` begins with 2025. ``label``
+    is the name of a class where the table has such names.
 
     Example:
         >>> table = pa.table({"label": ["cat", "dog", None], "width": [64, 128, 256]})
@@ -107,25 +111,40 @@ def _refuse(test: Compare, must: str, column: Any) -> Any:
 
 
 def _text(column: Any, test: Compare) -> Bool[np.ndarray, " N"]:
+    column, value = _plain(column), shown(test.value)
     if test.sign == "~":
-        found = pc.match_substring_regex(column, _pattern(test.value))
+        found = pc.match_substring_regex(column, _pattern(value))
         return found.fill_null(False).to_numpy(zero_copy_only=False)
     if test.sign != "=":
-        for read, kind, compared in (
-            (_number, pa.float64(), _numbers),
-            (_span, pa.timestamp("s"), _dates),
+        for read, form, kind, compared in (
+            (_number, _NUMBER, pa.float64(), _numbers),
+            (_span, _MOMENT, pa.timestamp("s"), _dates),
         ):
-            if read(test.value) is None:
+            if read(value) is None or not _all_are(column, form):
                 continue
             try:
                 typed = column.cast(kind)
-            except pa.ArrowInvalid:  # not all of them
+            except pa.ArrowInvalid:  # such as a 31st of February
                 continue
             return compared(typed, test)
     names = {"=": "equal", "<": "less", "<=": "less_equal", ">": "greater",
              ">=": "greater_equal"}  # fmt: skip
-    found = pc.call_function(names[test.sign], [column, pa.scalar(test.value, pa.string())])
+    found = pc.call_function(names[test.sign], [column, pa.scalar(value, pa.string())])
     return found.fill_null(False).to_numpy(zero_copy_only=False)
+
+
+def _plain(column: Any) -> Any:
+    """A column of texts as they are shown."""
+    if not pc.any(pc.match_substring_regex(column, _UNSEEN)).as_py():
+        return column
+    return pa.array(
+        [text if text is None else shown(text) for text in column.to_pylist()], pa.string()
+    )
+
+
+def _all_are(column: Any, form: str) -> bool:
+    """Whether all known texts have a form."""
+    return pc.all(pc.match_substring_regex(column, f"^(?:{form})$"), min_count=0).as_py()
 
 
 def _pattern(glob: str) -> str:
@@ -156,16 +175,15 @@ def _numbers(column: Any, test: Compare) -> Bool[np.ndarray, " N"]:
 
 def _number(text: str) -> int | float | None:
     """A finite number; whole ones are exact."""
+    if not re.fullmatch(_NUMBER, text):
+        return None
     try:
         value = int(text)
         if abs(value) <= 2**64:  # a larger one may not even fit a float
             return value
     except ValueError:
         pass
-    try:
-        value = float(text)
-    except ValueError:
-        return None
+    value = float(text)
     return value if math.isfinite(value) else None
 
 

@@ -118,6 +118,22 @@ def written(tree: Filter) -> str:
             return " or ".join(_within(part, Either) for part in parts)
 
 
+def columns_of(tree: Filter) -> frozenset[str]:
+    """The names of the columns that a filter asks about.
+
+    Example:
+        >>> sorted(columns_of(parse("a=1 and not (b~x or a is missing)")))
+        ['a', 'b']
+    """
+    match tree:
+        case Compare(column=column) | Missing(column):
+            return frozenset([column])
+        case Not(inner):
+            return columns_of(inner)
+        case Both(parts) | Either(parts):
+            return frozenset().union(*map(columns_of, parts))
+
+
 def _within(tree: Filter, *looser: type) -> str:
     return f"({written(tree)})" if isinstance(tree, looser) else written(tree)
 

@@ -9,15 +9,36 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ilk.core import UserError
 from ilk.search import rows_where
+from ilk.search.where import Compare, parse
 
 SPANS = ("2023", "2024", "2023-12", "2024-01", "2023-12-31", "2024-01-01")
+SAME = [  # filters that the page and the command line must read alike
+    *(f"{name}{sign}{value}" for name in ("kind", "lens", "year", "day", "key")
+      for sign in ("=", "!=", "<", "<=", ">", ">=", "~")
+      for value in ("9", "2024", "b", "'*1*'")),
+    "kind=And or not KIND=x", "kind='And' AND lens>9", "NOT kind=b Or day<2024-02-31",
+    "kind=1_0", "lens>1_0", "lens>=0x9", "lens<' 9'", "lens<''", "lens>Infinity", "size>1_0",
+    "size>0x1", "size>''", "size>=1e0", "size<+2.", "size>.5", "day>=2024-02-31", "kind=is",
+    "kind=Missing", "missing=1", "kind is not MISSING", "day='2024-02-28 12:00'", "day>2024-02",
+]  # fmt: skip
+SHAPES = {
+    "key": ["a/1.png", "10", "2024"],
+    "kind": ["9", "b", None],
+    "lens": ["9", "10", "100"],
+    "year": ["2023", None, "2025"],
+    "day": ["2024-02-28 12:00", "2025-01-01", "1969-12-31"],
+}
+NAMES = ["And", "or", "NOT", "Missing", "is", "", " ", "a\\", 'a"b', "it's", "a\u00a0b",
+         "\ufeff", "a=b", "(x)", "\u2028", "a!", "*?", "x~y", "<img src=x onerror=alert(1)>",
+         "\N{GRINNING FACE}", "Zo\u0308e", "日本", "a\\n", "-1", "#", "a&b;c"]  # fmt: skip
 DATES = [f"taken{sign}{span}" for sign in ("=", "!=", "<", "<=", ">", ">=") for span in SPANS]
 
 
 def test_the_parts_of_the_page_compute_what_slow_references_do(seen):
     found = seen.ask(
-        """async (dates) => {
+        """async ([dates, same, shapes, names]) => {
       const { Bins } = await import("./bins.js");
       const { packed, unpacked, idsToText, textToIds } = await import("./masks.js");
       const { parsed, written, meant } = await import("./where.js");
@@ -54,10 +75,27 @@ def test_the_parts_of_the_page_compute_what_slow_references_do(seen):
             return !fault.message.includes("a date such as");
           }
         }),
+        named: names.map((name) => (
+          written({ kind: "compare", column: name, sign: "=", value: name }))),
+        same: Object.fromEntries(same.map((one) => {
+          const texts = new Map(Object.entries(shapes).map(([name, values]) => {
+            const known = [...new Set(values.filter((value) => value !== null))];
+            const data = values.map((value) => (value === null ? 65535 : known.indexOf(value)));
+            return [name, { name, kind: "category", values: known, data }];
+          }));
+          texts.set("size", { name: "size", kind: "number", data: Float32Array.of(1, NaN, 3) });
+          texts.delete("key");
+          try {
+            const key = (row) => shapes.key[row];
+            return [one, [...meant(one, { count: 3, columns: texts, key })]];
+          } catch {
+            return [one, null];
+          }
+        })),
         meant: Object.fromEntries(filters.map((one) => [one, [...meant(one, table)]])),
       };
     }""",
-        DATES,
+        [DATES, SAME, SHAPES, NAMES],
     )
     points = np.float32(found["points"]).reshape(-1, 2).astype(float)
     corners = np.array(found["polygon"]).reshape(-1, 2)
@@ -81,11 +119,21 @@ def test_the_parts_of_the_page_compute_what_slow_references_do(seen):
     expected = {text: rows_where(table, text).astype(int).tolist() for text in DATES}
     assert found["dates"] == expected
     assert found["wrong"] == []
+    shapes = pa.table({**SHAPES, "size": [1, None, 3]})
+    assert found["same"] == {text: _meant(shapes, text) for text in SAME}
+    assert [parse(text) for text in found["named"]] == [Compare(n, "=", n) for n in NAMES]
     assert found["meant"] == {
         "kind=cat": [1, 0, 0], "kind!=cat": [0, 1, 1], "size>1": [0, 0, 1],
         "not size>1": [1, 1, 0], "size is missing": [0, 1, 0], "kind=dog or size>=3": [0, 1, 1],
         "key~?": [1, 1, 1], "key=1": [0, 1, 0], "kind~c*t and size<2": [1, 0, 0],
     }  # fmt: skip
+
+
+def _meant(table: pa.Table, text: str) -> list[int] | None:
+    try:
+        return rows_where(table, text).astype(int).tolist()
+    except UserError:
+        return None
 
 
 def _inside(x: float, y: float, corners: np.ndarray) -> bool:

@@ -101,9 +101,10 @@ export class Facets {
     const tidy = (value) => (date ? dated(value) : column.whole ? Math.round(value) : Number(value.toPrecision(4)));
     const read = ({ value }) => (date ? Date.parse(value) / 864e5 : Number(value));
     const text = date ? dated : String;
+    const [lowest, highest] = date ? [least, most] : [tidy(least), tidy(most)]; // as the boxes show them
     const set = (low, high) => this.filtering.replace(column.name, [
-      ...(low > least ? [{ kind: "compare", column: column.name, sign: ">=", value: text(low) }] : []),
-      ...(high < most ? [{ kind: "compare", column: column.name, sign: "<=", value: text(high) }] : []),
+      ...(low > lowest ? [{ kind: "compare", column: column.name, sign: ">=", value: text(low) }] : []),
+      ...(high < highest ? [{ kind: "compare", column: column.name, sign: "<=", value: text(high) }] : []),
     ]);
     const slider = (at, words) => el("input", { type: "range", id: `facet-${index}-${at}`, min: 0, max: 200, value: Math.round((200 * (now[at] - least)) / span), "aria-label": `${words} ${readable(column.name)}`, on: {
       input: (event) => moved(at, least + (span * event.target.value) / 200),

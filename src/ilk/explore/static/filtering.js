@@ -55,9 +55,10 @@ export class Filtering {
   }
 
   async #copy() {
-    const shell = `'${this.store.where.replaceAll("'", "'\\''")}'`;
+    const { where, about } = this.store;
+    const option = where && `--where '${where.replaceAll("'", "'\\''")}'`;
     try {
-      await navigator.clipboard.writeText(`${this.store.about.where_command ?? "--where"} ${shell}`);
+      await navigator.clipboard.writeText(`${about.where_command} ${option}`.trim());
       this.say("Copied the filter as a command.");
     } catch {
       this.input.select();

@@ -7,10 +7,15 @@ import { dated } from "./words.js";
 
 const TOKENS = /\s*(?:(?<sign>!=|<=|>=|[=<>~])|(?<bracket>[()])|(?<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<word>[^\s()=!<>~"']+)|(?<other>\S))/gsy;
 const WORDS = new Set(["and", "or", "not", "is", "missing"]);
+const BARE = /^[\p{L}\p{M}\p{N}\p{So}_.,:;/*?@#%&+\\-]+$/u; // all else stands in quotes
+const NUMBER = /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$/i;
+const MOMENT = /^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?$/;
+
+const isWord = (text) => WORDS.has(text.toLowerCase());
 
 /** A name or a value as it stands in a filter. */
 function quoted(text) {
-  if (/^[^\s()=!<>~"']+$/.test(text) && !WORDS.has(text)) return text;
+  if (BARE.test(text) && !isWord(text)) return text;
   return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 }
 
@@ -27,11 +32,11 @@ export function parsed(text) {
   });
   if (!tokens.length) return null;
   let at = 0;
-  const is = (value) => tokens[at]?.plain && tokens[at].value === value;
+  const is = (value) => tokens[at]?.plain && tokens[at].value.toLowerCase() === value;
   const fail = (must) => {
     throw new Fault(`The filter ${must}${tokens[at] ? ` at “${tokens[at].value}”` : " at its end"}.`, tokens[at]?.index ?? text.length);
   };
-  const take = (kind, must) => (tokens[at]?.kind === kind ? tokens[at++].value : fail(must));
+  const take = (kind, must) => (tokens[at]?.kind === kind && !(tokens[at].plain && isWord(tokens[at].value)) ? tokens[at++].value : fail(must));
 
   const either = () => many("or", "either", both);
   const both = () => many("and", "both", one);
@@ -123,7 +128,8 @@ function test(tree, table) {
   if (tree.sign === "!=") return test({ kind: "not", inner: { ...tree, sign: "=" } }, table);
   if (column?.date) return onDays(column, tree);
   if (column?.kind === "number") return ordered(column, tree);
-  const fits = tree.sign === "~" ? globbed(tree.value) : compared(tree);
+  const texts = column?.values ?? Array.from({ length: table.count }, (_, row) => table.key(row));
+  const fits = tree.sign === "~" ? globbed(tree.value) : compared(tree, texts);
   if (!column) return (row) => fits(table.key(row));
   const codes = column.values.map(fits);
   return (row) => codes[column.data[row]] ?? false;
@@ -133,17 +139,24 @@ const unknown = ({ kind, data }, row) => (kind === "number" ? Number.isNaN(data[
 
 function ordered({ name, data }, { sign, value }) {
   const limit = Math.fround(Number(value));
-  if (sign === "~" || Number.isNaN(limit)) throw new Fault(`The filter must compare ${name} with a number, got ${value}.`);
+  if (sign === "~" || !NUMBER.test(value)) throw new Fault(`The filter must compare ${name} with a number, got ${value}.`);
   return (row) => signs[sign](data[row], limit);
 }
 
 function onDays({ name, data }, { sign, value }) {
   const span = daysOf(value);
   if (sign === "~" || !span) throw new Fault(`The filter must compare ${name} with a date such as 2024, 2024-05 or 2024-05-31, got ${value}.`);
-  const [first, after] = span;
-  const holds = { "=": (day) => day >= first && day < after, "<": (day) => day < first, "<=": (day) => day < after, ">": (day) => day >= after, ">=": (day) => day >= first };
-  return (row) => holds[sign](data[row]);
+  return (row) => spans[sign](data[row], span);
 }
+
+/** How a day stands to the span between a first day and the one after the last. */
+const spans = {
+  "=": (day, [first, after]) => day >= first && day < after,
+  "<": (day, [first]) => day < first,
+  "<=": (day, [, after]) => day < after,
+  ">": (day, [, after]) => day >= after,
+  ">=": (day, [first]) => day >= first,
+};
 
 /** The first day of a year, a month or a day, and that after its last, in days since 1970; null for other text. */
 export function daysOf(text) {
@@ -159,11 +172,20 @@ export function daysOf(text) {
 
 const signs = { "=": (a, b) => a === b, "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b };
 
-/** Text that reads as numbers on both sides is compared as numbers. */
-function compared({ sign, value }) {
+/** Where all texts of a column are numbers, or all are dates, less and more go by these. */
+function compared({ sign, value }, texts) {
   if (sign === "=") return (text) => text === value;
-  const limit = Number(value);
-  return (text) => (text.trim() !== "" && !Number.isNaN(limit) ? signs[sign](Number(text), limit) : signs[sign](text, value));
+  if (NUMBER.test(value) && texts.every((text) => NUMBER.test(text))) return (text) => signs[sign](Number(text), Number(value));
+  const span = daysOf(value);
+  if (span && texts.every((text) => dayOf(text) !== null)) return (text) => spans[sign](dayOf(text), span);
+  return (text) => signs[sign](text, value);
+}
+
+/** A date or a time in UTC as days since 1970; null for other text. */
+function dayOf(text) {
+  if (!MOMENT.test(text) || !daysOf(text.slice(0, 10))) return null;
+  const day = Date.parse(`${text.replace(" ", "T")}${text.length > 10 ? "Z" : ""}`) / 864e5;
+  return Number.isNaN(day) ? null : day;
 }
 
 /** Whether the whole of a text fits a pattern; * stands for any characters and ? for one. */
