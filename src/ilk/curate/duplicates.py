@@ -4,6 +4,9 @@ Four levels: the same file, the same pixels, nearly the same perceptual hash, ne
 the last two propose is brought into line and must agree. Axes: N images, P pairs.
 """
 
+# pyarrow has no types
+# pyright: reportUnknownParameterType=false
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal

@@ -4,7 +4,7 @@ Axes: N images.
 """
 
 # pyarrow has no types
-# pyright: reportUnknownParameterType=false
+# pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Which images of an index a filter means, for the command line and the page alike.
+"""Which images of an index a filter means, for the command line and for the page.
 
 A filter may name the columns of the index, the ``folder`` of a key, and what was found of the
 images since: groups, copies, issues. What was found is kept beside the index, with the
@@ -19,7 +19,7 @@ from jaxtyping import Bool
 
 from ilk.core import UserError
 from ilk.curate.grouped import MARK as CLUSTERED
-from ilk.curate.grouped import kept_clusters, kept_table, save_table
+from ilk.curate.grouped import kept_table, save_table
 from ilk.search import DERIVED, Index
 from ilk.search.masks import mask
 from ilk.search.where import columns_of, parse
@@ -61,8 +61,7 @@ class Findings:
 
     def clusters(self) -> pa.Table | None:
         """The groups that were found, as `ilk.curate.grouped.cluster_table` has them."""
-        found = self.folder and kept_clusters(self.folder / CLUSTERS, self.state)
-        return found if found is not None and len(found) == self.rows else None
+        return self._kept(CLUSTERS, CLUSTERED)
 
     def keep_clusters(self, table: pa.Table) -> None:
         """Keep groups where that is possible."""
@@ -72,13 +71,13 @@ class Findings:
         """All that is known, by the name of the column."""
         found: dict[str, pa.Array] = {}
         clusters = self.clusters()
-        for field in () if clusters is None else clusters.schema:
-            if field.name.startswith("cluster") and pa.types.is_integer(field.type):
-                found[field.name] = clusters[field.name].combine_chunks()
-        for name, kind in _KINDS.items() if self.folder else ():
-            table = kept_table(self.folder / FOLDER / f"{name}.parquet", MARK, self.state)
-            fits = table is not None and len(table) == self.rows
-            if fits and table.schema.names == [name] and table.schema.field(0).type == kind:
+        if clusters is not None:
+            for field in clusters.schema:
+                if field.name.startswith("cluster") and pa.types.is_integer(field.type):
+                    found[field.name] = clusters[field.name].combine_chunks()
+        for name in _KINDS:
+            table = self._kept(f"{FOLDER}/{name}.parquet", MARK)
+            if table is not None and table.schema.equals(pa.schema({name: _KINDS[name]})):
                 found[name] = table[name].combine_chunks()
         return found
 
@@ -92,6 +91,12 @@ class Findings:
         column = values.cast(_KINDS[name])
         self._save(f"{FOLDER}/{name}.parquet", pa.table({name: column}), MARK)
         return column
+
+    def _kept(self, name: str, mark: bytes) -> pa.Table | None:
+        if self.folder is None:
+            return None
+        table = kept_table(self.folder / name, mark, self.state)
+        return table if table is not None and len(table) == self.rows else None
 
     def _save(self, name: str, table: pa.Table, mark: bytes) -> None:
         if self.folder is not None:

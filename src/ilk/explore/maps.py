@@ -3,6 +3,9 @@
 Axes: N images.
 """
 
+# pyarrow has no types
+# pyright: reportUnknownParameterType=false
+
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
