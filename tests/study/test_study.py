@@ -11,7 +11,7 @@ import pytest
 import ilk.study.study
 from ilk.core import UserError, lock
 from ilk.data import Arrays
-from ilk.evaluate import difference_over_seeds, mean_over_seeds
+from ilk.evaluate import PROTOCOLS, difference_over_seeds, mean_over_seeds
 from ilk.rendered import Rendered
 from ilk.study import Cell, Study, baselines, cells, percentage_points, summary
 from ilk.train import Settings, Worsened, read_record, resume, train
@@ -194,6 +194,19 @@ def test_pixels_are_left_out_of_what_trains_weights_or_asks_for_places(tmp_path)
     *_, (pixels, seed, place) = replace(made, seeds=1).places()
     made.score(pixels, seed, Watcher())
     assert set(made.results(place)) == {"knn@1"}
+
+
+def test_what_a_protocol_of_other_settings_found_is_measured_again(tmp_path, monkeypatch):
+    made = replace(study(tmp_path), protocols=("knn@1",), cells=baselines())
+    *_, (pixels, seed, place) = replace(made, seeds=1).places()
+    made.score(pixels, seed, Watcher())
+    first = made.results(place)["knn@1"]
+    knn = PROTOCOLS["knn@1"]
+    other = replace(knn, procedure=replace(knn.procedure, neighbours=(3,)))
+    monkeypatch.setitem(PROTOCOLS, "knn@1", other)
+    assert not made.results(place)
+    made.score(pixels, seed, Watcher())
+    assert made.results(place)["knn@1"].protocol_hash == other.hash != first.protocol_hash
 
 
 def test_cells_may_learn_from_images_of_their_own_and_be_scored_on_others(tmp_path):

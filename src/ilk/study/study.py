@@ -212,13 +212,20 @@ class Study:
         return self.other_tests.get(protocol, self.test)
 
     def results(self, place: Path) -> dict[str, Result]:
-        """What was measured in a folder, by protocol, on the test images of this study."""
+        """What was measured in a folder, by protocol, on the test images of this study.
+
+        What a protocol of that name but other settings found is left out.
+        """
         path = place / FILE
         if not path.exists():
             return {}
         found = (result for result, _ in Ledger(path).entries)
         return {
-            r.protocol: r for r in found if r.test_data == self._test(r.protocol).fingerprint
+            r.protocol: r
+            for r in found
+            if r.test_data == self._test(r.protocol).fingerprint
+            and r.protocol in PROTOCOLS
+            and r.protocol_hash == PROTOCOLS[r.protocol].hash
         }
 
     def _encoder(self, cell: Cell, seed: int) -> Encoder:

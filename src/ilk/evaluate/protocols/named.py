@@ -135,7 +135,7 @@ PROTOCOLS = {
         Protocol(
             name="attentive@1",
             procedure=Attentive(
-                lrs=(1e-4, 3e-4, 1e-3, 3e-3, 0.01), weight_decay=0.05, epochs=10,
+                lrs=(3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1), weight_decay=0.05, epochs=10,
                 batch_size=256, min_scale=0.08, held_out=0.2,
             ),
             needs=frozenset({*IMAGES, "places"}),
