@@ -234,7 +234,7 @@ def main() -> None:
 def wanted(asked: argparse.Namespace, number: int, encoder: Path) -> Iterator[Grid]:
     """The grids of one split that a command line asks for."""
     words = "" if asked.on == "test" else f"--on {asked.on}"
-    if asked.mismatch:
+    if asked.mismatch is not None:
         data = animals(opened(asked.data, MISMATCHED, number, asked.on))
         cells = mismatches(data, _shares(asked.mismatch), encoder)
         yield from grids(f"--mismatch {asked.mismatch} {words}", number, data, cells)

@@ -124,7 +124,9 @@ def test_the_encoder_and_cells_are_trained_and_scored_and_stand_on_the_page(
     )  # fmt: skip
     monkeypatch.setattr(mini, "grid", lambda path: checked)
     split = SEMI.split(images, 4, 0)
-    semi.run(Namespace(data=tmp_path, splits=1, per_class=4, cell=None, mismatch="", on="test"))
+    semi.run(
+        Namespace(data=tmp_path, splits=1, per_class=4, cell=None, mismatch=None, on="test")
+    )
     wanted = {"probe-4", *(f"{n}-4-{s}" for n in semi.METHODS for s in semi.STARTS)}
     encoder = tmp_path / "runs" / "mini" / "moco-v3" / "seed0"
     begun = read_record(tmp_path / "runs" / "semi" / "fixmatch-4-encoder" / "seed0")

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -165,6 +166,89 @@ def test_labels_that_cannot_be_right_are_a_clear_line(ilk, few):
     assert said.code == 2
     assert "owl" in said.err
     assert said.err.count("\n") == 1 + said.err.count("reading")
+
+
+def test_what_a_label_cannot_teach_is_a_warning(ilk, few):
+    names = sorted(path.name for path in (few / "labelled").iterdir())
+    for file in (few / "labelled" / names[1]).iterdir():
+        file.write_bytes(b"no image")
+    (few / "labelled" / names[0]).rename(few / "labelled" / "nan")
+    said = ilk("train", "photos", "--labelled", "labelled", *SMALL, "--dry-run")
+    assert said.code == 0, said.err
+    assert f"warning: no labelled image of class '{names[1]}' can be read" in said.out
+    assert "warning: a class is called 'nan'; leave the label empty" in said.out
+    numbers = {"path": [f"{few}/photos/{p.name}" for p in (few / "photos").iterdir()]}
+    numbers["label"] = [1, 1, 3, 3, *[None] * (len(numbers["path"]) - 4)]
+    rows = pa.table({"image": [Path(p).read_bytes() for p in numbers["path"]], **numbers})
+    pq.write_table(rows.drop_columns(["path"]), "known.parquet")
+    said = ilk("train", "known.parquet", *SMALL, "--dry-run")
+    assert said.code == 0, said.err
+    assert "4 of them labelled, of 2 classes" in said.out
+    assert "warning: 2 of 4 classes have no labelled image and cannot be learned" in said.out
+
+
+def test_a_batch_that_labels_do_not_fill_is_refused_before_it_is_measured(ilk, few):
+    begin = ("train", "photos", "--labelled", "labelled", *SMALL, "-o", "a")
+    for words, message in [
+        (("--batch-size", "3", "ratio=7"), "--batch-size: must be 5 at least in each pass"),
+        (("--batch-size", "99", "ratio=3"), "a batch must have 44 at most in each pass"),
+    ]:
+        asked = [*begin]
+        asked[asked.index("--batch-size") + 1] = words[1]
+        asked[asked.index("ratio=3")] = words[2]
+        said = ilk(*asked)
+        assert said.code == 2
+        assert message in said.err
+        assert "takes" not in said.out
+    assert not Path("a").exists()
+
+
+def test_a_run_with_a_table_of_labels_is_scored_and_compared_by_it(ilk, few):
+    names = sorted(path.name for path in (few / "labelled").iterdir())
+    for name in names:  # all images in one folder, and a table of a few
+        for number, file in enumerate(sorted((few / "labelled" / name).iterdir())):
+            shutil.move(file, few / "photos" / f"{name}-{number}.png")
+    rows = [f"photos/{name}-{number}.png,{name}" for name in names for number in range(2)]
+    (few / "labels.csv").write_text("\n".join(["path,label", *rows]))
+    said = ilk("train", "photos", "--labels", "labels.csv", *SMALL[:-2], "-o", "a")
+    assert said.code == 0, said.err
+    words = "ilk evaluate a --train photos/ --train-labels labels.csv --test val/"
+    assert words in " ".join(said.out.split())
+    sets = ("--train", "photos", "--train-labels", "labels.csv", "--test", "val")
+    said = ilk("evaluate", "a", *sets, "--protocols", "classify", "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["results"][0]["n_train"] == 4
+    said = ilk("evaluate", "a", "--train-labels", "labels.csv", *sets[-2:])
+    assert said.code == 2
+    assert "--train-labels: must have --train beside it" in said.err
+
+    words = [w for w in SMALL if w not in {"--method", "fixmatch", "--knn-every", "0"}]
+    words = ["compare", "photos", "--labels", "labels.csv", "--methods", "fixmatch", *words]
+    words += ["--seeds", "1", *SETS[2:], "--train", "val", "--protocols", "classify", "-o", "c"]
+    words[words.index("--train") + 1] = "known"
+    for name in names:
+        (few / "known" / name).mkdir(parents=True)
+        for file in (few / "photos").glob(f"{name}-*.png"):
+            shutil.copy(file, few / "known" / name)
+    for _ in range(2):  # the second time all is there
+        said = ilk(*words)
+        assert said.code == 0, said.err
+        assert "classify@1" in said.out
+    without = [w for w in words if w not in {"--labels", "labels.csv", "-o", "c"}]
+    said = ilk(*without, "-o", "d")
+    assert said.code == 2
+    assert "labelled images of two classes" in said.err
+    assert not Path("d").exists()
+
+
+def test_a_torn_table_is_not_written_over(ilk, few):
+    ilk("train", "photos", "--labelled", "labelled", *SMALL, "-o", "a")
+    (few / "p.parquet").write_bytes(b"PAR1 and no more")
+    said = ilk("predict", "a", "photos", "-o", "p.parquet")
+    assert said.code == 2
+    assert "predict: p.parquet must be free or hold a whole table" in said.err
+    assert "choose another output or delete it" in said.err
+    assert (few / "p.parquet").read_bytes() == b"PAR1 and no more"
 
 
 def test_a_run_goes_through_its_stages_and_says_what_became_of_labels(ilk, few):

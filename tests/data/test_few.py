@@ -166,19 +166,62 @@ def test_a_table_that_does_not_fit_is_one_line(folders, rows, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('path, label\ncat/0.png, a\ncat/1.png, "b, c"\n', {0: "a", 1: "b, c"}),
+        ("label,who,path\r\na,me,cat/0.png\r\nb,you,cat/1.png\r\n,,\r\n", {0: "a", 1: "b"}),
+        ("\ufeffpath,label\ncat/0.png,a\n\n,\ncat/1.png,b\ncat/2.png\n", {0: "a", 1: "b"}),
+        ("path,label\ncat/0.png,1\ncat/1.png,3\ncat/2.png,-1\n", {0: "1", 1: "3"}),
+        ("path,label\ncat/0.png,01\ncat/1.png,2007\n", {0: "1", 1: "2007"}),
+    ],
+)
+def test_tables_as_programs_write_them(folders, text, found):
+    (folders / "photos/labels.csv").write_bytes(text.encode())
+    source = opened(folders, labels=str(folders / "photos/labels.csv"))
+    known = labels(source)
+    assert {i: source.classes[known[i]] for i in np.flatnonzero(known >= 0)} == found
+    assert source.classes == tuple(found.values())  # none that no image has
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path;label\ncat/0.png;a\n", "one column path and one column label, .* 'path;label'"),
+        ("path,label,label\ncat/0.png,a,b\n", "one column path and one column label"),
+        ("Path,Label\ncat/0.png,a\n", "got 'Path', 'Label'"),
+        ('path,label\ncat/0.png,"a\ncat/1.png,b\n', "must be CSV in UTF-8: unexpected end"),
+        ("path,label\ncat/0.png,a\ncat/1.png,b, c\n", "a row of .* got more in line 3"),
+        ("path,label\ncat/0.png,h\xe9ron\n", "must be CSV in UTF-8: 'utf-8' codec"),
+        ("path,label\ncat/0.png,-1\ncat/1.png,-1\n", "must have a row with a label"),
+        ("path,label\n,a\ncat/0.png,b\n", "1 row of 2 do not, first ''"),
+    ],
+)
+def test_a_table_that_would_be_misread_is_refused(folders, text, message):
+    (folders / "photos/labels.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=message) as caught:
+        opened(folders, labels=str(folders / "photos/labels.csv"))
+    assert "\n" not in str(caught.value)
+
+
 def test_what_cannot_be_labels_is_one_line(folders, tmp_path):
     (folders / "other.csv").write_text("file,class\na,b\n")
     (folders / "torn.parquet").write_bytes(b"PAR1 and no more")
     flat = folders / "flat"
     flat.mkdir()
     (folders / "photos/owl/0.png").rename(flat / "0.png")
+    (folders / "linked").symlink_to(folders / "photos/cat")
     for given, message in [
-        ({"labels": str(folders / "other.csv")}, "must have the columns path and label"),
+        (
+            {"labels": str(folders / "other.csv")},
+            "must have one column path and one column label",
+        ),
         ({"labels": str(folders / "torn.parquet")}, "must be a parquet file"),
         ({"labels": str(folders / "none.csv")}, "must be a file, found none"),
         ({"labels": str(folders / "labelled")}, "must be a .csv or .parquet file"),
         ({"labelled": str(flat)}, "must hold images with labels"),
         ({"labelled": str(folders / "photos/cat")}, "must lie apart from the unlabelled"),
+        ({"labelled": str(folders / "linked")}, "must lie apart from the unlabelled"),
         ({"labelled": str(folders / "photos")}, "must lie apart from the unlabelled"),
         ({"labelled": "a", "labels": "b"}, "got both"),
     ]:

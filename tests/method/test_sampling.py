@@ -39,7 +39,7 @@ def test_a_share_is_known(seed, step, share, ranks, own, labelled, others) -> No
     count = round(share * batch)
     values = np.random.default_rng(0).permutation([0] * labelled + [-1] * others)
     if not 0 < count < batch:
-        with pytest.raises(UserError, match="must have items whose label is known and others"):
+        with pytest.raises(UserError, match=r"batch_size: must be \d+ at least in each pass"):
             KnownShare(share=share).draw(known(values), batch=batch, seed=seed)
         return
     items = KnownShare(share=share).draw(known(values), batch=batch, seed=seed)(step)
@@ -180,14 +180,15 @@ def test_orders_are_kept_for_many_items_and_change_nothing() -> None:
     [
         (
             KnownShare(share=0.5), [0, 1, -1, -1, -1, -1], 8,
-            "must have 6 items whose label is not known, got 4 of them",
+            "of 6 images, of which 2 have a known label, a batch must have 6 at most",
         ),
         (
             KnownShare(share=1.0), [0, 1, -1, -1, -1, -1], 3,
-            "must have 3 items whose label is known, got 2 of them",
+            "of which 2 have a known label, a batch must have 2 at most in each pass",
         ),
-        (KnownShare(share=0.5), [0] * 9, 8, "4 items whose label is not known, got 0 of them"),
-        (KnownShare(share=0.01), [0, -1], 8, "got 0 and 8 for a share of 0.01 of 8"),
+        (KnownShare(share=0.5), [0] * 9, 8, "a known label and others none, got 9 and 0"),
+        (KnownShare(share=0.01), [0, -1], 8, "must be 51 at least in each pass"),
+        (KnownShare(share=0.9), [0, 0, -1], 2, "must be 5 at least in each pass"),
         (
             Grouped(fact="domain", groups=2), [0] * 9 + [1] * 3, 8,
             r"must have 4 items of each domain, got 3 of 'v1' \(too few of 1 in 2\)",
@@ -203,7 +204,7 @@ def test_too_few_items_of_a_kind_is_one_line(rule, values, batch, message) -> No
     with pytest.raises(UserError, match=message) as caught:
         rule.draw(known(values), batch=batch, seed=0)
     assert "\n" not in str(caught.value)
-    assert str(caught.value).startswith("sampling: a batch")
+    assert str(caught.value).startswith(("sampling: ", "batch_size: "))
 
 
 @pytest.mark.parametrize("wrong", [{"groups": 2, "each": 2}, {"groups": 0}, {"each": -1}])

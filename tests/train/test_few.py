@@ -17,6 +17,7 @@ from ilk.core import UserError
 from ilk.data import labels, open_source
 from ilk.embedding import embed, predict_to_table, table
 from ilk.evaluate import Images, evaluate
+from ilk.learner.work import coded
 from ilk.networks import load_classifier, load_encoder, save_learned
 from ilk.train import Interrupted, open_images, read_record, resume, train
 from ilk.train.loop.monitor import signs
@@ -218,6 +219,38 @@ def test_a_learner_learns_classes_and_tells_them(pictures, tmp_path, kind):
         Learner(**given).fit(images, y[:5])
     with pytest.raises(UserError, match="whole numbers or names"):
         Learner(**given).fit(images, y * 0.5)
+    with pytest.raises(
+        UserError, match="y: must have two classes at least for fixmatch, got 0"
+    ):
+        Learner(**given).fit(images, -np.ones(32))
+    with pytest.raises(UserError, match="y: must be left out, for labels says which images"):
+        Learner(**given, labels="labels.csv").fit(images, y)
+    for method in ("fixmatch", "moco-v3"):
+        with pytest.raises(UserError, match="must be fitted first"):
+            Learner(method).predict(images)
+
+
+@pytest.mark.parametrize(
+    ("y", "classes", "codes"),
+    [
+        ([2.0, float("nan"), 0.0, -1.0], [0, 2], [1, -1, 0, -1]),
+        (["b", None, "a", ""], ["a", "b"], [1, -1, 0, -1]),
+        (np.array(["b", float("nan"), "a", None], object), ["a", "b"], [1, -1, 0, -1]),
+        (np.array([3, None, 1, -1], object), [1, 3], [1, -1, 0, -1]),
+        (np.array([b"b", b"", b"a", b""]), ["a", "b"], [1, -1, 0, -1]),
+        ([True, False, True, True], [False, True], [1, 0, 1, 1]),
+        (np.full(4, np.nan), [], [-1] * 4),
+        ([0.5, 1.0, 0.0, 0.0], "must be whole numbers or names, got 0.5", None),
+        (np.array([1, "a", 0, 0], object), "must be whole numbers or names, got both", None),
+    ],
+)
+def test_classes_of_any_kind(y, classes, codes):
+    if codes is None:
+        with pytest.raises(UserError, match=classes):
+            coded(y, 4)
+        return
+    names, found = coded(y, 4)
+    assert (names.tolist(), found.tolist()) == (classes, codes)
 
 
 def test_a_trial_draws_batches_as_the_run_does_where_it_can(tiny, few):
@@ -229,7 +262,9 @@ def test_a_trial_draws_batches_as_the_run_does_where_it_can(tiny, few):
     larger = replace(settings, batch_size=16)  # of 6 labelled images
     (batch,) = Setup(larger, source, sampled=False).loader.batches(0, 1)
     assert len(batch.items) == 16
-    with pytest.raises(UserError, match="must have 16 items whose label is known, got 6"):
+    with pytest.raises(
+        UserError, match="of which 6 have a known label, a batch must have 6 at"
+    ):
         Setup(larger, source)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from ilk.data import Subset
 from ilk.embedding import rankme, rankme_without
 from ilk.train import Worsened, read_record, train
 from ilk.train.guard.look import Look
@@ -41,6 +42,15 @@ OFTEN = {"guard_every": 2 / 3}  # every two steps
 def plain():
     """Few images without labels, to be quick."""
     return coloured(60, labelled=False)
+
+
+def test_an_image_that_comes_several_times_is_one_of_those_that_are_scored():
+    labelled = Subset(coloured(60, labelled=False), np.repeat(np.arange(40), 3))
+    scorer = scorer_for(labelled, kind="image", seed=0, workers=1, device=CPU)
+    found = scorer.images
+    assert sorted(found.key(index) for index in range(len(found))) == sorted(
+        {labelled.key(index) for index in range(len(labelled))}
+    )
 
 
 @pytest.fixture

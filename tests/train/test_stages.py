@@ -14,7 +14,15 @@ from ilk.core import UserError
 from ilk.data import labels, open_source
 from ilk.method import PseudoLabels
 from ilk.networks import load_classifier, load_encoder
-from ilk.train import Interrupted, open_images, read_record, resume, settings_asked, train
+from ilk.train import (
+    Interrupted,
+    dry_run,
+    open_images,
+    read_record,
+    resume,
+    settings_asked,
+    train,
+)
 from ilk.train import stages as module
 from ilk.train.records.record import recorded_settings
 from tests.processes import ranks
@@ -183,8 +191,14 @@ def test_what_cannot_be_done_is_said(few, settings, run, tmp_path):
     sure = {**settings.method_options, "threshold": "1.0"}
     with pytest.raises(
         UserError, match=r"must hold predictions of a probability of 1 at least"
-    ):
+    ) as unsure:
         train(replace(settings, method_options=sure), photos, tmp_path / "sure", Witness())
+    # What the teacher has learned is not lost: the line says how a student learns from it.
+    table = tmp_path / "sure" / LAST / "teacher" / TABLE
+    assert f"pseudo_labels={table} gives what this teacher" in str(unsure.value)
+    taught = {**settings.method_options, "pseudo_labels": str(table)}
+    train(replace(settings, method_options=taught), photos, tmp_path / "goes on", Witness())
+    assert read_record(tmp_path / "goes on")["status"] == "finished"
     cut = shutil.copytree(run, tmp_path / "cut")
     (cut / "run.json").unlink()
     with pytest.raises(UserError, match="must keep its length, for it has several stages"):
@@ -300,6 +314,17 @@ def test_moam_learns_all_then_its_labels_then_the_given_ones(few, settings, tmp_
         load_encoder(retrained).fingerprint
     )
     assert found[2]["batch_size"] == 4  # of the labelled images
+
+
+def test_a_plan_names_the_stages_and_is_that_of_the_first(few, settings):
+    said: list[str] = []
+    asked = replace(settings, batch_size=16)  # of four labelled images
+    record = dry_run(asked, str(few / "photos"), said.append)
+    assert record["stages"] == ["teacher", "student-1", "student-2"]
+    assert record["settings"]["batch_size"] == 4
+    assert "3, one after the other: teacher, student-1, student-2; the first" in said[0]
+    alone = replace(asked, method="fixmatch", method_options={"ratio": "1"}, batch_size=4)
+    assert "stages" not in dry_run(alone, str(few / "photos"), said.append)
 
 
 def test_a_learner_goes_through_the_stages(pictures, tmp_path):

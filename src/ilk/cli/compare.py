@@ -40,6 +40,8 @@ def compare(
     output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("runs/compare"),
     backbone: str | None = None,
     backbone_set: Pairs = (),
+    labelled: str | None = None,
+    labels: str | None = None,
     set: Pairs = (),
     augment: Literal["full", "no-hue", "crops"] = "full",
     epochs: float | None = None,
@@ -84,6 +86,10 @@ def compare(
         Train this network with all methods.
     backbone_set
         Set any argument of the backbone, as field=value.
+    labelled
+        Take the labels that methods learn from from these images, as for ilk train.
+    labels
+        Read from this table which images of DATA are labelled, as for ilk train.
     set
         Set a field of one method as METHOD.field=value, of all methods as field=value; and
         mix.field, kin.field and optimiser.field as for ilk train.
@@ -113,10 +119,10 @@ def compare(
     own, others = _split(set, named)
     given: dict[str, Any] = {
         "backbone": backbone, "backbone_options": literals(backbone_set) or None,
-        "augment": augment, "epochs": epochs, "steps": steps,
-        "minutes": None if time is None else minutes(time), "image_size": image_size,
-        "batch_size": batch_size, "workers": workers, "device": device,
-        "method_options": own.pop("", None), "mix_options": others["mix"],
+        "labelled": labelled, "labels": labels, "augment": augment, "epochs": epochs,
+        "steps": steps, "minutes": None if time is None else minutes(time),
+        "image_size": image_size, "batch_size": batch_size, "workers": workers,
+        "device": device, "method_options": own.pop("", None), "mix_options": others["mix"],
         "kin_options": others["kin"], "optimiser_options": others["optimiser"],
     }  # fmt: skip
     shared = Settings(**{name: value for name, value in given.items() if value is not None})
@@ -145,15 +151,19 @@ def _study(
     from ilk.evaluate import check_sources, protocol
     from ilk.study import Study, cells
     from ilk.study import baselines as beaten
+    from ilk.train import open_images
 
     grid = fitting(cells(shared, **axes, options=own))
     scored = {"train": open_source(train), "test": open_source(test)}
+    learned = open_source(data[0] if len(data) == 1 else list(data))
     check_sources(scored, protocols)  # before hours of training
+    for settings in filter(None, (cell.settings for cell in grid)):
+        open_images(settings, learned)  # likewise: whether the labels are there
     return Study(
         directory=output,
         cells=(*grid, *(beaten() if baselines else ())),
         seeds=seeds,
-        learned=open_source(data[0] if len(data) == 1 else list(data)),
+        learned=learned,
         names={"train": train, "test": test},
         train=scored["train"],
         test=scored["test"],

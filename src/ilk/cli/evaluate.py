@@ -33,6 +33,8 @@ def evaluate(
     protocols: str = "knn,linear",
     against: tuple[str, ...] = (),
     class_map: Path | None = None,
+    train_labels: str | None = None,
+    test_labels: str | None = None,
     train_masks: str | None = None,
     test_masks: str | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
@@ -73,6 +75,11 @@ def evaluate(
         has other names for its classes or only some of them (ImageNet-A, -R, ObjectNet): JSON
         {"test class": ["train class"]}, or CSV rows of test class and train classes. The
         others are left out.
+    train_labels
+        Read the labels of train from this table, as ilk train does: CSV or parquet with the
+        columns path and label. Images without a label are left out.
+    test_labels
+        Read the labels of test from this table, likewise.
     train_masks
         Read from here what each pixel of train shows: a folder with a mask for each image, of
         the same name but for its ending, or PARQUET:images=COLUMN. Masks of 0 and 255 are
@@ -98,8 +105,7 @@ def evaluate(
         Keep vectors for later use in ~/.cache/ilk, or in the directory that ILK_CACHE names;
         4 GiB at most.
     """
-    specs = {"train": train, "test": test, "gallery": gallery}
-    given = {name: spec for name, spec in specs.items() if spec is not None}
+    given = _named(train=train, test=test, gallery=gallery)
     if VECTORS not in {encoder, *against}:  # whose files are refused in words of their own
         check_paths(given.values())
     from ilk.data import default_workers
@@ -116,9 +122,9 @@ def evaluate(
         batch_size=batch_size, device=device, workers=workers or default_workers(),
         cache=cache, image_size=image_size, seed=seed,
     )  # fmt: skip
-    named = {"train": train_masks, "test": test_masks}
-    masks = {name: spec for name, spec in named.items() if spec is not None}
-    sides = open_sides(console, encoders, given, Asked(names, classes, masks), reading)
+    masks = _named(train=train_masks, test=test_masks)
+    tables = _named(train=train_labels, test=test_labels)
+    sides = open_sides(console, encoders, given, Asked(names, classes, masks, tables), reading)
     rows: dict[str, list[Result]] = {}
     for side in sides:
         ledger.names = {"encoder": side.name, **given}
@@ -142,6 +148,11 @@ def evaluate(
             "file": None if ledger.path is None else str(ledger.path),
         }
     )
+
+
+def _named(**specs: str | None) -> dict[str, str]:
+    """Those that a person gave."""
+    return {name: spec for name, spec in specs.items() if spec is not None}
 
 
 def result_table(title: str, rows: "Mapping[str, Sequence[Result]]") -> Table:

@@ -50,11 +50,13 @@ class Asked:
         protocols: names with their versions.
         classes: which classes of train each class of test stands for; None for the same.
         masks: what the person called the masks of ``train`` and of ``test``.
+        labels: tables of the labels of ``train`` and of ``test``, in place of their own.
     """
 
     protocols: Sequence[str]
     classes: "ClassMap | None"
     masks: "Mapping[str, str]"
+    labels: "Mapping[str, str]"
 
 
 def open_sides(
@@ -74,7 +76,7 @@ def open_sides(
         UserError: the sets do not serve, which is found out before anything is embedded.
     """
     if VECTORS in encoders:
-        sides = _of_vectors(encoders, given)
+        sides = _of_vectors(encoders, given, asked)
     else:
         sides = _of_images(console, encoders, _checked(given, asked), asked, reading)
     return _in_classes(sides, asked.classes)
@@ -86,13 +88,31 @@ def _checked(given: Mapping[str, str], asked: Asked) -> "dict[str, Source]":
     from ilk.evaluate import check_sources
 
     sources = {name: open_source(spec) for name, spec in given.items()}
+    for name, table in asked.labels.items():
+        if name not in sources:
+            raise UserError(f"{name}_labels: must have --{name} beside it, got none")
+        sources[name] = _labelled(sources[name], table)
     check_sources(sources, asked.protocols, asked.classes)
     return sources
 
 
-def _of_vectors(encoders: tuple[str, ...], given: Mapping[str, str]) -> Iterator[Side]:
+def _labelled(source: "Source", table: str) -> "Source":
+    """The images to which a table gives a label."""
+    import numpy as np
+
+    from ilk.data import Subset, labels, with_table
+
+    known = with_table(source, Path(table))
+    return Subset(known, np.flatnonzero(labels(known) >= 0))
+
+
+def _of_vectors(
+    encoders: tuple[str, ...], given: Mapping[str, str], asked: Asked
+) -> Iterator[Side]:
     from ilk.embedding import read_embeddings
 
+    for name in asked.labels:
+        raise UserError(f"{name}_labels: are for images, got vectors, which have their own")
     if len(encoders) > 1:
         raise UserError(
             "--against needs encoders and images, got vectors; evaluate each set of vectors"

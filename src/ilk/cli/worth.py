@@ -26,8 +26,11 @@ def worth(directory: Path, record: Mapping[str, Any]) -> str:
     from ilk.train.records.record import recorded_settings
 
     if (directory / CLASSIFIER).exists():
+        known = (
+            "photos/ --train-labels labels.csv" if record["settings"]["labels"] else "labelled/"
+        )
         return (
-            f"its classifier is kept beside it; ilk evaluate {directory} --train labelled/ "
+            f"its classifier is kept beside it; ilk evaluate {directory} --train {known} "
             f"--test val/ --protocols classify says how often it is right, and ilk predict "
             f"writes the classes of images{few_targets(directory)}"
         )

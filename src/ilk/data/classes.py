@@ -97,7 +97,7 @@ def labels_of(
         if values.dtype.kind in "iu":
             return counted(values, names)
         values = values.tolist()
-    plain = [_plain(value) for value in values]
+    plain = [plain_label(value) for value in values]
     kinds = set(map(type, plain)) - {type(None)}
     if kinds <= {int} and all(value is None or value < 2**63 for value in plain):
         numbers = [UNKNOWN if value is None else max(value, UNKNOWN) for value in plain]
@@ -113,8 +113,12 @@ def labels_of(
     return numbered(list(places), np.array(codes, np.int64), names)
 
 
-def _plain(value: Any) -> Any:
-    """A label as int, bool, str or None."""
+def plain_label(value: Any) -> Any:
+    """A label as int, bool, str or None, which is a missing one.
+
+    Raises:
+        ValueError: it is something else.
+    """
     if type(value).__name__ in _MISSING:
         return None
     if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):

@@ -1,6 +1,5 @@
 """A few labels for many images: from a folder or a table beside them. Axes: N items."""
 
-import csv
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,13 +15,12 @@ from ilk.data.account import LeftOut, left_out, roots, unlabelled_because
 from ilk.data.classes import numbered
 from ilk.data.facts import WithFacts, fact
 from ilk.data.joined import Joined
+from ilk.data.label_tables import WORD, read_labels
 from ilk.data.leavings import same
-from ilk.data.source import Source, digest, labels, one_line
+from ilk.data.source import Source, digest, labels
 from ilk.data.subset import Subset
 
 HIDDEN = "hidden label"  # the fact that monitors alone may look at
-COLUMNS = ("path", "label")
-_WORD = "labels"
 
 
 class Hidden:
@@ -118,12 +116,12 @@ def with_table(photos: Source, table: Path) -> Source:
         UserError: a row names no image, two rows disagree, there are no rows with a label, or
             the table cannot be read.
     """
-    wanted = _read(table)
+    wanted = read_labels(table)
     found = _found(wanted, table, photos)
     missing = [path for path in wanted if path not in found]
     if missing:
         raise UserError(
-            f"{_WORD}: every row of {table} must name an image of {photos.name}, "
+            f"{WORD}: every row of {table} must name an image of {photos.name}, "
             f"{count(len(missing), 'row')} of {len(wanted)} do not, first {missing[0]!r:.200}; "
             "a path is one below the images, from the folder of the table, or absolute"
         )
@@ -133,10 +131,20 @@ def with_table(photos: Source, table: Path) -> Source:
     codes: Int32[np.ndarray, " N"] = np.full(len(photos), UNKNOWN, np.int32)
     for path, name in wanted.items():
         codes[found[path]] = place.get(name, UNKNOWN)
-    if not names:
-        raise UserError(f"{_WORD}: {table} must have a row with a label, got none")
+    known = _present(numbered(names, codes))
+    if not known.names:
+        raise UserError(f"{WORD}: {table} must have a row with a label, got none")
     because = f"{table} gives them none"
-    return WithFacts(Hidden(photos, because), {LABEL: numbered(names, codes)})
+    return WithFacts(Hidden(photos, because), {LABEL: known})
+
+
+def _present(known: Fact) -> Fact:
+    """Without classes that no item has: numbers from 1 on leave the class 0 empty."""
+    places = np.unique(known.values[known.values >= 0])
+    moved = np.full(len(known.names) + 1, UNKNOWN, np.int32)  # the last one for -1
+    moved[places] = np.arange(len(places), dtype=np.int32)
+    names = tuple(known.names[place] for place in places)
+    return Fact(names, moved[known.values], known.reason)
 
 
 def pooled(source: Source) -> Source:
@@ -164,7 +172,9 @@ def monitor_labels(source: Source) -> Int32[np.ndarray, " N"]:
 def _check_apart(photos: Source, labelled: Source) -> None:
     """Refuse images that would be in both."""
     mine, theirs = (
-        [Path(root) for root in roots(source).values()] for source in (labelled, photos)
+        # Resolved, for a link may lead into the other.
+        [Path(root).resolve() for root in roots(source).values()]
+        for source in (labelled, photos)
     )
     for own in mine:
         for other in theirs:
@@ -224,72 +234,6 @@ def _check_agree(wanted: Mapping[str, str], found: Mapping[str, int], table: Pat
         other = first.setdefault(index, path)
         if wanted[other] != wanted[path]:
             raise UserError(
-                f"{_WORD}: rows of {table} must agree, got {wanted[other]!r:.60} for "
+                f"{WORD}: rows of {table} must agree, got {wanted[other]!r:.60} for "
                 f"{other!r:.200} and {wanted[path]!r:.60} for {path!r:.200}, the same image"
             )
-
-
-def _read(table: Path) -> Mapping[str, str]:
-    """The label of each path; rows may repeat, but must agree."""
-    wanted: dict[str, str] = {}
-    for path, name in _rows(table):
-        before = wanted.setdefault(path, name)
-        if before != name:
-            raise UserError(
-                f"{_WORD}: rows of {table} must agree, got {before!r:.60} and {name!r:.60} for "
-                f"{path!r:.200}"
-            )
-    return wanted
-
-
-def _rows(table: Path) -> Iterator[tuple[str, str]]:
-    reader = {".csv": _csv, ".parquet": _parquet}.get(table.suffix.lower())
-    if reader is None:
-        raise UserError(f"{_WORD}: must be a .csv or .parquet file, got {table}")
-    if not table.is_file():
-        raise UserError(f"{_WORD}: {table} must be a file, found none; check the path")
-    for path, name in reader(table):
-        yield path.strip(), same(name.strip())
-
-
-def _csv(table: Path) -> Iterator[tuple[str, str]]:
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            _check_columns(table, rows.fieldnames or ())
-            for row in rows:
-                yield row["path"] or "", row["label"] or ""
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{_WORD}: {table} must be a CSV file: {one_line(error)}") from error
-
-
-def _parquet(table: Path) -> Iterator[tuple[str, str]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from ilk.data.column_labels import labels_of_column
-
-    try:
-        with pq.ParquetFile(table) as file:
-            _check_columns(table, file.schema_arrow.names)
-            known = labels_of_column(file, "label")
-            paths = file.read(columns=["path"]).column(0).cast(pa.string()).to_pylist()
-        names = (*known.names, "")  # the last one for -1
-        for path, value in zip(paths, known.values.tolist(), strict=True):
-            yield path or "", names[value]
-    except UserError:
-        raise
-    except Exception as error:  # a damaged file raises whatever Arrow comes upon
-        raise UserError(
-            f"{_WORD}: {table} must be a parquet file of paths and labels: {one_line(error)}"
-        ) from error
-
-
-def _check_columns(table: Path, found: object) -> None:
-    names = tuple(found) if isinstance(found, list | tuple) else ()
-    lacking = [name for name in COLUMNS if name not in names]
-    if lacking:
-        raise UserError(
-            f"{_WORD}: {table} must have the columns path and label, got "
-            f"{', '.join(map(str, names))[:200] or 'none'}"
-        )

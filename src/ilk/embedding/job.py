@@ -125,7 +125,14 @@ class Job:
 
     def verify(self, file: Path) -> None:
         """Refuse to go on with a file that was not made like this."""
-        facts, wanted = facts_of(file), self.made
+        wanted = self.made
+        try:
+            facts = facts_of(file)
+        except UserError as error:
+            raise UserError(
+                f"{self.verb}: {file} must be free or hold a whole table that ilk wrote, it "
+                "does not; choose another output or delete it"
+            ) from error
         other = [
             name
             for name in dict.fromkeys((*wanted, "field", "shape"))  # which vectors lack

@@ -113,8 +113,8 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             X: the images. Labels that they come with are used by the online k-NN score, and by
                 methods and kin rules that say so.
             y: a class for each image, a name or a number, in the place of labels that the
-                images come with; -1 and an empty name are unlabelled. It is not looked at
-                where the method learns from no labels.
+                images come with; -1, an empty name, None and NaN are unlabelled. It is not
+                looked at where the method learns from no labels.
 
         Raises:
             UserError: a parameter or the data cannot be used.
@@ -221,7 +221,8 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable of ``classes_`` for each image; errors as in ``predict_proba``."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        found = self.predict_proba(X)  # first, for it says what is not fitted
+        return self.classes_[found.argmax(axis=1)]
 
     def score(self, X: Any, y: Any = None) -> float:
         """Leave-one-out 20-NN accuracy of the labelled images that can be read, in [0, 1].

@@ -71,18 +71,30 @@ def labelled(settings: Settings, X: Any, y: Any) -> tuple[Any, np.ndarray | None
         y: a class for each; -1 or an empty name where it is not known. None is none.
 
     Raises:
-        UserError: there is not one for each image.
+        UserError: there is not one for each image, they are of fewer than two classes, or
+            a setting says the classes as well.
     """
     from ilk.core.facts import LABEL, Fact
     from ilk.data import WithFacts, open_source
     from ilk.data.labelled import Hidden
     from ilk.train.assemble import method_without_weights
 
-    learns = LABEL in method_without_weights(settings).facts or settings.kin is not None
+    method = method_without_weights(settings)
+    learns = LABEL in method.facts or settings.kin is not None
     if y is None or not learns:
         return X, None
+    for name in ("labelled", "labels"):
+        if getattr(settings, name) is not None:
+            raise UserError(
+                f"y: must be left out, for {name} says which images have which class, got both"
+            )
     source = open_source(X)
     classes, codes = coded(y, len(source))
+    if LABEL in method.facts and len(classes) < 2:
+        raise UserError(
+            f"y: must have two classes at least for {settings.method}, got {len(classes)}; "
+            "negative numbers, empty names, None and NaN are none"
+        )
     why = "y gives them none" if (codes < 0).any() else ""
     return WithFacts(
         Hidden(source, why), {LABEL: Fact(tuple(map(str, classes)), codes, why)}
@@ -93,7 +105,8 @@ def coded(y: Any, size: int) -> tuple[np.ndarray, Int32[np.ndarray, " N"]]:
     """The classes in ``y`` in their order, and the position of each among them, -1 for none.
 
     Args:
-        y: numbers, of which the negative ones are no class, or names, of which an empty one is.
+        y: whole numbers, of which the negative ones are no class, or names, of which an empty
+            one is none. None and NaN are none either.
         size: N.
 
     Raises:
@@ -102,16 +115,27 @@ def coded(y: Any, size: int) -> tuple[np.ndarray, Int32[np.ndarray, " N"]]:
     given: np.ndarray = np.asarray(y)
     if given.shape != (size,):
         raise UserError(f"y: must be one class for each of {size} images, got {given.shape}")
-    if given.dtype.kind in "iub":
-        known = given >= 0
-    elif given.dtype.kind in "UO" and all(isinstance(one, str | None) for one in given):
-        given = np.array([one or "" for one in given], str)
-        known = given != ""
-    else:
-        raise UserError(f"y: must be whole numbers or names, got {given.dtype}")
+    if given.dtype.kind not in "iubU":
+        given = _without_missing(given)
+    known = given != "" if given.dtype.kind == "U" else given >= 0
     codes: Int32[np.ndarray, " N"] = np.full(size, -1, np.int32)
     classes, codes[known] = np.unique(given[known], return_inverse=True)
     return classes, codes
+
+
+def _without_missing(given: np.ndarray) -> np.ndarray:
+    """Names or whole numbers, empty or negative where the class is missing."""
+    from ilk.data.classes import plain_label
+
+    try:
+        values = [plain_label(one) for one in given.tolist()]
+    except ValueError as error:
+        raise UserError(f"y: {error}") from error
+    if all(isinstance(one, str | None) for one in values):
+        return np.array([one or "" for one in values], str)
+    if all(isinstance(one, int | None) for one in values):
+        return np.array([-1 if one is None else one for one in values])
+    raise UserError("y: must be whole numbers or names, got both")
 
 
 def warn_of(lost: Sequence[Mapping[str, Any]]) -> None:

@@ -33,7 +33,14 @@ from ilk.method.record import (
 )
 from ilk.method.references import outputs_in, substituted
 from ilk.method.rewrite import Rewriting, Weighting, mixed_totals, with_mixed_queries
-from ilk.method.sampling import Grouped, KnownShare, Sampling, StepItems, largest
+from ilk.method.sampling import (
+    Grouped,
+    KnownShare,
+    Sampling,
+    StepItems,
+    check_batch,
+    largest,
+)
 from ilk.method.stages import Stage, Staged, as_taught
 from ilk.method.term import (
     Classes,
@@ -78,6 +85,7 @@ __all__ = [
     "Weighting",
     "as_taught",
     "asks_for_places",
+    "check_batch",
     "crop_and_patch_terms",
     "drops_patches",
     "kept_apart",

@@ -4,6 +4,7 @@ Batches are pure functions of seed and step, so that a run resumes exactly; the 
 differ, so that ranks share none. Axes: N items, B of a batch over all ranks, K taken at once.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,20 +73,8 @@ class KnownShare:
     def draw(self, known: Fact, *, batch: int, seed: int) -> StepItems:
         """Both kinds of every step; see ``Sampling``."""
         counts = self._counts(known, batch)
-        if min(counts) < 1 and self.share < 1:
-            raise UserError(
-                f"sampling: a batch must have items whose {self.fact} is known and others, got "
-                f"{counts[0]} and {counts[1]} for a share of {self.share} of {batch}; choose a "
-                "larger batch_size or another share"
-            )
         chosen = known.values >= 0, known.values < 0
-        for which, count, kind in zip(chosen, counts, ("is", "is not"), strict=True):
-            if which.sum() < count:
-                raise UserError(
-                    f"sampling: a batch of {batch} must have {count} items whose {self.fact} "
-                    f"{kind} known, got {which.sum()} of them in the data; choose a smaller "
-                    "batch_size or another share"
-                )
+        check_batch(self, int(chosen[0].sum()), len(known.values), batch)
         kinds = [
             _Cycle(np.flatnonzero(which), count, seed, f"sampling/{self.fact}/{number}")
             for number, (which, count) in enumerate(zip(chosen, counts, strict=True))
@@ -136,6 +125,47 @@ def largest(rule: Sampling | None, known: int, items: int) -> int:
     others = items - known
     most = min(items, math.ceil((others + 1) / (1 - rule.share)))
     return next((n for n in range(most, 1, -1) if n - rule.known_of(n, known) <= others), 1)
+
+
+def check_batch(rule: Sampling | None, known: int, items: int, batch: int) -> None:
+    """Refuse a batch for which there are too few items of a kind, or that lacks a kind.
+
+    Args:
+        rule: by which they are drawn.
+        known: items whose fact is known.
+        items: of the data set.
+        batch: items at once over all ranks.
+
+    Raises:
+        UserError: it says how large a batch may be.
+    """
+    what, most = f"of {items:,} images", largest(rule, known, items)
+    if isinstance(rule, KnownShare):
+        what += f", of which {known:,} have a known {rule.fact},"
+        most = known if rule.share == 1 else most
+        _check_kinds(rule, known, items, batch)
+    if batch > most:
+        raise UserError(
+            f"batch_size: {what} a batch must have {most:,} at most in each pass, for none "
+            f"comes twice in it, got {batch:,}"
+        )
+
+
+def _check_kinds(rule: KnownShare, known: int, items: int, batch: int) -> None:
+    if rule.share == 1:
+        return
+    if not 0 < known < items:
+        raise UserError(
+            f"sampling: some images must have a known {rule.fact} and others none, got "
+            f"{known:,} and {items - known:,}"
+        )
+    if not 0 < rule.known_of(batch, known) < batch:
+        sizes = itertools.count(max(int(0.5 / min(rule.share, 1 - rule.share)), 2))
+        least = next(size for size in sizes if 0 < round(rule.share * size) < size)
+        raise UserError(
+            f"batch_size: must be {least:,} at least in each pass, so that a share of "
+            f"{rule.share:.3g} of the images has a known {rule.fact}, got {batch:,}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

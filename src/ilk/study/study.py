@@ -31,6 +31,7 @@ from ilk.train import (
     train,
 )
 from ilk.train.records.record import DONE, RECORD, recorded_settings
+from ilk.train.settings import placed
 
 FILE = "evaluation.json"
 FREE = ("seed", "workers", "device", "checkpoint_every")  # may differ between starts
@@ -260,7 +261,7 @@ def _check_same(wanted: Settings, record: dict[str, Any], place: Path) -> None:
             f"compare: {place} holds a run that was lengthened, which is not the same as one "
             f"of that length; choose another -o"
         )
-    for name, asked in wanted.as_record().items():
+    for name, asked in placed(wanted).as_record().items():
         if name in FREE or asked in (None, OPEN):
             continue
         if not _holds(_plain(kept.get(name)), _plain(asked)):

@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ilk.train.fit import dry_run
     from ilk.train.guard.guard import Worsened
     from ilk.train.images import images_like, open_images
     from ilk.train.loop.probe import online_probe
@@ -27,11 +26,11 @@ if TYPE_CHECKING:
     from ilk.train.records.stages import begun, settings_asked
     from ilk.train.run import Collapsed, Interrupted, Watcher
     from ilk.train.settings import Settings, checked_settings
+    from ilk.train.stage import dry_run
     from ilk.train.stages import resume, train
     from ilk.train.start import before
 
 _HOMES = {
-    "fit": "dry_run",
     "images": "images_like open_images",
     "planning.plan": "Plan",
     "previews.look": "LookAnswers look_answers",
@@ -47,6 +46,7 @@ _HOMES = {
     "records.stages": "begun settings_asked",
     "run": "Collapsed Interrupted Watcher",
     "settings": "Settings checked_settings",
+    "stage": "dry_run",
     "stages": "resume train",
     "start": "before",
 }

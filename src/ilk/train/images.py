@@ -154,8 +154,9 @@ def _taught(source: Source, rule: PseudoLabels, seed: int) -> Source:
     if not len(chosen):
         raise UserError(
             f"pseudo-labels: {rule.table} must hold predictions of a probability of "
-            f"{rule.threshold:g} at least, got {found.sure.max(initial=0):.3g} at most; "
-            "choose a lower threshold or train the teacher for longer"
+            f"{rule.threshold:g} at least, got {found.sure.max(initial=0):.3g} at most; train "
+            "the teacher for longer, or begin a new run with a lower threshold, to which "
+            f"pseudo_labels={rule.table} gives what this teacher has learned"
         )
     given = np.flatnonzero(labels(source) >= 0)
     taken = Subset(source, np.concatenate([given, others.chosen[found.items[chosen]]]))

@@ -17,23 +17,23 @@ from typing import Any, Literal
 from ilk.core import UserError, lock
 from ilk.data import Source, default_workers
 from ilk.embedding import predict_to_table
-from ilk.method import Stage, Staged, largest
-from ilk.methods import recipe
+from ilk.method import Stage
 from ilk.networks import load_classifier, load_encoder
 from ilk.train import fit
 from ilk.train.assemble import method_without_weights
 from ilk.train.guard.guard import Worsened
 from ilk.train.images import beside, check_places, label_counts, shared_images, unlabelled
 from ilk.train.planning.plan import Say
-from ilk.train.processes.ranks import from_first, launched_processes, processes, together
+from ilk.train.processes.ranks import from_first, processes, together
 from ilk.train.records.legs import check_not_stopped, check_unfinished
 from ilk.train.records.record import DONE, RECORD, check_free, read_record, write_json
 from ilk.train.records.stages import STAGES, read_stages
 from ilk.train.run import Watcher
 from ilk.train.settings import Settings, absolute_places, placed
+from ilk.train.stage import settings_of, stages_of, with_batch
 from ilk.train.start import kept_weights
 
-FOLDER, TABLE = "stages", "pseudo-labels.parquet"
+FOLDER = "stages"
 
 
 def train(
@@ -138,20 +138,6 @@ def resume(
         _Job(settings, stages, spec, directory, watcher, None, began, moved).finish(found)
 
 
-def stages_of(settings: Settings) -> tuple[Stage, ...]:
-    """The stages of a method, none where it is trained in one go."""
-    made = recipe(settings.method, settings.method_options)
-    if not isinstance(made, Staged) or settings.method_options.get("pseudo_labels"):
-        return ()
-    stages = made.stages()
-    if len(stages) < 2:
-        raise UserError(
-            f"{settings.method}: must have two stages at least, got {len(stages)}; set "
-            "rounds=1 or more"
-        )
-    return stages
-
-
 @dataclass(frozen=True, slots=True)
 class _Job:
     settings: Settings
@@ -199,29 +185,14 @@ class _Job:
         if from_first((place / RECORD).exists):
             fit.resume(place, self.watcher, self.data, self.moved or {}, {})
             return
-        settings, now = self._settings(stage), time.monotonic()
-        if settings.batch_size is not None:
-            rule = method_without_weights(settings).sampling
-            most = largest(rule, known, known + others)
-            parts = launched_processes()[0] * settings.accumulate
-            fits = max(min(settings.batch_size, most) // parts, 1) * parts
-            settings = replace(settings, batch_size=fits)
+        settings, now = with_batch(self._settings(stage), known, others), time.monotonic()
         if settings.minutes is not None:
             rest = settings.minutes - (now - self.began) / 60
             settings = replace(settings, minutes=max(rest / left, 1 / 60))
         fit.train(settings, self.data, place, self.watcher, self.say, began=now)
 
     def _settings(self, stage: Stage) -> Settings:
-        """Those of one stage: what the method says, and what earlier stages left."""
-        options = {**self.settings.method_options, **stage.options}
-        changes = dict(stage.settings)
-        if stage.labels:
-            options["pseudo_labels"] = str(self._place(stage.labels) / TABLE)
-        if stage.weights:
-            changes["weights"] = str(self._place(stage.weights))
-        if self.settings.lr is not None:
-            changes["lr"] = self.settings.lr * stage.lr_share
-        return replace(self.settings, **changes, method_options=options)
+        return settings_of(self.settings, stage, self._place)
 
     def _place(self, name: str) -> Path:
         last = name == self.stages[-1].name

@@ -204,7 +204,9 @@ def scorer_for(
     enough = probe is not None and len(probe.queries) >= ENOUGH
     if enough or kind != "image" or len(source) < FEWEST:
         return right
-    rows = np.sort(seeding.permutation(seed, 0, len(source))[:IMAGES])
+    # An image that stands there twice would have itself for a neighbour.
+    drawn = seeding.permutation(seed, 0, len(source))[:IMAGES].tolist()
+    rows = np.sort([*{source.key(index): index for index in drawn}.values()])
     stable = StableNeighbours(
         images=Subset(source, rows), seed=seed, workers=workers, device=device
     )

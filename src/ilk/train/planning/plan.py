@@ -101,7 +101,7 @@ class _Planner:
         self._tell("found", self.survey.words())
         for word, line in remarks(asked, self.source):
             self._tell(word, line)
-        check_enough(self.survey)
+        check_enough(self.survey, asked)
         settings = self._with_network()
         memory = memory_of(self.fabric[0].device)
         if quiet:

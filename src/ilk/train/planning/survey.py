@@ -12,7 +12,7 @@ from ilk.core.counts import count
 from ilk.core.facts import LABEL
 from ilk.data import BadItem, Source, decode, labels, read_item
 from ilk.data.source import spread
-from ilk.method import KnownShare, Method
+from ilk.method import KnownShare, Method, check_batch
 from ilk.networks import item_kind
 from ilk.train.assemble import method_without_weights
 from ilk.train.planning.defaults import LARGE
@@ -23,6 +23,8 @@ LOOKED_AT = 1000
 ENOUGH = 2
 SECONDS = 2.0
 PHOTO, SMALLEST = 224, 32  # sides to train at, in pixels
+# What programs write where a value is missing.
+NOTHING = frozenset(["nan", "NaN", "None", "null", "NULL", "NA", "<NA>", "N/A", "n/a", "-1"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,9 @@ class Survey:
         labelled: images whose label the method learns from; 0 where labels are for scores only.
         lonely: classes that have one of these images.
         again: of ``images``, labelled ones that come once more among the unlabelled ones.
+        empty: classes that have none of these images.
+        doubtful: name of a class that may stand for no class; empty where there is none.
+        unread: name of a class of which no labelled image can be read, likewise.
     """
 
     images: int
@@ -56,6 +61,9 @@ class Survey:
     labelled: int = 0
     lonely: int = 0
     again: int = 0
+    empty: int = 0
+    doubtful: str = ""
+    unread: str = ""
 
     def words(self) -> str:
         """One line for a person."""
@@ -68,7 +76,8 @@ class Survey:
         if self.grey:
             parts.append("all grey")
         if self.labelled:
-            parts.append(f"{self.labelled:,} of them labelled, of {self.classes:,} classes")
+            of = count(self.classes - self.empty, "class", "classes")
+            parts.append(f"{self.labelled:,} of them labelled, of {of}")
             if self.again:
                 parts[-1] += ", and among the unlabelled ones too"
         elif self.classes > 1:
@@ -92,13 +101,39 @@ def surveyed(source: Source, asked: Settings, *, quiet: bool) -> Survey:
     if LABEL not in method.facts:
         return found
     known = labels(source)
-    _, sizes = np.unique(known[known >= 0], return_counts=True)
+    present, sizes = np.unique(known[known >= 0], return_counts=True)
+    names = [source.classes[place] for place in present]
     return replace(
         found,
         labelled=int(sizes.sum()),
         lonely=int((sizes == 1).sum()),
         again=shown_again(method, source),
+        empty=len(source.classes) - len(present),
+        doubtful=next((name for name in names if name in NOTHING), ""),
+        unread=_unread(source, known, asked.channels) if found.looked_at else "",
     )
+
+
+def _unread(source: Source, known: np.ndarray, channels: int) -> str:
+    """The first class none of whose images can be read, as far as two seconds show."""
+    began = time.monotonic()
+    for place in np.unique(known[known >= 0]).tolist():
+        for index in np.flatnonzero(known == place).tolist():
+            if time.monotonic() - began > SECONDS:
+                return ""
+            if _readable(source, index, channels):
+                break
+        else:
+            return source.classes[place]
+    return ""
+
+
+def _readable(source: Source, index: int, channels: int) -> bool:
+    try:
+        decode(read_item(source, index), channels=channels)
+    except (BadItem, ValueError):
+        return False
+    return True
 
 
 def shown_again(method: Method, source: Source) -> int:
@@ -177,11 +212,16 @@ class _Seen:
         return width, height
 
 
-def check_enough(found: Survey) -> None:
-    """Refuse data in which no image can be compared with another.
+def check_enough(found: Survey, asked: Settings) -> None:
+    """Refuse data in which no image can be compared with another, or that fill no batch.
+
+    Args:
+        found: what was found.
+        asked: as a person gave them.
 
     Raises:
-        UserError: there are fewer than two images, or fewer can be read.
+        UserError: there are fewer than two images, or fewer can be read, or the batch that was
+            named is larger than data and method allow.
     """
     readable = found.images
     if found.looked_at == found.images:
@@ -191,6 +231,10 @@ def check_enough(found: Survey) -> None:
             f"data: must hold two images at least that can be read, for a method compares "
             f"images with one another, got {readable} of {count(found.images, 'item')}"
         )
+    if asked.batch_size is not None:
+        rule = method_without_weights(asked).sampling
+        at_once = asked.batch_size // asked.accumulate
+        check_batch(rule, found.labelled, found.images, at_once)
 
 
 def unseen(source: Source) -> Survey:

@@ -139,11 +139,7 @@ def warnings(
             f"{count(survey.images, 'image')} can teach little; more images help, or weights "
             f'to begin with: weights="FILE"'
         )
-    if survey.lonely:
-        out.append(
-            f"{survey.lonely:,} of {survey.classes:,} classes have one labelled image, which "
-            f"can teach little of a class; more of them help"
-        )
+    out += _of_labels(survey)
     if survey.unreadable > settings.max_bad_share * survey.looked_at:
         out.append(
             f"{survey.unreadable:,} of {count(survey.looked_at, 'image')} that were looked at "
@@ -158,6 +154,31 @@ def warnings(
                 f"{duration(60 * settings.minutes)} are too short for a single step after "
                 f"the {duration(takes.before)} that loading and measuring have taken"
             )
+    return out
+
+
+def _of_labels(survey: Survey) -> list[str]:
+    out: list[str] = []
+    if survey.lonely:
+        out.append(
+            f"{survey.lonely:,} of {survey.classes:,} classes have one labelled image, which "
+            f"can teach little of a class; more of them help"
+        )
+    if survey.empty:
+        out.append(
+            f"{survey.empty:,} of {survey.classes:,} classes have no labelled image and "
+            f"cannot be learned; class numbers count from 0"
+        )
+    if survey.unread:
+        out.append(
+            f"no labelled image of class {survey.unread!r} can be read, so that it cannot be "
+            f"learned"
+        )
+    if survey.doubtful:
+        out.append(
+            f"a class is called {survey.doubtful!r}; leave the label empty if that means that "
+            f"the class is not known"
+        )
     return out
 
 
