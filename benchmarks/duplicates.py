@@ -3,6 +3,7 @@
     make bench-duplicates                                  all stages, each kept once done
     python -m benchmarks.duplicates --peers PYTHON         beside imagededup and cleanvision
     python -m benchmarks.duplicates --self-join            200,000 synthetic vectors alone
+    make bench-duplicates DUPLICATES=--few                 1,000 images: does all of it run?
 
 20,000 real images: the 4,000 of Imagenette's training part at 96 px, and 16,000 of CIFAR-10's
 at 32 px. 2,000 of them, half of each, get one copy of twelve kinds; see `benchmarks.planted`.
@@ -46,27 +47,27 @@ from ilk.networks import save_encoder
 from ilk.search import Index, build_index
 
 SEED = 0
-PLACE = RUNS / "duplicates"
-IMAGES = PLACE / "images"
+PLACE, FEW = RUNS / "duplicates", RUNS / "duplicates-few"
+SIZES = {PLACE: (4000, 16_000, 1000), FEW: (200, 800, 48)}  # images of each, and copies of each
 COSINES = (0.8, 0.85, 0.9, 0.92, 0.95)  # imagededup's default is 0.9
 BITS = range(0, 13)  # imagededup's default is 10
 JUDGED = Path(__file__).parent / "results" / "duplicates" / "judged.json"
 
 
-def images() -> dict[str, tuple[str, str]]:
+def images(place: Path) -> dict[str, tuple[str, str]]:
     """The files, and of each copy its original and kind."""
     nette = opened(CIFAR.parent / "imagenette96-5k.parquet", "train")
     cifar = opened(CIFAR, "train")
+    large, small, copies = SIZES[place]
     parts = [
-        ("nette", nette, np.arange(4000), 1000),
-        ("cifar", cifar, np.sort(seeding.permutation(SEED, 0, 20_000)[:16_000]), 1000),
+        ("nette", nette, np.arange(large), copies),
+        ("cifar", cifar, np.sort(seeding.permutation(SEED, 0, 20_000)[:small]), copies),
     ]
-    return write_folder(IMAGES, parts, SEED)
+    return write_folder(place / "images", parts, SEED)
 
 
-def timed(name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def timed(path: Path, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What a stage found, with its seconds; done once."""
-    path = PLACE / f"{name}.json"
     if not path.exists():
         wall, own = time.perf_counter(), spent()
         found = work()
@@ -78,33 +79,33 @@ def timed(name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
-def index() -> Index:
+def index(place: Path) -> Index:
     """Vectors of all files by the package's weights, at 96 px."""
-    folder = PLACE / "photos.index"
+    folder = place / "photos.index"
     if (folder / "index.json").exists():
         return Index.open(folder)
-    weights = PLACE / "lite0-96"
+    weights = place / "lite0-96"
     if not weights.exists():
         save_encoder(lite0(96), weights)
 
     def embedded() -> dict[str, Any]:
         embed_to_table(
-            lite0(96), open_source(str(IMAGES)), PLACE / "photos.parquet", device="cpu",
-            workers=1, batch_size=128,
+            lite0(96), open_source(str(place / "images")), place / "photos.parquet",
+            device="cpu", workers=1, batch_size=128,
         )  # fmt: skip
         return {}
 
-    timed("embed", embedded)
-    return build_index(PLACE / "photos.parquet", folder)
+    timed(place / "embed.json", embedded)
+    return build_index(place / "photos.parquet", folder)
 
 
 def name_of(key: str) -> str:
     return key.rsplit("/", maxsplit=1)[-1]
 
 
-def by_ilk(vectors: Index | None) -> dict[str, Any]:
+def by_ilk(place: Path, vectors: Index | None) -> dict[str, Any]:
     """All of ``ilk duplicates``, but for the page."""
-    source = open_source(str(IMAGES))
+    source = open_source(str(place / "images"))
     began = spent()
     looks = look_at(source)
     looked = spent() - began
@@ -148,10 +149,10 @@ def by_cosine(vectors: Index) -> dict[str, Any]:
     return {"pairs": pairs}
 
 
-def by_peer(python: str, tool: str) -> dict[str, Any]:
-    out = PLACE / f"{tool}-found.json"
+def by_peer(place: Path, python: str, tool: str) -> dict[str, Any]:
+    out = place / f"{tool}-found.json"
     script = Path(__file__).parent / "duplicates_peers.py"
-    subprocess.run([python, str(script), tool, str(IMAGES), str(out)], check=True)
+    subprocess.run([python, str(script), tool, str(place / "images"), str(out)], check=True)
     return json.loads(out.read_text())
 
 
@@ -180,26 +181,28 @@ def self_join() -> dict[str, Any]:
     }
 
 
-def tools(peers: str | None, alone: bool) -> dict[str, tuple[dict[str, Any], set[Pair]]]:
+def tools(
+    place: Path, peers: str | None, alone: bool
+) -> dict[str, tuple[dict[str, Any], set[Pair]]]:
     """All settings of all tools: what is known of each, and its pairs."""
     out: dict[str, tuple[dict[str, Any], set[Pair]]] = {}
-    found = timed("ilk-images", lambda: by_ilk(None))
+    found = timed(place / "ilk-images.json", lambda: by_ilk(place, None))
     out["ilk, images alone"] = found, pairs_of(found["groups"])
     if not alone:
-        place = index()
-        found = timed("ilk-index", lambda: by_ilk(place))
+        vectors = index(place)
+        found = timed(place / "ilk-index.json", lambda: by_ilk(place, vectors))
         out["ilk, with an index"] = found, pairs_of(found["groups"])
-        found = timed("cosine", lambda: by_cosine(place))
+        found = timed(place / "cosine.json", lambda: by_cosine(vectors))
         for least in COSINES:
             pairs = {in_order(*p[:2]) for p in found["pairs"] if p[2] >= least}
             out[f"imagededup CNN's rule, cosine {least:g}"] = found, pairs
     if peers is None:
         return out
-    found = timed("imagededup", lambda: by_peer(peers, "imagededup"))
+    found = timed(place / "imagededup.json", lambda: by_peer(place, peers, "imagededup"))
     for bits in BITS:
         pairs = {in_order(*p[:2]) for p in found["pairs"] if p[2] <= bits}
         out[f"imagededup PHash, {bits} bits"] = found, pairs
-    found = timed("cleanvision", lambda: by_peer(peers, "cleanvision"))
+    found = timed(place / "cleanvision.json", lambda: by_peer(place, peers, "cleanvision"))
     out["cleanvision"] = found, pairs_of(found["groups"])
     return out
 
@@ -209,6 +212,7 @@ def main() -> None:
     parser.add_argument("--peers", help="interpreter of an environment with the peers")
     parser.add_argument("--images-alone", action="store_true", help="leave vectors out")
     parser.add_argument("--sheets", action="store_true", help="draw the pairs to be judged")
+    parser.add_argument("--few", action="store_true", help="1,000 images; writes no result")
     parser.add_argument("--self-join", action="store_true", help="synthetic vectors alone")
     asked = parser.parse_args()
     command = "python -m benchmarks.duplicates"
@@ -218,12 +222,13 @@ def main() -> None:
         command = "python -m benchmarks.duplicates --self-join"
         write(RESULTS / "duplicates" / "self-join.json", facts(command) | self_join())
         return
-    planted = images()
-    found = tools(asked.peers, asked.images_alone)
+    place = FEW if asked.few else PLACE
+    planted = images(place)
+    found = tools(place, asked.peers, asked.images_alone)
     if asked.sheets:
         asked_of = to_judge((pairs for _, pairs in found.values()), planted)
-        draw(asked_of, IMAGES, PLACE)
-        (PLACE / "asked.json").write_text(json.dumps(asked_of))
+        draw(asked_of, place / "images", place)
+        (place / "asked.json").write_text(json.dumps(asked_of))
         return
     judged = json.loads(JUDGED.read_text()) if JUDGED.exists() else {}
     keep = (
@@ -234,7 +239,7 @@ def main() -> None:
         "look_processor_seconds",
         "versions",
     )
-    seconds = {} if asked.images_alone else timed("embed", dict)
+    seconds = {} if asked.images_alone else timed(place / "embed.json", dict)
     content = {
         "images": 20_000, "copies": len(planted), "seed": SEED, "kinds": KINDS,
         "embed_processor_seconds": seconds.get("processor_seconds"),
@@ -243,6 +248,9 @@ def main() -> None:
             for name, (kept, pairs) in found.items()
         },
     }  # fmt: skip
+    if asked.few:
+        print(json.dumps(content["tools"], indent=1))
+        return
     write(RESULTS / "duplicates" / "planted.json", facts(command) | content)
 
 
