@@ -249,7 +249,10 @@ def main() -> None:
         },
     }  # fmt: skip
     if asked.few:
-        print(json.dumps(content["tools"], indent=1))
+        for name, said in content["tools"].items():
+            print(
+                f"{name}: recall {said['recall']['all']:.2f}, precision {said['precision']:.2f}"
+            )
         return
     write(RESULTS / "duplicates" / "planted.json", facts(command) | content)
 
