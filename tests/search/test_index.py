@@ -232,6 +232,30 @@ TORN = {
 }
 
 
+@pytest.mark.parametrize("file", ["vectors-00001.npy", "rows-00001.parquet"])
+def test_files_of_another_index_are_noticed(table, vectors, tmp_path, file):
+    rows = vectors(12)
+    for name, some in (("i", rows), ("other", rows[::-1])):
+        build_index(table(tmp_path / f"{name}-t", some), tmp_path / name, Plan(part_rows=6))
+    own = (tmp_path / "i" / file).read_bytes()
+    (tmp_path / "i" / file).write_bytes((tmp_path / "other" / file).read_bytes())
+    with pytest.raises(UserError, match="its own vectors and rows in part 1, got those of"):
+        Index.open(tmp_path / "i")
+    (tmp_path / "i" / file).write_bytes(own)
+    assert len(Index.open(tmp_path / "i")) == 12
+
+
+def test_an_index_whose_parts_say_nothing_of_their_vectors_is_opened(table, vectors, tmp_path):
+    build_index(table(tmp_path / "t", vectors(12)), tmp_path / "i")
+    header = json.loads((tmp_path / "i/index.json").read_text())
+    del header["parts"][0]["vectors"]
+    (tmp_path / "i/index.json").write_text(json.dumps(header))
+    file = tmp_path / "i/rows-00000.parquet"
+    said = {"ilk": json.dumps(header["parts"][0])}
+    pq.write_table(pq.read_table(file).replace_schema_metadata(said), file)
+    assert len(Index.open(tmp_path / "i")) == 12
+
+
 @pytest.mark.parametrize("kind", TORN)
 def test_a_torn_index_is_refused_with_a_reason(table, vectors, tmp_path, kind):
     build_index(table(tmp_path / "t", vectors(12)), tmp_path / "i", Plan(part_rows=6))

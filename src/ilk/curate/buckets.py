@@ -55,13 +55,16 @@ class _Table:
 
     def __init__(self, known: UInt64[np.ndarray, " N"]) -> None:
         bands = _bands(known)
-        self._order = np.argsort(bands, axis=0, kind="stable")
-        ordered = np.take_along_axis(bands, self._order, axis=0)
         values = np.arange(2**WIDTH + 1)
-        self._starts = [np.searchsorted(ordered[:, band], values) for band in range(BANDS)]
+        self._order = [np.argsort(column, kind="stable") for column in bands.T]
+        self._starts = [
+            np.searchsorted(column[order], values)
+            for column, order in zip(bands.T, self._order, strict=True)
+        ]
 
     def meet(self, band: int, values: np.ndarray):
         """Rows of values and places of known hashes in their buckets, in blocks."""
+        order = self._order[band]
         start = self._starts[band][values]
         count = self._starts[band][values.astype(np.int64) + 1] - start
         ends = np.cumsum(count)
@@ -69,10 +72,9 @@ class _Table:
         while low < len(values):
             before = ends[low - 1] if low else 0
             high = max(int(np.searchsorted(ends, before + _BLOCK, side="right")), low + 1)
-            counts = count[low:high]
-            rows = np.repeat(np.arange(low, high), counts)
-            inside = np.arange(len(rows)) - np.repeat(ends[low:high] - counts - before, counts)
-            yield rows, self._order[np.repeat(start[low:high], counts) + inside, band]
+            rows = np.repeat(np.arange(low, high), count[low:high])
+            first = start - (ends - count - before)  # place of a bucket less that of its rows
+            yield rows, order[first[rows] + np.arange(len(rows))]
             low = high
 
 

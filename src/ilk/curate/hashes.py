@@ -124,8 +124,8 @@ def distance(
     ours: UInt64[np.ndarray, " N"], theirs: UInt64[np.ndarray, " N"]
 ) -> UInt8[np.ndarray, " N"]:
     """In how many bits hashes differ, 0 to 64."""
-    words = (ours ^ theirs).view(np.uint16).reshape(-1, 4)
-    return _ONES[words].sum(1, dtype=np.uint8)
+    ones = _ONES[(ours ^ theirs).view(np.uint16)]
+    return ones[::4] + ones[1::4] + ones[2::4] + ones[3::4]  # a sum over an axis is slower
 
 
 def without_border(gray: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "h w"]:

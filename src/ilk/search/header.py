@@ -36,6 +36,7 @@ PART: Mapping[str, Kind] = {
     "data": text(),
     "roots": keyed(text(10**5), 10**6),
 }
+MORE: Mapping[str, Kind] = {"vectors": text(64)}  # parts of earlier versions are without it
 RECALL: Mapping[str, Kind] = {
     "at": whole(1, 10**6),
     "queries": whole(1, 10**9),
@@ -80,7 +81,8 @@ class Header:
         normalised: the length of all vectors.
         classes: names of the labels.
         parts: for each its rows, bytes, seconds to build and date, the fingerprint of its
-            images (``data``), and where its keys lead back to (``roots``, see `ilk.data`).
+            images (``data``), where its keys lead back to (``roots``, see `ilk.data`), and a
+            digest of some of its ``vectors``, so that those of another index are noticed.
         recall: measured share of the true ``at`` nearest that a search finds, the queries that
             it was measured on, and what was asked for; None for exact search.
         ivf: the number of lists, how many a search looks into (``probed``), their codes, in

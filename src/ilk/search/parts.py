@@ -18,9 +18,10 @@ from jaxtyping import Float32
 
 from ilk.core import UserError, replacing, sweep
 from ilk.core.fields import check_fields, parse_json
-from ilk.search.header import PART, Header
-from ilk.search.rows import count_rows, torn
-from ilk.search.vectors import opened
+from ilk.data.source import digest
+from ilk.search.header import MORE, PART, Header
+from ilk.search.rows import head_of, torn
+from ilk.search.vectors import looked_at, opened
 
 ADVICE = "finished parts are kept, make room and call it again"
 PART_ROWS = 1_000_000  # rows that an interruption can cost at most
@@ -60,7 +61,8 @@ def write_part(
     def written(count: int) -> dict[str, Any]:
         part.update(
             rows=count, bytes=vectors.stat().st_size, seconds=time.perf_counter() - began,
-            date=datetime.now(UTC).isoformat(timespec="seconds"), **beside,
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            vectors=digest([looked_at(opened(vectors))]), **beside,
         )  # fmt: skip
         return part
 
@@ -110,11 +112,15 @@ def read_part(folder: Path, number: int) -> dict[str, Any] | None:
     file = rows_file(folder, number)
     if not file.is_file():
         return None
-    try:
-        written = (pq.read_metadata(file).metadata or {})[b"ilk"]
-    except (pa.ArrowException, OSError, KeyError) as error:
-        raise torn(file, error) from error
-    return check_fields(parse_json(written, f"index: {file}"), PART, f"index: {file}")
+    written = head_of(file)[1]
+    if written is None:
+        raise torn(file, ValueError("rows that say nothing of themselves"))
+    return _said(written, file)
+
+
+def _said(written: bytes, file: Path) -> dict[str, Any]:
+    where = f"index: {file}"
+    return check_fields(parse_json(written, where), {**PART, **MORE}, where, optional=MORE)
 
 
 def check_parts(folder: Path, header: Header) -> None:
@@ -130,10 +136,17 @@ def check_parts(folder: Path, header: Header) -> None:
                 raise UserError(
                     f"index: {folder} must have {file.name}, it is torn; build it again"
                 )
-        shape, found = opened(vectors).shape, count_rows(rows)
+        stored, (found, said) = opened(vectors), head_of(rows)
+        shape = stored.shape
         if shape != (part["rows"], header.dim) or found != part["rows"]:
             raise UserError(
                 f"index: {folder} must have {part['rows']} vectors of {header.dim} numbers in "
                 f"part {number}, got {shape[0]} of {shape[1]} and {found} rows; it is torn, "
                 "build it again"
+            )
+        seen = digest([looked_at(stored)])
+        if part.get("vectors", seen) != seen or (said and _said(said, rows) != part):
+            raise UserError(
+                f"index: {folder} must have its own vectors and rows in part {number}, got"
+                " those of another index; it is torn, build it again"
             )

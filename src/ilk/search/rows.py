@@ -26,15 +26,16 @@ NEEDED = ("id", "key", "content")
 DELETED = "deleted.npy"
 
 
-def count_rows(file: Path) -> int:
-    """The rows of one file, whose columns are those of an index.
+def head_of(file: Path) -> tuple[int, bytes | None]:
+    """The rows of one file, whose columns are those of an index, and what it says of itself.
 
     Raises:
         UserError: it is not whole, or of another kind.
     """
     try:
         with pq.ParquetFile(file) as table:
-            schema, rows = table.schema_arrow, table.metadata.num_rows
+            schema, head = table.schema_arrow, table.metadata
+            rows, said = head.num_rows, (head.metadata or {}).get(b"ilk")
     except (pa.ArrowException, OSError) as error:
         raise torn(file, error) from error
     if len(set(schema.names)) < len(schema.names):
@@ -45,7 +46,7 @@ def count_rows(file: Path) -> int:
     for name in NEEDED:
         if name not in schema.names:
             raise torn(file, ValueError(f"no column {name}"))
-    return rows
+    return rows, said
 
 
 def read_rows(

@@ -159,12 +159,17 @@ def opened(file: Path) -> np.memmap:
         raise _torn(file, "no array")
     if part.ndim != 2 or part.dtype != np.float16 or not part.flags.c_contiguous:
         raise _torn(file, f"{part.dtype} of shape {part.shape}")
-    some = np.unique(np.linspace(0, max(len(part) - 1, 0), LOOKED_AT).astype(np.int64))
-    lengths = np.linalg.norm(part[some[: len(part)]].astype(np.float32), axis=1)
+    lengths = np.linalg.norm(looked_at(part).astype(np.float32), axis=1)
     wrong = ~((np.abs(lengths - 1) < OFF) | (lengths == 0))
     if wrong.any():
         raise _torn(file, f"vectors of length {lengths[wrong][0]:.3g}")
     return part
+
+
+def looked_at(part: np.ndarray) -> Float16[np.ndarray, "n D"]:
+    """Some rows of a part, from all over it: by these it is known again."""
+    some = np.unique(np.linspace(0, max(len(part) - 1, 0), LOOKED_AT).astype(np.int64))
+    return np.ascontiguousarray(part[some[: len(part)]])
 
 
 def _released(part: np.memmap) -> None:
