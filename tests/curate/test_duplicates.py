@@ -1,4 +1,6 @@
+import errno
 from itertools import combinations
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -300,6 +302,33 @@ def test_damaged_results_are_computed_again(shelf):
     with file.open("wb") as packed:
         np.savez(packed, a=np.arange(3))
     assert look_at(source, shelf=place).column("whole").tolist() == wanted
+
+
+def test_an_image_that_is_kept_twice_is_no_copy_of_itself(shelf):
+    source, place = shelf([0, 1, 2])
+    look_at(source, shelf=place)
+    (file,) = place.folder.glob("*.npy")
+    rows = np.load(file)
+    file.unlink()
+    np.save(file, rows[[0, 1, 1, 2]])
+    again = look_at(source, shelf=place)
+    assert again.items.tolist() == [0, 1, 2]
+    assert duplicate_groups(again, threshold=0.9) == []
+
+
+def test_where_nothing_can_be_kept_memory_holds_it(shelf, monkeypatch):
+    source, place = shelf([0, 1, 2])
+    place.folder.write_text("no folder")
+    assert look_at(source, shelf=place).items.tolist() == [0, 1, 2]
+    place.folder.unlink()
+    look_at(source, shelf=place)
+
+    def refuse(file, missing_ok=False):
+        raise OSError(errno.EROFS, "Read-only file system", str(file))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    fewer, place = shelf([0, 2])
+    assert look_at(fewer, shelf=place).items.tolist() == [0, 1]
 
 
 def test_a_link_in_an_index_leads_to_nothing_that_is_swept(tmp_path):

@@ -58,6 +58,16 @@ def test_tsne_keeps_groups_and_the_others_lie_among_theirs() -> None:
     assert (distances.argmin(1) == kinds).all()
 
 
+@pytest.mark.parametrize("name", ["pca", "tsne"])
+@pytest.mark.parametrize("count", [3, 8, 40])
+def test_images_of_one_vector_lie_at_one_point(name: str, count: int) -> None:
+    rows = np.repeat(unit_rows(1, dim=192), count, axis=0).astype(np.float16)
+    made = project(name, rows, np.arange(count))  # t-SNE would end the process
+    assert np.ptp(made.points, axis=0).max() == 0
+    assert np.isfinite(made.points).all()
+    assert ("the same vector" in made.words) == (name == "tsne")
+
+
 def test_trustworthiness_is_scikit_learns() -> None:
     vectors = unit_rows(120, seed=3)
     points = np.random.default_rng(4).normal(size=(120, 2)).astype(np.float32)

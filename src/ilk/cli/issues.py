@@ -134,7 +134,9 @@ def _by_neighbours(
     known = index.columns(["key", "content", "label"])
     rows = rows_of(table, known)
     shared = int((rows >= 0).sum())
-    if len(index) < 2 or not shared:
+    if len(index) < 2:
+        raise UserError(f"--index: {folder} must hold 2 images or more, got {len(index)}")
+    if not shared:
         raise UserError(
             f"--index: {folder} must be of the same images, {shared:,} of its {len(index):,} "
             "rows have the key and content of one here; give the DATA that was embedded"

@@ -3,6 +3,7 @@
 Axes: N images that could be read, M items of a source, S pixels of a side.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64, UInt8, UInt64
 
-from ilk.core import replacing, stored
+from ilk.core import UserError, replacing, stored
 from ilk.core.prefetch import mapped_ahead
 from ilk.curate.hashes import SIDE, appearance
 from ilk.data import MEMORY, Bad, BadItem, Source, read_item
@@ -113,14 +114,18 @@ class Shelf:
             or kept.dtype != KEPT
             or kept.ndim != 1
             or not np.isin(kept["id"], self.ids[part]).all()
+            or (np.diff(kept["id"]) <= 0).any()  # an image twice would be a copy of itself
         ):
             return np.zeros(0, KEPT)
         return kept
 
     def write(self, part: Int64[np.ndarray, " m"], rows: np.ndarray) -> np.ndarray:
-        """Keep rows, and give them as they lie on disk."""
-        with replacing(self._file(part), "derived") as beside, beside.open("wb") as file:
-            np.save(file, rows)
+        """Keep rows, and give them as they lie on disk; where none can lie, as they are."""
+        try:
+            with replacing(self._file(part), "derived") as beside, beside.open("wb") as file:
+                np.save(file, rows)
+        except UserError:  # a folder that is only read, or a full disk
+            return rows
         return self.read(part)
 
     def sweep(self, parts: Sequence[np.ndarray]) -> None:
@@ -128,7 +133,8 @@ class Shelf:
         wanted = {self._file(part).name for part in parts}
         for file in self.folder.glob("*.npy"):
             if file.name not in wanted:
-                file.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    file.unlink()
 
     def _file(self, part: Int64[np.ndarray, " m"]) -> Path:
         """A name that says of which images: their ids and digests."""

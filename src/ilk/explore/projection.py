@@ -21,6 +21,7 @@ LEARNED_ON = 20_000  # rows that principal components are computed from, at most
 PLACED = 10_000  # images that t-SNE and its like place by themselves, at most
 MOST_POINTS = 2_000_000  # on a map; of more images a sample is shown
 COMPONENTS = 50  # that t-SNE and its like are given
+SAME = 1e-6  # spread of unit vectors that are one but for rounding
 BORROWED = 3  # nearest placed images that the others lie between
 TITLES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP", "pacmap": "PaCMAP"}
 
@@ -125,6 +126,8 @@ def _learned(
     name: str, basis: Principal, vectors: Any, rows: Int64[np.ndarray, " M"], most: int
 ) -> tuple[Float[np.ndarray, "M 2"], str]:
     reduced = basis.of_rows(vectors, rows)
+    if np.ptp(reduced, axis=0).max() < SAME:  # scikit-learn would divide by their spread
+        return np.zeros((len(rows), 2), np.float32), "All images have the same vector."
     own = np.sort(sample(np.arange(len(rows)), most))
     placed = np.asarray(LEARNERS[name](reduced[own]), np.float32)
     words = f"{TITLES[name]} of {len(own):,} images, started from PCA, seed {SEED}."
@@ -183,5 +186,7 @@ LEARNERS: Mapping[str, Callable[[Float32[np.ndarray, "S P"]], Any]] = {
 def _framed(points: Float[np.ndarray, "M 2"]) -> Float32[np.ndarray, "M 2"]:
     """Moved and scaled into [-1, 1] with the same scale for both axes."""
     low, high = points.min(0), points.max(0)
-    half = max(float((high - low).max()) / 2, 1e-12)
+    half = float((high - low).max()) / 2
+    if half < SAME:  # rounding is no shape
+        return np.zeros(points.shape, np.float32)
     return ((points - (low + high) / 2) / half).clip(-1, 1).astype(np.float32)
