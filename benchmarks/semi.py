@@ -180,7 +180,7 @@ def run(asked: argparse.Namespace) -> None:
     While another process trains the encoder, cells that need it are left out.
 
     Raises:
-        UserError: at the end, where cells failed.
+        UserError: nothing is asked for by these names; or at the end, where cells failed.
     """
     failed = list[str]()
     console, checked = Console(), mini.grid(asked.data).study(1)
@@ -188,21 +188,35 @@ def run(asked: argparse.Namespace) -> None:
     encoder, here = checked.place(source, 0), Path.cwd()
     if encoder.is_relative_to(here):  # records are to name no folder of a machine
         encoder = encoder.relative_to(here)
-    for number in range(asked.splits):
-        for grid in wanted(asked, number, encoder):
-            cells = tuple(one for one in grid.cells if asked.cell in (None, one.name))
-            try:
-                if not all(map(_from_scratch, cells)):
-                    checked.learn(source, 0, watching(console))
-            except Busy as busy:
-                console.print(str(busy), markup=False)
-                cells = tuple(filter(_from_scratch, cells))
-            try:
-                replace(grid, cells=cells).run(1)
-            except UserError as error:
-                failed.append(str(error))
+    for grid in _grids(asked, encoder):
+        cells = grid.cells
+        try:
+            if not all(map(_from_scratch, cells)):
+                checked.learn(source, 0, watching(console))
+        except Busy as busy:
+            console.print(str(busy), markup=False)
+            cells = tuple(filter(_from_scratch, cells))
+        try:
+            replace(grid, cells=cells).run(1)
+        except UserError as error:
+            failed.append(str(error))
     if failed:
         raise UserError("\n".join(failed))
+
+
+def _grids(asked: argparse.Namespace, encoder: Path) -> list[Grid]:
+    """Those of all splits with the cells that are asked for, of which there must be some."""
+    every = [grid for number in range(asked.splits) for grid in wanted(asked, number, encoder)]
+    chosen = [
+        replace(grid, cells=tuple(c for c in grid.cells if asked.cell in (None, c.name)))
+        for grid in every
+    ]
+    if not any(grid.cells for grid in chosen):
+        raise UserError(
+            "semi: must name a cell and one split at least, got "
+            f"{asked.cell} and {asked.splits} splits"
+        )
+    return chosen
 
 
 def _from_scratch(cell: Cell) -> bool:

@@ -105,8 +105,9 @@ def test_labels_alone_and_the_probe_do_not_depend_on_the_share(cifar, beasts):
             other.images and other.images.fingerprint
         )
     assert sum(cell.name.startswith("supervised") for cell in both[0]) == 2
-    with pytest.raises(UserError, match="got 0,30"):
-        list(semi.wanted(Namespace(mismatch="0,30", on="test", data=cifar), 0, Path("e")))
+    for shares in ("0,30", "", "0,,25"):
+        with pytest.raises(UserError, match=f"got {shares}$"):
+            list(semi.wanted(Namespace(mismatch=shares, on="test", data=cifar), 0, Path("e")))
 
 
 def test_the_encoder_and_cells_are_trained_and_scored_and_stand_on_the_page(
@@ -124,9 +125,11 @@ def test_the_encoder_and_cells_are_trained_and_scored_and_stand_on_the_page(
     )  # fmt: skip
     monkeypatch.setattr(mini, "grid", lambda path: checked)
     split = SEMI.split(images, 4, 0)
-    semi.run(
-        Namespace(data=tmp_path, splits=1, per_class=4, cell=None, mismatch=None, on="test")
-    )
+    given = {"data": tmp_path, "splits": 1, "per_class": 4, "cell": None, "mismatch": None}
+    for wrong in ({"cell": "fixmatsh-4-scratch"}, {"splits": 0}):
+        with pytest.raises(UserError, match="must name a cell and one split at least"):
+            semi.run(Namespace(**given | wrong, on="test"))
+    semi.run(Namespace(**given, on="test"))
     wanted = {"probe-4", *(f"{n}-4-{s}" for n in semi.METHODS for s in semi.STARTS)}
     encoder = tmp_path / "runs" / "mini" / "moco-v3" / "seed0"
     begun = read_record(tmp_path / "runs" / "semi" / "fixmatch-4-encoder" / "seed0")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ilk.core import UserError
 from ilk.core.facts import Fact
-from ilk.method import Grouped, KnownShare, Sampling, largest
+from ilk.method import Grouped, KnownShare, Sampling, labelled_share, largest
+from tests.laws.world import small_method
 
 SEEDS = st.integers(0, 2**40)
 STEPS = st.integers(0, 10**7)
@@ -205,6 +206,27 @@ def test_too_few_items_of_a_kind_is_one_line(rule, values, batch, message) -> No
         rule.draw(known(values), batch=batch, seed=0)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(("sampling: ", "batch_size: "))
+
+
+@pytest.mark.parametrize("method", ["fixmatch", "mixmatch", "noisy-student", "s4l-moam"])
+def test_what_can_be_no_share_is_one_line(method) -> None:
+    for ratio in (-1, -3.0):
+        with pytest.raises(UserError, match="ratio: must be 0 or more unlabelled images"):
+            small_method(method, ratio=ratio)
+    with pytest.raises(UserError, match="share: must be above 0 and at most 1, got 0"):
+        KnownShare(share=0.0)
+    assert [labelled_share(ratio) for ratio in (0, 1, 3)] == [1, 0.5, 0.25]
+
+
+@pytest.mark.parametrize(
+    "method", ["fixmatch", "flexmatch", "uda", "pseudo-label", "noisy-student"]
+)
+@pytest.mark.parametrize("wrong", [1.5, -0.1])
+def test_a_threshold_is_a_probability(method, wrong) -> None:
+    with pytest.raises(
+        UserError, match=f"threshold: must be a probability, 0 to 1, got {wrong}"
+    ):
+        small_method(method, threshold=wrong)
 
 
 @pytest.mark.parametrize("wrong", [{"groups": 2, "each": 2}, {"groups": 0}, {"each": -1}])

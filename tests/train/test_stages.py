@@ -16,6 +16,7 @@ from ilk.method import PseudoLabels
 from ilk.networks import load_classifier, load_encoder
 from ilk.train import (
     Interrupted,
+    Settings,
     dry_run,
     open_images,
     read_record,
@@ -24,6 +25,7 @@ from ilk.train import (
     train,
 )
 from ilk.train import stages as module
+from ilk.train.assemble import method_without_weights
 from ilk.train.records.record import recorded_settings
 from tests.processes import ranks
 from tests.train.conftest import TINY, Witness
@@ -59,8 +61,6 @@ def few(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def settings(few):
-    from ilk.train import Settings
-
     return Settings(**{**TINY, **GIVEN, "labels": str(few / "labels.csv")})
 
 
@@ -195,7 +195,7 @@ def test_what_cannot_be_done_is_said(few, settings, run, tmp_path):
         train(replace(settings, method_options=sure), photos, tmp_path / "sure", Witness())
     # What the teacher has learned is not lost: the line says how a student learns from it.
     table = tmp_path / "sure" / LAST / "teacher" / TABLE
-    assert f"pseudo_labels={table} gives what this teacher" in str(unsure.value)
+    assert f'method_options={{"pseudo_labels": "{table}"}}' in str(unsure.value)
     taught = {**settings.method_options, "pseudo_labels": str(table)}
     train(replace(settings, method_options=taught), photos, tmp_path / "goes on", Witness())
     assert read_record(tmp_path / "goes on")["status"] == "finished"
@@ -203,6 +203,12 @@ def test_what_cannot_be_done_is_said(few, settings, run, tmp_path):
     (cut / "run.json").unlink()
     with pytest.raises(UserError, match="must keep its length, for it has several stages"):
         resume(cut, Witness(), epochs=9)
+    known = replace(settings, labels=None)  # by folders, which all have a class
+    for work in (lambda: train(known, photos, tmp_path / "all", Witness()),
+                 lambda: dry_run(known, photos)):  # fmt: skip
+        with pytest.raises(UserError, match="labelled by teacher, got 24 that all have one"):
+            work()
+    assert not (tmp_path / "all").exists()  # before a teacher is trained
     own = shutil.copytree(few / "photos", tmp_path / "photos")
     next(own.glob("red/*.png")).unlink()
     with pytest.raises(UserError, match="must hold what it held when the run began"):
@@ -365,6 +371,14 @@ def test_each_image_comes_as_often_as_its_class_needs():
     every = replace(rule, balanced=False)
     assert every.choose(classes, sure, 0).tolist() == np.flatnonzero(sure >= 0.3).tolist()
     assert len(rule.choose(classes, sure * 0, 0)) == 0
+    wrong: list[dict[str, float]] = [
+        {"threshold": 1.1}, {"threshold": -0.1}, {"threshold": float("nan")}, {"per_class": -1},
+    ]  # fmt: skip
+    for given in wrong:
+        with pytest.raises(UserError, match=f"{next(iter(given))}: must be"):
+            PseudoLabels(table="", **given)
+        with pytest.raises(UserError, match=f"{next(iter(given))}: must be"):
+            method_without_weights(Settings(method="noisy-student", method_options=given))
 
 
 @pytest.mark.xdist_group("ranks")

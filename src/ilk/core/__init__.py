@@ -22,6 +22,7 @@ from ilk.core.schedules import (
     SignalAnnealing,
     WarmCosine,
     WarmMomentum,
+    check_probability,
     value,
 )
 from ilk.core.shown import shown, stored
@@ -97,6 +98,7 @@ __all__ = [
     "ViewName",
     "WarmCosine",
     "WarmMomentum",
+    "check_probability",
     "check_writable",
     "full",
     "hash_uniform",

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from ilk.core.errors import UserError
+
 SECOND_WARMUP = 0.1  # of the steps that a run is lengthened by, at most
 
 
@@ -268,6 +270,20 @@ Scalar = (
     | CyclicCosine
     | SignalAnnealing
 )
+
+
+def check_probability(name: str, scalar: Scalar) -> None:
+    """Refuse a fixed number that is no probability.
+
+    Args:
+        name: of the field.
+        scalar: its value; one that changes is not looked at.
+
+    Raises:
+        UserError: it is below 0 or above 1.
+    """
+    if isinstance(scalar, int | float) and not 0 <= scalar <= 1:
+        raise UserError(f"{name}: must be a probability, 0 to 1, got {scalar:g}")
 
 
 def value(scalar: Scalar, progress: Progress) -> float:

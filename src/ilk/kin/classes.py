@@ -9,7 +9,18 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from ilk.core import UNKNOWN, Kin, Output, Rows, Scalar, StepContext, full, overlap, value
+from ilk.core import (
+    UNKNOWN,
+    Kin,
+    Output,
+    Rows,
+    Scalar,
+    StepContext,
+    check_probability,
+    full,
+    overlap,
+    value,
+)
 from ilk.core.facts import LABEL
 from ilk.kin.algebra import decides_kin, normalize_rows, source_shares
 
@@ -58,6 +69,9 @@ class Predicted:
     by: tuple[Output, ...]
     temperature: Scalar = 0.0
     threshold: Scalar = 0.0
+
+    def __post_init__(self) -> None:
+        check_probability("threshold", self.threshold)
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Hard or sharpened predictions."""

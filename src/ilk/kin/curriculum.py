@@ -4,7 +4,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ilk.core import UNKNOWN, Kin, MemoryName, Output, Rows, StepContext
+from ilk.core import (
+    UNKNOWN,
+    Kin,
+    MemoryName,
+    Output,
+    Rows,
+    StepContext,
+    check_probability,
+)
 from ilk.core.facts import LABEL
 from ilk.kin.algebra import decides_kin
 from ilk.kin.classes import mean_prediction, sharpen, spread_classes
@@ -31,6 +39,9 @@ class PredictedByCurriculum:
     memory: MemoryName
     threshold: float = 0.95
     fact: str = LABEL
+
+    def __post_init__(self) -> None:
+        check_probability("threshold", self.threshold)
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Hard predictions."""

@@ -39,6 +39,7 @@ from ilk.method.sampling import (
     Sampling,
     StepItems,
     check_batch,
+    labelled_share,
     largest,
 )
 from ilk.method.stages import Stage, Staged, as_taught
@@ -90,6 +91,7 @@ __all__ = [
     "drops_patches",
     "kept_apart",
     "label_head",
+    "labelled_share",
     "large_crops",
     "largest",
     "mixed_totals",

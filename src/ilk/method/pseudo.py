@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from ilk.core import seeding
+from ilk.core import UserError, check_probability, seeding
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +24,9 @@ class PseudoLabels:
         balanced: whether there are as many images of each class.
         per_class: how many; None is the mean over the classes that were predicted.
         soft: whether the label is the probability of every class, or the most probable one.
+
+    Raises:
+        UserError: a number is outside of its range, which is said before a teacher is trained.
     """
 
     table: str
@@ -31,6 +34,11 @@ class PseudoLabels:
     balanced: bool = False
     per_class: int | None = None
     soft: bool = True
+
+    def __post_init__(self) -> None:
+        check_probability("threshold", self.threshold)
+        if self.per_class is not None and self.per_class < 1:
+            raise UserError(f"per_class: must be 0 (the mean) or more, got {self.per_class}")
 
     def choose(
         self, classes: Int[np.ndarray, " N"], sure: Float[np.ndarray, " N"], seed: int

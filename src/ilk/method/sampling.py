@@ -65,6 +65,10 @@ class KnownShare:
     fact: str = LABEL
     pooled: bool = True
 
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise UserError(f"share: must be above 0 and at most 1, got {self.share:g}")
+
     @property
     def twice(self) -> bool:
         """Whether labelled images are items of two kinds."""
@@ -104,6 +108,19 @@ class KnownShare:
     def _counts(self, known: Fact, batch: int) -> tuple[int, int]:
         mine = self.known_of(batch, int((known.values >= 0).sum()))
         return mine, batch - mine
+
+
+def labelled_share(ratio: float) -> float:
+    """The share of labelled images where there are so many unlabelled ones for each.
+
+    Raises:
+        UserError: the ratio is negative.
+    """
+    if not ratio >= 0:
+        raise UserError(
+            f"ratio: must be 0 or more unlabelled images for each labelled one, got {ratio:g}"
+        )
+    return 1 / (1 + ratio)
 
 
 def largest(rule: Sampling | None, known: int, items: int) -> int:

@@ -30,6 +30,7 @@ from ilk.method import (
     Optimisation,
     Policy,
     Term,
+    labelled_share,
     with_policy,
 )
 from ilk.objectives import SoftCrossEntropy
@@ -97,6 +98,6 @@ class FixMatch:
             encoder="teacher",
             mixable=Mixable(queries=("strong",)),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=1 / (1 + self.ratio), pooled=self.pooled),
+            sampling=KnownShare(share=labelled_share(self.ratio), pooled=self.pooled),
         )
         return with_policy(made, self.policy)

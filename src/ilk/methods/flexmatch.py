@@ -28,6 +28,7 @@ from ilk.method import (
     Optimisation,
     Remember,
     Term,
+    labelled_share,
 )
 from ilk.objectives import SoftCrossEntropy
 
@@ -92,5 +93,5 @@ class FlexMatch:
             encoder="teacher",
             mixable=Mixable(queries=("strong",)),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=1 / (1 + self.ratio), pooled=self.pooled),
+            sampling=KnownShare(share=labelled_share(self.ratio), pooled=self.pooled),
         )

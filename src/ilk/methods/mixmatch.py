@@ -31,6 +31,7 @@ from ilk.method import (
     Mixable,
     Optimisation,
     Term,
+    labelled_share,
 )
 from ilk.objectives import SoftCrossEntropy, SquaredError
 
@@ -105,5 +106,5 @@ class MixMatch:
             encoder="teacher",
             mixable=Mixable(queries=()),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=1 / (1 + self.ratio), pooled=self.pooled),
+            sampling=KnownShare(share=labelled_share(self.ratio), pooled=self.pooled),
         )

@@ -36,6 +36,7 @@ from ilk.method import (
     Stage,
     Term,
     as_taught,
+    labelled_share,
 )  # fmt: skip
 from ilk.objectives import SoftCrossEntropy
 
@@ -76,7 +77,7 @@ class NoisyStudent:
         terms = (
             Term(name="labelled", queries=(Output("student", "labelled", "classifier"),),
                  candidates=classes, kin=KnownClass(classes=given.scores), objective=over,
-                 weight=1 / (1 + self.ratio)),
+                 weight=labelled_share(self.ratio)),
             Term(name="unlabelled", queries=(Output("student", "unlabelled", "classifier"),),
                  candidates=classes, kin=PastPrediction(predictions=PSEUDO_LABEL),
                  objective=over, weight=self.ratio / (1 + self.ratio)),
@@ -102,7 +103,7 @@ class NoisyStudent:
             encoder="teacher",
             mixable=Mixable.beside(("labelled", "unlabelled"), share=1.0),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=1 / (1 + self.ratio), pooled=False),
+            sampling=KnownShare(share=labelled_share(self.ratio), pooled=False),
             pseudo=pseudo,
         )
         return as_taught(made)

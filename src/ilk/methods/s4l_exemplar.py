@@ -19,7 +19,17 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.core.facts import LABEL
 from ilk.kin import CommonSource, Itself, KnownClass, leave_out
-from ilk.method import Classes, Given, Head, KnownShare, Method, Mixable, Optimisation, Term
+from ilk.method import (
+    Classes,
+    Given,
+    Head,
+    KnownShare,
+    Method,
+    Mixable,
+    Optimisation,
+    Term,
+    labelled_share,
+)
 from ilk.objectives import HardestTriplet, SoftCrossEntropy
 
 
@@ -91,5 +101,5 @@ class S4LExemplar:
             batch_size=1024,
             mixable=Mixable(queries=()),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=1 / (1 + self.ratio), pooled=self.pooled),
+            sampling=KnownShare(share=labelled_share(self.ratio), pooled=self.pooled),
         )

@@ -34,6 +34,7 @@ from ilk.method import (
     Stage,
     Term,
     as_taught,
+    labelled_share,
 )  # fmt: skip
 from ilk.objectives import Entropy, ForwardDivergence, SoftCrossEntropy
 
@@ -64,6 +65,7 @@ class S4LMOAM:
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
+        share = labelled_share(self.ratio)
         clean = Output("student", "a", "classifier")
         turned, over = replace(clean, view="turned"), SoftCrossEntropy(temperature=1.0)
         classes, still = (Classes(given.scores),), replace(clean, stopped=True)
@@ -104,7 +106,7 @@ class S4LMOAM:
             encoder="teacher",
             mixable=Mixable(queries=("turned",)),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=1 / (1 + self.ratio), pooled=False),
+            sampling=KnownShare(share=share, pooled=False),
             pseudo=PseudoLabels(table=self.pseudo_labels, soft=False),
         )
         return as_taught(made, alone=self.labelled_alone)

@@ -18,7 +18,17 @@ from ilk import networks, views
 from ilk.core import Output
 from ilk.core.facts import LABEL
 from ilk.kin import KnownClass, OwnTask
-from ilk.method import Classes, Given, Head, KnownShare, Method, Mixable, Optimisation, Term
+from ilk.method import (
+    Classes,
+    Given,
+    Head,
+    KnownShare,
+    Method,
+    Mixable,
+    Optimisation,
+    Term,
+    labelled_share,
+)
 from ilk.objectives import SoftCrossEntropy
 
 
@@ -82,5 +92,5 @@ class S4LRotation:
             batch_size=512,
             mixable=Mixable(queries=("unlabelled-turned",), replace=False),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=1 / (1 + self.ratio), pooled=self.pooled),
+            sampling=KnownShare(share=labelled_share(self.ratio), pooled=self.pooled),
         )

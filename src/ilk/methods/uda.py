@@ -31,6 +31,7 @@ from ilk.method import (
     Mixable,
     Optimisation,
     Term,
+    labelled_share,
 )
 from ilk.objectives import ForwardDivergence, SoftCrossEntropy
 
@@ -100,5 +101,5 @@ class UDA:
             encoder="teacher",
             mixable=Mixable(queries=("strong",)),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=1 / (1 + self.ratio), pooled=self.pooled),
+            sampling=KnownShare(share=labelled_share(self.ratio), pooled=self.pooled),
         )

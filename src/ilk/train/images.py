@@ -155,8 +155,8 @@ def _taught(source: Source, rule: PseudoLabels, seed: int) -> Source:
         raise UserError(
             f"pseudo-labels: {rule.table} must hold predictions of a probability of "
             f"{rule.threshold:g} at least, got {found.sure.max(initial=0):.3g} at most; train "
-            "the teacher for longer, or begin a new run with a lower threshold, to which "
-            f"pseudo_labels={rule.table} gives what this teacher has learned"
+            "the teacher for longer, or let a student learn from this one, in a new run with a "
+            f'lower threshold and method_options={{"pseudo_labels": "{rule.table}"}}'
         )
     given = np.flatnonzero(labels(source) >= 0)
     taken = Subset(source, np.concatenate([given, others.chosen[found.items[chosen]]]))

@@ -1,6 +1,6 @@
 """One stage of a method: its settings, and what is known of it before it begins."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,26 @@ def with_batch(settings: Settings, known: int, others: int) -> Settings:
     return replace(settings, batch_size=fits)
 
 
+def check_others(settings: Settings, stages: Sequence[Stage], known: int, others: int) -> None:
+    """Refuse stages that label images where each has a label, before the first is trained.
+
+    Args:
+        settings: of the whole.
+        stages: all of them.
+        known: labelled images.
+        others: without a label.
+
+    Raises:
+        UserError: there are no others.
+    """
+    labelling = [stage.labels for stage in stages if stage.labels]
+    if labelling and not others:
+        raise UserError(
+            f"{settings.method}: must have images without a label, to be labelled by "
+            f"{labelling[0]}, got {known} that all have one"
+        )
+
+
 def dry_run(
     settings: Settings, data: Any, say: Say | None = None, *, began: float | None = None
 ) -> dict[str, Any]:
@@ -96,6 +116,8 @@ def dry_run(
     if first.minutes is not None:
         first = replace(first, minutes=first.minutes / len(names))
     with processes():
-        known = labels(shared_images(settings, data)) >= 0
-        first = with_batch(first, int(known.sum()), int((~known).sum()))
+        labelled = labels(shared_images(settings, data)) >= 0
+        known, others = int(labelled.sum()), int((~labelled).sum())
+        check_others(settings, stages, known, others)
+        first = with_batch(first, known, others)
         return fit.dry_run(first, data, say, began=began) | {"stages": names}

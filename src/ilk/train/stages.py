@@ -30,7 +30,7 @@ from ilk.train.records.record import DONE, RECORD, check_free, read_record, writ
 from ilk.train.records.stages import STAGES, read_stages
 from ilk.train.run import Watcher
 from ilk.train.settings import Settings, absolute_places, placed
-from ilk.train.stage import settings_of, stages_of, with_batch
+from ilk.train.stage import check_others, settings_of, stages_of, with_batch
 from ilk.train.start import kept_weights
 
 FOLDER = "stages"
@@ -165,6 +165,7 @@ class _Job:
         asked = before.get("settings", self.settings.as_record())
         record = {"settings": asked, "data": data, "stages": entries}
         others = len(unlabelled(images))
+        check_others(self.settings, self.stages, len(images) - others, others)
         for number, stage in enumerate(self.stages):
             shown = others  # images without a label that the stage sees
             if stage.labels:
@@ -203,11 +204,6 @@ class _Job:
         rule = method_without_weights(self._settings(stage)).pseudo
         assert rule is not None, "a stage that is labelled takes predictions"
         others, by = unlabelled(images), self._place(stage.labels)
-        if not len(others):
-            raise UserError(
-                f"{self.settings.method}: must have images without a label, to be labelled by "
-                f"{stage.labels}, got {len(images)} that all have one"
-            )
 
         def predict() -> None:  # each process the shards that are its own
             encoder = load_encoder(str(by))
