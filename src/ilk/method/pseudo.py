@@ -26,7 +26,7 @@ class PseudoLabels:
         soft: whether the label is the probability of every class, or the most probable one.
 
     Raises:
-        UserError: a number is outside of its range, which is said before a teacher is trained.
+        UserError: a number is outside of its range.
     """
 
     table: str
