@@ -280,6 +280,22 @@ def test_a_run_goes_through_its_stages_and_says_what_became_of_labels(ilk, few):
     )
 
 
+def test_a_run_that_is_stopped_while_it_labels_says_how_to_go_on(ilk, few, monkeypatch):
+    from ilk.train import stages
+
+    def stopped(*given, **more):
+        raise KeyboardInterrupt
+
+    small = [{"fixmatch": "noisy-student", "ratio=3": "ratio=1"}.get(w, w) for w in SMALL]
+    words = ("train", "photos", "--labelled", "labelled", "--rounds", "1", *small, "-o", "a")
+    with monkeypatch.context() as patched:
+        patched.setattr(stages, "predict_to_table", stopped)
+        said = ilk(*words, "--set", "threshold=0")
+    assert said.code == 130
+    assert "To continue the run, use ilk train --resume a" in said.out + said.err
+    assert ilk("train", "--resume", "a").code == 0
+
+
 def test_a_run_that_was_not_evaluated_has_a_report(ilk, few, run):
     said = ilk("report", run, "-o", "page.html")
     assert said.code == 0, said.err

@@ -213,7 +213,7 @@ def test_what_can_be_no_share_is_one_line(method) -> None:
     for ratio in (-1, -3.0):
         with pytest.raises(UserError, match="ratio: must be 0 or more unlabelled images"):
             small_method(method, ratio=ratio)
-    with pytest.raises(UserError, match="share: must be above 0 and at most 1, got 0"):
+    with pytest.raises(UserError, match="label is known must be above 0 and at most 1, got 0"):
         KnownShare(share=0.0)
     assert [labelled_share(ratio) for ratio in (0, 1, 3)] == [1, 0.5, 0.25]
 

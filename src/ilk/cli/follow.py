@@ -67,6 +67,11 @@ def follow(
             {"run": str(directory), "status": "stopped", "guard": guard_answer(record)}
         )
         sys.exit(4)
+    except BaseException as stop:
+        # Between stages, and before the first step, a signal ends the command itself.
+        if not isinstance(stop, Exception) and run.begun(directory):
+            say(console, f"To continue the run, use ilk train --resume {plain(directory)}")
+        raise
     _tell(console, directory, run.read_record(directory))
 
 

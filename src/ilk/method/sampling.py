@@ -67,7 +67,10 @@ class KnownShare:
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
-            raise UserError(f"share: must be above 0 and at most 1, got {self.share:g}")
+            raise UserError(
+                f"sampling: the share of images whose {self.fact} is known must be above 0 and "
+                f"at most 1, got {self.share:g}"
+            )
 
     @property
     def twice(self) -> bool:
