@@ -30,7 +30,7 @@ from ilk.curate.hashes import turn_pixels
 from ilk.data import open_source
 from ilk.embedding import embed_to_table
 from ilk.networks import load_encoder
-from ilk.search import build_index
+from ilk.search import build_index, delete_from_index
 from tests.curate.images import coded, photo
 
 
@@ -245,6 +245,23 @@ def test_the_threshold_lies_between_others_and_altered_copies():
     looser = agreement_threshold(looks, 0.05)
     assert looser.value <= found.value
     assert looser.copies == {}
+
+
+def test_among_no_vectors_there_is_no_neighbour():
+    none, some = np.zeros((0, 4), np.float16), np.eye(4, dtype=np.float16)
+    assert nearest_in_cells(none, some, 2)[0].tolist() == [[-1, -1]] * 4
+    assert nearest_in_cells(none, none, 2)[0].shape == (0, 2)
+
+
+def test_an_index_of_which_every_row_is_deleted_has_no_copies(tmp_path):
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_bytes(coded(photo(number)))
+    source = open_source(str(tmp_path / "*.png"))
+    table = embed_to_table(load_encoder("random:resnet_mini"), source, tmp_path / "t.parquet")
+    index = build_index(table, tmp_path / "i.index")
+    delete_from_index(tmp_path / "i.index", index.columns(["key"])["key"].to_pylist())
+    found = open_collection(str(tmp_path / "i.index"))
+    assert duplicate_groups(found.looks, found.vectors, threshold=0.9) == []
 
 
 @pytest.fixture

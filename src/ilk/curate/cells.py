@@ -52,6 +52,8 @@ def nearest_in_cells(
     """
     rows = np.full((asked.shape[0], k), -1)
     cosines = np.full((asked.shape[0], k), -1, np.float32)
+    if not known.shape[0]:
+        return rows, cosines
     centres = _centres(known)
     homes = _cells(known, centres, 1)[:, 0]
     visits = homes[:, None] if asked is known and len(centres) == 1 else None

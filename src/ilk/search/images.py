@@ -56,7 +56,7 @@ class IndexedImages:
             tuple(sorted(((p, Path(r)) for p, r in some.items()), key=lambda e: -len(e[0])))
             for some in roots
         )
-        places = [place for some in self._roots for _, place in some]
+        places = list(dict.fromkeys(place for some in self._roots for _, place in some))
         if not any(_holder(place) for place in places):
             named = ", ".join(map(str, places[:3])) or "no place"
             raise UserError(

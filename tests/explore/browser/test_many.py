@@ -22,6 +22,8 @@ def test_a_hundred_thousand_points_are_drawn_and_chosen(browser, served, flat):
     many.open(served[0] + ("?draw=flat" if flat else ""))
     page = many.page
     assert many.chosen() == f"{MANY:,} images"
+    named = page.locator(".map-name").inner_text()
+    assert "PCA, 100,000 of 300,000 images, drawn at random" in named
     page.keyboard.press("l")
     many.drag((0.5, 0.98), (0.0, 0.98), (0.0, 0.0), (0.5, 0.0))
     many.wait("document.querySelector('.chosen').innerText.includes('chosen')")
@@ -61,7 +63,8 @@ def _many(page: Any) -> None:
     counts = np.bincount(codes, minlength=12).tolist()
     about = {
         "name": "many", "count": MANY, "exported": False, "roots": [], "where_command": "",
-        "maps": [{"name": "many", "encoder": "none", "dim": 2, "rows": MANY, "projections": [
+        "maps": [{"name": "many", "encoder": "none", "dim": 2, "rows": 3 * MANY,
+                  "projections": [
             {"name": "pca", "title": "PCA", "state": "ready", "words": "", "points": MANY,
              "trustworthiness": None}]}],
         "columns": [{"name": "label", "kind": "category", "values": values, "counts": counts,

@@ -50,7 +50,8 @@ export class Maps {
     const { maps } = this.store.about;
     const one = maps[map].projections.find(({ name }) => name === this.projections[map]);
     const trust = one?.trustworthiness;
-    const words = trust ? `${one.title}, trustworthiness ${similarity(trust.value)}` : one?.title;
+    const some = one?.points && one.points < maps[map].rows && `${whole(one.points)} of ${count(maps[map].rows, "image")}, drawn at random`;
+    const words = [one?.title, trust && `trustworthiness ${similarity(trust.value)}`, some].filter(Boolean).join(", ");
     const title = one && `${one.words}${trust ? `; 95 % interval of the trustworthiness ${similarity(trust.low)} to ${similarity(trust.high)}, ${trust.neighbours} neighbours of ${whole(trust.sample)} images` : ""}`;
     return el("div.map", {}, el("div.draw"), el("p.map-name", { title }, maps[map].name, words && el("span.soft.small", {}, words)));
   }
