@@ -20,7 +20,7 @@ import torch
 from rich.console import Console
 
 from ilk.core import Busy, UserError
-from ilk.data import Source, open_source
+from ilk.data import LabelMaps, Source, open_source
 from ilk.evaluate import Result
 from ilk.progress import TrainDisplay
 from ilk.study import Cell as StudyCell
@@ -59,6 +59,7 @@ class Grid:
         name: name of the folder of results.
         shared: settings of all runs.
         train: data that is learned from and that the probes are trained on.
+        learned: data that is learned from, where that is not ``train``.
         test: data that is scored.
         cells: all cells, in the order in which they are run.
         command: what runs it; empty is the make target of its name.
@@ -66,6 +67,7 @@ class Grid:
         corrupted: part of the test data on which accuracy under corruptions is measured too;
             None leaves that out.
         protocols: how cells are scored.
+        masks: what the pixels of ``train`` and ``test`` show, for protocols that ask.
         notes: what else their JSON shall say.
     """
 
@@ -78,6 +80,8 @@ class Grid:
     first_seed: int = 0
     corrupted: Source | None = None
     protocols: tuple[str, ...] = ("knn@1", "linear@1")
+    learned: Source | None = None
+    masks: Mapping[str, LabelMaps | None] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     def study(self, seeds: int) -> Study:
@@ -87,12 +91,13 @@ class Grid:
             directory=RUNS / self.name,
             cells=tuple(sorted(cells, key=lambda cell: cell.settings is None)),
             seeds=seeds,
-            learned=self.train,
+            learned=self.train if self.learned is None else self.learned,
             names={"train": self.train.name, "test": self.test.name},
             train=self.train,
             test=self.test,
             protocols=(*self.protocols, *([CORRUPTED] if self.corrupted else [])),
             first_seed=self.first_seed,
+            masks=self.masks,
             other_tests={CORRUPTED: self.corrupted} if self.corrupted else {},
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ilk.core import Busy, UserError, lock
-from ilk.data import Source
+from ilk.data import LabelMaps, Source
 from ilk.embedding import cached
 from ilk.evaluate import (
     PROTOCOLS,
@@ -60,6 +60,8 @@ class Study:
         protocols: how they are scored.
         first_seed: the smallest seed.
         other_tests: labelled images in place of ``test``, by the name of the protocol.
+        masks: what the pixels of ``train`` and ``test`` show, by these names, for protocols
+            that ask.
     """
 
     directory: Path
@@ -72,6 +74,7 @@ class Study:
     protocols: tuple[str, ...]
     first_seed: int = 0
     other_tests: Mapping[str, Source] = field(default_factory=dict[str, Source])
+    masks: Mapping[str, LabelMaps | None] = field(default_factory=dict[str, LabelMaps | None])
 
     def places(self) -> Iterator[tuple[Cell, int, Path]]:
         """Every cell and seed and its folder: first all cells of the first seed."""
@@ -203,7 +206,10 @@ class Study:
 
         test = self._test(protocol)
         known, asked = (cached(encoder, part, progress=stepped) for part in (self.train, test))
-        images = Images(encoder=encoder, train=self.train, test=test, classifier=classifier)
+        images = Images(
+            encoder=encoder, train=self.train, test=test, classifier=classifier,
+            train_masks=self.masks.get("train"), test_masks=self.masks.get("test"),
+        )  # fmt: skip
         evaluate(known, asked, [protocol], seed, images=images, ledger=ledger, progress=stepped)
 
     def _images(self, cell: Cell) -> Source:

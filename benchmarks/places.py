@@ -1,0 +1,98 @@
+"""Do methods over places help protocols over places more than methods over images?
+
+    .venv/bin/python -m benchmarks.places prepare FOLDER    magnetic tiles, as parquet
+    .venv/bin/python -m benchmarks.places tiles             every cell on them, one seed
+    .venv/bin/python -m benchmarks.places rendered          the same on drawn images
+
+Tiles: the photographs of magnetic tiles of Huang, Qiu and Yuan (The Visual Computer 2020), of
+which a defect's pixels are marked. Every run learns from the tiles without a defect and from
+half of those with one; probes learn from that half and are scored on the other. Drawn images
+know their object, and ten classes; learned and probed are 2,000, scored 1,000 others.
+
+Both networks end on eight by eight places at 64 px: `vit_mini`, and `resnet_mini` of two stages
+without its max-pool. All runs see equally many images by the optimisers and the small heads of
+`benchmarks.family`; nothing was chosen by these scores. `moco-v2` and `densecl`, `vicreg` and
+`vicregl`, `dino` and `ibot` are pairs: the second of each adds a loss over places.
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.family import METHOD_OPTIONS, OPTIMISER, TOKENS, TRANSFORMER
+from benchmarks.grid import Cell, Grid, absent
+from benchmarks.mini import SHARED
+from benchmarks.places_data import drawn, prepared, tiles
+
+FOLDER = Path(__file__).parents[2] / "shared" / "data"
+FILE = "magnetic-tiles.parquet"
+SIZE, SEEN = 64, 30_000  # pixels; images that a run sees
+PROTOCOLS = ("knn@1", "linear@1", "attentive@1", "patch-knn@1", "segment-linear@1")
+RESNET = {
+    "backbone": "resnet_mini",
+    "backbone_options": {"widths": (48, 96), "depths": (1, 1), "stem": "small"},
+    "optimiser_options": OPTIMISER,
+}
+MEAN = {"backbone_options": {"global_pool": "avg"}}  # of patches; MAE asks nothing of the token
+VIT = {"backbone": "vit_mini", "optimiser_options": TRANSFORMER}
+
+
+def run(method: str, network: Mapping[str, Any], **options: Any) -> Cell:
+    """A run of a method with the family's settings, but for some options."""
+    settings = {**network, "method": method, "method_options": METHOD_OPTIONS[method] | options}
+    return Cell(name=method, settings=settings)
+
+
+# Baselines have the weights that the first run of their network began with.
+CELLS = (
+    *(run(name, RESNET) for name in ("moco-v2", "densecl", "vicreg", "vicregl")),
+    Cell(name="dino", settings={**VIT, "method": "dino", "method_options": TOKENS}),
+    run("ibot", VIT),
+    run("mae", VIT | MEAN),
+    Cell(name="untrained"),
+    Cell(name="untrained-vit", encoder="random:vit_mini"),
+)
+TRANSFORMERS = ("dino", "ibot", "mae", "untrained-vit")
+
+
+def grid(name: str, folder: Path) -> Grid:
+    """The grid on one of the two kinds of images.
+
+    Raises:
+        UserError: the file of the tiles is not there.
+    """
+    path = folder / FILE
+    if name == "tiles" and not path.exists():
+        raise absent(path)
+    data = tiles(path) if name == "tiles" else drawn(SIZE)
+    epochs = SEEN / len(data.learned)
+    return Grid(
+        name=f"places-{name}",
+        shared=SHARED | {"image_size": SIZE, "epochs": epochs, "knn_every": 0},
+        learned=data.learned,
+        train=data.train,
+        test=data.test,
+        masks=data.masks,
+        cells=CELLS,
+        command=f"python -m benchmarks.places {name}",
+        protocols=PROTOCOLS,
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=["prepare", "tiles", "rendered"])
+    parser.add_argument(
+        "images", nargs="?", type=Path, help="folder with MT_Blowhole and so on"
+    )
+    parser.add_argument("--data", type=Path, default=FOLDER, help=f"folder of {FILE}")
+    parser.add_argument("--cell", choices=[cell.name for cell in CELLS])
+    parser.add_argument("--seeds", type=int, default=1)
+    chosen = parser.parse_args()
+    if chosen.what == "prepare":
+        prepared(chosen.images, chosen.data / FILE)
+    else:
+        grid(chosen.what, chosen.data).run(chosen.seeds, chosen.cell)
