@@ -59,7 +59,7 @@ def views(runs: int) -> list[Point]:
 def batches(runs: int) -> list[Point]:
     """The mini backbone at 32 pixels."""
     return [
-        (count, fastest(step(trainer("moco-v3", MOCO, batch=count), count), runs))
+        (count, fastest(step(trainer("moco-v3", MOCO, batch_size=count), count), runs))
         for count in BATCHES
     ]
 

@@ -7,7 +7,8 @@
 Tiles: the photographs of magnetic tiles of Huang, Qiu and Yuan (The Visual Computer 2020), of
 which a defect's pixels are marked. Every run learns from the tiles without a defect and from
 half of those with one; probes learn from that half and are scored on the other. Drawn images
-know their object, and ten classes; learned and probed are 2,000, scored 1,000 others.
+know their object, and ten classes; 2,000 are learned from, 1,000 of these probed, and 500
+others scored.
 
 Both networks end on eight by eight places at 64 px: `vit_mini`, and `resnet_mini` of two stages
 without its max-pool. All runs see equally many images by the optimisers and the small heads of
@@ -20,8 +21,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.family import METHOD_OPTIONS, OPTIMISER, TOKENS, TRANSFORMER
 from benchmarks.grid import Cell, Grid, absent
 from benchmarks.mini import SHARED
@@ -29,7 +28,7 @@ from benchmarks.places_data import drawn, prepared, tiles
 
 FOLDER = Path(__file__).parents[2] / "shared" / "data"
 FILE = "magnetic-tiles.parquet"
-SIZE, SEEN = 64, 30_000  # pixels; images that a run sees
+SIZE, BATCH, SEEN = 64, 64, 20_000  # pixels; images of a step and of a run
 PROTOCOLS = ("knn@1", "linear@1", "attentive@1", "patch-knn@1", "segment-linear@1")
 RESNET = {
     "backbone": "resnet_mini",
@@ -71,7 +70,8 @@ def grid(name: str, folder: Path) -> Grid:
     epochs = SEEN / len(data.learned)
     return Grid(
         name=f"places-{name}",
-        shared=SHARED | {"image_size": SIZE, "epochs": epochs, "knn_every": 0},
+        shared=SHARED
+        | {"image_size": SIZE, "batch_size": BATCH, "epochs": epochs, "knn_every": 0},
         learned=data.learned,
         train=data.train,
         test=data.test,

@@ -16,7 +16,7 @@ from ilk.rendered import Rendered
 
 FREE = "Free"  # the label of tiles without a defect
 BRIGHT = 128  # masks have soft edges
-DRAWN = {"train": 2_000, "test": 1_000}
+DRAWN = {"train": 2_000, "test": 500}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def tiles(path: Path) -> Data:
 
 
 def drawn(size: int) -> Data:
-    """Images of the renderer, drawn once."""
+    """Images of the renderer, drawn once; every ten show each class."""
     parts, masks = dict[str, Source](), dict[str, LabelMaps | None]()
     for split, count in DRAWN.items():
         source = Rendered(count, size=size, split=split)
@@ -80,4 +80,5 @@ def drawn(size: int) -> Data:
         labels = np.array([source.label(index) for index in range(count)])
         parts[split] = Arrays(images, labels, name=source.name, classes=source.classes)
         masks[split] = open_label_maps(None, source)
-    return Data(learned=parts["train"], masks=masks, **parts)
+    half = Subset(parts["train"], np.arange(DRAWN["train"] // 2))
+    return Data(learned=parts["train"], train=half, test=parts["test"], masks=masks)

@@ -18,7 +18,15 @@ from typing import Any
 
 import torch
 
-from benchmarks import data_speed, few_speed, growth, kin_speed, probe_speed, step_speed
+from benchmarks import (
+    data_speed,
+    few_speed,
+    growth,
+    kin_speed,
+    probe_speed,
+    step_speed,
+    token_speed,
+)
 from benchmarks.grid import RESULTS, write
 from ilk.cli.allocator import keep_freed_memory
 from ilk.train.records.record import now, surroundings
@@ -83,6 +91,7 @@ PARTS: dict[str, Part] = {
     "views": views,
     "shares": shares,
     "steps": step_speed.rows,
+    "tokens": token_speed.rows,
     "data": data_speed.rows,
     "few": few_speed.rows,
     "probes": probe_speed.rows,

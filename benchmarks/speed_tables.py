@@ -10,7 +10,7 @@ def speed() -> list[str]:
     """What is fast and against what; measured by ``make bench-peers``."""
     parts = [
         json.loads(path.read_text())
-        for name in ("views", "steps", "data", "few", "probes")
+        for name in ("views", "steps", "tokens", "data", "few", "probes")
         if (path := RESULTS / "speed" / f"{name}.json").exists()
     ]
     if not parts:

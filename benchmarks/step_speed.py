@@ -103,22 +103,32 @@ def trainer(
     method: str,
     options: Mapping[str, Any],
     *,
-    mix: str | None = None,
-    kin: str | None = None,
-    batch: int = BATCH,
     items: int = BATCH,
     classes: int = 0,
+    **changes: Any,
 ) -> Trainer:
-    """A trainer of the mini backbone for a data set of so many items and classes."""
+    """A trainer of the mini backbone for a data set of so many items and classes.
+
+    Args:
+        method: its name.
+        options: of the method.
+        items: how many images there are.
+        classes: how many classes they have.
+        changes: other settings.
+    """
     torch.manual_seed(0)
-    settings = Settings(
-        method=method, method_options=options, mix=mix, kin=kin, backbone="resnet_mini",
-        image_size=SIZE, batch_size=batch, device="cpu",
-    )  # fmt: skip
-    record, student = assemble(settings, SIZE, items, classes)
+    usual = {"backbone": "resnet_mini", "image_size": SIZE, "batch_size": BATCH}
+    settings = Settings(method=method, method_options=options, device="cpu", **usual | changes)
+    record, student = assemble(settings, settings.image_size, items, classes)
     fabric = Fabric(accelerator="cpu", devices=1)
     return Trainer(
-        record, student, fabric=fabric, batch_size=batch, lr=None, statistics=moments(3), seed=0
+        record,
+        student,
+        fabric=fabric,
+        batch_size=settings.batch_size,
+        lr=None,
+        statistics=moments(3),
+        seed=0,
     )
 
 
