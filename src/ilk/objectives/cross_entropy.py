@@ -88,9 +88,10 @@ def soft_cross_entropy_rows(scores: Float[Tensor, "Q K"], kin: Kin) -> Float[Ten
         kin: ignored pairs count in neither numerator nor denominator.
     """
     scores = full(scores)
-    if kin.ignored is not None:
-        # If all pairs of a row are ignored, it is all minus infinity and its gradient is NaN.
-        ignored = kin.ignored & ~kin.ignored.all(dim=1, keepdim=True)
-        scores = scores.masked_fill(ignored, -torch.inf)
+    if kin.ignored is None:
+        return -(kin.weights * scores.log_softmax(dim=1)).sum(dim=1)
+    # If all pairs of a row are ignored, it is all minus infinity and its gradient is NaN.
+    ignored = kin.ignored & ~kin.ignored.all(dim=1, keepdim=True)
+    scores = scores.masked_fill(ignored, -torch.inf)
     logs = scores.log_softmax(dim=1).masked_fill(kin.weights == 0, 0.0)
     return -(kin.weights * logs).sum(dim=1)

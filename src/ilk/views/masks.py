@@ -168,9 +168,8 @@ class BlockCells:
     def _one(
         self, grid: Grid, count: int, blocks: np.ndarray, order: np.ndarray
     ) -> Bool[np.ndarray, "h w"]:
-        hidden = np.zeros(grid, bool)
+        hidden, left = np.zeros(grid, bool), count
         for u in blocks:
-            left = count - int(hidden.sum())
             if left < self.least:
                 break
             area = self.least + (left - self.least) * u[0]
@@ -179,10 +178,13 @@ class BlockCells:
             if height > grid[0] or width > grid[1]:
                 continue
             block = block_at(grid, (height, width), u[2:])
-            if int((block & ~hidden).sum()) <= left:
+            new = np.count_nonzero(block & ~hidden)
+            if new <= left:
                 hidden |= block
-        flat = hidden.reshape(-1)
-        flat[order[~flat[order]][: count - int(flat.sum())]] = True
+                left -= new
+        if left:
+            flat = hidden.reshape(-1)
+            flat[order[~flat[order]][:left]] = True
         return hidden
 
 
