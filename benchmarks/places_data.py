@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from ilk.core import seeding
-from ilk.data import Arrays, LabelMaps, Source, Subset, open_label_maps, open_source
+from ilk.data import Arrays, LabelMaps, Source, Subset, labels, open_label_maps, open_source
 from ilk.rendered import Rendered
 
 FREE = "Free"  # the label of tiles without a defect
@@ -58,7 +58,7 @@ def tiles(path: Path) -> Data:
     images = open_source(str(path))
     free = images.classes.index(FREE)
     every = np.arange(len(images))
-    marked = np.array([index for index in every if images.label(index) != free])
+    marked = np.flatnonzero(labels(images) != free)
     order = marked[seeding.permutation(0, 0, len(marked))]
     half = len(order) // 2
     test = np.sort(order[half:])
@@ -77,8 +77,8 @@ def drawn(size: int) -> Data:
     for split, count in DRAWN.items():
         source = Rendered(count, size=size, split=split)
         images = np.stack([source.item(index) for index in range(count)])
-        labels = np.array([source.label(index) for index in range(count)])
-        parts[split] = Arrays(images, labels, name=source.name, classes=source.classes)
+        classes = labels(source)
+        parts[split] = Arrays(images, classes, name=source.name, classes=source.classes)
         masks[split] = open_label_maps(None, source)
     half = Subset(parts["train"], np.arange(DRAWN["train"] // 2))
     return Data(learned=parts["train"], train=half, test=parts["test"], masks=masks)

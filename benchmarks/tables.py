@@ -12,6 +12,7 @@ from benchmarks import (
     family_page,
     learning,
     mixing_page,
+    places_page,
     selection_page,
     semi_page,
 )
@@ -49,6 +50,7 @@ def results_page(text: str) -> str:
         "family": family_page.learned(),
         "methods": family_page.methods(),
         "pixels": pixels(),
+        "places": places_page.tables(),
     }
     for mark, content in made.items():
         text = between(text, mark, content.replace("](benchmarks/", "](../benchmarks/"))

@@ -57,3 +57,14 @@ def test_masks_are_given_by_folder_and_kept_with_the_result(ilk, masked):
     assert again.code == 0, again.err
     kept = json.loads(Path("found.json").read_text())["results"]
     assert len(kept) == 4, "other masks are another measurement"
+
+
+def test_a_comparison_refuses_protocols_of_masks_before_it_trains(ilk, masked):
+    images = {part: masked / part / "images" for part in PARTS}
+    refused = ilk(
+        "compare", images["train"], "--methods", "moco-v3", "--train", images["train"],
+        "--test", images["test"], "--protocols", "segment-linear", "-o", masked / "grid",
+    )  # fmt: skip
+    assert refused.code == 2
+    assert "segment-linear needs masks, and ilk compare takes none" in refused.err
+    assert not (masked / "grid").exists()

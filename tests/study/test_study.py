@@ -10,7 +10,7 @@ import pytest
 
 import ilk.study.study
 from ilk.core import UserError, lock
-from ilk.data import Arrays
+from ilk.data import Arrays, open_label_maps
 from ilk.evaluate import PROTOCOLS, difference_over_seeds, mean_over_seeds
 from ilk.rendered import Rendered
 from ilk.study import Cell, Study, baselines, cells, percentage_points, summary
@@ -278,3 +278,23 @@ def test_what_the_guard_has_stopped_is_scored_and_not_trained_again(
         assert other.finish(Watcher()) == ()
     assert len(calls) == 1
     assert other.results(calls[0])["knn@1"].value > 0
+
+
+def test_places_are_scored_on_the_masks_that_are_given(tmp_path):
+    places = ("patch-knn@1",)
+    made = replace(study(tmp_path, methods=("moco-v3",)), cells=baselines(), seeds=1)
+    made = replace(made, cells=(Cell(name="net", encoder="random:vit_mini"), *made.cells[1:]))
+    with pytest.raises(UserError, match="train_masks: must be given for patch-knn@1"):
+        replace(made, protocols=places).finish(Watcher())
+    known = {
+        split: open_label_maps(None, Rendered(count, size=32, split=split))
+        for split, count in (("train", 40), ("test", 30))
+    }
+    scored = replace(made, protocols=places, masks=known)
+    scored.finish(Watcher())
+    found = {cell.name: scored.results(place) for cell, _, place in scored.places()}
+    assert found["net"]["patch-knn@1"].details["patches by class"].keys() == {
+        "background",
+        "foreground",
+    }
+    assert found["pixels"] == {}

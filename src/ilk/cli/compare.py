@@ -157,6 +157,12 @@ def _study(
     scored = {"train": open_source(train), "test": open_source(test)}
     learned = open_source(data[0] if len(data) == 1 else list(data))
     check_sources(scored, protocols)  # before hours of training
+    for name in protocols:
+        if "masks" in protocol(name).needs:
+            raise UserError(
+                f"protocols: {name} needs masks, and ilk compare takes none; leave it out, and"
+                " score every run by ilk evaluate --train-masks MASKS --test-masks MASKS"
+            )
     for settings in filter(None, (cell.settings for cell in grid)):
         open_images(settings, learned)  # likewise: whether the labels are there
     return Study(
