@@ -10,18 +10,15 @@ half of those with one; probes learn from that half and are scored on the other.
 know their object, and ten classes; 2,000 are learned from, 1,000 of these probed, and 500
 others scored.
 
-Both networks end on eight by eight places at 64 px: `vit_mini`, and `resnet_mini` of two stages
-without its max-pool. All runs see equally many images by the optimisers and the small heads of
+All runs see equally many images by the optimisers and the small heads of
 `benchmarks.family`; nothing was chosen by these scores. `moco-v2` and `densecl`, `vicreg` and
 `vicregl`, `dino` and `ibot` are pairs: the second of each adds a loss over places.
 """
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from benchmarks.family import METHOD_OPTIONS, OPTIMISER, TOKENS, TRANSFORMER
+from benchmarks.family import MEAN, TOKENS, VIT, run
 from benchmarks.grid import Cell, Grid, absent
 from benchmarks.mini import SHARED
 from benchmarks.places_data import drawn, prepared, tiles
@@ -30,28 +27,15 @@ FOLDER = Path(__file__).parents[2] / "shared" / "data"
 FILE = "magnetic-tiles.parquet"
 SIZE, BATCH, SEEN = 64, 64, 20_000  # pixels; images of a step and of a run
 PROTOCOLS = ("knn@1", "linear@1", "attentive@1", "patch-knn@1", "segment-linear@1")
-RESNET = {
-    "backbone": "resnet_mini",
-    "backbone_options": {"widths": (48, 96), "depths": (1, 1), "stem": "small"},
-    "optimiser_options": OPTIMISER,
-}
-MEAN = {"backbone_options": {"global_pool": "avg"}}  # of patches; MAE asks nothing of the token
-VIT = {"backbone": "vit_mini", "optimiser_options": TRANSFORMER}
-
-
-def run(method: str, network: Mapping[str, Any], **options: Any) -> Cell:
-    """A run of a method with the family's settings, but for some options."""
-    settings = {**network, "method": method, "method_options": METHOD_OPTIONS[method] | options}
-    return Cell(name=method, settings=settings)
-
-
-# Baselines have the weights that the first run of their network began with.
+# Eight by eight places at 64 px, as `vit_mini` has: two stages, and no max-pool.
+RESNET = {"backbone_options": {"widths": (48, 96), "depths": (1, 1), "stem": "small"}}
+DINO = {**run("dino", VIT).settings, "method_options": TOKENS}
 CELLS = (
     *(run(name, RESNET) for name in ("moco-v2", "densecl", "vicreg", "vicregl")),
-    Cell(name="dino", settings={**VIT, "method": "dino", "method_options": TOKENS}),
+    Cell(name="dino", settings=DINO),
     run("ibot", VIT),
-    run("mae", VIT | MEAN),
-    Cell(name="untrained"),
+    run("mae", MEAN),
+    Cell(name="untrained"),  # the network of the first cell
     Cell(name="untrained-vit", encoder="random:vit_mini"),
 )
 TRANSFORMERS = ("dino", "ibot", "mae", "untrained-vit")
