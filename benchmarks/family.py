@@ -108,6 +108,7 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "amdim": {"dim": 256},
     # Seven by seven patches of 8 pixels would cost six times an image, these a little over two.
     "cpc": {"side": 3, "furthest": 2, "hidden": 64, "depth": 3},
+    "msn": TEACHER | CROPS | {"hidden": 512, "dim": 128},
     # Another cell teaches these two.
     "rekd": QUEUE | {"hidden": 1024, "teacher": "runs/family/moco-v3/seed0"},
     "distill": {"teacher": "runs/family/moco-v3/seed0"},
@@ -124,6 +125,7 @@ BACKBONES: Mapping[str, Mapping[str, Any]] = {
     "ibot": VIT,
     "dinov2": VIT,
     "i-jepa": MEAN,
+    "msn": VIT,
     "cpc": {"backbone_options": {"norm_layer": "groupnorm1"}},
 }
 AVERAGED = ("simmim", "colorization")  # of those that any network can learn by

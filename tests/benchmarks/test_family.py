@@ -31,7 +31,7 @@ def noise() -> Arrays:
 
 def test_every_method_meets_both_networks_where_it_can():
     with_transformer = {name for name, own in family.BACKBONES.items() if "backbone" in own}
-    assert with_transformer == {"mae", "ibot", "dinov2", "i-jepa"}
+    assert with_transformer == {"mae", "ibot", "dinov2", "i-jepa", "msn"}
     assert {*TRANSFORMERS} == {*family.METHOD_OPTIONS} - with_transformer
 
 

@@ -120,6 +120,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "dim": {"dim": 8, "units": 16, "critic": 10, "side": 2},
     "amdim": {"dim": 16, "side": 2},
     "cpc": {"hidden": 8, "depth": 2, "side": 3, "furthest": 2, "negatives": 2},
+    "msn": {"hidden": 16, "dim": 8, "prototypes": 12, "local_views": 4, "warmup_epochs": 1},
 }
 # Methods that take no mixed images.
 ONE_HOT = {
@@ -162,7 +163,7 @@ class Trunk(nn.Module):
 # Methods that ask for places or hide patches: they have a small transformer.
 VITS = {
     "mae", "simmim", "inpainting", "colorization", "densecl", "vicregl", "ibot", "dinov2",
-    "i-jepa", "dim", "amdim",
+    "i-jepa", "dim", "amdim", "msn",
 }  # fmt: skip
 # Methods that read mixed images place by place, which boxes do not fit.
 BY_PLACE = {"amdim"}

@@ -88,6 +88,7 @@ ORACLES: Mapping[str, Oracle] = {
     "dim": information.dim,
     "amdim": information.amdim,
     "cpc": information.cpc,
+    "msn": tokens.msn,
 }
 # By method and mix, and after a colon by which strategy alone.
 MIXED: Mapping[tuple[str, str], Oracle] = {
@@ -108,5 +109,6 @@ MIXED: Mapping[tuple[str, str], Oracle] = {
 # Weights that never move, since the loss does not depend on them.
 STILL: Mapping[str, set[str]] = {
     "vicreg": {"student.projector.6.bias"},
+    "msn": {"student.backbone.norm.bias"},  # the batch norm of the projector cancels it
     "vicregl": {"student.projector.6.bias", "student.local_projector.head.6.bias"},
 }

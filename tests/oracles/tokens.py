@@ -22,6 +22,7 @@ from tests.oracles.parts import (
 from tests.oracles.pixels import affine, block, embedded, normed, sincos, transformer
 
 LAYERS = "affine gelu affine gelu affine"
+NORMED = "linear norm gelu linear norm gelu affine"
 LOCAL = ("l1", "l2", "l3", "l4")
 Scores = Callable[[Tensor], Tensor]
 
@@ -256,6 +257,34 @@ def i_jepa(run: Run) -> Iterator[Tensor]:
         loss = mean(losses)
         moves.decay = 0.4 - (0.4 - 0.04) * half_cosine(step.share)
         moves(loss, warm_cosine(step, 1.25e-4 * run.batch / 256, warmup=1, end=1e-6))
+        run.teacher.follow(run.student, 0.996 + 0.004 * step.share)
+        yield loss
+
+
+def msn(run: Run) -> Iterator[Tensor]:
+    """Assran et al., ECCV 2022, Eq. 1 and 2, with the balanced targets of its section 3."""
+    moves = Moves(run.student, adamw_on_matrices, clip=3.0)
+    for step in run.steps:
+        net, prototypes = run.student, unit(run.student["prototypes.weight"])
+        left = [
+            transformer(net, embedded(net, image), [n for n in range(16) if not hidden[n]])[0]
+            for image, hidden in zip(step.views["large"], step.hidden["masked"], strict=True)
+        ]
+        small = _tokens(net, torch.cat([step.views[name] for name in LOCAL]))[:, 0]
+        rows = torch.cat([
+            unit(net.head("projector", shown, NORMED)) for shown in (torch.stack(left), small)
+        ])  # fmt: skip
+        whole = _tokens(run.teacher, step.views["target"])[:, 0]
+        aims = unit(run.teacher.head("projector", whole, NORMED)) @ prototypes.detach().T
+        codes = _balanced(aims, 0.1 * 0.25)
+        scores = rows @ prototypes.T / 0.1
+        said = scores.exp() / scores.exp().sum(dim=1, keepdim=True)
+        average = said.mean(dim=0)
+        loss = mean([
+            cross_entropy(row, codes[number % len(codes)]) for number, row in enumerate(scores)
+        ]) + (average * average.log()).sum()  # fmt: skip
+        moves.decay = 0.4 - (0.4 - 0.04) * half_cosine(step.share)
+        moves(loss, warm_cosine(step, 2.5e-4 * run.batch / 256, warmup=1, end=1e-6))
         run.teacher.follow(run.student, 0.996 + 0.004 * step.share)
         yield loss
 

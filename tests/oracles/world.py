@@ -159,7 +159,7 @@ def differences(trainer: Trainer, oracle: Oracle, still: Collection[str] = ()) -
             expected = loss.item()
             if abs(taken.loss - expected) > TOLERANCE * abs(expected):
                 yield f"step {step.number}: loss {taken.loss} and not {expected}"
-            yield from _apart(trainer, run, start, step.number)
+            yield from _apart(trainer, run, start, step.number, still)
     _seen(trainer, run, start, still)
 
 
@@ -251,7 +251,13 @@ def _named(role: str, net: Net) -> dict[str, Tensor]:
     return {f"{role}.{name}": weight.detach().clone() for name, weight in net.weights.items()}
 
 
-def _apart(trainer: Trainer, run: Run, start: dict[str, Tensor], number: int) -> Iterator[str]:
+def _apart(
+    trainer: Trainer,
+    run: Run,
+    start: dict[str, Tensor],
+    number: int,
+    still: Collection[str],
+) -> Iterator[str]:
     """Weights whose change since the beginning, and buffers that, are not the same."""
     networks = {"student": (trainer.student, run.student)}
     if run.teacher.weights and trainer.teacher is not None:
@@ -259,8 +265,9 @@ def _apart(trainer: Trainer, run: Run, start: dict[str, Tensor], number: int) ->
     for role, (theirs, ours) in networks.items():
         moved = {n: w.detach() - start[f"{role}.{n}"] for n, w in ours.weights.items()}
         # What cancels out but for rounding has no scale of its own.
-        least = 1e-3 * max(float(change.abs().max()) for change in moved.values())
+        most = max(float(change.abs().max()) for change in moved.values())
         for name, weight in theirs.named_parameters():
+            least = most if f"student.{name}" in still else 1e-3 * most
             apart = (weight.detach() - start[f"{role}.{name}"] - moved[name]).abs().max()
             if apart > TOLERANCE * max(float(moved[name].abs().max()), least):
                 yield f"step {number}: {role}.{name} by {float(apart):.3g}"

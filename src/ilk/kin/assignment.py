@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ilk.core import (
     AlignedRule,
+    HeadName,
     Kin,
     KinRule,
     MemoryName,
@@ -68,6 +69,7 @@ class Sinkhorn:
 
     Args:
         by: scores over prototypes of the view that decides.
+        head: of the student, which scores what ``by`` shows; None where that are scores.
         beside: further scores that are balanced along with these, as those of the other large
             crop in DINOv2.
         epsilon: entropy of the assignment; smaller is sharper.
@@ -79,6 +81,7 @@ class Sinkhorn:
     """
 
     by: Output
+    head: HeadName | None = None
     beside: tuple[Output, ...] = ()
     epsilon: Scalar = 0.05
     iterations: int = 3
@@ -91,6 +94,8 @@ class Sinkhorn:
         deciding = context.rows(self.by)
         further = [full(context.rows(output).vectors) for output in self.beside]
         scores = torch.cat([full(deciding.vectors), *further])
+        if self.head is not None:
+            scores = full(context.scores(self.head, scores))
         counts = scores.new_ones(len(scores))
         if self.pool is not None and context.progress.epoch >= self.pool_from:
             pool = memory_of(context, self.pool, Written)

@@ -45,6 +45,7 @@ from ilk.methods.moco_v2 import MoCoV2
 from ilk.methods.moco_v3 import RECIPES as MOCO_V3_RECIPES
 from ilk.methods.moco_v3 import MoCoV3
 from ilk.methods.msf import MSF
+from ilk.methods.msn import MSN
 from ilk.methods.nnclr import NNCLR
 from ilk.methods.noisy_student import NoisyStudent
 from ilk.methods.pi_model import PiModel
@@ -151,6 +152,7 @@ METHODS: Mapping[str, type[Recipe]] = {
     "dim": DIM,
     "amdim": AMDIM,
     "cpc": CPC,
+    "msn": MSN,
 }
 
 

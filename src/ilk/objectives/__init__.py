@@ -7,7 +7,7 @@ from ilk.objectives.cross_entropy import SoftCrossEntropy, soft_cross_entropy_ro
 from ilk.objectives.decoupled import DecoupledContrast
 from ilk.objectives.distances import SmoothDistance, SquaredDistance
 from ilk.objectives.divergence import Divergence, ForwardDivergence, divergence_rows
-from ilk.objectives.entropy import Entropy
+from ilk.objectives.entropy import Entropy, MeanEntropy
 from ilk.objectives.gram import GramDifference
 from ilk.objectives.information import ClassInformation, PairInformation
 from ilk.objectives.margin import Margin
@@ -34,6 +34,7 @@ __all__ = [
     "JensenShannon",
     "KoLeo",
     "Margin",
+    "MeanEntropy",
     "MeanShift",
     "PairClassification",
     "PairInformation",

@@ -1,8 +1,9 @@
-"""How sure a network is of its own answer. Axes: Q queries, C classes."""
+"""How sure a network is of its own answers. Axes: Q queries, C classes."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -34,3 +35,41 @@ class Entropy:
         """The mean over rows with kin."""
         logs = full(queries).log_softmax(dim=1)
         return mean_with_kin(-(logs.exp() * logs).sum(dim=1), kin)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeanEntropy:
+    """``sum m log m`` of the mean ``m`` of ``softmax(query / temperature)``: minus its entropy.
+
+    Least where all classes are answered equally often: the mean entropy maximisation of MSN,
+    Assran et al., ECCV 2022, https://arxiv.org/abs/2204.07141, Eq. 2. Queries are scores over
+    classes; kin only decide which rows count.
+
+    Args:
+        temperature: positive.
+
+    Example:
+        >>> rows = torch.tensor([[50.0, 0.0], [0.0, 50.0]])
+        >>> kin, now = Kin(torch.eye(2)), Progress(0, 1, 1.0)
+        >>> round(float(MeanEntropy(temperature=1.0)(rows, (rows,), kin, now)), 4)
+        -0.6931
+    """
+
+    temperature: float
+
+    unmixable: ClassVar[str] = ""
+    joint: ClassVar[bool] = True
+    contrasts: ClassVar[bool] = False
+
+    def __call__(
+        self,
+        queries: Float[Tensor, "Q C"],
+        candidates: tuple[Tensor, ...],
+        kin: Kin,
+        progress: Progress,
+    ) -> Float[Tensor, ""]:
+        """Of rows with kin; give the rows of all ranks."""
+        related = kin.related.to(full(queries))
+        shares = (full(queries) / self.temperature).softmax(dim=1)
+        mean = related @ shares / related.sum().clamp(min=1)
+        return -torch.special.entr(mean.clamp(min=torch.finfo(mean.dtype).tiny)).sum()

@@ -268,6 +268,7 @@ SMALL_METHODS: Mapping[str, Mapping[str, Any]] = {
     "exemplar": {"dim": 128},
     "ibot": SMALL_TOKENS,
     "dinov2": SMALL_TOKENS | {"patch_dim": 128},
+    "msn": {"hidden": 512, "dim": 128, "min_local_scale": 0.2},
     "i-jepa": {"predictor_dim": 32, "predictor_depth": 2, "predictor_heads": 4},
 }  # fmt: skip
 SMALL_OPTIMISER: Mapping[str, Any] = {
