@@ -126,14 +126,12 @@ def test_balancing_moves_the_weaker_rows_to_the_other_prototype():
 
 
 def test_a_head_of_the_student_scores_what_another_network_projects():
-    """The fake context scores by rows that the head of this name has."""
-    context = FakeLook(
-        {TEACHER: plain(WORKED)}, heads={"prototypes": torch.eye(2).double() * 2}
-    )
+    prototypes = torch.tensor([[2.0, 1.0], [0.0, 3.0]]).double()
+    context = FakeLook({TEACHER: plain(WORKED)}, prototypes=prototypes)
     found = Sinkhorn(by=TEACHER, head="prototypes")(plain(WORKED), plain(WORKED), context)
-    scored = FakeLook({TEACHER: plain(2 * WORKED)})
-    expected = Sinkhorn(by=TEACHER)(plain(WORKED), plain(WORKED), scored)
-    torch.testing.assert_close(found.weights, expected.weights)
+    scores = WORKED @ prototypes.T
+    expected = sinkhorn(scores, torch.ones(4).double(), epsilon=0.05, iterations=3)
+    torch.testing.assert_close(found.weights, expected)
 
 
 def test_even_scores_give_even_codes_and_huge_ones_no_overflow():
