@@ -14,16 +14,15 @@ NOW = Progress(0, 1, 1.0)
 def test_it_is_what_loops_say():
     torch.manual_seed(0)
     rows = torch.randn(5, 3).double().requires_grad_()
-    weights = torch.rand(5, 2).double()
-    weights[3] = 0  # a row without kin takes no part
+    kin = Kin(torch.zeros(5, 2).double())  # they do not matter
     shares = [0.0] * 3
-    for row in (rows[i].tolist() for i in (0, 1, 2, 4)):
+    for row in rows.tolist():
         total = sum(math.exp(score / 0.5) for score in row)
-        shares = [a + math.exp(b / 0.5) / total / 4 for a, b in zip(shares, row, strict=True)]
+        shares = [a + math.exp(b / 0.5) / total / 5 for a, b in zip(shares, row, strict=True)]
     objective = MeanEntropy(temperature=0.5)
-    found = objective(rows, (), Kin(weights), NOW)
+    found = objective(rows, (), kin, NOW)
     assert found.item() == pytest.approx(sum(p * math.log(p) for p in shares))
-    assert torch.autograd.gradcheck(lambda r: objective(r, (), Kin(weights), NOW), (rows,))
+    assert torch.autograd.gradcheck(lambda r: objective(r, (), kin, NOW), (rows,))
 
 
 def test_it_is_least_where_all_classes_are_answered_equally_often():
@@ -35,11 +34,7 @@ def test_it_is_least_where_all_classes_are_answered_equally_often():
     assert objective(same, (), eye, NOW).item() == pytest.approx(0)
 
 
-def test_answers_of_zero_and_rows_without_kin_have_a_gradient():
-    for scores, kin in (
-        (1e4 * torch.eye(2), torch.ones(2, 1)),
-        (torch.eye(2), torch.zeros(2, 1)),
-    ):
-        rows = scores.clone().requires_grad_()
-        MeanEntropy(temperature=1.0)(rows, (), Kin(kin), NOW).backward()
-        assert torch.isfinite(rows.grad).all()
+def test_answers_of_zero_have_a_gradient():
+    rows = (1e4 * torch.eye(3)[:2]).requires_grad_()
+    MeanEntropy(temperature=1.0)(rows, (), Kin(torch.ones(2, 1)), NOW).backward()
+    assert torch.isfinite(rows.grad).all()

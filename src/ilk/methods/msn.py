@@ -59,7 +59,7 @@ class MSN:
             head="prototypes",
             epsilon=self.temperature * self.sharpening,
         )
-        objectives = {
+        objectives = {  # the second counts every row, whatever its targets
             "clean": (SoftCrossEntropy(temperature=self.temperature), 1.0),
             "spread": (MeanEntropy(temperature=self.temperature), self.spread),
         }

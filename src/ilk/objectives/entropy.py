@@ -43,7 +43,7 @@ class MeanEntropy:
 
     Least where all classes are answered equally often: the mean entropy maximisation of MSN,
     Assran et al., ECCV 2022, https://arxiv.org/abs/2204.07141, Eq. 2. Queries are scores over
-    classes; kin only decide which rows count.
+    classes; candidates and kin do not matter.
 
     Args:
         temperature: positive.
@@ -68,8 +68,6 @@ class MeanEntropy:
         kin: Kin,
         progress: Progress,
     ) -> Float[Tensor, ""]:
-        """Of rows with kin; give the rows of all ranks."""
-        related = kin.related.to(full(queries))
-        shares = (full(queries) / self.temperature).softmax(dim=1)
-        mean = related @ shares / related.sum().clamp(min=1)
+        """Give the rows of all ranks."""
+        mean = (full(queries) / self.temperature).softmax(dim=1).mean(dim=0)
         return -torch.special.entr(mean.clamp(min=torch.finfo(mean.dtype).tiny)).sum()
