@@ -124,8 +124,7 @@ def distance(
     ours: UInt64[np.ndarray, " N"], theirs: UInt64[np.ndarray, " N"]
 ) -> UInt8[np.ndarray, " N"]:
     """In how many bits hashes differ, 0 to 64."""
-    ones = _ONES[(ours ^ theirs).view(np.uint16)]
-    return ones[::4] + ones[1::4] + ones[2::4] + ones[3::4]  # a sum over an axis is slower
+    return np.bitwise_count(ours ^ theirs)
 
 
 def without_border(gray: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "h w"]:
@@ -154,6 +153,3 @@ def _digest(pixels: UInt8[np.ndarray, "H W C"]) -> int:
     total = blake2b(str(pixels.shape).encode(), digest_size=8)
     total.update(pixels.tobytes())
     return int.from_bytes(total.digest(), "little")
-
-
-_ONES = np.array([number.bit_count() for number in range(2**16)], np.uint8)
