@@ -61,6 +61,7 @@ def test_all_cells_see_equally_many_images_and_end_on_as_many_places(published):
             assert student.backbone.stride == places.SIZE / 8, cell.name
 
 
+@pytest.mark.filterwarnings("default")
 def test_a_peer_s_step_of_dinov2_multiplies_what_ours_does():
     pytest.importorskip("lightly", reason="the peers have an environment of their own")
     found = token_speed.row("vit_mini", 32, 8, runs=1)

@@ -11,6 +11,7 @@ from ilk.core import UserError
 from ilk.data.label_maps import FOREGROUND
 
 VALUES = 256  # that a pixel of a mask can have
+SHOWN = 5  # of them that an error lists at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Classes:
         if others:
             raise UserError(
                 "evaluate: every class of the masks of test must be in those of train, "
-                f"{', '.join(others)} not; add train images of it"
+                f"{', '.join(others[:SHOWN])} not; add train images of it, or, if these are "
+                "soft edges of a foreground, write masks of 0 and 255 alone"
             )
 
     def names(self) -> list[str]:
