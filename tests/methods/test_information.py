@@ -1,6 +1,7 @@
 """Methods that compare images with places: their variants, their passes and their tables."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,8 @@ from lightning_fabric import Fabric
 from ilk.core import AlignedKin, UserError
 from ilk.kin_rules import kin_rule
 from ilk.methods import recipe
+from ilk.train import Settings
+from ilk.train.assemble import check_fits
 from tests.laws.world import GIVEN_VIT, batch, progress, small_method, small_trainer
 
 IMAGES, PLACES = 8, 4
@@ -73,3 +76,12 @@ def test_a_mix_by_boxes_does_not_fit_places():
 def test_an_image_and_its_own_places_take_no_mix():
     with pytest.raises(UserError, match="the same view of it shows elsewhere"):
         small_method("dim", "sdmp")
+
+
+def test_a_method_without_any_loss_is_refused():
+    """Before anything is built; one weight above zero is enough."""
+    none = {"local": 0.0, "whole": 0.0, "prior": 0.0}
+    settings = Settings(method="dim", method_options=none, image_size=32)
+    with pytest.raises(UserError, match="dim: the weight of some loss must be above 0"):
+        check_fits(settings)
+    check_fits(replace(settings, method_options={**none, "whole": 0.5}))

@@ -164,6 +164,7 @@ def _given(
 
 def _method(settings: Settings, given: Given) -> Method:
     method = recipe(settings.method, settings.method_options).build(given)
+    _check_loss(method, settings.method)
     if settings.kin is not None:
         method = kin_rule(settings.kin, settings.kin_options).apply(method)
     if settings.mix is not None:
@@ -178,6 +179,13 @@ def _method(settings: Settings, given: Given) -> Method:
     method = with_item_kind(method, kind, frames)
     optimisation = typed_changes(method.optimisation, "optimiser", settings.optimiser_options)
     return replace(method, optimisation=optimisation)
+
+
+def _check_loss(method: Method, name: str) -> None:
+    if not any(term.weight for term in method.terms):
+        raise UserError(
+            f"{name}: the weight of some loss must be above 0, got none; leave one as it is"
+        )
 
 
 def named_backbone(settings: Settings) -> str:
