@@ -134,14 +134,16 @@ PROTOCOLS = ("knn@1", "linear@1", "attentive@1")
 
 
 def cells() -> tuple[Cell, ...]:
-    """What has to be beaten, then a run for each method."""
+    """What has to be beaten, then a run for each method, and AMDIM's with its own encoder."""
     runs = (run(name, BACKBONES.get(name, {})) for name in METHOD_OPTIONS)
     beaten = (
         Cell(name="pixels"),
         Cell(name="untrained", encoder="random:resnet_mini"),
         Cell(name="untrained-vit", encoder="random:vit_mini"),
+        Cell(name="untrained-amdim", encoder="random:amdim_mini"),
     )
-    return (*beaten, *runs)
+    own = replace(run("amdim", {"backbone": "amdim_mini"}), name="amdim-own")
+    return (*beaten, *runs, own)
 
 
 def transformers() -> tuple[Cell, ...]:
@@ -156,7 +158,7 @@ def transformers() -> tuple[Cell, ...]:
 def run(name: str, network: Mapping[str, Any]) -> Cell:
     """A method's cell, with the optimiser that its kind of network has."""
     options, optimiser = dict(METHOD_OPTIONS[name]), OPTIMISER
-    if "backbone" in network:
+    if network.get("backbone") == VIT["backbone"]:
         optimiser = TRANSFORMER
         if "teacher" in options:
             options["teacher"] = "runs/family-vit/moco-v3/seed0"

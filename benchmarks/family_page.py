@@ -101,7 +101,7 @@ def learned(results: Path = RESULTS) -> str:
     lines = [
         "![What every method learned, with intervals](images/family.svg)",
         "",
-        caption(found, below),
+        caption(found, results),
         "",
         f"| method | {' | '.join(heads)} | minutes |",
         f"|---|{'---|' * (len(heads) + 1)}",
@@ -130,8 +130,9 @@ def minutes(row: Mapping[str, Learned]) -> str:
     return ", ".join("-" if taken is None else f"{taken / 60:.0f}" for taken in seconds)
 
 
-def caption(found: Found, below: Mapping[str, Learned]) -> str:
+def caption(found: Found, results: Path) -> str:
     """What was measured how, and what has to be beaten."""
+    below = beaten(results)
     every = [one for row in found.values() for one in row.values()]
     lengths = sorted({one.epochs for one in every if one.epochs is not None})
     ends = [one["interval"] for each in every for one in each.scores.values()]
@@ -156,8 +157,18 @@ def caption(found: Found, below: Mapping[str, Learned]) -> str:
         "`moco-v3` teach `rekd` and `distill`. To be beaten, by "
         f"{words([name.partition('@')[0] for name in PROTOCOLS])}: {'; '.join(baselines)} "
         "([JSON](benchmarks/results/family), [of the transformer]"
-        "(benchmarks/results/family-vit))." + "".join(missing(found))
+        "(benchmarks/results/family-vit))." + own_encoder(results) + "".join(missing(found))
     )
+
+
+def own_encoder(results: Path) -> str:
+    """What AMDIM has learned with the encoder of its authors, where that was measured."""
+    names = ("amdim-own", "untrained-amdim")
+    trained, untrained = (kept_cells(results / "family", name) for name in names)
+    if not trained or not untrained:
+        return " Not measured yet: `amdim` with its own encoder."
+    has, had = (in_percents(Learned.of(ones[0])) for ones in (trained, untrained))
+    return f" `amdim` with its own encoder `amdim_mini` has {has}; untrained that has {had}."
 
 
 def missing(found: Found) -> Iterator[str]:

@@ -19,7 +19,8 @@ TRANSFORMERS = {cell.name: cell for cell in family.transformers()}
 def test_every_method_has_a_cell_and_every_cell_a_method():
     assert {*family.METHOD_OPTIONS, *semi.METHODS} == {*METHODS}
     assert not {*family.METHOD_OPTIONS} & {*semi.METHODS}
-    assert [*CELLS] == ["pixels", "untrained", "untrained-vit", *family.METHOD_OPTIONS]
+    beaten = ["pixels", "untrained", "untrained-vit", "untrained-amdim"]
+    assert [*CELLS] == [*beaten, *family.METHOD_OPTIONS, "amdim-own"]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_every_cell_takes_steps_by_the_common_optimiser(cells: str, name: str, n
     size = 64 if name == "w-mse" else 16
     changes = {"epochs": None, "steps": 2, "batch_size": size, "knn_every": 0, "workers": 1}
     settings = {**family.SHARED, **cell.settings, **changes}
-    if "teacher" in family.METHOD_OPTIONS[name]:  # another cell is that
+    if "teacher" in cell.settings["method_options"]:  # another cell is that
         assert settings["method_options"]["teacher"] == f"runs/{cells}/moco-v3/seed0"
         settings["method_options"] |= {"teacher": "random:resnet_mini"}
     setup = Setup(Settings(**settings), noise)
@@ -100,11 +101,18 @@ def test_the_table_of_scores_has_a_column_for_each_network_and_marks_what_learne
     assert "±5.0 points" in made
     assert "an untrained `resnet_mini` with 30.0 % (25.0 to 35.0)" in made
     assert "Not measured yet on `resnet_mini`: `moco-v2`, " in made
+    assert "Not measured yet: `amdim` with its own encoder." in made
     rows = [line for line in made.splitlines() if line.startswith("| `")]
     assert rows == [
         "| `simclr` | 50.0 | 50.0 |  | *59.0* | *59.0* |  | 10, 2 |",
         "| `ibot` |  |  |  | 70.0 | 70.0 |  | -, 1 |",
     ]
+    kept(tmp_path / "family", "amdim-own", 0.8, seconds=60.0)
+    kept(tmp_path / "family", "untrained-amdim", 0.2)
+    words = (
+        "`amdim_mini` has 80.0 % (75.0 to 85.0), 80.0 % (75.0 to 85.0); untrained that has 20"
+    )
+    assert words in family_page.learned(tmp_path)
     plot = family_page.drawn(tmp_path)
     assert plot.index(">ibot<") < plot.index(">simclr<")
     assert plot.count("stroke-dasharray") == 2
