@@ -130,8 +130,8 @@ class Job:
             facts = facts_of(file)
         except UserError as error:
             raise UserError(
-                f"{self.verb}: {file} must be free or hold a whole table that ilk wrote, it "
-                "does not; choose another output or delete it"
+                f"{self.verb}: {file} must be free or hold a whole table that ilk wrote: "
+                f"{error}; choose another output or delete it"
             ) from error
         other = [
             name

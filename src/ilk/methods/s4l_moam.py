@@ -22,19 +22,8 @@ from ilk.core.facts import LABEL, PSEUDO_LABEL
 from ilk.kin import KnownClass, OwnTask, PastPrediction, Predicted
 from ilk.memory import GivenClasses
 from ilk.method import (
-    EMA,
-    Classes,
-    Given,
-    Head,
-    KnownShare,
-    Method,
-    Mixable,
-    Optimisation,
-    PseudoLabels,
-    Stage,
-    Term,
-    as_taught,
-    labelled_share,
+    EMA, Classes, Given, Head, KnownShare, Method, Mixable, Optimisation, PseudoLabels, Stage,
+    Term, as_taught, labelled_share,
 )  # fmt: skip
 from ilk.objectives import Entropy, ForwardDivergence, SoftCrossEntropy
 
@@ -65,7 +54,6 @@ class S4LMOAM:
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
-        share = labelled_share(self.ratio)
         clean = Output("student", "a", "classifier")
         turned, over = replace(clean, view="turned"), SoftCrossEntropy(temperature=1.0)
         classes, still = (Classes(given.scores),), replace(clean, stopped=True)
@@ -106,7 +94,7 @@ class S4LMOAM:
             encoder="teacher",
             mixable=Mixable(queries=("turned",)),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=share, pooled=False),
+            sampling=KnownShare(share=labelled_share(self.ratio), pooled=False),
             pseudo=PseudoLabels(table=self.pseudo_labels, soft=False),
         )
         return as_taught(made, alone=self.labelled_alone)
