@@ -3,8 +3,7 @@
 Paper: Zhai et al., ICCV 2019, https://arxiv.org/abs/1905.03670
 Idea: what helps with few labels helps together (section 7). One network learns labels,
     rotations of all images, to answer the same after the worst small change (VAT), and to be
-    sure. It labels all images, and another network learns all of this and these labels too.
-    That one is fine-tuned on the labels alone.
+    sure. It labels all images, another learns all this and these labels, then labels alone.
 Against S4L-Rotation: two losses more, and two stages. Against Noisy Student: the network that
     labels has learned from all images before, and the last word have the given labels.
 Departures: all stages have the network that is named; rate of the last stage, a tenth of the
@@ -22,8 +21,19 @@ from ilk.core.facts import LABEL, PSEUDO_LABEL
 from ilk.kin import KnownClass, OwnTask, PastPrediction, Predicted
 from ilk.memory import GivenClasses
 from ilk.method import (
-    EMA, Classes, Given, Head, KnownShare, Method, Mixable, Optimisation, PseudoLabels, Stage,
-    Term, as_taught, labelled_share,
+    EMA,
+    Classes,
+    Given,
+    Head,
+    KnownShare,
+    Method,
+    Mixable,
+    Optimisation,
+    PseudoLabels,
+    Stage,
+    Term,
+    as_taught,
+    labelled_share,
 )  # fmt: skip
 from ilk.objectives import Entropy, ForwardDivergence, SoftCrossEntropy
 
