@@ -28,6 +28,7 @@ from typing import Any
 
 from benchmarks.grid import Cell, Grid
 from benchmarks.mini import DATA, DINO, MOCO_V3, SHARED, grid, lasting
+from ilk.core import UserError
 
 EPOCHS = 20
 OPTIMISER = {
@@ -197,5 +198,11 @@ if __name__ == "__main__":
     parser.add_argument("--network", choices=list(GRIDS), help="both where none is named")
     parser.add_argument("--cell", choices=[cell.name for cell in cells()])
     chosen = parser.parse_args()
+    failed = list[str]()
     for network in [chosen.network] if chosen.network else GRIDS:
-        family(chosen.data, chosen.epochs, network).run(chosen.seeds, chosen.cell)
+        try:  # cells that fail keep no other network waiting
+            family(chosen.data, chosen.epochs, network).run(chosen.seeds, chosen.cell)
+        except UserError as error:
+            failed.append(str(error))
+    if failed:
+        raise SystemExit("\n".join(failed))

@@ -29,8 +29,8 @@ class Learned:
 
     Args:
         scores: value and interval by protocol, as their JSON has them.
-        epochs: of its training; None where there was none.
-        seconds: of a processor, of its training; None where they are unknown.
+        epochs: length of its training; None where there was none.
+        seconds: processor time of its training; None where they are unknown.
     """
 
     scores: Mapping[str, Mapping[str, Any]]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks import svg
 from benchmarks.step_speed import MOCO, step, trainer
 from ilk.data import Arrays
 from ilk.embedding import embed, nearest
@@ -122,26 +123,20 @@ def drawn(points: Sequence[Point], across: str, up: str) -> str:
 
     places = [place(x, y) for x, y in points]
     parts = [
-        f'<text x="{x:.0f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{number:g}</text>'
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="#2563eb"/>'
+        svg.text(x, HEIGHT - BOTTOM + 16, f"{number:g}", "middle")
+        + f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="#2563eb"/>'
         for (x, y), number in zip(places, xs, strict=True)
     ]
     for power in range(low, high + 1):
         y = place(xs[0], 10.0**power)[1]
         parts.append(
             f'<path d="M{LEFT} {y:.1f}H{WIDTH - 24}" stroke="#d4d4d8"/>'
-            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{10.0**power:g}</text>'
+            + svg.text(LEFT - 6, y + 4, f"{10.0**power:g}", "end")
         )
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     parts += [
         f'<polyline points="{line}" fill="none" stroke="#2563eb" stroke-width="2"/>',
-        f'<text x="{(LEFT + WIDTH) / 2}" y="{HEIGHT - 6}" text-anchor="middle">{across}</text>',
-        f'<text x="8" y="16">{up}</text>',
+        svg.text((LEFT + WIDTH) / 2, HEIGHT - 6, across, "middle"),
+        svg.text(8, 16, up),
     ]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'font-family="sans-serif" font-size="11" fill="#3f3f46">\n'
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>\n'
-        + "\n".join(parts)
-        + "\n</svg>\n"
-    )
+    return svg.page(WIDTH, HEIGHT, f"{up} by {across}", parts)

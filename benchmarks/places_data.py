@@ -27,7 +27,7 @@ class Data:
         learned: images that runs learn from.
         train: those of them that probes are trained on.
         test: images that are scored.
-        masks: of ``train`` and ``test``, by these names.
+        masks: what pixels of ``train`` and ``test`` show, by these names.
     """
 
     learned: Source
@@ -41,7 +41,7 @@ def prepared(folder: Path, path: Path) -> None:
 
     Args:
         folder: with MT_Blowhole/Imgs and the others, a PNG as the mask of each JPEG.
-        path: of the parquet file.
+        path: where the parquet file is to be.
     """
     rows = []
     for place in sorted(folder.glob("MT_*/Imgs/*.jpg")):

@@ -111,7 +111,7 @@ def trainer(
 
     Args:
         method: its name.
-        options: of the method.
+        options: fields of the method.
         items: how many images there are.
         classes: how many classes they have.
         changes: other settings.

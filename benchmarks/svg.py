@@ -11,8 +11,8 @@ def page(width: float, height: float, title: str, parts: Sequence[str]) -> str:
     """A plot with its parts on white.
 
     Args:
-        width: of the plot in its own units.
-        height: likewise.
+        width: how wide the plot is, in its own units.
+        height: likewise how high.
         title: what a screen reader says of it.
         parts: elements, drawn in their order.
     """
@@ -44,8 +44,8 @@ def marked(
         across: where the interval begins, the value is and the interval ends.
         y: place from the top.
         square: whether it is no circle.
-        colour: of bar and outline.
-        fill: of the shape; the colour where none is named.
+        colour: what bar and outline have.
+        fill: what the shape has within; the colour where none is named.
     """
     low, at, high = across
     look = f'fill="{fill or colour}" stroke="{colour}" stroke-width="2"'

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ilk.curate import curated, decided, keep_decisions, read_decisions
-from ilk.curate.grouped import kept_clusters
+from ilk.curate.filters import Findings
 from ilk.data import open_source
 from ilk.embedding import embed_to_table
 from ilk.networks import load_encoder
@@ -35,7 +35,7 @@ def test_groups_are_written_as_table_page_and_into_the_index(ilk, photos):
     page = Path("photos-clusters.html").read_text()
     assert page.count("data:image/png") == 8
     index = Index.open(photos)
-    kept = kept_clusters(index.folder / "derived" / "clusters.parquet", index.fingerprint)
+    kept = Findings.of(index).clusters()
     assert kept is not None
     assert kept["key"].to_pylist() == index.columns(["key"])["key"].to_pylist()
     inside = {row["key"] for row in kept.to_pylist() if row["cluster"] == 3}
@@ -46,8 +46,7 @@ def test_groups_are_written_as_table_page_and_into_the_index(ilk, photos):
     said = ilk("select", photos, "-n", "1", "--where", "cluster=3", "--json")
     assert json.loads(said.out)["of"] == len(inside)
     delete_from_index(photos, [index.columns(["key"])["key"][0].as_py()])
-    now = Index.open(photos).fingerprint
-    assert kept_clusters(index.folder / "derived" / "clusters.parquet", now) is None
+    assert Findings.of(Index.open(photos)).clusters() is None
 
 
 def test_a_choice_is_a_list_that_training_takes(ilk, photos, folder):

@@ -65,6 +65,27 @@ def split_options(words: tuple[str, ...]) -> tuple[dict[str, str], ...]:
     return out
 
 
+def options_by_method(
+    words: tuple[str, ...], methods: list[str]
+) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
+    """Options by method, the empty name for all of them; and those of mix, kin, optimiser."""
+    own: dict[str, dict[str, str]] = {}
+    others: dict[str, dict[str, str]] = {"mix": {}, "kin": {}, "optimiser": {}}
+    for name, given in pairs(words).items():
+        place, _, field = name.rpartition(".")
+        place = place.replace("_", "-")
+        if place in others:
+            others[place][field] = given
+        elif not place or place in methods:
+            own.setdefault(place, {})[field] = given
+        else:
+            raise UserError(
+                f"--set: must be field, {', '.join(f'{m}.field' for m in methods)}, mix.field, "
+                f"kin.field or optimiser.field, got {name!r}"
+            )
+    return own, others
+
+
 def with_field(
     words: tuple[str, ...], method: str, field: str, value: object, what: str
 ) -> tuple[str, ...]:

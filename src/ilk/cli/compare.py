@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from rich.table import Table
 
-from ilk.cli.arguments import check_data, literals, minutes, pairs
+from ilk.cli.arguments import check_data, literals, minutes, options_by_method
 from ilk.cli.grid import fitting
 from ilk.cli.tables import print_table
 from ilk.cli.terminal import answer, plain, say, terminal
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ilk.train import Settings
 
 SUMMARY, PAGE = "compare.json", "report.html"
-AXES = ("mix", "kin", "optimiser")
 
 
 def compare(
@@ -116,7 +115,7 @@ def compare(
     from ilk.train import Settings
 
     named = [part.strip() for part in methods.split(",") if part.strip()]
-    own, others = _split(set, named)
+    own, others = options_by_method(set, named)
     given: dict[str, Any] = {
         "backbone": backbone, "backbone_options": literals(backbone_set) or None,
         "labelled": labelled, "labels": labels, "augment": augment, "epochs": epochs,
@@ -163,7 +162,8 @@ def _study(
                 f"protocols: {name} needs masks, and ilk compare takes none; leave it out, and"
                 " score every run by ilk evaluate --train-masks MASKS --test-masks MASKS"
             )
-    for settings in filter(None, (cell.settings for cell in grid)):
+    asked = (cell.settings for cell in grid if cell.settings is not None)
+    for settings in {(one.method, one.kin): one for one in asked}.values():
         open_images(settings, learned)  # likewise: whether the labels are there
     return Study(
         directory=output,
@@ -280,24 +280,3 @@ def _content(study: "Study", found: "Summary") -> dict[str, Any]:
 
 def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _split(
-    words: tuple[str, ...], methods: list[str]
-) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
-    """Options by method, the empty name for all of them; and those of mix, kin, optimiser."""
-    own: dict[str, dict[str, str]] = {}
-    others: dict[str, dict[str, str]] = {axis: {} for axis in AXES}
-    for name, given in pairs(words).items():
-        place, _, field = name.rpartition(".")
-        place = place.replace("_", "-")
-        if place in others:
-            others[place][field] = given
-        elif not place or place in methods:
-            own.setdefault(place, {})[field] = given
-        else:
-            raise UserError(
-                f"--set: must be field, {', '.join(f'{m}.field' for m in methods)}, mix.field, "
-                f"kin.field or optimiser.field, got {name!r}"
-            )
-    return own, others

@@ -276,7 +276,7 @@ def check_probability(name: str, scalar: Scalar) -> None:
     """Refuse a fixed number that is no probability.
 
     Args:
-        name: of the field.
+        name: what the field is called.
         scalar: its value; one that changes is not looked at.
 
     Raises:

@@ -55,8 +55,7 @@ class Findings:
     def of(cls, index: Index) -> "Findings":
         """Those of an index as it is."""
         folder = index.folder.resolve() / DERIVED
-        # no link within the index leads what is written to a folder elsewhere
-        own = all(path.resolve() == path for path in (folder, folder / FOLDER, folder / "page"))
+        own = all(unlinked(path) for path in (folder, folder / FOLDER, folder / "page"))
         return cls(folder if own else None, index.fingerprint, len(index))
 
     def clusters(self) -> pa.Table | None:
@@ -102,6 +101,15 @@ class Findings:
         if self.folder is not None:
             with contextlib.suppress(UserError):  # a folder that is only read
                 save_table(self.folder / name, table, mark, self.state)
+
+
+def unlinked(folder: Path) -> bool:
+    """Whether no link within an index leads what is written to a folder elsewhere.
+
+    Args:
+        folder: below an index whose path was resolved.
+    """
+    return folder.resolve() == folder
 
 
 def rows_of_index(index: Index, text: str) -> Bool[Any, " N"]:

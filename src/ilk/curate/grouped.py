@@ -103,11 +103,6 @@ def groups_of(table: pa.Table) -> tuple[Int64[np.ndarray, " N"], Int64[np.ndarra
     return of, medoids
 
 
-def kept_clusters(path: Path, state: str) -> pa.Table | None:
-    """The groups that were written for a state of an index; None where there are none."""
-    return kept_table(path, MARK, state)
-
-
 def kept_table(path: Path, mark: bytes, state: str) -> pa.Table | None:
     """The table that was written for a state of an index; None where there is none."""
     try:

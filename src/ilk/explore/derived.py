@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ilk.core import UserError, write_whole
+from ilk.curate.filters import unlinked
 
 Arrays = Mapping[str, np.ndarray]
 LAYOUT = 1  # raise it when arrays change their meaning
@@ -72,15 +73,6 @@ def remembered(
         found = make()
         keep(folder, name, of, found)
     return found
-
-
-def unlinked(folder: Path) -> bool:
-    """Whether no link within an index leads what is written to a folder elsewhere.
-
-    Args:
-        folder: below an index whose path was resolved.
-    """
-    return folder.resolve() == folder
 
 
 def _stamp(of: str) -> str:

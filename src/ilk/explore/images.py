@@ -23,8 +23,8 @@ from PIL import Image
 from ilk.core import MinPixels, shown
 from ilk.core.errors import UserError
 from ilk.core.fields import read_plain
+from ilk.curate.filters import unlinked
 from ilk.data import MEMORY, BadItem, Source, cache_folder, decode, read_item
-from ilk.explore.derived import unlinked
 
 THUMBNAIL = 128  # pixels of the longer side
 SCREEN = 1600

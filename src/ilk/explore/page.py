@@ -54,9 +54,8 @@ class Page:
         self.copies: Any = None  # and its `Copies`
         self.maps = Maps(collection, jobs, self.keep)
         self.given = with_folder(collection.table)
-        self.found: Mapping[
-            str, pa.Array
-        ] = {}  # columns that filters may name beside the given
+        # columns that filters may name beside the given
+        self.found: Mapping[str, pa.Array] = {}
         self._lock = threading.Lock()
         for name, values in collection.findings.columns().items():
             self.add(name, values)

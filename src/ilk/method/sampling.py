@@ -1,7 +1,7 @@
 """Which items make a batch, where it is not the next ones of a random order.
 
 Batches are pure functions of seed and step, so that a run resumes exactly; the items of a batch
-differ, so that ranks share none. Axes: N items, B of a batch over all ranks, K taken at once.
+differ, so that ranks share none. Axes: N items, B of a batch over all ranks.
 """
 
 import itertools
@@ -13,11 +13,11 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int
 
-from ilk.core import UserError, seeding
+from ilk.core import UserError
 from ilk.core.facts import LABEL, Fact
+from ilk.method.cycles import Cycle
 
 StepItems = Callable[[int], Int[np.ndarray, " B"]]  # from a step to its items, all different
-_KEPT = 1024  # items from which on an order is kept, for it takes a while to make
 
 
 @runtime_checkable
@@ -83,7 +83,7 @@ class KnownShare:
         chosen = known.values >= 0, known.values < 0
         check_batch(self, int(chosen[0].sum()), len(known.values), batch)
         kinds = [
-            _Cycle(np.flatnonzero(which), count, seed, f"sampling/{self.fact}/{number}")
+            Cycle(np.flatnonzero(which), count, seed, f"sampling/{self.fact}/{number}")
             for number, (which, count) in enumerate(zip(chosen, counts, strict=True))
             if count
         ]
@@ -229,8 +229,8 @@ class Grouped:
         place = np.arange(batch)
         of_group = place // each if self.each is not None else place % groups
         stream = f"sampling/{self.fact}"
-        cycles = [_Cycle(group, each, seed, stream) for group in members]
-        turns = _Cycle(np.arange(len(members)), groups, seed, f"{stream}/groups")
+        cycles = [Cycle(group, each, seed, stream) for group in members]
+        turns = Cycle(np.arange(len(members)), groups, seed, f"{stream}/groups")
         per_round = len(members) // groups
 
         def items(step: int) -> Int[np.ndarray, " B"]:
@@ -276,32 +276,3 @@ class Grouped:
                 f"{name!r:.80} (too few of {len(few)} in {len(names)}); choose a smaller "
                 "batch_size or leave them out of the data"
             )
-
-
-class _Cycle:
-    """Items that are gone through again and again, each time in another order.
-
-    Args:
-        items: N of them.
-        each: K, how many are taken at once; what does not fill K waits for another order.
-        seed: of the run.
-        stream: name of the randomness.
-    """
-
-    def __init__(self, items: Int[np.ndarray, " N"], each: int, seed: int, stream: str) -> None:
-        self._items, self._each, self._seed, self._stream = items, each, seed, stream
-        self._kept: tuple[int, Int[np.ndarray, " N"]] = (-1, items)
-
-    def __call__(self, visit: int) -> Int[np.ndarray, " K"]:
-        """The items of a visit, a pure function of its number."""
-        time, place = divmod(visit, len(self._items) // self._each)
-        return self._order(time)[place * self._each : (place + 1) * self._each]
-
-    def _order(self, time: int) -> Int[np.ndarray, " N"]:
-        if self._kept[0] == time:
-            return self._kept[1]
-        draws = seeding.uniforms(self._seed, time, self._items, self._stream, 1)[:, 0]
-        order = self._items[draws.argsort(kind="stable")]
-        if len(order) >= _KEPT:  # a copy of the numbers, no state: it follows from ``time``
-            self._kept = time, order
-        return order

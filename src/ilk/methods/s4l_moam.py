@@ -64,18 +64,18 @@ class S4LMOAM:
 
     def build(self, given: Given) -> Method:
         """Assemble the parts for a backbone and its images."""
-        clean = Output("student", "a", "classifier")
+        share, clean = labelled_share(self.ratio), Output("student", "a", "classifier")
         turned, over = replace(clean, view="turned"), SoftCrossEntropy(temperature=1.0)
         classes, still = (Classes(given.scores),), replace(clean, stopped=True)
         predicted = Predicted(by=(still,), temperature=1.0)
         labelled = Term(
             name="labelled", queries=(turned,), candidates=classes, objective=over,
-            kin=KnownClass(classes=given.scores), weight=self.classes / (1 + self.ratio),
+            kin=KnownClass(classes=given.scores), weight=self.classes * share,
         )  # fmt: skip
         terms = (
             labelled,
             replace(labelled, name="pseudo", kin=PastPrediction(predictions=PSEUDO_LABEL),
-                    weight=self.classes * self.ratio / (1 + self.ratio)),
+                    weight=self.classes * (1 - share)),
             Term(name="rotation", queries=(replace(turned, head="rotation"),), objective=over,
                  candidates=(Classes(views.TURNS),), kin=OwnTask(classes=views.TURNS),
                  weight=self.rotation),
@@ -104,7 +104,7 @@ class S4LMOAM:
             encoder="teacher",
             mixable=Mixable(queries=("turned",)),
             facts={LABEL: 1.0},
-            sampling=KnownShare(share=labelled_share(self.ratio), pooled=False),
+            sampling=KnownShare(share=share, pooled=False),
             pseudo=PseudoLabels(table=self.pseudo_labels, soft=False),
         )
         return as_taught(made, alone=self.labelled_alone)

@@ -37,7 +37,7 @@ def settings_of(settings: Settings, stage: Stage, place: Callable[[str], Path]) 
     """Settings of one stage: what the method says, and what earlier stages left.
 
     Args:
-        settings: of the whole.
+        settings: what was asked of the whole.
         stage: one of it.
         place: the directory of a stage, by its name.
     """
@@ -56,7 +56,7 @@ def with_batch(settings: Settings, known: int, others: int) -> Settings:
     """The same with a batch that was named, or as much of it as the images of a stage fill.
 
     Args:
-        settings: of the stage.
+        settings: those of the stage.
         known: labelled images.
         others: that the stage sees beside them.
     """
@@ -73,7 +73,7 @@ def check_others(settings: Settings, stages: Sequence[Stage], known: int, others
     """Refuse stages that label images where each has a label, before the first is trained.
 
     Args:
-        settings: of the whole.
+        settings: what was asked of the whole.
         stages: all of them.
         known: labelled images.
         others: without a label.
@@ -98,7 +98,7 @@ def dry_run(
     the others learn from is not known before.
 
     Args:
-        settings: of the run.
+        settings: what was asked of the run.
         data: anything that `ilk.data.open_source` takes.
         say: is given the plan, line by line.
         began: as in `train`.

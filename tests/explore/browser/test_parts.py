@@ -14,7 +14,7 @@ from ilk.search import rows_where
 from ilk.search.where import Compare, parse
 
 SPANS = ("2023", "2024", "2023-12", "2024-01", "2023-12-31", "2024-01-01")
-SAME = [  # filters that the page and the command line must read alike
+SAME = [  # filters that the page and the command line must read the same way
     *(f"{name}{sign}{value}" for name in ("kind", "lens", "year", "day", "key")
       for sign in ("=", "!=", "<", "<=", ">", ">=", "~")
       for value in ("9", "2024", "b", "'*1*'")),
