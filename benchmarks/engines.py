@@ -85,7 +85,11 @@ ENGINES: dict[str, Engine] = {"ilk": render, "torchvision": torchvision}
 
 def learned(engine: Engine, seed: int, data: tuple[Source, Source]) -> dict[str, Any]:
     """Train with an engine and score by k-NN; processor seconds of everything."""
-    settings = Settings(seed=seed, **{**SHARED, **MOCO_V3, "epochs": EPOCHS, "knn_every": 0})
+    settings = Settings(
+        seed=seed,
+        precision="32-true",
+        **{**SHARED, **MOCO_V3, "epochs": EPOCHS, "knn_every": 0},
+    )
     began = time.process_time()
     with (
         tempfile.TemporaryDirectory() as place,

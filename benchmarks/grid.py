@@ -102,7 +102,8 @@ class Grid:
         )
 
     def _cell(self, cell: Cell) -> StudyCell:
-        settings = Settings(**{**self.shared, **cell.settings}) if cell.settings else None
+        asked = {"precision": "32-true", **self.shared, **cell.settings}  # on any machine
+        settings = Settings(**asked) if cell.settings else None
         return StudyCell(
             name=cell.name, settings=settings, learned=cell.images, encoder=cell.encoder
         )
@@ -165,6 +166,7 @@ class Grid:
             "length": record.get("length"),
             # Those that trained it, which may have been earlier.
             **{name: record[name] for name in ("versions", "commit") if name in record},
+            "precision": record.get("precision"),
             "guard": record.get("guard"),
             "online_knn": online_scores(place / "metrics.jsonl"),
             **watched(place / "metrics.jsonl"),

@@ -22,6 +22,7 @@ from benchmarks import (
     data_speed,
     few_speed,
     growth,
+    half_speed,
     kin_speed,
     probe_speed,
     step_speed,
@@ -97,6 +98,7 @@ PARTS: dict[str, Part] = {
     "probes": probe_speed.rows,
     "growth": growth.rows,
     "kin": kin_speed.rows,
+    "halves": half_speed.rows,
 }
 
 

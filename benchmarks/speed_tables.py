@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from benchmarks.grid import RESULTS
+from benchmarks.grid import RESULTS, in_percent
 
 
 def speed() -> list[str]:
@@ -65,3 +65,46 @@ def kin() -> str:
         for row in content["rows"]
     ]
     return "\n".join(lines) + "\n"
+
+
+def halves() -> str:
+    """How much faster networks are in bfloat16, and what methods learn in it."""
+    path = RESULTS / "speed" / "halves.json"
+    if not path.exists():
+        return ""
+    content = json.loads(path.read_text())
+    shared = ", shared with other work" if content["shared"] else ""
+    lines = [
+        f"One thread of {content['machine']['processor']}{shared}, {content['date'][:10]}; a "
+        "forward and a backward pass, medians of processor time "
+        "([JSON](../benchmarks/results/speed/halves.json)).",
+        "",
+        "| network | bfloat16, times as fast | taken when the precision is open |",
+        "|---|---|---|",
+        *(
+            f"| {row['work']} | {row['ratio']:.2f} | {'yes' if row['chosen'] else 'no'} |"
+            for row in content["rows"]
+            if "skipped" not in row
+        ),
+    ]
+    return "\n".join([*lines, "", *_learned()]) + "\n"
+
+
+def _learned() -> list[str]:
+    """Scores of the cells of `benchmarks.precision`, beside the family's own."""
+    lines = [
+        "Twenty epochs of 10,000 images of CIFAR-10, `resnet_mini`, one seed, with 95 % "
+        "intervals over test images, and the processor seconds of training "
+        "([JSON](../benchmarks/results/precision)):",
+        "",
+        "| method | precision | k-NN | linear | seconds |",
+        "|---|---|---|---|---|",
+    ]
+    for path in sorted((RESULTS / "precision").glob("*-seed0.json")):
+        for words, folder in (("single", "family"), ("bfloat16", "precision")):
+            cell = json.loads((RESULTS / folder / path.name).read_text())
+            scores = [in_percent(r) for r in cell["results"] if r["protocol"] != "attentive@1"]
+            spent = cell["train_processor_seconds"]
+            shown = "" if spent is None else f"{spent:.0f}"
+            lines.append(f"| {cell['cell']} | {words} | {' | '.join(scores)} | {shown} |")
+    return lines

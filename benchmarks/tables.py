@@ -20,7 +20,7 @@ from benchmarks import (
 from benchmarks.gains import regimes
 from benchmarks.grid import in_percent
 from benchmarks.pixels import CELLS, EPOCHS
-from benchmarks.speed_tables import kin, speed
+from benchmarks.speed_tables import halves, kin, speed
 from ilk.core.counts import count
 
 ROOT = Path(__file__).parents[1]
@@ -60,8 +60,8 @@ def results_page(text: str) -> str:
 
 
 def speed_page(text: str) -> str:
-    """The page on speed with its table as it must be."""
-    return between(text, "kin", kin())
+    """The page on speed with its tables as they must be."""
+    return between(between(text, "kin", kin()), "halves", halves())
 
 
 def continue_page(text: str) -> str:

@@ -38,6 +38,14 @@ def _signals_as_usual() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _plain_processor() -> Iterator[None]:
+    """Runs of the tests compute in single precision, on any machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("torch.cpu.get_capabilities", dict, raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Listings of this session are nobody's business but its own."""
     with pytest.MonkeyPatch.context() as patch:

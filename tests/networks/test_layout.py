@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from ilk.networks import fastest_layout
+from ilk.networks import fast_in_bfloat16, fastest_layout
+from ilk.networks.backbone import backbone_without_weights
 
 LAST, PLAIN = torch.channels_last, torch.contiguous_format
 
@@ -44,6 +45,24 @@ for words in sys.argv[1:]:
 )
 def test_channels_come_last_but_where_that_does_harm(network, layout):
     assert fastest_layout(network) == layout
+
+
+@pytest.mark.parametrize(
+    ("name", "fast"),
+    [
+        ("resnet_mini", True),
+        ("resnet_mini_1d", True),
+        ("vit_mini", False),
+        ("resnext50_32x4d", True),
+        ("swin_tiny_patch4_window7_224", True),
+        ("mobilenetv3_small_100", False),
+        ("convnext_atto", False),
+    ],
+)
+def test_narrow_kernels_are_slow_in_bfloat16(name, fast):
+    size = 224 if name.startswith("swin") else 64
+    network = backbone_without_weights(name, image_size=size, channels=3, options={})
+    assert fast_in_bfloat16(network) is fast
 
 
 def test_a_backward_pass_in_the_chosen_layout_ends_no_process():

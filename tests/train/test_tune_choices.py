@@ -137,7 +137,7 @@ def test_fewer_parameters_learn_and_the_plan_says_which():
     block, norm = 7224, 2 * 24  # parameters
     lora = 4 * 24 + 24 * 4
     assert learning == block + norm + 2 * 2 * norm + 2 * 2 * lora
-    line = running(settings, {"tune.rank": 4}, "", unseen(Arrays(*_few())))
+    line = running(settings, {"tune.rank": 4}, "", unseen(Arrays(*_few())), "32-true")
     words = in_words(Tuning(parts="lora", rank=4))
     assert f'what learns of the backbone: {words}, by tune="lora", after 7 steps' in line
     assert "not as in the paper" not in line

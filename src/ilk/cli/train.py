@@ -177,7 +177,8 @@ def train(
     device
         Train on this device.
     precision
-        Compute in numbers of this kind; auto is bf16-mixed on GPUs that have it, else 32-true.
+        Compute in numbers of this kind; auto is bf16-mixed on GPUs that have it, and on
+        processors that have it for networks that are faster so, else 32-true.
     strategy
         Share the work of several devices, started by torchrun or Slurm, in this way.
     compile

@@ -34,7 +34,7 @@ from ilk.networks.information import (
     UniformCritic,
     check_rows_apart,
 )
-from ilk.networks.layout import fastest_layout
+from ilk.networks.layout import fast_in_bfloat16, fastest_layout
 from ilk.networks.lora import merged
 from ilk.networks.masked import (
     HIDDEN,
@@ -135,6 +135,7 @@ __all__ = [
     "encode",
     "export_onnx",
     "export_timm",
+    "fast_in_bfloat16",
     "fastest_layout",
     "feature_dim",
     "field_shape",

@@ -1,10 +1,12 @@
 """Devices, precision and distribution: what Lightning Fabric is given."""
 
 import inspect
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 from lightning_fabric.strategies import DDPStrategy, ModelParallelStrategy
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard
@@ -28,7 +30,7 @@ def launch_fabric(settings: Settings) -> tuple[Fabric, Precision]:
     Raises:
         UserError: the device is not there.
     """
-    device = _device(settings)
+    device = device_of(settings)
     precision: Precision = from_first(lambda: _precision(settings, device))
     world, local = launched_processes()
     if settings.strategy == "fsdp" and world > 1:
@@ -41,12 +43,14 @@ def launch_fabric(settings: Settings) -> tuple[Fabric, Precision]:
         # While heads learn alone, the backbone takes no part in the backward pass.
         resting = settings.tune is not None
         strategy = data_parallel(unused=resting) if world > 1 else "auto"
+    half = precision == "bf16-mixed"  # asked for by its name, Fabric announces it
     fabric = Fabric(
         accelerator=device,
         devices=local,
         num_nodes=max(world // local, 1),
         strategy=strategy,
-        precision=precision,
+        precision=None if half else precision,
+        plugins=[MixedPrecision("bf16-mixed", device)] if half else None,
     )
     fabric.launch()
     return fabric, precision
@@ -75,7 +79,12 @@ def fully_sharded(world: int) -> ModelParallelStrategy:
     return ModelParallelStrategy(cut, data_parallel_size=world, tensor_parallel_size=1)
 
 
-def _device(settings: Settings) -> str:
+def device_of(settings: Settings) -> str:
+    """Where to compute: cpu, cuda or mps.
+
+    Raises:
+        UserError: the device is not there.
+    """
     there = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
@@ -91,6 +100,28 @@ def _device(settings: Settings) -> str:
 def _precision(settings: Settings, device: str) -> Precision:
     if settings.precision != "auto":
         return settings.precision
-    # On processors without native support bfloat16 is many times slower than single precision.
     fast = device == "cuda" and torch.cuda.is_bf16_supported()
     return "bf16-mixed" if fast else "32-true"
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor multiplies in bfloat16; others take many times as long so."""
+    if not hasattr(torch.cpu, "get_capabilities"):  # of torch before its release 2.10
+        return False
+    there = torch.cpu.get_capabilities()
+    return bool(there.get("avx512_bf16") or there.get("amx_bf16"))
+
+
+def as_before(settings: Settings, precision: object) -> Settings:
+    """Settings with the precision that a run began with, unless this machine is slow in it.
+
+    Args:
+        settings: of the run.
+        precision: what its record says.
+    """
+    if settings.precision != "auto" or precision not in ("32-true", "bf16-mixed"):
+        return settings
+    slow = device_of(settings) != "cuda" and not has_bfloat16()
+    if precision == "bf16-mixed" and slow:
+        return settings
+    return replace(settings, precision=precision)

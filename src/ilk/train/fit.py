@@ -12,6 +12,7 @@ from ilk.core import UserError, check_writable, lock, sweep
 from ilk.data import Source, left_out, unlabelled_because
 from ilk.networks import Encoder, PretrainedTeacher
 from ilk.networks.classifier import LEARNED
+from ilk.train.devices import as_before
 from ilk.train.guard.guard import BEST
 from ilk.train.images import beside, check_places, shared_images
 from ilk.train.length import Length
@@ -141,7 +142,7 @@ def _resume(
             watcher.on_message(f"a new schedule begins: {in_words(record['length'])}")
         check_unfinished(record, directory)
     source = _same_source(directory, record, data)
-    settings = replace(recorded_settings(record), **moved)
+    settings = as_before(replace(recorded_settings(record), **moved), record.get("precision"))
     start = together(lambda: kept(settings, directory))
     setup = _built(settings, source, length_in(record), start)
     run = Run(setup, directory, watcher, record)
@@ -201,9 +202,9 @@ def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
 
 
 def _note_threads(setup: Setup, record: dict[str, Any], watcher: Watcher) -> None:
-    """Say where sums will be taken in another order than before, and keep it."""
-    before = {name: record.get(name) for name in ("processes", "threads", "device")}
+    """Say where the last bits of sums will not be those of before, and keep it."""
     now_ = setup.computed_on()
+    before = {name: record.get(name) for name in now_}
     if before != now_:
         changes = ", ".join(
             f"{name} {before[name]} before, {now_[name]} now"
@@ -272,7 +273,6 @@ def _record(setup: Setup, data: Any) -> dict[str, Any]:
         "peak_lr": setup.trainer.pace.peak,
         **setup.continued(),
         **setup.computed_on(),
-        "precision": setup.precision,
         "data": {
             "spec": absolute_places(data),
             "name": source.name,

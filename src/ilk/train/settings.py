@@ -71,7 +71,8 @@ class Settings:
         workers: number of threads that make views; None is one per core.
         checkpoint_every: steps between checkpoints; None is once an epoch.
         device: where to compute; auto takes a GPU where there is one.
-        precision: numbers to compute in; auto is bf16-mixed on GPUs that have it, else 32-true.
+        precision: numbers to compute in; auto is bf16-mixed on GPUs that have it, and on
+            processors that have it for networks that are faster so, else 32-true.
         compile: whether the backbones are compiled.
         knn_every: epochs between online k-NN scores where labels exist; 0 is never, None about
             twenty in a run.

@@ -257,11 +257,12 @@ class Setup:
         return measured_encoder(self.trainer, loader, teacher.measured)
 
     def computed_on(self) -> dict[str, Any]:
-        """What the order of sums depends on."""
+        """What the last bits of a sum depend on."""
         return {
             "processes": self.fabric.world_size,
             "threads": torch.get_num_threads(),
             "device": str(self.fabric.device),
+            "precision": self.precision,
         }
 
     def state(self) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from ilk.data import Source
 from ilk.method import largest
 from ilk.networks import Encoder
 from ilk.train.assemble import head_parameters, method_without_weights, parameters
-from ilk.train.devices import Precision, launch_fabric
+from ilk.train.devices import Precision
 from ilk.train.images import remarks
 from ilk.train.length import Length, length_of
 from ilk.train.loop.probe import GALLERY, QUERIES
@@ -23,6 +23,7 @@ from ilk.train.planning.machine import Memory, memory_of
 from ilk.train.planning.made import Plan
 from ilk.train.planning.measure import Cost, measure
 from ilk.train.planning.packing import packing_line
+from ilk.train.planning.precision import planned_fabric
 from ilk.train.planning.survey import Survey, check_enough, surveyed
 from ilk.train.planning.timing import Timing
 from ilk.train.planning.tuning import tuned, with_parts
@@ -53,8 +54,7 @@ def plan(
         source: the images.
         fabric: devices and precision.
         say: is given the plan, line by line as it becomes known.
-        began: ``time.monotonic()`` when the command began, of whose minutes there are fewer
-            since then; None is now.
+        began: ``time.monotonic()`` when the command, whose minutes run, began; None is now.
 
     Raises:
         UserError: something cannot be done as asked, or there is not memory enough for it.
@@ -79,7 +79,7 @@ def planned_setup(
         start: the backbone with the weights to start from; None is random ones.
         began: as in ``plan``.
     """
-    made = plan(settings, source, fabric := launch_fabric(settings), say, began)
+    made = plan(settings, source, fabric := planned_fabric(settings), say, began)
     return Setup(made.settings, source, length=made.length, fabric=fabric, start=start), made
 
 
@@ -265,7 +265,7 @@ class _Planner:
         )
         if cost is None:
             return self._warned(made, None)
-        timing = self._timing(settings, cost)
+        timing, numbers = self._timing(settings, cost), self.fabric[1]
         takes = Takes(
             seconds=seconds_of(settings, length, timing),
             step=timing.step,
@@ -275,7 +275,7 @@ class _Planner:
             after=timing.after,
             capped=self.capped,
         )
-        self._tell("runs", running(settings, made.chosen, self.row.why, self.survey))
+        self._tell("runs", running(settings, made.chosen, self.row.why, self.survey, numbers))
         self._tell("takes", taking(settings, length, takes))
         made = replace(
             made, seconds=takes.seconds, step_seconds=takes.step, memory=takes.memory

@@ -18,11 +18,22 @@ LEFT = 0.1  # of the first weights, likewise
 FEW = 100  # images, likewise
 COLOURS = 3  # channels
 ROUNDING = 0.1  # of a named time, by which a run may be longer
+HALVES = {"bf16-mixed": ", in bfloat16", "16-mixed": ", in half precision"}
 OF_ITS_OWN = ("backbone", "image_size", "batch_size", "mix")  # the line has them
 
 
-def running(settings: Settings, chosen: Mapping[str, Any], why: str, survey: Survey) -> str:
-    """What will run, and why."""
+def running(
+    settings: Settings, chosen: Mapping[str, Any], why: str, survey: Survey, numbers: str
+) -> str:
+    """What will run, and why.
+
+    Args:
+        settings: with nothing left open.
+        chosen: those that a person did not name.
+        why: the reason for the network.
+        survey: of the images.
+        numbers: the precision.
+    """
     parts = [settings.method, settings.kin, settings.mix]
     what = " + ".join(part for part in parts if part)
     size = f"{settings.image_size} px"
@@ -30,7 +41,7 @@ def running(settings: Settings, chosen: Mapping[str, Any], why: str, survey: Sur
         size += " (images are enlarged to that)"
     line = (
         f"{what} with {settings.backbone} at {size}, "
-        f"{count(settings.batch_size or 0, 'image')} a step"
+        f"{count(settings.batch_size or 0, 'image')} a step{HALVES.get(numbers, '')}"
     )
     if "backbone" in chosen and settings.defaults == "fitted":
         line += f": {why}"
