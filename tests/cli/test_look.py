@@ -25,7 +25,8 @@ def test_a_page_of_a_run_and_of_a_network(ilk, run, folder):
     ("words", "said"),
     [
         (("-o", "page.png"), "must end in .html"),
-        (("--images", "0"), "--images: must be at least 1"),
+        (("--images", "0"), "--images: must be 1 to 200"),
+        (("--images", "201"), "--images: must be 1 to 200, which one page can show, got 201"),
     ],
 )
 def test_what_is_refused(ilk, run, folder, words, said):
@@ -34,9 +35,18 @@ def test_what_is_refused(ilk, run, folder, words, said):
     assert said in found.err
 
 
-def test_drawings_of_a_run_stand_on_its_page_and_in_its_report(ilk, folder):
+@pytest.mark.parametrize(
+    ("method", "chapter"),
+    [
+        ("simmim", "Reconstructions"),
+        ("rotation", "Tasks and answers"),
+        ("colorization", "Colours"),
+        ("vicregl", "Places that are kin"),
+    ],
+)
+def test_answers_of_a_run_stand_on_its_page_and_in_its_report(ilk, folder, method, chapter):
     made = ilk(
-        "train", folder / "train", "--method", "simmim", "--backbone", "resnet_mini",
+        "train", folder / "train", "--method", method, "--backbone", "resnet_mini",
         "--backbone-set", "widths=(8,16)", "--backbone-set", "depths=(1,1)", "--image-size",
         "32", "--batch-size", "8", "--workers", "1", "--steps", "1", "-o", "drawn",
     )  # fmt: skip
@@ -44,4 +54,4 @@ def test_drawings_of_a_run_stand_on_its_page_and_in_its_report(ilk, folder):
     for words in (("look", "drawn", folder / "test"), ("report", "drawn")):
         said = ilk(*words, "-o", "page.html")
         assert said.code == 0, said.err
-        assert "<h2>Reconstructions</h2>" in Path("page.html").read_text()
+        assert f"<h2>{chapter}</h2>" in Path("page.html").read_text()

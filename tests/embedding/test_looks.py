@@ -59,7 +59,9 @@ def test_an_unreadable_image_is_left_out_and_named(tmp_path):
     seen = look(load_encoder("random:resnet_mini", image_size=32), source, [0, 1], {})
     assert [one.item for one in seen.images] == [1]
     assert [bad.index for bad in seen.bad] == [0]
-    with pytest.raises(UserError, match="images must be readable"):
+    with pytest.raises(
+        UserError, match=r"must be readable, got none of 1; the first is \S*bad"
+    ):
         look(load_encoder("random:resnet_mini", image_size=32), source, [0], {})
 
 

@@ -65,7 +65,9 @@ def test_enlarging_lays_squares_out():
             torch.testing.assert_close(out[1, :, y, x], values[:, y % 2, x % 2])
 
 
-@pytest.mark.parametrize(("size", "side"), [(32, 4), (224, 7), (100, 25), (6, 3)])
+@pytest.mark.parametrize(
+    ("size", "side"), [(32, 4), (224, 7), (100, 13), (97, 13), (33, 9), (15, 15), (6, 3)]
+)
 def test_an_image_decoder_draws_any_size(size, side):
     decoder = ImageDecoder(8, 3, size, hidden=8)
     assert decoder.side == side

@@ -14,6 +14,7 @@ from ilk.networks import (
     check_heads,
     mlp,
 )
+from ilk.networks.places import map_grid
 
 SIZES = {
     "resnet_mini": ({"widths": (8, 16), "depths": (1, 1)}, 16, (4, 4)),
@@ -152,3 +153,21 @@ def test_a_clip_is_not_taken_for_tiles():
     trunk = backbone("resnet_mini_3d", image_size=16, options=options)
     out = Network(trunk)(torch.randn(2, 3, 4, 16, 16), {"feature"})
     assert out["feature"].shape == (2, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "stride", "side"),
+    [
+        ("resnet_mini", 32, 16, 2),
+        ("resnet_mini", 33, 16, 3),
+        ("resnet_mini", 36, 16, 3),
+        ("resnet_mini", 97, 32, 4),
+        ("vit_mini", 40, 5, 8),
+        ("vit_mini", 48, 6, 8),
+        ("amdim_mini", 32, 4, 5),
+        ("amdim_mini", 64, 8, 5),
+    ],
+)
+def test_places_are_so_far_apart(name, size, stride, side):
+    network = backbone(name, image_size=size)
+    assert map_grid(network, size, 3) == (stride, side) == (network.stride, network.map_side)

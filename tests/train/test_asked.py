@@ -206,3 +206,30 @@ def test_a_transformer_is_chosen_and_others_are_refused(name):
     why = "must be a vision transformer|must show one place for each patch"
     with pytest.raises(UserError, match=why):
         assemble(replace(settings, backbone="resnet18", image_size=64), 64, 10, 0)
+
+
+def test_a_network_that_takes_patches_alone_is_chosen_for_cpc():
+    chosen = with_network(Settings(method="cpc"), NETWORKS[0], 32.0)
+    assert chosen.backbone == "vit_mini"
+    assemble(replace(chosen, method_options=SMALL["cpc"]), 32, 8, 0)
+
+
+@pytest.mark.parametrize(
+    ("method", "backbone", "size", "said"),
+    [
+        ("simmim", "resnet_mini", 97, "image_size: must divide into cells .* take 96"),
+        ("inpainting", "resnet_mini", 37, "image_size: must divide into cells .* 32 or 40"),
+        ("simmim", "resnet_mini", 36, "tile an image, .* 3 x 3 places, 16 px apart, of 36 px"),
+        ("simmim", "amdim_mini", 32, "tile an image, .* 5 x 5 places, 4 px apart, of 32 px"),
+        ("ibot", "amdim_mini", 32, "one place for each patch .* 5 x 5 places of 32 px"),
+    ],
+)
+def test_cells_and_places_must_cover_the_image(method, backbone, size, said):
+    with pytest.raises(UserError, match=said):
+        assemble(Settings(method=method, backbone=backbone), size, 8, 0)
+
+
+def test_holes_and_drawings_of_one_vector_need_no_places():
+    for size in (33, 36):
+        method, _ = assemble(Settings(method="inpainting", backbone="resnet_mini"), size, 8, 0)
+        assert 4 <= size // method.derived[0].cell <= 16

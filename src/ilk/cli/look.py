@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ilk.data import Source
     from ilk.viewer import Chapter
 
+MOST = 200  # images of a page: some 10 MB at 32 px, and a few times that at 224
+
 
 def look(
     encoder: str,
@@ -44,7 +46,7 @@ def look(
     output
         Write the page to this file, which ends in .html.
     images
-        Show so many images, drawn from all of them.
+        Show so many images, drawn from all of them, 200 at most.
     seed
         Draw them from this seed.
     image_size
@@ -57,8 +59,8 @@ def look(
     from ilk.core.endings import check_page
 
     check_data("look", data)
-    if images < 1:
-        raise UserError(f"--images: must be at least 1, got {images}")
+    if not 1 <= images <= MOST:
+        raise UserError(f"--images: must be 1 to {MOST}, which one page can show, got {images}")
     check_page(output)
     check_writable(output, "-o")
     from ilk.data import open_source
@@ -99,12 +101,7 @@ def _answers(
     from ilk.data import Subset
     from ilk.train import look_answers
     from ilk.train.records.record import RECORD
-    from ilk.viewer import (
-        colour_chapters,
-        pair_chapters,
-        reconstruction_chapters,
-        task_chapters,
-    )
+    from ilk.viewer import answer_chapters
 
     run = Path(encoder)
     if not (run / RECORD).is_file():
@@ -114,9 +111,4 @@ def _answers(
     except UserError as reason:
         say(console, f"[yellow]note:[/] what the run answers is not shown: {plain(reason)}")
         return (), f"What the run answers is not shown: {reason}."
-    return (
-        *reconstruction_chapters(found.drawings),
-        *colour_chapters(found.colours),
-        *task_chapters(found.tasks),
-        *pair_chapters(found.pairs),
-    ), ""
+    return answer_chapters(found), ""

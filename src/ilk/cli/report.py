@@ -44,8 +44,8 @@ def report(
     output
         Write the page to this file.
     gallery
-        Show mistakes, and what a run drew of images; vectors that are no longer kept are
-        computed again for that.
+        Show mistakes, and what a run answers of images: what it draws, its tasks, places that
+        are kin; vectors that are no longer kept are computed again for that.
     batch_size
         Send so many images through the encoder at once.
     device
@@ -68,8 +68,8 @@ def report(
     if all((place / RECORD).is_file() and not (place / FILE).exists() for place in evaluations):
         learned = training_report(evaluations)
         if gallery:
-            drawn = _drawings(evaluations[0], _own_images(evaluations[0]))
-            learned = replace(learned, chapters=(*learned.chapters, *drawn))
+            answered = _answers(evaluations[0], _own_images(evaluations[0]))
+            learned = replace(learned, chapters=(*learned.chapters, *answered))
         _tell(console, write_report(output, learned), evaluations)
         return
     found = read_evaluations(evaluations)
@@ -80,7 +80,7 @@ def report(
         chapters, notes = _mistakes(console, found[0], how)
         names = found[0].names
         if "encoder" in names:
-            chapters += _drawings(Path(names["encoder"]), names.get("test"))
+            chapters += _answers(Path(names["encoder"]), names.get("test"))
     path = write_report(output, evaluations_report(found, chapters, notes))
     _tell(console, path, evaluations)
 
@@ -118,20 +118,18 @@ def _own_images(run: Path) -> "str | list[str] | None":
     return read_record(run)["data"].get("spec")
 
 
-def _drawings(run: Path, spec: "str | list[str] | None") -> "tuple[Chapter, ...]":
-    """What a run that predicts pixels draws of some images, where both are still there."""
+def _answers(run: Path, spec: "str | list[str] | None") -> "tuple[Chapter, ...]":
+    """What a run answers of some images, where both are still there."""
     from ilk.data import open_source
-    from ilk.train import preview_reconstructions
-    from ilk.viewer import reconstruction_chapters
+    from ilk.train import look_answers
+    from ilk.viewer import answer_chapters
 
     if spec is None or not run.is_dir():
         return ()
     try:
-        images = open_source(spec)
-        found = preview_reconstructions(run, images)
+        return answer_chapters(look_answers(run, open_source(spec)))
     except UserError:  # a run without checkpoint, or images that are gone
         return ()
-    return reconstruction_chapters(found)
 
 
 def _looked_up(

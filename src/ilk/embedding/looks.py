@@ -92,7 +92,10 @@ def look(encoder: Encoder, source: Source, items: list[int], reading: Reading) -
         )
     views, good, bad = _views(encoder, source, items)
     if not good:
-        raise UserError(f"look: images must be readable, got {bad[0].reason} of {bad[0].key}")
+        raise UserError(
+            f"look: some image must be readable, got none of {len(bad)}; the first is "
+            f"{bad[0].key}: {bad[0].reason}"
+        )
     places: list[Tensor] = []
     weights: list[Tensor] = []
     kind = ""

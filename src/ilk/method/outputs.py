@@ -9,8 +9,8 @@ from ilk.kin import KnownClass, KnownOrPredicted
 from ilk.method.record import Method
 from ilk.method.references import outputs_in, parts_in
 from ilk.method.term import Patches, Term
-from ilk.networks import ASKED, FEATURE, HIDDEN, SHOWN, Head
-from ilk.views import MaskedView
+from ilk.networks import ASKED, FEATURE, HIDDEN, MAP, Head
+from ilk.views import MaskedView, PatchGrid
 
 OWN_IMAGE = "it compares an image with what the same view of it shows elsewhere"
 _FEATURE = frozenset(("feature",))
@@ -104,13 +104,34 @@ def asks_for_places(method: Method) -> bool:
     return any(head.asked or head.on == ASKED for head in method.heads.values())
 
 
+def encodes_patches(method: Method) -> bool:
+    """Whether patches of an image go through the backbone one by one, as rows of a batch."""
+    return any(isinstance(view, PatchGrid) for view in method.derived)
+
+
+def draws_on_map(method: Method) -> bool:
+    """Whether pixels are predicted from the backbone's map, so that its places are squares."""
+    asked = [
+        query.head
+        for term in method.terms
+        if isinstance(term.candidates[0], Patches)
+        for query in term.queries
+        if isinstance(query, Output)
+    ]
+    return any(root_of(method.heads, name) == MAP for name in asked)
+
+
+def root_of(heads: Mapping[str, Head], name: str) -> str:
+    """What of the backbone an output rests on."""
+    while name in heads:
+        name = heads[name].on
+    return name
+
+
 def places_read(heads: Mapping[str, Head], outputs: Iterable[Output]) -> tuple[str, ...]:
     """Which outputs rest on the backbone's ``map`` or ``tokens``, by name, each once."""
-    roots = {name: name for name in (*SHOWN, HIDDEN)}
-    for name, head in heads.items():  # each stands after the one that it sits on
-        roots[name] = roots[head.on]
     names = dict.fromkeys(output.head for output in outputs)
-    return tuple(name for name in names if roots[name] != FEATURE)
+    return tuple(name for name in names if root_of(heads, name) != FEATURE)
 
 
 def label_head(method: Method) -> str | None:

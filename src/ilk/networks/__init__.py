@@ -46,7 +46,7 @@ from ilk.networks.masked import (
 )
 from ilk.networks.network import Head, Network, SameAs, check_heads, check_name
 from ilk.networks.own import OWN, VIT, frame_count, item_kind
-from ilk.networks.patches import check_patches, near_eighth, patch_of, patch_side
+from ilk.networks.patches import check_cells, check_patches, near_eighth, patch_of, patch_side
 from ilk.networks.places import (
     ASKED,
     EARLY,
@@ -122,6 +122,7 @@ __all__ = [
     "Tuning",
     "UniformCritic",
     "backbone",
+    "check_cells",
     "check_drops_patches",
     "check_heads",
     "check_name",

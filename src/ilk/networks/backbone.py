@@ -16,7 +16,7 @@ from ilk.core.names import did_you_mean
 from ilk.networks.hub import offline_if_unreachable
 from ilk.networks.options import PRETRAINED, check_image, check_name, check_options
 from ilk.networks.own import OWN, input_shape, item_kind, own_network
-from ilk.networks.places import map_stride
+from ilk.networks.places import map_grid
 
 Stem = Literal["small", "pooled", "plain"]
 STEMS: tuple[Stem, ...] = ("small", "pooled", "plain")
@@ -73,7 +73,9 @@ def backbone(
     network.num_features = _width(network, name, shape)
     network.reads = item_kind(name)
     images = network.reads == "image"
-    network.stride = map_stride(network, image_size, channels) if images else image_size
+    network.stride, network.map_side = (
+        map_grid(network, image_size, channels) if images else (image_size, 1)
+    )
     return network
 
 

@@ -14,6 +14,7 @@ from ilk.networks.masked import spread
 from ilk.networks.surgery import sincos_positions
 
 START = 4  # pixels: from this side on a decoder doubles, where the image divides so
+LARGEST_START = 16  # and otherwise from a side that is no larger, or one row and column less
 
 
 class TokenDecoder(nn.Module):
@@ -106,15 +107,15 @@ class ImageDecoder(nn.Module):
 
     def __init__(self, width: int, channels: int, size: int, *, hidden: int = 64) -> None:
         super().__init__()
-        steps = 0
-        while (size >> steps) % 2 == 0 and size >> steps > START:
-            steps += 1
-        self.side = size >> steps
+        sides = [size]
+        while sides[-1] > START and (sides[-1] % 2 == 0 or sides[-1] > LARGEST_START):
+            sides.append(-(-sides[-1] // 2))
+        self.side = sides.pop()
         self.first = nn.Linear(width, hidden * self.side**2)
         layers: list[nn.Module] = [nn.BatchNorm2d(hidden), nn.ReLU(inplace=True)]
-        for _ in range(steps):
+        for side in reversed(sides):
             layers += [
-                nn.Upsample(scale_factor=2),
+                nn.Upsample(size=(side, side)),
                 nn.Conv2d(hidden, hidden, 3, padding=1, bias=False),
                 nn.BatchNorm2d(hidden),
                 nn.ReLU(inplace=True),

@@ -164,6 +164,6 @@ def check_rows_apart(backbone: nn.Module) -> None:
     if any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in backbone.modules()):
         raise UserError(
             "backbone: must not normalise over the batch, through which patches of an image "
-            f"see one another, but {type(backbone).__name__} does; set "
-            "backbone_options.norm_layer=groupnorm1, or take a transformer such as vit_mini"
+            f"see one another, but {type(backbone).__name__} does; take a transformer such as "
+            'vit_mini, or a residual network with backbone_options={"norm_layer": "groupnorm1"}'
         )

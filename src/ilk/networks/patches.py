@@ -64,6 +64,26 @@ def near_eighth(image_size: int) -> int:
     return min(sides, key=lambda side: abs(side - image_size / 8))
 
 
+def check_cells(image_size: int, cell: int) -> None:
+    """Refuse an image size whose divisors leave no cells near an eighth of it, as of 37 px.
+
+    Args:
+        image_size: side of the images, in pixels.
+        cell: side of a cell of which some are hidden, in pixels.
+
+    Raises:
+        UserError: a cell is less than half of an eighth, or more than twice of it.
+    """
+    if 4 <= image_size // cell <= 16:
+        return
+    below, above = image_size // 8 * 8, -(-image_size // 8) * 8
+    near = " or ".join(str(size) for size in dict.fromkeys((below, above)) if size)
+    raise UserError(
+        f"image_size: must divide into cells near an eighth of it, of which some are hidden, "
+        f"got {image_size}; take {near}"
+    )
+
+
 def check_patches(name: str, patch: int, image_size: int) -> None:
     """Refuse an image size that would have to be padded, cropped or interpolated.
 

@@ -20,6 +20,7 @@ FEATURE, MAP, TOKENS, SEQUENCE, ASKED, EARLY = SHOWN = (
     "asked",
     "early",
 )
+MORE = 256  # pixels by which a larger image is larger, about
 Field = Literal["feature", "map", "tokens"]  # what is kept of an image
 
 
@@ -127,8 +128,11 @@ def asked_tokens(tokens: Float[Tensor, "B N C"], mask: Mask | None) -> Float[Ten
     return tokens[mask.asked_cells()]
 
 
-def map_stride(backbone: nn.Module, image_size: int, channels: int) -> int:
-    """Pixels between two places of a backbone's map; the whole side where it has no map.
+def map_grid(backbone: nn.Module, image_size: int, channels: int) -> tuple[int, int]:
+    """Pixels between two places of a backbone's map, and its places along a side.
+
+    The whole side and one where it has no map. Where convolutions pad the image or leave its
+    border out, places do not tile it. A larger image then tells how far they are apart.
 
     Args:
         backbone: in any mode, which it keeps.
@@ -136,7 +140,17 @@ def map_stride(backbone: nn.Module, image_size: int, channels: int) -> int:
         channels: the number of channels of that image.
     """
     shape = _tried(backbone, image_size, channels, MAP)
-    return image_size if shape is None else max(image_size // shape[-1], 1)
+    if shape is None:
+        return image_size, 1
+    side = shape[-1]
+    share = image_size / side
+    if hasattr(backbone, "patch_embed") or math.log2(share).is_integer():
+        return max(int(share), 1), side
+    more = max(MORE // image_size, 1) * image_size
+    larger = _tried(backbone, image_size + more, channels, MAP)
+    if larger is None or larger[-1] <= side:
+        return max(int(share), 1), side
+    return 2 ** round(math.log2(more / (larger[-1] - side))), side
 
 
 class Places(nn.Module):

@@ -13,11 +13,7 @@ if TYPE_CHECKING:
     from ilk.train.planning.plan import Plan
     from ilk.train.previews.look import LookAnswers, look_answers
     from ilk.train.previews.losses import losses_seen, preview_losses
-    from ilk.train.previews.reconstructions import (
-        Reconstruction,
-        preview_reconstructions,
-        reconstructions,
-    )
+    from ilk.train.previews.reconstructions import Reconstruction, reconstructions
     from ilk.train.previews.records import LossPreview, RowImage
     from ilk.train.previews.step import StepPreview, preview_step
     from ilk.train.previews.views import ViewPreview, preview_views
@@ -35,7 +31,7 @@ _HOMES = {
     "planning.plan": "Plan",
     "previews.look": "LookAnswers look_answers",
     "previews.losses": "losses_seen preview_losses",
-    "previews.reconstructions": "Reconstruction preview_reconstructions reconstructions",
+    "previews.reconstructions": "Reconstruction reconstructions",
     "previews.records": "LossPreview RowImage",
     "previews.step": "StepPreview preview_step",
     "previews.views": "ViewPreview preview_views",
@@ -76,7 +72,6 @@ __all__ = [
     "online_probe",
     "open_images",
     "preview_losses",
-    "preview_reconstructions",
     "preview_step",
     "preview_views",
     "read_record",

@@ -14,7 +14,9 @@ from ilk.method import (
     Method,
     Pretrained,
     asks_for_places,
+    draws_on_map,
     drops_patches,
+    encodes_patches,
     typed_changes,
     typed_options,
     with_anchor,
@@ -29,6 +31,7 @@ from ilk.networks import (
     Network,
     Tuning,
     backbone,
+    check_cells,
     check_drops_patches,
     check_rows_apart,
     early_shape,
@@ -43,7 +46,7 @@ from ilk.networks import (
 )
 from ilk.networks.options import PRETRAINED
 from ilk.train.settings import Settings
-from ilk.views import PatchGrid
+from ilk.views import MaskedView
 
 
 def assemble(
@@ -119,18 +122,28 @@ def _checked(method: Method, given: Given, trunk: nn.Module) -> Method:
 
     Raises:
         UserError: hidden patches are left out, and the backbone has none; or they are asked
-            for, and it does not show one place for each; or patches of an image must not see
-            one another, and they do.
+            for, and it does not show one place for each; or pixels are drawn from places that
+            do not tile the image; or patches of an image must not see one another, and they do.
     """
-    if any(isinstance(view, PatchGrid) for view in method.derived):
+    if encodes_patches(method):
         check_rows_apart(trunk)
     if drops_patches(method):
         check_drops_patches(trunk)
-    if asks_for_places(method) and given.stride != given.patch:
+    masked = any(isinstance(view, MaskedView) for view in method.derived)
+    if masked and patch_of(trunk, given.channels) == 1:
+        check_cells(given.size, given.patch)
+    side, name = int(cast(int, trunk.map_side)), type(trunk).__name__
+    if asks_for_places(method) and side * given.patch != given.size:
         raise UserError(
             f"backbone: must show one place for each patch that may be hidden, every "
-            f"{given.patch} px, got {type(trunk).__name__} with one every {given.stride} px; "
+            f"{given.patch} px, got {name} with {side} x {side} places of {given.size} px; "
             f"take a vision transformer such as vit_mini"
+        )
+    if draws_on_map(method) and side * given.stride != given.size:
+        raise UserError(
+            f"backbone: must show places that tile an image, from which its pixels are drawn, "
+            f"got {name} with {side} x {side} places, {given.stride} px apart, of {given.size} "
+            f"px; take an image_size that {given.stride} divides, or a network such as vit_mini"
         )
     return method
 

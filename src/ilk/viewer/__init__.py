@@ -5,7 +5,13 @@ from ilk.viewer.duplicates import copies_report, groups_report
 from ilk.viewer.evaluations import EvaluatedEncoder, evaluations_report, read_evaluations
 from ilk.viewer.facts import run_facts
 from ilk.viewer.learning import learning_curves
-from ilk.viewer.looks import colour_chapters, look_chapters, pair_chapters, task_chapters
+from ilk.viewer.looks import (
+    answer_chapters,
+    colour_chapters,
+    look_chapters,
+    pair_chapters,
+    task_chapters,
+)
 from ilk.viewer.losses import loss_sections
 from ilk.viewer.mistakes import mistakes
 from ilk.viewer.neighbours import lookups
@@ -52,6 +58,7 @@ __all__ = [
     "Rival",
     "Score",
     "ScoreRow",
+    "answer_chapters",
     "colour_chapters",
     "comparison",
     "copies_report",

@@ -9,13 +9,29 @@ from jaxtyping import Float32, UInt8
 
 from ilk.embedding.looks import ImageLook, Looks
 from ilk.train.previews.answers import Coloured, TaskAnswer
+from ilk.train.previews.look import LookAnswers
 from ilk.train.previews.pairs import PlacePairs
 from ilk.viewer.names import shortened
+from ilk.viewer.reconstructions import reconstruction_chapters
 from ilk.viewer.report import CaptionedImage, Chapter, CropPair, ImageViews
 
 DRAWN = 160  # pixels of a side at least, so that each place is a square with sharp edges
 NAME = 40  # letters of a file's name that fit below an image
 IMAGE = 0.4  # share of the grey image below the colours of weights
+
+
+def answer_chapters(found: LookAnswers) -> tuple[Chapter, ...]:
+    """All that a run answers of some images; no chapter of what its method does not ask.
+
+    Args:
+        found: what `ilk.train.look_answers` found.
+    """
+    return (
+        *reconstruction_chapters(found.drawings),
+        *colour_chapters(found.colours),
+        *task_chapters(found.tasks),
+        *pair_chapters(found.pairs),
+    )
 
 
 def look_chapters(looks: Looks) -> tuple[Chapter, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ilk.method import asks_for_places, drops_patches, typed_changes
+from ilk.method import asks_for_places, drops_patches, encodes_patches, typed_changes
 from ilk.methods import recipe
 from ilk.networks import OWN, VIT, check_patches, patch_side
 from ilk.train.assemble import method_without_weights
@@ -75,9 +75,9 @@ def with_network(asked: Settings, row: Network, side: float) -> Settings:
 
 
 def _network(asked: Settings, row: Network) -> str:
-    """The row's network, or a transformer where a method hides patches and asks for them."""
+    """The row's network, or a transformer where a method needs patches on their own."""
     method = method_without_weights(asked)
-    if not (drops_patches(method) or asks_for_places(method)):
+    if not any(needs(method) for needs in (drops_patches, asks_for_places, encodes_patches)):
         return row.backbone
     return VIT if row.backbone in OWN else PAPER_BACKBONE
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ilk.core import Output
-from ilk.method import Method
+from ilk.method import Method, root_of
 from ilk.networks.places import FEATURE
 from ilk.train.loop.step import KinRecord
 from ilk.train.previews.step import StepPreview
@@ -44,7 +44,7 @@ def has_places(method: Method) -> bool:
         for entry in (term.queries[0], term.candidates[0])
         if isinstance(entry, Output)
     ]
-    return any(_root(method, entry.head) != FEATURE for entry in outputs)
+    return any(root_of(method.heads, entry.head) != FEATURE for entry in outputs)
 
 
 def place_pairs(seen: StepPreview, *, most: int = 6) -> tuple[PlacePairs, ...]:
@@ -61,13 +61,6 @@ def place_pairs(seen: StepPreview, *, most: int = 6) -> tuple[PlacePairs, ...]:
             if min(sides) > 1:
                 return _pairs(seen, record, (query, other), most)
     return ()
-
-
-def _root(method: Method, name: str) -> str:
-    """What of the backbone an output rests on."""
-    while name in method.heads:
-        name = method.heads[name].on
-    return name
 
 
 def _side(seen: StepPreview, entry: Output) -> int:

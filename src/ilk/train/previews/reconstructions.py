@@ -1,7 +1,6 @@
 """What a run draws in the place of what it did not see. Axes: B images, M patches, H W C."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,13 +9,10 @@ from torch import Tensor
 
 from ilk.core import Output
 from ilk.core.patches import cut_patches, join_patches
-from ilk.data import Source
 from ilk.method import Patches
-from ilk.train.assemble import method_without_weights
 from ilk.train.loop.places import SMALLEST
 from ilk.train.loop.step import KinRecord
-from ilk.train.previews.step import StepPreview, preview_step
-from ilk.train.records.record import read_record, recorded_settings
+from ilk.train.previews.step import StepPreview
 from ilk.views import normalise
 
 GREY = 128  # of what is hidden
@@ -37,25 +33,6 @@ class Reconstruction:
     original: UInt8[np.ndarray, "H W C"]
     seen: UInt8[np.ndarray, "H W C"]
     drawn: UInt8[np.ndarray, "H W C"]
-
-
-def preview_reconstructions(
-    directory: Path, images: Source, *, most: int = 6
-) -> tuple[Reconstruction, ...]:
-    """What a run draws of the next batch; none where its targets are not pixels.
-
-    Args:
-        directory: the directory of a run that has a checkpoint.
-        images: of which a batch is taken.
-        most: images, at most.
-
-    Raises:
-        UserError: there is no run, or it cannot be shown these images.
-    """
-    method = method_without_weights(recorded_settings(read_record(directory)))
-    if not any(isinstance(term.candidates[0], Patches) for term in method.terms):
-        return ()
-    return reconstructions(preview_step(directory, images), most=most)
 
 
 def reconstructions(seen: StepPreview, *, most: int = 6) -> tuple[Reconstruction, ...]:
