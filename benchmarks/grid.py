@@ -166,7 +166,6 @@ class Grid:
             "length": record.get("length"),
             # Those that trained it, which may have been earlier.
             **{name: record[name] for name in ("versions", "commit") if name in record},
-            "precision": record.get("precision"),
             "guard": record.get("guard"),
             "online_knn": online_scores(place / "metrics.jsonl"),
             **watched(place / "metrics.jsonl"),
