@@ -50,6 +50,8 @@ PEERS = {
     for further in ("", "-cifar")
     for name in ("simclr", "byol", "moco")
 }
+# Ours in single precision too, as peers compute: an open precision depends on the processor.
+OURS: Mapping[str, Sequence[str]] = {"ilk": (), "ilk-single": ("--precision", "32-true")}
 # One change each, those first of which most is expected.
 CHOICES: Mapping[str, Sequence[str]] = {
     "defaults": (),
@@ -174,9 +176,10 @@ class Bench:
                 "--output", str(place), "--minutes", f"{self.minutes:g}", "--began", str(began),
                 "--seed", str(seed),
             ]  # fmt: skip
+        changes = {**OURS, **CHOICES}[cell]
         return [
             sys.executable, "-m", "ilk.cli", "train", str(folder), "-o", str(place),
-            "--time", f"{60 * self.minutes:g}s", "--seed", str(seed), *CHOICES.get(cell, ()),
+            "--time", f"{60 * self.minutes:g}s", "--seed", str(seed), *changes,
         ]  # fmt: skip
 
 
@@ -208,7 +211,7 @@ def tiny(bench: Bench) -> Bench:
 def finished(folder: Path, minutes: float) -> dict[str, list[dict[str, Any]]]:
     """Every cell of one length with its seeds, ours first."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for cell in ("ilk", *PEERS, *CHOICES, "untrained"):
+    for cell in (*OURS, *PEERS, *CHOICES, "untrained"):
         paths = sorted(folder.glob(f"{cell}-{minutes:g}m-seed*.json"))
         if paths:
             found[cell] = [json.loads(path.read_text()) for path in paths]
@@ -242,6 +245,7 @@ def _account(place: Path) -> dict[str, Any]:
         settings = record["settings"]
         return {
             "images_seen": record["step"] * settings["batch_size"],
+            "precision": record["precision"],
             "settings": settings,
             "versions": record["versions"],
         }
@@ -276,7 +280,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--tiny", action="store_true")
     asked = parser.parse_args(words)
     chooses = asked.what == "choose"
-    cells = list(CHOICES) if chooses else ["ilk", *PEERS, "untrained"]
+    cells = list(CHOICES) if chooses else [*OURS, *PEERS, "untrained"]
     if not chooses and find_spec("lightly") is None:
         print("lightly is not installed, its cells are left out; see make learning")
         cells = [cell for cell in cells if cell not in PEERS]
