@@ -6,6 +6,7 @@
     .venv/bin/python -m benchmarks.semi --cell fixmatch-25-encoder
     .venv/bin/python -m benchmarks.semi --mismatch 0,25,50,75,100     images of other classes
     .venv/bin/python -m benchmarks.semi --on validation       to choose settings, kept beside
+    .venv/bin/python -m benchmarks.semi --why         many labels, fewer or more of them a step
     .venv/bin/python -m benchmarks.semi --publish             hashes of the splits
 
 The images are the 10,000 of the learning check, 4, 25 or 400 a class of them with a label, and
@@ -83,6 +84,14 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "s4l-moam": {"lr": 0.03, "batch_size": 32, "steps": STEPS // 3, "method_options": AVERAGE},
 }
 ALONE, PROBE, ALL = "supervised", "probe", "all-labels"
+# Of 400 labels a class: how many labelled images a step has, where FixMatch has one in eight.
+WHY: Mapping[str, Mapping[str, Any]] = {
+    "supervised-64": {"method": "supervised"},
+    "supervised-16": {"method": "supervised", "batch_size": 16},
+    "fixmatch-16": {"method": "fixmatch"},
+    "fixmatch-64": {"method": "fixmatch", "method_options": AVERAGE | {"ratio": 1.0}},
+    "fixmatch-64-of-512": {"method": "fixmatch", "batch_size": 512},
+}
 MOST_LABELLED = 64  # images in a step of labels alone
 MISMATCHED = 25  # labels a class, where classes do not match
 SHARES = (0, 25, 50, 75, 100)
@@ -123,6 +132,19 @@ def table(data: Data, per_class: int, encoder: Path) -> list[Cell]:
         for method in METHODS
     ]
     return [Cell(name=cell_name(PROBE, str(per_class)), encoder=str(encoder)), *cells]
+
+
+def reasons(data: Data, encoder: Path) -> list[Cell]:
+    """Labels alone and FixMatch, with fewer or more labelled images in a step."""
+    learned, count = data.learned(), len(data.split.labelled)
+    return [
+        Cell(
+            name=cell_name("why", name),
+            settings=settings(str(change["method"]), SCRATCH, encoder, count) | dict(change),
+            images=learned,
+        )
+        for name, change in WHY.items()
+    ]
 
 
 def all_labels(data: Data, encoder: Path) -> list[Cell]:
@@ -231,6 +253,7 @@ def main() -> None:
     parser.add_argument("--per-class", type=int, choices=SEMI.per_class, help="one number")
     parser.add_argument("--cell", help="one cell by its name")
     parser.add_argument("--mismatch", help="shares of other classes, such as 0,25,50,75,100")
+    parser.add_argument("--why", action="store_true", help="by labelled images in a step")
     parser.add_argument("--on", choices=["test", "validation"], default="test")
     parser.add_argument("--publish", action="store_true", help="write hashes of the splits")
     asked = parser.parse_args()
@@ -252,6 +275,10 @@ def wanted(asked: argparse.Namespace, number: int, encoder: Path) -> Iterator[Gr
         data = animals(opened(asked.data, MISMATCHED, number, asked.on))
         cells = mismatches(data, _shares(asked.mismatch), encoder)
         yield from grids(f"--mismatch {asked.mismatch} {words}", number, data, cells)
+        return
+    if asked.why:  # no test image is looked at
+        data = opened(asked.data, SEMI.per_class[-1], number, "validation")
+        yield from grids("--why --on validation", number, data, reasons(data, encoder))
         return
     for per_class in SEMI.per_class:
         if asked.per_class in (None, per_class):
