@@ -138,13 +138,10 @@ def reasons(data: Data, encoder: Path) -> list[Cell]:
     """Labels alone and FixMatch, with fewer or more labelled images in a step."""
     learned, count = data.learned(), len(data.split.labelled)
     return [
-        Cell(
-            name=cell_name("why", name),
-            settings=settings(str(change["method"]), SCRATCH, encoder, count) | dict(change),
-            images=learned,
-        )
+        Cell(name=cell_name("why", name), images=learned,
+             settings=settings(str(change["method"]), SCRATCH, encoder, count) | dict(change))
         for name, change in WHY.items()
-    ]
+    ]  # fmt: skip
 
 
 def all_labels(data: Data, encoder: Path) -> list[Cell]:

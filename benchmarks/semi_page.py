@@ -10,6 +10,7 @@ from benchmarks.grid import RESULTS, kept_cells, unpacked
 from benchmarks.semi import (
     ALL,
     ALONE,
+    CHOICE,
     ENCODER,
     METHODS,
     MISMATCHED,
@@ -19,6 +20,7 @@ from benchmarks.semi import (
     SHARES,
     STARTS,
     STEPS,
+    WHY,
     cell_name,
 )
 from ilk.evaluate import difference_over_seeds, mean_over_seeds
@@ -71,6 +73,7 @@ def page(results: Path = RESULTS) -> str:
         return "\n".join([*lines, "", "Not measured yet: `make semi` does it."]) + "\n"
     for per_class in SEMI.per_class:
         lines += ["", *table(place, per_class)]
+    lines += ["", *why(results / CHOICE)]
     return "\n".join([*lines, "", *mismatch(place)]) + "\n"
 
 
@@ -94,6 +97,24 @@ def table(place: Path, per_class: int) -> Iterator[str]:
         by, amount, [m for m in METHODS if m != ALONE], f"{amount} labels a class"
     )
     yield from _missing(names, by)
+
+
+def why(place: Path) -> Iterator[str]:
+    """Labels alone and FixMatch by the number of labelled images in a step."""
+    rows = {name: one for name in WHY if (one := found(place, cell_name("why", name)))}
+    yield (
+        f"**How many labelled images a step has**, {SEMI.per_class[-1]} labels a class, from "
+        "scratch, scored on validation images (`python -m benchmarks.semi --why`):"
+    )
+    yield ""
+    if not rows:
+        yield "Not measured yet."
+        return
+    yield "| method | labelled images a step | accuracy |"
+    yield "|---|---|---|"
+    for name, one in rows.items():
+        method, _, count = name.partition("-")
+        yield f"| {TITLES.get(method, method)} | {count.replace('-', ' ')} | {one.words} |"
 
 
 def mismatch(place: Path) -> Iterator[str]:

@@ -106,8 +106,9 @@ def test_labels_alone_and_the_probe_do_not_depend_on_the_share(cifar, beasts):
         )
     assert sum(cell.name.startswith("supervised") for cell in both[0]) == 2
     for shares in ("0,30", "", "0,,25"):
+        asked = Namespace(mismatch=shares, why=False, on="test", data=cifar)
         with pytest.raises(UserError, match=f"got {shares}$"):
-            list(semi.wanted(Namespace(mismatch=shares, on="test", data=cifar), 0, Path("e")))
+            list(semi.wanted(asked, 0, Path("e")))
 
 
 def test_the_encoder_and_cells_are_trained_and_scored_and_stand_on_the_page(
@@ -125,7 +126,14 @@ def test_the_encoder_and_cells_are_trained_and_scored_and_stand_on_the_page(
     )  # fmt: skip
     monkeypatch.setattr(mini, "grid", lambda path: checked)
     split = SEMI.split(images, 4, 0)
-    given = {"data": tmp_path, "splits": 1, "per_class": 4, "cell": None, "mismatch": None}
+    given = {
+        "data": tmp_path,
+        "splits": 1,
+        "per_class": 4,
+        "cell": None,
+        "mismatch": None,
+        "why": False,
+    }
     for wrong in ({"cell": "fixmatsh-4-scratch"}, {"splits": 0}):
         with pytest.raises(UserError, match="must name a cell and one split at least"):
             semi.run(Namespace(**given | wrong, on="test"))
