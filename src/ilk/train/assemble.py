@@ -195,6 +195,12 @@ def _method(settings: Settings, given: Given) -> Method:
 
 
 def _check_loss(method: Method, name: str) -> None:
+    below = [term for term in method.terms if term.weight < 0]
+    if below:
+        raise UserError(
+            f"{name}: the weight of each loss must be at least 0, got {below[0].weight:g} for "
+            f"{below[0].name}; leave the others smaller"
+        )
     if not any(term.weight for term in method.terms):
         raise UserError(
             f"{name}: the weight of some loss must be above 0, got none; leave one as it is"

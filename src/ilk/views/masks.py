@@ -89,9 +89,8 @@ class RandomCells:
         check_mask("unit", fits, f"a divisor of the grid of {grid[0]} x {grid[1]}", self.unit)
         units = rows * columns
         count = math.ceil(self.share * units - 1e-9)  # 0.6 of 5 is 3, whatever its rounding
-        check_mask(
-            "share", 0 < count < units, f"such that of {units} some are left", self.share
-        )
+        what = f"such that of {units} squares some are hidden and some are left"
+        check_mask("share", 0 < count < units, what, self.share)
         order = chance.draws(units).argsort(axis=1, kind="stable")
         hidden = np.zeros((len(order), units), bool)
         np.put_along_axis(hidden, order[:, :count], values=True, axis=1)
@@ -138,8 +137,14 @@ class BlockCells:
         check_mask("aspect", 0 < self.aspect <= 1, "in (0, 1]", self.aspect)
 
     def draw(self, grid: Grid, chance: MaskChance) -> Mask:
-        """Image by image, for what fits depends on what is there."""
+        """Image by image, for what fits depends on what is there.
+
+        Raises:
+            UserError: no cell would ever be hidden.
+        """
         cells, (low, high) = grid[0] * grid[1], self.share
+        some = high == 0 or round(high * cells) >= 1
+        check_mask("share", some, f"such that of {cells} cells some are hidden", self.share)
         within, masked = self._drawn(chance.draws(2))
         counts = np.rint((low + (high - low) * within) * cells).astype(np.int64)
         counts[~masked] = 0

@@ -57,7 +57,11 @@ class MultiBlock:
         check_mask("keep", 0 < self.keep < most, f"above 0 and below {most:g}", self.keep)
 
     def draw(self, grid: Grid, chance: MaskChance) -> Mask:
-        """What the network sees is not hidden; the rectangles are asked for."""
+        """What the network sees is not hidden; the rectangles are asked for.
+
+        Raises:
+            UserError: a rectangle would leave nothing to see.
+        """
         u, cells = chance.common(3), grid[0] * grid[1]
         if self.compat:
             u[2] = u[1]
@@ -65,6 +69,7 @@ class MultiBlock:
         size = sides_of(_between(self.target, u[1]) * cells, _between(self.aspect, u[2]))
         size = _inside(size, grid)
         left = square[0] * square[1] - size[0] * size[1]
+        check_mask("target", left > 0, f"such that of {cells} cells some are left", self.target)
         seen = max(min(int(self.keep * square[0] * square[1]), left), 1)
         draws = chance.draws(2 + 2 * TRIES * self.targets, "/places")
         orders = chance.draws(cells, "/seen").argsort(axis=1, kind="stable")
