@@ -283,7 +283,7 @@ def test_names_that_are_not_unicode(tmp_path: Path) -> None:
         ("x" * 5000, "must be a path, got: .*File name too long"),
         ("x" * 5000 + ".jpg", "must be a path, got: .*File name too long"),
         ("missing:train", "must be an existing folder"),
-        ("empty", "must hold images, found nothing else"),
+        ("empty", "must hold images, found nothing; known endings"),
         ("texts", "must hold images, found files that end in .txt: 2"),
         ("texts:train", "sub-folder 'train' must exist, found none"),
         ("texts/one.txt", "must be a folder, .zip"),

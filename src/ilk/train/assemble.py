@@ -260,6 +260,15 @@ def method_without_weights(settings: Settings) -> Method:
         return made.build(Given(width=8, size=settings.image_size or 224))
 
 
+def facts_learned(settings: Settings) -> Mapping[str, float]:
+    """Facts of items that method and kin rule learn from, with the share of them they see."""
+    method = method_without_weights(settings)
+    if settings.kin is None:
+        return method.facts
+    with torch.device("meta"):
+        return kin_rule(settings.kin, settings.kin_options).apply(method).facts
+
+
 def check_fits(settings: Settings) -> None:
     """Refuse before anything is trained what `assemble` would refuse of a method's parts.
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from ilk.core import Progress
+from ilk.core import Progress, UserError
+from ilk.train.ranges import MOST_STEPS
 from ilk.train.settings import Settings
 
 DEFAULT_EPOCHS = 100
@@ -44,6 +45,9 @@ def length_of(settings: Settings, steps_per_epoch: float, step_seconds: float | 
         settings: give epochs, steps or minutes; none of them means 100 epochs.
         steps_per_epoch: of the data and batch size.
         step_seconds: measured on this machine; needed for minutes only.
+
+    Raises:
+        UserError: it is longer than any record says.
     """
     if settings.steps is not None:
         steps = settings.steps
@@ -53,4 +57,8 @@ def length_of(settings: Settings, steps_per_epoch: float, step_seconds: float | 
     else:
         epochs = DEFAULT_EPOCHS if settings.epochs is None else settings.epochs
         steps = round(epochs * steps_per_epoch)
+    if steps > MOST_STEPS:
+        raise UserError(
+            f"length of the run: must be {MOST_STEPS:,} steps at most, got {steps:,}"
+        )
     return Length(max(steps, 1), steps_per_epoch)

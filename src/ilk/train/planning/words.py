@@ -91,7 +91,7 @@ def taking(settings: Settings, length: Length, takes: Takes) -> str:
     epochs = length.steps / length.steps_per_epoch
     rate = (settings.batch_size or 0) / takes.step
     line = (
-        f"about {duration(takes.seconds)} for {epochs:,.3g} epochs "
+        f"about {duration(takes.seconds)} for {epochs:,.3g} epoch{'s' * (epochs != 1)} "
         f"({count(length.steps, 'step')}, {rate:,.3g} images a second"
     )
     if takes.capped:
@@ -162,8 +162,8 @@ def warnings(
         over = takes.before + takes.seconds + takes.after - 60 * settings.minutes
         if over > ROUNDING * 60 * settings.minutes:
             out.append(
-                f"{duration(60 * settings.minutes)} are too short for a single step after "
-                f"the {duration(takes.before)} that loading and measuring have taken"
+                f"the {duration(takes.before)} of loading and measuring leave no time for a "
+                f"step, of {duration(60 * settings.minutes)} asked for; one is taken"
             )
     return out
 
