@@ -163,6 +163,7 @@ def test_what_cannot_be_done_is_said(images, fitted):
         ({"method_options": 3}, "^method_options: must be a mapping of fields, got 3"),
         ({"max_bad_share": 2}, "^max_bad_share: must be a number from 0 to 1"),
         ({"bad": "drop"}, "^bad: must be one of skip, nan, error, got 'drop'"),
+        ({"directory": 3}, "^directory: must be a path or None, got 3"),
         ({"batch_size": 100}, "^batch_size: of 24 images a batch must have 24 at most"),
         ({"mix": "cutmix"}, r"mix: .*mix=\"sdmp\""),
     ],
