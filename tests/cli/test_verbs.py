@@ -318,6 +318,18 @@ def test_report_lays_out_evaluations_on_a_page(ilk, run, folder):
     assert ilk("report").code == 2
 
 
+def test_a_report_says_that_an_encoder_has_learned_on(ilk, run, folder):
+    shutil.copytree(run, "own", ignore=shutil.ignore_patterns("evaluation.json"))
+    words = ("--train", folder / "train", "--test", folder / "test", "--protocols", "knn")
+    assert ilk("evaluate", "own", *words).code == 0
+    assert "has changed" not in ilk("report", "own", "--no-gallery").out
+    assert ilk("train", "--resume", "own", "--steps", "4").code == 0
+    said = ilk("report", "own", "--no-gallery", "-o", "page.html")
+    says = "The encoder in own has changed since it was evaluated"
+    assert f"note: {says}" in said.out
+    assert says in Path("page.html").read_text()
+
+
 def test_an_unfinished_run_says_so_where_it_is_evaluated_and_drawn(ilk, run, folder):
     shutil.copytree(run, "stopped", ignore=shutil.ignore_patterns("evaluation.json"))
     record = json.loads(Path("stopped/run.json").read_text())
