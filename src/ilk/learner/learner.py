@@ -273,8 +273,9 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if self.bad not in get_args(OnBad):
             choices = ", ".join(get_args(OnBad))
             raise UserError(f"bad: must be one of {choices}, got {self.bad!r}")
-        if not isinstance(self.directory, str | Path | None):
-            raise UserError(f"directory: must be a path or None, got {self.directory!r}")
+        place: object = self.directory
+        if not isinstance(place, str | Path | None):
+            raise UserError(f"directory: must be a path or None, got {place!r}")
 
     def _read(self, directory: Path, classes: np.ndarray | None = None) -> None:
         from ilk.networks import Classifier, load_classifier, load_encoder
