@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass, fields
 from inspect import cleandoc
 from pathlib import Path
 from re import sub
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 from jaxtyping import Float32
@@ -273,7 +273,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if self.bad not in get_args(OnBad):
             choices = ", ".join(get_args(OnBad))
             raise UserError(f"bad: must be one of {choices}, got {self.bad!r}")
-        place: object = self.directory
+        place = cast("object", self.directory)
         if not isinstance(place, str | Path | None):
             raise UserError(f"directory: must be a path or None, got {place!r}")
 
