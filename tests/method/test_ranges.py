@@ -6,9 +6,13 @@ import typing
 import pytest
 
 from ilk.core import UserError
+from ilk.kin_rules import KIN_RULES, kin_rule
 from ilk.method import Given
 from ilk.method.ranges import ABOVE_ZERO, COUNTS_FROM_ZERO, SHARES, SIGNED, check_ranges
 from ilk.methods import METHODS, RECIPES, recipe
+from ilk.mixes import MIXES, mixture
+from ilk.train import Settings
+from ilk.train.assemble import check_fits
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -50,6 +54,43 @@ def test_every_name_with_a_range_is_a_setting_of_some_recipe():
 def test_what_is_out_of_range_is_refused(name, options, said):
     with pytest.raises(UserError, match=said):
         recipe(name, options)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"mix": "sdmp", "mix_options": {"alpha": 0}}, "an alpha above 0, got .* and 0"),
+        ({"mix": "sdmp", "mix_options": {"strategies": "()"}}, r"a strategy .*, got \(\) and"),
+        (
+            {"mix": "sdmp", "mix_options": {"mix_weight": -1}},
+            "mix_weight must be at least 0",
+        ),
+        ({"mix": "i-mix", "mix_options": {"alpha": -1}}, "i-mix: alpha must be at least 0"),
+        (
+            {"mix": "mixco", "mix_options": {"temperature": 0}},
+            "temperature must be above 0",
+        ),
+        ({"mix": "dacl", "mix_options": {"lowest": 0.5}}, "lowest must be above one half"),
+        ({"kin": "neighbours:0"}, "neighbours: k must be at least 1, got 0"),
+        (
+            {"kin": "neighbours", "kin_options": {"queue_size": -1}},
+            "size must be at least 0",
+        ),
+        ({"kin": "fnc", "kin_options": {"top": "0"}}, "fnc: top must be at least 1, got 0"),
+        ({"optimiser_options": {"lr": "-1"}}, "optimiser: lr must be at least 0, got -1"),
+        ({"optimiser_options": {"momentum": 2}}, r"optimiser: momentum must be in \[0, 1\]"),
+    ],
+)
+def test_a_mix_a_kin_rule_and_an_optimiser_have_ranges_too(given, said):
+    with pytest.raises(UserError, match=said):
+        check_fits(Settings(**given))
+
+
+@pytest.mark.parametrize(("list_of", "made"), [(MIXES, mixture), (KIN_RULES, kin_rule)])
+def test_the_defaults_of_every_mix_and_kin_rule_are_in_range(list_of, made):
+    for name, kind in list_of.items():
+        given = {field.name: getattr(kind(), field.name) for field in dataclasses.fields(kind)}
+        assert made(name, given) == kind()
 
 
 def test_what_is_in_range_is_taken():

@@ -14,6 +14,7 @@ from ilk.method import (
     Method,
     Pretrained,
     asks_for_places,
+    check_ranges,
     draws_on_map,
     drops_patches,
     encodes_patches,
@@ -191,6 +192,7 @@ def _method(settings: Settings, given: Given) -> Method:
         raise UserError(f"backbone: {settings.method} must have one for images, got {name}")
     method = with_item_kind(method, kind, frames)
     optimisation = typed_changes(method.optimisation, "optimiser", settings.optimiser_options)
+    check_ranges("optimiser", optimisation, settings.optimiser_options)
     return replace(method, optimisation=optimisation)
 
 
