@@ -13,6 +13,7 @@ import timm
 from safetensors.torch import load_file
 
 from ilk.cli import VERBS
+from ilk.core.counts import size_words
 from ilk.networks import Encoder, backbone, load_encoder, save_encoder
 from tests.cli.conftest import TINY
 
@@ -94,9 +95,13 @@ def test_embed_keeps_tokens_and_maps_which_are_no_vectors(ilk, run, folder):
     said = ilk("embed", run, folder / "test", "--field", "tokens")
     assert said.code == 0, said.err
     assert "The tokens are in test-tokens.parquet" in said.out
-    assert ilk("embed", run, folder / "test", "--field", "map", "-o", "m.npz").code == 0
+    said = ilk("embed", run, folder / "test", "--field", "map", "-o", "m.npz")
+    assert said.code == 0, said.err
     with np.load("m.npz", allow_pickle=False) as arrays:
-        assert arrays["map"].ndim == 4
+        maps = arrays["map"]
+    assert maps.ndim == 4
+    room = f"The maps of {len(maps)} images take about {size_words(maps.nbytes)}"
+    assert room in " ".join((said.out + said.err).split())
     for words in (
         ("evaluate", "vectors", "--test", "test-tokens.parquet", "--protocols", "quality"),
         ("index", "test-tokens.parquet", "-o", "i"),
