@@ -14,7 +14,7 @@ from ilk.networks.masked import spread
 from ilk.networks.surgery import check_width, sincos_positions
 
 START = 4  # pixels: from this side on a decoder doubles, where the image divides so
-LARGEST_START = 16  # and otherwise from a side that is no larger, or one row and column less
+LARGEST_START = 16  # a larger odd side is half of an even one, less a row and a column
 
 
 class TokenDecoder(nn.Module):

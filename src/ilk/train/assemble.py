@@ -144,7 +144,7 @@ def _checked(method: Method, given: Given, trunk: nn.Module) -> Method:
         raise UserError(
             f"backbone: must show places that tile an image, from which its pixels are drawn, "
             f"got {name} with {side} x {side} places, {given.stride} px apart, of {given.size} "
-            f"px; take an image_size that {given.stride} divides, or a network such as vit_mini"
+            "px; take another image_size, or a network such as vit_mini"
         )
     return method
 
@@ -201,7 +201,7 @@ def _check_loss(method: Method, name: str) -> None:
     if below:
         raise UserError(
             f"{name}: the weight of each loss must be at least 0, got {below[0].weight:g} for "
-            f"{below[0].name}; leave the others smaller"
+            f"{below[0].name}; mend the settings that share the weights out"
         )
     if not any(term.weight for term in method.terms):
         raise UserError(
