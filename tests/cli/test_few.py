@@ -155,7 +155,7 @@ def test_labels_that_cannot_be_right_are_a_clear_line(ilk, few):
         assert not (few / "runs" / "a").exists()
     said = ilk(*begin, "--labels", "lonely.csv")
     assert said.code == 0, said.err
-    assert "warning: 1 of 2 classes have one labelled image" in said.out + said.err
+    assert "warning: 1 of 2 classes has one labelled image" in said.out + said.err
 
     said = ilk("evaluate", "runs/a", "--train", "labelled", "--test", "labelled")
     assert said.code == 2

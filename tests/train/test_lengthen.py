@@ -139,7 +139,7 @@ def test_the_same_length_is_no_new_leg_of_a_run_that_was_stopped(
 
 def test_a_run_without_a_checkpoint_has_no_step_to_go_on_from(first):
     (first / CHECKPOINT).unlink()
-    edited(first, lambda record: record.update(step=0, status="interrupted"))
+    edited(first, lambda record: record.update(step=0, saved=0, status="interrupted"))
     with pytest.raises(UserError, match="must have a checkpoint before its length can change"):
         resume(first, Witness(), steps=9)
 

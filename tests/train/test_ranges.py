@@ -8,7 +8,7 @@ import pytest
 
 from ilk.core import UserError
 from ilk.train import Settings, checked_settings
-from ilk.train.length import length_of
+from ilk.train.length import Length, length_of
 from ilk.train.ranges import MOST_STEPS, RANGES
 from ilk.train.records.record import SETTINGS
 
@@ -61,3 +61,6 @@ def test_what_need_not_be_given_may_be_none_in_a_record_and_nothing_else():
 def test_a_length_that_no_record_holds_is_refused(asked):
     with pytest.raises(UserError, match="must be 1,000,000,000,000 steps at most, got"):
         length_of(Settings(**asked), steps_per_epoch=4.0, step_seconds=1e-3)
+    with pytest.raises(UserError, match="steps at most, got 1,000,000,000,001"):
+        Length(MOST_STEPS + 1, 4.0)
+    assert Length(MOST_STEPS, 4.0).steps == MOST_STEPS

@@ -18,11 +18,20 @@ class Length:
         steps: of the optimiser.
         steps_per_epoch: may be fractional when micro-batches are accumulated.
         since: step at which the present schedule began, see `ilk.train.records.legs`.
+
+    Raises:
+        UserError: it is longer than a record may say.
     """
 
     steps: int
     steps_per_epoch: float
     since: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps > MOST_STEPS:
+            raise UserError(
+                f"length of the run: must be {MOST_STEPS:,} steps at most, got {self.steps:,}"
+            )
 
     def progress(self, step: int) -> Progress:
         """Where the run stands after ``step`` steps."""
@@ -45,9 +54,6 @@ def length_of(settings: Settings, steps_per_epoch: float, step_seconds: float | 
         settings: give epochs, steps or minutes; none of them means 100 epochs.
         steps_per_epoch: of the data and batch size.
         step_seconds: measured on this machine; needed for minutes only.
-
-    Raises:
-        UserError: it is longer than any record says.
     """
     if settings.steps is not None:
         steps = settings.steps
@@ -57,8 +63,4 @@ def length_of(settings: Settings, steps_per_epoch: float, step_seconds: float | 
     else:
         epochs = DEFAULT_EPOCHS if settings.epochs is None else settings.epochs
         steps = round(epochs * steps_per_epoch)
-    if steps > MOST_STEPS:
-        raise UserError(
-            f"length of the run: must be {MOST_STEPS:,} steps at most, got {steps:,}"
-        )
     return Length(max(steps, 1), steps_per_epoch)

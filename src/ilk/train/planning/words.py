@@ -172,8 +172,9 @@ def _of_labels(survey: Survey) -> list[str]:
     out: list[str] = []
     if survey.lonely:
         out.append(
-            f"{survey.lonely:,} of {survey.classes:,} classes have one labelled image, which "
-            f"can teach little of a class; more of them help"
+            f"{survey.lonely:,} of {count(survey.classes, 'class', 'classes')} "
+            f"{'has' if survey.lonely == 1 else 'have'} one labelled image, which can teach "
+            f"little of a class; more of them help"
         )
     if survey.empty:
         out.append(
