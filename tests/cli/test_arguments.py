@@ -33,7 +33,7 @@ except SystemExit as end:
         (["train", ".", "--mix", "auto", "--set", "mix.alpha=1"], 2, "needs a --mix, got auto"),
         (["train", ".", "--set", "optimiser.lear=1"], 2, "optimiser: --set needs one of its"),
         (["train", ".", "--time", "soon"], 2, "10m"),
-        (["train", ".", "--batch-size", "0"], 2, "above zero"),
+        (["train", ".", "--batch-size", "0"], 2, "number from 1 to"),
         (["train", ".", "--epochs", "1", "--steps", "1"], 2, "one of epochs, steps and time"),
         (["embed", "random:resnet_mini", "photoz"], 2, "must be an existing folder"),
         (
@@ -88,6 +88,15 @@ def test_a_verdict_needs_more_than_chance():
     assert "does not beat raw pixels by more than chance" in near
     assert "k-NN accuracy on 500 of its labelled images: 33.0 %; raw pixels 30.0 %" in near
     assert "raw pixels and the same network" in verdict(0.2, others, 500)
+
+
+def test_a_verdict_says_whether_labels_were_learned_from():
+    others = {"raw pixels": 0.3}
+    assert "; labels were not learned from. The encoder" in verdict(0.6, others, 500)
+    taught = verdict(0.6, others, 500, taught=True)
+    assert (
+        "; labels were learned from, so that only other images say what it is worth" in taught
+    )
 
 
 def test_a_recipe_and_the_training_of_it_load_no_library_before_it_is_needed():

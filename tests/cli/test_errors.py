@@ -27,7 +27,7 @@ import pytest
             "one of epochs, steps and time",
         ),
         (("train", "{train}", "--time", "soon"), "10m"),
-        (("train", "{train}", "--batch-size", "0"), "above zero"),
+        (("train", "{train}", "--batch-size", "0"), "number from 1 to"),
         (("train", "{train}", "--batch-size", "many"), "batch-size"),
         (("train", "{train}", "--device", "abacus"), "device"),
         (("train", "{train}", "--speed", "1"), "speed"),

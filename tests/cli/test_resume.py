@@ -29,7 +29,7 @@ def cut(run, tmp_path) -> Path:
     [
         (["--method", "byol"], "method moco-v3, got byol; leave --method out"),
         (["--steps", "2"], "must be longer than the 3 steps"),
-        (["--epochs", "nan"], "must be above zero and finite, got nan"),
+        (["--epochs", "nan"], "must be a number above zero, at most 1e+12, got nan"),
         (["--steps", "9", "--time", "5m"], "only one of epochs, steps and time can be given"),
         (["--steps", "9", "--seed", "1"], "seed 0, got 1"),
         (["--seed", "1"], "seed 0, got 1"),

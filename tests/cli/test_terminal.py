@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 import time
+import warnings
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.file_proxy import FileProxy
 
 from ilk.cli import main
-from ilk.cli.terminal import _STREAMS, _fill_gaps
+from ilk.cli.terminal import _STREAMS, Manner, _fill_gaps, in_manner
 from ilk.core.errors import UserError
 from ilk.progress import TrainDisplay
 from tests.cli.conftest import TINY, status
@@ -149,6 +150,24 @@ def test_what_nohup_ignores_stays_ignored(ilk, folder, tmp_path, monkeypatch):
     finally:
         signal.signal(signal.SIGHUP, before)
     assert said.code == 0
+
+
+def test_warnings_are_lines_that_are_said_once(monkeypatch, capsys):
+    """Python would name the file and line of the code that warns."""
+
+    def warns(*_: object, **__: object) -> None:
+        for _ in range(2):
+            warnings.warn("of [red] two\nlines", stacklevel=1)
+
+    monkeypatch.setattr("ilk.cli.app", SimpleNamespace(meta=warns))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        usual = warnings.showwarning
+        main()
+        with in_manner(Manner(quiet=True)):
+            main()
+        assert warnings.showwarning is usual
+    assert capsys.readouterr().err == "warning: of [red] two lines\n"
 
 
 def test_errors_are_one_line(monkeypatch, capsys):

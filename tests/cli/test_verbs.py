@@ -13,6 +13,7 @@ import timm
 from safetensors.torch import load_file
 
 from ilk.cli import VERBS
+from ilk.core.counts import size_words
 from ilk.networks import Encoder, backbone, load_encoder, save_encoder
 from tests.cli.conftest import TINY
 
@@ -94,9 +95,13 @@ def test_embed_keeps_tokens_and_maps_which_are_no_vectors(ilk, run, folder):
     said = ilk("embed", run, folder / "test", "--field", "tokens")
     assert said.code == 0, said.err
     assert "The tokens are in test-tokens.parquet" in said.out
-    assert ilk("embed", run, folder / "test", "--field", "map", "-o", "m.npz").code == 0
+    said = ilk("embed", run, folder / "test", "--field", "map", "-o", "m.npz")
+    assert said.code == 0, said.err
     with np.load("m.npz", allow_pickle=False) as arrays:
-        assert arrays["map"].ndim == 4
+        maps = arrays["map"]
+    assert maps.ndim == 4
+    room = f"The maps of {len(maps)} images take about {size_words(maps.nbytes)}"
+    assert room in " ".join((said.out + said.err).split())
     for words in (
         ("evaluate", "vectors", "--test", "test-tokens.parquet", "--protocols", "quality"),
         ("index", "test-tokens.parquet", "-o", "i"),
@@ -316,6 +321,18 @@ def test_report_lays_out_evaluations_on_a_page(ilk, run, folder):
     )
     assert ilk("report", "nowhere.json").code == 2
     assert ilk("report").code == 2
+
+
+def test_a_report_says_that_an_encoder_has_learned_on(ilk, run, folder):
+    shutil.copytree(run, "own", ignore=shutil.ignore_patterns("evaluation.json"))
+    words = ("--train", folder / "train", "--test", folder / "test", "--protocols", "knn")
+    assert ilk("evaluate", "own", *words).code == 0
+    assert "has changed" not in ilk("report", "own", "--no-gallery").out
+    assert ilk("train", "--resume", "own", "--steps", "4").code == 0
+    said = ilk("report", "own", "--no-gallery", "-o", "page.html")
+    says = "The encoder in own has changed since it was evaluated"
+    assert f"note: {says}" in said.out
+    assert says in Path("page.html").read_text()
 
 
 def test_an_unfinished_run_says_so_where_it_is_evaluated_and_drawn(ilk, run, folder):

@@ -257,6 +257,18 @@ def test_a_folder_that_cannot_be_listed_is_told_and_skipped(
     assert not list(own_cache.iterdir())
 
 
+def test_a_folder_that_cannot_be_read_at_all_is_named(tree: Path, own_cache: Path, monkeypatch):
+    def denying(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(folder_module, "_scan", denying)
+    with (
+        pytest.warns(UserWarning, match="skipped, Permission denied"),
+        pytest.raises(UserError, match=r"cannot be read: 1 .such as \..; make them readable$"),
+    ):
+        Folder(tree)
+
+
 def test_the_table_is_small(tmp_path: Path) -> None:
     tree = grown(tmp_path / "tree", 3000)
     Folder(tree)
@@ -283,7 +295,7 @@ def test_names_that_are_not_unicode(tmp_path: Path) -> None:
         ("x" * 5000, "must be a path, got: .*File name too long"),
         ("x" * 5000 + ".jpg", "must be a path, got: .*File name too long"),
         ("missing:train", "must be an existing folder"),
-        ("empty", "must hold images, found nothing else"),
+        ("empty", "must hold images, found nothing; known endings"),
         ("texts", "must hold images, found files that end in .txt: 2"),
         ("texts:train", "sub-folder 'train' must exist, found none"),
         ("texts/one.txt", "must be a folder, .zip"),

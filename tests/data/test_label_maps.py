@@ -95,6 +95,18 @@ def test_what_is_no_mask_is_refused(folders, values, said):
         maps(0, SHAPE)
 
 
+def test_a_mask_that_is_a_jpeg_or_damaged_is_refused_in_words_alone(folders):
+    numbers_of = folders[1] / "a/0.png"
+    whole = numbers_of.read_bytes()
+    maps = open_label_maps(open_source(folders[1]), open_source(folders[0]))
+    numbers_of.write_bytes(whole[:40])
+    with pytest.raises(BadItem, match=r"cannot identify image file$"):
+        maps(0, SHAPE)
+    numbers_of.write_bytes(cv2.imencode(".jpg", np.zeros(SHAPE, np.uint8))[1].tobytes())
+    with pytest.raises(BadItem, match=r"mask a/0.png: must hold numbers, got a JPEG"):
+        maps(0, SHAPE)
+
+
 def test_an_image_without_a_mask_is_named(folders):
     (folders[1] / "a/2.png").unlink()
     with pytest.raises(UserError, match="none found for 1 of 3, such as a/2.jpg"):

@@ -167,6 +167,22 @@ def test_stored_arrays_follow_the_same_rule(tmp_path: Path) -> None:
         open_source(tmp_path / "objects.npy")
 
 
+def test_tensors_of_any_kind_are_their_numbers() -> None:
+    many = torch.from_numpy(np.stack([COLOUR] * 3)).permute(0, 3, 1, 2) / 255
+    for made in (many.clone().requires_grad_(), many.double(), many.half(), many.bfloat16()):
+        for spec in (made, list(made), (made, [0, 1, 0])):
+            assert np.abs(decode(open_source(spec).item(1)) - COLOUR.astype(float)).max() <= 1
+    for odd in (many.to_sparse(), many.to("meta")):
+        with pytest.raises(UserError, match="^array: must be numbers that NumPy can hold"):
+            open_source(odd)
+
+
+def test_floats_of_bytes_are_refused_with_what_to_do() -> None:
+    for values, says in ((COLOUR.astype(np.float32), "; divide by 255"), (COLOUR - 0.5, "")):
+        with pytest.raises(BadItem, match=rf"^floats must lie in \[0, 1\], found .*{says}$"):
+            decode(values)
+
+
 def test_an_image_that_cannot_be_read_is_a_bad_item(tmp_path: Path) -> None:
     lazy = Image.open(io.BytesIO(PNG[: len(PNG) // 2]))
     missing = file(tmp_path)

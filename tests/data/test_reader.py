@@ -78,8 +78,11 @@ def test_an_item_that_turns_bad_is_recorded() -> None:
 @pytest.mark.parametrize(("share", "read"), [(0.0, 1), (0.1, 6), (1.0, 50)])
 def test_a_source_of_bad_items_only_is_an_error(share: float, read: int) -> None:
     reader = Reader(Fragile(50, set(range(50))), max_bad_share=share)
-    with pytest.raises(UserError, match=rf"fragile: .*{read} of the {read} read.*: reason"):
+    with pytest.raises(
+        UserError, match=rf"fragile: .*{read} of the {read} read.*: reason"
+    ) as no:
         reader.read(7)
+    assert "mend or remove them. The first" in str(no.value)
 
 
 @settings(max_examples=30)
@@ -105,7 +108,7 @@ def test_a_broken_folder_at_the_start_does_not_stop_a_good_source() -> None:
 def test_a_hopeless_source_stops_early() -> None:
     source = Fragile(1_000_000, set(range(0, 1_000_000, 5)))
     reader = Reader(source)
-    with pytest.raises(UserError, match="200 of the 1000 read"):
+    with pytest.raises(UserError, match="200 of the 1000 read.*, or allow .*share=0.2. The"):
         read_all(reader, 2000)
 
 

@@ -16,7 +16,7 @@ from tests.laws.world import SMALL, batch, progress, small_method, small_trainer
 
 OPPOSED = {
     "simclr", "moco-v2", "moco-v3", "supcon", "fnc", "ifnd", "relic-v2", "interclr", "rekd",
-    "revisiting", "densecl",
+    "revisiting", "densecl", "dcl",
 }  # fmt: skip
 
 
@@ -61,6 +61,24 @@ def test_the_negative_stands_in_its_own_row_and_costs_what_it_should(fabric):
             scores = [float(q[i] @ k[j]) / 0.2 for j in range(len(k))]
             below = sum(np.exp(s) for s in [*scores, float(q[i] @ m[i]) / 0.2])
             expected -= term.weight * (scores[i] - np.log(below)) / len(q)
+    assert result.loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_negative_of_a_decoupled_contrast_stands_beside_the_others(fabric):
+    """DCL's loss, row by row in float64: the positive and the row itself are no negatives."""
+    method = with_background(small_method("dcl"), "swap:0.5")
+    result = small_trainer(fabric, method).take_step([batch(method.views, 0)], progress(0))
+    expected = 0.0
+    for term in method.terms:
+        t = term.objective.temperature
+        rows = [result.context.rows(output).vectors.double() for output in
+                (*term.queries, *term.candidates, term.negatives.of)]  # fmt: skip
+        q, a, b, m = (torch.nn.functional.normalize(part, dim=1) for part in rows)
+        own, other = (a, b) if torch.equal(q, a) else (b, a)
+        for i in range(len(q)):
+            others = [side[j] for side in (own, other) for j in range(len(q)) if j != i]
+            below = sum(np.exp(float(q[i] @ n) / t) for n in (*others, m[i]))
+            expected -= term.weight * (float(q[i] @ other[i]) / t - np.log(below)) / len(q)
     assert result.loss == pytest.approx(expected, rel=1e-5)
 
 

@@ -233,3 +233,13 @@ def test_holes_and_drawings_of_one_vector_need_no_places():
     for size in (33, 36):
         method, _ = assemble(Settings(method="inpainting", backbone="resnet_mini"), size, 8, 0)
         assert 4 <= size // method.derived[0].cell <= 16
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [("vicregl", {"alpha": 2}), ("inpainting", {"adversary": 2})],
+)
+def test_a_loss_whose_weight_is_negative_is_refused(method, options):
+    settings = Settings(method=method, method_options=options, backbone="resnet_mini")
+    with pytest.raises(UserError, match="weight of each loss must be at least 0, got -"):
+        assemble(settings, 32, 8, 0)

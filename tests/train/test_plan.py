@@ -10,6 +10,7 @@ from ilk.core import UserError
 from ilk.data import Arrays, open_source
 from ilk.train import Settings, open_images
 from ilk.train.devices import launch_fabric
+from ilk.train.loop.kin_counts import reveal
 from ilk.train.planning import measure, plan, survey
 from ilk.train.planning.defaults import MOST_EPOCHS
 from ilk.train.planning.machine import Memory
@@ -123,7 +124,7 @@ def test_a_time_is_that_of_the_whole_command(photos, monkeypatch, spent, fits):
     whole = spent + made.seconds + after
     assert (whole <= 60) is fits
     assert made.length.steps == 1 or whole > 57
-    assert any("too short for a single step" in line for line in said) is not fits
+    assert any("leave no time for a step, of 60 s" in line for line in said) is not fits
     assert "of 60 seconds asked for" in said[2]
 
 
@@ -299,6 +300,30 @@ def test_unreadable_images_are_counted_and_sizes_are_those_of_the_others(tmp_pat
     assert (found.looked_at, found.unreadable, found.height) == (50, 1, 48)
     assert found.words().endswith("px, 1 unreadable, all grey")
     assert survey.survey(open_source(tmp_path), 3, seconds=0).looked_at == 32
+
+
+def test_why_too_few_can_be_read_is_said(tmp_path):
+    pixels = np.full((3, 16, 16, 3), np.nan, np.float32)
+    found = survey.survey(open_source(pixels), 3)
+    with pytest.raises(
+        UserError, match=r"got 0 of 3 items; 0: floats must lie in .*, found nan"
+    ):
+        survey.check_enough(found, Settings())
+
+
+def test_labels_that_a_kin_rule_learns_from_are_not_for_scores_alone(photos):
+    images = Arrays(photos, np.arange(120) % 3, name="some", classes=("a", "b", "c"))
+    for kin, says in (
+        (None, "3 classes, used for scores only"),
+        ("neighbours:2", "3 classes, used for scores only"),
+        ("labels", "120 of them labelled, of 3 classes"),
+    ):
+        settings = Settings(method="moco-v2", kin=kin)
+        assert survey.surveyed(images, settings, quiet=False).words().endswith(says)
+    some = survey.surveyed(images, Settings(method="moco-v2", kin="labels:0.5"), quiet=False)
+    seen = reveal(np.arange(120, dtype=np.int32), 0.5, seed=0)
+    assert some.labelled == np.count_nonzero(seen >= 0)
+    assert 40 < some.labelled < 80
 
 
 def test_sizes():

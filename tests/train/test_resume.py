@@ -280,7 +280,7 @@ def test_taking_away_other_files_is_still_refused(tiny, folder, tmp_path):
 def test_a_record_that_names_a_pipe_or_asks_for_too_much(stopped, tmp_path):
     """Before the first checkpoint nothing is sealed, and the record alone is asked."""
     (stopped / CHECKPOINT).unlink()
-    edited(stopped, lambda record: record.update(step=0))
+    edited(stopped, lambda record: record.update(step=0, saved=0))
     edited(stopped, lambda record: record["settings"]["method_options"].update(hidden=10**14))
     with pytest.raises(UserError, match="must fit this machine"):
         resume(stopped, Witness())

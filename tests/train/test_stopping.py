@@ -10,7 +10,7 @@ import pytest
 
 from ilk.core import UserError
 from ilk.data import Arrays
-from ilk.train import Interrupted, resume, train
+from ilk.train import Interrupted, read_record, resume, run, train
 from ilk.train.records.metrics import Metrics
 from tests.train.conftest import Witness
 from tests.train.test_run import StopAt, assert_same, final_state, lines
@@ -23,6 +23,26 @@ def test_a_closed_terminal_saves_like_sigterm(tiny, folder, tmp_path):
     assert stop.value.exit_code == 129
     resume(tmp_path / "cut", Witness())
     assert_same(final_state(tmp_path / "whole"), final_state(tmp_path / "cut"))
+
+
+def test_a_disk_that_was_full_at_the_first_checkpoint_loses_no_run(
+    tiny, folder, tmp_path, monkeypatch
+):
+    train(tiny(steps=3), str(folder), tmp_path / "whole", Witness())
+
+    def full(*words):
+        raise UserError("checkpoint: must be writable, got 'No space left on device'")
+
+    save = run.save
+    monkeypatch.setattr(run, "save", full)
+    with pytest.raises(UserError, match="No space left"):
+        train(tiny(steps=3), str(folder), tmp_path / "cut", Witness())
+    monkeypatch.setattr(run, "save", save)
+    record = read_record(tmp_path / "cut")
+    assert (record["status"], record["step"] > 0, record["saved"]) == ("failed", True, 0)
+    resume(tmp_path / "cut", Witness())
+    assert_same(final_state(tmp_path / "whole"), final_state(tmp_path / "cut"))
+    assert read_record(tmp_path / "cut")["saved"] == 3
 
 
 @pytest.mark.parametrize("signum", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])

@@ -248,3 +248,31 @@ def test_unlike_masks_show_no_common_number():
     assert len(both.hidden) == 4
     with pytest.raises(ValueError, match="equally many"):
         both.shown_cells()
+
+
+@pytest.mark.parametrize(
+    ("masks", "said"),
+    [
+        (
+            RandomCells(share=0.75),
+            "share must be .* 1 squares .* some left, got 0.75; change it",
+        ),
+        (BlockCells(share=(0.1, 0.5)), "share must be .* 1 cells of an image are hidden"),
+        (MultiBlock(), "target must be .* 1 cells of an image are left"),
+        (MultiBlock(compat=True), "target must be .* or take larger images or smaller patches"),
+    ],
+)
+def test_an_image_of_one_cell_has_nothing_to_hide(masks, said):
+    with pytest.raises(UserError, match=said):
+        masks.draw((1, 1), chance(range(4)))
+
+
+@pytest.mark.parametrize("masks", [BlockCells(share=(0.1, 0.5)), MultiBlock(), RandomCells()])
+def test_of_four_cells_some_are_seen(masks):
+    hidden = masks.draw((2, 2), chance(range(64))).hidden.flatten(1)
+    assert not hidden.all(dim=1).any()
+    assert hidden.any()
+
+
+def test_blocks_without_a_share_hide_nothing():
+    assert not BlockCells(share=(0, 0)).draw((1, 1), chance(range(4))).hidden.any()

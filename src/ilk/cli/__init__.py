@@ -13,7 +13,15 @@ from rich.console import Console
 
 from ilk.cli.allocator import keep_freed_memory
 from ilk.cli.flags import with_flag
-from ilk.cli.terminal import Manner, errors, in_manner, plain, standard_streams, terminal
+from ilk.cli.terminal import (
+    Manner,
+    errors,
+    in_manner,
+    plain,
+    standard_streams,
+    terminal,
+    warnings_as_lines,
+)
 from ilk.core.errors import UserError
 
 # Read when torch is loaded, which is after this: threads that spin while they wait for one
@@ -88,7 +96,7 @@ def _verb_in_manner(
 
 def main() -> None:
     """Run a verb: exit status 2 for what the user can put right, 128 + signal when stopped."""
-    with standard_streams(), _stoppable():
+    with standard_streams(), warnings_as_lines(), _stoppable():
         _run()
 
 

@@ -1,12 +1,17 @@
 """``ilk embed``: images in, a table of vectors out."""
 
+from math import prod
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from ilk.cli.rows import check_rows, write_rows
 from ilk.cli.terminal import answer
+from ilk.core.counts import count, size_words
+
+if TYPE_CHECKING:
+    from ilk.progress import TrainDisplay
 
 
 def embed(
@@ -54,18 +59,24 @@ def embed(
         Read and decode in so many threads; there is one per core when not given.
     """
     check_rows("embed", data, output, shard_rows)
-    from ilk.data import default_workers
+    from ilk.data import Source, default_workers
     from ilk.embedding import embed_to_table
-    from ilk.networks import lasting, load_encoder
+    from ilk.networks import field_shape, lasting, load_encoder
 
     what = {"feature": "vectors", "map": "maps", "tokens": "tokens"}[field]
-    written = write_rows(
-        "embed", data, output, what,
-        lambda source, path, display: embed_to_table(
-            load_encoder(encoder, tell=display.on_message), source, path,
+
+    def make(source: Source, path: Path, display: "TrainDisplay") -> Path:
+        network = load_encoder(encoder, tell=display.on_message)
+        if field != "feature":
+            each = prod(field_shape(network, field)) * int(dtype.removeprefix("float")) // 8
+            size = size_words(each * len(source))
+            display.on_message(f"The {what} of {count(len(source), 'image')} take about {size}")
+        return embed_to_table(
+            network, source, path,
             shard_rows=shard_rows, dtype=dtype, field=field, encoder_spec=lasting(encoder),
             progress=lambda done, of: display.on_step(done, of, {}),
             batch_size=batch_size, device=device, workers=workers or default_workers(),
-        ),
-    )  # fmt: skip
+        )  # fmt: skip
+
+    written = write_rows("embed", data, output, what, make)
     answer({what: str(written), "encoder": encoder, "data": data})

@@ -87,11 +87,12 @@ def _tell(console: Console, directory: Path, record: dict[str, Any]) -> None:
     if guard:
         print_table(console, guard_table(guard))
         say(console, plain(guard_words(guard)))
+    from ilk.train.planning.words import duration
     from ilk.train.records.stages import STAGES
 
-    last = " of its last stage" if (directory / STAGES).exists() else ""
-    seconds = f"{record['seconds']:.0f} s{last}"
-    say(console, f"The encoder is in {plain(directory)} after {seconds}")
+    last = " in its last stage" if (directory / STAGES).exists() else ""
+    took = f"{duration(record['seconds'])} of training{last}"
+    say(console, f"The encoder is in {plain(directory)} after {took}")
     verdict = None
     if speaks() and record["settings"]["knn_every"] != 0:
         from ilk.cli.worth import worth

@@ -1,5 +1,6 @@
 """``ilk report``: evaluations in, one page out."""
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -73,11 +74,14 @@ def report(
         _tell(console, write_report(output, learned), evaluations)
         return
     found = read_evaluations(evaluations)
-    notes: list[str] = []
+    notes = _changed(found)
+    for note in notes:
+        say(console, f"[yellow]note:[/] {plain(note)}")
     chapters: list[Chapter] = []
     if gallery:
         how = (batch_size, device, workers or default_workers())
-        chapters, notes = _mistakes(console, found[0], how)
+        chapters, missing = _mistakes(console, found[0], how)
+        notes += missing
         names = found[0].names
         if "encoder" in names:
             chapters += _answers(Path(names["encoder"]), names.get("test"))
@@ -88,6 +92,24 @@ def report(
 def _tell(console: Console, path: Path, evaluations: "Sequence[Path]") -> None:
     say(console, f"The report is in {plain(path)}")
     answer({"report": str(path), "evaluations": [str(place) for place in evaluations]})
+
+
+def _changed(found: "Sequence[EvaluatedEncoder]") -> list[str]:
+    """A sentence for each run that has learned on since it was evaluated."""
+    from ilk.networks import load_encoder
+
+    notes: list[str] = []
+    for evaluated in found:
+        if evaluated.run is None:
+            continue
+        scored = next(iter(evaluated.results.values())).encoder
+        with contextlib.suppress(UserError):  # without an encoder there is none to compare
+            if load_encoder(str(evaluated.run)).fingerprint != scored:
+                notes.append(
+                    f"The encoder in {evaluated.run} has changed since it was evaluated, and "
+                    f"these scores are those of before; ilk evaluate scores it again."
+                )
+    return notes
 
 
 def _mistakes(

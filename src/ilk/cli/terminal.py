@@ -6,6 +6,7 @@ terminal may have no letters for a name.
 
 import contextlib
 import os
+import warnings
 from collections.abc import Generator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -101,6 +102,24 @@ def check_printed() -> None:
     stream.flush()
     if stream.lost is not None and not isinstance(stream.lost, BrokenPipeError):
         raise UserError(f"output: must be writable, got '{stream.lost}'; print it elsewhere")
+
+
+@contextlib.contextmanager
+def warnings_as_lines() -> Generator[None]:
+    """What Python or a library warns of while the block runs is a line, said once."""
+    said: set[str] = set()
+
+    def warn(message: Warning | str, *place: object) -> None:
+        text = " ".join(str(message).split())
+        if text not in said and not _MANNER.get().quiet:
+            say(errors(), f"[bold yellow]warning:[/] {plain(text)}")
+        said.add(text)
+
+    usual, warnings.showwarning = warnings.showwarning, warn
+    try:
+        yield
+    finally:
+        warnings.showwarning = usual
 
 
 @contextlib.contextmanager

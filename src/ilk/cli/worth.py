@@ -18,11 +18,13 @@ def worth(directory: Path, record: Mapping[str, Any]) -> str:
     """
     import torch
 
+    from ilk.core.facts import LABEL
     from ilk.data import default_workers
     from ilk.evaluate import load_encoder_or_baseline, raw_pixels
     from ilk.networks import load_encoder
     from ilk.networks.classifier import CLASSIFIER
     from ilk.train import online_probe, open_images
+    from ilk.train.assemble import facts_learned
     from ilk.train.records.record import recorded_settings
 
     if (directory / CLASSIFIER).exists():
@@ -53,7 +55,8 @@ def worth(directory: Path, record: Mapping[str, Any]) -> str:
         "raw pixels": probe(raw_pixels(channels=encoder.channels)),
         "the same network untrained": probe(untrained),
     }
-    return verdict(probe(encoder), scores, len(probe.queries))
+    taught = LABEL in facts_learned(recorded_settings(record))
+    return verdict(probe(encoder), scores, len(probe.queries), taught=taught)
 
 
 def few_targets(directory: Path) -> str:
@@ -78,20 +81,25 @@ def few_targets(directory: Path) -> str:
     )
 
 
-def verdict(ours: float, others: Mapping[str, float], images: int) -> str:
+def verdict(
+    ours: float, others: Mapping[str, float], images: int, *, taught: bool = False
+) -> str:
     """Whether an accuracy beats others that were measured on as many images.
 
     Args:
         ours: in [0, 1].
         others: likewise, by name.
         images: that were classified.
+        taught: whether the encoder learned from their labels.
     """
     text = ", ".join(f"{name} {100 * score:.1f} %" for name, score in others.items())
     unbeaten = [name for name, score in others.items() if not _beats(ours, score, images)]
     line = (
         f"k-NN accuracy on {images:,} of its labelled images: {100 * ours:.1f} %; {text}; "
-        f"labels were not learned from"
+        f"labels were {'' if taught else 'not '}learned from"
     )
+    if taught:
+        line += ", so that only other images say what it is worth, by ilk evaluate"
     if not unbeaten:
         return f"{line}. The encoder beats both"
     return (

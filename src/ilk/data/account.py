@@ -103,5 +103,5 @@ def unpacked(stored: UInt8[np.ndarray, " bytes"]) -> tuple[LeftOut, ...]:
 
 
 def summary(entries: Iterable[LeftOut]) -> str:
-    """All kinds in one line; ``nothing else`` if there are none."""
-    return "; ".join(map(str, entries)) or "nothing else"
+    """All kinds in one line; ``nothing`` if there are none."""
+    return "; ".join(map(str, entries)) or "nothing"

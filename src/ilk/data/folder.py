@@ -176,7 +176,7 @@ def _walk(top: bytes, tally: Tally) -> tuple[dict[bytes, _Found], bool]:
             waiting.extend(sorted(below, reverse=True))
         except OSError as error:
             complete = False
-            tally.add(UNREADABLE, _shown(path))
+            tally.add(UNREADABLE, _shown(path or b"."))
             place = os.fsdecode(top + b"/" + path)
             warnings.warn(f"{place}: skipped, {error.strerror}", stacklevel=4)
     return found, complete
@@ -293,6 +293,8 @@ def _hint(name: str, left_out: tuple[LeftOut, ...]) -> str:
     for container in (".parquet", ".tar", ".zip", ".npz"):
         if any(entry.reason == of_ending(container.encode()) for entry in left_out):
             return f"give {name.rstrip('/')}/*{container} to open those"
+    if any(entry.reason == UNREADABLE for entry in left_out):
+        return "make them readable"
     return f"known endings are {b' '.join(sorted(ENDINGS)).decode()}"
 
 

@@ -108,7 +108,10 @@ def _stored(masks: Source, place: int) -> UInt8[np.ndarray, "H W"]:
 
 
 def _in_file(data: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(data), formats=[format_of(data)]) as image:
+    kind = format_of(data)
+    if kind == "JPEG":
+        raise BadItem("must hold numbers, got a JPEG, which changes them; save it as PNG")
+    with Image.open(io.BytesIO(data), formats=[kind]) as image:
         check_pixels(image.height, image.width, MAX_PIXELS)
         return np.asarray(image)
 

@@ -93,13 +93,31 @@ def is_named(spec: Any) -> bool:
 
 
 def is_array(spec: object) -> bool:
-    """NumPy's, or a tensor of another library in main memory."""
+    """Whether something is NumPy's, or a tensor of another library."""
     return hasattr(spec, "__array__") and hasattr(spec, "dtype") and hasattr(spec, "shape")
 
 
 def is_tensor(spec: object) -> bool:
     """Whether channels come first, by the custom of the library."""
     return type(spec).__module__.split(".")[0] == "torch" or hasattr(spec, "is_cuda")
+
+
+def as_array(given: Any, name: str) -> np.ndarray:
+    """The numbers of an array or tensor, wherever they lie and whether they have a gradient.
+
+    Raises:
+        UserError: NumPy cannot hold them.
+    """
+    try:
+        if not is_tensor(given):
+            return np.asarray(given)
+        here = given.detach().cpu()
+        return np.asarray(here.float() if str(here.dtype) == "torch.bfloat16" else here)
+    except (TypeError, ValueError, RuntimeError) as error:  # of another kind, sparse, meta
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{name}: must be numbers that NumPy can hold, got '{reason}'"
+        ) from error
 
 
 def pixels_of_pillow(image: Image.Image) -> np.ndarray:
@@ -138,7 +156,7 @@ def _roots(images: Sequence[_Kept]) -> dict[str, str]:
 
 
 def _array(image: Any, name: str) -> np.ndarray:
-    pixels: np.ndarray = np.asarray(image)
+    pixels = as_array(image, name)
     shape = pixels.shape
     if len(shape) not in (2, 3) or not pixels.size or pixels.dtype.kind not in "uifb":
         raise UserError(

@@ -17,7 +17,7 @@ from ilk.data.facts import WithFacts
 from ilk.data.folder import Folder
 from ilk.data.joined import Joined
 from ilk.data.leavings import same
-from ilk.data.loose import Loose, is_array, is_loose, is_named, is_tensor
+from ilk.data.loose import Loose, as_array, is_array, is_loose, is_named, is_tensor
 from ilk.data.map_style import MapStyle
 from ilk.data.packing import open_packs
 from ilk.data.parquet import NoRows, Parquet
@@ -225,7 +225,7 @@ def _listed(spec: Any) -> list[Any] | None:
         return cast("list[Any]", spec)
     if not is_array(spec) or len(spec.shape) != 1:
         return None
-    entries = np.asarray(spec)
+    entries = as_array(spec, "data")
     return list(entries) if entries.dtype.kind in _ENTRIES else None
 
 
@@ -292,4 +292,4 @@ def _open_pair(pair: tuple[Any, ...]) -> Source:
 
 
 def _images(spec: Any) -> np.ndarray:
-    return all_images(np.asarray(spec), "array", channels_first=is_tensor(spec))
+    return all_images(as_array(spec, "array"), "array", channels_first=is_tensor(spec))

@@ -1,5 +1,6 @@
 """Reading that survives bad files. Axes: N items."""
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -142,9 +143,11 @@ class Reader:
 
     def _too_many(self) -> UserError:
         bad = self.bad
+        share = math.ceil(10 * len(bad) / self._count) / 10
+        more = f", or allow more with max_bad_share={share}" if share < 1 else ""
         shown = "; ".join(f"{record.key}: {record.reason}" for record in bad[:_SHOWN])
         return UserError(
             f"{self.source.name}: at most {self._max_bad_share:.0%} of the items may be bad, "
-            f"but {len(bad)} of the {self._count} read are; mend or remove them, or allow a "
-            f"larger share. The first: {shown}"
+            f"but {len(bad)} of the {self._count} read are; mend or remove them"
+            f"{more}. The first: {shown}"
         )

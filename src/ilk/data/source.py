@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ ENDINGS = frozenset(
     b".jpg .jpeg .jpe .jfif .mpo .png .apng .webp .gif .bmp .dib .tif .tiff "
     b".ppm .pgm .pbm .pnm .jp2 .j2k .jpx .avif .tga .ico".split()
 )  # of the formats in `ilk.data.formats`
+_ADDRESS = re.compile(
+    r" <[^<>]* at 0x[0-9a-f]+>"
+)  # of an object, which says nothing to a person
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -186,7 +190,7 @@ def only_bad_items(what: str) -> Generator[None]:
     except MemoryError as error:
         raise BadItem("too large: memory ran out") from error
     except Exception as error:
-        message = str(error) or type(error).__name__
+        message = _ADDRESS.sub("", str(error)) or type(error).__name__
         begin = "truncated" if "truncated" in message.lower() else what
         raise BadItem(f"{begin}: {message}") from error
 

@@ -7,6 +7,7 @@ from jaxtyping import UInt8
 
 from ilk.data.source import BadItem
 
+_BYTE = 255  # the largest value of uint8
 _ROWS = 64  # at a time, so that no wide copy of the whole is made
 
 
@@ -32,7 +33,8 @@ def as_bytes(pixels: np.ndarray, most: int | None = None) -> UInt8[np.ndarray, "
     if np.issubdtype(pixels.dtype, np.floating):
         low, high = float(pixels.min(initial=0)), float(pixels.max(initial=0))
         if not (low >= 0 and high <= 1):  # also when there is a NaN
-            raise BadItem(f"floats must lie in [0, 1], found {low:g} to {high:g}")
+            hint = "; divide by 255" if low >= 0 and 1 < high <= _BYTE else ""
+            raise BadItem(f"floats must lie in [0, 1], found {low:g} to {high:g}{hint}")
         found = np.empty(pixels.shape, np.uint8)
         for top in range(0, len(pixels), _ROWS):
             found[top : top + _ROWS] = np.rint(pixels[top : top + _ROWS] * 255)

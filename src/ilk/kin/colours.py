@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ilk.core import Kin, Rows, StepContext, ViewName, full
+from ilk.core import Kin, Rows, StepContext, UserError, ViewName, full
 from ilk.kin.algebra import decides_kin
 
 STEP = 10.0  # of the grid of a and b
@@ -80,6 +80,9 @@ class OwnColour:
         nearest: bins that share a colour.
         deviation: of the Gaussian, in units of a and b.
         uniform: share of the uniform distribution in the prior.
+
+    Raises:
+        UserError: there are not so many bins.
     """
 
     view: ViewName
@@ -88,6 +91,11 @@ class OwnColour:
     uniform: float = 0.5
 
     unmixable: ClassVar[str] = "a place of a mixed image has the colour of neither image"
+
+    def __post_init__(self) -> None:
+        bins = len(colour_bins())
+        if not 1 <= self.nearest <= bins:
+            raise UserError(f"colours: nearest must be 1 to {bins} bins, got {self.nearest}")
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Weights over bins, and how much each place counts."""

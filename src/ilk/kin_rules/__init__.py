@@ -10,7 +10,7 @@ from ilk.kin_rules.fnc_eliminate import Eliminated
 from ilk.kin_rules.labels import KnownLabels
 from ilk.kin_rules.neighbours import NearestPast
 from ilk.kin_rules.table import MarkedPairs
-from ilk.method import Method, typed_options
+from ilk.method import Method, check_ranges, typed_options
 
 
 @runtime_checkable
@@ -45,7 +45,8 @@ def kin_rule(rule: str, options: Mapping[str, Any]) -> KinRuleRecipe:
         options: further fields.
 
     Raises:
-        UserError: the rule or a field is not known, or a value has the wrong type.
+        UserError: the rule or a field is not known, or a value has the wrong type or is out of
+            its range.
     """
     name, _, number = rule.partition(":")
     if name not in KIN_RULES:
@@ -53,4 +54,6 @@ def kin_rule(rule: str, options: Mapping[str, Any]) -> KinRuleRecipe:
         raise UserError(f"kin: must be a known kin rule, got {name!r}; {hint}")
     kind = KIN_RULES[name]
     given = {kind.main: number} if number else {}
-    return typed_options(kind, name, {**given, **options})
+    made = typed_options(kind, name, {**given, **options})
+    check_ranges(name, made, {*given, *options})
+    return made

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass, fields
 from inspect import cleandoc
 from pathlib import Path
 from re import sub
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 from jaxtyping import Float32
@@ -180,7 +180,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         from ilk.data import open_source
 
         source = open_source(X)
-        self._check_bad()
+        self._check_own()
         rows, self.kept_ = embedded(self, source, "transform", self.bad)
         everywhere = get_config()["transform_output"]
         asked = getattr(self, "_sklearn_output_config", {}).get("transform", everywhere)
@@ -202,7 +202,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         from ilk.data import open_source
 
-        self._check_bad()
+        self._check_own()
         rows, self.kept_ = embedded(self, open_source(X), "places", self.bad, field)
         return rows
 
@@ -214,7 +214,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         from ilk.data import open_source
 
-        self._check_bad()
+        self._check_own()
         bad = "error" if self.bad == "error" else "skip"
         rows, self.kept_ = embedded(self, open_source(X), "predict", bad)
         return probabilities(getattr(self, "classifier_", None), rows, self.method)
@@ -242,7 +242,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if len(known) != len(source) or (known < 0).any():
             why = unlabelled_because(source) if y is None else "there is not one in y for each"
             raise UserError(f"score: every image must have a label, in the data or in y: {why}")
-        self._check_bad()
+        self._check_own()
         bad = "error" if self.bad == "error" else "skip"
         rows, kept = embedded(self, source, "score", bad)
         return leave_one_out(rows, known[kept], k=20, temperature=0.07)
@@ -261,18 +261,21 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _settings(self) -> Settings:
         """The settings of a run; errors name the parameter."""
-        self._check_bad()
+        self._check_own()
         given = {field.name: getattr(self, field.name) for field in fields(Settings)}
         if self.bad == "error":
             given["max_bad_share"] = 0.0
         return checked_settings(given)
 
-    def _check_bad(self) -> None:
+    def _check_own(self) -> None:
         from ilk.embedding import OnBad
 
         if self.bad not in get_args(OnBad):
             choices = ", ".join(get_args(OnBad))
             raise UserError(f"bad: must be one of {choices}, got {self.bad!r}")
+        place = cast("object", self.directory)
+        if not isinstance(place, str | Path | None):
+            raise UserError(f"directory: must be a path or None, got {place!r}")
 
     def _read(self, directory: Path, classes: np.ndarray | None = None) -> None:
         from ilk.networks import Classifier, load_classifier, load_encoder

@@ -23,6 +23,7 @@ from ilk.method.outputs import (
     unlabelled_terms,
 )
 from ilk.method.pseudo import PseudoLabels
+from ilk.method.ranges import check_ranges
 from ilk.method.record import (
     EMA,
     Given,
@@ -90,6 +91,7 @@ __all__ = [
     "as_taught",
     "asks_for_places",
     "check_batch",
+    "check_ranges",
     "crop_and_patch_terms",
     "draws_on_map",
     "drops_patches",

@@ -7,7 +7,7 @@ from ilk.kin import RowByRow
 from ilk.method.items import image_views
 from ilk.method.record import Method
 from ilk.method.term import Term
-from ilk.objectives import SoftCrossEntropy
+from ilk.objectives import DecoupledContrast, SoftCrossEntropy
 from ilk.views import MATCHED, Background, ImageView
 
 KINDS = ("remove", "random", "swap")
@@ -83,7 +83,9 @@ def _opposed(term: Term) -> Term:
 
 def _key(term: Term) -> Output | None:
     """What a query is compared with, where that is an image of the batch with negatives."""
-    if not isinstance(term.objective, SoftCrossEntropy) or isinstance(term.kin, AlignedRule):
+    if not isinstance(term.objective, SoftCrossEntropy | DecoupledContrast) or isinstance(
+        term.kin, AlignedRule
+    ):
         return None
     if not all(isinstance(query, Output) for query in term.queries):
         return None

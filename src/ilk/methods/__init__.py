@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from ilk.core import UserError
 from ilk.core.names import suggestion
-from ilk.method import Given, Method, Staged, typed_changes, typed_options
+from ilk.method import Given, Method, Staged, check_ranges, typed_changes, typed_options
 from ilk.methods.amdim import AMDIM
 from ilk.methods.barlow_twins import BarlowTwins
 from ilk.methods.byol import BYOL
@@ -178,8 +178,15 @@ def recipe(name: str, options: Mapping[str, Any]) -> Recipe:
             has several.
 
     Raises:
-        UserError: the method, a recipe or a field is not known, or a value has the wrong type.
+        UserError: the method, a recipe or a field is not known, or a value has the wrong type
+            or is out of its range.
     """
+    made = _recipe(name, options)
+    check_ranges(name, made, options.keys() - {"recipe"})
+    return made
+
+
+def _recipe(name: str, options: Mapping[str, Any]) -> Recipe:
     if name not in METHODS:
         hint = suggestion("method", name)
         raise UserError(f"method: must be a known method, got {name!r}; {hint}")

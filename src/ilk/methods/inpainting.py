@@ -42,7 +42,7 @@ class Inpainting:
             given.width, given.channels, given.size, hidden=self.hidden
         )
         critic = Head(
-            networks.Critic(given.channels, self.hidden // 2),
+            networks.Critic(given.channels, max(self.hidden // 2, 1)),
             on="drawn",
             reverse=1.0,
             mask=True,

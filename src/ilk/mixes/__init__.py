@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from ilk.core import UserError
 from ilk.core.names import suggestion
-from ilk.method import Method, typed_options
+from ilk.method import Method, check_ranges, typed_options
 from ilk.mixes.dacl import DACL
 from ilk.mixes.i_mix import IMix
 from ilk.mixes.mixco import MixCo
@@ -39,9 +39,12 @@ def mixture(name: str, options: Mapping[str, Any]) -> Mixture:
     """A mix's settings with some of them changed.
 
     Raises:
-        UserError: the mix or a field is not known, or a value has the wrong type.
+        UserError: the mix or a field is not known, or a value has the wrong type or is out of
+            its range.
     """
     if name not in MIXES:
         hint = suggestion("mix", name)
         raise UserError(f"mix: must be a known mix, got {name!r}; {hint}")
-    return typed_options(MIXES[name], name, options)
+    made = typed_options(MIXES[name], name, options)
+    check_ranges(name, made, options.keys())
+    return made

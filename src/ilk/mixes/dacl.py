@@ -13,6 +13,7 @@ Checked: tests/kin/test_foremost.py, tests/oracles, tests/golden/losses.json
 
 from dataclasses import dataclass, replace
 
+from ilk.core import UserError
 from ilk.kin import LargestSource
 from ilk.method import Method, Rewriting, query_views, with_mixed_queries
 from ilk.views import Mixing
@@ -27,6 +28,12 @@ class DACL:
     """
 
     lowest: float = 0.9
+
+    def __post_init__(self) -> None:
+        if not 0.5 < self.lowest <= 1:
+            raise UserError(
+                f"dacl: lowest must be above one half and at most 1, got {self.lowest}"
+            )
 
     def apply(self, method: Method) -> Method:
         """The method with all queries mixed a little."""

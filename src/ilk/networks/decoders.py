@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from ilk.core import Mask
 from ilk.core.patches import cut_patches
 from ilk.networks.masked import spread
-from ilk.networks.surgery import sincos_positions
+from ilk.networks.surgery import check_width, sincos_positions
 
 START = 4  # pixels: from this side on a decoder doubles, where the image divides so
-LARGEST_START = 16  # and otherwise from a side that is no larger, or one row and column less
+LARGEST_START = 16  # a larger odd side is half of an even one, less a row and a column
 
 
 class TokenDecoder(nn.Module):
@@ -29,12 +29,16 @@ class TokenDecoder(nn.Module):
         dim: width of the decoder, a multiple of 4 and of its heads.
         depth: blocks.
         heads: the number of heads of each block.
+
+    Raises:
+        UserError: the width is no multiple of 4 and of the heads.
     """
 
     def __init__(self, width: int, values: int, *, dim: int, depth: int, heads: int) -> None:
         super().__init__()
         from timm.models.vision_transformer import Block
 
+        check_width("decoder", dim, heads)
         self.embed = nn.Linear(width, dim)
         self.mask_token = nn.Parameter(torch.zeros(dim))
         self.blocks = nn.Sequential(*(Block(dim, heads, qkv_bias=True) for _ in range(depth)))

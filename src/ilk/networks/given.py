@@ -27,8 +27,9 @@ from ilk.core.fields import (
     read_json,
     text,
 )
+from ilk.core.items import MAX_SIDE
 from ilk.networks.backbone import sizes_for, timm_network
-from ilk.networks.options import MAX_SIDE, PRETRAINED, check_file_options, check_name
+from ilk.networks.options import PRETRAINED, check_file_options, check_name
 from ilk.networks.own import OWN
 from ilk.networks.storage import WEIGHTS, read_encoder
 from ilk.networks.weights import read_weights

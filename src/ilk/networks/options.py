@@ -11,10 +11,9 @@ from typing import cast
 
 from ilk.core import UserError
 from ilk.core.fields import FLAG, Kind, maybe, number, one_of, shown, whole
+from ilk.core.items import MAX_CHANNELS, MAX_SIDE
 from ilk.core.names import did_you_mean
 
-MAX_SIDE = 8192  # pixels of an image side
-MAX_CHANNELS = 4096
 MAX_NUMBERS = 2**26  # of one image: 3 x 4096 x 4096 pixels are fewer
 MAX_WIDTH = 2**16  # of anything counted but layers
 MAX_LAYERS = 1024

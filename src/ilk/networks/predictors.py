@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ilk.core import Mask
-from ilk.networks.surgery import sincos_positions
+from ilk.networks.surgery import check_width, sincos_positions
 
 
 class PlacePredictor(nn.Module):
@@ -24,12 +24,16 @@ class PlacePredictor(nn.Module):
         dim: P, a multiple of 4 and of its heads.
         depth: blocks.
         heads: the number of heads of each block.
+
+    Raises:
+        UserError: the width is no multiple of 4 and of the heads.
     """
 
     def __init__(self, width: int, *, dim: int, depth: int, heads: int) -> None:
         super().__init__()
         from timm.models.vision_transformer import Block
 
+        check_width("predictor", dim, heads)
         self.embed = nn.Linear(width, dim)
         self.asking = nn.Parameter(torch.zeros(dim))
         self.blocks = nn.Sequential(*(Block(dim, heads, qkv_bias=True) for _ in range(depth)))

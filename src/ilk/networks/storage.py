@@ -19,11 +19,10 @@ from ilk.core.fields import (
     text,
     whole,
 )
+from ilk.core.items import MAX_CHANNELS, MAX_SIDE
 from ilk.networks.backbone import backbone, parameter_shapes
 from ilk.networks.encoder import Encoder
 from ilk.networks.options import (
-    MAX_CHANNELS,
-    MAX_SIDE,
     check_file_options,
     check_image,
     check_name,

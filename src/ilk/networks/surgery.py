@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ilk.core import UserError
+
 TEMPERATURE = 10_000.0  # of the sin-cos frequencies, as in Vaswani et al., NIPS 2017
 
 
@@ -53,6 +55,23 @@ def sincos_positions(rows: int, columns: int, dim: int) -> Float[Tensor, "N D"]:
     frequencies = TEMPERATURE ** -(torch.arange(dim // 4) / (dim // 4))
     angles = (place.reshape(-1, 1) * frequencies for place in (row, column))
     return torch.cat([wave(a) for a in angles for wave in (torch.sin, torch.cos)], dim=1)
+
+
+def check_width(name: str, dim: int, heads: int) -> None:
+    """Refuse a width that heads and sin-cos positions cannot share out.
+
+    Args:
+        name: what is so wide.
+        dim: the width.
+        heads: the number of heads of attention.
+
+    Raises:
+        UserError: the width is no multiple of 4 and of the heads.
+    """
+    if dim % 4 or dim % heads:
+        raise UserError(
+            f"{name}: the width must be a multiple of 4 and of the {heads} heads, got {dim}"
+        )
 
 
 def frozen_patch_projection(backbone: nn.Module) -> None:

@@ -28,7 +28,9 @@ class CovarianceContrast:
     beta: float = 0.9
     rho: float = 8.0
 
-    unmixable: ClassVar[str] = "its covariance is that of images and not of mixes"
+    unmixable: ClassVar[str] = (
+        "a row needs exactly one partner, and its covariance is that of images and not of mixes"
+    )
     joint: ClassVar[bool] = True
     contrasts: ClassVar[bool] = False
 

@@ -14,6 +14,7 @@ from ilk.method import (
     Method,
     Pretrained,
     asks_for_places,
+    check_ranges,
     draws_on_map,
     drops_patches,
     encodes_patches,
@@ -143,7 +144,7 @@ def _checked(method: Method, given: Given, trunk: nn.Module) -> Method:
         raise UserError(
             f"backbone: must show places that tile an image, from which its pixels are drawn, "
             f"got {name} with {side} x {side} places, {given.stride} px apart, of {given.size} "
-            f"px; take an image_size that {given.stride} divides, or a network such as vit_mini"
+            "px; take another image_size, or a network such as vit_mini"
         )
     return method
 
@@ -191,10 +192,17 @@ def _method(settings: Settings, given: Given) -> Method:
         raise UserError(f"backbone: {settings.method} must have one for images, got {name}")
     method = with_item_kind(method, kind, frames)
     optimisation = typed_changes(method.optimisation, "optimiser", settings.optimiser_options)
+    check_ranges("optimiser", optimisation, settings.optimiser_options)
     return replace(method, optimisation=optimisation)
 
 
 def _check_loss(method: Method, name: str) -> None:
+    below = [term for term in method.terms if term.weight < 0]
+    if below:
+        raise UserError(
+            f"{name}: the weight of each loss must be at least 0, got {below[0].weight:g} for "
+            f"{below[0].name}; mend the settings that share the weights out"
+        )
     if not any(term.weight for term in method.terms):
         raise UserError(
             f"{name}: the weight of some loss must be above 0, got none; leave one as it is"
@@ -252,6 +260,15 @@ def method_without_weights(settings: Settings) -> Method:
     made = recipe(settings.method, settings.method_options)
     with torch.device("meta"):
         return made.build(Given(width=8, size=settings.image_size or 224))
+
+
+def facts_learned(settings: Settings) -> Mapping[str, float]:
+    """Facts of items that method and kin rule learn from, with the share of them they see."""
+    method = method_without_weights(settings)
+    if settings.kin is None:
+        return method.facts
+    with torch.device("meta"):
+        return kin_rule(settings.kin, settings.kin_options).apply(method).facts
 
 
 def check_fits(settings: Settings) -> None:

@@ -267,6 +267,7 @@ def _record(setup: Setup, data: Any) -> dict[str, Any]:
     source = setup.source
     return {
         "status": "started",
+        "saved": 0,
         "started": now(),
         "settings": setup.settings.as_record(),
         "length": setup.length.as_record(),

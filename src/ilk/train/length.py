@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from ilk.core import Progress
+from ilk.core import Progress, UserError
+from ilk.train.ranges import MOST_STEPS
 from ilk.train.settings import Settings
 
 DEFAULT_EPOCHS = 100
@@ -17,11 +18,20 @@ class Length:
         steps: of the optimiser.
         steps_per_epoch: may be fractional when micro-batches are accumulated.
         since: step at which the present schedule began, see `ilk.train.records.legs`.
+
+    Raises:
+        UserError: it is longer than a record may say.
     """
 
     steps: int
     steps_per_epoch: float
     since: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps > MOST_STEPS:
+            raise UserError(
+                f"length of the run: must be {MOST_STEPS:,} steps at most, got {self.steps:,}"
+            )
 
     def progress(self, step: int) -> Progress:
         """Where the run stands after ``step`` steps."""

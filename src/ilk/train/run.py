@@ -256,7 +256,7 @@ class Run:
                 self.guard.saved()
 
         from_first(write)  # no rank goes on before all is written
-        self._note("running")
+        self._note("running", saved=self.setup.trainer.step)
 
     def _facts(self) -> dict[str, Any]:
         """What a checkpoint says beside its tensors."""

@@ -1,6 +1,5 @@
 """Everything that decides a run, as plain values that go into its record."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from ilk.core import UserError
+from ilk.train.ranges import RANGES
 
 AUTO = "auto"  # in place of the name of a mix
 PAIRS = "table"  # the kin rule that goes by a table of pairs
@@ -141,17 +141,10 @@ class Settings:
                 "random, or leave masks out"
             )
         _check_tune(self)
-        sizes = ("batch_size", "accumulate", "image_size", "channels", "workers")
-        for name in (*sizes, "guard_every", *given):
-            number = getattr(self, name)
-            if number is not None and not 0 < number < math.inf:
-                raise UserError(f"{name}: must be above zero and finite, got {number}")
-        if not -(2**63) <= self.seed < 2**63:
-            raise UserError(f"seed: must be a number of 64 bits, got {self.seed}")
-        if self.knn_every is not None and not self.knn_every >= 0:
-            raise UserError(f"knn_every: must be 0 for never or above, got {self.knn_every}")
-        if not 0 <= self.max_bad_share <= 1:
-            raise UserError(f"max_bad_share: must be from 0 to 1, got {self.max_bad_share}")
+        for name, kind in RANGES.items():
+            number = _plain(getattr(self, name))
+            if number is not None and not kind.fits(number):
+                raise UserError(f"{name}: must be {kind.says}, got {number}")
 
     @property
     def guard_scores(self) -> bool:

@@ -151,8 +151,8 @@ class Setup:
             )
         if share * world < 2 and any(map(_normalises, self.trainer.student.modules())):
             raise UserError(
-                "batch_size: must leave two images at least in a micro-batch, for batch norm "
-                f"needs more than one, got {self.batch_size} in {settings.accumulate} of them"
+                f"batch_size: must be {2 * settings.accumulate} or more, for batch norm needs "
+                f"two images in each micro-batch, got {self.batch_size}"
             )
         return self.loader_of(share)
 

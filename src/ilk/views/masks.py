@@ -17,6 +17,7 @@ from ilk.core.seeding import uniforms
 
 TRIES = 40  # blocks that are drawn for an image at most
 WIDTH = 7  # units of SimMIM in an image: 32 px of 224
+FINER = "; change it, or take larger images or smaller patches"
 Grid = tuple[int, int]
 
 
@@ -89,9 +90,8 @@ class RandomCells:
         check_mask("unit", fits, f"a divisor of the grid of {grid[0]} x {grid[1]}", self.unit)
         units = rows * columns
         count = math.ceil(self.share * units - 1e-9)  # 0.6 of 5 is 3, whatever its rounding
-        check_mask(
-            "share", 0 < count < units, f"such that of {units} some are left", self.share
-        )
+        what = f"such that some of the {units} squares of an image are hidden and some left"
+        check_mask("share", 0 < count < units, what, self.share, FINER)
         order = chance.draws(units).argsort(axis=1, kind="stable")
         hidden = np.zeros((len(order), units), bool)
         np.put_along_axis(hidden, order[:, :count], values=True, axis=1)
@@ -138,8 +138,15 @@ class BlockCells:
         check_mask("aspect", 0 < self.aspect <= 1, "in (0, 1]", self.aspect)
 
     def draw(self, grid: Grid, chance: MaskChance) -> Mask:
-        """Image by image, for what fits depends on what is there."""
+        """Image by image, for what fits depends on what is there.
+
+        Raises:
+            UserError: no cell would ever be hidden.
+        """
         cells, (low, high) = grid[0] * grid[1], self.share
+        some = high == 0 or round(high * cells) >= 1
+        what = f"such that some of the {cells} cells of an image are hidden"
+        check_mask("share", some, what, self.share, FINER)
         within, masked = self._drawn(chance.draws(2))
         counts = np.rint((low + (high - low) * within) * cells).astype(np.int64)
         counts[~masked] = 0
@@ -238,11 +245,11 @@ def block_at(
     return block
 
 
-def check_mask(name: str, holds: bool, what: str, got: object) -> None:
-    """Refuse a setting of a mask.
+def check_mask(name: str, holds: bool, what: str, got: object, then: str = "") -> None:
+    """Refuse a setting of a mask, perhaps with what to do.
 
     Raises:
         UserError: it does not hold.
     """
     if not holds:
-        raise UserError(f"mask: {name} must be {what}, got {got}")
+        raise UserError(f"mask: {name} must be {what}, got {got}{then}")

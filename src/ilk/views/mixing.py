@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 from scipy import special
 
+from ilk.core.errors import UserError
 from ilk.core.seeding import uniform, uniforms
 
 FEWEST_RATIOS = 8  # a coarser snap would leave too few different shares
@@ -93,6 +94,13 @@ class Mixing:
     snap: int = 0
     resizemix_scale: tuple[float, float] | None = None
     groups: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.strategies or not self.alpha > 0:
+            raise UserError(
+                f"mix: must have a strategy and an alpha above 0, got {self.strategies} and "
+                f"{self.alpha}"
+            )
 
     def draw(
         self, items: Int[np.ndarray, " B"], *, epoch: int, step: int, seed: int, view: str = ""

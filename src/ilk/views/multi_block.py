@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool
 
 from ilk.core.masks import Mask
-from ilk.views.masks import TRIES, Grid, MaskChance, block_at, check_mask, sides_of
+from ilk.views.masks import FINER, TRIES, Grid, MaskChance, block_at, check_mask, sides_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +57,11 @@ class MultiBlock:
         check_mask("keep", 0 < self.keep < most, f"above 0 and below {most:g}", self.keep)
 
     def draw(self, grid: Grid, chance: MaskChance) -> Mask:
-        """What the network sees is not hidden; the rectangles are asked for."""
+        """What the network sees is not hidden; the rectangles are asked for.
+
+        Raises:
+            UserError: a rectangle would leave nothing to see.
+        """
         u, cells = chance.common(3), grid[0] * grid[1]
         if self.compat:
             u[2] = u[1]
@@ -65,6 +69,8 @@ class MultiBlock:
         size = sides_of(_between(self.target, u[1]) * cells, _between(self.aspect, u[2]))
         size = _inside(size, grid)
         left = square[0] * square[1] - size[0] * size[1]
+        what = f"such that some of the {cells} cells of an image are left"
+        check_mask("target", left > 0, what, self.target, FINER)
         seen = max(min(int(self.keep * square[0] * square[1]), left), 1)
         draws = chance.draws(2 + 2 * TRIES * self.targets, "/places")
         orders = chance.draws(cells, "/seen").argsort(axis=1, kind="stable")

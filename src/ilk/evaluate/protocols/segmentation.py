@@ -186,8 +186,9 @@ def _details(
     more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
     ignored = "; pixels of the value 255 are not counted" if classes.ignored else ""
     lacking = [name for name, number in zip(names, counts, strict=True) if not number]
+    many = "class" if len(there) == 1 else "classes"
     words = [
-        f"{len(there)} classes in the masks of test: IoU of {listed}{more}{ignored}",
+        f"{len(there)} {many} in the masks of test: IoU of {listed}{more}{ignored}",
         f"{len(known.values):,} patches of {len(np.unique(known.items)):,} train images were "
         f"used; {accuracy:.1%} of test patches are named correctly",
     ]

@@ -14,7 +14,8 @@ from ilk.data import BadItem, Source, decode, labels, read_item
 from ilk.data.source import spread
 from ilk.method import KnownShare, Method, check_batch
 from ilk.networks import item_kind
-from ilk.train.assemble import method_without_weights
+from ilk.train.assemble import facts_learned, method_without_weights
+from ilk.train.loop.kin_counts import reveal
 from ilk.train.planning.defaults import LARGE
 from ilk.train.settings import Settings
 
@@ -47,6 +48,7 @@ class Survey:
         empty: classes that have none of these images.
         doubtful: name of a class that may stand for no class; empty where there is none.
         unread: name of a class of which no labelled image can be read, likewise.
+        damaged: the first item that could not be decoded, and why; empty where there is none.
     """
 
     images: int
@@ -64,6 +66,7 @@ class Survey:
     empty: int = 0
     doubtful: str = ""
     unread: str = ""
+    damaged: str = ""
 
     def words(self) -> str:
         """One line for a person."""
@@ -97,17 +100,17 @@ def surveyed(source: Source, asked: Settings, *, quiet: bool) -> Survey:
         UserError: the backbone reads clips or windows, and their size is not named.
     """
     found = _look(source, asked, quiet)
-    method = method_without_weights(asked)
-    if LABEL not in method.facts:
+    share = facts_learned(asked).get(LABEL)
+    if share is None:
         return found
-    known = labels(source)
+    known = reveal(labels(source).astype(np.int32), share, seed=asked.seed)
     present, sizes = np.unique(known[known >= 0], return_counts=True)
     names = [source.classes[place] for place in present]
     return replace(
         found,
         labelled=int(sizes.sum()),
         lonely=int((sizes == 1).sum()),
-        again=shown_again(method, source),
+        again=shown_again(method_without_weights(asked), source),
         empty=len(source.classes) - len(present),
         doubtful=next((name for name in names if name in NOTHING), ""),
         unread=_unread(source, known, asked.channels) if found.looked_at else "",
@@ -160,7 +163,7 @@ def survey(source: Source, channels: int, seconds: float = SECONDS) -> Survey:
     """Decode some images, for two seconds at most; the 32 that decide are always decoded."""
     seen = _Seen()
     sides: list[int] = []
-    looked = 0
+    looked, damaged = 0, ""
     first = [int(index) for index in spread(len(source), DECIDING)]
     rest = [int(i) for i in spread(len(source), LOOKED_AT) if int(i) not in set(first)]
     began = time.monotonic()
@@ -171,7 +174,8 @@ def survey(source: Source, channels: int, seconds: float = SECONDS) -> Survey:
         try:
             pixels = decode(read_item(source, index), channels=channels)
             width, height = seen.add(pixels)
-        except (BadItem, ValueError):  # no image
+        except (BadItem, ValueError) as reason:  # no image
+            damaged = damaged or f"{source.key(index)}: {reason}"
             continue
         if number < len(first):
             sides.append(min(width, height))
@@ -185,6 +189,7 @@ def survey(source: Source, channels: int, seconds: float = SECONDS) -> Survey:
         unreadable=looked - len(seen.sizes),
         equal=seen.equal and len(seen.sizes) > 1,
         grey=seen.grey and bool(seen.sizes),
+        damaged=damaged,
     )
 
 
@@ -230,6 +235,7 @@ def check_enough(found: Survey, asked: Settings) -> None:
         raise UserError(
             f"data: must hold two images at least that can be read, for a method compares "
             f"images with one another, got {readable} of {count(found.images, 'item')}"
+            f"{found.damaged and f'; {found.damaged}'}"
         )
     if asked.batch_size is not None:
         rule = method_without_weights(asked).sampling

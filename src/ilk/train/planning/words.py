@@ -91,7 +91,7 @@ def taking(settings: Settings, length: Length, takes: Takes) -> str:
     epochs = length.steps / length.steps_per_epoch
     rate = (settings.batch_size or 0) / takes.step
     line = (
-        f"about {duration(takes.seconds)} for {epochs:,.3g} epochs "
+        f"about {duration(takes.seconds)} for {epochs:,.3g} epoch{'s' * (epochs != 1)} "
         f"({count(length.steps, 'step')}, {rate:,.3g} images a second"
     )
     if takes.capped:
@@ -162,8 +162,8 @@ def warnings(
         over = takes.before + takes.seconds + takes.after - 60 * settings.minutes
         if over > ROUNDING * 60 * settings.minutes:
             out.append(
-                f"{duration(60 * settings.minutes)} are too short for a single step after "
-                f"the {duration(takes.before)} that loading and measuring have taken"
+                f"the {duration(takes.before)} of loading and measuring leave no time for a "
+                f"step, of {duration(60 * settings.minutes)} asked for; one is taken"
             )
     return out
 
@@ -172,8 +172,9 @@ def _of_labels(survey: Survey) -> list[str]:
     out: list[str] = []
     if survey.lonely:
         out.append(
-            f"{survey.lonely:,} of {survey.classes:,} classes have one labelled image, which "
-            f"can teach little of a class; more of them help"
+            f"{survey.lonely:,} of {count(survey.classes, 'class', 'classes')} "
+            f"{'has' if survey.lonely == 1 else 'have'} one labelled image, which can teach "
+            f"little of a class; more of them help"
         )
     if survey.empty:
         out.append(

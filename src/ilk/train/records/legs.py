@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from ilk.core import UserError
 from ilk.core.fields import (
@@ -18,18 +18,18 @@ from ilk.core.fields import (
     Kind,
     check_fields,
     keyed,
-    kind_of,
     listed,
+    maybe,
     number,
     text,
     whole,
 )
 from ilk.train.length import Length, length_of
+from ilk.train.ranges import MOST_STEPS, RANGES
 from ilk.train.settings import Settings
 
-MOST_STEPS = 10**12
 ASKED: Mapping[str, Kind] = {
-    name: kind_of(get_type_hints(Settings)[name]) for name in ("epochs", "steps", "minutes")
+    name: maybe(RANGES[name]) for name in ("epochs", "steps", "minutes")
 }
 LENGTH: Mapping[str, Kind] = {
     "steps": whole(1, MOST_STEPS),
@@ -196,7 +196,7 @@ def _check_more(
             "resume: a run must have a checkpoint before its length can change; remove the "
             "directory and begin with the length that it is to have"
         )
-    if not step < steps <= MOST_STEPS:
+    if steps <= step:
         words = ", ".join(f"{name} {value:g}" for name, value in asked.items())
         epochs = step / record["length"]["steps_per_epoch"]
         raise UserError(
@@ -207,10 +207,4 @@ def _check_more(
 
 def _steps(settings: Settings, record: Mapping[str, Any], step_seconds: float) -> int:
     per_epoch = record["length"]["steps_per_epoch"]
-    try:
-        return length_of(settings, per_epoch, max(step_seconds, 1e-9)).steps
-    except (OverflowError, ValueError) as error:
-        raise UserError(
-            f"resume: the length of the run must be a number, got "
-            f"{settings.epochs or settings.minutes}"
-        ) from error
+    return length_of(settings, per_epoch, max(step_seconds, 1e-9)).steps

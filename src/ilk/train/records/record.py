@@ -27,7 +27,8 @@ from ilk.core.fields import (
     text,
     whole,
 )
-from ilk.networks.options import MAX_CHANNELS, MAX_SIDE, check_name, check_options
+from ilk.networks.options import check_name, check_options
+from ilk.train.ranges import MOST_STEPS, RANGES
 from ilk.train.records.legs import check_length
 from ilk.train.records.metrics import METRICS
 from ilk.train.settings import Settings
@@ -55,18 +56,23 @@ FIELDS: Mapping[str, Kind] = {
     "settings": keyed(ANYTHING),
     "length": keyed(ANYTHING),
     "data": keyed(ANYTHING),
-    "step": whole(0, 10**12),
+    "step": whole(0, MOST_STEPS),
+    "saved": whole(0, MOST_STEPS),  # step of the last checkpoint
     "seconds": number(0, 1e12),
     "bad_files": listed(ANYTHING, 10**7),
     "tuned": keyed(ANYTHING),
 }
+
+
+def _setting(name: str, hint: object) -> Kind:
+    """What a setting may be in a record: what `Settings` takes."""
+    kind = kind_of(hint)
+    ranged = RANGES.get(name, kind)
+    return maybe(ranged) if ranged is not kind and kind.fits(None) else ranged
+
+
 SETTINGS: Mapping[str, Kind] = {
-    **{name: kind_of(hint) for name, hint in get_type_hints(Settings).items()},
-    "image_size": maybe(whole(1, MAX_SIDE)),
-    "channels": whole(1, MAX_CHANNELS),
-    "batch_size": maybe(whole(1, 2**20)),
-    "accumulate": whole(1, 2**16),
-    "workers": maybe(whole(1, 1024)),
+    name: _setting(name, hint) for name, hint in get_type_hints(Settings).items()
 }
 DATA: Mapping[str, Kind] = {
     "spec": Kind(
@@ -155,7 +161,7 @@ def read_record(directory: Path) -> dict[str, Any]:
         read_json(path, "run"),
         FIELDS,
         where,
-        optional=("step", "seconds", "bad_files", "tuned"),
+        optional=("step", "saved", "seconds", "bad_files", "tuned"),
         others=True,
     )
     check_length(record["length"], f"{where}: length")

@@ -95,10 +95,11 @@ def saved_in(path: Path, record: Mapping[str, Any]) -> bool:
     """
     if path.exists():
         return True
-    if record.get("step", 0) > 0:
+    last = record.get("saved", record.get("step", 0))  # which runs of before do not say
+    if last > 0:
         raise UserError(
             f"resume: {path.parent} must hold {path.name} of a run at step "
-            f"{record['step']}, got none; put it back, or remove the directory and repeat the "
+            f"{last}, got none; put it back, or remove the directory and repeat the "
             f"command that began the run"
         )
     return False
