@@ -8,7 +8,14 @@ import pytest
 from ilk.core import UserError
 from ilk.kin_rules import KIN_RULES, kin_rule
 from ilk.method import Given
-from ilk.method.ranges import ABOVE_ZERO, COUNTS_FROM_ZERO, SHARES, SIGNED, check_ranges
+from ilk.method.ranges import (
+    ABOVE_ZERO,
+    COUNTS_FROM_ZERO,
+    FROM_TWO,
+    SHARES,
+    SIGNED,
+    check_ranges,
+)
 from ilk.methods import METHODS, RECIPES, recipe
 from ilk.mixes import MIXES, mixture
 from ilk.train import Settings
@@ -23,14 +30,14 @@ def test_the_defaults_of_every_recipe_are_in_range(name):
 
 def test_every_name_with_a_range_is_a_setting_of_some_recipe():
     known = {field.name for kind in METHODS.values() for field in dataclasses.fields(kind)}
-    assert known >= SIGNED | COUNTS_FROM_ZERO | ABOVE_ZERO | SHARES
+    assert known >= SIGNED | COUNTS_FROM_ZERO | FROM_TWO | ABOVE_ZERO | SHARES
     whole = {
         n
         for kind in METHODS.values()
         for n, h in typing.get_type_hints(kind).items()
         if h is int
     }
-    assert whole >= COUNTS_FROM_ZERO
+    assert whole >= COUNTS_FROM_ZERO | FROM_TWO
     assert not whole & (ABOVE_ZERO | SHARES)
 
 
@@ -47,6 +54,7 @@ def test_every_name_with_a_range_is_a_setting_of_some_recipe():
         ("i-jepa", {"momentum": 2}, r"momentum must be in \[0, 1\], got 2"),
         ("moco-v3", {"recipe": "resnet", "dim": 0}, "moco-v3: dim must be at least 1, got 0"),
         ("colorization", {"uniform": 1.5}, r"uniform must be in \[0, 1\], got 1.5"),
+        ("fnc", {"view_count": 1}, "fnc: view_count must be at least 2, got 1"),
         ("amdim", {"side": 0}, "amdim: side must be at least 1"),
         ("ibot", {"patch_weight": -1}, "ibot: patch_weight must be at least 0"),
     ],

@@ -13,6 +13,7 @@ COUNTS_FROM_ZERO = frozenset(
         "pairs", "per_class", "predictor_depth", "queue_size",
     }
 )  # fmt: skip
+FROM_TWO = frozenset({"view_count"})  # views of an image are kin of one another
 ABOVE_ZERO = frozenset(
     {
         "apart", "clip", "deviation", "epsilon", "sharpening", "sigma", "teacher_temperature",
@@ -31,7 +32,7 @@ def check_ranges(name: str, settings: object, fields: Collection[str]) -> None:
     """Refuse numbers that no recipe can work with.
 
     No number is negative but those of ``SIGNED``; whole numbers are 1 at least but those of
-    ``COUNTS_FROM_ZERO``; the others are as the sets above say.
+    ``COUNTS_FROM_ZERO`` and of ``FROM_TWO``; the others are as the sets above say.
 
     Args:
         name: what a person calls the recipe.
@@ -64,6 +65,8 @@ def _range(field: str, value: float, *, whole: bool) -> tuple[bool, str]:
         return 0 <= value <= 1, "in [0, 1]"
     if field in ABOVE_ZERO:
         return value > 0, "above 0"
+    if field in FROM_TWO:
+        return value >= 2, "at least 2"
     if whole and field not in COUNTS_FROM_ZERO:
         return value >= 1, "at least 1"
     return value >= 0 or field in SIGNED, "at least 0"
