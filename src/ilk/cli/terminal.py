@@ -106,14 +106,14 @@ def check_printed() -> None:
 
 @contextlib.contextmanager
 def warnings_as_lines() -> Generator[None]:
-    """What Python or a library warns of while the block runs is a line, said once."""
-    said: set[str] = set()
+    """What Python or a library warns of while the block runs is a line, printed once."""
+    shown_before: set[str] = set()
 
     def warn(message: Warning | str, *place: object) -> None:
         text = " ".join(str(message).split())
-        if text not in said and not _MANNER.get().quiet:
+        if text not in shown_before and not _MANNER.get().quiet:
             say(errors(), f"[bold yellow]warning:[/] {plain(text)}")
-        said.add(text)
+        shown_before.add(text)
 
     usual, warnings.showwarning = warnings.showwarning, warn
     try:
