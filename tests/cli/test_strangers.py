@@ -217,7 +217,7 @@ def test_a_record_that_asks_for_published_weights_fetches_none(trap, run, folder
         settings = record["settings"] | {"backbone": backbone, **change}
         theirs = tmp_path / backbone
         theirs.mkdir()
-        fresh = record | {"status": "started", "step": 0, "settings": settings}
+        fresh = record | {"status": "started", "step": 0, "saved": 0, "settings": settings}
         (theirs / "run.json").write_text(json.dumps(fresh))
         with pytest.raises(
             UserError, match="begins with published weights|weights that it began with"

@@ -211,10 +211,12 @@ def test_too_few_items_of_a_kind_is_one_line(rule, values, batch, message) -> No
 @pytest.mark.parametrize("method", ["fixmatch", "mixmatch", "noisy-student", "s4l-moam"])
 def test_what_can_be_no_share_is_one_line(method) -> None:
     for ratio in (-1, -3.0):
-        with pytest.raises(UserError, match="ratio: must be 0 or more unlabelled images"):
+        with pytest.raises(UserError, match=f"{method}: ratio must be at least 0, got {ratio}"):
             small_method(method, ratio=ratio)
     with pytest.raises(UserError, match="label is known must be above 0 and at most 1, got 0"):
         KnownShare(share=0.0)
+    with pytest.raises(UserError, match="ratio: must be 0 or more unlabelled images"):
+        labelled_share(-1)
     assert [labelled_share(ratio) for ratio in (0, 1, 3)] == [1, 0.5, 0.25]
 
 
@@ -223,9 +225,7 @@ def test_what_can_be_no_share_is_one_line(method) -> None:
 )
 @pytest.mark.parametrize("wrong", [1.5, -0.1])
 def test_a_threshold_is_a_probability(method, wrong) -> None:
-    with pytest.raises(
-        UserError, match=f"threshold: must be a probability, 0 to 1, got {wrong}"
-    ):
+    with pytest.raises(UserError, match=rf"threshold must be in \[0, 1\], got {wrong}"):
         small_method(method, threshold=wrong)
 
 

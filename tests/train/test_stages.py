@@ -185,7 +185,7 @@ def test_what_cannot_be_done_is_said(few, settings, run, tmp_path):
     with pytest.raises(UserError, match="must not hold a run, but there is one"):
         train(replace(settings, method="fixmatch", method_options={}), photos, run, Witness())
     none = replace(settings, method_options={"rounds": "0"})
-    with pytest.raises(UserError, match="must have two stages at least, got 1; set rounds=1"):
+    with pytest.raises(UserError, match="noisy-student: rounds must be at least 1, got 0"):
         train(none, photos, tmp_path / "none", Witness())
     assert not (tmp_path / "none").exists()
     sure = {**settings.method_options, "threshold": "1.0"}
@@ -377,7 +377,7 @@ def test_each_image_comes_as_often_as_its_class_needs():
     for given in wrong:
         with pytest.raises(UserError, match=f"{next(iter(given))}: must be"):
             PseudoLabels(table="", **given)
-        with pytest.raises(UserError, match=f"{next(iter(given))}: must be"):
+        with pytest.raises(UserError, match=f"noisy-student: {next(iter(given))} must be"):
             method_without_weights(Settings(method="noisy-student", method_options=given))
 
 

@@ -86,7 +86,7 @@ def test_a_run_that_died_before_its_first_checkpoint_begins_again_with_them(
     train(settings(), pictures, tmp_path / "run", Witness())
     whole = load_encoder(tmp_path / "run").fingerprint
     record = read_record(tmp_path / "run")
-    write_json(tmp_path / "run/run.json", record | {"status": "running", "step": 0})
+    write_json(tmp_path / "run/run.json", record | {"status": "running", "step": 0, "saved": 0})
     for name in ("checkpoint.safetensors", "encoder.safetensors", "metrics.jsonl"):
         (tmp_path / "run" / name).unlink()
     weights.unlink()

@@ -23,7 +23,7 @@ ABOVE_ZERO = frozenset(
 SHARES = frozenset(
     {
         "autoaugment", "centre_momentum", "dense", "dropout", "erased", "masked", "memory",
-        "momentum", "smoothing", "solarize", "uniform",
+        "momentum", "smoothing", "solarize", "threshold", "uniform",
     }
 )  # fmt: skip
 

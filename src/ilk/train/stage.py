@@ -24,13 +24,7 @@ def stages_of(settings: Settings) -> tuple[Stage, ...]:
     made = recipe(settings.method, settings.method_options)
     if not isinstance(made, Staged) or settings.method_options.get("pseudo_labels"):
         return ()
-    stages = made.stages()
-    if len(stages) < 2:
-        raise UserError(
-            f"{settings.method}: must have two stages at least, got {len(stages)}; set "
-            "rounds=1 or more"
-        )
-    return stages
+    return made.stages()
 
 
 def settings_of(settings: Settings, stage: Stage, place: Callable[[str], Path]) -> Settings:
