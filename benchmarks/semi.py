@@ -6,7 +6,7 @@
     .venv/bin/python -m benchmarks.semi --cell fixmatch-25-encoder
     .venv/bin/python -m benchmarks.semi --mismatch 0,25,50,75,100     images of other classes
     .venv/bin/python -m benchmarks.semi --on validation       to choose settings, kept beside
-    .venv/bin/python -m benchmarks.semi --why         many labels, fewer or more of them a step
+    .venv/bin/python -m benchmarks.semi --why         one change each, on validation
     .venv/bin/python -m benchmarks.semi --publish             hashes of the splits
 
 The images are the 10,000 of the learning check, 4, 25 or 400 a class of them with a label, and
@@ -39,6 +39,7 @@ from benchmarks import mini
 from benchmarks.grid import Cell, Grid, absent, watching
 from benchmarks.mini import DATA
 from benchmarks.semi_data import PUBLISHED, Data, animals, opened, published
+from benchmarks.semi_reasons import REASONS
 from ilk.core import Busy, UserError
 from ilk.data import Subset
 from ilk.study import SEMI
@@ -84,14 +85,6 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "s4l-moam": {"lr": 0.03, "batch_size": 32, "steps": STEPS // 3, "method_options": AVERAGE},
 }
 ALONE, PROBE, ALL = "supervised", "probe", "all-labels"
-# Of 400 labels a class: how many labelled images a step has, where FixMatch has one in eight.
-WHY: Mapping[str, Mapping[str, Any]] = {
-    "supervised-64": {"method": "supervised"},
-    "supervised-16": {"method": "supervised", "batch_size": 16},
-    "fixmatch-16": {"method": "fixmatch"},
-    "fixmatch-64": {"method": "fixmatch", "method_options": AVERAGE | {"ratio": 1.0}},
-    "fixmatch-64-of-512": {"method": "fixmatch", "batch_size": 512},
-}
 MOST_LABELLED = 64  # images in a step of labels alone
 MISMATCHED = 25  # labels a class, where classes do not match
 SHARES = (0, 25, 50, 75, 100)
@@ -135,13 +128,16 @@ def table(data: Data, per_class: int, encoder: Path) -> list[Cell]:
 
 
 def reasons(data: Data, encoder: Path) -> list[Cell]:
-    """Labels alone and FixMatch, with fewer or more labelled images in a step."""
+    """One change each of what did worse than labels alone."""
     learned, count = data.learned(), len(data.split.labelled)
     return [
-        Cell(name=cell_name("why", name), images=learned,
-             settings=settings(str(change["method"]), SCRATCH, encoder, count) | dict(change))
-        for name, change in WHY.items()
-    ]  # fmt: skip
+        Cell(
+            name=cell_name("why", one.name),
+            settings=settings(one.method, one.start, encoder, count) | dict(one.changes),
+            images=learned,
+        )
+        for one in REASONS
+    ]
 
 
 def all_labels(data: Data, encoder: Path) -> list[Cell]:
@@ -250,7 +246,9 @@ def main() -> None:
     parser.add_argument("--per-class", type=int, choices=SEMI.per_class, help="one number")
     parser.add_argument("--cell", help="one cell by its name")
     parser.add_argument("--mismatch", help="shares of other classes, such as 0,25,50,75,100")
-    parser.add_argument("--why", action="store_true", help="by labelled images in a step")
+    parser.add_argument(
+        "--why", action="store_true", help="why some do worse than labels alone"
+    )
     parser.add_argument("--on", choices=["test", "validation"], default="test")
     parser.add_argument("--publish", action="store_true", help="write hashes of the splits")
     asked = parser.parse_args()

@@ -20,9 +20,9 @@ from benchmarks.semi import (
     SHARES,
     STARTS,
     STEPS,
-    WHY,
     cell_name,
 )
+from benchmarks.semi_reasons import REASONS
 from ilk.evaluate import difference_over_seeds, mean_over_seeds
 from ilk.study import SEMI
 
@@ -100,21 +100,18 @@ def table(place: Path, per_class: int) -> Iterator[str]:
 
 
 def why(place: Path) -> Iterator[str]:
-    """Labels alone and FixMatch by the number of labelled images in a step."""
-    rows = {name: one for name in WHY if (one := found(place, cell_name("why", name)))}
+    """What one change does to methods that did worse than labels alone."""
+    rows = [
+        f"| {reason.words} | {one.words} |"
+        for reason in REASONS
+        if (one := found(place, cell_name("why", reason.name)))
+    ]
     yield (
-        f"**How many labelled images a step has**, {SEMI.per_class[-1]} labels a class, from "
-        "scratch, scored on validation images (`python -m benchmarks.semi --why`):"
+        f"**Why some do worse than labels alone**: {SEMI.per_class[-1]} labels a class, scored "
+        "on validation images (`python -m benchmarks.semi --why`):"
     )
     yield ""
-    if not rows:
-        yield "Not measured yet."
-        return
-    yield "| method | labelled images a step | accuracy |"
-    yield "|---|---|---|"
-    for name, one in rows.items():
-        method, _, count = name.partition("-")
-        yield f"| {TITLES.get(method, method)} | {count.replace('-', ' ')} | {one.words} |"
+    yield from ["| cell | accuracy |", "|---|---|", *rows] if rows else ["Not measured yet."]
 
 
 def mismatch(place: Path) -> Iterator[str]:

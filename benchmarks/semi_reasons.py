@@ -1,0 +1,71 @@
+"""Why methods do worse than labels alone in so few steps: one change each, on validation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SAME_AVERAGE = {"momentum": 0.99}  # of all cells with a moving average
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """A cell with 400 labels a class, beside one that differs in one thing.
+
+    Args:
+        name: of the cell.
+        words: what it is.
+        method: of those in the tables.
+        start: ``scratch`` or ``encoder``.
+        changes: of its settings.
+    """
+
+    name: str
+    words: str
+    method: str
+    start: str = "scratch"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+REASONS = (
+    Reason(
+        name="supervised-64",
+        words="labels alone, 64 labelled images a step",
+        method="supervised",
+    ),
+    Reason(
+        name="supervised-16",
+        words="labels alone, 16 labelled images a step",
+        method="supervised",
+        changes={"batch_size": 16},
+    ),
+    Reason(
+        name="fixmatch-16",
+        words="FixMatch, 16 labelled images a step of 128",
+        method="fixmatch",
+    ),
+    Reason(
+        name="fixmatch-64",
+        words="FixMatch, 64 labelled images a step of 128",
+        method="fixmatch",
+        changes={"method_options": SAME_AVERAGE | {"ratio": 1.0}},
+    ),
+    Reason(
+        name="fixmatch-64-of-512",
+        words="FixMatch, 64 labelled images a step of 512, as the authors have",
+        method="fixmatch",
+        changes={"batch_size": 512},
+    ),
+    Reason(
+        name="pseudo-label-encoder",
+        words="Pseudo-Label from the encoder, at a tenth of its rate",
+        method="pseudo-label",
+        start="encoder",
+    ),
+    Reason(
+        name="pseudo-label-encoder-rate",
+        words="Pseudo-Label from the encoder, at its rate",
+        method="pseudo-label",
+        start="encoder",
+        changes={"lr": 3e-4},
+    ),
+)
