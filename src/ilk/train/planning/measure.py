@@ -26,7 +26,7 @@ from ilk.train.settings import Settings
 from ilk.train.setup import Setup
 
 SMALLEST, GROWTH = 2, 4  # images of the first step, and by how much the next may be larger
-STEADY = 8  # steps of the largest size
+STEADY = 16  # steps of the largest size
 SECONDS = 6.0  # for steps; another second or two goes into building
 EMBEDDED = 64
 # Beside what autograd keeps, the backward pass makes gradients of what it goes through.
@@ -107,6 +107,8 @@ def measure(
         batch = larger
         times[batch] = steps.stream(batch, 1)
         peaks.append((batch, peak_of(device)))
+    if clock.shared(times[batch] < clock.left()):  # the first step of a size builds kernels
+        times[batch] = min(times[batch], steps.stream(batch, 1))
     count = clock.shared(min(int(clock.left() / 2 / times[batch]), STEADY))
     if count >= 2:
         times[batch] = steps.stream(batch, count)
