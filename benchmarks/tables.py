@@ -102,15 +102,15 @@ def minutes() -> str:
     half = learning.finished(RESULTS / "learning", learning.MINUTES / 2)
     peers = [name for name in learning.PEERS if name in cells]
     left = [name for name in learning.PEERS if name not in cells]
-    seeds, lacking, alone = count(len(cells["ilk"]), "seed"), "", ""
-    if "ilk-single" in cells:
-        alone = f"; without bfloat16, which this processor has, {knn(cells['ilk-single'])}"
+    seeds, lacking, single = count(len(cells["ilk"]), "seed"), "", ""
+    if all(cell.get("precision", "32-true") == "32-true" for cell in cells["ilk"]):
+        single = " in single precision"
     if left:
         lacking = f", and not measured yet are {', '.join(f'`{name}`' for name in left)}"
     return (
         f"Who chooses nothing gets {knn(cells['ilk'])} by k-NN from `ilk train FOLDER --time "
         f"{learning.MINUTES:g}m` on two threads of a processor (20,000 images of CIFAR-10 at "
-        f"32 px, {seeds}), and {knn(half['ilk'])} in half of the time{alone}. Methods put "
+        f"32 px, {seeds}), and {knn(half['ilk'])} in half of the time{single}. Methods put "
         "together as lightly's pages say, on the same network, threads and minutes, have "
         f"{', '.join(f'{knn(cells[name])} (`{name}`)' for name in peers)}. Our defaults for so "
         f"small a network were chosen on other runs of CIFAR-10's training images{lacking}: "
