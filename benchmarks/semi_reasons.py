@@ -68,4 +68,15 @@ REASONS = (
         start="encoder",
         changes={"lr": 3e-4},
     ),
+    Reason(
+        name="noisy-student-400",
+        words="Noisy Student, 400 steps each for the teacher and two students",
+        method="noisy-student",
+    ),
+    Reason(
+        name="noisy-student-1200",
+        words="Noisy Student, 1,200 steps each",
+        method="noisy-student",
+        changes={"steps": 1_200},
+    ),
 )
