@@ -230,6 +230,13 @@ def test_a_directory_that_exists_is_filled(encoder, arrays, tmp_path):
     assert len(read_embeddings(out)) == 5
 
 
+def test_a_directory_of_other_files_is_left_alone(encoder, arrays, tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(UserError, match=r"must be empty .*, got a folder with run\.json"):
+        embed_to_table(encoder(), arrays(5), tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
+
+
 def test_too_large_for_half_precision(encoder, arrays, tmp_path):
     loud = encoder(weight=1e6)
     with pytest.raises(UserError, match=r"to fit float16, images/0.png has .*use float32"):

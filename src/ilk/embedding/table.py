@@ -161,6 +161,7 @@ def _embed(job: Job, path: Path, mine: Rank) -> Path:
     if table_format(path) != "parquet":
         _check_sidecar(path, job.verb)
     elif shards > 1 or path.is_dir():
+        _check_folder(path, job.verb)
         for found in [path] if path.is_file() else sorted(path.glob("part-*.parquet")):
             job.verify(found)
         targets = [path / f"part-{number:05d}.parquet" for number in range(shards)]
@@ -179,6 +180,17 @@ def _embed(job: Job, path: Path, mine: Rank) -> Path:
             sidecar(target).unlink(missing_ok=True)
         raise nothing_readable(source, bad, job.verb)
     return path
+
+
+def _check_folder(path: Path, verb: str) -> None:
+    """Refuse to write shards among files that are not ours, such as those of a run."""
+    if not path.is_dir() or any(path.glob("part-*")):
+        return
+    if others := sorted(one.name for one in path.iterdir() if not one.name.startswith(".")):
+        raise UserError(
+            f"{verb}: {path} must be empty or hold shards of this table, got a folder with"
+            f" {others[0]}; choose another output, such as {path / 'embeddings.parquet'}"
+        )
 
 
 def _check_sidecar(path: Path, verb: str) -> None:
