@@ -71,6 +71,7 @@ def page(results: Path = RESULTS) -> str:
     ]
     if not measured:
         return "\n".join([*lines, "", "Not measured yet: `make semi` does it."]) + "\n"
+    lines += ["", "![Methods beside labels alone, with intervals](images/few-labels.svg)"]
     for per_class in SEMI.per_class:
         lines += ["", *table(place, per_class)]
     lines += ["", *why(results / CHOICE)]

@@ -16,6 +16,7 @@ from benchmarks import (
     places_page,
     selection_page,
     semi_page,
+    semi_plot,
 )
 from benchmarks.gains import regimes
 from benchmarks.grid import in_percent
@@ -104,13 +105,13 @@ def minutes() -> str:
     left = [name for name in learning.PEERS if name not in cells]
     seeds, lacking, single = count(len(cells["ilk"]), "seed"), "", ""
     if all(cell.get("precision", "32-true") == "32-true" for cell in cells["ilk"]):
-        single = " in single precision"
+        single = ", in single precision"
     if left:
         lacking = f", and not measured yet are {', '.join(f'`{name}`' for name in left)}"
     return (
         f"Who chooses nothing gets {knn(cells['ilk'])} by k-NN from `ilk train FOLDER --time "
         f"{learning.MINUTES:g}m` on two threads of a processor (20,000 images of CIFAR-10 at "
-        f"32 px, {seeds}), and {knn(half['ilk'])} in half of the time{single}. Methods put "
+        f"32 px, {seeds}{single}), and {knn(half['ilk'])} in half of the time. Methods put "
         "together as lightly's pages say, on the same network, threads and minutes, have "
         f"{', '.join(f'{knn(cells[name])} (`{name}`)' for name in peers)}. Our defaults for so "
         f"small a network were chosen on other runs of CIFAR-10's training images{lacking}: "
@@ -281,6 +282,7 @@ def short(command: str) -> str:
 if __name__ == "__main__":
     mixing_page.write()
     family_page.PLOT.write_text(family_page.drawn())
+    semi_plot.PLOT.write_text(semi_plot.drawn())
     README.write_text(readme(README.read_text()))
     PAGE.write_text(results_page(PAGE.read_text()))
     SPEED.write_text(speed_page(SPEED.read_text()))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import grid as grids_module
-from benchmarks import mini, semi, semi_data, semi_page
+from benchmarks import mini, semi, semi_data, semi_page, semi_plot
 from benchmarks.grid import Cell, Grid, packed
 from benchmarks.semi import METHODS, SHARED, cell_name, mismatches, settings, table
 from benchmarks.semi_data import ANIMALS, OTHERS, Data, animals, opened, published
@@ -201,7 +201,13 @@ def test_the_page_says_where_labels_alone_or_the_probe_do_better(tmp_path):
     assert "0 % of other classes, from scratch" not in page.replace("50 % of", "")
     assert "`probe-4`" in page
     assert cell_name("probe", "25") not in page.split("Not measured yet")[2]
+    plot = semi_plot.drawn(tmp_path)
+    assert plot.count("stroke-dasharray") == 2  # labels alone from either start
+    assert "labels alone, from scratch: 51.0 % (" in plot
+    assert "own encoder + linear probe, from the encoder: 71.0 % (" in plot
+    assert "fixmatch, from scratch: 31.0 % (" in plot
 
 
 def test_nothing_measured_is_said(tmp_path):
     assert "Not measured yet: `make semi` does it." in semi_page.page(tmp_path)
+    assert "labels alone" in semi_plot.drawn(tmp_path)  # rows without shapes
