@@ -208,6 +208,24 @@ def test_the_page_says_where_labels_alone_or_the_probe_do_better(tmp_path):
     assert "fixmatch, from scratch: 31.0 % (" in plot
 
 
+def test_the_page_says_what_a_method_that_does_worse_ended_with(tmp_path):
+    place, right = tmp_path / semi.NAME, np.arange(1000) < 500
+    written(place, "supervised-25-scratch", right)
+    for name, answers, sure in (
+        ("vat", [90, 10], 1.0),
+        ("uda", [30, 70 / 3, 70 / 3, 70 / 3], 0.01),
+    ):
+        written(place, f"{name}-25-scratch", np.arange(1000) < 300)
+        path = place / f"{name}-25-scratch-seed0.json"
+        content = json.loads(path.read_text())
+        content["watched"] = {"pseudo_share": sure}
+        content["results"][0]["details"]["confusion"] = {"images": np.diag(answers).tolist()}
+        path.write_text(json.dumps(content))
+    page = semi_page.page(tmp_path)
+    assert "vat (by 20.0 points, 90 % of its answers are one class)" in page
+    assert "uda (by 20.0 points, 1 % of its predictions count)" in page
+
+
 def test_nothing_measured_is_said(tmp_path):
     assert "Not measured yet: `make semi` does it." in semi_page.page(tmp_path)
     assert "labels alone" in semi_plot.drawn(tmp_path)  # rows without shapes
