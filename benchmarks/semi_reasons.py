@@ -69,6 +69,32 @@ REASONS = (
         changes={"lr": 3e-4},
     ),
     Reason(
+        name="supervised-encoder",
+        words="labels alone from the encoder, at a tenth of its rate",
+        method="supervised",
+        start="encoder",
+    ),
+    Reason(
+        name="supervised-encoder-rate",
+        words="labels alone from the encoder, at its rate",
+        method="supervised",
+        start="encoder",
+        changes={"lr": 0.03},
+    ),
+    Reason(
+        name="mixmatch-encoder",
+        words="MixMatch from the encoder, at a tenth of its rate",
+        method="mixmatch",
+        start="encoder",
+    ),
+    Reason(
+        name="mixmatch-encoder-rate",
+        words="MixMatch from the encoder, at its rate",
+        method="mixmatch",
+        start="encoder",
+        changes={"lr": 0.002},
+    ),
+    Reason(
         name="noisy-student-400",
         words="Noisy Student, 400 steps each for the teacher and two students",
         method="noisy-student",
