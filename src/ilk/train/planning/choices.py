@@ -191,7 +191,7 @@ def table() -> list[tuple[str, str, str, str]]:
     rows.append(
         (
             "optimiser",
-            f"{small}; --set names no field of it but warm-up (--lr changes the rate alone)",
+            f"{small}; optimiser_options name no field but warm-up (lr is the rate alone)",
             f"{', '.join(f'{field}={value}' for field, value in SMALL_OPTIMISER.items())}, "
             "warm-up for a tenth of the run",
             "the papers' are for large networks and batches",

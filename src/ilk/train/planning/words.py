@@ -48,7 +48,7 @@ def running(
     line += _continuing(settings)
     further = [n for n in chosen if n not in OF_ITS_OWN and not n.startswith("tune")]
     if further:
-        line += f"; {count(len(further), 'setting')} not as in the paper, which --dry-run names"
+        line += f"; {count(len(further), 'setting')} not as in the paper, which a dry run names"
     return line
 
 
