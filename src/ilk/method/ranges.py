@@ -13,7 +13,7 @@ COUNTS_FROM_ZERO = frozenset(
         "pairs", "per_class", "predictor_depth", "queue_size",
     }
 )  # fmt: skip
-FROM_TWO = frozenset({"copies", "view_count"})  # those of an image are kin of one another
+FROM_TWO = frozenset({"view_count"})  # views of an image are kin of one another
 ABOVE_ZERO = frozenset(
     {
         "apart", "clip", "deviation", "epsilon", "sharpening", "sigma", "teacher_temperature",
