@@ -98,7 +98,7 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "vicregl": {"hidden": 1024, "dim": 1024, "local_dim": 256},
     "context": {"dim": 128, "hidden": 512},
     "jigsaw": {"dim": 128},
-    "exemplar": {"copies": 4, "dim": 128},
+    "exemplar": {"view_count": 4, "dim": 128},
     "dcl": HEAD,
     "tico": HEAD | TEACHER,
     "ibot": TOKENS,

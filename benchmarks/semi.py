@@ -82,7 +82,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     },
     # Four rotations of an image, and as many crops, are as many rows as FixMatch has.
     "s4l-rotation": {"lr": 0.03, "batch_size": 64},
-    "s4l-exemplar": {"lr": 0.1, "batch_size": 64, "method_options": {"copies": 4}},
+    "s4l-exemplar": {"lr": 0.1, "batch_size": 64, "method_options": {"view_count": 4}},
     "s4l-moam": {"lr": 0.03, "batch_size": 32, "steps": STEPS // 3, "method_options": AVERAGE},
 }
 ALONE, PROBE, ALL = "supervised", "probe", "all-labels"

@@ -228,6 +228,13 @@ def test_what_cannot_be_measured_is_refused_with_the_reason():
     flat = Arrays(np.full((12, SIZE, SIZE), 3, np.uint8))
     with pytest.raises(UserError, match="two classes or more, got the value 3 only"):
         KNN.measure(_with_masks(task, open_label_maps(flat, task.images.train)))
+    assert task.images is not None
+    alone = replace(task.images, test_masks=open_label_maps(flat, task.images.test))
+    for protocol in (KNN, LINEAR):
+        with pytest.raises(
+            UserError, match="masks of test must show two classes .* got 3 only"
+        ):
+            protocol.measure(replace(task, images=alone))
     _, two = scenes(12, 1)
     fewer = Arrays(np.where(two._images == 7, 3, two._images))
     with pytest.raises(UserError, match="must be in those of train, 7 not; .* soft edges"):

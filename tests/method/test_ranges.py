@@ -55,6 +55,8 @@ def test_every_name_with_a_range_is_a_setting_of_some_recipe():
         ("moco-v3", {"recipe": "resnet", "dim": 0}, "moco-v3: dim must be at least 1, got 0"),
         ("colorization", {"uniform": 1.5}, r"uniform must be in \[0, 1\], got 1.5"),
         ("fnc", {"view_count": 1}, "fnc: view_count must be at least 2, got 1"),
+        ("exemplar", {"view_count": 1}, "exemplar: view_count must be at least 2, got 1"),
+        ("s4l-exemplar", {"view_count": 1}, "view_count must be at least 2, got 1"),
         ("amdim", {"side": 0}, "amdim: side must be at least 1"),
         ("ibot", {"patch_weight": -1}, "ibot: patch_weight must be at least 0"),
     ],

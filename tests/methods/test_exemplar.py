@@ -28,7 +28,7 @@ def named_by_colour(views: list[ImageView]) -> float:
 
 @pytest.mark.parametrize("name", ["exemplar", "s4l-exemplar"])
 def test_the_mean_colour_of_a_crop_does_not_name_its_image(name):
-    method = recipe(name, {"copies": 2}).build(Given(width=8, size=32, classes=2))
+    method = recipe(name, {"view_count": 2}).build(Given(width=8, size=32, classes=2))
     crops = [view for view in method.views if isinstance(view, ImageView)][-2:]
     assert named_by_colour([replace(crop, jitter_p=0.0) for crop in crops]) > 0.9
     assert named_by_colour(crops) < 0.25

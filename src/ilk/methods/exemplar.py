@@ -28,7 +28,7 @@ from ilk.objectives import SemiHardTriplet
 class Exemplar:
     """Settings of Exemplar; defaults are those of Kolesnikov et al. for ImageNet."""
 
-    copies: int = 8  # crops of each image
+    view_count: int = 8  # crops of each image
     dim: int = 1000  # of the embedding
     margin: float = 0.5  # how much further away a negative has to be, by squared distance
     min_scale: float = 0.08  # smallest area of a crop
@@ -40,7 +40,7 @@ class Exemplar:
         first = replace(
             views.weak(given.size, self.min_scale), jitter=(0.4, 0.0, 0.4, 0.1), jitter_p=1.0
         )
-        crops = tuple(replace(first, name=f"v{copy + 1}") for copy in range(self.copies))
+        crops = tuple(replace(first, name=f"v{copy + 1}") for copy in range(self.view_count))
         rows = tuple(Output("student", view.name, "embedding") for view in crops)
         return Method(
             views=crops,

@@ -41,7 +41,7 @@ class S4LExemplar:
     others, and the two losses are averaged.
     """
 
-    copies: int = 8  # crops of each image
+    view_count: int = 8  # crops of each image
     dim: int = 1000  # of the embedding
     min_scale: float = 0.08  # smallest area of a crop
     ratio: float = 1  # unlabelled images for each labelled one
@@ -58,7 +58,7 @@ class S4LExemplar:
         kinds = {
             subset: tuple(
                 replace(first, name=f"{subset}-{copy + 1}", subset=subset)
-                for copy in range(self.copies)
+                for copy in range(self.view_count)
             )
             for subset in ("labelled", "unlabelled")
         }

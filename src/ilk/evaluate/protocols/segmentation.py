@@ -154,6 +154,7 @@ def _measured(
         parts.append(areas_of(pixels, len(classes.values)))
         task.tell(int(batch.items[-1]) + 1, len(order))
     areas = Areas.cat(parts)
+    _several(areas, classes)
     value = float(np.nanmean(areas.unions()))
     interval = areas.interval(task.seed)
     return Measured(
@@ -166,6 +167,18 @@ def _measured(
         scores=None,
         details=_details(areas, classes, torch.cat(right), known),
     )
+
+
+def _several(areas: Areas, classes: Classes) -> None:
+    """Refuse masks of test with one class: an answer that names no other would be all right."""
+    names = [
+        name for name, true in zip(classes.names(), areas.true.sum(0), strict=True) if true
+    ]
+    if len(names) < 2:
+        raise UserError(
+            "evaluate: masks of test must show two classes or more, got "
+            f"{names[0] if names else 'no pixel of any class'} only; add test images of another"
+        )
 
 
 def _named(scores: Float[Tensor, "C H W"], size: tuple[int, ...]) -> Int64[Tensor, "S S"]:
@@ -186,9 +199,8 @@ def _details(
     more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
     ignored = "; pixels of the value 255 are not counted" if classes.ignored else ""
     lacking = [name for name, number in zip(names, counts, strict=True) if not number]
-    many = "class" if len(there) == 1 else "classes"
     words = [
-        f"{len(there)} {many} in the masks of test: IoU of {listed}{more}{ignored}",
+        f"{len(there)} classes in the masks of test: IoU of {listed}{more}{ignored}",
         f"{len(known.values):,} patches of {len(np.unique(known.items)):,} train images were "
         f"used; {accuracy:.1%} of test patches are named correctly",
     ]
