@@ -10,6 +10,8 @@ RATES = {  # a tenth of each method's own
     "supervised": ("labels alone", 0.003),
     "mixmatch": ("MixMatch", 2e-4),
 }
+# What nothing but a method's name gives, AdamW, and the whole peak of it for the batch.
+FITTED = {"supervised": ("labels alone", 2e-3), "mixmatch": ("MixMatch", 4e-3)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,5 +86,25 @@ REASONS = (
         words="Noisy Student, 1,200 steps each",
         method="noisy-student",
         changes={"steps": 1_200},
+    ),
+    *(
+        Reason(
+            name=f"{method}-{name}",
+            words=f"{title} {words}",
+            method=method,
+            start=start,
+            changes={"defaults": "fitted", "lr": lr},
+        )
+        for method, (title, whole) in FITTED.items()
+        for name, words, start, lr in (
+            ("fitted", "by fitted defaults", "scratch", None),
+            ("encoder-fitted", "from the encoder, by fitted defaults", "encoder", None),
+            (
+                "encoder-fitted-rate",
+                "from the encoder, by fitted defaults at ten times the rate",
+                "encoder",
+                whole,
+            ),
+        )
     ),
 )
