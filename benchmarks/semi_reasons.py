@@ -87,6 +87,15 @@ REASONS = (
         method="noisy-student",
         changes={"steps": 1_200},
     ),
+    Reason(
+        name="noisy-student-quiet",
+        words="Noisy Student, 400 steps each, no dropout, whole depth, magnitude 0",
+        method="noisy-student",
+        changes={
+            "method_options": SAME_AVERAGE
+            | {"rounds": 2, "min_scale": 0.2, "magnitude": 0, "dropout": 0.0, "drop_path": 0.0}
+        },
+    ),
     *(
         Reason(
             name=f"{method}-{name}",
