@@ -95,14 +95,16 @@ def test_overfits_one_batch(fabric: Fabric, case):
     if any(isinstance(term.objective, FILLED_IN) for term in trainer.method.terms):
         shown, steps = coarse(shown), 160  # noise is nothing that pixels could be found by
     before = objective(trainer, shown)
-    for _ in range(steps):
+    for step in range(steps):
         loss = sum(trainer._losses(trainer._look(shown, progress(4), first=False)).values())
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    floor = target_entropy(trainer, shown)
-    after = objective(trainer, shown)
-    assert after - floor < 0.7 * (before - floor)
+        if step % 8 == 7:
+            floor = target_entropy(trainer, shown)
+            if objective(trainer, shown) - floor < 0.7 * (before - floor):
+                return
+    pytest.fail(f"after {steps} steps the loss is still above 0.7 of {before:.4f}")
 
 
 def coarse(shown: Batch) -> Batch:
