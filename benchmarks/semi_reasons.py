@@ -102,7 +102,7 @@ REASONS = (
             words=f"{title} {words}",
             method=method,
             start=start,
-            changes={"defaults": "fitted", "lr": lr},
+            changes={"defaults": "fitted", "lr": lr, "method_options": SAME_AVERAGE},
         )
         for method, (title, whole) in FITTED.items()
         for name, words, start, lr in (

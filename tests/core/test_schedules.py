@@ -13,6 +13,7 @@ from ilk.core import (
     Ramp,
     SigmoidRamp,
     SignalAnnealing,
+    StepRamp,
     WarmCosine,
     WarmMomentum,
     value,
@@ -37,6 +38,14 @@ def test_a_ramp_is_linear_and_then_constant():
     found = [ramp(Progress(step, 100, 2.0)) for step in (0, 2, 4, 8, 50)]
     assert found == [1.0, 1.5, 2.0, 3.0, 3.0]
     assert Ramp(1.0, 3.0, 0)(Progress(0, 10, 1.0)) == 3.0
+
+
+def test_a_ramp_of_steps_does_not_ask_how_long_an_epoch_is():
+    ramp = StepRamp(1.0, 3.0, 8)
+    for per_epoch in (0.5, 2.0, 50.0):
+        found = [ramp(Progress(step, 100, per_epoch)) for step in (0, 2, 4, 8, 50)]
+        assert found == [1.0, 1.5, 2.0, 3.0, 3.0]
+    assert StepRamp(1.0, 3.0, 0)(Progress(0, 10, 1.0)) == 3.0
 
 
 def test_a_line_takes_the_whole_run_or_a_share_of_it():

@@ -78,7 +78,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "fixmatch": {"threshold": 0.25},
     "flexmatch": {"threshold": 0.25},
     "uda": {"threshold": 0.25},
-    "mixmatch": {},
+    "mixmatch": {"ramp_steps": 164},
     "s4l-rotation": {},
     "s4l-exemplar": {"view_count": 2, "dim": 8},
     "s4l-moam": {"pseudo_labels": "table"},

@@ -84,6 +84,23 @@ class Ramp:
 
 
 @dataclass(frozen=True, slots=True)
+class StepRamp:
+    """Linear from ``start`` to ``end`` over the first ``steps``, then constant.
+
+    It is for what takes so many steps to be learned, however short an epoch is.
+    """
+
+    start: float
+    end: float
+    steps: float
+
+    def __call__(self, progress: Progress) -> float:
+        """The value now."""
+        share = 1.0 if self.steps <= 0 else min(progress.step / self.steps, 1.0)
+        return self.start + (self.end - self.start) * share
+
+
+@dataclass(frozen=True, slots=True)
 class WarmCosine:
     """Linear from 0 to ``peak`` over ``warmup_epochs``, then half a cosine to ``end``.
 

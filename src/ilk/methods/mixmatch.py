@@ -18,7 +18,7 @@ Checked: tests/kin/test_classes.py, tests/views/test_union.py, tests/laws/test_f
 from dataclasses import dataclass, replace
 
 from ilk import networks, views
-from ilk.core import Output, Ramp, WarmMomentum
+from ilk.core import Output, StepRamp, WarmMomentum
 from ilk.core.facts import LABEL
 from ilk.kin import KnownOrPredicted
 from ilk.method import (
@@ -48,7 +48,7 @@ class MixMatch:
     ratio: float = 1  # unlabelled images for each labelled one
     pooled: bool = True  # labelled images are among the unlabelled ones too
     weight: float = 75.0  # of the unlabelled loss, in the end
-    ramp_epochs: float = 41  # in which it grows from zero; the authors' 16,000 steps of CIFAR
+    ramp_steps: int = 16_000  # in which it grows from zero: before, guesses are wrong too often
     momentum: float = 0.999  # of the moving average that is kept
     catch_up: float = 0.0  # step t keeps at most t / (t + catch_up) of that average
     base_lr: float = 0.002  # whatever the batch
@@ -90,7 +90,7 @@ class MixMatch:
                     kin=kin,
                     objective=SquaredError(),
                     weight=self.weight,
-                    schedule=Ramp(0.0, 1.0, self.ramp_epochs),
+                    schedule=StepRamp(0.0, 1.0, self.ramp_steps),
                 ),
             ),
             together="all",
