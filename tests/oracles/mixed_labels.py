@@ -119,7 +119,7 @@ def mixmatch(run: Run) -> Iterator[Tensor]:
             for part, labels in zip(rows[1:], wanted[1:], strict=True)
             for row, target in zip(part, labels, strict=True)
         ]
-        loss = supervised + 75 * min(step.epoch / 6, 1.0) * mean(errors)
+        loss = supervised + 75 * min(step.number / 18, 1.0) * mean(errors)
         moves(loss, 0.002)
         run.teacher.follow(run.student, 0.999)
         yield loss

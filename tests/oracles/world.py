@@ -52,7 +52,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "flexmatch": {"threshold": 0.45},
     "uda": {"threshold": 0.31, "annealing": "linear"},
     "noisy-student": {"base_lr": 0.01, "momentum": 0.99},
-    "mixmatch": {"ramp_steps": 24},
+    "mixmatch": {"ramp_steps": 18},
     "s4l-exemplar": {"view_count": 3},
     "exemplar": {"view_count": 3},
     "s4l-moam": {"momentum": 0.99},

@@ -10,6 +10,7 @@ from ilk.core.errors import UserError
 from ilk.core.files import check_writable, replacing, sweep, sweep_old, write_whole
 from ilk.core.locks import Busy, Holder, holder, lock
 from ilk.core.min_pixels import MinPixels
+from ilk.core.scalars import Scalar, check_probability, value
 from ilk.core.schedules import (
     Cosine,
     CyclicCosine,
@@ -17,14 +18,11 @@ from ilk.core.schedules import (
     MeanMomentum,
     Progress,
     Ramp,
-    Scalar,
     SigmoidRamp,
     SignalAnnealing,
     StepRamp,
     WarmCosine,
     WarmMomentum,
-    check_probability,
-    value,
 )
 from ilk.core.shown import shown, stored
 from ilk.core.unknown import UNKNOWN

@@ -4,8 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from ilk.core.errors import UserError
-
 SECOND_WARMUP = 0.1  # of the steps that a run is lengthened by, at most
 
 
@@ -273,36 +271,3 @@ class SignalAnnealing:
             "log": 1 - math.exp(-5 * over),
         }[self.curve]
         return share * (1 - 1 / self.classes) + 1 / self.classes
-
-
-Scalar = (
-    float
-    | Cosine
-    | Line
-    | Ramp
-    | WarmCosine
-    | SigmoidRamp
-    | WarmMomentum
-    | MeanMomentum
-    | CyclicCosine
-    | SignalAnnealing
-)
-
-
-def check_probability(name: str, scalar: Scalar) -> None:
-    """Refuse a fixed number that is no probability.
-
-    Args:
-        name: what the field is called.
-        scalar: its value; one that changes is not looked at.
-
-    Raises:
-        UserError: it is below 0 or above 1.
-    """
-    if isinstance(scalar, int | float) and not 0 <= scalar <= 1:
-        raise UserError(f"{name}: must be a probability, 0 to 1, got {scalar:g}")
-
-
-def value(scalar: Scalar, progress: Progress) -> float:
-    """A plain number, whatever kind of scalar it is."""
-    return scalar if isinstance(scalar, int | float) else scalar(progress)
