@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,6 +129,15 @@ def test_what_became_of_predictions_is_recorded(few, run):
         assert found["accuracy"] == pytest.approx(np.mean(right))
         assert found["accuracy_reached"] == pytest.approx(np.mean(np.array(right)[sure]))
         assert found["different"] <= found["taken"]
+        commonest = max(Counter(row["class"] for row in rows).values())
+        assert found["commonest"] == pytest.approx(commonest / 20)
+
+
+def test_labels_that_are_nearly_all_of_one_class_are_told():
+    labels = {"by": "joint", "images": 100, "reached": 100, "taken": 100, "different": 100}
+    assert module._words({**labels, "commonest": 0.9}) == module._words(labels)
+    told = "; 99.0% of all are of one class, so they say little"
+    assert module._words({**labels, "commonest": 0.99}) == module._words(labels) + told
 
 
 class StopInStage(StopAt):

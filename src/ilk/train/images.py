@@ -186,12 +186,14 @@ def label_counts(images: Source, rule: PseudoLabels, seed: int) -> dict[str, Any
     truth = monitor_labels(images)[others.chosen[found.items]]
     right, known = found.classes == truth, truth >= 0
     reached = known & (found.sure >= rule.threshold)
-    counts = {
+    counts: dict[str, Any] = {
         "images": len(others),
         "reached": int((found.sure >= rule.threshold).sum()),
         "taken": len(chosen),
         "different": len(np.unique(chosen)),
     }
+    if len(found.classes):
+        counts["commonest"] = float(np.bincount(found.classes).max() / len(found.classes))
     shares = {"accuracy": known, "accuracy_reached": reached}
     return counts | {name: float(right[of].mean()) for name, of in shares.items() if of.any()}
 

@@ -34,6 +34,7 @@ from ilk.train.stage import check_others, settings_of, stages_of, with_batch
 from ilk.train.start import kept_weights
 
 FOLDER = "stages"
+ONE_CLASS = 0.9  # of the predictions, from which on a line says so
 
 
 def train(
@@ -236,6 +237,8 @@ def _words(labels: Mapping[str, Any] | None) -> str:
     )
     if labels["reached"] < labels["images"] / 10:
         out += " (few: a lower threshold takes more)"
+    if labels.get("commonest", 0) > ONE_CLASS:  # records of earlier runs have no such share
+        out += f"; {labels['commonest']:.1%} of all are of one class, so they say little"
     if "accuracy_reached" in labels:
         out += f"; {labels['accuracy_reached']:.1%} of those sure enough are right"
     return out

@@ -17,18 +17,21 @@ FIELDS: Mapping[str, Kind] = {
     "reached": COUNT,
     "taken": COUNT,
     "different": COUNT,
+    "commonest": SHARE,
     "accuracy": SHARE,
     "accuracy_reached": SHARE,
 }
+SHARES = ("commonest", "accuracy", "accuracy_reached")
 HEADS = (
     "Stage", "Labelled by", "Images", "Sure enough", "Taken", "Of them different",
-    "Accuracy of all", "Accuracy of the sure ones",
+    "Of one class", "Accuracy of all", "Accuracy of the sure ones",
 )  # fmt: skip
 LEAD = (
     "The run had several stages. Before a stage the network of an earlier one labelled the"
     " images without a label; those of which it was sure enough became pseudo-labels, perhaps"
-    " several times each, so that classes are balanced. How many are right is known where the"
-    " images have labels that no stage saw."
+    " several times each, so that classes are balanced. If nearly all predictions are of one"
+    " class, they say little. How many are right is known where the images have labels that no"
+    " stage saw."
 )
 
 
@@ -57,12 +60,10 @@ def _row(entry: Mapping[str, Any]) -> tuple[str, ...]:
     check_fields(entry, {"name": text(200)}, "stages", others=True)
     if "labels" not in entry:
         return (entry["name"], "labels alone", *[""] * (len(HEADS) - 2))
-    known = check_fields(
-        entry["labels"], FIELDS, "stages", optional=("accuracy", "accuracy_reached")
-    )
+    known = check_fields(entry["labels"], FIELDS, "stages", optional=SHARES)
     counts = (f"{known[name]:,}" for name in ("images", "reached", "taken", "different"))
     shares = (
         percent(known[name]) if name in known else MISSING
-        for name in ("accuracy", "accuracy_reached")
+        for name in SHARES
     )  # fmt: skip
     return (entry["name"], known["by"], *counts, *shares)
