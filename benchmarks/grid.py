@@ -27,6 +27,7 @@ from ilk.study import Cell as StudyCell
 from ilk.study import Study, Watch
 from ilk.train import Settings, begun, read_record, settings_asked
 from ilk.train.records.record import now, surroundings
+from ilk.train.records.stages import STAGES, read_stages
 
 RESULTS = Path(__file__).parent / "results"
 RUNS = Path(__file__).parent.parent / "runs"
@@ -169,6 +170,7 @@ class Grid:
             "guard": record.get("guard"),
             "online_knn": online_scores(place / "metrics.jsonl"),
             **watched(place / "metrics.jsonl"),
+            **staged(place),
             "results": [
                 found[name].to_dict() | packed(found[name])
                 for name in whole.protocols
@@ -236,6 +238,11 @@ def online_scores(path: Path) -> list[tuple[float, float]]:
         return []
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return [(round(line["epoch"], 2), line["knn"]) for line in lines if "knn" in line]
+
+
+def staged(place: Path) -> dict[str, Any]:
+    """What each stage of a run was given by the one before, where a method has stages."""
+    return {"stages": read_stages(place)["stages"]} if (place / STAGES).exists() else {}
 
 
 def watched(path: Path) -> dict[str, dict[str, float]]:

@@ -10,7 +10,8 @@ RATES = {  # a tenth of each method's own
     "supervised": ("labels alone", 0.003),
     "mixmatch": ("MixMatch", 2e-4),
 }
-# What nothing but a method's name gives, AdamW, and the whole peak of it for the batch.
+# What a method's name alone gives, with none of the options of its cell: AdamW; and the whole
+# peak of its rate for the batch.
 FITTED = {"supervised": ("labels alone", 2e-3), "mixmatch": ("MixMatch", 4e-3)}
 
 

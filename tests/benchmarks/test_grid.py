@@ -112,3 +112,11 @@ def test_mini_is_a_study(shared_data):
     made = mini.grid(shared_data("cifar10-20k.parquet")).study(2)
     assert [cell.name for cell in made.cells][-2:] == ["pixels", "untrained"]
     assert {cell.settings.method for cell in made.cells if cell.settings} == {"moco-v3", "dino"}
+
+
+def test_a_cell_keeps_what_stages_were_given(tmp_path):
+    assert grids.staged(tmp_path) == {}
+    stages = [{"name": "joint"}, {"name": "last", "labels": {"by": "joint", "accuracy": 0.1}}]
+    record = {"settings": {}, "data": {}, "stages": stages}
+    (tmp_path / "stages.json").write_text(json.dumps(record))
+    assert grids.staged(tmp_path) == {"stages": stages}

@@ -169,6 +169,16 @@ def test_the_table_has_a_line_for_each_row():
     assert all(all(cell for cell in row) for row in rows)
 
 
+@pytest.mark.parametrize("epochs", [2, 12, 50])
+def test_a_ramp_in_steps_is_as_long_in_a_short_run(epochs):
+    facts = dataclasses.replace(SMALL, epochs=epochs, steps=6 * epochs)
+    chosen = choices.method_options("mixmatch", recipe("mixmatch", {}), facts, {})
+    made = recipe("mixmatch", chosen).build(Given(width=8, size=32, classes=4))
+    (unlabelled,) = (term for term in made.terms if term.name == "unlabelled")
+    end = Progress(6 * epochs, 6 * epochs, 6.0)
+    assert unlabelled.schedule(end) == pytest.approx(6 * epochs / 16_000)
+
+
 def test_own_weights_move_slowly():
     facts = dataclasses.replace(SMALL, weights=True)
     assert choices.optimiser_options(facts, 10, {}, {})["lr"] == pytest.approx(8e-4)

@@ -136,8 +136,8 @@ def test_what_became_of_predictions_is_recorded(few, run):
 def test_labels_that_are_nearly_all_of_one_class_are_told():
     labels = {"by": "joint", "images": 100, "reached": 100, "taken": 100, "different": 100}
     assert module._words({**labels, "commonest": 0.9}) == module._words(labels)
-    told = "; 99.0% of all are of one class, so they say little"
-    assert module._words({**labels, "commonest": 0.99}) == module._words(labels) + told
+    added = "; 99.0% of all are of one class, so they say little"
+    assert module._words({**labels, "commonest": 0.99}) == module._words(labels) + added
 
 
 class StopInStage(StopAt):
