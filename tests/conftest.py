@@ -1,10 +1,13 @@
 """Fixtures that every part of the suite may use."""
 
+import random
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import settings
 
 # The same examples in every run, and no verdict from a busy machine's clock.
@@ -25,6 +28,14 @@ def shared_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers() -> None:
+    """What a test draws does not hang on the tests before it, nor on their worker."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True, scope="session")
