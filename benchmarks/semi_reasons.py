@@ -10,9 +10,28 @@ RATES = {  # a tenth of each method's own
     "supervised": ("labels alone", 0.003),
     "mixmatch": ("MixMatch", 2e-4),
 }
-# What a method's name alone gives, with none of the options of its cell: AdamW; and the whole
-# peak of its rate for the batch.
-FITTED = {"supervised": ("labels alone", 2e-3), "mixmatch": ("MixMatch", 4e-3)}
+# What a method's name alone gives, with none of the options of its cell: AdamW.
+FITTED = {
+    "supervised": "labels alone",
+    "mixmatch": "MixMatch",
+    "pseudo-label": "Pseudo-Label",
+    "pi-model": "Pi-Model",
+    "temporal-ensembling": "Temporal Ensembling",
+    "mean-teacher": "Mean Teacher",
+    "fast-swa": "fast-SWA",
+    "vat": "VAT",
+    "uda": "UDA",
+    "fixmatch": "FixMatch",
+    "flexmatch": "FlexMatch",
+    "noisy-student": "Noisy Student, 400 steps each,",
+    "s4l-rotation": "S4L's rotations",
+    "s4l-exemplar": "S4L's exemplars",
+    "s4l-moam": "S4L-MOAM, 400 steps each,",
+}
+BY_NAME: Mapping[str, Any] = {
+    "defaults": "fitted", "lr": None, "method_options": {}, "optimiser_options": {},
+}  # fmt: skip
+WHOLE = {"supervised": 2e-3, "mixmatch": 4e-3}  # peak of the rate for the batch, from scratch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,22 +118,25 @@ REASONS = (
     ),
     *(
         Reason(
-            name=f"{method}-{name}",
-            words=f"{title} {words}",
+            name=f"{method}-fitted",
+            words=f"{title} by fitted defaults",
             method=method,
-            start=start,
-            changes={"defaults": "fitted", "lr": lr, "method_options": SAME_AVERAGE},
+            changes=BY_NAME,
         )
-        for method, (title, whole) in FITTED.items()
-        for name, words, start, lr in (
-            ("fitted", "by fitted defaults", "scratch", None),
-            ("encoder-fitted", "from the encoder, by fitted defaults", "encoder", None),
-            (
-                "encoder-fitted-rate",
-                "from the encoder, by fitted defaults at ten times the rate",
-                "encoder",
-                whole,
-            ),
+        for method, title in FITTED.items()
+    ),
+    *(
+        Reason(
+            name=f"{method}-encoder-{name}",
+            words=f"{FITTED[method]} from the encoder, by fitted defaults at {words} rate",
+            method=method,
+            start="encoder",
+            changes=BY_NAME | {"lr": lr},
+        )
+        for method, whole in WHOLE.items()
+        for name, words, lr in (
+            ("fitted", "a tenth of their", whole / 10),
+            ("fitted-rate", "their", whole),
         )
     ),
 )

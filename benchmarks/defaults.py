@@ -1,0 +1,69 @@
+"""Does every method learn by its name alone? ``ilk train --method NAME``, and nothing else.
+
+    .venv/bin/python -m benchmarks.defaults                    all methods, one seed, resumable
+    .venv/bin/python -m benchmarks.defaults --cell mae         one method
+    .venv/bin/python -m benchmarks.defaults --cell mae-half    at half of the chosen rate
+
+The other benchmarks name options; people name none. Here network, rate, heads and all else are
+what `ilk` chooses for a processor, and a method that does not beat the untrained network shows
+that the choices are wrong for it. Methods learn from 8,000 images of CIFAR-10's training part
+that no other benchmark reports on, and are asked for 2,000 more of these, for 600 steps; the
+test part is never opened. Methods of a teacher that a person has to name are left out, and
+those of few labels are in `benchmarks.semi --why`.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.family import METHOD_OPTIONS
+from benchmarks.grid import Cell, Grid
+from benchmarks.mini import DATA, IMAGES, shuffled
+from ilk.data import Subset
+
+NAME = "defaults"
+STEPS, LEARNED, ASKED = 600, 8_000, 2_000
+BATCH, RATE = 128, 8e-3  # those that are chosen; the rate is for 256 images
+TAUGHT = ("rekd", "distill")
+# Rates beside the one that is chosen.
+RATES = {"-half": 1 / 2, "-quarter": 1 / 4, "-eighth": 1 / 8}
+NETWORKS = ("resnet_mini", "vit_mini")
+
+
+def cells() -> Iterator[Cell]:
+    """What has to be beaten, and each method at the chosen rate and at lower ones."""
+    for network in NETWORKS:
+        yield Cell(name=f"untrained-{network}", encoder=f"random:{network}")
+    names = [name for name in METHOD_OPTIONS if name not in TAUGHT]
+    for name in names:
+        yield Cell(name=name, settings={"method": name})
+    for words, share in RATES.items():
+        for name in names:
+            settings = {"method": name, "lr": share * RATE * BATCH / 256}
+            yield Cell(name=name + words, settings=settings)
+
+
+def defaults(path: Path) -> Grid:
+    """The grid on a copy of the data."""
+    images, order = shuffled(path)
+    learned, asked = np.split(order[IMAGES : IMAGES + LEARNED + ASKED], [LEARNED])
+    return Grid(
+        name=NAME,
+        shared={"steps": STEPS, "knn_every": 0},
+        train=Subset(images, np.sort(learned)),
+        test=Subset(images, np.sort(asked)),
+        cells=tuple(cells()),
+        first_seed=1,
+        protocols=("knn@1",),
+        command="python -m benchmarks.defaults",
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, default=DATA, help="cifar10-20k.parquet")
+    parser.add_argument("--cell", choices=[cell.name for cell in cells()])
+    chosen = parser.parse_args()
+    defaults(chosen.data).run(1, only=chosen.cell)
