@@ -4,6 +4,7 @@
     .venv/bin/python -m benchmarks.continued halves       part one
     .venv/bin/python -m benchmarks.continued imagenet     part two
     .venv/bin/python -m benchmarks.continued unlabelled   the guard without labels
+    .venv/bin/python -m benchmarks.continued rates        to choose one, kept beside
     .venv/bin/python -m benchmarks.continued --cell cifar-full --seeds 1
 
 Part one is half of CIFAR-10's classes to the other half. A transformer of 10 million
@@ -22,8 +23,12 @@ length. A seed is some 60 minutes of one core.
 times the full rate with the guard and without it, and at the full rate. That eight times
 destroys, and what of its rank an encoder must keep, was found on Imagenette.
 
-Rates were not searched for: those of a run from scratch are the learning check's, halved for a
-transformer; those of the recipe are what `ilk` chooses.
+`rates` begins with the same ImageNet weights at 64 px and goes on with MoCo v3 for 200 steps of
+64 images, everything at one rate: that of a run from scratch, or a tenth of it. It learns from
+and asks for images of the training parts alone, 800 photos and three drawers.
+
+No other rates were searched for: those of a run from scratch are the learning check's, halved
+for a transformer; those of the recipe are what `ilk` chooses.
 """
 
 import argparse
@@ -57,6 +62,9 @@ LITE0 = "tf_efficientnet_lite0"
 LITE0_SEEN, LITE0_BATCH = 60_000, 64
 TIMES, SHORT = 8, 12_800  # the full rate, where it is to destroy; views of such a run
 DRAWERS = 15  # of 20, whose characters are learned from
+CHOICE, CHOICE_SIDE, CHOICE_STEPS = "continue-choice", 64, 200
+CHOICE_RATE = 8e-3 * LITE0_BATCH / 256  # what is chosen for a small network from scratch
+CHOICE_ASKED, CHOICE_DRAWERS = 800, 12
 
 
 def halves(data: Path, seed: int) -> Grid:
@@ -147,6 +155,39 @@ def _lite0_cells(name: str, size: int) -> Iterator[Cell]:
     yield Cell(name=f"{name}-scratch", settings=diet | {"backbone": LITE0})
 
 
+def rates(data: Path, seed: int) -> Iterator[Grid]:
+    """The whole rate and a tenth, from ImageNet weights, on images that no table reports."""
+    photos, drawn = data / "imagenette96-5k.parquet", data / "omniglot-small.parquet"
+    images, characters = opened(photos, "train"), opened(drawn)
+    asked, learned = np.split(seeding.permutation(0, 0, len(images)), [CHOICE_ASKED])
+    drawer = pq.read_table(drawn, columns=["drawer"])["drawer"].to_numpy()
+    first, later = drawer <= CHOICE_DRAWERS, (drawer > CHOICE_DRAWERS) & (drawer <= DRAWERS)
+    sets = {
+        "imagenette": (Subset(images, np.sort(learned)), Subset(images, np.sort(asked))),
+        "omniglot": tuple(Subset(characters, np.flatnonzero(part)) for part in (first, later)),
+    }
+    weights = str(WEIGHTS / f"lite0-{CHOICE_SIDE}")
+    for name, (own, other) in sets.items():
+        cells = {"rate": CHOICE_RATE, "tenth": CHOICE_RATE / 10}
+        yield Grid(
+            name=CHOICE,
+            command="python -m benchmarks.continued rates",
+            shared={
+                "method": "moco-v3", "weights": weights, "image_size": CHOICE_SIDE,
+                "batch_size": LITE0_BATCH, "steps": CHOICE_STEPS, "knn_every": 0,
+                "guard": "off",
+            },
+            train=own,
+            test=other,
+            cells=(
+                Cell(name=f"{name}-frozen", encoder=weights),
+                *(Cell(name=f"{name}-{n}", settings={"lr": lr}) for n, lr in cells.items()),
+            ),
+            first_seed=seed,
+            protocols=("knn@1",),
+        )  # fmt: skip
+
+
 def keep_weights() -> None:
     """Write the package's weights where part two looks for them, for each size of images."""
     for size in (96, 64):
@@ -177,7 +218,9 @@ def lite0(size: int) -> Encoder:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("part", nargs="?", choices=["halves", "imagenet", "unlabelled"])
+    parser.add_argument(
+        "part", nargs="?", choices=["halves", "imagenet", "unlabelled", "rates"]
+    )
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the parquet files")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--cell", help="one cell by its name")
@@ -187,7 +230,8 @@ if __name__ == "__main__":
         grids += [halves(chosen.data, number)] if chosen.part in {None, "halves"} else []
         grids += imagenet(chosen.data, number) if chosen.part in {None, "imagenet"} else []
         grids += [unlabelled(chosen.data, number)] if chosen.part == "unlabelled" else []
-    if chosen.part in {None, "imagenet"}:
+        grids += rates(chosen.data, number) if chosen.part == "rates" else []
+    if chosen.part in {None, "imagenet", "rates"}:
         keep_weights()
     for grid in grids:
         grid.run(1, chosen.cell)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.family import METHOD_OPTIONS
+from benchmarks.family import AVERAGED, BACKBONES, MEAN, METHOD_OPTIONS, VIT
 from benchmarks.grid import Cell, Grid
 from benchmarks.mini import DATA, IMAGES, shuffled
 from ilk.data import Subset
@@ -33,16 +33,25 @@ NETWORKS = ("resnet_mini", "vit_mini")
 
 
 def cells() -> Iterator[Cell]:
-    """What has to be beaten, and each method at the chosen rate and at lower ones."""
+    """What has to be beaten, and each method at the chosen rate and at lower ones.
+
+    Methods whose network is chosen to be convolutional are there with a transformer too
+    (``-vit``), and those that ask nothing of a class token with the mean of all patches
+    (``-mean``).
+    """
     for network in NETWORKS:
         yield Cell(name=f"untrained-{network}", encoder=f"random:{network}")
-    names = [name for name in METHOD_OPTIONS if name not in TAUGHT]
-    for name in names:
-        yield Cell(name=name, settings={"method": name})
-    for words, share in RATES.items():
-        for name in names:
-            settings = {"method": name, "lr": share * RATE * BATCH / 256}
+    for words, share in {"": None, **RATES}.items():
+        rate = {} if share is None else {"lr": share * RATE * BATCH / 256}
+        for name in METHOD_OPTIONS:
+            if name in TAUGHT:
+                continue
+            settings = {"method": name, **rate}
             yield Cell(name=name + words, settings=settings)
+            if "backbone" not in BACKBONES.get(name, {}):
+                yield Cell(name=f"{name}-vit{words}", settings=settings | VIT)
+            if name in AVERAGED or BACKBONES.get(name) == MEAN:
+                yield Cell(name=f"{name}-mean{words}", settings=settings | MEAN)
 
 
 def defaults(path: Path) -> Grid:
