@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import continued, continued_page
-from benchmarks.continued import LITE0_BATCH, OWN, PACKAGE, halves, imagenet, lite0
+from benchmarks.continued import LITE0_BATCH, OWN, PACKAGE, halves, imagenet, lite0, rates
 from benchmarks.grid import packed, write
 from ilk.core import UserError
 from ilk.data import labels
@@ -54,6 +54,18 @@ def test_characters_of_other_drawers_are_scored(shared_data):
     _, omniglot = imagenet(shared_data("omniglot-small.parquet").parent, 0)
     assert (len(omniglot.train), len(omniglot.test)) == (242 * 15, 242 * 5)
     assert np.bincount(labels(omniglot.test)).tolist() == [5] * 242
+
+
+def test_rates_are_chosen_on_images_that_no_table_reports(shared_data):
+    data = shared_data("omniglot-small.parquet").parent
+    chosen, reported = [*rates(data, 0)], [*imagenet(data, 0)]
+    assert [(len(g.train), len(g.test)) for g in chosen] == [(3200, 800), (242 * 12, 242 * 3)]
+    for grid, other in zip(chosen, reported, strict=True):
+        scored = {bytes(other.test.item(i)) for i in range(len(other.test))}
+        assert not (pixels(grid.train) | pixels(grid.test)) & scored
+        assert not pixels(grid.train) & pixels(grid.test)
+        (whole, tenth) = (cell.settings["lr"] for cell in grid.cells if cell.settings)
+        assert whole == pytest.approx(10 * tenth)
 
 
 @pytest.mark.skipif(

@@ -9,6 +9,8 @@ import pytest
 from ilk.core import Progress, WarmMomentum
 from ilk.method import EMA, Given
 from ilk.methods import METHODS, recipe
+from ilk.train import Settings
+from ilk.train.assemble import sizes
 from ilk.train.planning import choices, tuning
 from ilk.train.planning.defaults import LIMITS, NETWORKS, SMALL_METHODS
 from ilk.train.planning.facts import SMALL_NETWORK, Facts
@@ -37,15 +39,15 @@ def test_every_network_is_reached(facts, backbone):
 
 
 def test_every_row_names_a_field_that_a_method_has_and_lowers_it():
-    sizes = [field for row in LIMITS for field in row.fields]
+    lowered = [field for row in LIMITS for field in row.fields]
     known = {field.name for kind in METHODS.values() for field in dataclasses.fields(kind)}
-    assert set(sizes) <= known
-    assert len(sizes) == len(set(sizes))
+    assert set(lowered) <= known
+    assert len(lowered) == len(set(lowered))
     chosen: set[str] = set()
     for name in METHODS:
         for facts in (SMALL, dataclasses.replace(SMALL, epochs=5)):
             chosen |= set(choices.method_options(name, recipe(name, {}), facts, {}))
-    assert set(sizes) <= chosen
+    assert set(lowered) <= chosen
 
 
 @pytest.mark.parametrize("name", SMALL_METHODS)
@@ -165,7 +167,7 @@ def test_few_images_are_seen_more_often():
 def test_the_table_has_a_line_for_each_row():
     rows = choices.table()
     continued = len(tuning.rows())
-    assert len(rows) == len(NETWORKS) + len(LIMITS) + len(SMALL_METHODS) + 5 + continued
+    assert len(rows) == len(NETWORKS) + len(LIMITS) + len(SMALL_METHODS) + 6 + continued
     assert all(all(cell for cell in row) for row in rows)
 
 
@@ -177,6 +179,25 @@ def test_a_ramp_in_steps_is_as_long_in_a_short_run(epochs):
     (unlabelled,) = (term for term in made.terms if term.name == "unlabelled")
     end = Progress(6 * epochs, 6 * epochs, 6.0)
     assert unlabelled.schedule(end) == pytest.approx(6 * epochs / 16_000)
+
+
+def test_patches_of_a_small_network_learn_slowly():
+    """At the rate of small convolutions MAE lost to the untrained network."""
+    facts = dataclasses.replace(SMALL, patches=True)
+    assert choices.optimiser_options(facts, 10, {}, {})["lr"] == pytest.approx(1e-3)
+    assert "lr" not in choices.optimiser_options(facts, 10, {"lr": 0.1}, {})
+    large = dataclasses.replace(facts, parameters=22_000_000)
+    assert "lr" not in choices.optimiser_options(large, 10, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("backbone", "cut"),
+    [("vit_mini", True), ("vit_tiny_patch16_224", True), ("convnext_atto", True),
+     ("resnet_mini", False), ("resnet18", False), ("tf_efficientnet_lite0", False)],
+)  # fmt: skip
+def test_what_cuts_patches_is_seen_in_the_network(backbone, cut):
+    found = sizes(Settings(method="mae", backbone=backbone, image_size=64))
+    assert found.patches is cut
 
 
 def test_own_weights_move_slowly():

@@ -11,7 +11,7 @@ from ilk.methods import recipe
 from ilk.networks import Tuning
 from ilk.networks.tuning import in_words
 from ilk.train import Settings
-from ilk.train.assemble import parameters
+from ilk.train.assemble import sizes
 from ilk.train.planning import choices, tuning
 from ilk.train.planning.facts import Facts
 from ilk.train.planning.survey import unseen
@@ -132,8 +132,8 @@ def test_the_papers_values_stay_with_the_papers_defaults():
 
 def test_fewer_parameters_learn_and_the_plan_says_which():
     settings = given("vit", tune="lora", tune_options={"rank": 4, "head_steps": 7})
-    total, learning = parameters(settings)
-    assert parameters(replace(settings, tune=None)) == (total, total)
+    total, learning, _ = sizes(settings)
+    assert sizes(replace(settings, tune=None)) == (total, total, True)
     block, norm = 7224, 2 * 24  # parameters
     lora = 4 * 24 + 24 * 4
     assert learning == block + norm + 2 * 2 * norm + 2 * 2 * lora

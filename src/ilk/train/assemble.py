@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -13,11 +13,7 @@ from ilk.method import (
     Given,
     Method,
     Pretrained,
-    asks_for_places,
     check_ranges,
-    draws_on_map,
-    drops_patches,
-    encodes_patches,
     typed_changes,
     typed_options,
     with_anchor,
@@ -32,9 +28,6 @@ from ilk.networks import (
     Network,
     Tuning,
     backbone,
-    check_cells,
-    check_drops_patches,
-    check_rows_apart,
     early_shape,
     frame_count,
     item_kind,
@@ -46,8 +39,8 @@ from ilk.networks import (
     without_weights,
 )
 from ilk.networks.options import PRETRAINED
+from ilk.train.needs import check_needs
 from ilk.train.settings import Settings
-from ilk.views import MaskedView
 
 
 def assemble(
@@ -84,7 +77,9 @@ def assemble(
         settings = replace(settings, backbone_options=kept)
     trunk = _trunk(settings, image_size, drop_path=0.0)
     given = _given(settings, trunk, image_size, items, classes)
-    method = _anchored(_checked(_method(settings, given), given, trunk), settings, trunk)
+    method = _method(settings, given)
+    check_needs(method, given, trunk)
+    method = _anchored(method, settings, trunk)
     if method.drop_path > 0:
         trunk = _trunk(settings, image_size, drop_path=method.drop_path)
     if restored and isinstance(method.teacher, Pretrained):
@@ -116,37 +111,6 @@ def tuning_of(settings: Settings) -> Tuning | None:
             f"{settings.tune_options['parts']!r}; leave it out"
         )
     return typed_options(Tuning, "tune", {"parts": parts, **settings.tune_options})
-
-
-def _checked(method: Method, given: Given, trunk: nn.Module) -> Method:
-    """The method, once its backbone can do what it asks for.
-
-    Raises:
-        UserError: hidden patches are left out, and the backbone has none; or they are asked
-            for, and it does not show one place for each; or pixels are drawn from places that
-            do not tile the image; or patches of an image must not see one another, and they do.
-    """
-    if encodes_patches(method):
-        check_rows_apart(trunk)
-    if drops_patches(method):
-        check_drops_patches(trunk)
-    masked = any(isinstance(view, MaskedView) for view in method.derived)
-    if masked and patch_of(trunk, given.channels) == 1:
-        check_cells(given.size, given.patch)
-    side, name = int(cast(int, trunk.map_side)), type(trunk).__name__
-    if asks_for_places(method) and side * given.patch != given.size:
-        raise UserError(
-            f"backbone: must show one place for each patch that may be hidden, every "
-            f"{given.patch} px, got {name} with {side} x {side} places of {given.size} px; "
-            f"take a vision transformer such as vit_mini"
-        )
-    if draws_on_map(method) and side * given.stride != given.size:
-        raise UserError(
-            f"backbone: must show places that tile an image, from which its pixels are drawn, "
-            f"got {name} with {side} x {side} places, {given.stride} px apart, of {given.size} "
-            "px; take another image_size, or a network such as vit_mini"
-        )
-    return method
 
 
 def _anchored(method: Method, settings: Settings, trunk: nn.Module) -> Method:
@@ -215,15 +179,24 @@ def named_backbone(settings: Settings) -> str:
     return settings.backbone
 
 
-def parameters(settings: Settings) -> tuple[int, int]:
-    """Parameters of the backbone, and how many learn, without making or fetching them."""
+class Sizes(NamedTuple):
+    """Parameters of a backbone, how many of them learn, and whether it cuts out patches."""
+
+    parameters: int
+    learning: int
+    patches: bool
+
+
+def sizes(settings: Settings) -> Sizes:
+    """What is counted of the backbone, without making or fetching its weights."""
     size = settings.image_size
     assert size is not None, "the image size must be decided"
     trunk, tuning = _trunk_without_weights(settings, size), tuning_of(settings)
-    total = _count(trunk)
+    total, patches = _count(trunk), patch_of(trunk, settings.channels) > 1
     if tuning is not None:
         tune(trunk, tuning)
-    return total, sum(p.numel() for p in trunk.parameters() if p.requires_grad)
+    learning = sum(p.numel() for p in trunk.parameters() if p.requires_grad)
+    return Sizes(total, learning, patches)
 
 
 def head_parameters(settings: Settings, items: int, classes: int) -> int:

@@ -22,6 +22,7 @@ from ilk.train.planning.defaults import (
     OWN_WEIGHTS,
     PAPER_BACKBONE,
     PAPER_EPOCHS,
+    PATCHES_RATE,
     PER_EPOCH,
     SMALL_METHODS,
     SMALL_OPTIMISER,
@@ -150,6 +151,8 @@ def optimiser_options(
     warmup = min(warmup_epochs, facts.epochs * LONGEST_WARMUP)
     if small(facts) and not (set(named) - {"warmup_epochs"}) | (set(of_method) & OPTIMISERS):
         out = dict(SMALL_OPTIMISER)
+        if facts.patches:
+            out["lr"] = PATCHES_RATE
         if facts.weights and facts.tune is None:
             out["lr"] *= OWN_WEIGHTS
         tenth = facts.epochs * SMALL_WARMUP
@@ -195,6 +198,14 @@ def table() -> list[tuple[str, str, str, str]]:
             f"{', '.join(f'{field}={value}' for field, value in SMALL_OPTIMISER.items())}, "
             "warm-up for a tenth of the run",
             "the papers' are for large networks and batches",
+        )
+    )
+    rows.append(
+        (
+            "learning rate",
+            "likewise, and the network cuts images into patches, as transformers do",
+            f"{PATCHES_RATE:g}",
+            "at the rate of convolutions MAE and I-JEPA ended below the untrained network",
         )
     )
     rows.append(

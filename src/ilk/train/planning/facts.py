@@ -16,6 +16,7 @@ class Facts:
         side: median of their shorter sides, in pixels.
         device: cpu, cuda or mps.
         parameters: parameters of the backbone; 0 before it is known.
+        patches: whether the backbone cuts images into patches, as transformers do.
         batch: images of a step; 0 before it is known.
         epochs: epochs of the run; infinite before it is known.
         steps: steps of the run, likewise.
@@ -28,6 +29,7 @@ class Facts:
     side: float
     device: str
     parameters: int = 0
+    patches: bool = False
     batch: int = 0
     epochs: float = math.inf
     steps: float = math.inf

@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from ilk.data import Source
 from ilk.method import largest
 from ilk.networks import Encoder
-from ilk.train.assemble import head_parameters, method_without_weights, parameters
+from ilk.train.assemble import head_parameters, method_without_weights, sizes
 from ilk.train.devices import Precision
 from ilk.train.images import remarks
 from ilk.train.length import Length, length_of
@@ -177,13 +177,14 @@ class _Planner:
         return max(batch // parts, 1) * parts
 
     def _facts(self, settings: Settings) -> Facts:
-        total, learning = parameters(settings)
+        network = sizes(settings)
         return Facts(
             images=self.survey.images,
             side=self.survey.side,
             device=self.fabric[0].device.type,
-            parameters=total,
-            learning=learning,
+            parameters=network.parameters,
+            patches=network.patches,
+            learning=network.learning,
             batch=settings.batch_size or 0,
             weights=settings.weights is not None,
             tune=tuned(settings),
