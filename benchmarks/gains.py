@@ -20,7 +20,7 @@ from benchmarks.regimes import AXES, DINO_AXIS, IMAGES, SEEN, cell_name
 from ilk.core import UserError
 from ilk.evaluate import difference_over_seeds
 from ilk.train import Settings
-from ilk.train.assemble import parameters
+from ilk.train.assemble import sizes
 
 PROTOCOLS = ("knn@1", "linear@1", CORRUPTED)
 SIDE = 32  # pixels
@@ -94,7 +94,7 @@ class Regime:
         named = Settings(
             backbone=self.backbone, backbone_options=self.backbone_options, image_size=SIDE
         )
-        return parameters(named)[0]
+        return sizes(named).parameters
 
 
 def gain(plain: Cells, mixed: Cells, protocol: str) -> Gain | None:
