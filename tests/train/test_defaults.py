@@ -186,6 +186,8 @@ def test_patches_of_a_small_network_learn_slowly():
     facts = dataclasses.replace(SMALL, patches=True)
     assert choices.optimiser_options(facts, 10, {}, {})["lr"] == pytest.approx(1e-3)
     assert "lr" not in choices.optimiser_options(facts, 10, {"lr": 0.1}, {})
+    tuned = dataclasses.replace(facts, tune="lora")  # its backbone learns at a share of it
+    assert choices.optimiser_options(tuned, 10, {}, {})["lr"] == pytest.approx(8e-3)
     large = dataclasses.replace(facts, parameters=22_000_000)
     assert "lr" not in choices.optimiser_options(large, 10, {}, {})
 

@@ -151,7 +151,7 @@ def optimiser_options(
     warmup = min(warmup_epochs, facts.epochs * LONGEST_WARMUP)
     if small(facts) and not (set(named) - {"warmup_epochs"}) | (set(of_method) & OPTIMISERS):
         out = dict(SMALL_OPTIMISER)
-        if facts.patches:
+        if facts.patches and facts.tune is None:
             out["lr"] = PATCHES_RATE
         if facts.weights and facts.tune is None:
             out["lr"] *= OWN_WEIGHTS
@@ -203,7 +203,7 @@ def table() -> list[tuple[str, str, str, str]]:
     rows.append(
         (
             "learning rate",
-            "likewise, and the network cuts images into patches, as transformers do",
+            "likewise, and the network cuts images into patches, as transformers do; no tune",
             f"{PATCHES_RATE:g}",
             "at the rate of convolutions MAE and I-JEPA ended below the untrained network",
         )
