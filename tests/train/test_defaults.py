@@ -167,7 +167,7 @@ def test_few_images_are_seen_more_often():
 def test_the_table_has_a_line_for_each_row():
     rows = choices.table()
     continued = len(tuning.rows())
-    assert len(rows) == len(NETWORKS) + len(LIMITS) + len(SMALL_METHODS) + 6 + continued
+    assert len(rows) == len(NETWORKS) + len(LIMITS) + len(SMALL_METHODS) + 5 + continued
     assert all(all(cell for cell in row) for row in rows)
 
 
@@ -202,9 +202,11 @@ def test_what_cuts_patches_is_seen_in_the_network(backbone, cut):
     assert found.patches is cut
 
 
-def test_own_weights_move_slowly():
+def test_own_weights_move_as_fast_as_random_ones():
+    """At a tenth of the rate every comparison lost, from a run's encoder and from ImageNet."""
     facts = dataclasses.replace(SMALL, weights=True)
-    assert choices.optimiser_options(facts, 10, {}, {})["lr"] == pytest.approx(8e-4)
+    own, random = (choices.optimiser_options(f, 10, {}, {}) for f in (facts, SMALL))
+    assert own == random
 
 
 @pytest.mark.parametrize("steps", [1, 4, 100, 3000, math.inf])

@@ -19,7 +19,6 @@ from ilk.train.planning.defaults import (
     MOST_EPOCHS,
     NETWORKS,
     OPTIMISERS,
-    OWN_WEIGHTS,
     PAPER_BACKBONE,
     PAPER_EPOCHS,
     PATCHES_RATE,
@@ -153,8 +152,6 @@ def optimiser_options(
         out = dict(SMALL_OPTIMISER)
         if facts.patches and facts.tune is None:
             out["lr"] = PATCHES_RATE
-        if facts.weights and facts.tune is None:
-            out["lr"] *= OWN_WEIGHTS
         tenth = facts.epochs * SMALL_WARMUP
         warmup = tenth if math.isfinite(tenth) else warmup_epochs
     if warmup != warmup_epochs:
@@ -206,14 +203,6 @@ def table() -> list[tuple[str, str, str, str]]:
             "likewise, and the network cuts images into patches, as transformers do; no tune",
             f"{PATCHES_RATE:g}",
             "at the rate of convolutions MAE and I-JEPA ended below the untrained network",
-        )
-    )
-    rows.append(
-        (
-            "learning rate",
-            "likewise, and the run begins with one's own weights; no tune",
-            f"{OWN_WEIGHTS:g} of it",
-            "the rate of a run from scratch would undo them; from papers, not measured here",
         )
     )
     rows.append(

@@ -279,5 +279,4 @@ SMALL_OPTIMISER: Mapping[str, Any] = {
     "scaling": "linear",
     "weight_decay": 0.01,
 }
-OWN_WEIGHTS = 0.1  # of the learning rate, where a run begins with weights
 SMALL_WARMUP = 0.1  # of the run
