@@ -116,6 +116,19 @@ REASONS = (
             | {"rounds": 2, "min_scale": 0.2, "magnitude": 0, "dropout": 0.0, "drop_path": 0.0}
         },
     ),
+    Reason(
+        name="s4l-moam-encoder",
+        words="S4L-MOAM from the encoder",
+        method="s4l-moam",
+        start="encoder",
+    ),
+    Reason(
+        name="s4l-moam-encoder-unsure",
+        words="S4L-MOAM from the encoder, without its entropy",
+        method="s4l-moam",
+        start="encoder",
+        changes={"method_options": SAME_AVERAGE | {"entropy": 0.0}},
+    ),
     *(
         Reason(
             name=f"{method}-fitted",
