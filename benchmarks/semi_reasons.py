@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SAME_AVERAGE = {"momentum": 0.99}  # of all cells with a moving average
-RATES = {  # a tenth of each method's own
-    "pseudo-label": ("Pseudo-Label", 3e-5),
-    "supervised": ("labels alone", 0.003),
-    "mixmatch": ("MixMatch", 2e-4),
-}
+RATES = {"pseudo-label": 3e-5, "supervised": 0.003, "mixmatch": 2e-4}  # a tenth of their own
 # What a method's name alone gives, with none of the options of its cell: AdamW.
-FITTED = {
+BY_NAME: Mapping[str, Any] = {
+    "defaults": "fitted", "lr": None, "method_options": {}, "optimiser_options": {},
+}  # fmt: skip
+WHOLE = {"supervised": 2e-3, "mixmatch": 4e-3}  # peak of the rate for the batch, from scratch
+TITLES = {
     "supervised": "labels alone",
     "mixmatch": "MixMatch",
     "pseudo-label": "Pseudo-Label",
@@ -28,10 +28,6 @@ FITTED = {
     "s4l-exemplar": "S4L's exemplars",
     "s4l-moam": "S4L-MOAM, 400 steps each,",
 }
-BY_NAME: Mapping[str, Any] = {
-    "defaults": "fitted", "lr": None, "method_options": {}, "optimiser_options": {},
-}  # fmt: skip
-WHOLE = {"supervised": 2e-3, "mixmatch": 4e-3}  # peak of the rate for the batch, from scratch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,12 +81,12 @@ REASONS = (
     *(
         Reason(
             name=f"{method}-encoder{name}",
-            words=f"{title} from the encoder, at {words} rate",
+            words=f"{TITLES[method]} from the encoder, at {words} rate",
             method=method,
             start="encoder",
             changes=changes,
         )
-        for method, (title, tenth) in RATES.items()
+        for method, tenth in RATES.items()
         for name, words, changes in (
             ("", "a tenth of its", {"lr": tenth}),
             ("-rate", "its", {}),
@@ -136,12 +132,12 @@ REASONS = (
             method=method,
             changes=BY_NAME,
         )
-        for method, title in FITTED.items()
+        for method, title in TITLES.items()
     ),
     *(
         Reason(
             name=f"{method}-encoder-{name}",
-            words=f"{FITTED[method]} from the encoder, by fitted defaults at {words} rate",
+            words=f"{TITLES[method]} from the encoder, by fitted defaults at {words} rate",
             method=method,
             start="encoder",
             changes=BY_NAME | {"lr": lr},

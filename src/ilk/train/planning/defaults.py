@@ -271,7 +271,6 @@ SMALL_METHODS: Mapping[str, Mapping[str, Any]] = {
     "msn": {"hidden": 512, "dim": 128, "min_local_scale": 0.2},
     "i-jepa": {"predictor_dim": 32, "predictor_depth": 2, "predictor_heads": 4},
 }  # fmt: skip
-PATCHES_RATE = 1e-3  # of small networks that cut images into patches
 SMALL_OPTIMISER: Mapping[str, Any] = {
     "name": "adamw",
     "lr": 8e-3,
@@ -279,4 +278,5 @@ SMALL_OPTIMISER: Mapping[str, Any] = {
     "scaling": "linear",
     "weight_decay": 0.01,
 }
+PATCHES_RATE = 1e-3  # of small networks that cut images into patches
 SMALL_WARMUP = 0.1  # of the run

@@ -279,12 +279,11 @@ class _Planner:
         self._tell("runs", running(settings, made.chosen, self.row.why, self.survey, numbers))
         self._tell("takes", taking(settings, length, takes))
         made = replace(
-            made, seconds=takes.seconds, step_seconds=takes.step, memory=takes.memory
-        )
-        if cost.packing is not None:
-            made = replace(made, packing=cost.packing[0])
-            if line := packing_line(*cost.packing):
-                self._tell("pack", line)
+            made, seconds=takes.seconds, step_seconds=takes.step, memory=takes.memory,
+            packing=cost.packing[0] if cost.packing else None,
+        )  # fmt: skip
+        if cost.packing and (line := packing_line(*cost.packing)):
+            self._tell("pack", line)
         return self._warned(made, takes)
 
     def _warned(self, made: Plan, takes: Takes | None) -> Plan:
