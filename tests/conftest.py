@@ -5,10 +5,15 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+
+from tests.checked import begin, checked
+
+jaxtyping.jaxtyped = checked  # before any part of ilk is imported
 
 # The same examples in every run, and no verdict from a busy machine's clock.
 settings.register_profile("steady", derandomize=True, deadline=None)
@@ -31,11 +36,12 @@ def shared_data() -> Callable[[str], Path]:
 
 
 @pytest.fixture(autouse=True)
-def _same_numbers() -> None:
+def _each_alone() -> None:
     """What a test draws does not hang on the tests before it, nor on their worker."""
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+    begin()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,5 +1,8 @@
 """Two gloo processes equal one process with the joint batch: losses, gradients, all state."""
 
+import functools
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -16,10 +19,16 @@ def spread(request, tmp_path_factory) -> list[dict[str, dict[str, torch.Tensor]]
     return [torch.load(target / f"rank{r}.pt", weights_only=True) for r in range(WORLD)]
 
 
+@pytest.fixture(scope="session")
+def alone(fabric) -> Callable[..., dict[str, torch.Tensor]]:
+    """What one process gets, computed once for both ways of spreading."""
+    return functools.cache(lambda case: two_steps(prepared(case, fabric, WORLD), 1, 0))
+
+
 @pytest.mark.xdist_group("ranks")
 @pytest.mark.parametrize("case", COMPARED, ids=label)
-def test_two_ranks_equal_one(fabric, spread, case):
-    one = two_steps(prepared(case, fabric, WORLD), 1, 0)
+def test_two_ranks_equal_one(alone, spread, case):
+    one = alone(case)
     for rank in spread:
         two = rank[label(case)]
         assert two.keys() == one.keys()
