@@ -63,7 +63,7 @@ METHOD_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "vicreg": {"hidden": 1024, "dim": 1024},
     "w-mse": {"dim": 32, "sub_batch": 64},
     # From epoch 3 on, before anything is learned, the queue made it collapse.
-    "swav": HEAD | CROPS | {"prototypes": 200, "queue_size": 1024, "queue_from": 8,
+    "swav": HEAD | CROPS | {"prototypes": 200, "queue_size": 1024, "queue_steps": 624,
                             "frozen_steps": 78},
     "dino": DINO["method_options"],
     "nnclr": HEAD | {"predictor_hidden": 1024, "queue_size": 8192},

@@ -84,7 +84,12 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     # Four rotations of an image, and as many crops, are as many rows as FixMatch has.
     "s4l-rotation": {"lr": 0.03, "batch_size": 64},
     "s4l-exemplar": {"lr": 0.1, "batch_size": 64, "method_options": {"view_count": 4}},
-    "s4l-moam": {"lr": 0.03, "batch_size": 32, "steps": STEPS // 3, "method_options": AVERAGE},
+    "s4l-moam": {
+        "lr": 0.03,
+        "batch_size": 32,
+        "steps": STEPS // 3,
+        "method_options": AVERAGE | {"weight_decay": 1e-3},  # that of S4L's rotations
+    },
 }
 ALONE, PROBE, ALL = "supervised", "probe", "all-labels"
 MOST_LABELLED = 64  # images in a step of labels alone

@@ -192,7 +192,9 @@ def test_evaluate_compares_with_others_and_reuses_what_is_kept(
     for row in kept["comparisons"]:
         assert f"against {row['against']}: {row['verdict']}" in said.out
     assert [row["against"] for row in kept["comparisons"]] == ["random", "pixels", "hog"]
-    assert kept["notes"]["near_duplicates"]["of"] == 20
+    (note,) = kept["notes"]["near_duplicates"]
+    assert note["of"] == 20
+    assert note["test_data"] == before["test_data"]
     assert not re.search(r"^embed t", said.out, re.M), "vectors of the run were kept"
     again = ilk(*words, "--no-cache")
     assert "embed train" in again.out

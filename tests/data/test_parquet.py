@@ -307,3 +307,12 @@ def test_other_real_files(shared_data, name: str, size: int, classes, shape) -> 
         assert len(source.classes) == classes
     assert decode(source.item(size // 2), channels=None).shape == shape
     assert decode(source.item(size // 2)).shape == (*shape[:2], 3)
+
+
+def test_exchanged_labels_are_other_data(tmp_path: Path) -> None:
+    prints = set()
+    for number, kinds in enumerate((["a", "b"] * 10, ["b", "a"] * 10, ["a", "b"] * 10)):
+        path = stored(tmp_path / f"{number}.parquet", label=pa.array(kinds))
+        assert path.stat().st_size == (tmp_path / "0.parquet").stat().st_size
+        prints.add(open_source(path).fingerprint)
+    assert len(prints) == 2

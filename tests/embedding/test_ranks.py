@@ -89,6 +89,8 @@ def test_what_a_source_knows_of_its_items_stands_in_the_table(encoder, arrays, t
     assert table["share"].to_pylist() == [0.5, 2.0, 2.0, 0.5]
     zeros = Known(Fact(("007", "008"), np.array([0, -1], np.int32)))
     assert zeros.of(np.arange(2)).to_pylist() == ["007", None], "no number"
+    versions = Known(Fact(("1.1", "1.10", "2"), np.array([0, 1, 2], np.int32)))
+    assert versions.of(np.arange(3)).to_pylist() == ["1.1", "1.10", "2"], "two are one number"
     assert table["fact.key"].to_pylist() == ["x"] * 4
     assert table.column_names[-1] == "vector"
     assert len(read_embeddings(tmp_path / "t.parquet")) == 4

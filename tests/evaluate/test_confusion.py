@@ -44,3 +44,35 @@ def test_protocols_say_which_classes_they_find():
         matrix = np.array(result.details["confusion"]["images"])
         assert matrix.sum() == 60
         assert np.trace(matrix) == result.scores.sum()
+
+
+def test_it_is_what_the_whole_matrix_says_and_needs_none():
+    drawn = np.random.default_rng(0).integers(0, 12, (2, 500))
+    labels, found = (torch.from_numpy(part) for part in drawn)
+    told = by_class(found, labels, [str(c) for c in range(12)])
+    matrix = np.zeros((12, 12), int)
+    np.add.at(matrix, tuple(drawn), 1)
+    assert told["confusion"]["images"] == matrix.tolist()
+    often = [entry["images"] for entry in told["confused"]]
+    off = matrix[~np.eye(12, dtype=bool)]
+    assert often == sorted(off.tolist(), reverse=True)[:20]
+    for entry in told["confused"]:
+        assert entry["images"] == matrix[int(entry["true"]), int(entry["predicted"])]
+    # The whole matrix of these would take 29 GB.
+    names = [str(c) for c in range(60_002)]
+    told = by_class(torch.tensor([60_001, 3]), torch.tensor([60_000, 3]), names)
+    assert [row["name"] for row in told["by class"]] == ["3", "60000"]
+    assert told["confused"] == [{"true": "60000", "predicted": "60001", "images": 1}]
+
+
+def test_numbers_of_classes_may_be_ids():
+    train, test = make_pair(n_train=80, n_test=60)
+    plain = evaluate(train, test, ["knn", "linear"])
+    for part in (train, test):
+        object.__setattr__(part, "labels", part.labels + 60_000)
+        object.__setattr__(part, "classes", tuple(map(str, range(60_004))))
+    for before, after in zip(plain, evaluate(train, test, ["knn", "linear"]), strict=True):
+        assert (before.value, before.details["confusion"]["images"]) == (
+            after.value, after.details["confusion"]["images"],
+        )  # fmt: skip
+        assert after.details["by class"][0]["name"] == "60000"

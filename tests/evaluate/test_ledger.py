@@ -101,6 +101,68 @@ def test_comparisons_and_notes_are_kept(pair, place):
     assert content["notes"] == {"near_duplicates": {"count": 0}}
 
 
+def encoded(pair, encoder, seed):
+    """A result of one encoder, whose vectors differ from those of the others."""
+    parts = [replace(part, encoder=encoder) for part in pair(seed=seed)]
+    return evaluate(*parts, ["knn"])
+
+
+def test_comparisons_of_two_encoders_with_the_same_third_both_stay(pair, place):
+    third = encoded(pair, "fff", 0)
+    for number, name in enumerate(("pixels", "random", "pixels")):
+        ours = encoded(pair, f"of {name}", 1 + number % 2)
+        Ledger(place).compared(compare(ours, third, "hog", name))
+    rows = json.loads(place.read_text())["comparisons"]
+    assert [(row["ours"], row["encoder"]) for row in rows] == [
+        ("random", "of random"), ("pixels", "of pixels"),
+    ]  # fmt: skip
+    for row in rows:
+        assert (row["against"], row["against_encoder"]) == ("hog", "fff")
+        assert (row["train_data"], row["test_data"]) == ("train", "test")
+    assert rows[0]["difference"] != rows[1]["difference"]
+
+
+@pytest.mark.parametrize("change", ["train_data", "test_data", "gallery_data", "seed"])
+def test_comparisons_on_other_data_both_stay(pair, place, change):
+    (ours,) = encoded(pair, "a", 1)
+    (theirs,) = encoded(pair, "b", 2)
+    for value in (getattr(ours, change), 7 if change == "seed" else "other"):
+        one, two = (replace(side, **{change: value}) for side in (ours, theirs))
+        Ledger(place).compared(compare([one], [two], "b", "a"))
+    assert len(json.loads(place.read_text())["comparisons"]) == 2
+
+
+def test_files_of_earlier_versions_are_read_and_lose_nothing(pair, place):
+    ours, theirs = encoded(pair, "a", 1), encoded(pair, "b", 2)
+    Ledger(place).compared(compare(ours, theirs, "b", "a"))
+    content = json.loads(place.read_text())
+    parts = ("protocol", "against", "difference", "interval", "verdict")
+    old = {name: content["comparisons"][0][name] for name in parts}
+    notes = {"near_duplicates": {"count": 3, "of": 20}, "other": [1]}
+    place.write_text(json.dumps(content | {"comparisons": [old], "notes": notes}))
+    for _ in range(2):
+        ledger = Ledger(place)
+        ledger.compared(compare(ours, theirs, "b", "a"))
+        ledger.note("near_duplicates", {"count": 0, "of": 20}, {"test_data": "test"})
+    content = json.loads(place.read_text())
+    assert content["comparisons"][0] == old
+    assert [row.get("encoder") for row in content["comparisons"]] == [None, "a"]
+    assert content["notes"] == {
+        "other": [1],
+        "near_duplicates": [
+            {"count": 3, "of": 20}, {"test_data": "test", "count": 0, "of": 20},
+        ],
+    }  # fmt: skip
+
+
+def test_notes_about_several_all_stay(place):
+    for test, count in (("one", 1), ("two", 2), ("one", 3)):
+        Ledger(place).note("near_duplicates", {"count": count}, {"test_data": test})
+    assert Ledger(place).notes["near_duplicates"] == [
+        {"test_data": "two", "count": 2}, {"test_data": "one", "count": 3},
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"format": 1}', '{"format": 2, "results": [{}]}']
 )

@@ -73,13 +73,17 @@ def test_one_seed_is_the_t_test_over_items():
     assert found.interval == pytest.approx((low, high))
 
 
-def test_items_without_variance_leave_welch():
-    """Where every item has the seed's own score, seeds alone count: Welch's test."""
-    ours = np.repeat([[0.5], [0.6], [0.55], [0.7]], 2000, axis=1)
-    theirs = np.repeat([[0.4], [0.45], [0.5]], 2000, axis=1)
+@pytest.mark.parametrize(("scale", "near"), [(100, 1e-6), (1, 1e-2)])
+def test_items_without_variance_leave_welch(scale, near):
+    """Where every item has the seed's own score, seeds alone count: Welch's test.
+
+    Of shares two added items among 2,000 count as well, a little.
+    """
+    ours = scale * np.repeat([[0.5], [0.6], [0.55], [0.7]], 2000, axis=1)
+    theirs = scale * np.repeat([[0.4], [0.45], [0.5]], 2000, axis=1)
     found = difference_over_seeds(ours, theirs)
     known = stats.ttest_ind(ours[:, 0], theirs[:, 0], equal_var=False)
-    assert found.p == pytest.approx(known.pvalue)
+    assert found.p == pytest.approx(known.pvalue, rel=near)
 
 
 def test_mean_and_spread_by_hand():
@@ -93,7 +97,95 @@ def test_mean_and_spread_by_hand():
 def test_no_difference_at_all():
     same = np.ones((2, 5))
     found = difference_over_seeds(same, same)
-    assert (found.difference, found.p, found.interval) == (0.0, 1.0, (0.0, 0.0))
+    assert (found.difference, found.p) == (0.0, 1.0)
+    half = stats.t.ppf(0.975, 6) * np.sqrt(2 / 6 / 7)  # 5 items without a difference, 1 and -1
+    assert found.interval == pytest.approx((-half, half))
+
+
+@pytest.mark.parametrize(("share", "items"), [(0.98, 50), (0.995, 200), (0.6, 50), (1.0, 5)])
+def test_intervals_of_shares_hold_what_they_say(share, items):
+    rng = np.random.default_rng(items)
+    held = 0
+    for _ in range(1000):
+        found = mean_over_seeds((rng.random((1, items)) < share).astype(float))
+        low, high = found.interval
+        held += low <= share <= high
+        assert 0 <= low <= found.mean <= high <= 1
+        assert high - low > 1 / items
+    assert held >= 930
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05])
+def test_intervals_of_paired_shares_hold_what_they_say(share):
+    """One is right wherever the other is, and on a few items more."""
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(1000):
+        theirs = (rng.random((1, 100)) < 0.5).astype(float)
+        ours = np.where(rng.random((1, 100)) < share, 1.0, theirs)
+        found = difference_over_seeds(ours, theirs)
+        low, high = found.interval
+        held += low <= share / 2 <= high
+        assert low <= found.difference <= high
+        assert (found.p < 0.05) == (not low <= 0 <= high)
+    assert held >= 930
+
+
+def test_shares_with_seeds_hold_what_they_say():
+    rng = np.random.default_rng(4)
+    held = 0
+    for _ in range(1000):
+        chances = np.clip(0.97 + rng.normal(0, 0.01, (3, 1)), 0, 1)
+        found = mean_over_seeds((rng.random((3, 100)) < chances).astype(float))
+        held += found.interval[0] <= 0.97 <= found.interval[1]
+    assert held >= 930
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize("items", [2, 50, 10_000])
+def test_items_that_do_not_vary_are_not_certain(seeds, items):
+    ours, theirs = np.ones((seeds, items)), np.zeros((seeds, items))
+    found = mean_over_seeds(ours)
+    assert (found.mean, found.interval[1]) == (1.0, 1.0)
+    assert 0 <= found.interval[0] < 1
+    apart = difference_over_seeds(ours, theirs)
+    assert (apart.difference, apart.interval[1]) == (1.0, 1.0)
+    assert -1 <= apart.interval[0] < 1
+    assert 0 < apart.p < 1
+    turned = difference_over_seeds(theirs, ours)
+    assert turned.p == apart.p
+    assert turned.interval == (-apart.interval[1], -apart.interval[0])
+
+
+def test_two_items_show_no_difference():
+    found = difference_over_seeds(np.ones((1, 2)), np.zeros((1, 2)))
+    assert found.p > 0.05
+    assert found.interval[0] < 0
+
+
+@pytest.mark.parametrize("tiny", [1e-14, 1e-30])
+def test_a_tiny_difference_has_no_p_of_one(tiny):
+    found = difference_over_seeds(np.full((1, 10), tiny), np.zeros((1, 10)))
+    assert found.difference > 0
+    assert found.p < 1
+
+
+def test_plain_means_lie_inside_whatever_the_shares():
+    rng = np.random.default_rng(6)
+    for items in (2, 3, 10, 300):
+        for ours, theirs in rng.beta(0.1, 0.1, (100, 2, 2, items)):
+            mean, apart = mean_over_seeds(ours), difference_over_seeds(ours, theirs)
+            assert mean.mean == pytest.approx(ours.mean())
+            assert mean.interval[0] <= mean.mean <= mean.interval[1]
+            assert apart.interval[0] <= apart.difference <= apart.interval[1]
+
+
+def test_scores_that_are_no_shares_get_no_items():
+    scores = np.array([[1.0, 2, 3, 6]])
+    half = stats.t.ppf(0.975, 3) * scores.std(ddof=1) / 2
+    assert mean_over_seeds(scores).interval == pytest.approx((3 - half, 3 + half))
+    assert mean_over_seeds(np.full((1, 3), 2.0)).interval == (2.0, 2.0)
+    assert difference_over_seeds(np.full((1, 3), 2.0), np.zeros((1, 3))).p == 0
 
 
 def test_holm_by_hand():
@@ -111,8 +203,8 @@ def test_other_items_are_refused():
 
 def test_seeds_of_one_side_count_beside_pixels_that_have_none():
     rng = np.random.default_rng(5)
-    trained = np.repeat(rng.normal(0.5, 0.1, (3, 1)), 400, axis=1)
-    pixels = np.full((1, 400), 0.45)
+    trained = np.repeat(rng.normal(5, 1, (3, 1)), 400, axis=1)
+    pixels = np.full((1, 400), 4.5)
     found = difference_over_seeds(trained, pixels)
-    known = stats.ttest_1samp(trained[:, 0], 0.45)
+    known = stats.ttest_1samp(trained[:, 0], 4.5)
     assert found.p == pytest.approx(known.pvalue)

@@ -50,3 +50,11 @@ def test_parts_are_put_together():
     pairs = drawn(4, 3)
     parts = Areas.cat([areas_of(pairs[:1], 3), areas_of(pairs[1:], 3)])
     assert parts.unions() == pytest.approx(areas_of(pairs, 3).unions())
+
+
+def test_images_of_which_nothing_counts_are_not_drawn():
+    pairs = drawn(6, 3)
+    void = [(found, torch.full_like(true, -1)) for found, true in pairs]
+    alone, beside = areas_of(pairs, 3), areas_of(pairs + void * 3, 3)
+    assert beside.interval(0) == alone.interval(0)
+    assert areas_of(pairs[:1] + void, 3).interval(0) is None

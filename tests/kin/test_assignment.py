@@ -166,7 +166,7 @@ def test_a_pool_balances_along_once_all_of_it_is_written():
     batch = torch.randn(4, 2)
     scores = batch @ prototypes.T
     early, late = Progress(0, 100, 10.0), Progress(60, 100, 10.0)
-    rule = Sinkhorn(by=TEACHER, epsilon=1.0, pool="queue", pool_from=5)
+    rule = Sinkhorn(by=TEACHER, epsilon=1.0, pool="queue", pool_from=50)
 
     def codes(progress):
         context = FakeLook({TEACHER: plain(scores)}, {"queue": queue}, prototypes, progress)

@@ -283,3 +283,19 @@ def test_half_precision_trains_and_is_watched(name):
     single = built(Fabric(accelerator="cpu", devices=1), name)
     exact = single.take_step([shown], progress(STEP), monitor_labels=truth)
     assert result.loss == pytest.approx(exact.loss, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["fixmatch", "mean-teacher"])
+def test_a_compiled_network_tells_the_norm_too(fabric: Fabric, monkeypatch, name):
+    compiled = torch.nn.Module.compile  # with a backend that builds no kernels
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda module: compiled(module, backend="aot_eager")
+    )
+    told = []
+    for whether in (False, True):
+        trainer = built(fabric, name, compiled=whether)
+        shown = batch(trainer.method.views, 0)
+        told.append(trainer.take_step([shown], progress(0), LABELS))
+    assert told[1].loss == pytest.approx(told[0].loss, rel=1e-5)
+    norms = [one.context.numbers["unlabelled_grad_norm"] for one in told]
+    assert norms[1] == pytest.approx(norms[0], rel=1e-4)

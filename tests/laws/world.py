@@ -231,12 +231,13 @@ def small_mix(mix: str) -> Mixture:
 
 
 def small_trainer(fabric: Fabric, method: Method, *, seed: int = 0, lr: float | None = None,
-                  batch_size: int = 8, labels: torch.Tensor = LABELS) -> Trainer:  # fmt: skip
+                  batch_size: int = 8, labels: torch.Tensor = LABELS,
+                  compiled: bool = False) -> Trainer:  # fmt: skip
     torch.manual_seed(seed)
     student = Network(trunk_for(method), method.heads)
     trainer = Trainer(
         method, student, fabric=fabric, batch_size=batch_size, lr=lr,
-        statistics=((0.5,) * 3, (0.25,) * 3), seed=seed,
+        statistics=((0.5,) * 3, (0.25,) * 3), seed=seed, compiled=compiled,
     )  # fmt: skip
     trainer.reveal("label", labels)
     fill(trainer.memory, lambda _: predictions(labels))

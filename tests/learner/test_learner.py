@@ -141,8 +141,11 @@ def test_what_cannot_be_done_is_said(images, fitted):
         Learner("mocco", **PARAMS).fit(images)
     with pytest.raises(UserError, match=r"must have a label.* give a pair \(images, labels\)"):
         fitted.score(images)
-    with pytest.raises(UserError, match="there is not one in y for each"):
+    with pytest.raises(UserError, match="must be one class for each"):
         fitted.score(images, [1, 2])
+    for missing in (-1, None, float("nan")):
+        with pytest.raises(UserError, match="there is not one in y for each"):
+            fitted.score(images, [*([0, 1] * COUNT)[: COUNT - 1], missing])
     with pytest.raises(UserError, match="one grey image or rows of numbers"):
         fitted.transform(images[0, ..., 0])
     with pytest.raises(UserError, match=r"supcon .*none in array: .* give a pair"):

@@ -75,3 +75,11 @@ def test_it_is_cloned_and_refuses_what_does_not_fit():
         ours.kneighbors(None, 60)
     with pytest.raises(UserError, match="metric: must be cosine"):
         ours.set_params(metric="l2").fit(ROWS)
+
+
+def test_no_distance_is_less_than_none():
+    rows = np.repeat(np.random.default_rng(2).normal(size=(40, 33)), 3, axis=0)
+    ours = NearestNeighbors(n_neighbors=3, radius=0.1).fit(rows)
+    assert ours.kneighbors(rows)[0].min() == 0
+    assert min(found.min() for found in ours.radius_neighbors(rows)[0]) == 0
+    assert ours.kneighbors_graph(mode="distance").min() == 0

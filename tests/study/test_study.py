@@ -79,6 +79,13 @@ def test_every_cell_and_seed_has_a_run_and_a_score(finished):
             assert (record["settings"]["mix"] == "sdmp") == cell.name.endswith("sdmp")
 
 
+def test_scores_by_other_training_labels_are_not_those_of_this_study(finished):
+    other = replace(finished, train=drawn(36, "train"))
+    for _, _, place in finished.places():
+        assert finished.results(place)
+        assert not other.results(place)
+
+
 def test_the_table_is_what_the_scores_come_to(finished):
     found = summary(finished)
     assert [row.name for row in found.rows] == [

@@ -11,7 +11,7 @@ from ilk.core import UserError
 from ilk.data import Arrays
 from ilk.embedding import embed
 from ilk.networks import load_encoder
-from ilk.train import Interrupted, Settings, resume, train
+from ilk.train import Interrupted, Settings, before, resume, train
 from tests.train.conftest import Witness
 from tests.train.test_resume import StopAt, same
 
@@ -118,3 +118,10 @@ def test_what_only_images_allow_is_refused(
     run = tiny(**{"method_options": {}, "mix": None, **KINDS[kind], **change})
     with pytest.raises(UserError, match=words):
         train(run, items(kind), tmp_path / "run", Witness())
+
+
+def test_windows_before_training_have_the_scale_of_the_run(tmp_path):
+    train(settings("window", "simclr", None), items("window"), tmp_path / "run", Witness())
+    trained, untrained = load_encoder(str(tmp_path / "run")), before(tmp_path / "run")
+    assert (untrained.mean, untrained.std) == (trained.mean, trained.std)
+    assert trained.mean != pytest.approx((0.485, 0.456, 0.406), abs=0.05)

@@ -132,10 +132,11 @@ def test_no_warm_up_outlasts_a_run_and_no_queue_the_data(facts):
             field.name: getattr(made, field.name) for field in dataclasses.fields(made)
         }
         fields |= choices.method_options(name, made, facts, {})
-        for field in ("warmup_epochs", "warmup_teacher_epochs", "from_epoch", "queue_from"):
+        for field in ("warmup_epochs", "warmup_teacher_epochs", "from_epoch"):
             assert fields.get(field, 0) < facts.epochs
+        assert fields.get("queue_steps", 0) < facts.steps
         assert fields.get("queue_size", 0) <= facts.images
-        for field, each in (("clusters", 50), ("prototypes", 10)):
+        for field, each in (("clusters", 50), ("prototypes", 10), ("classes", 10)):
             sizes = fields.get(field, 0)
             assert max(sizes if isinstance(sizes, tuple) else (sizes,)) <= facts.images / each
         lr = choices.optimiser_options(facts, 10, {}, {})

@@ -30,7 +30,7 @@ def tell_comparisons(
     (first, ours), *others = rows.items()
     found: list[Comparison] = []
     for name, theirs in others:
-        found += compare(ours, theirs, name)
+        found += compare(ours, theirs, name, first)
     for one in found:
         say(
             console,
@@ -46,10 +46,9 @@ def _tell_corruption_errors(
     console: Console, rows: "Mapping[str, Sequence[Result]]", ledger: "Ledger"
 ) -> None:
     """Mean corruption errors of the first encoder with each of the others as the reference."""
-    from ilk.evaluate import relative_to
+    from ilk.evaluate import relative_to, subject
 
     (first, ours), *others = rows.items()
-    errors: dict[str, object] = {}
     for name, theirs in others:
         measured = {result.protocol: result for result in theirs}
         for mine in ours:
@@ -62,15 +61,14 @@ def _tell_corruption_errors(
                 say(console, f"{mine.protocol}, against {plain(name)}: {plain(error)}")
                 continue
             if found is not None:
-                errors[f"{mine.protocol} against {name}"] = asdict(found)
+                names = {"ours": first, "against": name}
+                ledger.note("corruption_errors", names | asdict(found), subject(mine, other))
                 say(
                     console,
                     f"{mine.protocol}, {plain(first)} against {plain(name)}:"
                     f" mCE {100 * found.mce:.1f} %,"
                     f" relative mCE {100 * found.relative_mce:.1f} %",
                 )
-    if errors:
-        ledger.note("corruption_errors", errors)
 
 
 def tell_overlap(
@@ -93,6 +91,9 @@ def tell_overlap(
         return
     sources = (images.train, images.test) if images and images.train else None
     found = near_duplicates(parts["train"], parts["test"], sources)
-    ledger.note("near_duplicates", found.to_dict())
+    of = {f"{name}_data": parts[name].data for name in ("train", "test")}
+    if found.compared is None:  # by vectors, which every encoder makes others of
+        of["encoder"] = parts["test"].encoder
+    ledger.note("near_duplicates", found.to_dict(), of)
     if found.warning:
         say(console, f"[yellow]note:[/] {plain(found.warning)}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int32
 
 from ilk.core.errors import UserError
 from ilk.core.facts import LABEL, Fact
@@ -85,7 +86,7 @@ class HuggingFace:
     @property
     def fingerprint(self) -> str:
         """Of 256 items, evenly spread, and all labels."""
-        return sampled(self)
+        return sampled(self, self._labels)
 
     def _read_labels(self, asked: str | None) -> Fact:
         features = list(self._dataset.features)
@@ -104,11 +105,15 @@ class HuggingFace:
         return labels_of(list(self._dataset[column]), names)
 
 
-def sampled(source: Source) -> str:
-    """A fingerprint of 256 items, evenly spread, and their labels."""
-    parts = [str(source.classes).encode(), str(len(source)).encode()]
+def sampled(source: Source, labels: Int32[np.ndarray, " N"]) -> str:
+    """A fingerprint of 256 items, evenly spread, and all labels.
+
+    Args:
+        source: of the items, and of labels that it has not read yet.
+        labels: that are known without reading an item.
+    """
+    parts = [str(source.classes).encode(), str(len(source)).encode(), labels.astype("<i4")]
     for index in spread(len(source), _HASHED).tolist():
-        parts.append(str(source.label(index)).encode())
         try:
             item = source.item(index)
             parts.append(

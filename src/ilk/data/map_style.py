@@ -86,8 +86,8 @@ class MapStyle:
 
     @property
     def fingerprint(self) -> str:
-        """Of 256 items, evenly spread, and their labels."""
-        return sampled(self)
+        """Of 256 items, evenly spread, their labels, and all that are known without items."""
+        return sampled(self, self._labels)
 
     def _row(self, index: int) -> tuple[Any, ...]:
         try:

@@ -51,8 +51,8 @@ class Parquet:
     groups, the least recently used dropped first. In random order a file of more than that is
     slow; small row groups or tar shards help.
 
-    Keys are row numbers of the file. The fingerprint covers the file's size and its footer,
-    which holds sizes and statistics of all columns.
+    Keys are row numbers of the file. The fingerprint covers the labels, the file's size and its
+    footer, which holds sizes and statistics of all columns.
 
     Args:
         path: of the file.
@@ -163,11 +163,14 @@ class Parquet:
 
     @property
     def fingerprint(self) -> str:
-        """Of size, footer and columns."""
+        """Of size, footer, columns and labels."""
         size = self._path.stat().st_size
         footer = int.from_bytes(read_span(self._path, size - 8, 4), "little")
         chosen = f"{size} {self._split} {self._image} {self._label}"
-        return digest([chosen.encode(), read_span(self._path, size - 8 - footer, footer)])
+        known = [str(self.classes).encode(), self._labels.astype("<i4")]
+        return digest(
+            [chosen.encode(), read_span(self._path, size - 8 - footer, footer), *known]
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the open file and what was read from it."""

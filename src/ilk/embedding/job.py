@@ -204,6 +204,9 @@ def _typed(names: tuple[str, ...]) -> tuple[Any, list[Any]]:
         return (pa.int64(), [int(name) for name in names]) if plain else (pa.string(), [*names])
     try:
         # Python reads 1_000 as a number as well
-        return pa.float64(), [float(name.replace("_", "x")) for name in names or ("x",)]
+        numbers = [float(name.replace("_", "x")) for name in names or ("x",)]
     except ValueError:
         return pa.string(), [stored(name) for name in names]
+    if len(set(numbers)) < len(set(names)):  # versions 1.1 and 1.10, wells 1E5 and 10E4
+        return pa.string(), [stored(name) for name in names]
+    return pa.float64(), numbers

@@ -17,7 +17,7 @@ from ilk.evaluate.comparisons.over_seeds import (
     holm,
     mean_over_seeds,
 )
-from ilk.evaluate.comparisons.paired import Comparison, compare
+from ilk.evaluate.comparisons.paired import Comparison, compare, subject
 from ilk.evaluate.ledger import Ledger
 from ilk.evaluate.metrics.interval import bootstrap, clopper_pearson
 from ilk.evaluate.overlap import NearDuplicates, near_duplicates
@@ -71,5 +71,6 @@ __all__ = [
     "raw_pixels",
     "read_class_map",
     "relative_to",
+    "subject",
     "top1",
 ]  # fmt: skip

@@ -2,8 +2,9 @@
 
 import contextlib
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from ilk.core import UserError, check_writable, lock, sweep, write_whole
 from ilk.core.fields import (
@@ -18,7 +19,7 @@ from ilk.core.fields import (
     text,
     whole,
 )
-from ilk.evaluate.comparisons.paired import Comparison
+from ilk.evaluate.comparisons.paired import SUBJECT, Comparison
 from ilk.evaluate.result import Identity, Result
 
 FORMAT = 2
@@ -37,7 +38,8 @@ class Ledger:
     """Results of one file, every one with what the person called its parts.
 
     The file holds ``results``, each with ``names`` (of encoder, train, test) and ``scores``,
-    one a test item; and ``comparisons``. It is written whole or not at all, and read again
+    one a test item; ``comparisons``, each with the fingerprints of what was compared; and
+    ``notes``. It is written whole or not at all, and read again
     before that: processes that evaluate into one file at once lose nothing.
 
     Args:
@@ -71,17 +73,33 @@ class Ledger:
             self._results[result.identity] = (result, dict(self.names))
 
     def compared(self, comparisons: Sequence[Comparison]) -> None:
-        """Keep comparisons, in place of earlier ones by the same protocol with the same."""
+        """Keep comparisons, in place of earlier ones of the same encoders on the same data.
+
+        What earlier versions wrote does not say whose it is, and is left as it stands.
+        """
         new = [comparison.to_dict() for comparison in comparisons]
-        made = {_subject(entry) for entry in new}
+        made = [_chosen(entry, SUBJECT) for entry in new]
         with self._current():
-            kept = [entry for entry in self._comparisons if _subject(entry) not in made]
+            kept = [one for one in self._comparisons if _chosen(one, SUBJECT) not in made]
             self._comparisons = kept + new
 
-    def note(self, name: str, content: object) -> None:
-        """Keep a fact about the whole, as JSON can hold it."""
+    def note(self, name: str, content: object, of: Mapping[str, object] | None = None) -> None:
+        """Keep a fact.
+
+        Args:
+            name: of the kind of fact.
+            content: as JSON can hold it; an object where ``of`` is given.
+            of: what the fact is about. The note is then a list, one object for each such
+                subject; None for a fact about the whole, which replaces the earlier one.
+        """
         with self._current():
-            self.notes[name] = content
+            if of is None:
+                self.notes[name] = content
+                return
+            before = self.notes.get(name, [])
+            entries = cast("list[Any]", before if isinstance(before, list) else [before])
+            kept = [one for one in entries if _chosen(one, of) != list(of.values())]
+            self.notes[name] = [*kept, {**of, **cast("Mapping[str, object]", content)}]
 
     def check(self) -> None:
         """Find out before long work whether results can be kept, and tidy up.
@@ -142,5 +160,7 @@ class Ledger:
         write_whole(path, text, "output")
 
 
-def _subject(comparison: Mapping[str, object]) -> tuple[object, object]:
-    return comparison["protocol"], comparison["against"]
+def _chosen(entry: object, names: Iterable[str]) -> list[object]:
+    """The fields of these names; None for each that an entry of another version lacks."""
+    given = cast("dict[str, object]", entry) if isinstance(entry, dict) else {}
+    return [given.get(name) for name in names]

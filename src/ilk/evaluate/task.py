@@ -164,14 +164,21 @@ def _needed(parts: EmbeddedSets, protocol: Protocol) -> EmbeddedSets:
 
 
 def _labels(parts: EmbeddedSets) -> tuple[dict[str, Int64[np.ndarray, " N"]], tuple[str, ...]]:
-    """The labels of all parts in one numbering, and its names: of train if it is there."""
+    """The labels of all parts in one numbering, and its names: those that train has.
+
+    Where there is no train they are those of the gallery, or of test.
+    """
     first_name = next(name for name in ("train", "gallery", "test") if name in parts.there)
     first = parts.there[first_name]
-    classes = _names(first)
-    found = {first_name: first.labels}
+    names, there = _names(first), np.unique(first.labels[first.labels >= 0])
+    classes = tuple(names[label] for label in there)
+    # Numbers may be ids, of which the largest says nothing of how many classes there are.
+    place = np.full(len(names) + 1, -1, np.int64)
+    place[there] = np.arange(len(there))
+    found = {first_name: place[first.labels]}
     for name, part in parts.there.items():
         if name != first_name:
-            found[name] = _renumbered(first_name, first, name, part)
+            found[name] = place[_renumbered(first_name, first, name, part)]
     test = found["test"]
     if len(np.unique(test[test >= 0])) == 1:
         raise UserError(

@@ -76,7 +76,7 @@ class Sinkhorn:
         iterations: rounds of balancing, at least one.
         pool: name of a memory of projections that are balanced along with the batch, once all
             of its entries have been written.
-        pool_from: epoch at which the pool is first used.
+        pool_from: step at which the pool is first used.
         shares: how much each of the deciding rows counts for a query, as in `Assigned`.
     """
 
@@ -86,7 +86,7 @@ class Sinkhorn:
     epsilon: Scalar = 0.05
     iterations: int = 3
     pool: MemoryName | None = None
-    pool_from: float = 0.0
+    pool_from: int = 0
     shares: KinRule = field(default_factory=CommonSource)
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
@@ -97,7 +97,7 @@ class Sinkhorn:
         if self.head is not None:
             scores = full(context.scores(self.head, scores))
         counts = scores.new_ones(len(scores))
-        if self.pool is not None and context.progress.epoch >= self.pool_from:
+        if self.pool is not None and context.progress.step >= self.pool_from:
             pool = memory_of(context, self.pool, Written)
             past = context.scores(self.by.head, pool.rows().vectors)
             scores = torch.cat([scores, full(past).to(scores)])

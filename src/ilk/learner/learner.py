@@ -16,7 +16,7 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from ilk.core import UserError, shown
-from ilk.learner.work import embedded, framed, labelled, probabilities, trained, warn_of
+from ilk.learner.work import coded, embedded, framed, labelled, probabilities, trained, warn_of
 from ilk.train import Settings, checked_settings
 
 if TYPE_CHECKING:
@@ -238,8 +238,8 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         from ilk.embedding import leave_one_out
 
         source = open_source(X)
-        known = labels(source) if y is None else np.unique(y, return_inverse=True)[1]
-        if len(known) != len(source) or (known < 0).any():
+        known = labels(source) if y is None else coded(y, len(source))[1]
+        if (known < 0).any():
             why = unlabelled_because(source) if y is None else "there is not one in y for each"
             raise UserError(f"score: every image must have a label, in the data or in y: {why}")
         self._check_own()

@@ -105,7 +105,7 @@ class NearestNeighbors(BaseEstimator):
         if alone:
             kept = others(rows, np.arange(len(rows)))
             rows, cosines = (found[kept].reshape(-1, k) for found in (rows, cosines))
-        return (1 - cosines, rows) if return_distance else rows
+        return (_distances(cosines), rows) if return_distance else rows
 
     def radius_neighbors(
         self,
@@ -141,7 +141,11 @@ class NearestNeighbors(BaseEstimator):
             for own, (mine, near) in enumerate(zip(rows, cosines, strict=True))
         ]
         found = _objects([pair[0] for pair in pairs])
-        return (_objects([1 - pair[1] for pair in pairs]), found) if return_distance else found
+        return (
+            (_objects([_distances(pair[1]) for pair in pairs]), found)
+            if return_distance
+            else found
+        )
 
     def kneighbors_graph(
         self,
@@ -194,6 +198,11 @@ class NearestNeighbors(BaseEstimator):
         for start in range(0, len(self._rows), BLOCK):
             block = self._rows[start : start + BLOCK]
             yield np.arange(start, start + len(block)), block
+
+
+def _distances(cosines: Float32[np.ndarray, "..."]) -> Float32[np.ndarray, "..."]:
+    """Of equal vectors none, where rounding would make it less."""
+    return np.maximum(1 - cosines, 0)
 
 
 def _array(given: Any, dim: int | None) -> Float32[np.ndarray, "N D"]:

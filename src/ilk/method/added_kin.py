@@ -13,7 +13,7 @@ from ilk.method.outputs import places_read
 from ilk.method.record import Method, Remember
 from ilk.method.references import parts_in
 from ilk.method.term import Classes, FromMemory, NearestNeighbour, Patches, Source, Term
-from ilk.objectives import KoLeo, MeanShift
+from ilk.objectives import KoLeo, SquaredError
 
 QUEUE = "kin"  # name of the memory that a rule brings along
 
@@ -82,9 +82,14 @@ def _check(method: Method, added: AddedKin) -> None:
     if reasons:
         raise UserError(f"{name}: the method must take soft kin weights, but {reasons.pop()}")
     _check_candidates(name, method, asked)
+    if added.past and any(isinstance(term.objective, SquaredError) for term in asked):
+        raise UserError(
+            f"{name}: the positives of the method must be embeddings, but they are scores over "
+            "classes, which past keys of unit length do not hold"
+        )
     if any(isinstance(part, added.same) for part in rules):
         raise UserError(f"{name}: the method must not do the same, but it does already")
-    if added.cancels and all(isinstance(term.objective, MeanShift) for term in asked):
+    if added.cancels and not any(term.objective.contrasts for term in asked):
         raise UserError(
             f"{name}: the method must have negatives, but it has none, so that there "
             "are no false negatives"

@@ -11,8 +11,8 @@ Departures: the encoder is any backbone: the coarse map is its last and the fine
     ``amdim_mini``, of any width and depth, with 5 and 7 places a side; places of others see
     more of an image, and its borders. Embeddings are not normalised over the batch, and that of
     the whole image has a head too. Scores are clipped at 20, the default of the authors'
-    command, where that of their loss is 10. The rate follows a cosine and not steps, and the
-    decay of weights stands outside Adam.
+    command, where that of their loss is 10. The rate follows a cosine and not steps, the
+    decay of weights stands outside Adam, and crops are bilinear, 3:4 to 4:3.
 Checked: tests/objectives/test_bounds.py, tests/networks/test_information.py,
     tests/networks/test_unpadded.py, tests/oracles, tests/golden/losses.json
 """

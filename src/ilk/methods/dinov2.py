@@ -9,7 +9,8 @@ Against iBOT: the three last; exactly half of the large crops have a mask, and t
 Departures: KoLeo looks for the nearest row of all processes, where the authors' code looks on
     each GPU alone. It sees the feature, which is the class token where the backbone pools so.
     Rates and EMA are those of the authors' long run, without its lower rate of the patch
-    embedding, and prototypes as many as on ImageNet. LayerScale and the size of patches are
+    embedding, warm-up and drop path those of the short one, and prototypes as many as on
+    ImageNet. LayerScale and the size of patches are
     the backbone's. As in the code, the loss of patches is divided by all large crops, with a
     mask or without; masks are laid out for each view. targets="mean" centres as DINO does,
     which is the code's short run.

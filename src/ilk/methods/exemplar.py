@@ -10,7 +10,8 @@ Against DIET: no part of the method grows with the data. Against SimCLR: a tripl
     hardest of both, which without labels makes all embeddings equal at once.
 Departures: embeddings have unit length, as triplets of this kind were proposed, where the
     authors' code gives each column of the batch unit length. Colours are jittered by hue,
-    saturation and brightness, and images are not rotated. The learning rate follows a cosine,
+    saturation and brightness; images are not rotated, none becomes grey, where two thirds of
+    theirs do, and crops are not standardised one by one. The learning rate follows a cosine,
     where the authors have steps. No reproduction is claimed.
 Checked: tests/objectives/test_triplet.py, tests/oracles, tests/golden/losses.json
 """

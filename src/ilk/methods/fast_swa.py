@@ -7,9 +7,10 @@ Idea: with consistency, weights far apart are good solutions that differ, and th
 Against the Pi-model: weights are averaged and the rate does not end. Against Mean Teacher: the
     average is a plain mean, and never a target.
 Departures: the consistency is the Pi-model's alone, where the paper averages Mean Teacher's
-    weights too. The half cosine before the cycles would end with the first of them. The
-    averages' statistics are measured over one epoch where it has fewer than 100 batches. No
-    reproduction is claimed.
+    weights too; as in the Pi-model's paper the gradient flows through both answers, where the
+    authors' code stops one. An epoch is one pass over all images. The half cosine before the
+    cycles would end with the first of them. The averages' statistics are measured over one
+    epoch where it has fewer than 100 batches. No reproduction is claimed.
 Checked: tests/core/test_schedules.py, tests/networks/test_statistics.py,
     tests/laws/test_few_labels.py, tests/oracles, tests/golden/losses.json
 """

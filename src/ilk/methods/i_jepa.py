@@ -64,7 +64,7 @@ class IJEPA:
         )
         plain = nn.LayerNorm(given.place_width, elementwise_affine=False)
         return Method(
-            views=(replace(views.bicubic_crop(given.size, self.min_scale), flip=0.0),),
+            views=(replace(views.weak(given.size, self.min_scale, "a"), flip=0.0),),
             derived=(
                 views.MaskedView(
                     name="context", view="a", whole="whole", cell=given.patch, masks=masks

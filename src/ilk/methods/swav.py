@@ -45,7 +45,7 @@ class SwAV:
     local_views: int = 6
     min_local_scale: float = 0.05  # smallest area of a small crop; raised where 5 % is tiny
     queue_size: int = 0  # 3840 for a batch of 256
-    queue_from: float = 15  # epoch
+    queue_steps: int = 75_000  # before the queue is used; 15 epochs at a batch of 256
     frozen_steps: int = 313  # 5005 for a batch of 256
 
     def build(self, given: Given) -> Method:
@@ -69,7 +69,7 @@ class SwAV:
                     epsilon=self.epsilon,
                     iterations=self.iterations,
                     pool=pools.get(g),
-                    pool_from=self.queue_from,
+                    pool_from=self.queue_steps,
                 ),
                 objective=SoftCrossEntropy(temperature=self.temperature),
                 weight=0.5,

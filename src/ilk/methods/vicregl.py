@@ -7,7 +7,9 @@ Against VICReg: a second projector at each place of the map, whose rows learn fr
     one in the other view and from the one at the same place of the image. With ``alpha=1`` it
     is VICReg. Against DenseCL: no negatives, no queue and no teacher; places are matched by
     their embeddings, and by location as well.
-Departures: two large views; the paper's small crops for ConvNeXt are left out. Middles of
+Departures: two large views; the paper's small crops for ConvNeXt are left out. Covariances of
+    both views are added, as the paper and VICReg have them, where the authors' code takes their
+    mean, and both pairs of local terms count whole, where it halves them. Middles of
     places lie apart by shares of the image's height and width, which in an image that is not
     square orders the best matches otherwise than pixels would, but finds the same ones.
 Checked: tests/kin/test_places.py, tests/methods/test_places.py, tests/oracles,

@@ -219,7 +219,7 @@ class Study:
         return self.other_tests.get(protocol, self.test)
 
     def results(self, place: Path) -> dict[str, Result]:
-        """What was measured in a folder, by protocol, on the test images of this study.
+        """What was measured in a folder, by protocol, on the labelled images of this study.
 
         What a protocol of that name but other settings found is left out.
         """
@@ -231,6 +231,7 @@ class Study:
             r.protocol: r
             for r in found
             if r.test_data == self._test(r.protocol).fingerprint
+            and r.train_data in ("", self.train.fingerprint)
             and r.protocol in PROTOCOLS
             and r.protocol_hash == PROTOCOLS[r.protocol].hash
         }

@@ -25,7 +25,6 @@ from ilk.networks.options import PRETRAINED
 from ilk.train.assemble import assemble, named_backbone
 from ilk.train.records.record import read_record, recorded_settings
 from ilk.train.settings import Settings
-from ilk.views import moments
 
 START = "start.safetensors"
 
@@ -203,7 +202,7 @@ def before(directory: Path) -> Encoder:
         return found
     size = settings.image_size
     assert size is not None, "a run records what it decided"
-    data = record["data"]
+    data, shown = record["data"], load_encoder(directory)
     _, student = assemble(settings, size, data["items"], data["classes"])
     return Encoder.of(
         student.backbone,
@@ -211,5 +210,5 @@ def before(directory: Path) -> Encoder:
         options=settings.backbone_options,
         image_size=size,
         channels=settings.channels,
-        statistics=moments(settings.channels),
+        statistics=(shown.mean, shown.std),  # those of the run, also of windows
     )

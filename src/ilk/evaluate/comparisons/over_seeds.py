@@ -3,9 +3,16 @@
 A method is measured by several runs on the same test items. The mean over all of them varies
 for two reasons: another seed would have trained another network, and another test set would
 hold other items. Intervals here cover both.
+
+Items of which none varies, or few do, say little of those that were not drawn. So where scores
+are shares, in [0, 1], an item at either end of the range counts along, as in
+`ilk.evaluate.bootstrap`: Agresti and Coull, American Statistician 1998, for a mean; Bonett and
+Price, Journal of Educational and Behavioral Statistics 2012, for paired differences. They move
+the centre of an interval and its width, and never the mean that is reported.
 """
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +22,9 @@ from jaxtyping import Float64
 from ilk.core import UserError
 
 LEVEL = 0.95
+ADDED = "t over test items (of shares, with one more at either end)"
+Part = tuple[float, int]  # a variance of the mean and its degrees of freedom
+Ends = tuple[float, float]  # the smallest and the largest value an item can have
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,8 +48,8 @@ class SeedMean:
     def interval_kind(self) -> str:
         """What the interval covers, in words."""
         if self.seeds == 1:
-            return "95 %, t over test items; one seed, so that another seed is not covered"
-        return f"95 %, t over {self.seeds} seeds and test items (Satterthwaite)"
+            return f"95 %, {ADDED}; one seed, so that another seed is not covered"
+        return f"95 %, {ADDED} and {self.seeds} seeds (Satterthwaite)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +59,9 @@ class SeedDifference:
     Args:
         difference: of the means, the first less the second.
         interval: of 95 %, as in ``SeedMean``, not corrected for many comparisons.
-        p: of the two-sided test that there is no difference.
+        p: of the two-sided test that there is no difference, by the same variance: below 5 %
+            where the interval leaves 0 out. Of shares it is never exactly 0, nor 1 for a
+            difference that is not 0.
         seeds: of the first and of the second.
     """
 
@@ -69,6 +81,9 @@ def mean_over_seeds(scores: Float64[np.ndarray, "S N"]) -> SeedMean:
     Args:
         scores: of every test item under every seed, such as 1 where a class was right.
 
+    Returns:
+        The plain mean, inside its interval; where all scores are in [0, 1], so is the interval.
+
     Raises:
         UserError: there are fewer than two test items.
 
@@ -77,19 +92,15 @@ def mean_over_seeds(scores: Float64[np.ndarray, "S N"]) -> SeedMean:
         >>> round(mean_over_seeds(right).mean, 3)
         0.667
     """
-    seeds, items = _shape(scores)
-    parts = [(scores.mean(0).var(ddof=1) / items, items - 1)]
-    spread = None
-    if seeds > 1:
-        own = scores.mean(1)
-        spread = float(own.std(ddof=1))
-        parts.append((own.var(ddof=1) / seeds, seeds - 1))
-    mean = float(scores.mean())
-    half = _half_width(parts)
-    low, high = mean - half, mean + half
-    if scores.min() >= 0 and scores.max() <= 1:  # shares: no share lies beyond 0 and 1
-        low, high = max(low, 0.0), min(high, 1.0)
-    return SeedMean(mean=mean, spread=spread, interval=(low, high), seeds=seeds)
+    seeds, _ = _shape(scores)
+    ends = (0.0, 1.0) if _are_shares(scores) else None
+    centre, of_items = _over_items(scores.mean(0), ends)
+    return SeedMean(
+        mean=float(scores.mean()),
+        spread=float(scores.mean(1).std(ddof=1)) if seeds > 1 else None,
+        interval=_interval(centre, [of_items, *_over_seeds(scores)], ends),
+        seeds=seeds,
+    )
 
 
 def difference_over_seeds(
@@ -104,6 +115,10 @@ def difference_over_seeds(
         ours: scores of the first method.
         theirs: scores of the second on the same items.
 
+    Returns:
+        The plain difference, inside its interval; where all scores are in [0, 1], the interval
+        is in [-1, 1].
+
     Raises:
         UserError: the items are not as many, or fewer than two.
     """
@@ -112,20 +127,15 @@ def difference_over_seeds(
             f"compare: both must be measured on the same test items, got {ours.shape[1]} and "
             f"{theirs.shape[1]}"
         )
-    _, items = _shape(ours)
+    _shape(ours)
     apart = ours.mean(0) - theirs.mean(0)
-    parts = [(apart.var(ddof=1) / items, items - 1)]
-    parts += [
-        (side.mean(1).var(ddof=1) / len(side), len(side) - 1)
-        for side in (ours, theirs)
-        if len(side) > 1
-    ]
-    difference = float(apart.mean())
-    half = _half_width(parts)
+    ends = (-1.0, 1.0) if _are_shares(ours) and _are_shares(theirs) else None
+    centre, of_items = _over_items(apart, ends)
+    parts = [of_items, *_over_seeds(ours), *_over_seeds(theirs)]
     return SeedDifference(
-        difference=difference,
-        interval=(difference - half, difference + half),
-        p=_p_value(difference, parts),
+        difference=float(apart.mean()),
+        interval=_interval(centre, parts, ends),
+        p=_p_value(centre, parts),
         seeds=(len(ours), len(theirs)),
     )
 
@@ -158,25 +168,49 @@ def _shape(scores: Float64[np.ndarray, "S N"]) -> tuple[int, int]:
     return seeds, items
 
 
-def _freedom(parts: Sequence[tuple[float, int]]) -> float:
+def _are_shares(scores: Float64[np.ndarray, "S N"]) -> bool:
+    return bool(scores.min() >= 0 and scores.max() <= 1)
+
+
+def _over_items(values: Float64[np.ndarray, " N"], ends: Ends | None) -> tuple[float, Part]:
+    """The mean of items and of those added at the ends, with its variance."""
+    centre = float(values.mean())
+    if ends is not None:
+        centre = (len(values) * centre + sum(ends)) / (len(values) + 2)  # 0 where the mean is 0
+        values = np.append(values, ends)
+    return centre, (float(values.var(ddof=1)) / len(values), len(values) - 1)
+
+
+def _over_seeds(scores: Float64[np.ndarray, "S N"]) -> list[Part]:
+    """The variance of the mean that comes from seeds; none is known of a single one."""
+    seeds = len(scores)
+    return [(float(scores.mean(1).var(ddof=1)) / seeds, seeds - 1)] if seeds > 1 else []
+
+
+def _freedom(parts: Sequence[Part]) -> float:
     """Satterthwaite's degrees of freedom of a sum of variances, each with its own."""
     total = sum(variance for variance, _ in parts)
     return total**2 / sum(variance**2 / degrees for variance, degrees in parts)
 
 
-def _half_width(parts: Sequence[tuple[float, int]]) -> float:
+def _interval(centre: float, parts: Sequence[Part], ends: Ends | None) -> tuple[float, float]:
     from scipy.stats import t
 
     total = sum(variance for variance, _ in parts)
+    if total == 0:
+        return centre, centre
+    half = float(t.ppf((1 + LEVEL) / 2, _freedom(parts))) * math.sqrt(total)
+    low, high = centre - half, centre + half
+    return (low, high) if ends is None else (max(low, ends[0]), min(high, ends[1]))
+
+
+def _p_value(centre: float, parts: Sequence[Part]) -> float:
+    from scipy.stats import t
+
+    total = sum(variance for variance, _ in parts)
+    if centre == 0:
+        return 1.0
     if total == 0:
         return 0.0
-    return float(t.ppf((1 + LEVEL) / 2, _freedom(parts))) * math.sqrt(total)
-
-
-def _p_value(difference: float, parts: Sequence[tuple[float, int]]) -> float:
-    from scipy.stats import t
-
-    total = sum(variance for variance, _ in parts)
-    if total == 0:
-        return 1.0 if difference == 0 else 0.0
-    return float(2 * t.sf(abs(difference) / math.sqrt(total), _freedom(parts)))
+    p = float(2 * t.sf(abs(centre) / math.sqrt(total), _freedom(parts)))
+    return min(max(p, sys.float_info.min), math.nextafter(1.0, 0.0))  # what floats cannot hold

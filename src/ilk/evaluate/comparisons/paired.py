@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from ilk.core import UserError
 from ilk.evaluate.metrics.interval import bootstrap
 from ilk.evaluate.result import Result
+
+SUBJECT = (  # fields that say whose a comparison is and on what; none is a name people gave
+    "protocol", "encoder", "against_encoder", "train_data", "test_data", "gallery_data",
+    "masks_data", "seed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,13 +22,29 @@ class Comparison:
 
     Args:
         protocol: name with version.
+        ours: what the first one is called; empty where it has no name.
+        encoder: fingerprint of the first one.
         against: what the other one is called.
+        against_encoder: fingerprint of the other one.
+        train_data: fingerprint; empty where the protocol needs no train.
+        test_data: fingerprint.
+        gallery_data: fingerprint; empty where there is none.
+        masks_data: fingerprint; empty where none take part.
+        seed: of everything drawn.
         difference: of the values, ours less theirs; positive is better.
         interval: of 95 %, paired bootstrap over test items.
     """
 
     protocol: str
+    ours: str
+    encoder: str
     against: str
+    against_encoder: str
+    train_data: str
+    test_data: str
+    gallery_data: str
+    masks_data: str
+    seed: int
     difference: float
     interval: tuple[float, float]
 
@@ -45,7 +67,19 @@ class Comparison:
         return {**asdict(self), "verdict": self.verdict}
 
 
-def compare(ours: Sequence[Result], theirs: Sequence[Result], against: str) -> list[Comparison]:
+def subject(ours: Result, theirs: Result) -> dict[str, Any]:
+    """Whose two results of one protocol are put in relation, and on what they were measured.
+
+    Returns:
+        The fields of `Comparison` that say so, as ``SUBJECT`` lists them.
+    """
+    given = {name: getattr(ours, name) for name in SUBJECT if name != "against_encoder"}
+    return given | {"against_encoder": theirs.encoder}
+
+
+def compare(
+    ours: Sequence[Result], theirs: Sequence[Result], against: str, name: str = ""
+) -> list[Comparison]:
     """By every protocol that both were measured by and that scores single items.
 
     Items vary together: what is hard for one encoder is hard for the other, so the interval of
@@ -55,6 +89,7 @@ def compare(ours: Sequence[Result], theirs: Sequence[Result], against: str) -> l
         ours: of one encoder.
         theirs: of the other.
         against: what the other one is called.
+        name: what the first one is called.
 
     Raises:
         UserError: they were measured on other test items.
@@ -74,7 +109,8 @@ def compare(ours: Sequence[Result], theirs: Sequence[Result], against: str) -> l
         differences = mine.scores - other.scores
         found.append(
             Comparison(
-                protocol=mine.protocol,
+                **subject(mine, other),
+                ours=name,
                 against=against,
                 difference=float(np.mean(differences)),
                 interval=bootstrap(differences, mine.seed, (-1.0, 1.0)),

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Int64
 from torch import Tensor
 
@@ -27,11 +26,13 @@ def by_class(
         images by true class (rows) and predicted class (columns), of 30 classes at most.
     """
     count = len(classes)
-    pairs = torch.bincount(labels * count + predicted, minlength=count**2)
-    matrix = pairs.view(count, count).cpu().numpy()
-    images, right = matrix.sum(1), matrix.diagonal()
-    wrong = matrix - np.diag(right)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST]
+    true, taken = labels.cpu().numpy(), predicted.cpu().numpy()
+    images = np.bincount(true, minlength=count)
+    right = np.bincount(true[true == taken], minlength=count)
+    # Pairs that occur: with many classes the whole matrix would not fit into memory.
+    pairs, times = np.unique(true * count + taken, return_counts=True)
+    wrong = pairs // count != pairs % count
+    often = np.argsort(-times[wrong], kind="stable")[:MOST]
     found: dict[str, object] = {
         "by class": [
             {"name": name, "images": int(images[c]), "correct": int(right[c])}
@@ -39,11 +40,13 @@ def by_class(
             if images[c]
         ],
         "confused": [
-            {"true": classes[t], "predicted": classes[p], "images": int(wrong[t, p])}
-            for t, p in zip(*np.unravel_index(order, wrong.shape), strict=True)
-            if wrong[t, p]
+            {"true": classes[pair // count], "predicted": classes[pair % count], "images": n}
+            for pair, n in zip(
+                pairs[wrong][often].tolist(), times[wrong][often].tolist(), strict=True
+            )
         ],
     }
     if count <= WHOLE:
+        matrix = np.bincount(true * count + taken, minlength=count**2).reshape(count, count)
         found["confusion"] = {"classes": list(classes), "images": matrix.tolist()}
     return found

@@ -50,12 +50,15 @@ class Areas:
     def interval(self, seed: int) -> tuple[float, float] | None:
         """Of the mean over classes that occur, images drawn again; None for a single image.
 
-        A resample has the classes that occur in it: Efron, Annals of Statistics 1979.
+        A resample has the classes that occur in it: Efron, Annals of Statistics 1979. Images
+        without any pixel that counts are none of them.
 
         Args:
             seed: of the 2,000 resamples.
         """
-        images, classes = self.true.shape
+        counted = self.true.any(axis=1)
+        both, found, true = (part[counted] for part in (self.both, self.found, self.true))
+        images, classes = true.shape
         if images < 2:
             return None
         rng = np.random.default_rng(seed)
@@ -64,7 +67,7 @@ class Areas:
         for start in range(0, RESAMPLES, block):
             size = min(block, RESAMPLES - start)
             times = rng.multinomial(images, np.full(images, 1 / images), size).astype(float)
-            sums = (times @ part for part in (self.both, self.found, self.true))
+            sums = (times @ part for part in (both, found, true))
             means[start : start + size] = np.nanmean(_shares(*sums), axis=1)
         low, high = np.quantile(means, [OUTSIDE, 1 - OUTSIDE])
         return float(low), float(high)

@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies import ModelParallelStrategy
 from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
+from torch._functorch import config as functorch
 
 from ilk.core import UNKNOWN, Progress, seeding, value
 from ilk.method import EMA, Method, asks_for_places, passes, shown_views
@@ -76,6 +77,8 @@ class Trainer:
         standing = {"teacher": teacher.network if teacher else None, "start": start}
         for network in (student, *standing.values()):
             if compiled and network is not None:
+                # Norms of single terms' gradients are taken before the step goes backward.
+                functorch.donated_buffer = False
                 network.backbone.compile()
         self._student_runner = fabric.setup_module(runner_of(student, asked, method, "student"))
         self.teacher, self._start = teacher, start

@@ -156,12 +156,20 @@ LIMITS: Sequence[Limit] = (
         why="a cluster needs images of its own",
     ),
     Limit(
-        fields=("prototypes", "classes"),
+        fields=("prototypes",),
         when="always",
         holds=_always,
         most=lambda facts: max(facts.images // 10, 10),
         words="one for 10 images, but 10 at least",
         why="likewise; DINO learned as much with one for 10 photos as with one for 50",
+    ),
+    Limit(
+        fields=("classes",),
+        when="always",
+        holds=_always,
+        most=lambda facts: max(facts.images // 400, 10),
+        words="one for 400 images, but 10 at least",
+        why="UIC learned more with one for 400 images than with one for 50",
     ),
     Limit(
         fields=("smallest",),
@@ -204,12 +212,20 @@ LIMITS: Sequence[Limit] = (
         why="a warm-up must never outlast the run",
     ),
     Limit(
-        fields=("queue_from", "ramp_epochs", "rise_epochs"),
+        fields=("ramp_epochs", "rise_epochs"),
         when="always",
         holds=_always,
         most=lambda facts: 0.4 * facts.epochs,
         words="two fifths of the run",
-        why="a queue used before anything is learned made SwAV collapse; a ramp must end",
+        why="a ramp must end",
+    ),
+    Limit(
+        fields=("queue_steps",),
+        when="a network below 5 M parameters, or a run below 20,000 steps",
+        holds=short,
+        most=lambda facts: 0.4 * facts.steps,
+        words="two fifths of the run",
+        why="a queue used before anything is learned made SwAV collapse",
     ),
     Limit(
         fields=("average_from",),
@@ -275,6 +291,7 @@ SMALL_OPTIMISER: Mapping[str, Any] = {
     "name": "adamw",
     "lr": 8e-3,
     "end_lr": 0.0,
+    "end_share": 0.0,
     "scaling": "linear",
     "weight_decay": 0.01,
 }
