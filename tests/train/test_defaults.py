@@ -134,9 +134,9 @@ def test_no_warm_up_outlasts_a_run_and_no_queue_the_data(facts):
         fields |= choices.method_options(name, made, facts, {})
         for field in ("warmup_epochs", "warmup_teacher_epochs", "from_epoch"):
             assert fields.get(field, 0) < facts.epochs
-        assert fields.get("queue_steps", 0) < facts.steps
+        assert fields.get("queue_steps", 0) <= max(0.4 * facts.steps, 1)
         assert fields.get("queue_size", 0) <= facts.images
-        for field, each in (("clusters", 50), ("prototypes", 10), ("classes", 10)):
+        for field, each in (("clusters", 50), ("prototypes", 10), ("classes", 80)):
             sizes = fields.get(field, 0)
             assert max(sizes if isinstance(sizes, tuple) else (sizes,)) <= facts.images / each
         lr = choices.optimiser_options(facts, 10, {}, {})
@@ -146,6 +146,7 @@ def test_no_warm_up_outlasts_a_run_and_no_queue_the_data(facts):
 def test_small_networks_have_their_optimiser():
     chosen = choices.optimiser_options(dataclasses.replace(SMALL, epochs=math.inf), 10, {}, {})
     assert (chosen["name"], chosen["lr"]) == ("adamw", 8e-3)
+    assert chosen["end_lr"] == chosen["end_share"] == 0  # also of methods whose rate stays
     assert "warmup_epochs" not in chosen
     large = dataclasses.replace(SMALL, parameters=SMALL_NETWORK)
     assert choices.optimiser_options(large, 10, {}, {}) == {"warmup_epochs": 7.5}

@@ -223,7 +223,7 @@ LIMITS: Sequence[Limit] = (
         fields=("queue_steps",),
         when="a network below 5 M parameters, or a run below 20,000 steps",
         holds=short,
-        most=lambda facts: 0.4 * facts.steps,
+        most=lambda facts: max(0.4 * facts.steps, 1),
         words="two fifths of the run",
         why="a queue used before anything is learned made SwAV collapse",
     ),
