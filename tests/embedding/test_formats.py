@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ilk.core import UserError
+from ilk.data import open_source
 from ilk.embedding import embed_to_table, formats, left_behind, read_embeddings, table
 from ilk.embedding.formats import neutral, plain
 
@@ -96,6 +97,15 @@ def test_no_cell_of_text_begins_a_formula_whatever_separates_them(encoder, hosti
                 if cell.strip()[:1] in FORMULA:
                     assert separator == ",", cell
                     assert float(cell) < 0
+
+
+def test_no_name_of_a_column_begins_a_formula(encoder, tmp_path):
+    images = np.zeros((2, 8, 8, 3), np.uint8)
+    source = open_source(images, facts={'=HYPERLINK("x")': ["a", "b"], "kept": ["c", "d"]})
+    path = embed_to_table(encoder(), source, tmp_path / "v.csv")
+    with path.open(newline="") as file:
+        names = next(csv.reader(file))
+    assert {'\'=HYPERLINK("x")', "kept"} <= set(names)
 
 
 def test_text_is_quoted_and_numbers_are_not(encoder, arrays, tmp_path):

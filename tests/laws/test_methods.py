@@ -269,3 +269,27 @@ def test_accumulated_micro_batches_average(fabric: Fabric):
     parts = [batch(other.method.views, 0, size=4, world=2, rank=r) for r in range(2)]
     two = other.take_step(parts, progress(0)).loss
     assert two == pytest.approx(one, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name", ["dino", "deepcluster", "deepcluster-v2", "ifnd", "moco-v2", "uic",
+             "temporal-ensembling", "flexmatch"]
+)  # fmt: skip
+def test_memories_see_all_micro_batches(fabric: Fabric, name):
+    """Two halves leave the memories of the whole, where no statistic of a batch takes part."""
+    held = []
+    for count in (1, 2):
+        trainer = built(fabric, name)
+        networks = [trainer.student, *(t.network for t in [trainer.teacher] if t is not None)]
+        for network in networks:
+            network.eval()
+        size = 8 // count
+        parts = [
+            batch(trainer.method.views, 0, size=size, world=count, rank=r) for r in range(count)
+        ]
+        before = {key: tensor.clone() for key, tensor in trainer.memory.state_dict().items()}
+        trainer.take_step(parts, progress(0))
+        held.append(trainer.memory.state_dict())
+        assert any(not torch.equal(before[key], now) for key, now in held[-1].items())
+    for key, whole in held[0].items():
+        torch.testing.assert_close(held[1][key], whole, rtol=1e-5, atol=1e-6)

@@ -79,3 +79,11 @@ def test_the_full_views_are_the_methods_own():
 def test_another_word_is_refused():
     with pytest.raises(UserError, match="augment: must be one of full, no-hue, crops"):
         with_augmentation(recipe("dino", {}).build(GIVEN), "strong")
+
+
+@pytest.mark.parametrize("gentle", ["no-hue", "crops"])
+def test_learned_strengths_need_all_operations(gentle):
+    method = small_method("fixmatch", policy="ctaugment")
+    assert with_augmentation(method, "full") == method
+    with pytest.raises(UserError, match="augment: must be full where strengths .*randaugment"):
+        with_augmentation(method, gentle)

@@ -1,5 +1,7 @@
 """How the authors of each mix draw it, and what a mix is held against."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from ilk.mixes import mixture
 from ilk.train.loop.profile import no_clock
 from ilk.views.mixed import mix
 from ilk.views.mixing import Mixing
-from tests.laws.world import batch, built, progress, small_method
+from tests.laws.world import batch, built, progress, small_method, small_trainer
 
 
 def mixed_terms(method: Method) -> list:
@@ -137,3 +139,10 @@ def test_mixco_in_multi_crop_shares_the_pass_of_its_size(fabric: Fabric):
     )
     trainer.take_step([batch(method.views, 0)], progress(0))
     assert calls == [6 * 12]
+
+
+@pytest.mark.parametrize("name", ["fixmatch", "flexmatch", "uda", "s4l-rotation"])
+def test_terms_that_are_turned_off_are_not_mixed(fabric: Fabric, name):
+    trainer = small_trainer(fabric, small_method(name, "sdmp", weight=0.0))
+    result = trainer.take_step([batch(trainer.method.views, 0)], progress(0))
+    assert math.isfinite(result.loss)

@@ -53,13 +53,16 @@ def save_csv(target: Path, pieces: Sequence[Path], schema: pa.Schema, verb: str)
     """Write pieces in parquet as one CSV file and its facts, whole or not at all.
 
     The vector is the columns ``v0`` to ``vD-1``, in the fewest digits that give the same
-    float32. Text is quoted, and `neutral`; a label that is not known is empty.
+    float32. Text and names of columns are quoted, and `neutral`; a label that is not known is
+    empty.
 
     Raises:
         UserError: they cannot be written.
     """
     columns = [
-        field if field.name != "vector" else pa.field(f"v{place}", pa.float32())
+        pa.field(neutral(field.name), field.type)
+        if field.name != "vector"
+        else pa.field(f"v{place}", pa.float32())
         for field in schema
         for place in range(field.type.list_size if field.name == "vector" else 1)
     ]

@@ -6,7 +6,7 @@ from typing import Literal
 from ilk.core import UserError
 from ilk.method.items import image_views
 from ilk.method.record import Method
-from ilk.views import HUE_CHANGING, ImageView
+from ilk.views import HUE_CHANGING, CTAugment, ImageView
 
 Augment = Literal["full", "no-hue", "crops"]
 AUGMENT: tuple[Augment, ...] = ("full", "no-hue", "crops")
@@ -26,7 +26,7 @@ def with_augmentation(method: Method, augment: str) -> Method:
             shifts and flips alone.
 
     Raises:
-        UserError: there is no such augmentation.
+        UserError: there is no such augmentation, or the method learns how strong it may be.
 
     Example:
         >>> from ilk.method import Given
@@ -40,8 +40,14 @@ def with_augmentation(method: Method, augment: str) -> Method:
         raise UserError(f"augment: must be one of {', '.join(AUGMENT)}, got {augment!r}")
     if augment == "full":
         return method
+    views = image_views(method, "augment")
+    if any(isinstance(view.policy, CTAugment) for view in views):
+        raise UserError(
+            f"augment: must be full where strengths of operations are learned (ctaugment), got "
+            f"{augment}; take policy=randaugment, or leave augment out"
+        )
     change = _crops if augment == "crops" else _without_hue
-    return replace(method, views=tuple(map(change, image_views(method, "augment"))))
+    return replace(method, views=tuple(map(change, views)))
 
 
 def _crops(view: ImageView) -> ImageView:

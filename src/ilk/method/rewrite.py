@@ -248,7 +248,8 @@ def _mix_term(term: Term, renamed: dict[str, str]) -> Term:
 
 
 def _scaled(terms: list[Term], total: float) -> list[Term]:
-    if total == 0 or not terms:
+    whole = sum(term.weight for term in terms)
+    if total == 0 or whole == 0:  # nothing is mixed of terms that a person has turned off
         return []
-    factor = total / sum(term.weight for term in terms)
+    factor = total / whole
     return [replace(term, weight=term.weight * factor) for term in terms]

@@ -1,6 +1,6 @@
 """Memories before and after a step."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import nn
@@ -9,6 +9,7 @@ from ilk.core import Progress, Rows
 from ilk.core.facts import Fact
 from ilk.core.kinds import require_kind
 from ilk.method import Method
+from ilk.train.loop.joining import concatenated
 from ilk.train.loop.step import Step
 
 
@@ -61,16 +62,29 @@ def refresh(memory: nn.ModuleDict, progress: Progress, seed: int) -> None:
             part.refresh(memories, progress, seed)
 
 
-def remember(method: Method, memory: nn.ModuleDict, context: Step) -> None:
-    """Write into memories what the method says.
+def to_remember(method: Method, memory: nn.ModuleDict, context: Step) -> list[Rows]:
+    """What the method says is to be remembered of a micro-batch, for each of its entries.
+
+    Args:
+        method: whose step it is.
+        memory: the memories of the method, by name.
+        context: of the micro-batch.
+    """
+    own = [getattr(memory[entry.memory], "own_rows", False) for entry in method.remember]
+    return [
+        context.own_rows(entry.outputs) if alone else context.joined_rows(entry.outputs)
+        for entry, alone in zip(method.remember, own, strict=True)
+    ]
+
+
+def remember(method: Method, memory: nn.ModuleDict, found: Sequence[Sequence[Rows]]) -> None:
+    """Write into memories what the method says, once in a step.
 
     Args:
         method: whose step it was.
         memory: the memories of the method, by name.
-        context: the step.
+        found: by ``to_remember``, of each micro-batch.
     """
-    for entry in method.remember:
+    for entry, parts in zip(method.remember, zip(*found, strict=True), strict=True):
         part = require_kind(memory[entry.memory], _Memory, f"memory {entry.memory}")
-        own = getattr(part, "own_rows", False)
-        rows = context.own_rows if own else context.joined_rows
-        part.remember(rows(entry.outputs))
+        part.remember(concatenated(list(parts)))

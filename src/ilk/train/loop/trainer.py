@@ -12,12 +12,12 @@ from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 from torch._functorch import config as functorch
 
-from ilk.core import UNKNOWN, Progress, seeding, value
+from ilk.core import UNKNOWN, Progress, Rows, seeding, value
 from ilk.method import EMA, Method, asks_for_places, passes, shown_views
 from ilk.networks import Network, Teacher, fastest_layout, merged
 from ilk.train.loop.head_start import HeadStart
 from ilk.train.loop.loader import Batch
-from ilk.train.loop.memories import refresh, remember
+from ilk.train.loop.memories import refresh, remember, to_remember
 from ilk.train.loop.optimiser import Pace, build_optimiser, clip_gradients, frozen_now, peak_lr
 from ilk.train.loop.passes import reseed, runner_of
 from ilk.train.loop.profile import Clock, no_clock
@@ -132,6 +132,7 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         total: dict[str, Tensor] = {}
         context: Step | None = None
+        found: list[list[Rows]] = []
         for number, batch in enumerate(batches):
             last = number == len(batches) - 1
             with self.fabric.no_backward_sync(self._student_runner, enabled=not last):
@@ -145,11 +146,12 @@ class Trainer:
                     context.numbers |= unlabelled_norm(self.method, losses, self.student)
                 with self.clock("backward"):
                     self.fabric.backward(loss)
+            found.append(to_remember(self.method, self.memory, context))
             for name, part in losses.items():
                 total[name] = total.get(name, 0) + part.detach() / len(batches)
         assert context is not None, "a step needs a batch"
         with self.clock("optimiser"):
-            return self._update(total, context, progress, lr)
+            return self._update(total, found, context, progress, lr)
 
     def _reseed(self) -> None:
         """Make what networks draw in this step a function of seed, step and rank."""
@@ -206,8 +208,9 @@ class Trainer:
         return losses
 
     def _update(
-        self, total: dict[str, Tensor], context: Step, progress: Progress, lr: float
-    ) -> StepResult:
+        self, total: dict[str, Tensor], found: Sequence[Sequence[Rows]], context: Step,
+        progress: Progress, lr: float,
+    ) -> StepResult:  # fmt: skip
         scaled = self._unscale()
         for module in frozen_now(self.student.heads, progress):
             for parameter in module.parameters():
@@ -225,7 +228,7 @@ class Trainer:
         if not (math.isfinite(loss_now) and (scaled or math.isfinite(norm_now))):
             raise NonFiniteLoss(self.step, terms_now | {"gradient norm": norm_now})
         self.optimiser.step()
-        remember(self.method, self.memory, context)
+        remember(self.method, self.memory, found)
         teacher = self.method.teacher
         if isinstance(teacher, EMA) and teacher.update == "after":
             self._move_teacher(progress)

@@ -41,8 +41,14 @@ def bad_files(
     for entry in met:
         known[entry.index] = {**asdict(entry), "label": int(source.label(entry.index))}
     if len(known) > before:
-        keys = {entry["key"] for entry in known.values()}
-        record["data"]["good"] = good_keys(source, keys)
+        entries = {entry["key"]: entry for entry in known.values()}
+        record["data"]["good"] = good_keys(source, set(entries))
+        for index in range(
+            len(source)
+        ):  # an image may be there twice, with its label and without
+            if source.key(index) in entries and index not in known:
+                twin = entries[source.key(index)]
+                known[index] = {**twin, "index": index, "label": int(source.label(index))}
     return [known[index] for index in sorted(known)]
 
 
@@ -97,9 +103,12 @@ class Mended:
 
     def fact(self, name: str) -> Fact:
         """One of them; not known of bad items."""
-        known = fact(self._source, name)
-        values = np.where(self._place < 0, UNKNOWN, known.values[self._place])
-        return replace(known, values=values.astype(known.values.dtype))
+        known, gone = fact(self._source, name), self._place < 0
+        values = np.where(gone, UNKNOWN, known.values[self._place])
+        shares = known.shares
+        if shares is not None:
+            shares = np.where(gone[:, None], 0, shares[self._place]).astype(shares.dtype)
+        return replace(known, values=values.astype(known.values.dtype), shares=shares)
 
 
 def mended(source: Source, record: Mapping[str, Any]) -> Source | None:
@@ -114,7 +123,8 @@ def mended(source: Source, record: Mapping[str, Any]) -> Source | None:
     known = {entry["key"] for entry in bad}
     if not bad or not inside or len(source.classes) != data["classes"]:
         return None
-    if data["items"] - len({entry["index"] for entry in bad}) > len(source):
+    left = sum(source.key(index) not in known for index in range(len(source)))
+    if left != data["items"] - len({entry["index"] for entry in bad}):
         return None
     if good_keys(source, known) != data.get("good"):
         return None
