@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from beartype.roar import BeartypeCallHintParamViolation
 
 from tests.fuzz import mutate
 from tests.fuzz.targets import TARGETS
@@ -37,5 +38,5 @@ def test_good_files_are_read_and_faults_are_found() -> None:
     cases = [mutate.case([*seeds.values()], 0, number) for number in range(200)]
     assert len({*cases} - {*seeds.values()}) > 190
     assert cases[:20] == [mutate.case([*seeds.values()], 0, number) for number in range(20)]
-    with pytest.raises(TypeError):
+    with pytest.raises(BeartypeCallHintParamViolation):
         TARGETS["images"].read(None)  # pyright: ignore[reportArgumentType]

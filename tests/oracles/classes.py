@@ -150,7 +150,7 @@ def rotation(run: Run) -> Iterator[Tensor]:
     moves = Moves(run.student, sgd, decay=5e-4)
     for step in run.steps:
         loss = _rotation_loss(run, step.views["a"])
-        moves(loss, warm_cosine(step, 0.133 * run.batch / 256))
+        moves(loss, warm_cosine(step, 0.0133 * run.batch / 256))
         yield loss
 
 
@@ -184,7 +184,7 @@ def sdmp_on_rotation(run: Run) -> Iterator[Tensor]:
         count = len(step.items)
         mixed = mean(cross_entropy(row, number // count) for number, row in enumerate(scores))
         loss = clean + 0.25 * mixed + 0.25 * mixed
-        moves(loss, warm_cosine(step, 0.133 * run.batch / 256))
+        moves(loss, warm_cosine(step, 0.0133 * run.batch / 256))
         yield loss
 
 

@@ -154,7 +154,7 @@ def s4l_rotation(run: Run) -> Iterator[Tensor]:
 
 def s4l_moam(run: Run) -> Iterator[Tensor]:
     """Zhai et al., ICCV 2019, section 7: all losses and pseudo-labels; directions are given."""
-    moves, net = Moves(run.student, sgd_on_matrices, decay=1e-3), run.student
+    moves, net = Moves(run.student, sgd_on_matrices, decay=2e-4), run.student
     predicted = predictions(torch.tensor(run.steps[0].labels)).shares
     for step in run.steps:
         images, d = step.views["a"], step.views["moved"].detach().requires_grad_()
@@ -183,7 +183,7 @@ def s4l_moam(run: Run) -> Iterator[Tensor]:
         unsure = mean(-(row * row.log()).sum() for row in scores.softmax(dim=1))
         loss = 0.15 * mean(known) + 0.15 * mean(others) + 0.4 * pretext
         loss = loss + 0.3 * smooth + 0.3 * unsure
-        moves(loss, warm_cosine(step, 0.015 * run.batch / 256))
+        moves(loss, warm_cosine(step, 0.1 * run.batch / 256))
         run.teacher.follow(run.student, 0.99)
         yield loss
 

@@ -309,7 +309,7 @@ def test_a_fault_is_noticed(fabric, fault, name):
         ("interclr", {"negatives": 5}),
         ("revisiting", {"k": 4}),
         ("revisiting", {"neighbour_weight": 0.41}),
-        ("rotation", {"base_lr": 0.134}),
+        ("rotation", {"base_lr": 0.0134}),
         ("rotation", {"weight_decay": 6e-4}),
         ("diet", {"smoothing": 0.81}),
         ("diet", {"weight_decay": 0.06}),

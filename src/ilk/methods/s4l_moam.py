@@ -6,11 +6,10 @@ Idea: what helps with few labels helps together (section 7). One network learns 
     sure. It labels all images, another learns all this and these labels, then labels alone.
 Against S4L-Rotation: two losses more, and two stages. Against Noisy Student: the network that
     labels has learned from all images before, and the last word have the given labels.
-Departures: all stages have the network that is named; rate of the last stage, a tenth of the
-    first, and its length are ours; the radius is in units of normalised pixels. Changed and
-    sure are to be all upright images, where the authors ask it of unlabelled ones in all
-    rotations; the divergence is from the unchanged answer; the average has a fixed momentum,
-    where theirs halves in each epoch. No reproduction is claimed.
+Departures: all stages have one network; rate and length of the last stage, a tenth of the
+    first's rate, are ours; the radius is in units of normalised pixels; upright images are
+    changed and to be sure, not unlabelled ones in all rotations; the divergence is from the
+    unchanged answer; the average's momentum is fixed. No reproduction is claimed.
 Checked: tests/train/test_stages.py, tests/views/test_adversarial.py,
     tests/laws/test_few_labels.py, tests/oracles, tests/golden/losses.json
 """
@@ -99,16 +98,15 @@ class S4LMOAM:
             terms=terms,
             memory={PSEUDO_LABEL: GivenClasses(given.scores, given.items, fact=PSEUDO_LABEL)},
             together="all",
-            optimisation=Optimisation(
-                name="sgd", lr=self.base_lr, weight_decay=self.weight_decay, warmup_epochs=0
-            ),
+            optimisation=Optimisation(name="sgd", lr=self.base_lr, warmup_epochs=0,
+                                      weight_decay=self.weight_decay),
             batch_size=512,
             encoder="teacher",
             mixable=Mixable(queries=("turned",)),
             facts={LABEL: 1.0},
             sampling=KnownShare(share=share, pooled=False),
             pseudo=PseudoLabels(table=self.pseudo_labels, soft=False),
-        )
+        )  # fmt: skip
         return as_taught(made, alone=self.labelled_alone)
 
     def stages(self) -> tuple[Stage, ...]:
