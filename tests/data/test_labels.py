@@ -407,3 +407,29 @@ def test_reasons_are_kept_with_a_shard(tmp_path: Path) -> None:
     assert first.unlabelled_because == second.unlabelled_because
     assert first.left_out == second.left_out
     assert json.dumps(first.left_out[0].reason)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_labels_of_a_data_set_are_in_its_fingerprint(listed: bool) -> None:
+    """All that it lists; else those of the items looked at, of which the first is one."""
+
+    class Pairs:
+        classes = ("a", "b")
+
+        def __init__(self, labels: list[int]) -> None:
+            self.pairs = labels
+            if listed:
+                self.targets = labels
+
+        def __len__(self) -> int:
+            return len(self.pairs)
+
+        def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+            return np.full((4, 4, 3), index % 256, np.uint8), self.pairs[index]
+
+    plain = open_source(Pairs([0, 1] * 500)).fingerprint
+    assert open_source(Pairs([0, 1] * 500)).fingerprint == plain
+    for changed in [0, 1, 2, 5, 999] if listed else [0]:
+        other = [0, 1] * 500
+        other[changed] = 1 - other[changed]
+        assert open_source(Pairs(other)).fingerprint != plain

@@ -49,20 +49,20 @@ def test_protocols_say_which_classes_they_find():
 def test_it_is_what_the_whole_matrix_says_and_needs_none():
     drawn = np.random.default_rng(0).integers(0, 12, (2, 500))
     labels, found = (torch.from_numpy(part) for part in drawn)
-    told = by_class(found, labels, [str(c) for c in range(12)])
+    confusions = by_class(found, labels, [str(c) for c in range(12)])
     matrix = np.zeros((12, 12), int)
     np.add.at(matrix, tuple(drawn), 1)
-    assert told["confusion"]["images"] == matrix.tolist()
-    often = [entry["images"] for entry in told["confused"]]
+    assert confusions["confusion"]["images"] == matrix.tolist()
+    often = [entry["images"] for entry in confusions["confused"]]
     off = matrix[~np.eye(12, dtype=bool)]
     assert often == sorted(off.tolist(), reverse=True)[:20]
-    for entry in told["confused"]:
+    for entry in confusions["confused"]:
         assert entry["images"] == matrix[int(entry["true"]), int(entry["predicted"])]
     # The whole matrix of these would take 29 GB.
     names = [str(c) for c in range(60_002)]
-    told = by_class(torch.tensor([60_001, 3]), torch.tensor([60_000, 3]), names)
-    assert [row["name"] for row in told["by class"]] == ["3", "60000"]
-    assert told["confused"] == [{"true": "60000", "predicted": "60001", "images": 1}]
+    confusions = by_class(torch.tensor([60_001, 3]), torch.tensor([60_000, 3]), names)
+    assert [row["name"] for row in confusions["by class"]] == ["3", "60000"]
+    assert confusions["confused"] == [{"true": "60000", "predicted": "60001", "images": 1}]
 
 
 def test_numbers_of_classes_may_be_ids():

@@ -291,11 +291,11 @@ def test_a_compiled_network_tells_the_norm_too(fabric: Fabric, monkeypatch, name
     monkeypatch.setattr(
         torch.nn.Module, "compile", lambda module: compiled(module, backend="aot_eager")
     )
-    told = []
+    results = []
     for whether in (False, True):
         trainer = built(fabric, name, compiled=whether)
         shown = batch(trainer.method.views, 0)
-        told.append(trainer.take_step([shown], progress(0), LABELS))
-    assert told[1].loss == pytest.approx(told[0].loss, rel=1e-5)
-    norms = [one.context.numbers["unlabelled_grad_norm"] for one in told]
+        results.append(trainer.take_step([shown], progress(0), LABELS))
+    assert results[1].loss == pytest.approx(results[0].loss, rel=1e-5)
+    norms = [one.context.numbers["unlabelled_grad_norm"] for one in results]
     assert norms[1] == pytest.approx(norms[0], rel=1e-4)

@@ -106,14 +106,15 @@ class HuggingFace:
 
 
 def sampled(source: Source, labels: Int32[np.ndarray, " N"]) -> str:
-    """A fingerprint of 256 items, evenly spread, and all labels.
+    """A fingerprint of 256 items, evenly spread, their labels, and all that are known.
 
     Args:
-        source: of the items, and of labels that it has not read yet.
-        labels: that are known without reading an item.
+        source: which reads the items, and may find the label of each in it.
+        labels: all that it knows without reading an item.
     """
     parts = [str(source.classes).encode(), str(len(source)).encode(), labels.astype("<i4")]
     for index in spread(len(source), _HASHED).tolist():
+        parts.append(str(source.label(index)).encode())
         try:
             item = source.item(index)
             parts.append(

@@ -86,7 +86,7 @@ class MapStyle:
 
     @property
     def fingerprint(self) -> str:
-        """Of 256 items, evenly spread, their labels, and all that are known without items."""
+        """Of 256 items, evenly spread, their labels, and all that it lists."""
         return sampled(self, self._labels)
 
     def _row(self, index: int) -> tuple[Any, ...]:

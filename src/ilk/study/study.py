@@ -219,19 +219,17 @@ class Study:
         return self.other_tests.get(protocol, self.test)
 
     def results(self, place: Path) -> dict[str, Result]:
-        """What was measured in a folder, by protocol, on the labelled images of this study.
-
-        What a protocol of that name but other settings found is left out.
-        """
+        """What was measured in a folder by protocols and on labelled images as they are now."""
         path = place / FILE
         if not path.exists():
             return {}
-        found = (result for result, _ in Ledger(path).entries)
+        train, test = self.train.fingerprint, self.test.fingerprint
+        others = {name: source.fingerprint for name, source in self.other_tests.items()}
         return {
             r.protocol: r
-            for r in found
-            if r.test_data == self._test(r.protocol).fingerprint
-            and r.train_data in ("", self.train.fingerprint)
+            for r, _ in Ledger(path).entries
+            if r.test_data == others.get(r.protocol, test)
+            and r.train_data in ("", train)
             and r.protocol in PROTOCOLS
             and r.protocol_hash == PROTOCOLS[r.protocol].hash
         }

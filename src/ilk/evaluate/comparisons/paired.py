@@ -30,7 +30,7 @@ class Comparison:
         test_data: fingerprint.
         gallery_data: fingerprint; empty where there is none.
         masks_data: fingerprint; empty where none take part.
-        seed: of everything drawn.
+        seed: that all random draws began with.
         difference: of the values, ours less theirs; positive is better.
         interval: of 95 %, paired bootstrap over test items.
     """

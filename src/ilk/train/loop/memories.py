@@ -68,7 +68,7 @@ def to_remember(method: Method, memory: nn.ModuleDict, context: Step) -> list[Ro
     Args:
         method: whose step it is.
         memory: the memories of the method, by name.
-        context: of the micro-batch.
+        context: the outputs of the micro-batch.
     """
     own = [getattr(memory[entry.memory], "own_rows", False) for entry in method.remember]
     return [

@@ -1,6 +1,6 @@
 """A source from which files that a run has listed as bad were taken away, or mended."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -12,15 +12,17 @@ from ilk.data import Bad, BadItem, Source, fact
 from ilk.data.source import digest
 
 
-def good_keys(source: Source, bad: set[str]) -> str:
-    """A digest of the keys of all items but the bad ones, in order.
+def _parted(source: Source, bad: Container[str]) -> tuple[list[int], list[int]]:
+    """The items whose key is not among the bad ones, and the others."""
+    good, others = list[int](), list[int]()
+    for index in range(len(source)):
+        (others if source.key(index) in bad else good).append(index)
+    return good, others
 
-    Args:
-        source: of N items.
-        bad: keys of the items that are left out.
-    """
-    keys = (source.key(index) for index in range(len(source)))
-    return digest(key.encode(errors="surrogateescape") for key in keys if key not in bad)
+
+def _keys(source: Source, items: Iterable[int]) -> str:
+    """A digest of the keys of some items, in order."""
+    return digest(source.key(index).encode(errors="surrogateescape") for index in items)
 
 
 def bad_files(
@@ -41,14 +43,13 @@ def bad_files(
     for entry in met:
         known[entry.index] = {**asdict(entry), "label": int(source.label(entry.index))}
     if len(known) > before:
-        entries = {entry["key"]: entry for entry in known.values()}
-        record["data"]["good"] = good_keys(source, set(entries))
-        for index in range(
-            len(source)
-        ):  # an image may be there twice, with its label and without
-            if source.key(index) in entries and index not in known:
-                twin = entries[source.key(index)]
-                known[index] = {**twin, "index": index, "label": int(source.label(index))}
+        # With few labels a labelled image is there twice: among these and among all.
+        by_key = {entry["key"]: entry for entry in known.values()}
+        good, others = _parted(source, by_key)
+        record["data"]["good"] = _keys(source, good)
+        for index in set(others) - known.keys():
+            label = int(source.label(index))
+            known[index] = {**by_key[source.key(index)], "index": index, "label": label}
     return [known[index] for index in sorted(known)]
 
 
@@ -60,19 +61,18 @@ class Mended:
     Args:
         source: as it is now; all good items of the record are in it, in the same order.
         record: the record of the run.
+        good: the items of the source that are not listed as bad, in order.
     """
 
-    def __init__(self, source: Source, record: Mapping[str, Any]) -> None:
+    def __init__(self, source: Source, record: Mapping[str, Any], good: Sequence[int]) -> None:
         self.name, self.classes = source.name, source.classes
         self.fingerprint: str = record["data"]["fingerprint"]
         self._source = source
         self._bad = {entry["index"]: entry for entry in record["bad_files"]}
-        keys = {entry["key"] for entry in self._bad.values()}
-        left = (index for index in range(len(source)) if source.key(index) not in keys)
         self._place = np.full(record["data"]["items"], -1)
-        good = np.ones(len(self._place), np.bool_)
-        good[list(self._bad)] = False
-        self._place[good] = np.fromiter(left, np.int64)
+        left = np.ones(len(self._place), np.bool_)
+        left[list(self._bad)] = False
+        self._place[left] = good
 
     def __len__(self) -> int:
         """N, as many as the run began with."""
@@ -123,9 +123,9 @@ def mended(source: Source, record: Mapping[str, Any]) -> Source | None:
     known = {entry["key"] for entry in bad}
     if not bad or not inside or len(source.classes) != data["classes"]:
         return None
-    left = sum(source.key(index) not in known for index in range(len(source)))
-    if left != data["items"] - len({entry["index"] for entry in bad}):
+    good, _ = _parted(source, known)
+    if len(good) != data["items"] - len({entry["index"] for entry in bad}):
         return None
-    if good_keys(source, known) != data.get("good"):
+    if _keys(source, good) != data.get("good"):
         return None
-    return Mended(source, record)
+    return Mended(source, record, good)
