@@ -13,7 +13,7 @@ import pytest
 from ilk import Learner
 from ilk.core import UserError
 from ilk.data import labels, open_source
-from ilk.method import PseudoLabels
+from ilk.method import PseudoLabels, typed_changes
 from ilk.networks import load_classifier, load_encoder
 from ilk.train import (
     Interrupted,
@@ -27,6 +27,7 @@ from ilk.train import (
 )
 from ilk.train import stages as module
 from ilk.train.assemble import method_without_weights
+from ilk.train.images import label_words
 from ilk.train.records.record import recorded_settings
 from tests.processes import ranks
 from tests.train.conftest import TINY, Witness
@@ -135,9 +136,9 @@ def test_what_became_of_predictions_is_recorded(few, run):
 
 def test_labels_that_are_nearly_all_of_one_class_are_told():
     labels = {"by": "joint", "images": 100, "reached": 100, "taken": 100, "different": 100}
-    assert module._words({**labels, "commonest": 0.9}) == module._words(labels)
+    assert label_words({**labels, "commonest": 0.9}) == label_words(labels)
     added = "; 99.0% of all are of one class, so they say little"
-    assert module._words({**labels, "commonest": 0.99}) == module._words(labels) + added
+    assert label_words({**labels, "commonest": 0.99}) == label_words(labels) + added
 
 
 class StopInStage(StopAt):
@@ -168,6 +169,57 @@ def test_a_run_that_is_stopped_in_a_stage_goes_on_there(few, settings, run, tmp_
     assert all(p.stat().st_mtime_ns == kept[p] for place in finished
                for p in place.glob("encoder.safetensors"))  # fmt: skip
     with pytest.raises(UserError, match="must be unfinished, but the run is complete"):
+        resume(cut, Witness())
+
+
+BAD = ("red/01.png", "blue/10.png")  # a labelled one, which the first stage meets, another one
+
+
+@pytest.fixture(scope="module")
+def damaged(few, settings) -> Path:
+    """photos/ of which two files are bad, and a finished run on them."""
+    place = few / "damaged"
+    shutil.copytree(few / "photos", place / "photos")
+    for name in BAD:
+        (place / "photos" / name).write_bytes(b"no image")
+    train(replace(settings, batch_size=2), str(place / "photos"), place / "run", Witness())
+    return place
+
+
+@pytest.mark.parametrize(("stage", "mend"), [(1, True), (2, False), (3, True)])
+def test_mending_listed_bad_files_locks_no_run_in_any_stage(
+    damaged, settings, tmp_path, stage, mend
+):
+    photos = shutil.copytree(damaged / "photos", tmp_path / "photos")
+    settings, cut = replace(settings, batch_size=2), tmp_path / "cut"
+    bad = [photos / name for name in BAD]
+    with pytest.raises(Interrupted):
+        train(settings, str(photos), cut, StopInStage(cut, stage, 2))
+    if mend:
+        for path in bad[: 1 if stage == 1 else 2]:
+            shutil.copy(photos / "blue" / "00.png", path)
+    else:  # every row of the labels must name an image
+        bad[1].unlink()
+    resume(cut, Witness())
+    assert same(cut, damaged / "run")
+    found = json.loads((cut / "stages.json").read_text())["bad_files"]
+    assert {entry["key"] for entry in found} == set(BAD)
+
+
+def test_taking_away_other_files_of_a_run_of_stages_is_refused(few, settings, tmp_path):
+    photos = shutil.copytree(few / "photos", tmp_path / "photos")
+    (photos / "blue" / "10.png").write_bytes(b"no image")
+    cut = tmp_path / "cut"
+    with pytest.raises(Interrupted):
+        train(settings, str(photos), cut, StopInStage(cut, 2, 2))
+    (photos / "blue" / "10.png").unlink()
+    (photos / "blue" / "12.png").unlink()
+    with pytest.raises(UserError, match="what it held when the run began"):
+        resume(cut, Witness())
+    damaged = json.loads((cut / "stages.json").read_text())
+    damaged["data"].pop("items")
+    (cut / "stages.json").write_text(json.dumps(damaged))
+    with pytest.raises(UserError, match="stages.json: data"):
         resume(cut, Witness())
 
 
@@ -330,6 +382,27 @@ def test_moam_learns_all_then_its_labels_then_the_given_ones(few, settings, tmp_
         load_encoder(retrained).fingerprint
     )
     assert found[2]["batch_size"] == 4  # of the labelled images
+
+
+@pytest.mark.parametrize("named", [{}, {"lr": "0.03"}, {"name": "lars"}])
+def test_the_last_stage_goes_on_with_the_optimiser_of_the_one_before(
+    few, settings, tmp_path, named
+):
+    """A small network has another optimiser than the paper's; its rate is what is shared."""
+    made = replace(
+        settings, method="s4l-moam", steps=1, lr=None, optimiser_options=named,
+        method_options={"min_scale": "0.5", "momentum": "0.5"},
+    )  # fmt: skip
+    train(made, str(few / "photos"), tmp_path / "run", Witness())
+    places = (tmp_path / "run" / LAST / "retrained", tmp_path / "run")
+    before, last = (
+        typed_changes(
+            method_without_weights(one).optimisation, "optimiser", one.optimiser_options
+        )
+        for one in (recorded_settings(read_record(place)) for place in places)
+    )
+    assert last.lr == pytest.approx(before.lr / 10)
+    assert last.name == before.name == named.get("name", "sgd" if named else "adamw")
 
 
 def test_a_plan_names_the_stages_and_is_that_of_the_first(few, settings):

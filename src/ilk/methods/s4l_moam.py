@@ -6,10 +6,10 @@ Idea: what helps with few labels helps together (section 7). One network learns 
     sure. It labels all images, another learns all this and these labels, then labels alone.
 Against S4L-Rotation: two losses more, and two stages. Against Noisy Student: the network that
     labels has learned from all images before, and the last word have the given labels.
-Departures: all stages have one network; rate and length of the last stage, a tenth of the
-    first's rate, are ours; the radius is in units of normalised pixels; upright images are
-    changed and to be sure, not unlabelled ones in all rotations; the divergence is from the
-    unchanged answer; the average's momentum is fixed. No reproduction is claimed.
+Departures: all stages have one network; the last has a new classifier, a tenth of the others'
+    rate and their length, which are ours; the radius is in units of normalised pixels; upright
+    images are changed and to be sure, not unlabelled ones in all rotations; the divergence is
+    from the unchanged answer; the average's momentum is fixed. No reproduction is claimed.
 Checked: tests/train/test_stages.py, tests/views/test_adversarial.py,
     tests/laws/test_few_labels.py, tests/oracles, tests/golden/losses.json
 """

@@ -58,6 +58,7 @@ def train(
     say: Say | None = None,
     *,
     began: float | None = None,
+    images: Source | None = None,
 ) -> None:
     """Train from the beginning.
 
@@ -68,6 +69,7 @@ def train(
         watcher: sees the run go by.
         say: is given the plan before the first step, line by line.
         began: ``time.monotonic()`` at which the minutes of the settings begin; None is now.
+        images: of a run of several stages, of which this is one; None opens the data.
 
     Raises:
         UserError: the directory holds a run, or something cannot be done as asked.
@@ -84,7 +86,7 @@ def train(
             if beginning.words:
                 watcher.on_message(f"weights of {settings.weights}: {beginning.words}")
             start, facts = beginning.encoder, {"start": beginning.facts}
-        source = shared_images(settings, data)
+        source = shared_images(settings, data, images)
         setup, planned = planned_setup(settings, source, say, start, began)
         teacher = setup.trainer.teacher
         if isinstance(teacher, PretrainedTeacher) and teacher.words:
@@ -101,6 +103,7 @@ def resume(
     data: Any,
     moved: Mapping[str, Any],
     asked: Mapping[str, Any],
+    images: Source | None = None,
 ) -> None:
     """Go on with one run; see `ilk.train.resume`.
 
@@ -110,9 +113,10 @@ def resume(
         data: None where it is what the record names.
         moved: settings of where to compute, as far as they are given now.
         asked: settings of length, as far as they are given now.
+        images: as in ``train``.
     """
     with processes(), _held(directory, "resume"):
-        _resume(directory, watcher, data, moved, asked)
+        _resume(directory, watcher, data, moved, asked, images)
 
 
 def given(**options: Any) -> dict[str, Any]:
@@ -126,6 +130,7 @@ def _resume(
     data: Any,
     moved: Mapping[str, Any],
     asked: Mapping[str, Any],
+    images: Source | None,
 ) -> None:
     record = from_first(lambda: read_record(directory))
     check_not_stopped(record, directory)
@@ -141,7 +146,7 @@ def _resume(
         if record["length"] != before:
             watcher.on_message(f"a new schedule begins: {in_words(record['length'])}")
         check_unfinished(record, directory)
-    source = _same_source(directory, record, data)
+    source = _same_source(directory, record, data, images)
     settings = as_before(replace(recorded_settings(record), **moved), record.get("precision"))
     start = together(lambda: kept(settings, directory))
     setup = _built(settings, source, length_in(record), start)
@@ -169,7 +174,9 @@ def _built(settings: Settings, source: Source, length: Length, start: Encoder | 
         ) from error
 
 
-def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
+def _same_source(
+    directory: Path, record: dict[str, Any], data: Any, images: Source | None
+) -> Source:
     """The images that the run began with, where the record or the caller says they are."""
     spec = record["data"]["spec"] if data is None else data
     if spec is None:
@@ -179,7 +186,7 @@ def _same_source(directory: Path, record: dict[str, Any], data: Any) -> Source:
             check_places(spec)
         settings = recorded_settings(record)
         check_places(beside(settings))
-        source = shared_images(settings, spec)
+        source = shared_images(settings, spec, images)
     except UserError as error:
         if data is not None:
             raise

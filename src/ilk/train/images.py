@@ -35,6 +35,8 @@ from ilk.train.processes.ranks import check_same, several, together
 from ilk.train.records.record import recorded_settings
 from ilk.train.settings import Settings, absolute_places, pairs_of
 
+ONE_CLASS = 0.9  # of the predictions, from which on a line says so
+
 
 def open_images(settings: Settings, data: Any) -> Source:
     """The images, labelled as the settings say.
@@ -49,6 +51,11 @@ def open_images(settings: Settings, data: Any) -> Source:
     Raises:
         UserError: images or labels cannot be read, or do not fit one another or the method.
     """
+    return taught_images(settings, _given_images(settings, data))
+
+
+def _given_images(settings: Settings, data: Any) -> Source:
+    """The images with the labels that people gave them."""
     if settings.labelled is not None and settings.labels is not None:
         raise UserError("labels: must come from labels or from labelled, got both; give one")
     source = open_source(data)
@@ -58,13 +65,26 @@ def open_images(settings: Settings, data: Any) -> Source:
         source = curated(source, settings.subset)
     if settings.labelled is not None:
         source = with_labelled(source, open_source(settings.labelled))
-    method = method_without_weights(settings)
-    rule = method.sampling
+    rule = method_without_weights(settings).sampling
     if isinstance(rule, KnownShare) and rule.fact == LABEL:
         _check_classes(settings, source)
         source = pooled(source) if rule.twice else source
-    if method.pseudo is not None:
-        source = _taught(source, method.pseudo, settings.seed)
+    return source
+
+
+def taught_images(settings: Settings, source: Source) -> Source:
+    """The images that a stage sees, with the labels that one before it gave and all marks.
+
+    Args:
+        settings: of the stage, or of a run without any.
+        source: the images of the whole run.
+
+    Raises:
+        UserError: a table of labels or of pairs cannot be read, or is of other images.
+    """
+    rule = method_without_weights(settings).pseudo
+    if rule is not None:
+        source = _taught(source, rule, settings.seed)
     return with_marks(settings, source)
 
 
@@ -128,9 +148,19 @@ def check_places(spec: str | list[str]) -> None:
             raise UserError(f"data: {place} must be a file or a folder, it is neither")
 
 
-def shared_images(settings: Settings, data: Any) -> Source:
-    """The same, which must be the same wherever processes look for them."""
-    source = together(lambda: open_images(settings, data))
+def shared_images(settings: Settings, data: Any, images: Source | None = None) -> Source:
+    """The same, which must be the same wherever processes look for them.
+
+    Args:
+        settings: of the run.
+        data: anything that `ilk.data.open_source` takes.
+        images: of the whole run, where they are open; the data are not looked at then.
+    """
+    source = together(
+        lambda: (
+            open_images(settings, data) if images is None else taught_images(settings, images)
+        )
+    )
     if several():
         known = zlib.crc32(labels(source).tobytes())
         found = f"{len(source)} items ({source.fingerprint[:8]}, labels {known:08x})"
@@ -196,6 +226,23 @@ def label_counts(images: Source, rule: PseudoLabels, seed: int) -> dict[str, Any
         counts["commonest"] = float(np.bincount(found.classes).max() / len(found.classes))
     shares = {"accuracy": known, "accuracy_reached": reached}
     return counts | {name: float(right[of].mean()) for name, of in shares.items() if of.any()}
+
+
+def label_words(labels: Mapping[str, Any] | None) -> str:
+    """What ``label_counts`` found, to be added to a line; empty for None."""
+    if labels is None:
+        return ""
+    out = (
+        f": {labels['by']} labels {labels['different']:,} of {labels['images']:,} images, "
+        f"{labels['taken']:,} with repetitions"
+    )
+    if labels["reached"] < labels["images"] / 10:
+        out += " (few: a lower threshold takes more)"
+    if labels.get("commonest", 0) > ONE_CLASS:  # records of earlier runs have no such share
+        out += f"; {labels['commonest']:.1%} of all are of one class, so they say little"
+    if "accuracy_reached" in labels:
+        out += f"; {labels['accuracy_reached']:.1%} of those sure enough are right"
+    return out
 
 
 def _check_classes(settings: Settings, source: Source) -> None:

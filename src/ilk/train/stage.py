@@ -46,6 +46,20 @@ def settings_of(settings: Settings, stage: Stage, place: Callable[[str], Path]) 
     return replace(settings, **changes, method_options=options)
 
 
+def going_on(settings: Settings, before: Settings, share: float) -> Settings:
+    """The same with the optimiser of the stage whose weights are gone on with.
+
+    Args:
+        settings: those of the stage.
+        before: what the stage before it had decided.
+        share: of its learning rate.
+    """
+    options = dict(before.optimiser_options)
+    if "lr" in options:
+        options["lr"] = float(options["lr"]) * share
+    return replace(settings, optimiser_options=options)
+
+
 def with_batch(settings: Settings, known: int, others: int) -> Settings:
     """The same with a batch that was named, or as much of it as the images of a stage fill.
 

@@ -16,25 +16,46 @@ from typing import Any, Literal
 
 from ilk.core import UserError, lock
 from ilk.data import Source, default_workers
-from ilk.embedding import predict_to_table
+from ilk.embedding import left_behind, predict_to_table
 from ilk.method import Stage
 from ilk.networks import load_classifier, load_encoder
 from ilk.train import fit
 from ilk.train.assemble import method_without_weights
 from ilk.train.guard.guard import Worsened
-from ilk.train.images import beside, check_places, label_counts, shared_images, unlabelled
+from ilk.train.images import (
+    beside,
+    check_places,
+    label_counts,
+    label_words,
+    shared_images,
+    unlabelled,
+)
 from ilk.train.planning.plan import Say
 from ilk.train.processes.ranks import from_first, processes, together
 from ilk.train.records.legs import check_not_stopped, check_unfinished
-from ilk.train.records.record import DONE, RECORD, check_free, read_record, write_json
+from ilk.train.records.mended import as_begun, bad_files, listed_bad
+from ilk.train.records.record import (
+    DONE,
+    RECORD,
+    check_free,
+    read_record,
+    recorded_settings,
+    write_json,
+)
 from ilk.train.records.stages import STAGES, read_stages
 from ilk.train.run import Watcher
 from ilk.train.settings import Settings, absolute_places, placed
-from ilk.train.stage import check_others, settings_of, stages_of, with_batch
+from ilk.train.stage import (
+    TABLE,
+    check_others,
+    going_on,
+    settings_of,
+    stages_of,
+    with_batch,
+)
 from ilk.train.start import kept_weights
 
 FOLDER = "stages"
-ONE_CLASS = 0.9  # of the predictions, from which on a line says so
 
 
 def train(
@@ -160,11 +181,19 @@ class _Job:
     def finish(self, before: Mapping[str, Any]) -> None:
         """Every stage that is not finished, one after the other; ``stages.json`` before it."""
         images = shared_images(self.settings, self.data)
-        self._check_data(images, before)
-        data = {"spec": absolute_places(self.data), "fingerprint": images.fingerprint}
+        if before:
+            images = as_begun(images, (before, *from_first(self._begun)))
         entries: list[dict[str, Any]] = [{"name": stage.name} for stage in self.stages]
-        asked = before.get("settings", self.settings.as_record())
-        record = {"settings": asked, "data": data, "stages": entries}
+        record: dict[str, Any] = {
+            "settings": before.get("settings", self.settings.as_record()),
+            "data": {
+                "spec": absolute_places(self.data),
+                "fingerprint": images.fingerprint,
+                "items": len(images),
+                "classes": len(images.classes),
+            },
+            "stages": entries,
+        }
         others = len(unlabelled(images))
         check_others(self.settings, self.stages, len(images) - others, others)
         for number, stage in enumerate(self.stages):
@@ -172,29 +201,35 @@ class _Job:
             if stage.labels:
                 entries[number]["labels"] = self._label(stage, images)
                 shown = entries[number]["labels"]["taken"]
+                record["bad_files"] = self._bad_files(record, stage, images)
             from_first(lambda: write_json(self.directory / STAGES, record))
             if from_first(lambda stage=stage: _done(self._place(stage.name))):
                 continue
             place = f"{'stage':<7} {stage.name}, {number + 1} of {len(self.stages)}"
-            self.tell(place + _words(entries[number].get("labels")))
+            self.tell(place + label_words(entries[number].get("labels")))
             with contextlib.ExitStack() as kept:
                 if number < len(self.stages) - 1:  # what it leaves is no worse than its start
                     kept.enter_context(contextlib.suppress(Worsened))
-                self._train(stage, len(self.stages) - number, len(images) - others, shown)
+                self._train(stage, len(self.stages) - number, images, shown)
 
-    def _train(self, stage: Stage, left: int, known: int, others: int) -> None:
+    def _train(self, stage: Stage, left: int, images: Source, others: int) -> None:
         place = self._place(stage.name)
         if from_first((place / RECORD).exists):
-            fit.resume(place, self.watcher, self.data, self.moved or {}, {})
+            fit.resume(place, self.watcher, self.data, self.moved or {}, {}, images)
             return
+        known = len(images) - len(unlabelled(images))
         settings, now = with_batch(self._settings(stage), known, others), time.monotonic()
         if settings.minutes is not None:
             rest = settings.minutes - (now - self.began) / 60
             settings = replace(settings, minutes=max(rest / left, 1 / 60))
-        fit.train(settings, self.data, place, self.watcher, self.say, began=now)
+        fit.train(settings, self.data, place, self.watcher, self.say, began=now, images=images)
 
     def _settings(self, stage: Stage) -> Settings:
-        return settings_of(self.settings, stage, self._place)
+        settings = settings_of(self.settings, stage, self._place)
+        if stage.weights:
+            before = from_first(lambda: read_record(self._place(stage.weights)))
+            settings = going_on(settings, recorded_settings(before), stage.lr_share)
+        return settings
 
     def _place(self, name: str) -> Path:
         last = name == self.stages[-1].name
@@ -219,29 +254,19 @@ class _Job:
         counts = from_first(lambda: label_counts(images, rule, self.settings.seed))
         return {"by": stage.labels, **counts}
 
-    def _check_data(self, images: Source, before: Mapping[str, Any]) -> None:
-        known = before.get("data", {}).get("fingerprint", images.fingerprint)
-        if known != images.fingerprint:
-            raise UserError(
-                f"resume: {images.name} must hold what it held when the run began, got another "
-                "fingerprint; put the old files back or start a new run"
-            )
+    def _bad_files(
+        self, record: dict[str, Any], stage: Stage, images: Source
+    ) -> list[dict[str, Any]]:
+        """Files that a stage before this one listed as bad, or that could not be labelled."""
+        others, before = unlabelled(images).chosen, from_first(self._begun)
+        left = from_first(lambda: left_behind(self._place(stage.labels) / TABLE))
+        left = [replace(bad, index=int(others[bad.index])) for bad in left]
+        return bad_files(record, [*listed_bad(before), *left], images)
 
-
-def _words(labels: Mapping[str, Any] | None) -> str:
-    if labels is None:
-        return ""
-    out = (
-        f": {labels['by']} labels {labels['different']:,} of {labels['images']:,} images, "
-        f"{labels['taken']:,} with repetitions"
-    )
-    if labels["reached"] < labels["images"] / 10:
-        out += " (few: a lower threshold takes more)"
-    if labels.get("commonest", 0) > ONE_CLASS:  # records of earlier runs have no such share
-        out += f"; {labels['commonest']:.1%} of all are of one class, so they say little"
-    if "accuracy_reached" in labels:
-        out += f"; {labels['accuracy_reached']:.1%} of those sure enough are right"
-    return out
+    def _begun(self) -> list[dict[str, Any]]:
+        """Records of the stages that learn from the images as they were given."""
+        places = [self._place(stage.name) for stage in self.stages if not stage.labels]
+        return [read_record(place) for place in places if (place / RECORD).exists()]
 
 
 def _spec(found: Mapping[str, Any], settings: Settings, data: Any) -> Any:

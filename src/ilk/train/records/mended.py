@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ilk.core import UserError
 from ilk.core.facts import Fact
 from ilk.core.unknown import UNKNOWN
 from ilk.data import Bad, BadItem, Source, fact
@@ -129,3 +130,36 @@ def mended(source: Source, record: Mapping[str, Any]) -> Source | None:
     if _keys(source, good) != data.get("good"):
         return None
     return Mended(source, record, good)
+
+
+def listed_bad(records: Iterable[Mapping[str, Any]]) -> list[Bad]:
+    """The bad items of some records, as they were met."""
+    return [
+        Bad(index=entry["index"], key=entry["key"], reason=entry["reason"])
+        for record in records
+        for entry in record["bad_files"]
+    ]
+
+
+def as_begun(source: Source, records: Sequence[Mapping[str, Any]]) -> Source:
+    """The source that a run of several stages began with: the same, but for listed bad files.
+
+    Args:
+        source: as it is now.
+        records: of the whole, then of stages that learn from all of the source.
+
+    Raises:
+        UserError: another file has changed.
+    """
+    known = records[0]["data"].get("fingerprint", source.fingerprint)
+    if source.fingerprint == known:
+        return source
+    for record in records:
+        if "bad_files" in record and record["data"]["fingerprint"] == known:
+            as_it_was = mended(source, record)
+            if as_it_was is not None:
+                return as_it_was
+    raise UserError(
+        f"resume: {source.name} must hold what it held when the run began, got another "
+        "fingerprint; put the old files back or start a new run"
+    )

@@ -6,13 +6,14 @@ from typing import Any
 
 from ilk.core.fields import ANYTHING, Kind, check_fields, keyed, listed, read_json
 from ilk.networks.options import check_name, check_options
-from ilk.train.records.record import RECORD, SETTINGS
+from ilk.train.records.record import BAD, DATA, RECORD, SETTINGS
 
 STAGES = "stages.json"
 FIELDS: Mapping[str, Kind] = {
     "settings": keyed(ANYTHING),
     "data": keyed(ANYTHING),
     "stages": listed(keyed(ANYTHING), 1000),
+    "bad_files": listed(ANYTHING, 10**7),
 }
 
 
@@ -28,7 +29,15 @@ def read_stages(directory: Path) -> dict[str, Any]:
         UserError: a field is not what it must be.
     """
     path = directory / STAGES
-    found = check_fields(read_json(path, "run"), FIELDS, f"run: {path}", others=True)
+    found = check_fields(
+        read_json(path, "run"), FIELDS, f"run: {path}", optional=("bad_files",), others=True
+    )
+    needed = {"fingerprint", "items", "classes"} if "bad_files" in found else set[str]()
+    check_fields(
+        found["data"], DATA, f"run: {path}: data", optional=DATA.keys() - needed, others=True
+    )
+    for entry in found.get("bad_files", []):
+        check_fields(entry, BAD, f"run: {path}: bad_files", optional=("label",))
     where, settings = f"run: {path}: settings", found["settings"]
     check_fields(settings, SETTINGS, where, optional=SETTINGS)
     check_name(settings.get("backbone") or "resnet50", where)
