@@ -5,14 +5,19 @@ import struct
 import subprocess
 import sys
 import threading
+import zipfile
 import zlib
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from ilk.data import BadItem, Folder, Reader, decode, read_item
+from ilk.core import UserError
+from ilk.data import BadItem, Folder, Reader, decode, open_source, read_item
 from ilk.data.formats import FORMATS, format_of
 from ilk.data.memory import Memory
 from ilk.data.source import ENDINGS, read_file, read_span
@@ -170,3 +175,54 @@ def test_a_thread_that_holds_something_does_not_wait() -> None:
     assert memory._free == 100
     with pytest.raises(BadItem, match="too large"), memory.hold(101):
         pass
+
+
+def repeating(path: Path, value: bytes, rows: int) -> Path:
+    """A parquet file of which each row names the same value."""
+    column = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), pa.array([value]))
+    pq.write_table(pa.table({"image": column}), path, compression="zstd", store_schema=False)
+    return path
+
+
+def test_rows_that_repeat_a_large_value_take_no_more_than_images_do(tmp_path: Path) -> None:
+    path = repeating(tmp_path / "x.parquet", bytes(2**21), 4000)  # 8 GiB
+    assert path.stat().st_size < 2000
+    code = f"""
+import resource
+from ilk.data import BadItem, open_source
+source = open_source({str(path)!r})
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for index in (0, 3999, 5):
+    try:
+        source.item(index)
+    except BadItem as error:
+        print(error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    *said, kilobytes = done.stdout.decode().splitlines()
+    assert len(said) == 3
+    assert all("row group 0 is too large: it unpacks to more than 0.5" in line for line in said)
+    assert int(kilobytes) < 2**20 + 2**19
+    few = open_source(repeating(tmp_path / "few.parquet", bytes(2**21), 40))
+    assert few.item(39) == bytes(2**21)
+
+
+def test_an_array_that_unpacks_to_far_more_than_images_do_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    zeros = np.lib.format.header_data_from_array_1_0(np.zeros((1, 4, 4), np.uint8))
+    zeros["shape"] = (2**16, 100, 100)  # 625 MiB
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed,
+        packed.open("images.npy", "w") as file,
+    ):
+        np.lib.format.write_array_header_1_0(file, zeros)
+        for _ in range(2**6):
+            file.write(bytes(2**10 * 10**4))
+    assert path.stat().st_size < 2**20
+    with pytest.raises(
+        UserError, match=r"'images.npy' must fit in memory, too large: it unpack"
+    ):
+        open_source(path)
+    np.savez_compressed(path, images=np.zeros((2**10, 100, 100), np.uint8))
+    assert len(open_source(path)) == 2**10

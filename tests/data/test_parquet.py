@@ -239,12 +239,14 @@ def test_columns_must_be_clear(tmp_path: Path) -> None:
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Parquet(stored(tmp_path / "x.parquet"), kept=1500)
     reads: list[int] = []
-    read = source._read
-    monkeypatch.setattr(source, "_read", lambda group: reads.append(group) or read(group))
+    read = source._groups._read
+    monkeypatch.setattr(
+        source._groups, "_read", lambda group: reads.append(group) or read(group)
+    )
     for index in (0, 5, 6, 7, 1, 19, 2, 6, 19):
         assert source.item(index) == IMAGES[index]
-        held = sum(images.nbytes for images, _ in source._groups.values())
-        assert held <= 1500 or len(source._groups) == 1
+        held = sum(images.nbytes for images, _ in source._groups._held.values())
+        assert held <= 1500 or len(source._groups._held) == 1
     assert reads == [0, 1, 3, 1, 3]  # two groups fit, the least recently used goes
 
 

@@ -1,8 +1,9 @@
 """NumPy arrays as a source. Axes: N items."""
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from jaxtyping import Shaped
@@ -10,7 +11,7 @@ from jaxtyping import Shaped
 from ilk.core.errors import UserError
 from ilk.core.facts import Fact
 from ilk.data.classes import labels_of, nothing_known
-from ilk.data.source import digest, one_line, spread
+from ilk.data.source import BadItem, check_unpacked, digest, most_unpacked, one_line, spread
 
 _HASHED = 2**26  # bytes; of a larger array evenly spread items are hashed
 _IMAGES = (
@@ -116,6 +117,7 @@ def open_array(path: Path, name: str, split: str = "") -> Arrays:
                 raise ValueError("another kind of file, which does not begin as its files do")
         if path.suffix.lower() == ".npz":
             with path.open("rb") as file:  # NumPy would leave it open where it fails
+                _check_packed(file, name)
                 return _of_several(np.load(file, allow_pickle=False), path, name, split)
         if split:
             raise UserError(f"{name}: an .npy file has no splits, leave out :{split}")
@@ -128,6 +130,20 @@ def open_array(path: Path, name: str, split: str = "") -> Arrays:
         raise UserError(
             f"{name}: must be numbers written by NumPy, got: {one_line(error)}"
         ) from error
+
+
+def _check_packed(file: BinaryIO, name: str) -> None:
+    """Refuse an .npz file that would unpack to far more than images ever do."""
+    with zipfile.ZipFile(file) as packed:
+        members = packed.infolist()
+    for member in members:
+        try:
+            check_unpacked(member.file_size, most_unpacked(member.compress_size))
+        except BadItem as error:
+            raise UserError(
+                f"{name}: {member.filename!r:.80} must fit in memory, {error}"
+            ) from error
+    file.seek(0)
 
 
 def _of_several(stored: Mapping[str, np.ndarray], path: Path, name: str, split: str) -> Arrays:

@@ -1,7 +1,5 @@
 """Images in a parquet file. Axes: N rows that are used, R rows of the file."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,14 +23,22 @@ from ilk.data.columns import (
     label_columns,
     no_label_column,
 )
-from ilk.data.source import BadItem, beside, check_size, digest, one_line, read_file, read_span
+from ilk.data.row_groups import KEPT, RowGroups
+from ilk.data.source import (
+    BadItem,
+    beside,
+    check_size,
+    digest,
+    one_line,
+    read_file,
+    read_span,
+)
 
 _Column = Any  # pyarrow has no type stubs: this is its ChunkedArray
 _Type = Any  # its DataType
 _Schema = Any  # its Schema
 
 _SHOWN = 60  # characters of a type
-KEPT = 2**29  # bytes of decompressed row groups that stay in memory
 
 
 class NoRows(UserError):
@@ -84,6 +90,7 @@ class Parquet:
         wanted = choice(split, self._file.schema_arrow.names)
         with _whole(self.name):
             self._find(wanted, image or wanted.image, label or wanted.label)
+        self._groups = self._row_groups()
 
     def _find(self, wanted: Choice, image: str | None, label: str | None) -> None:
         """The columns, the rows and their labels."""
@@ -118,7 +125,7 @@ class Parquet:
         row = int(self._rows[index])
         group = int(np.searchsorted(self._ends, row, side="right"))
         start = int(self._ends[group - 1]) if group else 0
-        values, paths = self._group(group)
+        values, paths = self._groups.of(group)
         data = values[row - start].as_py()
         if data is None:
             if paths is None or not paths[row - start].is_valid:
@@ -177,50 +184,21 @@ class Parquet:
         return {
             name: value
             for name, value in vars(self).items()
-            if name not in ("_file", "_groups", "_lock")
+            if name not in ("_file", "_groups")
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._connect()
+        self._groups = self._row_groups()
 
     def _connect(self) -> None:
         with _whole(self.name):
             self._file = pq.ParquetFile(self._path)
-        self._groups: OrderedDict[int, tuple[_Column, _Column | None]] = OrderedDict()
-        self._lock = threading.Lock()
 
-    def _group(self, group: int) -> tuple[_Column, _Column | None]:
-        """The images of a row group and their paths, from memory if they are there."""
-        with self._lock:
-            if group in self._groups:
-                self._groups.move_to_end(group)
-                return self._groups[group]
-            try:
-                images = self._groups[group] = self._read(group)
-            except Exception as error:  # a damaged page makes the parser raise what it likes
-                raise BadItem(f"unreadable row group {group}: {one_line(error)}") from error
-            held = sum(other.nbytes for other, _ in self._groups.values())
-            while held > self._kept and len(self._groups) > 1:
-                held -= self._groups.popitem(last=False)[1][0].nbytes
-            return images
-
-    def _read(self, group: int) -> tuple[_Column, _Column | None]:
-        kind = self._file.schema_arrow.field(self._image).type
-        if not pa.types.is_struct(kind):
-            return self._piece(group, self._image), None
-        values = self._piece(group, f"{self._image}.bytes").flatten()[0]
-        if not (values.null_count and _has_path(kind)):
-            return values, None
-        return values, self._piece(group, f"{self._image}.path").flatten()[0]
-
-    def _piece(self, group: int, column: str) -> _Column:
-        # one thread: Arrow's own pool does not survive a fork
-        found = self._file.read_row_group(group, columns=[column], use_threads=False).column(0)
-        rows = self._file.metadata.row_group(group).num_rows
-        if len(found) != rows:
-            raise ValueError(f"{len(found)} rows instead of {rows}")
-        return found
+    def _row_groups(self) -> RowGroups:
+        size = self._path.stat().st_size
+        return RowGroups(self._file, size, self._image, self._kept)
 
     def _column(self, name: str) -> _Column:
         return self._file.read(columns=[name], use_threads=False).column(0)
@@ -276,11 +254,6 @@ def _is_image(kind: _Type) -> bool:
         return kind.get_field_index("bytes") >= 0 and _is_image(kind.field("bytes").type)
     tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
     return any(test(kind) for test in tests) or str(kind) == "binary_view"
-
-
-def _has_path(kind: _Type) -> bool:
-    place = kind.get_field_index("path")
-    return place >= 0 and pa.types.is_string(kind.field(place).type)
 
 
 def _short(kind: str) -> str:

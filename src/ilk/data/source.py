@@ -16,6 +16,7 @@ from jaxtyping import Int64
 from ilk.core.unknown import UNKNOWN
 
 _LONGEST = 300  # characters of a message
+_MOST_TIMES = 100  # what images without noise, such as drawings, are packed to
 MAX_BYTES = 2**30  # a larger file cannot hold an image below Pillow's limit of pixels
 ENDINGS = frozenset(
     b".jpg .jpeg .jpe .jfif .mpo .png .apng .webp .gif .bmp .dib .tif .tiff "
@@ -204,6 +205,20 @@ def check_size(size: int) -> None:
     """Refuse what is too large to be read at all."""
     if size > MAX_BYTES:
         raise BadItem(f"too large: {size / 2**30:.1f} GiB, at most {MAX_BYTES / 2**30:.0f}")
+
+
+def most_unpacked(size: int) -> int:
+    """Bytes that a part of a file may unpack to, by what it takes there."""
+    return max(2**29, _MOST_TIMES * size)
+
+
+def check_unpacked(size: int, most: int) -> None:
+    """Refuse what unpacks to more than images ever do."""
+    if size > most:
+        raise BadItem(
+            f"too large: it unpacks to more than {most / 2**30:.1f} GiB, where images come to "
+            f"less than {_MOST_TIMES} times their file"
+        )
 
 
 def _reason(error: OSError) -> str:
