@@ -15,6 +15,7 @@ from ilk.train.images import shared_images
 from ilk.train.planning.plan import Say
 from ilk.train.processes.ranks import launched_processes, processes
 from ilk.train.settings import Settings, placed
+from ilk.train.unused import check_used
 
 TABLE = "pseudo-labels.parquet"
 
@@ -111,6 +112,7 @@ def dry_run(
         say: is given the plan, line by line.
         began: as in `train`.
     """
+    check_used(settings)
     stages = stages_of(settings)
     if not stages:
         return fit.dry_run(settings, data, say, began=began)

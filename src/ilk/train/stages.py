@@ -54,6 +54,7 @@ from ilk.train.stage import (
     with_batch,
 )
 from ilk.train.start import kept_weights
+from ilk.train.unused import check_used
 
 FOLDER = "stages"
 
@@ -89,6 +90,7 @@ def train(
             f"directory: {directory} must not hold a run, but there is one; choose another "
             f"directory, or continue that run: ilk train --resume {directory}"
         )
+    check_used(settings)
     stages = stages_of(settings)
     if not stages:
         fit.train(settings, data, directory, watcher, say, began=began)
