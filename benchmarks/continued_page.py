@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.grid import in_percent, kept_cells, unpacked
+from ilk.evaluate import difference_over_seeds
 
 PARTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "cifar": (
@@ -95,13 +96,14 @@ def _gain(cells: Cells, frozen: Cells, protocol: str) -> str:
     if cells is frozen or not seeds:
         return ""
     ours, theirs = (
-        np.mean([unpacked(_result(side[seed], protocol)) for seed in seeds], axis=0)
+        np.mean(
+            [unpacked(_result(side[seed], protocol)) for seed in seeds], axis=0, keepdims=True
+        )
         for side in (cells, frozen)
     )
-    gains = 100 * (ours - theirs)
-    half = 1.96 * gains.std(ddof=1) / len(gains) ** 0.5
-    mean = gains.mean()
-    return f"{mean:.1f} ({mean - half:.1f} to {mean + half:.1f})"
+    gain = difference_over_seeds(ours, theirs)
+    low, high = gain.interval
+    return f"{100 * gain.difference:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _result(cell: Mapping[str, Any], protocol: str) -> Mapping[str, Any]:

@@ -51,6 +51,8 @@ def places(folder, tmp_path):
         ("--train {train} --test {one}", "test must have labels, none of its 2 images has"),
         ("--train {train} --test {train}", "must not share images, 40 of 40"),
         ("--train {train} --test {test} --class-map {map}", "'phoenix' is not"),
+        ("--protocols retrieval --test {test} --class-map {map}", "must have --train beside"),
+        ("--train {train} --test {test} --gallery {train}", "--gallery: is for retrieval, got"),
         ("--protocols retrieval --test {test} --gallery {flat}", "gallery must have labels"),
         ("--protocols retrieval --test {test} --gallery {others}", "have the same class names"),
         ("--protocols quality,cluster --test {flat}", "test must have labels"),

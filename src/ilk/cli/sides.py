@@ -75,11 +75,25 @@ def open_sides(
     Raises:
         UserError: the sets do not serve, which is found out before anything is embedded.
     """
+    _check_used(given, asked)
     if VECTORS in encoders:
         sides = _of_vectors(encoders, given, asked)
     else:
         sides = _of_images(console, encoders, _checked(given, asked), asked, reading)
     return _in_classes(sides, asked.classes)
+
+
+def _check_used(given: Mapping[str, str], asked: Asked) -> None:
+    """Refuse what no protocol would look at."""
+    from ilk.evaluate import protocol
+
+    if "gallery" in given and not any(protocol(n).takes_gallery for n in asked.protocols):
+        raise UserError(
+            f"gallery: is for retrieval, got {', '.join(asked.protocols)}; give --protocols "
+            "retrieval, or leave the gallery out"
+        )
+    if asked.classes is not None and "train" not in given:
+        raise UserError("class_map: must have --train beside it, got none")
 
 
 def _checked(given: Mapping[str, str], asked: Asked) -> "dict[str, Source]":
