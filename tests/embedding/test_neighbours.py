@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from ilk.embedding import knn_accuracy, leave_one_out, nearest, nearest_others, vote
+from ilk.embedding import knn_accuracy, leave_one_out, nearest, nearest_others, vote, votes
 
 
 def slow_nearest(queries, gallery, k):
@@ -69,6 +69,25 @@ def test_vote_is_the_weighted_sum_by_hand():
     assert vote(labels, cosines, temperature=0.1, classes=2).item() == 0
     assert vote(labels, cosines, temperature=1.0, classes=2).item() == 1
     assert vote(labels, cosines, temperature=1e-6, classes=2).item() == 0, "must not overflow"
+
+
+def test_many_classes_take_no_more_memory(monkeypatch):
+    draw = torch.Generator().manual_seed(3)
+    labels = torch.randint(0, 50_000, (2000, 5), generator=draw)
+    labels[:, 3:] = labels[:, :2]
+    cosines = torch.rand(2000, 5, generator=draw)
+    whole = votes(labels, cosines, temperature=0.2, classes=50_000).argmax(1)
+    held: list[int] = []
+
+    def counted(*given, **more):
+        found = votes(*given, **more)
+        held.append(found.numel())
+        return found
+
+    monkeypatch.setattr("ilk.embedding.neighbours.votes", counted)
+    assert torch.equal(vote(labels, cosines, temperature=0.2, classes=50_000), whole)
+    assert max(held) <= 2**24
+    assert vote(labels[:0], cosines[:0], temperature=0.2, classes=50_000).shape == (0,)
 
 
 def test_equal_votes_go_to_the_lowest_class():

@@ -16,6 +16,7 @@ from torch import Tensor
 
 QUERY_BLOCK = 256
 GALLERY_BLOCK = 16_384  # a block of similarities is then at most 16 MiB
+_TOTALS = 2**24  # sums of votes that are held at once
 Numbers = TypeVar("Numbers", np.ndarray, Tensor)
 GROUP = 64  # columns whose largest decides whether any of them is looked at
 
@@ -115,7 +116,11 @@ def vote(
         >>> vote(torch.tensor([[0, 1, 1]]), cosines, temperature=1.0, classes=2).tolist()
         [1]
     """
-    return votes(labels, cosines, temperature=temperature, classes=classes).argmax(1)
+    rows = max(_TOTALS // classes, 1)  # with labels that are ids there are as many as rows
+    parts = zip(labels.split(rows), cosines.split(rows), strict=True)
+    return torch.cat(
+        [votes(*part, temperature=temperature, classes=classes).argmax(1) for part in parts]
+    )
 
 
 def votes(
