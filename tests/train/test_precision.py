@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ilk.core import UserError
 from ilk.train import Interrupted, Settings, read_record, resume, train
 from ilk.train.devices import as_before
 from ilk.train.planning.precision import with_precision
@@ -100,3 +101,13 @@ def test_where_bfloat16_is_slow_a_run_goes_on_without_it_and_says_so(
 def test_a_precision_that_no_run_has_is_not_taken_from_a_record(damaged):
     settings = Settings(method="moco-v3", device="cpu")
     assert as_before(settings, damaged) == settings
+
+
+def test_float16_needs_a_gpu(tiny, folder, tmp_path):
+    """On a processor Fabric would compute in bfloat16, and the record would say float16."""
+    settings = tiny(steps=4, mix=None, precision="16-mixed")
+    with pytest.raises(
+        UserError, match="16-mixed needs a GPU, got a processor; use bf16-mixed"
+    ):
+        train(settings, str(folder), tmp_path / "run", Witness())
+    assert as_before(settings, "16-mixed").precision == "auto"

@@ -98,6 +98,10 @@ def device_of(settings: Settings) -> str:
 
 
 def _precision(settings: Settings, device: str) -> Precision:
+    if settings.precision == "16-mixed" and device == "cpu":  # Fabric would take bfloat16
+        raise UserError(
+            "precision: 16-mixed needs a GPU, got a processor; use bf16-mixed or 32-true"
+        )
     if settings.precision != "auto":
         return settings.precision
     fast = device == "cuda" and torch.cuda.is_bf16_supported()
@@ -113,12 +117,16 @@ def has_bfloat16() -> bool:
 
 
 def as_before(settings: Settings, precision: object) -> Settings:
-    """Settings with the precision that a run began with, unless this machine is slow in it.
+    """Settings with the precision that a run began with, unless it is none for this machine.
+
+    A processor has no float16, and some are slow in bfloat16.
 
     Args:
         settings: of the run.
         precision: what its record says.
     """
+    if settings.precision == "16-mixed" and device_of(settings) == "cpu":
+        return replace(settings, precision="auto")
     if settings.precision != "auto" or precision not in ("32-true", "bf16-mixed"):
         return settings
     slow = device_of(settings) != "cuda" and not has_bfloat16()
