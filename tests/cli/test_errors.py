@@ -64,6 +64,8 @@ import pytest
         (("demo", "--data", "nowhere"), "must be an existing folder"),
         (("demo", "--data", "{bird}"), "two classes"),
         (("dmeo",), "demo"),
+        (("train", "x" * 300), "must be a place that can be used, File name too long"),
+        (("train", "{train}", "minutes=x"), "must"),
     ],
 )
 def test_one_line_and_status_two(ilk, folder, words, says):

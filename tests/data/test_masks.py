@@ -180,3 +180,21 @@ def test_any_picture_has_a_guess(shape):
     image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     assert salient(image).shape == shape[:2]
     assert not salient(np.full(shape, 7, np.uint8)).any()
+
+
+def test_images_that_differ_by_their_ending_have_masks_of_their_own(tmp_path):
+    for root in ("images", "masks"):
+        (tmp_path / root).mkdir()
+        for number, name in enumerate(("a.bmp", "a.png")):
+            tone = np.full((8, 8, 3), 255 * number, np.uint8)
+            cv2.imwrite(str(tmp_path / root / name), tone)
+    source = open_source(tmp_path / "images")
+    found = open_masks(str(tmp_path / "masks"), source)
+    shown = {source.key(index): bool(found(index, Reader(source).read(index)[0]).all())
+             for index in range(2)}  # fmt: skip
+    assert shown == {"a.bmp": False, "a.png": True}
+    (tmp_path / "images" / "a.png").rename(tmp_path / "images" / "a.tiff")
+    with pytest.raises(
+        UserError, match="must hold one mask for each image, found 2 for a.tiff"
+    ):
+        open_masks(str(tmp_path / "masks"), open_source(tmp_path / "images"))

@@ -105,6 +105,23 @@ def test_a_broken_folder_at_the_start_does_not_stop_a_good_source() -> None:
     assert reader.read(0)[1] == 900
 
 
+def test_what_another_process_met_counts_on() -> None:
+    """As many bad items as were met in half of an epoch are not too many of what was read."""
+    source = Fragile(10_000, {*range(0, 5000, 20), *range(5000, 5600, 2)})
+    first, after = Reader(source, max_bad_share=0.05), Reader(source, max_bad_share=0.05)
+    for index in range(5000):
+        first.read(index)
+    after.remember(first.bad, 5000)
+    assert after.bad == first.bad
+    source.asked.clear()
+    assert after.read(0)[1] == 1
+    assert source.asked == [1], "a bad item is not tried again"
+    for reader in (first, after):
+        more = map(reader.read, range(5000, 10_000))
+        with pytest.raises(UserError, match="but 302 of the 510. read are"):
+            list(more)
+
+
 def test_a_hopeless_source_stops_early() -> None:
     source = Fragile(1_000_000, set(range(0, 1_000_000, 5)))
     reader = Reader(source)

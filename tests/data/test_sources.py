@@ -22,6 +22,7 @@ from ilk.data import (
     Reader,
     Source,
     decode,
+    fact,
     labels,
     open_source,
 )
@@ -274,3 +275,23 @@ class _Listed:
 
     def __getitem__(self, index: int) -> Image.Image:
         return self.images[index]
+
+
+@pytest.mark.parametrize(
+    ("given", "classes", "codes"),
+    [
+        (["cat", float("nan"), "dog"], ("cat", "dog"), [0, -1, 1]),
+        (["cat", None, "dog"], ("cat", "dog"), [0, -1, 1]),
+        ((0.0, float("nan"), 1.0), ("0", "1"), [0, -1, 1]),
+        ([[1], [-1], [0]], ("0", "1"), [1, -1, 0]),
+        ([True, False, None], ("false", "true"), [1, 0, -1]),
+    ],
+)
+def test_a_list_of_labels_may_have_gaps(given, classes, codes):
+    images = np.zeros((3, 8, 8, 3), np.uint8)
+    source = open_source((images, given))
+    assert source.classes == classes
+    assert labels(source).tolist() == codes
+    if np.ndim(given) == 1:
+        known = fact(open_source(images, facts={"kind": list(given)}), "kind")
+        assert (known.names, known.values.tolist()) == (classes, codes)

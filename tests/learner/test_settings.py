@@ -11,6 +11,8 @@ import pytest
 import ilk.train
 from ilk import Learner
 from ilk.cli import train as verb
+from ilk.core import UserError
+from ilk.learner.work import coded
 from ilk.train import Settings
 
 HINTS = get_type_hints(Settings)
@@ -121,3 +123,11 @@ def test_every_flag_reaches_the_run(length, monkeypatch, tmp_path):
     words["backbone_set"] = tuple(f"{f}={v}" for f, v in values["backbone_options"].items())
     verb.train((str(tmp_path),), **words, dry_run=True)
     assert taken == [Settings(**values)]
+
+
+def test_a_list_of_classes_may_have_gaps():
+    for gap in (float("nan"), None, ""):
+        classes, codes = coded(["cat", gap, "dog"], 3)
+        assert (classes.tolist(), codes.tolist()) == (["cat", "dog"], [0, -1, 1])
+    with pytest.raises(UserError, match="whole numbers or names, got both"):
+        coded(["cat", -1, "dog"], 3)

@@ -14,6 +14,7 @@ from ilk.data import Arrays, open_label_maps
 from ilk.evaluate import PROTOCOLS, difference_over_seeds, mean_over_seeds
 from ilk.rendered import Rendered
 from ilk.study import Cell, Study, baselines, cells, percentage_points, summary
+from ilk.study.same import check_same
 from ilk.train import Settings, Worsened, read_record, resume, train
 from ilk.viewer import study_report
 
@@ -77,6 +78,19 @@ def test_every_cell_and_seed_has_a_run_and_a_score(finished):
             record = read_record(place)
             assert record["settings"]["seed"] == seed
             assert (record["settings"]["mix"] == "sdmp") == cell.name.endswith("sdmp")
+
+
+def test_the_untrained_network_is_measured_again_where_it_is_another_one(finished, tmp_path):
+    kept = shutil.copytree(finished.directory, tmp_path / "study")
+    other = replace(finished, directory=kept)
+    untrained = next(cell for cell in other.cells if cell.name == "untrained")
+    path = other.place(untrained, 0) / "evaluation.json"
+    before = path.read_text()
+    (result,) = finished.results(finished.place(untrained, 0)).values()
+    path.write_text(before.replace(result.encoder, "of another network"))
+    other.finish(Watcher())
+    (again,) = other.results(other.place(untrained, 0)).values()
+    assert (again.encoder, again.value) == (result.encoder, result.value)
 
 
 def test_scores_by_other_training_labels_are_not_those_of_this_study(finished):
@@ -184,6 +198,7 @@ def test_what_another_process_works_on_is_left_to_it(tmp_path):
     assert made.trained(mixed, 0)
     place.mkdir()
     record = json.loads((made.place(mixed, 0) / "run.json").read_text())
+    record["settings"]["mix"] = None
     (place / "run.json").write_text(json.dumps({**record, "status": "running", "step": 1}))
     report = study_report(made, summary(made), title="t")
     assert "The run of moco-v3 with seed 0 is dead at step 1 of 3" in report.verdict
@@ -265,6 +280,21 @@ def test_what_is_left_open_may_be_decided(finished, tmp_path):
     wrong = replace(cell, settings=replace(settings, tune="full"))
     with pytest.raises(UserError, match="holds a run with tune norms, got full"):
         other.trained(wrong, 0)
+
+
+@pytest.mark.parametrize(
+    "begun", [{"steps": 4}, {"lr": 0.1}, {"labels": "some.csv"}, {"masks": "some"}]
+)
+def test_what_was_named_once_must_be_named_again(finished, begun):
+    cell = finished.cells[0]
+    record = read_record(finished.place(cell, 0))
+    asked = replace(cell.settings, steps=None, seed=0)
+    record["settings"] |= {"steps": None}
+    check_same(asked, record, finished.place(cell, 0))
+    record["settings"] |= begun
+    (name,) = begun
+    with pytest.raises(UserError, match=f"holds a run with {name} .*, got None"):
+        check_same(asked, record, finished.place(cell, 0))
 
 
 def test_what_the_guard_has_stopped_is_scored_and_not_trained_again(

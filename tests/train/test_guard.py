@@ -16,9 +16,10 @@ from ilk.core import UserError
 from ilk.data import Arrays, BadItem, Subset
 from ilk.networks import Encoder, backbone, load_encoder
 from ilk.train import Interrupted, Worsened, preview_step, read_record, resume, train
-from ilk.train.guard.guard import BEST, Guard
+from ilk.train.guard.guard import BEST, Guard, looks_of
 from ilk.train.guard.scores import StableNeighbours, kept_neighbours, scorer_for
 from ilk.train.guard.verdict import CHANCE, is_worse, paired, share_interval
+from ilk.train.length import Length
 from ilk.train.loop.head_start import HeadStart
 from ilk.train.loop.step_result import NonFiniteLoss
 from ilk.train.loop.trainer import Trainer
@@ -340,6 +341,17 @@ def test_without_labels_it_looks_at_neighbours(settings, tmp_path):
     line = measured(tmp_path / "run")[-1]
     assert line["stable"] == guard["last"]["value"]
     assert line["guard_lidar"] == guard["last"]["lidar"]
+
+
+@pytest.mark.parametrize("rested", [0, 3, 10])
+@pytest.mark.parametrize("every", [1, 4, 5, 200])
+@pytest.mark.parametrize(("since", "steps"), [(0, 20), (0, 21), (1, 101), (7, 30), (10, 30)])
+def test_looks_are_as_many_as_there_are(since, steps, every, rested):
+    due = [
+        step for step in range(since + 1, steps + 1)
+        if step % every == 0 or step in (steps, rested)
+    ]  # fmt: skip
+    assert looks_of(Length(steps, 5.0, since), every, rested) == len(due)
 
 
 def test_random_weights_have_no_guard(tiny, tmp_path, pictures):

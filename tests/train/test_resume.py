@@ -247,7 +247,8 @@ DIET = {"method": "diet", "method_options": {"warmup_epochs": 1}}  # a row for e
 
 
 @pytest.mark.parametrize(
-    ("mend", "changes"), [(False, {}), (True, {}), (False, DIET), (True, DIET)]
+    ("mend", "changes"),
+    [("gone", {}), ("whole", {}), ("same size", {}), ("gone", DIET), ("whole", DIET)],
 )
 def test_taking_away_or_mending_listed_bad_files_locks_no_run(
     tiny, folder, tmp_path, mend, changes
@@ -255,16 +256,20 @@ def test_taking_away_or_mending_listed_bad_files_locks_no_run(
     good = next(folder.rglob("*.png"))
     bad = [folder / "class1" / "000.png", folder / "class3" / "zzz.png"]
     for path in bad:
-        path.write_bytes(b"no image")
+        path.write_bytes(bytes(good.stat().st_size))
     settings = tiny(steps=8, mix=None, knn_every=0, **changes)
     train(settings, str(folder), tmp_path / "whole", Witness())
     with pytest.raises(Interrupted):
         train(settings, str(folder), tmp_path / "cut", StopAt(5))
     assert len(read_record(tmp_path / "cut")["bad_files"]) == 2
     for path in bad:
-        shutil.copy(good, path) if mend else path.unlink()
+        path.unlink()
+        if mend != "gone":
+            more = b"" if mend == "same size" else b"more"
+            path.write_bytes(good.read_bytes() + more)
     resume(tmp_path / "cut", Witness())
     assert same(tmp_path / "cut", tmp_path / "whole")
+    assert len(read_record(tmp_path / "cut")["bad_files"]) == 2
 
 
 def test_taking_away_other_files_is_still_refused(tiny, folder, tmp_path):

@@ -67,6 +67,25 @@ def test_seeds_of_one_method_are_one_row(places):
     assert "over seeds and test images together" in report.results.note
 
 
+def test_measurements_that_were_not_finite_have_no_number(tmp_path):
+    place = placed(tmp_path, 0, last={"loss": None, "knn": 0.5, "rankme": "x"})
+    shown = text(tree(page(evaluations_report(read_evaluations([place])))))
+    assert "50.0 %" in shown
+
+
+def test_seeds_whose_probes_learned_from_other_images_have_no_mean(tmp_path):
+    places = [placed(tmp_path, seed) for seed in range(2)] + [
+        placed(tmp_path, 0, method="byol")
+    ]
+    path = places[1] / "evaluation.json"
+    kept = json.loads(path.read_text())
+    for entry in kept["results"]:
+        entry["train_data"] = "other"
+    path.write_text(json.dumps(kept))
+    report = evaluations_report(read_evaluations(places))
+    assert not [c for c in report.chapters if c.title.startswith("Is ")]
+
+
 def test_one_seed_each_stays_as_it_was(places):
     report = evaluations_report(read_evaluations([places[0], places[3]]))
     assert [row.name for row in report.results.rows] == [str(places[0]), str(places[3])]

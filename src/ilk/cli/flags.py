@@ -67,7 +67,7 @@ def _typed(found: re.Match[str]) -> str:
     if name in OPTIONS:
         field, _, given = (part.strip('"') for part in value.partition(": "))
         return f"{OPTIONS[name]}{field}={given}"
-    if name == "minutes":
+    if name == "minutes" and value.isdecimal():
         value = f"{int(value) // 60}h" if int(value) % 60 == 0 else f"{value}m"
     return f"{FLAGS.get(name, (_usual(name),))[-1]} {value}"
 

@@ -10,7 +10,7 @@ from jaxtyping import Shaped
 
 from ilk.core.errors import UserError
 from ilk.core.facts import Fact
-from ilk.data.classes import labels_of, nothing_known
+from ilk.data.classes import as_values, labels_of, nothing_known
 from ilk.data.source import BadItem, check_unpacked, digest, most_unpacked, one_line, spread
 
 _HASHED = 2**26  # bytes; of a larger array evenly spread items are hashed
@@ -61,7 +61,7 @@ class Arrays:
     def __init__(
         self,
         images: Shaped[np.ndarray, "N ..."],
-        labels: Shaped[np.ndarray, "..."] | None = None,
+        labels: Any = None,
         *,
         name: str = "array",
         classes: Sequence[str] = (),
@@ -219,7 +219,7 @@ def given_labels(values: Any, count: int, name: str, classes: Sequence[str] = ()
     Raises:
         UserError: they are not one whole number or name for each image.
     """
-    array: np.ndarray = np.asarray(values)
+    array = as_values(values)
     if array.shape == (count, 1):
         array = array[:, 0]
     if array.shape != (count,):

@@ -113,6 +113,20 @@ def labels_of(
     return numbered(list(places), np.array(codes, np.int64), names)
 
 
+def as_values(given: Any) -> np.ndarray:
+    """Labels as an array, in which those of a list stay what they are.
+
+    NumPy would make one kind of all: of names and NaN the name ``nan``.
+
+    Example:
+        >>> as_values(["cat", float("nan")]).tolist()
+        ['cat', nan]
+    """
+    if hasattr(given, "dtype") or not isinstance(given, Sequence):
+        return np.asarray(given)
+    return np.array(given, dtype=object)
+
+
 def plain_label(value: Any) -> Any:
     """A label as int, bool, str or None, which is a missing one.
 

@@ -3,6 +3,7 @@
 Axes: H W C pixels.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,13 +78,21 @@ def known_masks(source: Source) -> Callable[[int], Bool[np.ndarray, "H W"]] | No
 
 
 def mask_places(masks: Source, source: Source) -> tuple[int, ...]:
-    """The number of the mask of each image, whose key is the same but for its ending.
+    """The number of the mask of each image, whose key is the same, or but for its ending.
 
     Raises:
-        UserError: an image has no mask.
+        UserError: an image has no mask, or there are two and none has its ending.
     """
-    found = {_stem(masks.key(place)): place for place in range(len(masks))}
+    exact = {masks.key(place): place for place in range(len(masks))}
+    found = {_stem(key): place for key, place in exact.items()}
     keys = [source.key(index) for index in range(len(source))]
+    stems = Counter(map(_stem, exact))
+    several = [key for key in keys if key not in exact and stems[_stem(key)] > 1]
+    if several:
+        raise UserError(
+            f"masks: {masks.name} must hold one mask for each image, found "
+            f"{stems[_stem(several[0])]} for {several[0]}; give the right one the same ending"
+        )
     lost = [key for key in keys if _stem(key) not in found]
     if lost:
         raise UserError(
@@ -91,7 +100,7 @@ def mask_places(masks: Source, source: Source) -> tuple[int, ...]:
             f"of {len(keys)}, such as {', '.join(lost[:_SHOWN])}; masks lie in it as the "
             "images do in their folder"
         )
-    return tuple(found[_stem(key)] for key in keys)
+    return tuple(exact.get(key, found[_stem(key)]) for key in keys)
 
 
 @dataclass(frozen=True, slots=True)

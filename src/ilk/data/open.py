@@ -288,7 +288,7 @@ def _open_pair(pair: tuple[Any, ...]) -> Source:
         raise UserError(
             f"data: a tuple must be (images, labels), two arrays, got {len(pair)} parts"
         )
-    return Arrays(_images(pair[0]), np.asarray(pair[1]))
+    return Arrays(_images(pair[0]), pair[1])
 
 
 def _images(spec: Any) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,18 @@ class Reader:
         """Every bad item that was met so far, by index."""
         with self._lock:
             return [self._bad[index] for index in sorted(self._bad)]
+
+    def remember(self, bad: Iterable[Bad], read: int) -> None:
+        """Take back what was met by a process before this one.
+
+        Args:
+            bad: items that it met.
+            read: how many items it has read, the bad ones too; about so many will do.
+        """
+        with self._lock:
+            self._bad |= {one.index: one for one in bad}
+            self._seen[list(self._bad)] = True
+            self._count = max(read, len(self._bad))
 
     def read(self, index: int) -> tuple[np.ndarray, int]:
         """The pixels of an item, or of the next good one, and the index really read.

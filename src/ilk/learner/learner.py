@@ -290,6 +290,7 @@ class Learner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self.classes_ = names if classes is None else classes
         else:
             vars(self).pop("classifier_", None)
+            vars(self).pop("classes_", None)
 
 
 if Learner.__doc__ and Settings.__doc__:  # python -OO leaves them out

@@ -112,7 +112,9 @@ def coded(y: Any, size: int) -> tuple[np.ndarray, Int32[np.ndarray, " N"]]:
     Raises:
         UserError: there is not one for each image, or they are neither whole numbers nor names.
     """
-    given: np.ndarray = np.asarray(y)
+    from ilk.data.classes import as_values
+
+    given = as_values(y)
     if given.shape != (size,):
         raise UserError(f"y: must be one class for each of {size} images, got {given.shape}")
     if given.dtype.kind not in "iubU":

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ilk.core import Busy, UserError, lock
 from ilk.data import LabelMaps, Source
@@ -19,24 +18,19 @@ from ilk.evaluate import (
 )
 from ilk.networks import Classifier, Encoder, load_classifier, load_encoder
 from ilk.study.cells import PIXELS, Cell
+from ilk.study.same import check_images, check_same
 from ilk.train import (
-    Settings,
     Watcher,
     Worsened,
     begun,
     open_images,
     read_record,
     resume,
-    settings_asked,
     train,
 )
 from ilk.train.records.record import DONE, RECORD, recorded_settings
-from ilk.train.settings import placed
 
 FILE = "evaluation.json"
-FREE = ("seed", "workers", "device", "checkpoint_every")  # may differ between starts
-OPEN = "auto"  # what was left to `ilk`, beside None
-
 Watch = Callable[[str], AbstractContextManager[Watcher]]
 
 
@@ -151,8 +145,8 @@ class Study:
         if cell.settings is None or not (place / RECORD).exists():
             return False
         record = read_record(place)
-        _check_same(replace(cell.settings, seed=seed), record, place)
-        _check_images(open_images(recorded_settings(record), self._images(cell)), record, place)
+        check_same(replace(cell.settings, seed=seed), record, place)
+        check_images(open_images(recorded_settings(record), self._images(cell)), record, place)
         return record["status"] in DONE
 
     def score(self, cell: Cell, seed: int, watch: Watch) -> None:
@@ -168,7 +162,7 @@ class Study:
             UserError: as for `finish`.
         """
         place = self.place(cell, seed)
-        left = self._left(cell, place)
+        left = self._left(cell, seed)
         if not left:
             return
         with lock(place, "compare"):
@@ -182,13 +176,16 @@ class Study:
                 with watch(f"{_title(cell, seed)}: {name}") as watcher:
                     self._measure(encoder, classifier, name, seed, ledger, watcher)
 
-    def _left(self, cell: Cell, place: Path) -> list[str]:
+    def _left(self, cell: Cell, seed: int) -> list[str]:
         """Protocols by which a cell was not measured, less those that it cannot be.
 
         Pixels have no weights to train and no places, and what was not trained here has no
-        classifier.
+        classifier. The untrained network is the first method's, which may be another one now.
         """
-        done = self.results(place)
+        done = self.results(self.place(cell, seed))
+        if done and cell.settings is None and cell.name != PIXELS and not cell.encoder:
+            now = self._encoder(cell, seed).fingerprint
+            done = {name: result for name, result in done.items() if result.encoder == now}
         lacking = {"classifier"} if cell.settings is None else set[str]()
         lacking |= {"weights", "places"} if cell.name == PIXELS else set[str]()
         return [
@@ -256,44 +253,3 @@ class Study:
 
 def _title(cell: Cell, seed: int) -> str:
     return f"{cell.name}, seed {seed}"
-
-
-def _check_same(wanted: Settings, record: dict[str, Any], place: Path) -> None:
-    """What was asked for by name must be what the run was started with."""
-    kept = settings_asked(place, record)
-    if "legs" in record["length"]:
-        raise UserError(
-            f"compare: {place} holds a run that was lengthened, which is not the same as one "
-            f"of that length; choose another -o"
-        )
-    for name, asked in placed(wanted).as_record().items():
-        if name in FREE or asked in (None, OPEN):
-            continue
-        if not _holds(_plain(kept.get(name)), _plain(asked)):
-            raise UserError(
-                f"compare: {place} holds a run with {name} {kept.get(name)}, got {asked}; "
-                f"choose another -o, or ask for what it was started with"
-            )
-
-
-def _check_images(images: Source, record: dict[str, Any], place: Path) -> None:
-    """Finished runs must have learned from these images; `resume` checks the others."""
-    if record["status"] in DONE and record["data"]["fingerprint"] != images.fingerprint:
-        raise UserError(
-            f"compare: {place} holds a run on other images, {record['data']['name']}, got "
-            f"{images.name}; choose another -o, or give the images that it learned from"
-        )
-
-
-def _holds(kept: Any, asked: Any) -> bool:
-    """Whether a recorded value is what was asked for; of options, those that were named."""
-    if isinstance(asked, dict) and isinstance(kept, dict):
-        return all(name in kept and kept[name] == inner for name, inner in asked.items())
-    return bool(kept == asked)
-
-
-def _plain(value: Any) -> Any:
-    """The same as JSON gives it back."""
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -194,18 +194,18 @@ def _same_source(
             f"resume: {error}; if the images have moved, say where to: ilk train DATA "
             f"--resume {directory}"
         ) from error
-    if source.fingerprint != record["data"]["fingerprint"]:
-        as_it_was = mended(source, record)
-        if as_it_was is not None:
-            return as_it_was
+    as_it_was = mended(source, record)
+    same = source.fingerprint == record["data"]["fingerprint"]
+    if not same and as_it_was is None:
         raise UserError(
             f"resume: {source.name} must hold what it held when the run began "
             f"({record['data']['items']} items), got {len(source)} items and another "
             f"fingerprint; put the old files{', and the old list,' if settings.subset else ''} "
             f"back or start a new run"
         )
-    record["data"]["spec"] = absolute_places(spec) or record["data"]["spec"]
-    return source
+    if same:
+        record["data"]["spec"] = absolute_places(spec) or record["data"]["spec"]
+    return as_it_was or source
 
 
 def _note_threads(setup: Setup, record: dict[str, Any], watcher: Watcher) -> None:

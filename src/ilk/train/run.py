@@ -19,7 +19,7 @@ from ilk.train.loop.step_result import NonFiniteLoss, StepResult, explained
 from ilk.train.processes.ranks import from_first, largest
 from ilk.train.processes.signals import Asked, Interrupted, collected_signals
 from ilk.train.records.checkpoint import save
-from ilk.train.records.mended import bad_files
+from ilk.train.records.mended import bad_files, listed_bad
 from ilk.train.records.metrics import Metrics
 from ilk.train.records.record import now, write_json
 from ilk.train.records.seal import sealed
@@ -74,6 +74,8 @@ class Run:
         self.setup.put_back(tensors, facts["scaler"], where)
         trainer.step = facts["step"]
         trainer.pace = replace(trainer.pace, share=facts.get("pace", 1.0))
+        read = min(trainer.step * self.setup.batch_size, len(self.setup.source))
+        self.setup.reader.remember(listed_bad([self.record]), read)
         self.alarm = CollapseAlarm(**facts["alarm"])
         self.seconds_before = facts["seconds"]
         if self.guard is not None and "guard" in facts:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from ilk.evaluate import Result, SeedDifference, compare, difference_over_seeds, holm
 from ilk.study import percentage_points
 from ilk.viewer.report import Chapter, Grid
-from ilk.viewer.seeds import Group, stacked
+from ilk.viewer.seeds import Group, learned_from, stacked
 
 ALPHA = 0.05  # below it a corrected p-value counts as a difference
 Encoders = Mapping[str, Mapping[str, Result]]
@@ -40,7 +40,10 @@ def _of_seeds(encoders: Encoders, first: Group, others: Sequence[Group]) -> list
         for protocol in encoders[first.members[0]]:
             ours = stacked(first, encoders, protocol)
             theirs = stacked(group, encoders, protocol)
-            if ours is not None and theirs is not None and ours.shape[1] == theirs.shape[1]:
+            same = len({learned_from(one, encoders, protocol) for one in (first, group)}) == 1
+            if ours is None or theirs is None or not same:
+                continue
+            if ours.shape[1] == theirs.shape[1]:
                 found.append((group, protocol, difference_over_seeds(ours, theirs)))
     corrected = holm([one.p for _, _, one in found])
     lines = [

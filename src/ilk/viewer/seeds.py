@@ -45,15 +45,20 @@ def groups(records: Mapping[str, Mapping[str, Any] | None]) -> list[Group]:
 def stacked(
     group: Group, results: Mapping[str, Mapping[str, Result]], protocol: str
 ) -> Float64[np.ndarray, "S N"] | None:
-    """Scores of every member, or None where one was not measured item by item."""
-    scores = [
-        result.scores
-        for name in group.members
-        if (result := results[name].get(protocol)) is not None and result.scores is not None
-    ]
-    if len(scores) < len(group.members) or len({len(one) for one in scores}) > 1:
+    """Scores of every member, or None where one was not measured item by item as the others."""
+    found = [results[name].get(protocol) for name in group.members]
+    scores = [one.scores for one in found if one is not None and one.scores is not None]
+    if len(scores) < len(found) or len({len(one) for one in scores}) > 1:
         return None
-    return np.stack(scores)
+    return np.stack(scores) if learned_from(group, results, protocol) is not None else None
+
+
+def learned_from(
+    group: Group, results: Mapping[str, Mapping[str, Result]], protocol: str
+) -> str | None:
+    """The data that probes of all members learned from; None where they differ."""
+    found = {one.train_data for m in group.members if (one := results[m].get(protocol))}
+    return found.pop() if len(found) == 1 else None
 
 
 def over_seeds(

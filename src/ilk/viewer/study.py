@@ -34,7 +34,7 @@ def study_report(study: Study, found: Summary, *, title: str) -> Report:
     best = max(found.rows, key=lambda row: _first(row, found.protocols[0]))
     return Report(
         title=title,
-        verdict=" ".join([_verdict(study, found, best), *_unfinished(study)]),
+        verdict=" ".join([_verdict(found, best, len(study.test)), *_unfinished(study)]),
         results=_results(study, found, best),
         chapters=(
             *([_pace(found)] if any(row.minutes for row in found.rows) else []),
@@ -50,25 +50,22 @@ def _first(row: Row, protocol: str) -> float:
     return row.means[protocol].mean if protocol in row.means else -1.0
 
 
-def _verdict(study: Study, found: Summary, best: Row) -> str:
+def _verdict(found: Summary, best: Row, images: int) -> str:
     protocol = found.protocols[0]
-    equal = [
-        row.name
-        for row in found.rows
-        if row is not best
-        and (one := found.between(best.name, row.name, protocol)) is not None
-        and not one.sure
-    ]
+    others = [row for row in found.rows if row is not best and protocol in row.means]
+    between = [(row.name, found.between(best.name, row.name, protocol)) for row in others]
+    equal = [name for name, one in between if one is not None and not one.sure]
     summary = (
         f"{best.name} has the highest {measure_name(protocol)}: "
         f"{100 * _first(best, protocol):.1f} % over "
-        f"{count(best.means[protocol].seeds, 'seed')} and {len(study.test):,} test images."
+        f"{count(best.means[protocol].seeds, 'seed')} and {images:,} test images."
     )
-    if len(found.rows) == 1:
-        return summary
     if equal:
         return f"{summary} It does not differ significantly from {', '.join(equal)}."
-    return f"{summary} It is significantly better than every other row (p <= 0.05)."
+    if not others or any(one is None for _, one in between):
+        return summary
+    row = "other row" if len(others) == len(found.rows) - 1 else "other row that was scored so"
+    return f"{summary} It is significantly better than every {row} (p <= 0.05)."
 
 
 def _unfinished(study: Study) -> list[str]:

@@ -90,4 +90,5 @@ def _begun(words: str) -> str:
 
 
 def _number(last: Mapping[str, Any], name: str, form: str) -> str:
-    return form.format(last[name]) if name in last else MISSING
+    number = last.get(name)  # JSON has null for what is not finite
+    return form.format(number) if isinstance(number, int | float) else MISSING

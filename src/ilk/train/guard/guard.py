@@ -1,7 +1,6 @@
 """The guard of a run that begins with given weights: looks, turns back, and says what came."""
 
 import contextlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from ilk.train.guard.look import Look
 from ilk.train.guard.reported import compared, shown
 from ilk.train.guard.scores import RightNeighbours, Scorer, mean
 from ilk.train.guard.verdict import CHANCE, why_worse
+from ilk.train.length import Length
 from ilk.train.processes.ranks import from_first, tensors_from_first
 from ilk.train.records.checkpoint import load, save
 from ilk.train.setup import Setup
@@ -47,6 +47,20 @@ STATE: Mapping[str, Kind] = {
 
 class Worsened(Exception):
     """The guard ended the run; the best weights, or the given ones, are its encoder."""
+
+
+def looks_of(length: Length, every: int, rested: int) -> int:
+    """How many looks there are in the present schedule: see `Guard.due`.
+
+    Args:
+        length: of the run.
+        every: steps between two looks.
+        rested: step at which heads have learned alone, 0 for none.
+    """
+    usual = length.steps // every - length.since // every
+    last = length.steps % every != 0
+    apart = length.since < rested < length.steps and rested % every != 0
+    return usual + last + apart
 
 
 @dataclass(slots=True)
@@ -155,9 +169,7 @@ class Guard:
     @property
     def looks(self) -> int:
         """How many there are in the present schedule."""
-        length = self.setup.length
-        usual = max(math.ceil((length.steps - length.since) / self.every), 1)
-        return usual + (self._rested is not None)
+        return looks_of(self.setup.length, self.every, self._rested or 0)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds of it."""

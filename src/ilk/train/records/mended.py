@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from ilk.core import UserError
 from ilk.core.facts import Fact
@@ -60,20 +61,18 @@ class Mended:
     So every other item keeps its index, and the run goes on as if nothing had been touched.
 
     Args:
-        source: as it is now; all good items of the record are in it, in the same order.
+        source: as it is now.
         record: the record of the run.
-        good: the items of the source that are not listed as bad, in order.
+        place: where each item of the run is in the source, -1 for none.
     """
 
-    def __init__(self, source: Source, record: Mapping[str, Any], good: Sequence[int]) -> None:
+    def __init__(
+        self, source: Source, record: Mapping[str, Any], place: Int64[np.ndarray, " N"]
+    ) -> None:
         self.name, self.classes = source.name, source.classes
         self.fingerprint: str = record["data"]["fingerprint"]
-        self._source = source
+        self._source, self._place = source, place
         self._bad = {entry["index"]: entry for entry in record["bad_files"]}
-        self._place = np.full(record["data"]["items"], -1)
-        left = np.ones(len(self._place), np.bool_)
-        left[list(self._bad)] = False
-        self._place[left] = good
 
     def __len__(self) -> int:
         """N, as many as the run began with."""
@@ -86,16 +85,14 @@ class Mended:
         return self._source.item(int(self._place[index]))
 
     def label(self, index: int) -> int:
-        """Its label, of a bad one as it was recorded."""
-        if index in self._bad:
-            return int(self._bad[index].get("label", -1))
-        return self._source.label(int(self._place[index]))
+        """Its label, as it was recorded where the item is gone."""
+        place = int(self._place[index])
+        return self._source.label(place) if place >= 0 else self._bad[index].get("label", -1)
 
     def key(self, index: int) -> str:
-        """Its key, of a bad one as it was recorded."""
-        if index in self._bad:
-            return str(self._bad[index]["key"])
-        return self._source.key(int(self._place[index]))
+        """Its key, likewise."""
+        place = int(self._place[index])
+        return self._source.key(place) if place >= 0 else self._bad[index]["key"]
 
     @property
     def facts(self) -> tuple[str, ...]:
@@ -103,7 +100,7 @@ class Mended:
         return tuple(getattr(self._source, "facts", ()))
 
     def fact(self, name: str) -> Fact:
-        """One of them; not known of bad items."""
+        """One of them; not known of items that are gone."""
         known, gone = fact(self._source, name), self._place < 0
         values = np.where(gone, UNKNOWN, known.values[self._place])
         shares = known.shares
@@ -115,21 +112,24 @@ class Mended:
 def mended(source: Source, record: Mapping[str, Any]) -> Source | None:
     """The source that a run began with, where only files listed as bad have changed since.
 
+    The fingerprint of a folder, which is of names and sizes, need not show that one was mended.
+
     Args:
         source: as it is now.
         record: the record of the run.
     """
     data, bad = record["data"], record["bad_files"]
-    inside = all(entry["index"] < data["items"] for entry in bad)
-    known = {entry["key"] for entry in bad}
-    if not bad or not inside or len(source.classes) != data["classes"]:
+    indices = np.array(sorted({entry["index"] for entry in bad}), np.int64)
+    if not bad or indices[-1] >= data["items"] or len(source.classes) != data["classes"]:
         return None
-    good, _ = _parted(source, known)
-    if len(good) != data["items"] - len({entry["index"] for entry in bad}):
+    if source.fingerprint == data["fingerprint"]:
+        return Mended(source, record, np.arange(len(source)))
+    good, _ = _parted(source, {entry["key"] for entry in bad})
+    if len(good) != data["items"] - len(indices) or _keys(source, good) != data.get("good"):
         return None
-    if _keys(source, good) != data.get("good"):
-        return None
-    return Mended(source, record, good)
+    place = np.full(data["items"], -1)
+    place[np.setdiff1d(np.arange(data["items"]), indices)] = good
+    return Mended(source, record, place)
 
 
 def listed_bad(records: Iterable[Mapping[str, Any]]) -> list[Bad]:
@@ -152,14 +152,12 @@ def as_begun(source: Source, records: Sequence[Mapping[str, Any]]) -> Source:
         UserError: another file has changed.
     """
     known = records[0]["data"].get("fingerprint", source.fingerprint)
-    if source.fingerprint == known:
-        return source
     for record in records:
         if "bad_files" in record and record["data"]["fingerprint"] == known:
-            as_it_was = mended(source, record)
-            if as_it_was is not None:
-                return as_it_was
-    raise UserError(
-        f"resume: {source.name} must hold what it held when the run began, got another "
-        "fingerprint; put the old files back or start a new run"
-    )
+            source = mended(source, record) or source
+    if source.fingerprint != known:
+        raise UserError(
+            f"resume: {source.name} must hold what it held when the run began, got another "
+            "fingerprint; put the old files back or start a new run"
+        )
+    return source

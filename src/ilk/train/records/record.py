@@ -43,6 +43,7 @@ PACKAGES = (
     "lightning-fabric",
 )
 RECORD, FINISHED = "run.json", "finished"
+DECIDED = ("backbone", "image_size", "batch_size")  # before a record is written
 DONE = (FINISHED, "stopped")  # of which there is no more to do
 ENDED = ("interrupted", "collapsed", "failed", "stopped", FINISHED)
 # What may lie in the directory of a run that has not begun.
@@ -60,6 +61,8 @@ FIELDS: Mapping[str, Kind] = {
     "saved": whole(0, MOST_STEPS),  # step of the last checkpoint
     "seconds": number(0, 1e12),
     "bad_files": listed(ANYTHING, 10**7),
+    "last": keyed(ANYTHING),
+    "versions": keyed(ANYTHING),
     "tuned": keyed(ANYTHING),
 }
 
@@ -161,7 +164,7 @@ def read_record(directory: Path) -> dict[str, Any]:
         read_json(path, "run"),
         FIELDS,
         where,
-        optional=("step", "saved", "seconds", "bad_files", "tuned"),
+        optional=("step", "saved", "seconds", "bad_files", "last", "versions", "tuned"),
         others=True,
     )
     check_length(record["length"], f"{where}: length")
@@ -171,6 +174,9 @@ def read_record(directory: Path) -> dict[str, Any]:
     if "tuned" in record:
         check_fields(record["tuned"], TUNED, f"{where}: tuned")
     check_fields(record["settings"], SETTINGS, f"{where}: settings", optional=SETTINGS)
+    for name in DECIDED:
+        if record["settings"].get(name, ...) is None:
+            raise UserError(f"{where}: settings.{name} must be what was decided, got null")
     check_name(record["settings"].get("backbone", "resnet50"), where)
     check_options(record["settings"].get("backbone_options", {}), where)
     return record
