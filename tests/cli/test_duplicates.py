@@ -43,12 +43,14 @@ def test_copies_of_a_folder_are_told_listed_shown_and_taken_back(ilk, photos, tm
 
 
 def test_the_result_as_json_names_levels_and_bad_images(ilk, photos):
-    found = json.loads(ilk("--json", "duplicates", photos, "--keep", "folder:photos/old").out)
+    found = json.loads(ilk("--json", "duplicates", photos, "--keep", "folder:old").out)
     levels = {copy["level"] for group in found["groups"] for copy in group["copies"]}
     assert levels == {"same file", "hash"}
     assert [key.split("/")[-1] for key in found["bad"]] == ["cut.jpg"]
     assert found["images"] == 9
     assert 0 < found["threshold"] < 1
+    kept = next(group for group in found["groups"] if group["keep"].startswith("old/"))
+    assert kept["copies"]
 
 
 def test_test_images_that_are_copies_of_train_images_are_leaks(ilk, photos, tmp_path):
@@ -70,6 +72,32 @@ def test_test_images_that_are_copies_of_train_images_are_leaks(ilk, photos, tmp_
     assert [copy["key"][-5:] for copy in same["copies"]] == ["a.png", "c.png"]
 
 
+def listed():
+    return {(row["reason"], row["key"]) for row in read_decisions("d.parquet").to_pylist()}
+
+
+def test_each_question_replaces_its_own_answers_alone(ilk, photos, tmp_path):
+    for folder, seed in (("train", 3), ("more", 4), ("test", 3)):
+        (tmp_path / folder).mkdir()
+        name = f"{folder}.png"
+        (tmp_path / folder / name).write_bytes(coded(photo(seed)))
+    for words in (["photos"], ["test"], ["photos", "--against", "train"],
+                  ["photos", "--against", "more"]):  # fmt: skip
+        assert ilk("duplicates", *words, "--decisions", "d.parquet").code == 0
+    within = {("duplicate", key) for key in ("0.jpg", "1.jpg", "old/0.jpg", "old/1.jpg")}
+    assert listed() == within | {("copy", "3.jpg"), ("copy", "4.jpg")}
+    for test in ("test", "more"):
+        ilk("leaks", "--train", photos, "--test", test, "--decisions", "d.parquet")
+    leaks = {("leak", "test.png"), ("leak", "more.png")}
+    assert leaks < listed()
+    (photos / "4.jpg").write_bytes(coded(photo(50), "JPEG"))
+    ilk("leaks", "--train", photos, "--test", "more", "--decisions", "d.parquet")
+    assert ("leak", "more.png") not in listed()
+    undone = ilk("duplicates", photos, "--undo", "--decisions", "d.parquet")
+    assert "6 decisions taken back" in undone.out
+    assert listed() == {("leak", "test.png")}
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
@@ -80,6 +108,11 @@ def test_test_images_that_are_copies_of_train_images_are_leaks(ilk, photos, tmp_
         (["photos", "--false-alarms", "0.5"], "--false-alarms: must be above 0 and below 0.1"),
         (["photos", "--threshold", "2"], "--threshold: must be above 0 and at most 1, got 2"),
         (["photos", "--undo"], "--undo: must come with --decisions LIST"),
+        (["photos", "--keep", "folder:/nowhere"], "--keep: folder must be what a key begins"),
+        (
+            ["photos", "--against", "photos", "--keep", "nicest"],
+            "--keep: must be left out with --against",
+        ),
         (["fotos"], "fotos: must be an existing folder or file"),
     ],
 )

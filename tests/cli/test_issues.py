@@ -1,6 +1,7 @@
 """``ilk issues``: a table, a page and decisions."""
 
 import json
+import os
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from ilk.curate import decided, keep_decisions, read_decisions
+from ilk.curate import curated, decided, keep_decisions, read_decisions
 from ilk.data import open_source
 from ilk.embedding import embed_to_table
 from ilk.networks import load_encoder
@@ -91,6 +92,41 @@ def test_a_repeated_search_replaces_its_own_rows_alone(ilk, photos):
         (dark["key"], "dark"), ("other.png", "dark"), ("dog/damaged.png", "dark"),
         ("x", "blurry"),
     }  # fmt: skip
+
+
+def test_an_image_whose_name_is_no_text_is_dropped(ilk, photos):
+    name = b"\xe9.png".decode(errors="surrogateescape")
+    Image.new("RGB", (48, 48)).save(photos / name)
+    assert ilk("issues", "photos", "--drop", "dark").code == 0
+    keys = read_decisions("curation.parquet")["key"].to_pylist()
+    assert "\\xe9.png" in keys
+    assert "\\xe9.png" in pq.read_table("photos-issues.parquet")["key"].to_pylist()
+    left = curated(open_source("photos"), "curation.parquet")
+    assert name not in [left.key(item) for item in range(len(left))]
+
+
+def test_an_image_that_has_turned_black_is_found_when_asked_again(ilk, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for number in range(3):
+        Image.fromarray(textured(48, 48, seed=number)).save(f"photos/{number}.bmp")
+    assert json.loads(ilk("issues", "photos", "--json").out)["issues"]["dark"] == 0
+    Image.new("RGB", (48, 48)).save("photos/1.bmp")  # as many bytes as before
+    os.utime("photos/1.bmp", (1, 1))
+    again = ilk("issues", "photos", "--drop", "dark", "--json")
+    assert json.loads(again.out)["issues"]["dark"] == 1
+    assert read_decisions("curation.parquet")["key"].to_pylist() == ["1.bmp"]
+
+
+def test_labels_are_not_dropped_by_an_index_without_labels(ilk, tmp_path):
+    (tmp_path / "flat").mkdir()
+    for number in range(3):
+        Image.fromarray(textured(48, 48, seed=number)).save(f"flat/{number}.png")
+    table = embed_to_table(load_encoder("random:resnet_mini"), open_source("flat"), "v.parquet")
+    build_index(table, "v.index")
+    said = ilk("issues", "flat", "--index", "v.index", "--drop", "label")
+    assert said.code == 2
+    assert "--drop: label must have an index with labels to go by, v.index has none" in said.err
+    assert not Path("flat-issues.parquet").exists()
 
 
 def test_neighbours_in_an_index_find_more(ilk, photos):

@@ -81,6 +81,17 @@ def test_what_is_appended_and_deleted_is_found_or_not(ilk, made, tmp_path):
     assert "(not shown)" in (tmp_path / "p.html").read_text(), "the old file is gone"
 
 
+def test_an_image_whose_name_is_no_text_is_found_and_deleted_by_it(ilk, photos):
+    name = b"\xe9.png".decode(errors="surrogateescape")
+    next(photos.rglob("*.png")).rename(photos / name)
+    assert ilk("embed", "random:resnet_mini", "photos", "-o", "odd.parquet").code == 0
+    assert ilk("index", "odd.parquet", "-o", "odd.index").code == 0
+    for key in (name, "\\xe9.png"):
+        found = answer(ilk("--json", "search", "odd.index", "--key", key, "-k", 10**12))
+        assert len(found["found"][0]["nearest"]) == 19
+    assert answer(ilk("--json", "index", "-o", "odd.index", "--delete", name))["rows"] == 19
+
+
 def test_an_index_of_lists_says_its_recall(ilk, made):
     pytest.importorskip("faiss", reason="needs faiss-cpu")
     said = ilk("index", "photos.parquet", "-o", "lists.index", "--engine", "ivf")
@@ -98,6 +109,22 @@ def test_an_index_of_lists_says_its_recall(ilk, made):
         (["index", "photos.parquet", "-o", "x", "--delete", "a"], "needs TABLE"),
         (["index", "photos.parquet", "-o", "photos.parquet"], "got the file"),
         (["index", "photos.parquet", "-o", "x", "--recall", "2"], "at most 1"),
+        (
+            ["index", "photos.parquet", "-o", "x", "--recall", "0.9"],
+            "must come with engine ivf",
+        ),
+        (
+            ["index", "photos.parquet", "-o", "x", "--engine", "exact", "--codes", "pq"],
+            "--codes: must come with engine ivf, got pq",
+        ),
+        (
+            ["index", "photos.parquet", "-o", "photos.index", "--append", "--engine", "ivf"],
+            "--engine: must be left out with --append",
+        ),
+        (
+            ["index", "-o", "photos.index", "--delete", "a", "--codes", "pq"],
+            "--codes: must be left out with --append and --delete",
+        ),
         (["index", "-o", "photos.index", "--delete", "nothing"], "got 'nothing'"),
         (["index", "-o", "nowhere", "--delete", "a"], "found none"),
         (["search", "photos.index"], "got neither"),

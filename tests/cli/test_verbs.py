@@ -114,6 +114,15 @@ def test_embed_keeps_tokens_and_maps_which_are_no_vectors(ilk, run, folder):
     assert "--field" in refused.err
 
 
+@pytest.mark.parametrize("size", ["0", "-1"])
+@pytest.mark.parametrize("words", [("embed", "random:resnet_mini"), ("predict", "no-run")])
+def test_batches_without_an_image_are_refused_before_any_is_read(ilk, folder, words, size):
+    said = ilk(*words, folder / "test", "--batch-size", size)
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert f"--batch-size: must be 1 or more, got {size}" in said.err
+    assert not list(Path().glob("*.parquet"))
+
+
 def test_embed_names_its_output_after_the_data(ilk, folder):
     size = ("--batch-size", "4")
     said = ilk("embed", "random:resnet_mini", folder / "test", *size, "--shard-rows", "9")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ilk.core import UserError
+from ilk.core import UserError, stored
 from ilk.curate import (
     decided,
     keep_decisions,
@@ -224,5 +224,21 @@ def test_what_is_no_list_is_refused(tmp_path: Path):
 
 def test_names_that_are_no_text_are_kept_apart(tmp_path: Path):
     path = tmp_path / "list.parquet"
-    write_decisions(path, decided(["a\udce9", "a\\xe9"], None, "drop", reason="r", by="hand"))
-    assert len(set(read_decisions(path)["key"].to_pylist())) == 2
+    keys = [stored(name) for name in ("a\udce9", "a\\xe9")]
+    write_decisions(path, decided(keys, None, "drop", reason="r", by="hand", others=keys))
+    table = read_decisions(path)
+    assert table["key"].to_pylist() == table["other"].to_pylist() == keys
+    assert len(set(keys)) == 2
+    keep_decisions(path, SCHEMA.empty_table(), instead="r", among=table)
+    assert undo_decisions(path, keys=keys[:1]) == 1
+    assert read_decisions(path)["key"].to_pylist() == keys[1:]
+
+
+def test_rows_of_another_rule_or_of_other_images_make_no_room(tmp_path: Path):
+    path = tmp_path / "list.parquet"
+    for key, by in (("a", "0.5 with x"), ("b", "0.5 with y"), ("c", "0.5 with x")):
+        keep_decisions(path, decided([key], [1], "drop", reason="copy", by=by))
+    among = pa.table({"key": ["a", "b"], "content": pa.array([1, 1], pa.uint64())})
+    none = SCHEMA.empty_table()
+    keep_decisions(path, none, instead="copy", by=" with x", among=among)
+    assert read_decisions(path)["key"].to_pylist() == ["b", "c"]

@@ -1,4 +1,5 @@
 import errno
+import os
 from itertools import combinations
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from ilk.curate.hashes import turn_pixels
 from ilk.data import open_source
 from ilk.embedding import embed_to_table
 from ilk.networks import load_encoder
-from ilk.search import build_index, delete_from_index
+from ilk.search import append_to_index, build_index, delete_from_index
 from tests.curate.images import coded, photo
 
 
@@ -371,8 +372,6 @@ def test_a_link_in_an_index_leads_to_nothing_that_is_swept(tmp_path):
 
 
 def test_rules_say_which_image_stays(tmp_path):
-    import os
-
     folder = tmp_path / "photos"
     (folder / "best").mkdir(parents=True)
     image = photo(1)
@@ -405,6 +404,50 @@ def test_rules_say_which_image_stays(tmp_path):
     (pair,) = duplicate_groups(seen, threshold=0.6)
     with pytest.raises(UserError, match="must be files in a folder"):
         keep_rule("oldest", seen, loose)(pair)
+
+
+def index_over(folders, tmp_path):
+    encoder = load_encoder("random:resnet_mini")
+    for name in folders:
+        embed_to_table(encoder, open_source(tmp_path / name), tmp_path / f"{name}.parquet")
+    first, *more = (tmp_path / f"{name}.parquet" for name in folders)
+    build_index(first, tmp_path / "i")
+    for table in more:
+        append_to_index(tmp_path / "i", table)
+    return open_collection(str(tmp_path / "i"))
+
+
+def test_the_oldest_stays_of_an_index_over_two_folders(tmp_path):
+    for name, when in (("new", 200), ("old", 100)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.png").write_bytes(coded(photo(0)))
+        os.utime(tmp_path / name / "0.png", (when, when))
+    found = index_over(["new", "old"], tmp_path)
+    (group,) = duplicate_groups(found.looks, threshold=0.6)
+    assert keep_rule("oldest", found.looks, found.source)(group) == 1
+
+
+def test_copies_whose_names_are_no_text_are_listed_by_the_keys_of_the_table(tmp_path):
+    (tmp_path / "odd").mkdir()
+    for name, when in ((b"\xe9.png", 200), (b"\xea.png", 100)):
+        path = tmp_path / "odd" / name.decode(errors="surrogateescape")
+        path.write_bytes(coded(photo(0)))
+        os.utime(path, (when, when))
+    found = index_over(["odd"], tmp_path)
+    groups = duplicate_groups(found.looks, threshold=0.6)
+    choose = keep_rule("oldest", found.looks, found.source)
+    rows = group_decisions(groups, choose, found.looks, found.source, "oldest").to_pylist()
+    assert [(row["key"], row["decision"], row["other"]) for row in rows] == [
+        ("\\xea.png", "keep", None), ("\\xe9.png", "drop", "\\xea.png"),
+    ]  # fmt: skip
+    assert found.images()["key"].to_pylist() == ["\\xe9.png", "\\xea.png"]
+
+
+def test_a_folder_in_which_no_image_lies_is_refused(album):
+    with pytest.raises(
+        UserError, match="folder must be what a key begins with, got '/nowhere'"
+    ):
+        keep_rule("folder:/nowhere", look_at(album), album)
 
 
 def test_decisions_are_written_replaced_and_taken_back_and_those_by_hand_stay(album, tmp_path):

@@ -15,6 +15,9 @@ from ilk.curate.graph import exact, neighbour_graph
 from ilk.curate.measured import PIECE, measured, partial_of
 from ilk.curate.spread import lower_limit, upper_limit
 from ilk.data import open_source
+from ilk.embedding import embed_to_table
+from ilk.networks import load_encoder
+from ilk.search import build_index
 from tests.curate.test_looks import textured
 
 PLANTED = {
@@ -126,6 +129,27 @@ def test_a_stopped_reading_goes_on(tmp_path, monkeypatch):
     assert len(looked) == len(before) + 2
 
 
+def test_an_image_that_could_not_be_read_is_tried_again(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(3):
+        save(photos / f"{number}.png", textured(32, 32, seed=number))
+    embed_to_table(
+        load_encoder("random:resnet_mini"), open_source(photos), tmp_path / "t.parquet"
+    )
+    images = build_index(tmp_path / "t.parquet", tmp_path / "i").images()
+    path = tmp_path / "issues.parquet"
+    (photos / "1.png").rename(tmp_path / "away.png")
+    for _ in range(2):
+        gone = measured(images, path)
+        assert gone["unreadable"].is_valid().to_pylist() == [False, True, False]
+    (tmp_path / "away.png").rename(photos / "1.png")
+    whole = measured(images, path)
+    assert whole["unreadable"].null_count == 3
+    assert whole["width"].to_pylist() == [32, 32, 32]
+    assert whole["key"].to_pylist() == gone["key"].to_pylist()
+
+
 def slow_limit(values, finest):
     """By sorting, for 20 values or more."""
     known = sorted(v for v in values if not np.isnan(v))
@@ -191,6 +215,15 @@ def test_an_encoder_that_knows_nothing_of_the_classes_is_blamed_before_the_label
     assert drawn.says.endswith(
         f"{drawn.mask.sum() / (labels >= 0).sum():.0%} of them, look at the encoder first"
     )
+
+
+def test_an_image_without_neighbours_silences_no_class(vectors):
+    rows, labels = vectors
+    graph = neighbour_graph(rows, 10, exact(rows))
+    graph.places[0], graph.similarities[0] = -1, -np.inf
+    found = mislabelled(graph, labels)
+    assert np.flatnonzero(found.mask).tolist() == [4, 40]
+    assert not np.isnan(found.badness).any()
 
 
 def test_votes_equal_a_plain_loop(vectors):

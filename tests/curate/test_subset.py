@@ -70,6 +70,15 @@ def test_what_is_selected_is_all_there_is_but_for_what_is_dropped(photos, tmp_pa
     }
 
 
+def test_where_all_selected_images_are_dropped_none_is_left(photos, tmp_path):
+    path = tmp_path / "curation.parquet"
+    chosen = about(photos, [3, 7])
+    keep_decisions(path, decided(*chosen, "select", reason="selected", by="x"))
+    keep_decisions(path, decided(*chosen, "drop", reason="dark", by="issues"))
+    with pytest.raises(UserError, match="must leave an image of .*, it leaves none"):
+        curated(open_source(str(photos)), path)
+
+
 def test_a_decision_about_other_bytes_does_not_hold(photos, tmp_path):
     path = tmp_path / "curation.parquet"
     keep_decisions(path, decided(*about(photos, [4, 5]), "drop", reason="dark", by="issues"))

@@ -7,15 +7,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from ilk.core import UserError
-from ilk.data.pairs import keep_pairs, marked, read_pairs
+from ilk.data.pairs import forget_pairs, keep_pairs, marked, read_pairs
 
 
 def test_the_latest_word_of_a_pair_holds_in_either_order(tmp_path: Path):
     path = tmp_path / "pairs.parquet"
     keep_pairs(path, marked([("b", "a", True), ("c", "a", False), ("d", "d", True)]))
-    keep_pairs(path, marked([("a", "b", False), ("a", "b\udce9", True)]))
+    keep_pairs(path, marked([("a", "b", False), ("a", "b\\xe9", True)]))
     rows = [tuple(row.values()) for row in read_pairs(path).to_pylist()]
     assert rows == [("a", "c", False), ("a", "b", False), ("a", "b\\xe9", True)]
+    assert len(keep_pairs(path, marked([]))) == 3
+    assert len(forget_pairs(path, [("b\\xe9", "a")])) == 2
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,12 @@ def test_a_part_of_the_items(encoder, arrays):
     assert sorted(source.read) == list(range(6, 11))
 
 
+@pytest.mark.parametrize("size", [0, -1])
+def test_batches_without_an_item_are_refused(encoder, arrays, size):
+    with pytest.raises(UserError, match=f"batch_size: must be 1 or more, got {size}"):
+        embed(encoder(), arrays(3), batch_size=size)
+
+
 def test_keys_that_are_no_text_are_made_text(encoder, arrays):
     source = arrays(1)
     source.key = lambda index: b"caf\xe9.png".decode(errors="surrogateescape")

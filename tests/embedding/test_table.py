@@ -46,6 +46,17 @@ def test_what_is_read_is_what_was_embedded(encoder, arrays, tmp_path, shard_rows
     same(read_embeddings(out), embed(encoder(), source, batch_size=3))
 
 
+def test_a_table_that_lacks_an_item_is_not_kept(encoder, arrays, tmp_path, monkeypatch):
+    batches = table.embed_batches
+    monkeypatch.setattr(table, "embed_batches", lambda *a, **k: list(batches(*a, **k))[:1])
+    out = tmp_path / "a.parquet"
+    with pytest.raises(
+        UserError, match="must hold 6 images, got 3 with a row and 1 that could"
+    ):
+        embed_to_table(encoder(), arrays(6, bad=frozenset({1})), out, batch_size=2)
+    assert not out.exists()
+
+
 def test_columns_and_metadata(encoder, arrays, tmp_path):
     out = embed_to_table(encoder(), arrays(6), tmp_path / "a.parquet")
     found = pq.read_table(out)

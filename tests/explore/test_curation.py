@@ -28,6 +28,24 @@ def two_folders(folder: Path) -> Index:
     return append_to_index(folder / "i", folder / "im2.parquet")
 
 
+def test_an_image_whose_name_is_no_text_is_decided_about_and_paired(tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    for number, name in enumerate([b"\xe9.png", b"1.png"]):
+        path = tmp_path / "odd" / name.decode(errors="surrogateescape")
+        Image.fromarray(photo(number)).save(path)
+    source = open_source(str(tmp_path / "odd"))
+    embed_to_table(load_encoder(ENCODER), source, tmp_path / "t.parquet")
+    collection = open_collection(build_index(tmp_path / "t.parquet", tmp_path / "i"))
+    row = collection.keys.to_pylist().index("\\xe9.png")
+    curation = Curation(collection, tmp_path / "c.parquet", tmp_path / "p.parquet")
+    curation.decide([Choice(row, "drop")])
+    assert set(curation.made()) == {row}
+    assert len(curated(source, curation.decisions)) == 1
+    curation.pair(0, 1, same=True)
+    assert curation.partners(row) == {1 - row: "same"}
+    assert curation.pair(0, 1, same=None) == 0
+
+
 def test_two_images_of_one_key_are_dropped_shown_and_taken_back(tmp_path: Path) -> None:
     collection = open_collection(two_folders(tmp_path))
     keys = np.array(collection.keys.to_pylist())

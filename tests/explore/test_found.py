@@ -1,11 +1,13 @@
 """Groups, issues and copies of a page."""
 
 import numpy as np
+import pyarrow as pa
 from starlette.testclient import TestClient
 
 from ilk.explore import Page
 from ilk.explore.columns import category
 from ilk.explore.grouping import terms
+from ilk.explore.issues import issues
 from tests.explore.test_api import row_of, rows_of, values
 
 
@@ -26,8 +28,6 @@ def test_groups_have_a_medoid_and_a_column(client: TestClient) -> None:
 
 
 def test_terms_are_what_a_group_has_more_of() -> None:
-    import pyarrow as pa
-
     label = category("label", pa.array(["cat"] * 4 + ["dog"] * 4))
     place = category("place", pa.array(["in", "out"] * 4))
     of = np.array([0, 0, 0, 0, 1, 1, 1, 1])
@@ -54,6 +54,21 @@ def test_issues_are_listed_the_worst_first(client: TestClient, page: Page) -> No
     page.maps.graph(0)
     after = {entry["kind"] for entry in client.get("api/issues").json()}
     assert before <= after
+
+
+def test_what_neighbours_showed_before_stays_until_the_page_knows_better(page: Page) -> None:
+    findings = page.collection.findings
+    old = ["outlier", "label, outlier", "dark"] + [None] * (len(page) - 3)
+    findings.keep("issue", pa.array(old, pa.string()))
+    made = issues(page)
+    before = findings.columns()["issue"].to_pylist()
+    own = [", ".join(made.of(row)) for row in range(3)]
+    wanted = [(own[0], "outlier"), (own[1], "outlier, label"), (own[2], "")]
+    assert before[:3] == [", ".join(filter(None, words)) or None for words in wanted]
+    page.maps.graph(0)
+    made = issues(page)
+    after = findings.columns()["issue"].to_pylist()
+    assert after == [", ".join(made.of(row)) or None for row in range(len(page))]
 
 
 def test_copies_are_grouped_with_the_one_that_stays(client: TestClient) -> None:

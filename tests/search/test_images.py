@@ -63,7 +63,11 @@ def test_images_whose_names_are_no_text(tmp_path):
     name = (tmp_path / "odd/bee/0.png").as_posix().encode()
     (tmp_path / "odd/bee/0.png").rename(name.replace(b"0.png", b"\xe9.png").decode(
         errors="surrogateescape"))  # fmt: skip
-    check_all(index_of(tmp_path / "odd", tmp_path / "b"), open_source(tmp_path / "odd"))
+    index, source = index_of(tmp_path / "odd", tmp_path / "b"), open_source(tmp_path / "odd")
+    check_all(index, source)
+    images = index.images()
+    assert [images.key(n) for n in range(2)] == [source.key(n) for n in range(2)]
+    assert all(images.place(n).is_file() for n in range(2))
 
 
 def test_what_has_changed_or_gone_is_not_shown(tmp_path):

@@ -358,6 +358,48 @@ def test_queries_of_another_kind_are_refused(table, vectors, tmp_path):
         index.search(vectors(1), within=np.ones(3, bool))
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "wanted"),
+    [
+        ([2023, 2024], ["unknown", "2025"], ["2023", "2024", "unknown", "2025"]),
+        (["unknown", "2025"], [2023, None], ["unknown", "2025", "2023", None]),
+        ([1, 2], [0.5, None], [1.0, 2.0, 0.5, None]),
+        ([2**60, 1], [0.5, 1.5], [float(2**60), 1.0, 0.5, 1.5]),
+        ([True, False], [1, 2], ["true", "false", "1", "2"]),
+        (pa.nulls(2), ["x", "y"], [None, None, "x", "y"]),
+        ([7, 8], pa.nulls(2), [7, 8, None, None]),
+    ],
+    ids=str,
+)
+def test_a_fact_whose_type_each_table_chose_has_one_that_holds_all(
+    table, vectors, tmp_path, first, second, wanted
+):
+    rows = vectors(4)
+    one = table(tmp_path / "a", rows[:2], more={"year": pa.array(first)})
+    more = {"year": pa.array(second)}
+    two = table(tmp_path / "b", rows[2:], keys=["2.png", "3.png"], more=more)
+    build_index(one, tmp_path / "i")
+    index = append_to_index(tmp_path / "i", two)
+    assert index.table["year"].to_pylist() == wanted
+    assert len(append_to_index(tmp_path / "i", two)) == 4
+
+
+def test_an_index_of_images_that_have_changed_since_is_not_taken_for_theirs(
+    table, vectors, tmp_path
+):
+    rows = vectors(9)
+    path = table(tmp_path / "t", rows)
+    build_index(path, tmp_path / "i")
+    assert len(build_index(path, tmp_path / "i")) == 9
+    contents = np.arange(9)
+    contents[4] = 99  # a file was changed, and all are embedded again
+    other = table(tmp_path / "u", -rows, contents=contents)
+    with pytest.raises(UserError, match="must be free or this index of"):
+        build_index(other, tmp_path / "i")
+    delete_from_index(tmp_path / "i", ["4.png"])
+    assert len(build_index(path, tmp_path / "i")) == 8
+
+
 def test_further_columns_are_kept_and_may_be_missing_in_a_part(table, vectors, tmp_path):
     rows = vectors(6)
     first = table(tmp_path / "a", rows[:3], more={"site": pa.array(["x", "y", "x"])})

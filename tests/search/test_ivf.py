@@ -122,6 +122,22 @@ def test_a_recall_that_appending_loses_is_said_as_it_is(table, tmp_path):
         assert said["value"] < 0.98
 
 
+@pytest.mark.parametrize(
+    "more", [{"codes": "sq8"}, {"lists": 6}, {"recall": 0.5}, {"engine": "exact"}], ids=str
+)
+def test_an_index_of_other_lists_is_not_taken_for_the_one_asked_for(table, tmp_path, more):
+    path = table(tmp_path / "t", groups(100))
+    build_index(path, tmp_path / "i", ivf(codes="none"))
+    assert len(build_index(path, tmp_path / "i", ivf(codes="none"))) == 100
+    with pytest.raises(UserError, match="must be free or this index of"):
+        build_index(path, tmp_path / "i", ivf(**{"codes": "none", **more}))
+
+
+def test_one_image_by_itself_has_nothing_to_find(table, tmp_path):
+    index = build_index(table(tmp_path / "t", groups(1)), tmp_path / "i", ivf())
+    assert index.header.recall["value"] == 1.0
+
+
 def test_masks_and_deletions_hold(table, tmp_path, monkeypatch):
     monkeypatch.setattr("ilk.search.index.FEW", 20)
     rows = groups(400)

@@ -115,7 +115,7 @@ def _run() -> None:
         sys.exit(130)
     except UserError as error:
         _fail(console, with_flag(str(error), sys.argv[1:]))
-    except OSError as error:  # of a place that nobody may look at, or whose name is too long
+    except OSError as error:  # a place that may not be looked at, or a name that is too long
         if error.filename is None:
             raise
         _fail(console, f"{error.filename}: must be a place that can be used, {error.strerror}")

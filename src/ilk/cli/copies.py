@@ -9,6 +9,7 @@ from rich.console import Console
 from ilk.cli.terminal import answer, plain, say
 from ilk.core.counts import count
 from ilk.core.errors import UserError
+from ilk.core.shown import stored
 from ilk.progress import TrainDisplay
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ilk.curate import Collection, Copy, Threshold
 
 SHOWN = 10  # groups, copies or bad images that the terminal names
+_NAMED = 150  # last letters of a collection's name that a rule has
 
 
 def check_range(false_alarms: float, threshold: float | None) -> None:
@@ -77,7 +79,7 @@ def tell_files(
     if page is not None:
         say(console, f"The page is in {plain(page)}")
     if decisions is not None:
-        back = "; --undo takes it back" if reason == "duplicate" else ""
+        back = "" if reason == "leak" else "; --undo takes it back"
         say(console, f"The list of decisions is in {plain(decisions)}{back}")
 
 
@@ -122,11 +124,12 @@ def tell_copies(
 
         write_report(output, copies_report(known, asked, copies, limit))
     if decisions is not None:
+        # copies of other images are another question, whose rows stay
+        rule = f" or more with {stored(known.source.name)[-_NAMED:]}"
         table = copy_decisions(
-            copies, known, asked, reason=reason,
-            by=f"agreement {limit.value:.2f} or more with {known.source.name}",
-        )  # fmt: skip
-        keep_decisions(decisions, table, instead=reason)
+            copies, known, asked, reason=reason, by=f"agreement {limit.value:.2f}{rule}"
+        )
+        keep_decisions(decisions, table, instead=reason, by=rule, among=asked.images())
     tell_files(console, output, decisions, reason)
     answer(
         {

@@ -24,7 +24,10 @@ from ilk.cli.terminal import answer, plain, say, terminal
 from ilk.core.counts import count
 from ilk.core.endings import check_page
 from ilk.core.errors import UserError
+from ilk.core.shown import stored
 from ilk.progress import TrainDisplay
+
+_RULE = 120  # first letters of a rule that a list has
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +39,7 @@ def duplicates(
     data: str,
     *,
     against: str | None = None,
-    keep: str = "largest",
+    keep: str | None = None,
     decisions: Path | None = None,
     undo: bool = False,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
@@ -59,7 +62,7 @@ def duplicates(
         an index or images.
     keep
         Keep this image of a group: largest, oldest (the file that was changed first), typical,
-        or folder:PATH for one whose path begins so.
+        or folder:PATH for one whose path begins so; it is largest when not given.
     decisions
         Write which images stay and which are dropped to this list, a parquet file.
     undo
@@ -75,15 +78,16 @@ def duplicates(
     """
     console = terminal()
     if undo:
-        _undo(console, decisions, "duplicate")
+        _undo(console, decisions)
         return
+    _check_keep(keep, against)
     check_range(false_alarms, threshold)
     if output is not None:
         check_page(output)
     check_paths([data] if against is None else [data, against])
     if against is not None:
         tell_copies(
-            console, (against, data), ("duplicate", decisions, output),
+            console, (against, data), ("copy", decisions, output),
             (false_alarms, threshold), workers,
         )  # fmt: skip
         return
@@ -97,7 +101,7 @@ def duplicates(
 
     with TrainDisplay(console, "duplicates") as display:
         found = opened(display, data, workers)
-        choose = keep_rule(keep, found.looks, found.source)
+        choose = keep_rule(keep or "largest", found.looks, found.source)
         limit = limit_of(found, false_alarms, threshold, workers)
         groups = duplicate_groups(
             found.looks, found.vectors, threshold=limit.value,
@@ -111,19 +115,27 @@ def duplicates(
     _tell_groups(console, found, groups, limit)
     written = _page(found, groups, limit, choose, output)
     if decisions is not None:
-        by = f"ilk duplicates --keep {keep}, agreement {limit.value:.2f} or more"
+        rule = stored(f"--keep {keep or 'largest'}")[:_RULE]
+        by = f"ilk duplicates {rule}, agreement {limit.value:.2f} or more"
         table = group_decisions(groups, choose, found.looks, found.source, by)
-        keep_decisions(decisions, table, instead="duplicate")
+        keep_decisions(decisions, table, instead="duplicate", among=found.images())
     tell_files(console, written, decisions, "duplicate")
     answer(_answer(found, groups, limit, choose))
 
 
-def _undo(console: Console, decisions: Path | None, reason: str) -> None:
+def _check_keep(keep: str | None, against: str | None) -> None:
+    if keep is not None and against is not None:
+        raise UserError(
+            f"--keep: must be left out with --against, whose images all stay, got {keep!r:.200}"
+        )
+
+
+def _undo(console: Console, decisions: Path | None) -> None:
     if decisions is None:
         raise UserError("--undo: must come with --decisions LIST, got no list")
     from ilk.curate import undo_rule_decisions
 
-    gone = undo_rule_decisions(decisions, reason)
+    gone = sum(undo_rule_decisions(decisions, reason) for reason in ("duplicate", "copy"))
     say(console, f"{count(gone, 'decision')} taken back from {plain(decisions)}")
     answer({"taken_back": gone, "decisions": str(decisions)})
 

@@ -59,6 +59,9 @@ def embed(
         Read and decode in so many threads; there is one per core when not given.
     """
     check_rows("embed", data, output, shard_rows)
+    from ilk.embedding.checks import check_batch_size
+
+    check_batch_size(batch_size)
     from ilk.data import Source, default_workers
     from ilk.embedding import embed_to_table
     from ilk.networks import field_shape, lasting, load_encoder

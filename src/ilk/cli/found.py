@@ -19,6 +19,7 @@ from ilk.curate.grouped import check_ours
 from ilk.data import BadItem, Source, decode, open_source, read_item
 from ilk.embedding import embed
 from ilk.search import Index, in_words
+from ilk.search.rows import table_key
 from ilk.viewer import CaptionedImage, Chapter, Lookup, Neighbour, Report, write_report
 
 MARK = b"ilk_search"  # in the metadata of a table of what was found
@@ -117,7 +118,8 @@ def find(
     if images:
         queries += _given(index, images, encoder, device, tell)
     vectors = np.stack([query.vector for query in queries])
-    ids, similarities = index.search(vectors, k + bool(keys), within=within, exact=exact)
+    most = min(k + bool(keys), max(len(index), 1))
+    ids, similarities = index.search(vectors, most, within=within, exact=exact)
     names = columns["label_name"] if "label_name" in columns.column_names else None
     lists: list[tuple[Row, ...]] = []
     for query, mine, near in zip(queries, ids, similarities, strict=True):
@@ -134,6 +136,7 @@ def find(
 
 
 def _of_index(index: Index, columns: Any, pixels: Source | None, key: str) -> Query:
+    key = table_key(key)
     place = columns["key"].index(pa.scalar(key, pa.string())).as_py()
     if place < 0:
         near = columns["key"].slice(0, _NEAR).to_pylist()

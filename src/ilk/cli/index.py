@@ -1,7 +1,8 @@
 """``ilk index``: a table of vectors in, a folder that can be searched out."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -13,16 +14,16 @@ from ilk.core.names import did_you_mean
 from ilk.progress import TrainDisplay
 
 if TYPE_CHECKING:
-    from ilk.search import Index
+    from ilk.search import Index, Plan
 
 
 def index(
     table: Path | None = None,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    engine: Literal["auto", "exact", "ivf"] = "auto",
-    recall: float = 0.95,
-    codes: Literal["none", "sq8", "pq"] = "sq8",
+    engine: Literal["auto", "exact", "ivf"] | None = None,
+    recall: float | None = None,
+    codes: Literal["none", "sq8", "pq"] | None = None,
     append: Annotated[bool, Parameter(negative=())] = False,
     delete: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=True)] = (),
 ) -> None:
@@ -40,29 +41,34 @@ def index(
         Write the index to this folder.
     engine
         Compare all vectors (exact), or those of the nearest of many lists, compressed (ivf, by
-        FAISS); auto is exact up to five million images.
+        FAISS); auto, which it is when not given, is exact up to five million images.
     recall
         Find at least this share of the true ten nearest with engine ivf; it is measured on a
-        thousand images of the index, and where it cannot be had the command fails.
+        thousand images of the index, and where it cannot be had the command fails; it is 0.95
+        when not given.
     codes
         Keep vectors in the lists of engine ivf in half precision (none), as a byte a number
-        (sq8) or as a byte for four numbers (pq).
+        (sq8) or as a byte for four numbers (pq); it is sq8 when not given.
     append
         Add what is new in the table to the index that is there.
     delete
         Take the images with these keys out of the index that is there.
     """
-    from ilk.search import Plan
-
     _check(table, output, append, delete)
+    wanted = {
+        name: value
+        for name, value in (("engine", engine), ("recall", recall), ("codes", codes))
+        if value is not None
+    }
+    if append or delete:
+        _check_built(wanted)
     console = terminal()
     if table is None:
         from ilk.search import delete_from_index
 
         made = delete_from_index(output, delete)
     else:
-        plan = Plan(engine=engine, recall=recall, codes=codes)
-        made = _made(console, table, output, plan if not append else None)
+        made = _made(console, table, output, None if append else _plan(table, wanted))
     if made is None:
         say(console, f"The parts of this process are done; others finish {plain(output)}")
         answer({"index": str(output), "finished": False})
@@ -85,9 +91,34 @@ def _check(table: Path | None, output: Path, append: bool, delete: tuple[str, ..
         raise UserError(f"--output: must be free or a folder, got the file {output}")
 
 
-def _made(console: Console, table: Path, output: Path, plan: object | None) -> "Index | None":
+def _check_built(wanted: Mapping[str, Any]) -> None:
+    """Refuse to say how an index is built that is there already."""
+    if wanted:
+        name, value = next(iter(wanted.items()))
+        raise UserError(
+            f"--{name}: must be left out with --append and --delete, which leave an index as it"
+            f" was built, got {value}; build another index"
+        )
+
+
+def _plan(table: Path, wanted: Mapping[str, Any]) -> "Plan":
+    """How an index is to be built; what only lists have is refused where there are none."""
+    from ilk.search import Plan
+    from ilk.search.tables import Table
+
+    plan = Plan(**wanted)
+    lists = [name for name in ("recall", "codes") if name in wanted]
+    if lists and not plan.ivf(len(Table(table))):
+        raise UserError(
+            f"--{lists[0]}: must come with engine ivf, got {wanted[lists[0]]} for exact search,"
+            " which misses nothing; give --engine ivf or leave it out"
+        )
+    return plan
+
+
+def _made(console: Console, table: Path, output: Path, plan: "Plan | None") -> "Index | None":
     """The index, built or made longer, while a bar shows how far it is."""
-    from ilk.search import Plan, append_to_index, build_share
+    from ilk.search import append_to_index, build_share
 
     with TrainDisplay(console, "index") as display:
 
@@ -95,7 +126,7 @@ def _made(console: Console, table: Path, output: Path, plan: object | None) -> "
             display.on_step(done, of, {})
 
         try:
-            if isinstance(plan, Plan):
+            if plan is not None:
                 return build_share(table, output, plan, progress=progress)
             return append_to_index(output, table, progress=progress)
         except KeyboardInterrupt:

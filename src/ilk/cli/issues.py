@@ -63,6 +63,8 @@ def issues(
     """
     table_path, page = _outputs(data, output)
     _check_kinds(drop, index)
+    if index is not None:
+        _check_index(index, drop)
     from ilk.curate.faults import faults, listed
     from ilk.curate.measured import measured, partial_of
     from ilk.data import open_source
@@ -115,6 +117,17 @@ def _check_kinds(drop: Sequence[str], index: Path | None) -> None:
             raise UserError(f"--drop: must be a kind of issue, got {kind!r:.60}; {hint}")
         if kind in KINDS[-3:] and index is None:
             raise UserError(f"--drop: {kind} must have an index to go by; give --index FOLDER")
+
+
+def _check_index(folder: Path, drop: Sequence[str]) -> None:
+    """Refuse an index that cannot say what is asked of it before any image is read."""
+    from ilk.search import Index
+
+    if "label" in drop and not Index.open(folder).columns(["label"]).num_columns:
+        raise UserError(
+            f"--drop: label must have an index with labels to go by, {folder} has none; index "
+            "a table of images whose classes are known"
+        )
 
 
 def _by_neighbours(

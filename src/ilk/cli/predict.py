@@ -46,6 +46,9 @@ def predict(
         Read and decode in so many threads; there is one per core when not given.
     """
     check_rows("predict", data, output, shard_rows)
+    from ilk.embedding.checks import check_batch_size
+
+    check_batch_size(batch_size)
     from ilk.data import default_workers
     from ilk.embedding import predict_to_table
     from ilk.networks import load_classifier, load_encoder

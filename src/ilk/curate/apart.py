@@ -14,6 +14,7 @@ from ilk.curate.faults import Found
 from ilk.curate.graph import Graph
 from ilk.curate.spread import upper_limit
 
+KINDS = ("outlier", "tiny-group", "label")
 FEW = 5  # images of a tiny group at most
 _FINEST = 0.01  # of a cosine
 _TEMPERATURE = 0.07  # of the vote, as in `ilk.embedding.knn_accuracy`
@@ -53,7 +54,7 @@ def mislabelled(graph: Graph, labels: Int64[np.ndarray, " N"]) -> Found:
     Args:
         graph: the neighbours of all images.
         labels: class of each; -1 where it is not known, and such images neither vote nor are
-            meant.
+            meant. Nor are images of which no neighbour votes.
 
     Returns:
         What was found. Where more than a fifth of the labels seem wrong, its words say that
@@ -65,7 +66,7 @@ def mislabelled(graph: Graph, labels: Int64[np.ndarray, " N"]) -> Found:
     for rows in _blocks(count):
         _, share = _votes(graph, labels, rows)
         own[rows] = share[:, -1]
-    known = labels >= 0
+    known = (labels >= 0) & np.isfinite(own)
     counts = np.bincount(labels[known], minlength=classes)
     sums = np.bincount(labels[known], own[known], minlength=classes)
     usual = np.where(counts >= _ENOUGH, sums / np.maximum(counts, 1), np.inf)
@@ -77,20 +78,25 @@ def mislabelled(graph: Graph, labels: Int64[np.ndarray, " N"]) -> Found:
     mask = known & (best > own)
     if mask.sum() > _DOUBTFUL * known.sum():
         says += f"; with {mask.sum() / known.sum():.0%} of them, look at the encoder first"
-    return Found("label", says, mask, best - own)
+    return Found("label", says, mask, np.where(known, best - own, -np.inf))
 
 
 def _votes(
     graph: Graph, labels: Int64[np.ndarray, " N"], rows: slice
 ) -> tuple[Int64[np.ndarray, "B m"], Float64[np.ndarray, "B m"]]:
-    """The classes of the neighbours of some images and last their own, with probabilities."""
+    """The classes of the neighbours of some images and last their own, with probabilities.
+
+    These are NaN where no neighbour has a class.
+    """
     places = graph.places[rows]
     voters = np.where(places >= 0, labels[places], -1)
     nearness = graph.similarities[rows].astype(np.float64)
+    nearness[places < 0] = 0.0  # of those that are not there, and do not vote
     weight = np.exp((nearness - nearness[:, :1]) / _TEMPERATURE) * (voters >= 0)
     asked = np.concatenate([voters, labels[rows, None]], axis=1)
     share = np.einsum("bk,bmk->bm", weight, asked[:, :, None] == voters[:, None, :])
-    return asked, share / np.maximum(weight.sum(1, keepdims=True), 1e-300)
+    total = weight.sum(1, keepdims=True)
+    return asked, share / np.where(total > 0, total, np.nan)
 
 
 def _blocks(count: int) -> Iterator[slice]:

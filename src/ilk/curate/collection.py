@@ -1,17 +1,22 @@
 """Images in whatever holds them, an index or not, and how they look."""
 
+# pyarrow has no types
+# pyright: reportUnknownParameterType=false
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
-from ilk.core import UNKNOWN, UserError
+from ilk.core import UNKNOWN, UserError, stored
 from ilk.curate.appearances import KEPT, Appearances, Shelf, look_at
 from ilk.curate.cells import Rows
 from ilk.curate.filters import Findings
 from ilk.data import BadItem, Source, open_source
 from ilk.search import DERIVED, Index
+from ilk.search.images import raw_key
 
 HEADER = "index.json"
 
@@ -37,8 +42,13 @@ class Collection:
     findings: Findings | None = None
 
     def key(self, row: int) -> str:
-        """The key of the image in a row of ``looks``."""
-        return self.source.key(int(self.looks.items[row]))
+        """The key of the image in a row of ``looks``, as tables hold it."""
+        return stored(self.source.key(int(self.looks.items[row])))
+
+    def images(self) -> pa.Table:
+        """Key and content of each image that was looked at."""
+        keys = pa.array(map(self.key, range(len(self.looks))), pa.string())
+        return pa.table({"key": keys, "content": self.looks.column("content")})
 
 
 def open_collection(
@@ -99,4 +109,4 @@ class _Gone:
         return UNKNOWN
 
     def key(self, index: int) -> str:
-        return str(self._keys[index])
+        return raw_key(self._keys[index].as_py())

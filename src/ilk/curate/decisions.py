@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from jaxtyping import Int64
 
-from ilk.core import UserError, lock, replacing, stored, sweep
+from ilk.core import UserError, lock, replacing, sweep
 from ilk.data.checked import LONG, SHORT, checked_table
 
 Decision = Literal["drop", "keep", "select"]
@@ -64,7 +64,7 @@ def decided(
         [{'key': 'a.jpg', 'decision': 'drop', 'reason': 'dark'}]
 
     Args:
-        keys: the keys of the images.
+        keys: the keys of the images as tables hold them, see `ilk.core.stored`.
         contents: digest of the bytes of each; None where it is not known.
         decision: ``drop`` leaves an image out of training; ``keep`` lets it stay, by hand even
             where rules drop it; ``select`` chooses it, and then what no row selects is left
@@ -76,12 +76,12 @@ def decided(
     count = len(keys)
     now = datetime.now(UTC).replace(microsecond=0)
     columns: Mapping[str, Any] = {
-        "key": [stored(key) for key in keys],
+        "key": keys,
         "content": [None] * count if contents is None else contents,
         "decision": [decision] * count,
         "reason": [reason] * count,
         "by": [by] * count,
-        "other": [None if key is None else stored(key) for key in others or [None] * count],
+        "other": others or [None] * count,
         "date": [now] * count,
     }
     arrays = [pa.array(columns[field.name], field.type) for field in SCHEMA]
@@ -116,8 +116,9 @@ def write_decisions(path: str | Path, table: pa.Table) -> None:
 
 
 def keep_decisions(
-    path: str | Path, new: pa.Table, *, instead: str = "", among: pa.Table | None = None
-) -> pa.Table:
+    path: str | Path, new: pa.Table, *, instead: str = "", by: str = "",
+    among: pa.Table | None = None,
+) -> pa.Table:  # fmt: skip
     """Add rows to the list in a file, which is made if need be; they replace older ones.
 
     A row by hand is replaced by another one by hand alone.
@@ -126,6 +127,7 @@ def keep_decisions(
         path: where the list is.
         new: what ``decided`` gave.
         instead: a reason whose rows, but for those by hand, make room for the new ones.
+        by: how the rule of such rows ends; any rule when empty.
         among: key and content of the images whose rows make room; all when None.
 
     Returns:
@@ -136,10 +138,10 @@ def keep_decisions(
     """
 
     def merged(old: pa.Table) -> pa.Table:
-        gone = _by_rules(old, instead)
+        gone = pc.and_(_by_rules(old, instead), pc.ends_with(old["by"], by))
         if among is not None:
-            keys = pa.array(map(stored, among["key"].to_pylist()), pa.string())
-            gone = pc.and_(gone, _about(old, keys, among["content"].combine_chunks()))
+            keys, contents = (among[name].combine_chunks() for name in ("key", "content"))
+            gone = pc.and_(gone, _about(old, keys, contents))
         return _latest([old.filter(pc.invert(gone)), new])
 
     return _changed(Path(path), merged)
@@ -171,7 +173,7 @@ def undo_decisions(
     """
     if reason is None and by is None and keys is None:
         raise UserError(f"{_WORD}: undo must be given a reason, a rule or keys, got none")
-    named = None if keys is None else pa.array(map(stored, keys), pa.string())
+    named = None if keys is None else pa.array(keys, pa.string())
     bytes_of = None if contents is None else pa.array(contents, pa.uint64())
 
     def gone(old: pa.Table) -> Any:

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ilk.core import UserError
+from ilk.core import UserError, stored
 from ilk.curate.appearances import Appearances
 from ilk.curate.collection import Collection
 from ilk.curate.decisions import Decision, decided
 from ilk.curate.duplicates import Copy, Group
 from ilk.data import Source, roots
+from ilk.search.images import IndexedImages
 
 RULES = ("largest", "oldest", "typical", "folder:PATH")
 Choose = Callable[[Group], int]
@@ -32,7 +33,8 @@ def keep_rule(rule: str, looks: Appearances, source: Source) -> Choose:
         source: that they come from.
 
     Raises:
-        UserError: there is no such rule, or images are no files that have a date.
+        UserError: there is no such rule, images are no files that have a date, or no key
+            begins so.
     """
     name, _, path = rule.partition(":")
     if name == "largest" and not path:
@@ -43,8 +45,21 @@ def keep_rule(rule: str, looks: Appearances, source: Source) -> Choose:
     if name == "typical" and not path:
         return lambda group: group.medoid
     if name == "folder" and path:
-        return _by(lambda row: not source.key(int(looks.items[row])).startswith(path))
+        return _by_folder(path, looks, source)
     raise UserError(f"keep: must be {', '.join(RULES[:-1])} or {RULES[-1]}, got {rule!r}")
+
+
+def _by_folder(path: str, looks: Appearances, source: Source) -> Choose:
+    """The image whose key begins with a path.
+
+    Raises:
+        UserError: no key does.
+    """
+    keys = [source.key(item) for item in looks.items.tolist()]
+    if not any(key.startswith(path) for key in keys):
+        such = f"keys are such as {stored(keys[0])!r:.200}" if keys else "there is no image"
+        raise UserError(f"keep: folder must be what a key begins with, got {path!r}; {such}")
+    return _by(lambda row: not keys[row].startswith(path))
 
 
 def _by(cost: Callable[[int], float]) -> Choose:
@@ -53,19 +68,30 @@ def _by(cost: Callable[[int], float]) -> Choose:
 
 
 def _changed(source: Source, item: int) -> float:
+    """When the file of an image was changed; infinity where it has gone."""
+    path = _file(source, item)
+    if path is None:
+        raise UserError(
+            f"keep oldest: images must be files in a folder, {stored(source.key(item))} is "
+            "none; choose another rule"
+        )
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return float("inf")
+
+
+def _file(source: Source, item: int) -> Path | None:
+    """Where the file of an image lies; None where it is no file in a folder."""
+    if isinstance(source, IndexedImages):
+        return source.place(item)
     key = source.key(item)
     for prefix, root in sorted(roots(source).items(), key=lambda pair: -len(pair[0])):
-        if key.startswith(prefix) and Path(root).is_dir():
-            path = Path(root) / key[len(prefix) :]
-            if not Path(os.path.normpath(path)).is_relative_to(root):
-                continue
-            try:
-                return path.stat().st_mtime
-            except OSError:
-                return float("inf")
-    raise UserError(
-        f"keep oldest: images must be files in a folder, {key} is none; choose another rule"
-    )
+        path = Path(root) / key[len(prefix) :]
+        inside = Path(os.path.normpath(path)).is_relative_to(root)
+        if key.startswith(prefix) and inside and Path(root).is_dir():
+            return path
+    return None
 
 
 def group_decisions(
@@ -92,7 +118,7 @@ def group_decisions(
             _rows(looks, source, stay, "keep", "duplicate", by),
             _rows(
                 looks, source, [row for row, _ in leave], "drop", "duplicate", by,
-                [source.key(int(looks.items[kept])) for _, kept in leave],
+                [stored(source.key(int(looks.items[kept]))) for _, kept in leave],
             ),
         ]
     )  # fmt: skip
@@ -107,7 +133,7 @@ def copy_decisions(
         copies: images of ``asked`` that are copies of one of ``known``.
         known: where they come from.
         asked: where they were found.
-        reason: ``duplicate`` or ``leak``.
+        reason: ``copy`` or ``leak``.
         by: the rule, in words.
     """
     rows = [copy.row for copy in copies]
@@ -119,6 +145,6 @@ def _rows(
     looks: Appearances, source: Source, rows: list[int], decision: Decision, reason: str,
     by: str, others: list[str] | None = None,
 ) -> pa.Table:  # fmt: skip
-    keys = [source.key(int(looks.items[row])) for row in rows]
+    keys = [stored(source.key(int(looks.items[row]))) for row in rows]
     contents = looks.column("content")[np.array(rows, np.int64)]
     return decided(keys, contents, decision, reason=reason, by=by, others=others)

@@ -9,7 +9,7 @@ it could.
 # pyright: reportUnknownParameterType=false
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ from ilk.core.files import partial
 from ilk.core.prefetch import mapped_ahead
 from ilk.curate.grouped import check_ours
 from ilk.curate.looks import Look, look
-from ilk.data import MEMORY, BadItem, Source, default_workers, read_item
+from ilk.data import MEMORY, BadItem, Source, default_workers, file_times, read_item
 from ilk.embedding.batches import content_of
 from ilk.embedding.formats import save_parquet
+from ilk.search.images import IndexedImages
 
 PIECE = 4096  # items that an interruption can cost at most
 _PART = 64  # items that one thread measures at a time
@@ -56,7 +57,8 @@ def measured(
     """Measure every image; called again after an interruption, it goes on.
 
     Pieces of 4,096 items lie in ``NAME.partial`` beside the table that they are for, whose
-    writer removes them. A whole table of the same images is read and not made again.
+    writer removes them. A whole table of the same images, of which no file has changed since,
+    is read and not made again, but for items that could not be read: these are tried each time.
 
     Args:
         source: the images.
@@ -70,22 +72,29 @@ def measured(
     if not len(source):
         raise UserError(f"issues: {source.name} must hold an image, got none")
     check_ours(path, _MARK, "issues")
-    made = {"data": source.fingerprint, "items": len(source), "layout": _LAYOUT}
+    made = {
+        "data": source.fingerprint, "items": len(source), "layout": _LAYOUT,
+        "times": _times(source),
+    }  # fmt: skip
     schema = SCHEMA.with_metadata({_MARK: json.dumps(made)})
+    workers = workers or default_workers()
     if (known := _again(path, schema)) is not None:
-        return known
+        return _tried_again(source, 0, known, workers)
     folder = partial_of(path)
     pieces: list[pa.Table] = []
     for start in range(0, len(source), PIECE):
         items = range(start, min(start + PIECE, len(source)))
         piece = folder / f"{start:012d}.parquet"
-        table = _again(piece, schema)
-        if table is None:
+        kept = _again(piece, schema)
+        if kept is None:
             sweep(piece)
-            table = _piece(source, items, schema, workers or default_workers(), progress)
+            table = _measured(source, items, schema, workers, progress)
+        else:
+            table = _tried_again(source, start, kept, workers)
+            if progress:
+                progress(items.stop, len(source))
+        if table is not kept:
             save_parquet(piece, [table], schema, "issues")
-        elif progress:
-            progress(items.stop, len(source))
         pieces.append(table)
     return pa.concat_tables(pieces)
 
@@ -119,9 +128,27 @@ def _again(path: Path, schema: Any) -> pa.Table | None:
         return None
 
 
-def _piece(
+def _times(source: Source) -> str:
+    """When files changed; an index gives an image only where its bytes are the old ones."""
+    return "" if isinstance(source, IndexedImages) else file_times(source)
+
+
+def _tried_again(source: Source, start: int, table: pa.Table, workers: int) -> pa.Table:
+    """A table of items from one on, of which those that could not be read are tried again."""
+    bad = np.flatnonzero(table["unreadable"].is_valid())
+    if not len(bad):
+        return table
+    new = _measured(source, (start + bad).tolist(), table.schema, workers, None)
+    if not new["unreadable"].null_count:
+        return table
+    rows = np.arange(len(table))
+    rows[bad] = len(table) + np.arange(len(bad))
+    return pa.concat_tables([table, new]).take(pa.array(rows))
+
+
+def _measured(
     source: Source,
-    items: range,
+    items: Sequence[int],
     schema: Any,
     workers: int,
     progress: Callable[[int, int], None] | None,
@@ -133,7 +160,7 @@ def _piece(
     ):
         rows += part
         if progress:
-            progress(items.start + len(rows), len(source))
+            progress(items[0] + len(rows), len(source))
     return pa.Table.from_pylist(rows, schema)
 
 

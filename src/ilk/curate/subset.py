@@ -5,7 +5,6 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -44,7 +43,8 @@ def curated(source: Source, path: str | Path, *, workers: int | None = None) -> 
         UserError: the list cannot be read, drops and selects nothing, is of other images, or
             leaves no image.
     """
-    table = verdicts(read_decisions(path))
+    decisions = read_decisions(path)
+    table = verdicts(decisions)
     words = table["verdict"].to_numpy(zero_copy_only=False)
     if not np.isin(words, ["drop", "select"]).any():
         raise UserError(
@@ -59,7 +59,8 @@ def curated(source: Source, path: str | Path, *, workers: int | None = None) -> 
     rows = np.full(len(source), -1, np.int64)
     rows[named] = _rows(source, table, named, workers or default_workers())
     tally = Tally()
-    taken = _taken(source, rows, words, table["reason"].to_pylist(), tally)
+    selects = "select" in pc.unique(decisions["decision"]).to_pylist()
+    taken = _taken(source, rows, table, selects, tally)
     changed = named[rows[named] < 0]
     left = (*tally.result(), *_remarks(source, Path(path).name, table, named, changed))
     if not taken.any():
@@ -106,14 +107,16 @@ def _digests(source: Source, items: Iterable[int]) -> list[int | None]:
 
 
 def _taken(
-    source: Source, rows: Int64[np.ndarray, " N"], words: Any, reasons: list[str], tally: Tally
+    source: Source, rows: Int64[np.ndarray, " N"], table: pa.Table, selects: bool, tally: Tally
 ) -> Bool[np.ndarray, " N"]:
-    """Which items are left; all others are counted."""
+    """Which items are left, of selected ones alone where a list selects; others are counted."""
+    words = table["verdict"].to_numpy(zero_copy_only=False)
+    reasons = table["reason"].to_pylist()
     about = np.where(rows >= 0, words[rows], "")
     dropped, selected = about == "drop", about == "select"
     for index in np.flatnonzero(dropped):
         tally.add(f"dropped as {reasons[rows[index]]}", stored(source.key(int(index))))
-    if not (words == "select").any():
+    if not selects:
         return ~dropped
     others = np.flatnonzero(~selected & ~dropped)
     if len(others):

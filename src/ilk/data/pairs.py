@@ -40,13 +40,12 @@ def marked(pairs: Sequence[tuple[str, str, bool]]) -> pa.Table:
         [{'key_a': 'a.jpg', 'key_b': 'b.jpg', 'same': True}]
 
     Args:
-        pairs: two keys, and whether they show the same.
+        pairs: two keys as tables hold them, see `ilk.core.stored`, and whether they show the
+            same.
     """
-    columns = [[stored(pair[0]) for pair in pairs], [stored(pair[1]) for pair in pairs]]
-    same = [pair[2] for pair in pairs]
-    return _latest(
-        pa.table([*map(pa.array, columns), pa.array(same, pa.bool_())], schema=SCHEMA)
-    )
+    columns = zip(*pairs, strict=True) if pairs else ((), (), ())
+    arrays = [pa.array(c, field.type) for c, field in zip(columns, SCHEMA, strict=True)]
+    return _latest(pa.table(arrays, schema=SCHEMA))
 
 
 def read_pairs(path: str | Path) -> pa.Table:
@@ -80,7 +79,7 @@ def forget_pairs(path: str | Path, pairs: Sequence[tuple[str, str]]) -> pa.Table
 
     Args:
         path: the table.
-        pairs: two keys each.
+        pairs: two keys each, as tables hold them.
 
     Returns:
         The rest of the table.
@@ -88,7 +87,7 @@ def forget_pairs(path: str | Path, pairs: Sequence[tuple[str, str]]) -> pa.Table
     Raises:
         UserError: something else stands there, or it cannot be written.
     """
-    gone = {tuple(sorted(map(stored, pair))) for pair in pairs}
+    gone = {tuple(sorted(pair)) for pair in pairs}
 
     def rest(old: pa.Table) -> pa.Table:
         keys = zip(old["key_a"].to_pylist(), old["key_b"].to_pylist(), strict=True)

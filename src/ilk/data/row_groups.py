@@ -76,8 +76,8 @@ class RowGroups:
         says what they come to.
         """
         # Not of single columns: in a damaged file to ask for those ends the process.
-        told = self._file.metadata.row_group(group)
-        unpacked, most = told.total_byte_size, most_unpacked(self._size)
+        described = self._file.metadata.row_group(group)
+        unpacked, most = described.total_byte_size, most_unpacked(self._size)
         check_unpacked(unpacked, most)
         size, parts = 0, list[_Column]()
         for batch in self._file.iter_batches(
@@ -90,8 +90,8 @@ class RowGroups:
             size += parts[-1].nbytes
             check_unpacked(size, most)
         found = pa.chunked_array(parts)
-        if len(found) != told.num_rows:
-            raise ValueError(f"{len(found)} rows instead of {told.num_rows}")
+        if len(found) != described.num_rows:
+            raise ValueError(f"{len(found)} rows instead of {described.num_rows}")
         return found
 
 

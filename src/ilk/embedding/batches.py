@@ -27,7 +27,7 @@ from ilk.data import (
     read_item,
     unlabelled_because,
 )
-from ilk.embedding.checks import all_finite, nothing_readable
+from ilk.embedding.checks import all_finite, check_batch_size, nothing_readable
 from ilk.embedding.record import Embeddings
 from ilk.networks import FEATURE, Encoder, Field, field_shape, showing
 from ilk.views import View, normalise, plain_view
@@ -140,7 +140,11 @@ def embed_batches(
         device: as for ``embed``.
         workers: as for ``embed``.
         field: what of the images, as in `ilk.networks.showing`.
+
+    Raises:
+        UserError: the size of a batch is below 1.
     """
+    check_batch_size(batch_size)
     items = range(len(source)) if items is None else items
     view = plain_view(encoder.kind, encoder.image_size, encoder.frames)
     parts = (items[start : start + batch_size] for start in range(0, len(items), batch_size))

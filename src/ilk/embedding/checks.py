@@ -11,6 +11,16 @@ from ilk.data import Bad, Source
 from ilk.networks import Encoder
 
 
+def check_batch_size(size: int) -> None:
+    """Refuse batches without an item.
+
+    Raises:
+        UserError: the size is below 1.
+    """
+    if size < 1:
+        raise UserError(f"batch_size: must be 1 or more, got {size}")
+
+
 def nothing_readable(source: Source, bad: Sequence[Bad], verb: str = "embed") -> UserError:
     """The error for a source without a single readable item."""
     first = f"; first {bad[0].key}: {bad[0].reason}" if bad else ""

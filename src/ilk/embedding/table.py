@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 import torch
 
 from ilk.core import UserError, check_writable, lock, sweep
+from ilk.core.counts import count
 from ilk.core.endings import Format, table_format
 from ilk.core.files import partial
 from ilk.core.ranks import Rank, rank
@@ -226,6 +227,12 @@ def _write_shard(job: Job, target: Path, items: range) -> None:
             sweep(pieces[-1])
             _write_piece(job, pieces[-1], part)
     bad = [skipped for piece in pieces for skipped in bad_of(piece)]
+    rows = sum(pq.read_metadata(piece).num_rows for piece in pieces)
+    if rows + len(bad) != len(items):
+        raise UserError(
+            f"{job.verb}: {folder} must hold {count(len(items), 'image')}, got {rows:,} with a"
+            f" row and {len(bad):,} that could not be read; delete it and call this again"
+        )
     sweep(target, sidecar(target))
     SAVE[table_format(target)](target, pieces, job.schema(bad), job.verb)
     shutil.rmtree(folder)

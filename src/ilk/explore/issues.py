@@ -11,7 +11,7 @@ import numpy as np
 
 from ilk.core import UserError, shown
 from ilk.curate import graph as neighbours
-from ilk.curate.apart import apart, mislabelled
+from ilk.curate.apart import KINDS, apart, mislabelled
 from ilk.curate.faults import Found, faults, in_one
 from ilk.curate.measured import measured
 from ilk.explore.neighbours import NOWHERE, Graph
@@ -80,10 +80,23 @@ def issues(page: Page) -> Issues:
 
 
 def _noted(page: Page, kinds: Sequence[Found]) -> Issues:
-    """Issues, and a column with those of each image."""
+    """Issues, and a column with those of each image.
+
+    What ``ilk issues`` found by neighbours stays in it until the page knows these itself.
+    """
     made = page.issues = Issues(kinds)
-    page.keep("issue", in_one(kinds))
+    looked = {found.kind for found in kinds}
+    kept = page.collection.findings.columns().get("issue")
+    older = [] if kept is None else [_kept(kept, kind) for kind in KINDS if kind not in looked]
+    page.keep("issue", in_one([*kinds, *older]))
     return made
+
+
+def _kept(column: Any, kind: str) -> Found:
+    """The images that have a kind in a column of them."""
+    lists = [(text or "").split(", ") for text in column.to_pylist()]
+    mask = np.array([kind in known for known in lists], bool)
+    return Found(kind, "", mask, np.zeros(len(mask)))
 
 
 def _by_neighbours(page: Page, graph: Graph) -> list[Found]:

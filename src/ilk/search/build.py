@@ -21,12 +21,12 @@ from ilk.core.ranks import Rank, rank
 from ilk.core.version import VERSION
 from ilk.search.header import Header, with_part, write_header
 from ilk.search.index import Index
-from ilk.search.ivf import FOLDER, MOST_SAMPLE, SAMPLE, SEED, Coarse, faiss, lists_for
+from ilk.search.ivf import FOLDER, MOST_SAMPLE, SAMPLE, SEED, Coarse, faiss
 from ilk.search.lists import names, read_segment, write_segment
 from ilk.search.parts import Batch, read_part, rows_file, vectors_file, write_part
 from ilk.search.plan import FINER, Plan
 from ilk.search.recall import check_recall, measured
-from ilk.search.tables import Table
+from ilk.search.tables import KNOWN_BY, Table
 from ilk.search.vectors import Vectors
 
 MAKING = "making.json"
@@ -115,7 +115,7 @@ class _Work:
         self._ivf = plan.ivf(len(source))
         if self._ivf:
             faiss()
-        self._lists = min(plan.lists or lists_for(len(source)), len(source))
+        self._lists = plan.lists_of(len(source))
         self._starts = range(0, len(source), plan.part_rows)
         self._mine = range(mine.number, len(self._starts), mine.world)
         made = source.made
@@ -128,14 +128,14 @@ class _Work:
     def finished(self, out: Path) -> Index:
         """An index that is there already, if it is this one."""
         index = Index(out)
-        found, wanted = index.header, self._header
-        same = (found.encoder, found.parts[0]["data"]) == (
-            wanted.encoder, self._source.made["data"],
+        found, source = index.header, self._source
+        same = (found.encoder, found.parts[0]["data"], found.rows) == (
+            self._header.encoder, source.made["data"], len(source),
         )  # fmt: skip
-        named = self._plan.engine in {"auto", found.engine}
-        if not same or not named or found.rows != len(self._source):
+        named = self._plan.engine in {"auto", found.engine} and self._plan.fits(found)
+        if not (same and named and source.has(index.ids, index.columns(KNOWN_BY))):
             raise UserError(
-                f"index: {out} must be free or this index of {self._source.path}, got another;"
+                f"index: {out} must be free or this index of {source.path}, got another;"
                 " choose another output, or append to it"
             )
         return index

@@ -21,7 +21,7 @@ from ilk.search.ivf import FOLDER, Coarse
 from ilk.search.lists import names
 from ilk.search.parts import PART_ROWS, Batch, vectors_file, write_part
 from ilk.search.recall import check_recall, measured
-from ilk.search.rows import write_deleted
+from ilk.search.rows import table_key, write_deleted
 from ilk.search.tables import Table
 from ilk.search.vectors import Vectors
 
@@ -109,7 +109,7 @@ def delete_from_index(folder: str | Path, keys: Sequence[str]) -> Index:
 
     Args:
         folder: the index.
-        keys: as they stand in its table.
+        keys: as they stand in its table, or with the bytes of names that are no text.
 
     Raises:
         UserError: a key is not there.
@@ -118,7 +118,7 @@ def delete_from_index(folder: str | Path, keys: Sequence[str]) -> Index:
     with lock(out, "index"):
         index = Index(out)
         column = index.columns(["key"])["key"]
-        wanted = pa.array(list(keys), pa.string())
+        wanted = pa.array(map(table_key, keys), pa.string())
         missing = wanted.filter(pc.invert(pc.is_in(wanted, column)))
         if len(missing):
             raise UserError(

@@ -78,8 +78,8 @@ class IndexedImages:
         return len(self._keys)
 
     def key(self, index: int) -> str:
-        """As in the table."""
-        return self._keys[index].as_py()
+        """That of the table, with the bytes of its name where these are no text."""
+        return raw_key(self._keys[index].as_py())
 
     def label(self, index: int) -> int:
         """As in the table."""
@@ -92,7 +92,21 @@ class IndexedImages:
         agree = all(
             found[prefix] == str(place) for some in self._roots for prefix, place in some
         )
-        return found if agree else {}
+        return {raw_key(prefix): root for prefix, root in found.items()} if agree else {}
+
+    def place(self, index: int) -> Path | None:
+        """Where the file of an image lies by the roots of its part; None where it is no file.
+
+        It may have gone.
+        """
+        key = self._keys[index].as_py()
+        for prefix, place in self._roots[int(self._parts[index])]:
+            if key.startswith(prefix) and _is_folder(place):
+                try:
+                    return _below(place, key[len(prefix) :])
+                except BadItem:
+                    return None
+        return None
 
     def item(self, index: int) -> bytes | np.ndarray:
         """The file or the pixels that were embedded.
@@ -100,7 +114,8 @@ class IndexedImages:
         Raises:
             BadItem: it is gone, or not the same any more.
         """
-        found = self._find(self.key(index), self._roots[int(self._parts[index])])
+        key = self._keys[index].as_py()
+        found = self._find(key, self._roots[int(self._parts[index])])
         if content_of(found) != int(self._contents[index]):
             raise BadItem("changed: it is not the image that was embedded")
         return found
@@ -139,6 +154,24 @@ def state(parts: Sequence[dict[str, Any]], deleted: np.ndarray, encoder: str) ->
     return digest([encoder.encode(), str(facts).encode(), deleted.astype("<i8")])
 
 
+def raw_key(key: str) -> str:
+    r"""The key of an image from that of a table: the inverse of `ilk.core.stored`.
+
+    Example:
+        >>> raw_key("a/\\xe9.png")
+        'a/\udce9.png'
+    """
+    if "\\x" not in key:
+        return key
+    raw = _BYTE.sub(lambda found: bytes([int(found[1], 16)]), key.encode())
+    return raw.decode(errors="surrogateescape")
+
+
+def _is_folder(place: Path) -> bool:
+    holder = _holder(place)
+    return holder is not None and holder.is_dir()
+
+
 def _holder(place: Path) -> Path | None:
     """The folder itself, or the archive or table of a place; None where it is gone."""
     if not place.is_absolute():
@@ -157,10 +190,7 @@ def _below(place: Path, rest: str) -> Path:
     Raises:
         BadItem: the path leads out of it.
     """
-    name = rest
-    if "\\x" in rest:  # a byte that is no text
-        raw = _BYTE.sub(lambda found: bytes([int(found[1], 16)]), rest.encode())
-        name = raw.decode(errors="surrogateescape")
+    name = raw_key(rest)
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\0" in name:
         raise BadItem("unreadable: a key must stay in the folder of its images")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ilk.core import UserError
+from ilk.search.header import Header
+from ilk.search.ivf import lists_for
 from ilk.search.parts import PART_ROWS
 
 MOST_EXACT = 5_000_000  # rows that engine auto searches exactly
@@ -42,6 +44,18 @@ class Plan:
             raise UserError(f"recall: must be above 0 and at most 1, got {self.recall}")
         if self.part_rows < 1 or (self.lists is not None and self.lists < 1):
             raise UserError("index: lists and rows of a part must be 1 or more")
+
+    def lists_of(self, rows: int) -> int:
+        """How many lists engine ivf sorts so many rows into."""
+        return min(self.lists or lists_for(rows), rows)
+
+    def fits(self, made: Header) -> bool:
+        """Whether an index that is whole was built like this, whichever its engine is."""
+        if made.ivf is None:
+            return True
+        return (made.ivf["codes"], made.ivf["lists"], (made.recall or {}).get("wanted")) == (
+            self.codes, self.lists_of(made.rows), self.recall,
+        )  # fmt: skip
 
     def ivf(self, rows: int) -> bool:
         """Whether so many rows are sorted into lists."""

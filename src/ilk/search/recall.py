@@ -45,13 +45,16 @@ class Truth:
         return ids[others(ids, self._index.ids[self._places])].reshape(len(ids), -1)
 
     def recall(self, probed: int) -> float:
-        """The share that a search finds which looks into so many lists."""
+        """The share that a search finds which looks into so many lists; 1 of no others."""
+        wanted = int((self._true >= 0).sum())
+        if not wanted:
+            return 1.0
         found = self._others(self._index.search(self._vectors, self.at + 1, probed=probed)[0])
         hits = [
             len(np.intersect1d(mine[mine >= 0], true[true >= 0]))
             for mine, true in zip(found, self._true, strict=True)
         ]
-        return sum(hits) / max(int((self._true >= 0).sum()), 1)
+        return sum(hits) / wanted
 
 
 def fewest_lists(

@@ -3,15 +3,16 @@
 # pyarrow has no types
 # pyright: reportUnknownParameterType=false
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Int64
 
-from ilk.core import UserError, replacing
+from ilk.core import UserError, replacing, stored
 
 TYPES = {
     "id": pa.int64(),
@@ -74,11 +75,40 @@ def read_rows(
         first += len(tables[-1])
     try:
         # A fact that one part has and another has not is null where it is not known.
-        joined = pa.concat_tables(tables, promote_options="default")
+        joined = pa.concat_tables(_of_one_type(tables), promote_options="default")
     except pa.ArrowException as error:
         raise torn(files[0].parent, error) from error
     joined = joined.replace_schema_metadata(None)
     return joined if kept is None else joined.take(pa.array(kept))
+
+
+def _of_one_type(tables: Sequence[pa.Table]) -> list[pa.Table]:
+    """Tables whose columns have one type in all: each table chose that of a fact by itself.
+
+    Whole numbers and numbers become numbers; what else differs becomes text.
+    """
+    types: dict[str, Any] = {}
+    for name in dict.fromkeys(name for table in tables for name in table.column_names):
+        fields = [table.field(name) for table in tables if name in table.column_names]
+        kinds = {field.type for field in fields}
+        if len(kinds) > 1:
+            types[name] = _type_of([field.remove_metadata() for field in fields])
+    return [_cast(table, types) for table in tables]
+
+
+def _type_of(fields: Sequence[pa.Field]) -> Any:
+    try:
+        schemas = [pa.schema([field]) for field in fields]
+        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+    except pa.ArrowException:
+        return pa.string()
+
+
+def _cast(table: pa.Table, types: Mapping[str, Any]) -> pa.Table:
+    for at, name in enumerate(table.column_names):
+        if name in types:
+            table = table.set_column(at, name, table[name].cast(types[name], safe=False))
+    return table
 
 
 def _of_part(file: Path, first: int, columns: Sequence[str] | None) -> pa.Table:
@@ -125,6 +155,16 @@ def write_deleted(folder: Path, ids: Int64[np.ndarray, " M"]) -> None:
     """Write the ids that are gone, whole or not at all."""
     with replacing(folder / DELETED, "index") as beside, beside.open("wb") as file:
         np.save(file, np.unique(ids).astype(np.int64))
+
+
+def table_key(key: str) -> str:
+    r"""A key as a table has it, where a shell gave bytes that are no text.
+
+    Example:
+        >>> table_key("\udce9.png"), table_key(r"\xe9.png")
+        ('\\xe9.png', '\\xe9.png')
+    """
+    return stored(key) if any("\ud800" <= letter <= "\udfff" for letter in key) else key
 
 
 def torn(file: Path, error: BaseException) -> UserError:

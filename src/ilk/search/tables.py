@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
 from ilk.core import UserError
 from ilk.core.fields import Kind, check_fields, keyed, listed, text, whole
@@ -29,6 +29,7 @@ MADE: Mapping[str, Kind] = {
     "data": text(),
     "classes": listed(text(10**5), 10**7),
 }
+KNOWN_BY = ["key", "content"]  # an image, and its bytes
 BESIDE: Mapping[str, Kind] = {"roots": keyed(text(10**5), 10**6), "encoder_spec": text()}
 
 
@@ -97,6 +98,14 @@ class Table:
                 at += len(batch)
                 if len(part):
                     yield part
+
+    def has(self, rows: Int64[np.ndarray, " n"], found: pa.Table) -> bool:
+        """Whether some rows have these keys and contents."""
+        known = [
+            pa.table([facts[name] for name in KNOWN_BY], KNOWN_BY)
+            for facts in map(self.facts, self.batches(0, len(self)))
+        ]
+        return pa.concat_tables(known).take(pa.array(rows)).equals(found.select(KNOWN_BY))
 
     def vectors(self, batch: pa.RecordBatch) -> Float32[np.ndarray, "B D"]:
         """Those of some rows, of unit length.

@@ -1,4 +1,4 @@
-"""Settings that would change nothing are refused, so that nobody believes that they did."""
+"""Settings that would change nothing are refused: a person would believe that they did."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
