@@ -7,9 +7,10 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from ilk.core import Output
-from ilk.kin import Batchmates, CommonSource, Itself, LeaveOut, among_batchmates
-from ilk.method import FromMemory, Method
+from ilk.core import Output, UserError
+from ilk.kin import Batchmates, CommonSource, Itself, LeaveOut, Without, among_batchmates
+from ilk.method import FromMemory, Given, Method
+from ilk.methods import recipe
 from ilk.mixes import mixture
 from ilk.train.loop.profile import no_clock
 from ilk.views.mixed import mix
@@ -112,6 +113,21 @@ def test_only_the_rule_of_the_queue_is_lifted():
     assert among_batchmates((CommonSource() - Batchmates()) | Itself()) == (
         CommonSource() | Itself()
     )
+    marked = Without(rule=CommonSource() - Batchmates(), those=Itself())
+    assert among_batchmates(marked) == Without(rule=CommonSource(), those=Itself())
+
+
+@pytest.mark.parametrize(
+    ("mix_name", "options"),
+    [("sdmp", {}), ("sdmp", {"version": "extra"}), ("i-mix", {}), ("un-mix", {})],
+)
+def test_views_of_odd_sides_are_refused_for_puzzles_before_the_first_step(mix_name, options):
+    odd, even = (recipe("moco-v3", {}).build(Given(width=12, size=size)) for size in (33, 34))
+    puzzling = mixture(mix_name, {**options, "strategies": ("mixup", "puzzlemix")})
+    with pytest.raises(UserError, match="sides are even, got 33 px of view a"):
+        puzzling.apply(odd)
+    assert puzzling.apply(even).mixes
+    assert mixture(mix_name, options).apply(odd).mixes
 
 
 @pytest.mark.parametrize(("name", "mix_name", "rows"), [

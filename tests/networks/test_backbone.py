@@ -87,6 +87,15 @@ def test_drop_path_reaches_the_last_block():
     assert own.stages[-1][0].drop_path.drop_prob == pytest.approx(0.3)
 
 
+def test_a_rate_that_a_person_names_holds_against_that_of_the_method():
+    named = {"drop_path_rate": 0.1}
+    network = backbone("resnet_mini", image_size=32, options=named, drop_path=0.3)
+    assert network.stages[-1][0].drop_path.drop_prob == pytest.approx(0.1)
+    without = {"drop_path_rate": 0.0}
+    network = backbone("resnet_mini", image_size=32, options=without, drop_path=0.3)
+    assert not any(getattr(part, "drop_prob", 0) for part in network.modules())
+
+
 def test_weights_follow_the_seed_and_nothing_is_fetched(monkeypatch):
     def refuse(*_: object) -> None:
         raise AssertionError("went to the network")

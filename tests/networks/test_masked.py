@@ -5,7 +5,15 @@ import torch
 from torch import nn
 
 from ilk.core import Mask, UserError
-from ilk.networks import Head, MaskToken, Network, backbone, check_heads, patch_width
+from ilk.networks import (
+    Head,
+    MaskToken,
+    Network,
+    backbone,
+    check_drops_patches,
+    check_heads,
+    patch_width,
+)
 
 VIT = {"patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 2}
 
@@ -133,3 +141,22 @@ def test_a_head_may_read_the_mask_and_none_stands_on_a_token():
     token = Head(MaskToken(32), on="hidden")
     with pytest.raises(ValueError, match="must sit on a head before it, got 'token'"):
         check_heads({"token": token, "top": Head(nn.Linear(32, 2), on="token")})
+
+
+def test_patches_that_are_dropped_by_chance_are_refused_where_places_are_needed():
+    trunk = vit(patch_drop_rate=0.25)
+    says = "patch_drop_rate must be 0 .* got 0.25; leave it out"
+    with pytest.raises(UserError, match=says):
+        check_drops_patches(trunk)
+    token = Head(MaskToken(32), on="hidden")
+    for head in (Head(nn.Identity(), on="map"), Head(nn.Identity(), on="sequence"), token):
+        with pytest.raises(UserError, match=says):
+            Network(trunk, {"head": head})
+    network, images = (
+        Network(trunk, {"head": Head(nn.Linear(32, 2))}),
+        torch.randn(2, 3, 32, 32),
+    )
+    assert network.train()(images, {"head"})["head"].shape == (2, 2)
+    with pytest.raises(UserError, match=says):
+        network(images, {"tokens"})
+    assert network.eval()(images, {"tokens"})["tokens"].shape == (2, 16, 32)

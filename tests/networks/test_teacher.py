@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 
 from ilk.networks import Head, Network, Teacher, backbone, mlp
 
+SMALL_VIT = {"patch_size": 8, "embed_dim": 32, "depth": 3, "num_heads": 2}
+
 
 def moved(student, seed):
     generator = torch.Generator().manual_seed(seed)
@@ -81,13 +83,7 @@ def test_update_makes_no_gradient_and_frozen_parameters_stay(network):
 
 
 def test_noise_is_taken_out_of_the_copy_only():
-    options = {
-        "patch_size": 8,
-        "embed_dim": 32,
-        "depth": 3,
-        "num_heads": 2,
-        "proj_drop_rate": 0.4,
-    }
+    options = {**SMALL_VIT, "proj_drop_rate": 0.4}
     student = Network(
         backbone("vit_tiny_patch16_224", image_size=32, options=options, drop_path=0.5)
     )
@@ -97,6 +93,43 @@ def test_noise_is_taken_out_of_the_copy_only():
     assert torch.equal(once, again)
     once, again = (student(images, {"feature"})["feature"] for _ in range(2))
     assert not torch.equal(once, again)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("resnet18", {"drop_rate": 0.5, "drop_block_rate": 0.3, "layers": (1, 1, 1, 1)}),
+        ("mobilenetv3_small_050", {"drop_rate": 0.5}),
+        ("vit_tiny_patch16_224", {**SMALL_VIT, "patch_drop_rate": 0.5, "attn_drop_rate": 0.5}),
+    ],
+)
+def test_functions_that_drop_are_silent_in_the_copy_only(name, options):
+    student = Network(backbone(name, image_size=32, options=options))
+    teacher = Teacher(student).network
+    images = torch.randn(8, 3, 32, 32)
+    once, again = (teacher(images, {"feature"})["feature"] for _ in range(2))
+    assert torch.equal(once, again)
+    once, again = (student(images, {"feature"})["feature"] for _ in range(2))
+    assert not torch.equal(once, again)
+
+
+def test_the_copy_keeps_all_patches():
+    options = {**SMALL_VIT, "patch_drop_rate": 0.5}
+    student = Network(backbone("vit_tiny_patch16_224", image_size=32, options=options))
+    images = torch.randn(2, 3, 32, 32)
+    assert Teacher(student).network(images, {"map"})["map"].shape == (2, 32, 4, 4)
+    assert student.backbone.patch_drop.prob == 0.5
+
+
+def test_attention_between_heads_is_silent_in_the_copy_only():
+    class Attends(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attend = torch.nn.MultiheadAttention(4, 2, dropout=0.5)
+
+    student = Network(torch.nn.Linear(3, 4), {"a": Head(Attends())})
+    assert Teacher(student).network.a.attend.dropout == 0.0
+    assert student.a.attend.dropout == 0.5
 
 
 def test_student_of_other_shape_is_refused(network):

@@ -88,3 +88,15 @@ def test_with_many_negatives_it_is_nearly_infonce():
     ours = DecoupledContrast(temperature=1.0)(rows, (keys,), kin, NOW)
     other = SoftCrossEntropy(temperature=1.0)(rows, (keys,), kin, NOW)
     assert 0 < other - ours < 2e-3
+
+
+@pytest.mark.parametrize("sigma", [None, 0.5])
+def test_a_batch_without_kin_has_a_loss_and_gradients_of_zero(sigma):
+    rows, keys = (torch.randn(3, 4, requires_grad=True) for _ in range(2))
+    loss = DecoupledContrast(temperature=0.1, sigma=sigma)(
+        rows, (keys,), Kin(torch.zeros(3, 3)), NOW
+    )
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.equal(rows.grad, torch.zeros(3, 4))
+    assert torch.equal(keys.grad, torch.zeros(3, 4))

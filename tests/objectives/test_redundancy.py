@@ -111,3 +111,17 @@ def test_gradients_are_those_of_finite_differences(objective):
     assert torch.autograd.gradcheck(
         lambda x, y: objective(x, (y,), Kin(torch.eye(5)), NOW), (a, b)
     )
+
+
+@pytest.mark.parametrize(
+    ("objective", "related"),
+    [(RedundancyReduction(), 0), (VarianceCovariance(), 0), (VarianceCovariance(), 1)],
+)
+def test_a_batch_with_too_few_kin_has_a_loss_of_zero_and_gradients(objective, related):
+    a, b = (torch.randn(4, 3, requires_grad=True) for _ in range(2))
+    weights = torch.eye(4) * (torch.arange(4) < related)
+    loss = objective(a, (b,), Kin(weights), NOW)
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.equal(a.grad, torch.zeros(4, 3))
+    assert torch.equal(b.grad, torch.zeros(4, 3))

@@ -39,6 +39,12 @@ def test_equal_rows_and_a_single_row_have_a_finite_loss_and_gradient():
         assert rows.grad.isfinite().all()
 
 
+def test_opposite_rows_are_the_nearest_of_each_other():
+    rows = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+    loss = KoLeo()(rows, (rows,), Kin(torch.eye(2)), NOW)
+    torch.testing.assert_close(loss, -torch.tensor(2.0).log())
+
+
 def test_a_step_against_it_spreads_rows():
     torch.manual_seed(0)
     rows = (torch.tensor([1.0, 0, 0]) + 0.01 * torch.randn(6, 3)).requires_grad_()

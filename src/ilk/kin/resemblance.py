@@ -6,7 +6,7 @@ Axes: Q queries, K candidates, D features.
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ilk.core import (
@@ -130,7 +130,8 @@ class Similar:
 
     FNC, Huynh et al., WACV 2022, https://arxiv.org/abs/2011.11765: ``CommonSource() |
     Similar()`` attracts them, ``CommonSource() - Similar()`` eliminates them. All views of an
-    image find the same ones when ``over`` names the same outputs.
+    image find the same ones when ``over`` names the same outputs, and a mix finds those of all
+    its sources, by their shares.
 
     Args:
         top: at most so many for a query.
@@ -146,20 +147,20 @@ class Similar:
 
     def __call__(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
         """Equal weights on those found."""
-        supports = [context.rows(output) for output in self.over]
-        if not supports:
+        if not self.over:
             return self._found([queries.vectors], queries, candidates, context)
         return context.once(
-            self,
-            queries,
-            candidates,
-            lambda: self._found(
-                [_of_same_items(rows, queries) for rows in supports],
-                queries,
-                candidates,
-                context,
-            ),
+            self, queries, candidates, lambda: self._by_views(queries, candidates, context)
         )
+
+    def _by_views(self, queries: Rows, candidates: Rows, context: StepContext) -> Kin:
+        """Those of the support views; of a mix those of all its sources, each by its share."""
+        views = [context.rows(output) for output in self.over]
+        plain = views[0].composition.sources.shape[1] == 1
+        asked = views[0] if plain and queries.composition.sources.shape[1] > 1 else queries
+        supports = [rows.vectors[_of_same_items(rows, asked)] for rows in views]
+        kin = self._found(supports, asked, candidates, context)
+        return kin if asked is queries else _of_sources(queries, candidates, asked, kin)
 
     def _found(
         self,
@@ -234,10 +235,19 @@ class SurePairs:
         return Kin(normalize_rows(same.to(alike.dtype)), ~same & (alike >= below))
 
 
-def _of_same_items(rows: Rows, queries: Rows) -> Float[Tensor, "Q D"]:
-    """The row of each query's first source: mixes may have fewer rows than views."""
+def _of_same_items(rows: Rows, queries: Rows) -> Int[Tensor, " Q"]:
+    """Where the row of each query's first source is: mixes may have fewer rows than views."""
     same = queries.composition.sources[:, :1] == rows.composition.sources[None, :, 0]
-    return rows.vectors[same.int().argmax(dim=1)]
+    return same.int().argmax(dim=1)
+
+
+def _of_sources(queries: Rows, candidates: Rows, asked: Rows, kin: Kin) -> Kin:
+    """The kin of plain rows for mixes of them; what shares a source is kin already."""
+    known = overlap(queries.composition, candidates.composition) > 0
+    shared = spread(queries, asked, kin).weights.masked_fill(known, 0.0)
+    mixed = (queries.composition.shares > 0).sum(dim=1) > 1
+    own = kin.weights[_of_same_items(asked, queries)]
+    return Kin(torch.where(mixed[:, None], normalize_rows(shared).to(own), own))
 
 
 def _deciding(queries: Rows, by: Output | None, context: StepContext) -> Float[Tensor, "Q D"]:

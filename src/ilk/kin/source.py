@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ilk.core import Composition, Kin, KinRule, Rows, StepContext, overlap
 from ilk.core.facts import LABEL
-from ilk.kin.algebra import LeaveOut, Union, decides_kin, normalize_rows, source_shares
+from ilk.kin.algebra import LeaveOut, Union, Without, decides_kin, normalize_rows, source_shares
 
 
 @decides_kin
@@ -115,6 +115,8 @@ def among_batchmates(rule: KinRule) -> KinRule:
     """
     if isinstance(rule, Union):
         return replace(rule, rules=tuple(among_batchmates(part) for part in rule.rules))
+    if isinstance(rule, Without):
+        return replace(rule, rule=among_batchmates(rule.rule))
     if isinstance(rule, LeaveOut):
         inner = among_batchmates(rule.rule)
         return inner if isinstance(rule.those, Batchmates) else replace(rule, rule=inner)

@@ -58,7 +58,8 @@ def backbone(
             ``pretrained=True`` to start from published weights, and ``stem="small" | "pooled" |
             "plain"`` to overrule the choice above. For our own networks: their entries in
             ``OWN``.
-        drop_path: rate of stochastic depth of the last block, in [0, 1).
+        drop_path: rate of stochastic depth of the last block, in [0, 1), where the options do
+            not say ``drop_path_rate``.
 
     Raises:
         UserError: the name is not known, timm refuses an option, or the network cannot read
@@ -66,7 +67,7 @@ def backbone(
     """
     settings = dict(options or {})
     if drop_path > 0:
-        settings["drop_path_rate"] = drop_path
+        settings.setdefault("drop_path_rate", drop_path)
     network: Any = _built(name, image_size, channels, settings)
     network.place_width = network.num_features  # timm's: of what is pooled
     shape = input_shape(name, image_size, channels, settings)

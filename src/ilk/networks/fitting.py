@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ilk.core import UserError, shown
 from ilk.networks.given import GivenWeights
+from ilk.networks.weights import check_finite, check_floating
 
 ENOUGH = 0.9  # of a network's numbers that must be found, and of those given that must be used
 SHOWN = 8  # names in a line of words
@@ -72,8 +73,8 @@ def fit(network: nn.Module, given: GivenWeights) -> Fitted:
         given: the weights.
 
     Raises:
-        UserError: too little of either fits the other, a shape differs, or a weight is not
-            finite. The network is as it was then.
+        UserError: too little of either fits the other, a shape differs, or a weight is a whole
+            number or not finite. The network is as it was then.
     """
     wanted = network.state_dict()
     state, notes, beside = _named_like(network, wanted, given)
@@ -91,11 +92,8 @@ def fit(network: nn.Module, given: GivenWeights) -> Fitted:
         ),
     )
     _check_enough(given, wanted, state, used, apart)
-    for name, tensor in used.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise UserError(
-                f"weights: {given.where} must be finite, got NaN or infinity in {shown(name)}"
-            )
+    check_floating(used, wanted, f"weights: {given.where}")
+    check_finite(used, f"weights: {given.where}")
     network.load_state_dict({n: t.to(wanted[n].dtype) for n, t in used.items()}, strict=False)
     return fitted
 

@@ -4,18 +4,14 @@ Nothing that a file says is run, fetched or written to: pickles are read by torc
 plain types alone, names and options pass the same lists as those of encoders.
 """
 
-import argparse
-import pickle
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from torch import Tensor
 
-from ilk.core import UserError, shown
+from ilk.core import UserError
 from ilk.core.fields import (
     Kind,
     check_fields,
@@ -31,15 +27,12 @@ from ilk.core.items import MAX_SIDE
 from ilk.networks.backbone import sizes_for, timm_network
 from ilk.networks.options import PRETRAINED, check_file_options, check_name
 from ilk.networks.own import OWN
+from ilk.networks.pickled import read_pickled
 from ilk.networks.storage import WEIGHTS, read_encoder
 from ilk.networks.weights import read_weights
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 
-# Where training programs keep the network that they would use, the surest first.
-CONTAINERS = ("state_dict_ema", "model_ema", "ema", "teacher", "state_dict", "model", "student",
-              "encoder", "backbone", "network", "net", "module")  # fmt: skip
-DEEPEST = 4  # containers in one another
 HUB_CONFIG, HUB_READING = "config.json", "preprocessor_config.json"
 HUB_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 NUMBERS = listed(number(-100, 100), 64)
@@ -177,73 +170,8 @@ def _options(made: dict[str, Any], where: str) -> tuple[dict[str, Any], int | No
 
 
 def _pickled(path: Path) -> GivenWeights:
-    try:
-        # Many training programs keep their arguments beside the weights; a Namespace is a
-        # bare holder of values.
-        allowed = torch.serialization.safe_globals([argparse.Namespace])
-        with allowed, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the age of the format
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"weights: {path} must hold nothing but tensors and plain values, got more, for "
-            f"which code would have to run, and none was; load it where you trust it and save "
-            f"its state_dict as safetensors"
-        ) from error
-    except Exception as error:  # of the file system, of archives and of torch
-        reason = " ".join(str(error).split())[:120]
-        # A lone number or word is a key that a reader of pickles did not know.
-        got = f"'{reason}'" if " " in reason else "something else"
-        raise UserError(
-            f"weights: {path} must be a whole file that torch.save or safetensors wrote, got "
-            f"{got}"
-        ) from error
-    return _unwrapped(found, str(path))
-
-
-def _unwrapped(found: object, where: str) -> GivenWeights:
-    """The tensors out of the containers that training programs put them in."""
-    taken: list[str] = []
-    others: list[str] = []
-    for _ in range(DEEPEST):
-        inner = _containers(found)
-        if not inner:
-            break
-        taken.append(inner[0])
-        others += [name for name in inner[1:] if name in CONTAINERS]
-        found = cast("Mapping[str, object]", found)[inner[0]]
-    state = _tensors(found)
-    if not state:
-        raise UserError(
-            f"weights: {where} must hold tensors by name (a state_dict), got "
-            f"{type(found).__name__} without any"
-        )
-    notes: tuple[str, ...] = ()
-    if others:
-        notes = (f"took {shown('.'.join(taken))} of it, and not {', '.join(others)}",)
-    return GivenWeights(state=state, where=where, notes=notes)
-
-
-def _containers(found: object) -> list[str]:
-    """Names under which more tensors lie, the one to take first."""
-    if not isinstance(found, Mapping):
-        return []
-    entries = cast("Mapping[object, object]", found)
-    names = [n for n, e in entries.items() if isinstance(n, str) and _holds(e)]
-    known = [name for name in CONTAINERS if name in names]
-    return known + [name for name in names if name not in known]
-
-
-def _holds(entry: object) -> bool:
-    """Whether there are tensors by name in it, however deep."""
-    return bool(_tensors(entry)) or bool(_containers(entry))
-
-
-def _tensors(found: object) -> dict[str, Tensor]:
-    if not isinstance(found, Mapping):
-        return {}
-    entries = cast("Mapping[object, object]", found)
-    return {n: t for n, t in entries.items() if isinstance(n, str) and isinstance(t, Tensor)}
+    state, notes = read_pickled(path)
+    return GivenWeights(state=state, where=str(path), notes=notes)
 
 
 def _hub(path: Path) -> GivenWeights:

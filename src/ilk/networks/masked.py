@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ilk.core import Mask, UserError
+from ilk.networks.places import check_keeps_patches
 
 HIDDEN = "hidden"  # what a mask token is a head on
 
@@ -98,10 +99,10 @@ def patch_width(backbone: nn.Module, channels: int) -> int:
 
 
 def check_drops_patches(backbone: nn.Module) -> None:
-    """Refuse a backbone that cannot leave patches out.
+    """Refuse a backbone that cannot leave patches out, or leaves out others by chance.
 
     Raises:
-        UserError: it is no vision transformer.
+        UserError: it is no vision transformer, or drops patches itself.
     """
     from timm.models.vision_transformer import VisionTransformer
 
@@ -111,6 +112,7 @@ def check_drops_patches(backbone: nn.Module) -> None:
             f"{type(backbone).__name__}; take vit_mini, or a method that puts a mask token in "
             "their place, such as simmim"
         )
+    check_keeps_patches(backbone)
 
 
 def visible_tokens(

@@ -17,6 +17,7 @@ from ilk.networks.places import (
     SHOWN,
     TOKENS,
     asked_tokens,
+    check_keeps_patches,
     feature_and_places,
     is_tiled,
     of_tiles,
@@ -90,6 +91,9 @@ class Network(nn.Module):
         tuning: how its backbone is continued from given weights, as `tune` has prepared it;
             None where all of it learns as it would from random ones.
 
+    Raises:
+        UserError: a head needs all places, of which the backbone leaves some out by chance.
+
     Attributes:
         resting: whether the backbone has no gradient now, because heads learn alone.
     """
@@ -105,6 +109,9 @@ class Network(nn.Module):
         self.resting = False
         self.backbone = backbone
         self._heads = dict(heads or {})
+        # Tokens may be those of tiles, each of which the backbone sees as an image.
+        if any(head.on not in {FEATURE, TOKENS, *self._heads} for head in self._heads.values()):
+            check_keeps_patches(backbone)
         for name, head in self._heads.items():
             self.add_module(name, head.module)
 

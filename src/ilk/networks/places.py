@@ -42,6 +42,7 @@ def feature_and_places(
 
     Raises:
         ValueError: the backbone has no places, or none half-way.
+        UserError: it leaves patches out by chance.
     """
     network: Any = backbone
     if not shows_places(network):
@@ -49,6 +50,8 @@ def feature_and_places(
             f"map and tokens: must be shown by the backbone, but {type(network).__name__} has "
             "a feature alone"
         )
+    if network.training:
+        check_keeps_patches(network)
     if early:
         shown, half_way = _with_half_way(network, images)
         return _places(network, images, shown, whole) | {EARLY: half_way}
@@ -87,6 +90,21 @@ def _places(network: Any, images: Tensor, shown: Any, whole: bool) -> dict[str, 
 def shows_places(backbone: nn.Module) -> bool:
     """Whether a backbone shows images place by place, and not a feature alone."""
     return hasattr(backbone, "forward_features")
+
+
+def check_keeps_patches(backbone: nn.Module) -> None:
+    """Refuse a backbone that leaves patches out by chance: it does not show all places.
+
+    Raises:
+        UserError: it does so in training.
+    """
+    drop: Any = getattr(backbone, "patch_drop", None)
+    rate = getattr(drop, "prob", None) or getattr(backbone, "patch_drop_rate", None)
+    if rate:
+        raise UserError(
+            f"backbone: patch_drop_rate must be 0 where a method hides patches itself or reads "
+            f"images place by place, got {rate}; leave it out"
+        )
 
 
 def is_tiled(backbone: nn.Module, images: Tensor) -> bool:

@@ -102,7 +102,8 @@ def _check_size(
         name, image_size=image_size, channels=channels, options=options
     ).values()
     wanted = sum(shape.numel() for shape, _ in shapes)
-    found = sum(tensor.numel() for tensor in given.state.values())
+    stored = {t.untyped_storage().data_ptr(): t for t in given.state.values()}  # each once
+    found = sum(t.untyped_storage().nbytes() // t.element_size() for t in stored.values())
     if wanted > LARGER * found:
         raise UserError(
             f"weights: {given.where} must be of {name}, which has {wanted:,} numbers, got "

@@ -7,11 +7,14 @@ from dataclasses import replace
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd  # pyright: ignore[reportPrivateUsage]
 
 from ilk.core import UserError
 from ilk.networks.encoder import Encoder
 from ilk.networks.network import Network
 
+# Rates of dropout, DropBlock, stochastic depth and dropped patches, which timm's networks keep.
+RATES = ("drop_rate", "drop_prob", "attn_drop_p", "patch_drop_rate")
 Counts = list[tuple[Tensor, Tensor]]  # own and the student's
 
 
@@ -22,7 +25,8 @@ class Teacher:
     buffers: the teacher's batch norm keeps running statistics of its own (as in MoCo v3,
     BYOL and DINO), unless it averages those of the student. The copy is in train mode, so
     its targets are normalised by the statistics of their own batch. Stochastic depth and
-    dropout are taken out of it, so that a target depends on its image and batch alone.
+    dropout, of patches too, are taken out of it, so that a target depends on its image and
+    batch alone.
 
     Args:
         student: is copied, with its device and types; what is frozen in it stays equal.
@@ -155,10 +159,18 @@ class _Renormalised(nn.Module):
 
 
 def _silence(network: nn.Module) -> None:
-    from timm.layers.drop import DropPath
-
     for part in network.modules():
-        if isinstance(part, DropPath):
-            part.drop_prob = 0.0
-        elif isinstance(part, nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d):
-            part.p = 0.0
+        for name in (*RATES, *_own_rates(part)):
+            if name in vars(part):
+                setattr(part, name, 0.0)
+
+
+def _own_rates(part: nn.Module) -> tuple[str, ...]:
+    """What modules call the rates at which they drop, by words that mean other things too."""
+    from timm.layers.patch_dropout import PatchDropout, PatchDropoutWithIndices
+
+    if isinstance(part, _DropoutNd):
+        return ("p",)
+    if isinstance(part, PatchDropout | PatchDropoutWithIndices):
+        return ("prob",)
+    return ("dropout",) if isinstance(part, nn.MultiheadAttention) else ()

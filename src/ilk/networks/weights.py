@@ -117,6 +117,27 @@ def check_shapes(
             raise UserError(f"{where}: {shown(name)} must have the network's shape, got {text}")
 
 
+def check_floating(
+    state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], where: str
+) -> None:
+    """Refuse whole or quantised numbers in the place of a network's floats.
+
+    Args:
+        state: weights of the network by name, not all of them perhaps.
+        wanted: the network's own.
+        where: they stand, for the message.
+
+    Raises:
+        UserError: there are some.
+    """
+    for name, tensor in state.items():
+        if wanted[name].is_floating_point() and not tensor.is_floating_point():
+            raise UserError(
+                f"{where}: {shown(name)} must be of floats, got {tensor.dtype}; save the "
+                f"weights in float, before they are quantised"
+            )
+
+
 def check_finite(state: Mapping[str, Tensor], where: str) -> None:
     """Refuse weights that hold NaN or infinity.
 

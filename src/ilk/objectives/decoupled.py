@@ -57,4 +57,5 @@ class DecoupledContrast:
         if self.sigma is None:
             return torch.ones_like(near)
         heights = (near / self.sigma).exp()
-        return 2 - heights / mean_over_ranks(mean_with_kin(heights, kin))
+        mean = mean_over_ranks(mean_with_kin(heights, kin))
+        return 2 - heights / mean.clamp(min=torch.finfo(mean.dtype).tiny)  # none has kin

@@ -51,9 +51,11 @@ class RedundancyReduction:
         kin: AlignedKin,
         progress: Progress,
     ) -> Float[Tensor, ""]:
-        """The same; a query has one partner in any case."""
+        """The same; a query has one partner in any case. Zero where none has one."""
         with torch.autocast(queries.device.type, enabled=False):
             a, b = partners(queries, candidates, kin)
+            if len(a) == 0:
+                return (a.sum() + b.sum()) * 0
             correlation = self._standard(a).T @ self._standard(b) / len(a)
         diagonal = correlation.diagonal()
         off = correlation.square().sum() - diagonal.square().sum()
@@ -109,9 +111,11 @@ class VarianceCovariance:
         kin: AlignedKin,
         progress: Progress,
     ) -> Float[Tensor, ""]:
-        """The same; a query has one partner in any case."""
+        """The same; a query has one partner in any case. Zero where fewer than two have one."""
         with torch.autocast(queries.device.type, enabled=False):
             a, b = partners(queries, candidates, kin)
+            if len(a) < 2:
+                return (a.sum() + b.sum()) * 0
             apart = (a - b).square().mean()
             groups = [(a, b)] if kin.group is None else _in_groups(a, b, kin.group[kin.related])
             narrow = _mean((self._narrow(a) + self._narrow(b)) / 2 for a, b in groups)

@@ -48,7 +48,7 @@ class KoLeo:
         with torch.autocast(queries.device.type, enabled=False):
             rows = F.normalize(full(queries), dim=1, eps=SMALLEST)
             with torch.no_grad():
-                cosines = (rows @ rows.T).fill_diagonal_(-1)
+                cosines = (rows @ rows.T).fill_diagonal_(-torch.inf)
                 nearest = cosines.argmax(dim=1)
             apart = F.pairwise_distance(rows, rows[nearest], eps=SMALLEST)
             return -(apart + SMALLEST).log().mean()

@@ -63,6 +63,7 @@ from ilk.views.recipes import (
     weak,
 )
 from ilk.views.rendering import needed, plain_view, render, tasks_of
+from ilk.views.sides import check_sides
 from ilk.views.tiles import Colours, Shuffled, Tiles, mosaic, nine_tiles
 from ilk.views.union import UnionMix
 from ilk.views.view import View
@@ -122,6 +123,7 @@ __all__ = [
     "apply",
     "bicubic_crop",
     "byol_pair",
+    "check_sides",
     "cifar_pair",
     "common_snap",
     "derive",

@@ -20,7 +20,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "ShearX": (-0.3, 0.3), "ShearY": (-0.3, 0.3), "TranslateX": (-0.3, 0.3),
     "TranslateY": (-0.3, 0.3), "Rotate": (-45, 45), "Brightness": (-0.9, 1.0),
     "Color": (-0.9, 1.0), "Contrast": (-0.9, 1.0), "Sharpness": (-0.9, 1.0),
-    "Posterize": (1, 9), "Solarize": (0, 256),
+    "Posterize": (1, 9), "Solarize": (0, 255),
 }  # fmt: skip
 
 Rates = tuple[tuple[float, ...], ...]

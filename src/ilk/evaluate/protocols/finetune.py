@@ -159,10 +159,12 @@ class _Classifier(nn.Module):
 
 def copied(encoder: Encoder, drop_path: float) -> nn.Module:
     """A copy of the encoder's network with its weights, stochastic depth and all gradients."""
+    # The protocol's rate holds, whatever the encoder was trained with.
+    options = {name: v for name, v in encoder.options.items() if name != "drop_path_rate"}
     with seeded(0):
         module = backbone(
             encoder.name, image_size=encoder.image_size, channels=encoder.channels,
-            options=encoder.options, drop_path=drop_path,
+            options=options, drop_path=drop_path,
         )  # fmt: skip
     module.load_state_dict(encoder.module.state_dict())
     return module
