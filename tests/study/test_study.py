@@ -293,7 +293,7 @@ def test_what_was_named_once_must_be_named_again(finished, begun):
     check_same(asked, record, finished.place(cell, 0))
     record["settings"] |= begun
     (name,) = begun
-    with pytest.raises(UserError, match=f"holds a run with {name} .*, got None"):
+    with pytest.raises(UserError, match=f"holds a run with {name} .*, got none"):
         check_same(asked, record, finished.place(cell, 0))
 
 

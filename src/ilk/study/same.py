@@ -37,8 +37,9 @@ def check_same(wanted: Settings, record: dict[str, Any], place: Path) -> None:
         if name in free or asked == OPEN:
             continue
         if not _holds(_plain(kept.get(name)), _plain(asked)):
+            got = "none" if asked is None else asked
             raise UserError(
-                f"compare: {place} holds a run with {name} {kept.get(name)}, got {asked}; "
+                f"compare: {place} holds a run with {name} {kept.get(name)}, got {got}; "
                 f"choose another -o, or ask for what it was started with"
             )
 
