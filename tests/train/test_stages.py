@@ -206,6 +206,24 @@ def test_mending_listed_bad_files_locks_no_run_in_any_stage(
     assert {entry["key"] for entry in found} == set(BAD)
 
 
+def test_what_is_listed_as_bad_outlives_another_stop(damaged, settings, tmp_path, monkeypatch):
+    photos = shutil.copytree(damaged / "photos", tmp_path / "photos")
+    settings, cut = replace(settings, batch_size=2), tmp_path / "cut"
+    with pytest.raises(Interrupted):
+        train(settings, str(photos), cut, StopInStage(cut, 2, 2))
+    (photos / BAD[1]).unlink()
+
+    def killed(*given, **more):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "predict_to_table", killed)
+        with pytest.raises(KeyboardInterrupt):
+            resume(cut, Witness())
+    resume(cut, Witness())
+    assert same(cut, damaged / "run")
+
+
 def test_taking_away_other_files_of_a_run_of_stages_is_refused(few, settings, tmp_path):
     photos = shutil.copytree(few / "photos", tmp_path / "photos")
     (photos / "blue" / "10.png").write_bytes(b"no image")

@@ -92,12 +92,12 @@ class Reader:
 
         Args:
             bad: items that it met.
-            read: how many items it has read, the bad ones too; about so many will do.
+            read: how many items it has read, perhaps several times; about so many will do.
         """
         with self._lock:
             self._bad |= {one.index: one for one in bad}
             self._seen[list(self._bad)] = True
-            self._count = max(read, len(self._bad))
+            self._count = max(min(read, len(self)), len(self._bad))
 
     def read(self, index: int) -> tuple[np.ndarray, int]:
         """The pixels of an item, or of the next good one, and the index really read.

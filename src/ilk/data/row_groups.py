@@ -25,7 +25,7 @@ class RowGroups:
 
     Args:
         file: the open file.
-        size: of the file, in bytes.
+        size: bytes of the file.
         image: the column, of bytes or of a struct of bytes and path.
         kept: bytes that are held, in whole row groups, the least recently used dropped first.
     """

@@ -7,12 +7,12 @@ from typing import Literal
 
 from ilk.core import Output, UserError
 from ilk.kin import KnownClass
-from ilk.method.outputs import places_read, refusals
+from ilk.method.outputs import places_read, refusals, shown_views
 from ilk.method.record import Method
 from ilk.method.references import outputs_in, parts_in, substituted
 from ilk.method.sampling import KnownShare
 from ilk.method.term import Term
-from ilk.views import DerivedView, MixedView, Mixing, RoleSwap, View
+from ilk.views import DerivedView, MixedView, Mixing, RoleSwap, View, check_sides
 
 Weighting = Literal["paper", "pairs", "crops"]
 
@@ -86,8 +86,8 @@ def with_mixed_queries(method: Method, rewriting: Rewriting) -> Method:
     changes: kin by common source weighs both as their compositions overlap.
 
     Raises:
-        UserError: a part of the method takes no mixed images, no query can be mixed, or no
-            candidate is left for mixed queries.
+        UserError: a part of the method takes no mixed images, no query can be mixed, no
+            candidate is left for mixed queries, or views are of odd sides for puzzles.
     """
     _check(method, rewriting)
     views, renamed = _further_views(method, rewriting)
@@ -104,13 +104,15 @@ def with_mixed_queries(method: Method, rewriting: Rewriting) -> Method:
         mix = [term for term in mix if _views_of((term.candidates, term.kin)) <= allowed]
     total = sum(term.weight for term in method.terms)
     groups = zip((kept, source, mix), rewriting.totals, strict=True)
-    return replace(
+    made = replace(
         method,
         views=views,
         terms=tuple(term for group, share in groups for term in _scaled(group, share * total)),
         derived=(*_swapped(rewriting), *method.derived, *_mixes(method, views, rewriting)),
         mixed_apart=rewriting.apart,
     )
+    check_sides(made.views, made.mixes.values(), shown_views(made))
+    return made
 
 
 def _check(method: Method, rewriting: Rewriting) -> None:

@@ -24,7 +24,8 @@ class Stage:
         labels: stage whose network labels the images that have no label, before this one
             begins; empty is none.
         weights: stage whose weights this one begins with; empty is those of the whole.
-        lr_share: of the learning rate of the whole, and of the stage whose weights it has.
+        lr_share: how much of the learning rate of the whole, or of the stage whose weights it
+            has, this one has.
     """
 
     name: str

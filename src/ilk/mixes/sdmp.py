@@ -26,11 +26,10 @@ from ilk.method import (
     Term,
     Weighting,
     mixed_totals,
-    shown_views,
     substituted,
     with_mixed_queries,
 )
-from ilk.views import Mixing, Strategy, check_sides, common_snap
+from ilk.views import Mixing, Strategy, common_snap
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +98,6 @@ class SDMP:
                 swap=mixable.swap,
             ),
         )
-        check_sides(made.views, made.mixes.values(), shown_views(made))
         return replace(made, remember=_with_mixed(made)) if self.remember_mixed else made
 
 

@@ -24,7 +24,7 @@ def read_pickled(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """The tensors of a file, and what was chosen of it, in words.
 
     Args:
-        path: of a .pth, .pt or .bin file.
+        path: a .pth, .pt or .bin file.
 
     Raises:
         UserError: it holds no tensors, or some that take more room in memory than in it, it is
@@ -119,7 +119,7 @@ def _holds(entry: object, depth: int, known: dict[tuple[int, int], bool]) -> boo
     """Whether there are tensors by name in it, or so deep in it; each object is visited once.
 
     Args:
-        entry: of a file; it may hold itself.
+        entry: anything in a file; it may hold itself.
         depth: containers in one another that are looked into.
         known: answers by object and depth.
     """

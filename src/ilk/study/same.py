@@ -20,7 +20,7 @@ def check_same(wanted: Settings, record: dict[str, Any], place: Path) -> None:
 
     Args:
         wanted: that are asked for now.
-        record: of the run.
+        record: what the run says of itself.
         place: its folder.
 
     Raises:
@@ -54,7 +54,7 @@ def check_images(images: Source, record: dict[str, Any], place: Path) -> None:
 
     Args:
         images: that are asked for now.
-        record: of the run.
+        record: what the run says of itself.
         place: its folder.
 
     Raises:

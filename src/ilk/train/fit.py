@@ -69,7 +69,7 @@ def train(
         watcher: sees the run go by.
         say: is given the plan before the first step, line by line.
         began: ``time.monotonic()`` at which the minutes of the settings begin; None is now.
-        images: of a run of several stages, of which this is one; None opens the data.
+        images: those of a run of several stages, of which this is one; None opens the data.
 
     Raises:
         UserError: the directory holds a run, or something cannot be done as asked.

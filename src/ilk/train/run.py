@@ -74,7 +74,7 @@ class Run:
         self.setup.put_back(tensors, facts["scaler"], where)
         trainer.step = facts["step"]
         trainer.pace = replace(trainer.pace, share=facts.get("pace", 1.0))
-        read = min(trainer.step * self.setup.batch_size, len(self.setup.source))
+        read = trainer.step * self.setup.batch_size
         self.setup.reader.remember(listed_bad([self.record]), read)
         self.alarm = CollapseAlarm(**facts["alarm"])
         self.seconds_before = facts["seconds"]

@@ -189,15 +189,18 @@ class _Job:
         record: dict[str, Any] = {
             "settings": before.get("settings", self.settings.as_record()),
             "data": {
+                **before.get("data", {}),
                 "spec": absolute_places(self.data),
                 "fingerprint": images.fingerprint,
                 "items": len(images),
                 "classes": len(images.classes),
             },
             "stages": entries,
+            "bad_files": before.get("bad_files", []),
         }
         others = len(unlabelled(images))
-        check_others(self.settings, self.stages, len(images) - others, others)
+        known = len(images) - others
+        check_others(self.settings, self.stages, known, others)
         for number, stage in enumerate(self.stages):
             shown = others  # images without a label that the stage sees
             if stage.labels:
@@ -212,15 +215,14 @@ class _Job:
             with contextlib.ExitStack() as kept:
                 if number < len(self.stages) - 1:  # what it leaves is no worse than its start
                     kept.enter_context(contextlib.suppress(Worsened))
-                self._train(stage, len(self.stages) - number, images, shown)
+                self._train(stage, len(self.stages) - number, images, (known, shown))
 
-    def _train(self, stage: Stage, left: int, images: Source, others: int) -> None:
+    def _train(self, stage: Stage, left: int, images: Source, counts: tuple[int, int]) -> None:
         place = self._place(stage.name)
         if from_first((place / RECORD).exists):
             fit.resume(place, self.watcher, self.data, self.moved or {}, {}, images)
             return
-        known = len(images) - len(unlabelled(images))
-        settings, now = with_batch(self._settings(stage), known, others), time.monotonic()
+        settings, now = with_batch(self._settings(stage), *counts), time.monotonic()
         if settings.minutes is not None:
             rest = settings.minutes - (now - self.began) / 60
             settings = replace(settings, minutes=max(rest / left, 1 / 60))

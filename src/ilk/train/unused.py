@@ -8,7 +8,7 @@ from ilk.train.assemble import method_without_weights
 from ilk.train.settings import Settings
 
 # Fields of the optimisation that not every optimiser has.
-OF: Mapping[str, Sequence[str]] = {
+OPTIMISERS_WITH: Mapping[str, Sequence[str]] = {
     "momentum": ("sgd", "lars", "larc"),
     "nesterov": ("sgd",),
     "trust": ("lars", "larc"),
@@ -50,7 +50,7 @@ def _unused(settings: Settings) -> Iterator[str]:
             f"guard_every: {settings.guard_every:g} needs given weights, with which a guard "
             'compares the run, got none; give weights="FILE"'
         )
-    if OF.keys() & settings.optimiser_options.keys():
+    if OPTIMISERS_WITH.keys() & settings.optimiser_options.keys():
         yield from _of_another(settings)
 
 
@@ -59,7 +59,7 @@ def _of_another(settings: Settings) -> Iterator[str]:
     paper = method_without_weights(settings).optimisation
     name = str(settings.optimiser_options.get("name", paper.name))
     for field in settings.optimiser_options:
-        known = OF.get(field, (name,))
+        known = OPTIMISERS_WITH.get(field, (name,))
         if name not in known:
             yield (
                 f"optimiser_options: {field} is of {' and '.join(known)}, got it with {name}; "

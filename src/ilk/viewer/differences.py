@@ -25,9 +25,9 @@ def differences(encoders: Encoders, rows: Sequence[Group]) -> list[Chapter]:
     for group in others:
         theirs = encoders[group.name]
         pairs = [(r, theirs.get(name)) for name, r in encoders[first.name].items()]
-        alike = [(a, b) for a, b in pairs if b is not None and _same_items(a, b)]
-        mine, other = ([pair[side] for pair in alike] for side in (0, 1))
-        found = compare(mine, other, group.name, first.name)
+        shared = [(a, b) for a, b in pairs if b is not None and _same_items(a, b)]
+        mine = [a for a, _ in shared]
+        found = compare(mine, [b for _, b in shared], group.name, first.name)
         lines += [(one.against, one.protocol, one.verdict) for one in found]
     kind = "Paired bootstrap over test images, 95 % intervals in percentage points"
     return _chapter(first, lines, kind)

@@ -53,7 +53,7 @@ def looks_of(length: Length, every: int, rested: int) -> int:
     """How many looks there are in the present schedule: see `Guard.due`.
 
     Args:
-        length: of the run.
+        length: that the run has.
         every: steps between two looks.
         rested: step at which heads have learned alone, 0 for none.
     """
